@@ -1,0 +1,152 @@
+/*
+ * scoreboard.h - the shared memory in which a running wsgid shows itself.
+ *
+ * The only public header.  Monitoring programs may map the files read-only
+ * and read them while the server runs, is stopped, or is dead.
+ *
+ * There are two kinds of files in the run directory, owned by the master,
+ * mode 0640:
+ *
+ *   NAME.scoreboard     one struct wsgid_board, then process_count records of
+ *                       struct wsgid_process.  Only the master can write it.
+ *   NAME.scoreboard.N   the page of slot N: one struct wsgid_page, then
+ *                       worker_count records of struct wsgid_worker.  The
+ *                       child in slot N can write it, no other child can.
+ *
+ * There are no pointers, no locks, and one writer for each record.  Numbers
+ * are in the machine's byte order and naturally aligned, so a single number
+ * is never torn; a text may be, while it changes: copy it, put a NUL at its
+ * end, believe nothing that a child wrote.  All sizes and offsets are in the
+ * board, so that a reader of another version can skip what it does not know:
+ * fields are only ever added, at the end, within the major version.
+ *
+ * Times named _us are microseconds since 1970 (real time), durations are
+ * microseconds, sizes bytes.
+ */
+#ifndef WSGID_SCOREBOARD_H
+#define WSGID_SCOREBOARD_H
+
+#include <stdint.h>
+
+#define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
+#define WSGID_PAGE_MAGIC  "wsgidPG"
+
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 0 };
+
+/* What a worker does: Apache's letters (mod_status). */
+enum wsgid_worker_state {
+	WSGID_WORKER_DEAD = '.',
+	WSGID_WORKER_STARTING = 'S',
+	WSGID_WORKER_READY = '_',
+	WSGID_WORKER_READ = 'R',      /* reading a request body */
+	WSGID_WORKER_WRITE = 'W',     /* in the application, or answering */
+	WSGID_WORKER_KEEPALIVE = 'K', /* kept for Apache's readers; not set:
+	                               * a parked connection costs no worker */
+	WSGID_WORKER_LOG = 'L',
+	WSGID_WORKER_CLOSING = 'C',
+	WSGID_WORKER_GRACEFUL = 'G', /* finishing, told to retire */
+};
+
+/* Where a process is in its life; set by the master. */
+enum wsgid_lifecycle {
+	WSGID_PROCESS_VACANT = 0,
+	WSGID_PROCESS_STARTING = 1,
+	WSGID_PROCESS_READY = 2,
+	WSGID_PROCESS_DRAINING = 3,
+	WSGID_PROCESS_STOPPING = 4,
+};
+
+/* How the last reload ended. */
+enum wsgid_reload_result {
+	WSGID_RELOAD_NONE = 0,
+	WSGID_RELOAD_RUNNING = 1,
+	WSGID_RELOAD_DONE = 2,
+	WSGID_RELOAD_FAILED = 3, /* reload_reason says why; the old
+	                          * generation goes on */
+};
+
+struct wsgid_board {
+	char magic[8];
+	uint16_t major;
+	uint16_t minor;
+	uint32_t board_size;     /* of this struct, as written */
+	uint32_t process_offset; /* of the first process record in the file */
+	uint32_t process_size;   /* from one record to the next */
+	uint32_t process_count;  /* slots: ServerLimit, and room for draining */
+	uint32_t page_size;      /* of a page file */
+	uint32_t worker_offset;  /* of the first worker record in a page */
+	uint32_t worker_size;
+	uint32_t worker_count; /* workers a process */
+	int32_t master_pid;
+	uint32_t generation;     /* reloads since the start */
+	uint32_t reload_result;  /* enum wsgid_reload_result */
+	int64_t start_us;        /* of the server */
+	int64_t restart_us;      /* of the last ungraceful restart */
+	int64_t reload_begin_us; /* of the last reload; 0 = none */
+	int64_t reload_end_us;
+	int64_t updated_us; /* when the master last wrote here */
+	uint64_t children_started;
+	uint64_t children_crashed;
+	uint32_t max_request_workers;
+	uint32_t throttled; /* 1 while a crash loop delays starts */
+	char name[64];      /* of the instance */
+	char version[32];   /* "wsgid/0.1.0" */
+	char mpm[16];       /* "prefork" */
+	char accept[32];    /* how children wait for connections */
+	char python[64];    /* as the first child reported it */
+	char application[128];
+	char listeners[256]; /* space-separated, as the log names them */
+	char reload_reason[512];
+};
+
+struct wsgid_process {
+	int32_t pid;        /* 0 when vacant */
+	uint32_t lifecycle; /* enum wsgid_lifecycle */
+	uint32_t generation;
+	int32_t last_status; /* of the slot's last child, as waitpid gives it */
+	int64_t forked_us;
+	int64_t ready_us; /* 0 while it starts */
+	int64_t told_us;  /* told to retire or stop; 0 = not */
+	int64_t died_us;  /* of the slot's last child; 0 = none died */
+	/* What the slot's dead children had counted in their pages, so that
+	 * totals never go backwards. */
+	uint64_t past_requests;
+	uint64_t past_connections;
+	uint64_t past_bytes_in;
+	uint64_t past_bytes_out;
+	uint64_t past_busy_us;
+};
+
+struct wsgid_page {
+	char magic[8];
+	int32_t pid; /* of the child that writes here */
+	uint32_t generation;
+	int64_t heartbeat_us;  /* when the child's loop last turned */
+	uint32_t connections;  /* open now */
+	uint32_t parked;       /* of these, kept alive and idle */
+	uint32_t accepting;    /* 1 while it waits for new connections */
+	uint32_t wants_retire; /* 1 when it has done its share and asks to be
+	                         * replaced */
+	uint64_t requests;
+	uint64_t accepted; /* connections */
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t busy_us; /* time in the application */
+	uint64_t aborted; /* connections lost under a response */
+	uint64_t refused; /* requests answered 4xx or 501/505 by us */
+	char io_engine[16];
+};
+
+struct wsgid_worker {
+	uint32_t state;  /* enum wsgid_worker_state */
+	uint32_t thread; /* kernel thread id */
+	uint64_t requests;
+	uint64_t bytes_out;
+	int64_t begin_us; /* of the current or last request */
+	int64_t end_us;   /* of the last request; 0 before it */
+	char client[48];  /* address without port */
+	char method[16];
+	char target[160]; /* the path; no query string */
+};
+
+#endif

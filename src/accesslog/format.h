@@ -1,0 +1,36 @@
+/*
+ * format.h - LogFormat: from the administrator's text to a program, and from
+ * a program and a record to a line.
+ *
+ * Apache's language (mod_log_config); an item it does not know is an error
+ * that names the item.  What a client controls is escaped as Apache does, so
+ * that one request is one line.
+ */
+#ifndef WSGID_ACCESSLOG_FORMAT_H
+#define WSGID_ACCESSLOG_FORMAT_H
+
+#include <stdbool.h>
+
+#include "accesslog/record.h"
+#include "base/buf.h"
+
+struct err;
+struct log_format;
+
+/* Compile text.  0 and *ret, or -EINVAL with the item at fault in *err, or
+ * -ENOMEM. */
+int log_format_compile(
+	struct log_format **ret, const char *text, struct err *err);
+void log_format_destroy(struct log_format *f);
+
+/* The text of a predefined nickname ("common", "combined"), else NULL. */
+const char *log_format_nickname(const char *name);
+
+/* Does the program look at response headers?  Then they must be kept. */
+bool log_format_wants_response_headers(const struct log_format *f);
+
+/* Append the record's line, newline included. */
+int log_format_write(const struct log_format *f, const struct record *record,
+	struct buf *out);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * err.c - a failure that a person has to mend.  See err.h.
+ */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+vset(struct err *err, int code, const char *format, va_list args)
+{
+	err->code = code;
+	vsnprintf(err->text, sizeof(err->text), format, args);
+}
+
+int
+err_set(struct err *err, int code, const char *format, ...)
+{
+	va_list args;
+	size_t len;
+
+	if (err == NULL)
+		return -code;
+	va_start(args, format);
+	vset(err, code, format, args);
+	va_end(args);
+	len = strlen(err->text);
+	snprintf(err->text + len, sizeof(err->text) - len, ": %s",
+		strerror(code));
+	return -code;
+}
+
+int
+err_setx(struct err *err, int code, const char *format, ...)
+{
+	va_list args;
+
+	if (err == NULL)
+		return -code;
+	va_start(args, format);
+	vset(err, code, format, args);
+	va_end(args);
+	return -code;
+}

@@ -1,0 +1,207 @@
+/*
+ * log.c - the error log.  See log.h.
+ *
+ * The only writable globals outside the signal flags: a log that must be
+ * passed to every function would be passed to every function.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+enum { LINE = 8192 }; /* longer messages are cut */
+
+static struct {
+	int fd;
+	enum log_shape shape;
+	enum log_level level;
+} out = {STDERR_FILENO, LOG_PLAIN, LOG_LEVEL_NOTICE};
+
+static const char *const names[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARN] = "warn",
+	[LOG_LEVEL_NOTICE] = "notice",
+	[LOG_LEVEL_INFO] = "info",
+	[LOG_LEVEL_DEBUG] = "debug",
+};
+
+void
+log_open(int fd, enum log_shape shape)
+{
+	out.fd = fd;
+	out.shape = shape;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	out.level = level;
+}
+
+bool
+log_wants(enum log_level level)
+{
+	return level <= out.level;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return names[level];
+}
+
+int
+log_level_of(const char *name)
+{
+	for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++)
+		if (strcasecmp(name, names[i]) == 0)
+			return i;
+	return -1;
+}
+
+/* "[Thu Nov 26 04:19:12.123456 2026] ", Apache's form. */
+static size_t
+put_time(char *to, size_t size)
+{
+	int64_t us = clock_real_us();
+	time_t now = (time_t)(us / 1000000);
+	struct tm tm;
+	char day[32], year[16];
+
+	localtime_r(&now, &tm);
+	strftime(day, sizeof(day), "%a %b %d %H:%M:%S", &tm);
+	strftime(year, sizeof(year), "%Y", &tm);
+	return (size_t)snprintf(
+		to, size, "[%s.%06d %s] ", day, (int)(us % 1000000), year);
+}
+
+static size_t
+put_beginning(char *to, size_t size, pid_t pid, enum log_level level,
+	struct str token)
+{
+	size_t len;
+
+	if (out.shape == LOG_RELAY)
+		return (size_t)snprintf(to, size, "<%d>[%.*s] ", (int)level,
+			(int)token.len, token.p);
+	len = put_time(to, size);
+	return len + (size_t)snprintf(to + len, size - len,
+			     "[%.*s:%s] [pid %d] ", (int)token.len, token.p,
+			     names[level], (int)pid);
+}
+
+/* A message must not be able to forge a line or steer a terminal: control
+ * characters, but for the tab, are written as \xhh. */
+static size_t
+put_text(char *to, size_t size, struct str text)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.len && n + 4 < size; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if ((c >= ' ' && c != 127) || c == '\t') {
+			to[n++] = (char)c;
+			continue;
+		}
+		to[n++] = '\\';
+		to[n++] = 'x';
+		to[n++] = hex[c >> 4];
+		to[n++] = hex[c & 15];
+	}
+	return n;
+}
+
+void
+log_relayed(pid_t pid, enum log_level level, struct str token, struct str text)
+{
+	char line[LINE];
+	int saved = errno;
+	size_t len;
+
+	if (token.len > 32)
+		token.len = 32;
+	len = put_beginning(line, sizeof(line) / 2, pid, level, token);
+	len += put_text(line + len, sizeof(line) - len - 1, text);
+	line[len++] = '\n';
+	(void)fd_write_all(out.fd, line, len);
+	errno = saved;
+}
+
+static void
+vlog(enum log_level level, const char *token, int code, const char *format,
+	va_list args)
+{
+	char text[LINE];
+	int n;
+
+	if (!log_wants(level))
+		return;
+	n = vsnprintf(text, sizeof(text), format, args);
+	if (n < 0)
+		return;
+	if ((size_t)n >= sizeof(text))
+		n = sizeof(text) - 1;
+	if (code != 0) {
+		n += snprintf(text + n, sizeof(text) - (size_t)n, ": %s",
+			strerror(code));
+		if ((size_t)n >= sizeof(text))
+			n = sizeof(text) - 1;
+	}
+	log_relayed(
+		getpid(), level, str_of(token), (struct str){text, (size_t)n});
+}
+
+#define DEFINE_LOG(name, level, code)                         \
+	void name(const char *token, const char *format, ...) \
+	{                                                     \
+		va_list args;                                 \
+		int saved = errno;                            \
+                                                              \
+		va_start(args, format);                       \
+		vlog(level, token, code, format, args);       \
+		va_end(args);                                 \
+		errno = saved;                                \
+	}
+
+DEFINE_LOG(log_error, LOG_LEVEL_ERROR, saved)
+DEFINE_LOG(log_errorx, LOG_LEVEL_ERROR, 0)
+DEFINE_LOG(log_warn, LOG_LEVEL_WARN, saved)
+DEFINE_LOG(log_warnx, LOG_LEVEL_WARN, 0)
+DEFINE_LOG(log_notice, LOG_LEVEL_NOTICE, 0)
+DEFINE_LOG(log_info, LOG_LEVEL_INFO, 0)
+DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG, 0)
+
+void
+log_parse_relayed(struct str line, enum log_level *level, struct str *token,
+	struct str *text)
+{
+	const char *end;
+
+	*level = LOG_LEVEL_INFO;
+	*token = STR("app");
+	*text = line;
+	if (line.len < 6 || line.p[0] != '<' || line.p[1] < '3' ||
+		line.p[1] > '7' || line.p[2] != '>' || line.p[3] != '[')
+		return;
+	end = memchr(line.p + 4, ']', line.len - 4);
+	if (end == NULL || end - line.p > 40)
+		return;
+	*level = (enum log_level)(line.p[1] - '0');
+	*token = (struct str){line.p + 4, (size_t)(end - line.p - 4)};
+	text->p = end + 1;
+	text->len = line.len - (size_t)(text->p - line.p);
+	if (text->len > 0 && text->p[0] == ' ') {
+		text->p++;
+		text->len--;
+	}
+}

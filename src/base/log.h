@@ -1,0 +1,68 @@
+/*
+ * log.h - the error log, one line a message.
+ *
+ * A line is assembled and written with one write(2), so lines of several
+ * processes do not mix.  Only roles log; libraries return errors.  There is
+ * no log line in the path of a healthy request but the access log's.
+ *
+ * Two shapes.  PLAIN is what people read:
+ *   [Thu Nov 26 04:19:12.123456 2026] [master:notice] [pid 812] text
+ * RELAY is what a child writes to the pipe that its master reads:
+ *   <5>[child] text
+ * with syslog's numbers (3 error, 4 warn, 5 notice, 6 info, 7 debug); the
+ * master takes it apart with log_parse_relayed and writes it with
+ * log_relayed.  A line without that beginning came from the application.
+ */
+#ifndef WSGID_BASE_LOG_H
+#define WSGID_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/defs.h"
+#include "base/str.h"
+
+enum log_level {
+	LOG_LEVEL_ERROR = 3,  /* a person must act */
+	LOG_LEVEL_WARN = 4,   /* something was corrected or will bite */
+	LOG_LEVEL_NOTICE = 5, /* the life of the server */
+	LOG_LEVEL_INFO = 6,   /* the life of children */
+	LOG_LEVEL_DEBUG = 7,
+};
+
+enum log_shape { LOG_PLAIN, LOG_RELAY };
+
+/* Where lines go and in which shape; fd stays the caller's.  Until this is
+ * called they go to descriptor 2, PLAIN, at LOG_LEVEL_NOTICE. */
+void log_open(int fd, enum log_shape shape);
+
+/* Messages less important than this are dropped. */
+void log_set_level(enum log_level level);
+bool log_wants(enum log_level level);
+
+/* "error", "warn", ...; and back, -1 when it is none of them. */
+const char *log_level_name(enum log_level level);
+int log_level_of(const char *name);
+
+/* token is the folder that speaks.  log_error and log_warn append errno's
+ * text, those with an x do not. */
+void log_error(const char *token, const char *format, ...) PRINTF(2, 3);
+void log_errorx(const char *token, const char *format, ...) PRINTF(2, 3);
+void log_warn(const char *token, const char *format, ...) PRINTF(2, 3);
+void log_warnx(const char *token, const char *format, ...) PRINTF(2, 3);
+void log_notice(const char *token, const char *format, ...) PRINTF(2, 3);
+void log_info(const char *token, const char *format, ...) PRINTF(2, 3);
+void log_debug(const char *token, const char *format, ...) PRINTF(2, 3);
+
+/* Take a child's line apart: the level and token that its beginning names,
+ * or LOG_LEVEL_INFO and "app" where it has none.  *text is the rest. */
+void log_parse_relayed(struct str line, enum log_level *level,
+	struct str *token, struct str *text);
+
+/* Write a line on behalf of process pid, in the shape of log_open.  It is
+ * not filtered by level: that was the business of who made it. */
+void log_relayed(
+	pid_t pid, enum log_level level, struct str token, struct str text);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * str.c - slices.  See str.h.
+ */
+#include "base/str.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+struct str
+str_of(const char *text)
+{
+	return (struct str){text, text != NULL ? strlen(text) : 0};
+}
+
+bool
+str_equal(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static unsigned char
+fold(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+bool
+str_equal_nocase(struct str a, struct str b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (fold(a.p[i]) != fold(b.p[i]))
+			return false;
+	return true;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct str
+str_trim(struct str s)
+{
+	while (s.len > 0 && is_blank(s.p[0])) {
+		s.p++;
+		s.len--;
+	}
+	while (s.len > 0 && is_blank(s.p[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+struct str
+str_next_element(struct str *list)
+{
+	struct str element = *list;
+	const char *comma;
+
+	if (list->p == NULL)
+		return *list;
+	comma = list->len > 0 ? memchr(list->p, ',', list->len) : NULL;
+	if (comma == NULL) {
+		*list = (struct str){NULL, 0};
+		return str_trim(element);
+	}
+	element.len = (size_t)(comma - element.p);
+	list->p = comma + 1;
+	list->len -= element.len + 1;
+	return str_trim(element);
+}
+
+int
+str_to_u64(struct str s, unsigned long long *ret)
+{
+	unsigned long long value = 0;
+
+	if (s.len == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned digit = (unsigned char)s.p[i] - '0';
+
+		if (digit > 9)
+			return -EINVAL;
+		if (__builtin_mul_overflow(value, 10ULL, &value) ||
+			__builtin_add_overflow(value, digit, &value))
+			return -ERANGE;
+	}
+	*ret = value;
+	return 0;
+}

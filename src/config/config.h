@@ -1,0 +1,177 @@
+/*
+ * config.h - what the administrator wants, read, checked and settled.
+ *
+ * Life of a configuration: config_create gives the defaults; the sources are
+ * added from the weakest to the strongest (file, environment, command line);
+ * config_settle replaces every "auto" by a number and applies the rules
+ * between directives.  A settled configuration does not change any more.
+ * Mistakes are collected, not returned one by one: an administrator wants to
+ * see all of them.
+ *
+ * A child gets its configuration as the text that config_dump writes, in a
+ * sealed memfd, and reads it with the same parser.
+ *
+ * This library reads files; it knows no process, no socket and no log.
+ */
+#ifndef WSGID_CONFIG_CONFIG_H
+#define WSGID_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+struct err;
+
+/* A number or size whose directive says "auto", until config_settle. */
+enum { CONFIG_AUTO = -1 };
+
+enum config_mpm { CONFIG_MPM_PREFORK, CONFIG_MPM_WORKER };
+enum config_io_engine {
+	CONFIG_IO_AUTO,
+	CONFIG_IO_URING,
+	CONFIG_IO_EPOLL,
+};
+enum config_signal_style { CONFIG_SIGNALS_WSGID, CONFIG_SIGNALS_APACHE };
+
+/* One "Listen ADDRESS [mode=0660] [owner=NAME] [group=NAME]". */
+struct config_listen {
+	const char *address; /* "8000", "[::1]:8000", "unix:/run/x.sock" */
+	const char *owner;   /* unix: only; NULL = as created */
+	const char *group;   /* likewise */
+	int mode;            /* unix: only; -1 = 0666 */
+	const char *where;   /* "FILE:LINE", "--bind": for messages */
+};
+
+/* One "CustomLog TARGET FORMAT". */
+struct config_access_log {
+	const char *target; /* a file, or "-" for standard output */
+	const char *format; /* the format itself, nicknames resolved */
+};
+
+/* Times are milliseconds, sizes bytes.  Strings belong to the configuration;
+ * NULL means "not given" where the comment does not say otherwise. */
+struct config {
+	/* The processes. */
+	int mpm;            /* enum config_mpm */
+	long processes;     /* -w: fixes the pool at N; 0 = not given */
+	long threads;       /* --threads */
+	long start_servers; /* this and the next four: auto until settled */
+	long min_spare_servers;
+	long max_spare_servers;
+	long max_request_workers;
+	long server_limit;
+	long max_connections_per_child; /* 0 = no limit */
+	int64_t graceful_shutdown_timeout;
+	int64_t worker_drain_timeout; /* 0 = no limit */
+	int64_t startup_timeout;      /* child start to READY; 0 = no limit */
+	int signal_style;             /* enum config_signal_style */
+	const char *user;
+	const char *group;
+	bool allow_root;
+	const char *run_directory; /* NULL = found by the master */
+	const char *pid_file;
+
+	/* The network. */
+	struct config_listen *listens; /* 127.0.0.1:8000 when none is given */
+	size_t n_listens;
+	long listen_backlog;
+	int io_engine; /* enum config_io_engine */
+
+	/* HTTP. */
+	long limit_request_line;
+	long limit_request_fields; /* 0 = as many as there is room for */
+	long limit_request_field_size;
+	int64_t limit_request_body;  /* 0 = no limit */
+	int64_t request_body_buffer; /* collected before the application runs */
+	int64_t timeout;
+	bool keep_alive;
+	int64_t keep_alive_timeout;
+	long max_keep_alive_requests; /* 0 = no limit */
+
+	/* The application. */
+	const char *application; /* as in "wsgid APP" */
+	const char *callable_object;
+	const char *directory; /* --chdir; NULL = where wsgid was started */
+	const char *python_home;
+	const char *python_path; /* colon-separated */
+
+	/* Logs. */
+	const char *error_log; /* a file; "-" = standard error; NULL = "-" */
+	int log_level;         /* enum log_level of base/log.h */
+	struct config_access_log *access_logs;
+	size_t n_access_logs;
+
+	/* Not directives. */
+	const char *file; /* the file read, for messages and for NAME */
+	const char *name; /* of the instance: stem of the file, or first port */
+	struct config_private *priv;
+};
+
+/* What defaults depend on; a test makes its own. */
+struct config_machine {
+	int cpus; /* granted: affinity and cgroup quota included, at least 1 */
+};
+
+/* A mistake or a correction, with the place it was found at. */
+struct config_message {
+	bool fatal;       /* else a warning: something was corrected */
+	const char *text; /* "FILE:LINE: Directive: sentence", one line */
+};
+
+/* All defaults.  The configuration or NULL when memory is short. */
+struct config *config_create(void);
+void config_destroy(struct config *c);
+
+/* "-D NAME": make <IfDefine NAME> true; before config_read_file.  Also
+ * "-D NAME=VALUE" for ${NAME}. */
+int config_define(struct config *c, const char *name);
+
+/* Read a file with all it includes.  Relative paths in it resolve against
+ * the file's directory.  Whatever is wrong becomes a message; 0, or a
+ * negative errno when the file itself cannot be read (a message too). */
+int config_read_file(struct config *c, const char *path);
+
+/* The same from memory; name stands for the file in messages. */
+int config_read_text(
+	struct config *c, const char *name, const char *text, size_t len);
+
+/* Every WSGID_NAME of env, a NULL-terminated list as environ(7); and
+ * WSGI_APP and WEB_CONCURRENCY.  An unknown WSGID_ name is a warning. */
+void config_read_environment(struct config *c, char *const *env);
+
+/* Options of a command line.  Takes argv[*index] and, where the option wants
+ * one, its value from argv[*index + 1], and moves *index behind them.
+ * 1 when it was a directive's option, 0 when it is none (unknown, or no
+ * option at all).  "--name=value", "--name value" and the short aliases;
+ * an On/Off directive may stand without a value ("--allow-root") or as
+ * "--no-keep-alive".  Relative paths resolve against the current directory. */
+int config_read_option(
+	struct config *c, int argc, char *const *argv, int *index);
+
+/* The directive-option that a mistyped one may have meant, as "--name", or
+ * NULL. */
+const char *config_nearest_option(const char *option);
+
+/* Set one directive as if written in the strongest source; used for
+ * "wsgid APP".  where is for messages. */
+void config_set(struct config *c, const char *directive, const char *value,
+	const char *where);
+
+/* Replace "auto", apply the rules between directives.  -EINVAL when there is
+ * any fatal message, from reading too; else 0. */
+int config_settle(struct config *c, const struct config_machine *machine);
+
+/* The messages so far, in the order found; NULL behind the last one. */
+const struct config_message *config_message(const struct config *c, size_t i);
+
+/* The settled configuration as text that config_read_text understands. */
+int config_dump(const struct config *c, struct buf *out);
+
+/* "wsgid -L": every directive with option, environment name, default, range
+ * and help. */
+int config_list_directives(struct buf *out);
+
+#endif

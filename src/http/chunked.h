@@ -1,0 +1,38 @@
+/*
+ * chunked.h - the chunked transfer coding of a request body, taken apart.
+ *
+ * RFC 9112 section 7.1 to the letter: sizes are plain hex, every line ends
+ * in CRLF, extensions and trailers are skipped within limits, and what could
+ * smuggle a request is an error.
+ */
+#ifndef WSGID_HTTP_CHUNKED_H
+#define WSGID_HTTP_CHUNKED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct chunked {
+	int state; /* zeroed to begin with; private */
+	uint64_t left;
+	size_t line;     /* bytes of the current size or trailer line */
+	size_t overhead; /* bytes of extensions and trailers so far */
+};
+
+enum chunked_result {
+	CHUNKED_MORE, /* all input is used; more is needed */
+	CHUNKED_DATA, /* *data is a piece of the body, inside the input */
+	CHUNKED_END, /* the body has ended; the input that is left is not its */
+};
+
+/* Take the next piece off *in.  An enum chunked_result, or -400 when the
+ * framing is broken or its extensions and trailers pass 8 KiB; then nothing
+ * behind may be believed. */
+int chunked_next(struct chunked *c, struct str *in, struct str *data);
+
+/* Write the size line of a chunk of len bytes to to, which has room for 20
+ * bytes: hex and CRLF, no NUL.  The number of bytes. */
+size_t chunked_size_line(char *to, size_t len);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * mpm.h - how many children there should be: Apache's rules as functions.
+ *
+ * Census in, plan out.  Nothing here forks, kills, reads a clock or logs; the
+ * master takes the census, carries the plan out and says the remarks.
+ */
+#ifndef WSGID_MPM_MPM_H
+#define WSGID_MPM_MPM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mpm_limits {
+	int min_spare;      /* MinSpareServers */
+	int max_spare;      /* MaxSpareServers */
+	int max_spawn_rate; /* children a turn, 32 as in Apache */
+};
+
+struct mpm_census {
+	int idle; /* starting children count as idle, as in Apache: slow
+	             * starters must not cause more forks */
+	int busy;
+	int vacant; /* children that may still be started: MaxRequestWorkers
+	             * less the active ones (draining ones do not count) */
+};
+
+/* Kept between turns; starts as {.spawn_rate = 1}. */
+struct mpm_memory {
+	int spawn_rate;
+	int hold_off;   /* turns for which the rate stays; 10 after a reload */
+	bool told_full; /* until it has cleared */
+};
+
+enum mpm_remark {
+	MPM_NOTHING_TO_SAY,
+	MPM_SPAWNING_FAST, /* "server seems busy", spawn_rate >= 8 */
+	MPM_LIMIT_REACHED, /* "reached MaxRequestWorkers", once until cleared */
+};
+
+struct mpm_plan {
+	int spawn;
+	int retire;
+	enum mpm_remark remark;
+};
+
+/* One turn, a second apart, of Apache's prefork maintenance. */
+struct mpm_plan prefork_plan(const struct mpm_limits *limits,
+	const struct mpm_census *census, struct mpm_memory *memory);
+
+/* --- the life of a child, as a table (lifecycle.c) ------------------------ */
+
+enum lifecycle {
+	LIFECYCLE_VACANT,   /* no process */
+	LIFECYCLE_STARTING, /* forked, not READY yet */
+	LIFECYCLE_READY,    /* serves */
+	LIFECYCLE_DRAINING, /* told to retire: finishes, accepts no more */
+	LIFECYCLE_STOPPING, /* told to stop now */
+	LIFECYCLE_STATES,
+};
+
+enum lifecycle_event {
+	LIFECYCLE_FORKED,
+	LIFECYCLE_REPORTED_READY,
+	LIFECYCLE_TOLD_TO_RETIRE,
+	LIFECYCLE_TOLD_TO_STOP,
+	LIFECYCLE_DIED,
+	LIFECYCLE_EVENTS,
+};
+
+/* The state after the event, or -1 when the event makes no sense in that
+ * state (a bug in the master, which asserts). */
+int lifecycle_after(enum lifecycle state, enum lifecycle_event event);
+const char *lifecycle_name(enum lifecycle state);
+
+/* --- how a child ended, and what to make of it (lifecycle.c) -------------- */
+
+/* Exit statuses of a child, Apache's numbers where Apache has one. */
+enum {
+	CHILD_EXIT_OK = 0,
+	CHILD_EXIT_APPLICATION = 1, /* the application cannot be imported */
+	CHILD_EXIT_SICK = 7,    /* a resource is short; later may be better */
+	CHILD_EXIT_FATAL = 15,  /* every other child would fail as well */
+	CHILD_EXIT_CONFIG = 78, /* configuration or installation is wrong */
+};
+
+enum lifecycle_verdict {
+	VERDICT_NORMAL,      /* replace by need */
+	VERDICT_APPLICATION, /* cannot import: stop at first start, else back
+	                      * off while the others serve */
+	VERDICT_SICK,        /* back off */
+	VERDICT_CRASHED,     /* replace at once, throttled */
+	VERDICT_FATAL,       /* stop the server if of the current generation */
+};
+
+/* wait_status as waitpid(2) gives it; told is true when we had asked the
+ * child to go (then a signal death is no crash). */
+enum lifecycle_verdict lifecycle_verdict(int wait_status, bool told);
+
+/* --- crash loops (throttle.c) ---------------------------------------------- */
+
+/* Starts zeroed.  Failures in a row without one child that lived a while
+ * make the delay before the next start 0, 1, 2, 4 … 60 seconds. */
+struct throttle {
+	unsigned failures;
+	int64_t not_before_ns; /* monotonic */
+};
+
+/* A child died badly; lived_ns is how long it was READY (0: never). */
+void throttle_failed(struct throttle *t, int64_t now_ns, int64_t lived_ns);
+/* A child became READY and stayed so for ten seconds. */
+void throttle_recovered(struct throttle *t);
+/* How long to wait before a child may be started: 0 = now. */
+int64_t throttle_delay(const struct throttle *t, int64_t now_ns);
+
+#endif

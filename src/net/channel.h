@@ -1,0 +1,51 @@
+/*
+ * channel.h - what the master and one child say to each other.
+ *
+ * A SOCK_SEQPACKET pair for each child: one message, one datagram.  End of
+ * file means that the other side is gone, which for a child means to finish
+ * and leave.  The master believes a child only about itself, and only what
+ * is well-formed.
+ */
+#ifndef WSGID_NET_CHANNEL_H
+#define WSGID_NET_CHANNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum channel_kind {
+	/* The child's. */
+	CHANNEL_READY = 1,        /* serves; text: "Python 3.11.2" */
+	CHANNEL_FAILED = 2,       /* will exit; text: the reason, a sentence */
+	CHANNEL_WANTS_RETIRE = 3, /* has done its share; text: why */
+	/* The master's. */
+	CHANNEL_RETIRE = 16, /* accept no more, finish, leave;
+	                       * deadline_ms from now, 0 = none */
+	CHANNEL_STOP = 17,   /* leave now */
+	CHANNEL_LOGS = 18,   /* with descriptors: new access logs */
+};
+
+enum { CHANNEL_TEXT = 480, CHANNEL_FDS = 16 };
+
+struct channel_message {
+	uint32_t kind; /* enum channel_kind */
+	uint32_t deadline_ms;
+	uint32_t text_len;
+	char text[CHANNEL_TEXT + 1]; /* NUL-terminated after receiving */
+	int fds[CHANNEL_FDS]; /* close-on-exec; the receiver's to close */
+	size_t n_fds;
+};
+
+/* The two ends, close-on-exec, non-blocking.  0 or a negative errno. */
+int channel_pair(int *master, int *child);
+
+/* Send.  0, -EAGAIN when the other side does not read, or another negative
+ * errno.  text may be NULL and is cut to CHANNEL_TEXT. */
+int channel_send(int fd, enum channel_kind kind, uint32_t deadline_ms,
+	const char *text, const int *fds, size_t n_fds);
+
+/* Receive.  1 with a message, 0 at end of file, -EAGAIN when there is none,
+ * -EPROTO for one that is not well-formed (it is dropped, its descriptors
+ * closed), or another negative errno. */
+int channel_receive(int fd, struct channel_message *ret);
+
+#endif

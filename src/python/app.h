@@ -1,0 +1,129 @@
+/*
+ * app.h - the door to Python: a WSGI application, without one PyObject.
+ *
+ * Behind it are the interpreter, the import of the application and the whole
+ * of PEP 3333; in front of it nobody includes Python.h.  One interpreter a
+ * process, so there is one struct app.
+ *
+ * The thread that calls app_create holds the GIL when it returns, and gives
+ * it up with app_leave before it waits for anything; app_enter takes it again.
+ * A worker enters once a turn of its loop, not once a request.
+ */
+#ifndef WSGID_PYTHON_APP_H
+#define WSGID_PYTHON_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/str.h"
+#include "http/request.h"
+#include "http/response.h"
+
+struct err;
+struct app;
+
+struct app_settings {
+	const char *application; /* "package.module:callable",
+	                          * "package.module", "module:factory()",
+	                          * "/srv/site/app.wsgi" */
+	const char *callable;    /* name where application gives none */
+	const char *executable;  /* the interpreter, never looked up in PATH */
+	const char *path;        /* WSGIPythonPath, or NULL */
+	const char *directory;   /* put first on sys.path: the current one */
+	const char *software;    /* SERVER_SOFTWARE */
+	bool multithread;
+	bool multiprocess;
+};
+
+/* Initialise the interpreter.  0 and *ret with the GIL held, or a negative
+ * errno with a sentence. */
+int app_create(
+	struct app **ret, const struct app_settings *settings, struct err *err);
+
+/* Import the application.  Its traceback goes to standard error, once, and a
+ * sentence to *err. */
+int app_import(struct app *app, struct err *err);
+
+/* End the interpreter: atexit functions run, non-daemon threads are joined.
+ * The GIL must be held. */
+void app_destroy(struct app *app);
+
+/* "3.11.2", of the running library. */
+const char *app_python_version(void);
+
+void app_enter(struct app *app); /* take the GIL */
+void app_leave(struct app *app); /* give it up */
+
+/* --- one request ------------------------------------------------------------ */
+
+/* What stays the same for all requests of a connection, as text.  The app may
+ * keep Python objects of it: private is its own, and must be given back with
+ * app_forget_peer (GIL held) before the connection's memory goes. */
+struct app_peer {
+	struct str remote_addr; /* "" for unix: */
+	struct str remote_port; /* likewise */
+	struct str server_addr;
+	struct str server_port;
+	struct str scheme; /* "http" */
+	void *private[2];
+};
+
+struct app_exchange;
+
+/* What the application may do to its client.  All of them may wait, and are
+ * called without the GIL. */
+struct app_client {
+	/* Up to len bytes of a body that was not collected.  > 0, 0 at the end
+	 * of the body, or a negative errno: -ECONNRESET the client is gone,
+	 * -ETIMEDOUT it was too slow, -EBADMSG the framing is broken,
+	 * -EFBIG the body is over LimitRequestBody. */
+	ssize_t (*read)(struct app_exchange *x, void *data, size_t len);
+
+	/* Send what is in x->response->out and then, from where they are, len
+	 * bytes of data and the tail; returns when the connection has them all.
+	 * Empties out.  0 or a negative errno, after which nothing is sent
+	 * any more. */
+	int (*send)(struct app_exchange *x, const void *data, size_t len,
+		struct str tail);
+};
+
+struct app_exchange {
+	/* In, set by the caller. */
+	const struct request *request;
+	struct app_peer *peer;
+	const struct app_client *client;
+	struct response *response; /* out, minor, to_head, keep_alive, date,
+	                            * server set; not begun */
+	struct str body;           /* the collected body */
+	bool collected;            /* body is all of it: read is not called */
+	struct str unique_id;
+
+	/* Out. */
+	int status;  /* of the response; 500 where the application failed
+	                    * before its head was sent */
+	bool failed; /* it raised, or broke the rules: logged already */
+	bool broken; /* the response is incomplete, or the client gone:
+	                    * the connection must close */
+
+	/* When the whole response fits, nothing was sent: it is in
+	 * response->out, for the caller to send.  A large last piece may be left
+	 * out of it: it stays in held_data, kept alive by held until app_drop. */
+	const void *held_data;
+	size_t held_len;
+	struct str held_tail; /* goes behind held_data */
+	void *held;
+};
+
+/* Run the application for one request, from environ to close().  The GIL is
+ * held, and released only around client calls and by the application.  Never
+ * fails: an application that does is answered for with a 500, or by breaking
+ * the response off. */
+void app_call(struct app *app, struct app_exchange *x);
+
+/* Give back what app_call left in x->held, GIL held.  NULL is allowed. */
+void app_drop(struct app *app, void *held);
+void app_forget_peer(struct app *app, struct app_peer *peer);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * scoreboard.h - making, writing and reading the scoreboard.
+ *
+ * The layout is the public include/wsgid/scoreboard.h.  The master creates
+ * the board and, for each child, the page of its slot; the child maps the
+ * page that it was handed; wsgictl opens files.  Where there is no run
+ * directory everything is a memfd.
+ *
+ * What a child may not change it must not be able to change: it gets no
+ * descriptor of the board that could be opened for writing, and a writable one
+ * of its own page alone.  The master reads pages as it would read a network.
+ */
+#ifndef WSGID_SCOREBOARD_SCOREBOARD_H
+#define WSGID_SCOREBOARD_SCOREBOARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wsgid/scoreboard.h"
+
+struct err;
+
+/* --- the master's side ----------------------------------------------------- */
+
+struct scoreboard; /* the board with all its pages */
+
+/* Make dir/NAME.scoreboard, replacing one left behind; dir NULL: a memfd. */
+int scoreboard_create(struct scoreboard **ret, const char *dir,
+	const char *name, unsigned processes, unsigned workers,
+	struct err *err);
+
+/* Unmap; and when remove is set take the files away. */
+void scoreboard_destroy(struct scoreboard *s, int remove);
+
+struct wsgid_board *scoreboard_board(struct scoreboard *s);
+struct wsgid_process *scoreboard_process(struct scoreboard *s, unsigned slot);
+
+/* Make the slot's page anew, zeroed but for its magic: a descriptor for the
+ * child to inherit (close-on-exec; the caller closes), or a negative errno.
+ * What the slot's last child had counted is added to the past_ totals of its
+ * process record first. */
+int scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err);
+
+/* The slot's page as the master may read it, NULL where it has none yet.
+ * Every byte of it may be a lie. */
+const struct wsgid_page *scoreboard_page(struct scoreboard *s, unsigned slot);
+const struct wsgid_worker *scoreboard_worker(
+	struct scoreboard *s, unsigned slot, unsigned worker);
+
+/* Add what the slot's page has counted to the past_ totals and zero it; when
+ * its child has died.  Absurd numbers are taken as they are: a child that
+ * lies only spoils its own slot's totals. */
+void scoreboard_bury(struct scoreboard *s, unsigned slot);
+
+/* --- the child's side ------------------------------------------------------ */
+
+struct wsgid_page_map {
+	struct wsgid_page *page;
+	struct wsgid_worker *workers;
+	unsigned n_workers;
+	size_t size;
+};
+
+/* Map the inherited page; fd may be closed afterwards. */
+int scoreboard_map_page(
+	struct wsgid_page_map *ret, int fd, unsigned workers, struct err *err);
+
+/* Copy text into a scoreboard's field, cut to size with a NUL at the end,
+ * bytes outside printable ASCII as "?". */
+void scoreboard_put_text(char *to, size_t size, const char *text, size_t len);
+
+/* --- readers --------------------------------------------------------------- */
+
+struct scoreboard_view; /* read-only, of a running or dead server */
+
+/* Map dir/NAME.scoreboard.  A file that is not one, of another major version
+ * or shorter than it says is refused with a sentence. */
+int scoreboard_open(
+	struct scoreboard_view **ret, const char *path, struct err *err);
+void scoreboard_close(struct scoreboard_view *v);
+
+/* Copies, with every text terminated; a slot without a page gives zeroes. */
+void scoreboard_read_board(
+	const struct scoreboard_view *v, struct wsgid_board *ret);
+void scoreboard_read_process(const struct scoreboard_view *v, unsigned slot,
+	struct wsgid_process *ret);
+int scoreboard_read_page(
+	struct scoreboard_view *v, unsigned slot, struct wsgid_page *ret);
+int scoreboard_read_worker(struct scoreboard_view *v, unsigned slot,
+	unsigned worker, struct wsgid_worker *ret);
+
+#endif
