@@ -1,0 +1,364 @@
+"""What the build asks the system, and the generated built_with.h.
+
+Everything that is missing is collected and said at once.  The flags of a
+library are kept apart and used only for what needs it: the objects of
+src/python alone see Python's headers, and of the programs the child alone is
+linked with liburing.
+"""
+
+import glob
+import os
+import re
+import shlex
+import subprocess
+
+import SCons.SConf
+
+import packages
+import settings
+from python_facts import Python, PythonError
+
+URING = r'''
+#include <liburing.h>
+
+int main(void)
+{
+	struct io_uring ring;
+	struct io_uring_params params = {0};
+	struct io_uring_buf_reg buffers = {0};
+	int rc;
+
+	params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+	rc = io_uring_queue_init_params(8, &ring, &params);
+	if (rc == 0) {
+		io_uring_prep_recv_multishot(io_uring_get_sqe(&ring), 0, NULL, 0, 0);
+		rc = io_uring_register_buf_ring(&ring, &buffers, 0);
+	}
+	return rc;
+}
+'''
+
+STACK = r'''
+#include <string.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+	char text[64];
+
+	strncpy(text, argv[argc - 1], sizeof(text) - 1);
+	text[63] = 0;
+	puts(text);
+	return 0;
+}
+'''
+
+
+class Missing:
+    """What is not there, each with the package that brings it."""
+
+    def __init__(self):
+        self.found = []
+
+    def add(self, text, what):
+        self.found.append((text, what))
+
+    def report(self):
+        """End with one message, if anything is missing."""
+        if not self.found:
+            return
+        lines = ['this is missing:']
+        names = []
+        manager = packages.manager()
+        for text, what in self.found:
+            these = packages.packages(what) if what and manager else []
+            names += [name for name in these if name not in names]
+            lines.append(f'  {text}' + (f' (package {" ".join(these)})' if these else ''))
+        if names:
+            lines.append(f'to install it: {packages.INSTALL[manager]} {" ".join(names)}')
+        elif manager is None:
+            lines.append('this distribution is not known here; look for these names in its '
+                         'package manager')
+        settings.fail(*lines)
+
+
+def flags_of(env, *names):
+    """pkg-config's flags for libraries, or None where there is one missing."""
+    command = ['pkg-config', *(['--cflags', '--libs', *names] if names else ['--version'])]
+    try:
+        answer = subprocess.run(command, env=environment(env), text=True, capture_output=True)
+    except OSError:
+        return None
+    if answer.returncode != 0:
+        return None
+    return env.ParseFlags(answer.stdout if names else '')
+
+
+def environment(env):
+    found = {key: str(value) for key, value in env['ENV'].items()}
+    if 'PKG_CONFIG_PATH' in os.environ:
+        found['PKG_CONFIG_PATH'] = os.environ['PKG_CONFIG_PATH']
+    return found
+
+
+def with_flags(conf, flags, test):
+    """Run a probe with more settings than the others have."""
+    kept = {key: list(conf.env.get(key, [])) for key in
+            ('CCFLAGS', 'LINKFLAGS', 'LIBS', 'CPPPATH', 'LIBPATH', 'CPPDEFINES', 'RPATH',
+             'LASTLIBS')}
+    conf.env.MergeFlags(flags) if isinstance(flags, dict) else conf.env.Append(**dict(flags))
+    found = test()
+    conf.env.Replace(**kept)
+    return found
+
+
+# --- the compiler ----------------------------------------------------------
+
+
+def try_flags(context, text, ccflags, linkflags):
+    context.Message(f'Checking for {text} ... ')
+    found = with_flags(context, (('CCFLAGS', ccflags + ['-Werror']), ('LINKFLAGS', linkflags)),
+                       lambda: context.TryLink(STACK, '.c'))
+    context.Result(found)
+    return found
+
+
+def hardening(env, conf):
+    """Each flag by itself, kept where this compiler and linker take it."""
+    if not env['hardening']:
+        return 'none'
+    # The sanitizers watch the same functions, and do it better.
+    fortify = [] if env['sanitize'] else [
+        ('fortify-source', ['-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2'], [])]
+    names = []
+    for name, ccflags, linkflags in [
+            ('pie', ['-fPIE'], ['-pie']),
+            ('relro', [], ['-Wl,-z,relro', '-Wl,-z,now']),
+            ('stack-protector-strong', ['-fstack-protector-strong'], []),
+            *fortify]:
+        if not conf.TryFlags(name, ccflags, linkflags):
+            continue
+        names.append(name)
+        env.Append(CCFLAGS=ccflags)
+        if name == 'pie':
+            # A static libpython is not position independent: see link_with.
+            env['PIE'] = linkflags
+        else:
+            env.Append(LINKFLAGS=linkflags)
+    return ' '.join(names) or 'none'
+
+
+def compiler_version(env):
+    try:
+        answer = subprocess.run(shlex.split(env['CC']) + ['--version'], env=environment(env),
+                                text=True, capture_output=True, check=True)
+        return answer.stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return env['CC']
+
+
+# --- Python ----------------------------------------------------------------
+
+
+def try_python(context, text, python, words):
+    """Link a program with Python and run it."""
+    context.Message(f'Checking for {text} of Python {python.name} ... ')
+    flags = (('CCFLAGS', ['-isystem', python.header()]), ('LINKFLAGS', pie(context.env, words)),
+             ('LASTLIBS', words))
+
+    def test():
+        found, _output = context.TryRun(python.trial(), '.c')
+        return found
+
+    found = with_flags(context, flags, test)
+    context.Result(found)
+    return found
+
+
+def pie(env, words):
+    return [] if '-no-pie' in words else list(env.get('PIE', []))
+
+
+def choose_python(env, conf, missing):
+    """The interpreter, its headers, and which of its libraries to link."""
+    try:
+        python = Python(os.path.expanduser(env['python']))
+    except PythonError as error:
+        missing.add(f'a usable interpreter: {error}; to use another: scons python=PATH',
+                    'python' if not os.path.exists(env['python']) else None)
+        return None
+    if python.header() is None:
+        missing.add(f'Python.h of {python.executable} ({python.name}), looked for in '
+                    f'{python.include[0]}; to use another interpreter: scons python=PATH',
+                    'python')
+        return None
+    python.words = None
+    if env['libpython'] != 'shared' and python.static_library():
+        words = python.link_static()
+        if conf.TryPython('a static library', python, words):
+            python.words, python.linkage = words, 'static'
+    if python.words is None and env['libpython'] != 'static' and python.shared_library():
+        for run_path in (False, True):
+            words = python.link_shared(run_path)
+            where = 'a shared library' + (' with a run path' if run_path else '')
+            if conf.TryPython(where, python, words):
+                python.words, python.linkage = words, 'shared'
+                break
+    if python.words is None:
+        kind = '' if env['libpython'] == 'auto' else env['libpython'] + ' '
+        missing.add(f'a usable {kind}library of {python.executable} ({python.name}); '
+                    f'{env["CONFIGURELOG"]} has the reason', 'python')
+        return None
+    return python
+
+
+# --- libraries -------------------------------------------------------------
+
+
+def includes(folder, header):
+    """Does any source of a folder ask for a header?"""
+    pattern = re.compile(r'^\s*#\s*include\s*<' + re.escape(header) + '>', re.M)
+    for path in glob.glob(f'src/{folder}/*.[ch]'):
+        with open(path, encoding='utf-8') as source:
+            if pattern.search(source.read()):
+                return True
+    return False
+
+
+def optional(env, conf, missing, name, library, program):
+    """A library that a variable switches: its flags, or None without it."""
+    if env[name] == 'no':
+        return None
+    flags = flags_of(env, library)
+    if flags is not None and conf.TryLibrary(library, flags, program):
+        return flags
+    if env[name] == 'yes':
+        missing.add(f'{library} ({name}=no builds without it)', library)
+    else:
+        print(f'scons: {library} is missing: built without it ({name}=yes insists)')
+        env['INCOMPLETE'] = True
+    return None
+
+
+def try_library(context, library, flags, program):
+    context.Message(f'Checking for {library} ... ')
+    found = with_flags(context, flags, lambda: context.TryLink(program, '.c'))
+    context.Result(found)
+    return found
+
+
+def user_interface(env, missing):
+    """wsgictl's libraries, once it uses them."""
+    flags = []
+    for header, library, what in (('jansson.h', 'jansson', 'jansson'),
+                                  ('ncurses.h', 'ncursesw', 'ncurses')):
+        if includes('wsgictl', header):
+            found = flags_of(env, library)
+            if found is None:
+                missing.add(library, what)
+            else:
+                flags.append(found)
+    return flags
+
+
+SYSTEMD = r'''
+#include <systemd/sd-daemon.h>
+
+int main(void)
+{
+	return sd_notify(0, "READY=1") < 0;
+}
+'''
+
+
+# --- all of it -------------------------------------------------------------
+
+
+def quoted(text):
+    return '"' + str(text).replace('\\', '\\\\').replace('"', '\\"') + '"'
+
+
+def define(conf, env, found):
+    at = settings.places(env)
+    python = found['python']
+    for name, value, comment in (
+            ('WSGID_VERSION', env['WSGID_VERSION'], 'of this server'),
+            ('LIBEXECDIR', at['libexec'], 'where the child program is installed'),
+            ('SYSCONFDIR', at['sysconf'], 'the folder above wsgid/wsgid.conf'),
+            ('CHILD_PROGRAM', found['child'], "the child's file name"),
+            ('PYTHON_EXECUTABLE', python.executable, 'for PyConfig.executable'),
+            ('PYTHON_VERSION', python.name, 'that the child was built with'),
+            ('PYTHON_LINKAGE', python.linkage, "how the child has Python's library"),
+            ('COMPILER', compiler_version(env), 'its own words'),
+            ('HARDENING', found['hardening'], 'the flags that were taken')):
+        conf.Define(name, quoted(value), comment)
+    conf.Define('HAVE_SYSTEMD', int(found['systemd'] is not None), 'src/master/notify.c')
+    conf.Define('HAVE_URING', int(found['uring'] is not None), 'src/io/uring.c')
+
+
+def scratch(env, folder):
+    """Where the probes work.  What they found is believed again only when
+    the last run found everything: else a package may have come since."""
+    place = folder + '/configure'
+    env['CONFIGURELOG'] = place + '/log'
+    stamp = env.File('#' + place + '/complete').get_abspath()
+    if not os.path.exists(stamp):
+        SCons.SConf.SetCacheMode('force')
+    else:
+        os.unlink(stamp)
+    return place, stamp
+
+
+def configure(env, folder):
+    """Ask everything; the answers as a dict of flag sets and names."""
+    place, stamp = scratch(env, folder)
+    os.makedirs(env.Dir('#' + place).get_abspath(), exist_ok=True)
+    conf = env.Configure(conf_dir='#' + place, log_file='#' + env['CONFIGURELOG'],
+                         config_h='#' + folder + '/include/built_with.h',
+                         custom_tests={'TryFlags': try_flags, 'TryPython': try_python,
+                                       'TryLibrary': try_library})
+    missing = Missing()
+    env['INCOMPLETE'] = False
+    if not conf.CheckCC():
+        missing.add(f'a C compiler that works ({env["CC"]})', 'compiler')
+        missing.report()
+    if flags_of(env) is None:
+        missing.add('pkg-config', 'pkg-config')
+        missing.report()
+    found = {'hardening': hardening(env, conf)}
+    found['python'] = choose_python(env, conf, missing)
+    found['uring'] = optional(env, conf, missing, 'uring', 'liburing', URING)
+    found['systemd'] = optional(env, conf, missing, 'systemd', 'libsystemd', SYSTEMD)
+    found['wsgictl'] = user_interface(env, missing)
+    found['cmocka'] = flags_of(env, 'cmocka')
+    missing.report()
+    found['child'] = 'wsgid-python' + found['python'].abi
+    define(conf, env, found)
+    conf.Finish()
+    settings.quiet(env)
+    if not env['INCOMPLETE']:
+        with open(stamp, 'w', encoding='utf-8'):
+            pass
+    return found
+
+
+def link_with(env, found, folders, libraries, *more):
+    """The settings that link a program with the libraries of folders and
+    with what these need from outside."""
+    mine = env.Clone(LIBS=[], LIBPATH=[])
+    words = []
+    for folder in folders:
+        if folder == 'python' and folder in libraries:
+            words = found['python'].words
+        elif folder == 'io' and found['uring']:
+            mine.MergeFlags(found['uring'])
+        elif folder == 'master' and found['systemd']:
+            mine.MergeFlags(found['systemd'])
+        elif folder == 'wsgictl':
+            for flags in found['wsgictl']:
+                mine.MergeFlags(flags)
+    for flags in more:
+        mine.MergeFlags(flags)
+    ours = [libraries[folder] for folder in folders if folder in libraries]
+    return {'LIBS': ours + mine['LIBS'], 'LASTLIBS': words, 'LIBPATH': mine['LIBPATH'],
+            'LINKFLAGS': mine['LINKFLAGS'] + pie(env, words)}

@@ -1,0 +1,146 @@
+"""What the build must know about one Python, asked of that Python itself.
+
+Never python3-config or pkg-config's python3-embed: whichever is found first
+may belong to another Python than the headers.  The interpreter is started
+with -I, so that neither the environment nor the current directory answers.
+"""
+
+import json
+import os
+import subprocess
+
+OLDEST = (3, 8)
+
+QUESTION = r'''
+import importlib.util, json, os, sys, sysconfig
+
+def importable(names):
+    found = []
+    for name in names:
+        try:
+            __import__(name)
+        except ImportError:
+            continue
+        found.append(name)
+    return found
+
+# /usr/bin/python3 may mean another version tomorrow; python3.11 does not.
+executable = sys.executable
+versioned = os.path.join(os.path.dirname(executable), 'python%d.%d%s' % (
+    sys.version_info[:2] + (sys.abiflags,)))
+if os.path.exists(versioned) and os.path.samefile(versioned, executable):
+    executable = versioned
+
+value = sysconfig.get_config_var
+json.dump({
+    'executable': executable,
+    'version': list(sys.version_info[:3]),
+    'build': sys.version,
+    'abi': '%d.%d%s' % (sys.version_info[:2] + (sys.abiflags,)),
+    'include': [sysconfig.get_path('include'), sysconfig.get_path('platinclude')],
+    'libdir': value('LIBDIR') or '',
+    'libpl': value('LIBPL') or '',
+    'archive': value('LIBRARY') or '',
+    'shared': value('LDLIBRARY') if value('Py_ENABLE_SHARED') else '',
+    'soname': value('INSTSONAME') if value('Py_ENABLE_SHARED') else '',
+    'libs': ' '.join(value(name) or '' for name in ('LIBS', 'MODLIBS', 'SYSLIBS')),
+    'linkforshared': value('LINKFORSHARED') or '',
+    'modules': importable(['zlib', 'json', 'ssl', 'ctypes', 'pyexpat']),
+}, sys.stdout)
+'''
+
+
+class PythonError(Exception):
+    """The interpreter cannot be used; the text says why."""
+
+
+class Python:
+    """The facts of one interpreter, as attributes."""
+
+    def __init__(self, path):
+        try:
+            answer = subprocess.run([path, '-I', '-c', QUESTION], check=True, text=True,
+                                    stdin=subprocess.DEVNULL, capture_output=True)
+            facts = json.loads(answer.stdout)
+        except OSError as error:
+            raise PythonError(f'{path}: {error.strerror}') from None
+        except subprocess.CalledProcessError as error:
+            last = (error.stderr.strip().splitlines() or ['no reason given'])[-1]
+            raise PythonError(f'{path} does not run: {last}') from None
+        except ValueError:
+            raise PythonError(f'{path} does not answer like a Python 3') from None
+        self.__dict__.update(facts)
+        self.version = tuple(self.version)
+        self.name = '.'.join(map(str, self.version))
+        if self.version < OLDEST:
+            raise PythonError(f'{path} is Python {self.name}; wsgid needs '
+                              f'{OLDEST[0]}.{OLDEST[1]} or newer')
+
+    def header(self):
+        """Where Python.h is, or None."""
+        for folder in self.include:
+            if os.path.exists(os.path.join(folder, 'Python.h')):
+                return folder
+        return None
+
+    def static_library(self):
+        """The archive of this Python, or None."""
+        if not self.archive.endswith('.a'):
+            return None
+        for folder in (self.libpl, self.libdir):
+            path = os.path.join(folder, self.archive)
+            if os.path.exists(path):
+                return path
+        return None
+
+    def shared_library(self):
+        """The shared library of this Python, or None."""
+        for name in (self.soname, self.shared):
+            path = os.path.join(self.libdir, name)
+            if name and '.so' in name and os.path.exists(path):
+                return path
+        return None
+
+    def link_static(self):
+        """The words that put the archive into a program."""
+        return (['-no-pie', '-Wl,--export-dynamic', self.static_library()]
+                + self.libs.split() + self.linkforshared.split())
+
+    def link_shared(self, run_path):
+        """The words that link a program with the shared library."""
+        words = [self.shared_library(), '-ldl', '-lm']
+        if run_path:
+            words.append('-Wl,-rpath,' + self.libdir)
+        return words
+
+    def trial(self):
+        """A program that is this Python and can import what it can."""
+        imports = ', '.join(self.modules + ['sys'])
+        return r'''
+/* %s */
+#include <Python.h>
+
+int main(void)
+{
+	PyConfig config;
+	PyStatus status;
+
+	PyConfig_InitIsolatedConfig(&config);
+	status = PyConfig_SetBytesString(&config, &config.executable, %s);
+	if (!PyStatus_Exception(status))
+		status = Py_InitializeFromConfig(&config);
+	PyConfig_Clear(&config);
+	if (PyStatus_Exception(status))
+		return 1;
+	return PyRun_SimpleString(
+		"import %s\n"
+		"if sys.version_info[:3] != %s:\n"
+		"    raise SystemExit(3)\n") != 0;
+}
+''' % (self.fingerprint(), json.dumps(self.executable), imports, repr(self.version))
+
+    def fingerprint(self):
+        """Changes when another Python takes this one's place."""
+        stamps = [str(os.stat(path).st_mtime_ns) for path in
+                  (self.executable, self.static_library(), self.shared_library()) if path]
+        return ' '.join([self.build.replace('\n', ' ')] + stamps)

@@ -1,0 +1,240 @@
+"""The variables of the build, and what follows from them alone."""
+
+import difflib
+import fcntl
+import glob
+import os
+import shutil
+import sys
+
+from SCons.Script import (Alias, AlwaysBuild, BoolVariable, EnumVariable, Exit, Variables)
+
+WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Wstrict-prototypes', '-Wmissing-prototypes',
+            '-Wconversion', '-Wno-sign-conversion']
+
+TARGETS = """\
+Targets:
+  build      the programs and the libraries (the default)
+  test       the unit tests, those whose parts have changed
+  check      test, the end-to-end tests, the checks of layers and directives
+  install    into prefix, below DESTDIR
+  uninstall  what install has put there; a changed configuration stays
+  -c         removes the folder of this kind of build
+"""
+
+
+def fail(*lines):
+    """Say what is wrong and end, as SCons does for a wrong command line."""
+    sys.stdout.flush()
+    for line in lines:
+        print('scons: ' + line, file=sys.stderr)
+    Exit(2)
+
+
+def absolute(key, value, _env):
+    if not os.path.isabs(value):
+        fail(f'{key}={value}: give an absolute path')
+
+
+def sanitizers(value):
+    known = ('address', 'undefined', 'thread', 'leak')
+    names = [name for name in value.split(',') if name]
+    for name in names:
+        if name not in known:
+            fail(f'sanitize={value}: {name} is none of {", ".join(known)}')
+    return names
+
+
+def variables(arguments):
+    """Every variable of the build; nothing is kept between two runs."""
+    found = Variables(None, arguments)
+    found.AddVariables(
+        EnumVariable('mode', 'what to optimise for', 'release', ['release', 'debug']),
+        ('prefix', 'where to install', '/usr/local', absolute),
+        ('DESTDIR', 'put in front of every installed path', ''),
+        ('python', 'the interpreter whose Python the child embeds', '/usr/bin/python3'),
+        EnumVariable('libpython', "how the child gets Python's library", 'auto',
+                     ['auto', 'static', 'shared']),
+        EnumVariable('systemd', 'notify systemd and take its sockets', 'auto',
+                     ['auto', 'yes', 'no']),
+        EnumVariable('uring', 'io_uring beside epoll', 'auto', ['auto', 'yes', 'no']),
+        ('sanitize', 'sanitizers, with commas: address,undefined', [], None, sanitizers),
+        BoolVariable('hardening', 'the flags that make exploits harder', True),
+        BoolVariable('werror', 'warnings are errors', False),
+        BoolVariable('verbose', 'show whole commands', False),
+        ('CC', 'the C compiler', 'gcc' if shutil.which('gcc') else 'cc'),
+        ('CFLAGS', 'more flags for the compiler', [], None, str.split),
+        ('LDFLAGS', 'more flags for the linker', [], None, str.split),
+    )
+    return found
+
+
+def refuse_unknown(found):
+    unknown = found.UnknownVariables()
+    lines = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, found.keys(), 1, 0.5)
+        if not near:
+            near = [key for key in found.keys() if key.lower() == name.lower()]
+        hint = f'; did you mean {near[0]}?' if near else ''
+        lines.append(f'unknown variable {name}{hint}')
+    if lines:
+        fail(*lines, 'scons -h lists the variables')
+
+
+def help_text(found, env):
+    lines = ['Usage: scons [variable=value ...] [target ...]', '', TARGETS, 'Variables:']
+    for option in found.options:
+        value = env.get(option.key, option.default)
+        if isinstance(value, list):
+            value = ','.join(value) if option.key == 'sanitize' else ' '.join(value)
+        allowed = getattr(option, 'help', '')
+        lines.append(f'  {option.key + "=" + str(value):<26} {allowed}')
+    return '\n'.join(lines) + '\n'
+
+
+def build_folder(env):
+    """One folder a kind of build, so that no kind rebuilds another's files."""
+    return '/'.join(['build', '-'.join([env['mode']] + env['sanitize'])])
+
+
+def refuse_clean_install(targets):
+    if 'install' in targets:
+        fail('scons -c removes what was built; to remove what was installed: scons uninstall')
+
+
+def one_build_at_a_time(top):
+    """Wait for another scons in this checkout: both would write the same
+    objects.  The lock goes when this process ends, however it ends."""
+    os.makedirs(os.path.join(top, 'build'), exist_ok=True)
+    lock = open(os.path.join(top, 'build', '.lock'), 'w')
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print('scons: another build runs in this folder; waiting for it')
+        sys.stdout.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    one_build_at_a_time.lock = lock
+
+
+def compiler(env, folder):
+    """Flags that every object gets; those that need a probe are in checks."""
+    env['ENV']['HOME'] = os.environ.get('HOME', '/')
+    # str.split kept these apart; LINKFLAGS as text would become one argument.
+    env.Append(CCFLAGS=['-std=gnu17', '-pthread'] + WARNINGS, LINKFLAGS=['-pthread'],
+               CPPDEFINES=['_GNU_SOURCE'],
+               CPPPATH=['#src', '#include', '#' + folder + '/include'])
+    env.Append(CCFLAGS=['-O2', '-g'] if env['mode'] == 'release' else ['-Og', '-g3'])
+    if env['werror']:
+        env.Append(CCFLAGS=['-Werror'])
+    if env['sanitize']:
+        flags = ['-fsanitize=' + ','.join(env['sanitize']), '-fno-omit-frame-pointer',
+                 '-fno-sanitize-recover=all']
+        env.Append(CCFLAGS=flags, LINKFLAGS=flags)
+    # The user's come last, so that they win.
+    env.Append(CCFLAGS=env['CFLAGS'], LINKFLAGS=env['LDFLAGS'])
+    env['CFLAGS'] = []
+    env['RANLIBCOM'] = ''
+    env['ARFLAGS'] = 'rcs'
+    # Words at the end of a link as they are: SCons would sort them, and give
+    # an archive among LIBS a -l.
+    env['LASTLIBS'] = []
+    env['LINKCOM'] += ' $LASTLIBS'
+
+
+def quiet(env):
+    """One short line a step; not for the probes, whose log is for reading."""
+    if not env['verbose']:
+        env['CCCOMSTR'] = '  compile  $SOURCE'
+        env['LINKCOMSTR'] = '  link     $TARGET'
+        env['ARCOMSTR'] = '  archive  $TARGET'
+        env['RANLIBCOMSTR'] = ''
+        env['COMPILATIONDB_COMSTR'] = '  write    $TARGET'
+
+
+def places(env):
+    """Where things go when installed, without DESTDIR."""
+    prefix = os.path.normpath(env['prefix'])
+    sysconf = '/etc' if prefix in ('/usr', '/usr/local') else prefix + '/etc'
+    return {'sbin': prefix + '/sbin', 'bin': prefix + '/bin',
+            'libexec': prefix + '/libexec/wsgid', 'man': prefix + '/share/man',
+            'sysconf': sysconf}
+
+
+def destination(env, path):
+    """A place below DESTDIR."""
+    if not env['DESTDIR']:
+        return path
+    return os.path.abspath(env['DESTDIR']) + path
+
+
+def keep_or_copy(target, source, env):
+    """A configuration that is there belongs to the administrator."""
+    path, sample = str(target[0]), source[0].get_abspath()
+    if os.path.exists(path):
+        print(f'  keep     {path}')
+        return 0
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    shutil.copyfile(sample, path)
+    print(f'  install  {path}')
+    return 0
+
+
+def remove(path):
+    try:
+        os.unlink(path)
+        print(f'  remove   {path}')
+    except FileNotFoundError:
+        pass
+
+
+def same_bytes(one, other):
+    with open(one, 'rb') as a, open(other, 'rb') as b:
+        return a.read() == b.read()
+
+
+def uninstall(env, fixed, sample):
+    at = {name: destination(env, path) for name, path in places(env).items()}
+    for path in fixed:
+        remove(path)
+    # The child of another Python may have been installed beside this one's.
+    for path in sorted(glob.glob(glob.escape(at['libexec']) + '/wsgid-python*')):
+        remove(path)
+    config = at['sysconf'] + '/wsgid/wsgid.conf'
+    if os.path.exists(config):
+        if os.path.exists(sample) and same_bytes(config, sample):
+            remove(config)
+        else:
+            print(f'  keep     {config} (it was changed)')
+    for folder in (at['libexec'], at['sysconf'] + '/wsgid'):
+        if os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
+    return 0
+
+
+def install(env, programs):
+    at = {name: destination(env, path) for name, path in places(env).items()}
+    where = {'wsgid': at['sbin'], 'wsgictl': at['bin']}
+    installed = []
+    env['INSTALLSTR'] = '  install  $TARGET'
+    env.Tool('install')
+    for program in programs:
+        installed += env.Install(where.get(program.name, at['libexec']), program)
+    for page in env.Glob('#src/*/*.[58]', strings=True):
+        installed += env.Install(f'{at["man"]}/man{page[-1]}', page)
+    fixed = [str(node) for node in installed]
+    sample = env.File('#etc/wsgid.conf')
+    if os.path.exists(sample.get_abspath()):
+        from SCons.Script import Action
+        config = env.Command(at['sysconf'] + '/wsgid/wsgid.conf', sample,
+                             Action(keep_or_copy, None))
+        env.Precious(config)
+        AlwaysBuild(config)
+        installed += config
+    Alias('install', installed)
+
+    def action(target, source, env):
+        return uninstall(env, fixed, sample.get_abspath())
+
+    from SCons.Script import Action
+    AlwaysBuild(env.Alias('uninstall', [], Action(action, None)))
