@@ -4,11 +4,14 @@
  * The layout is the public include/wsgid/scoreboard.h.  The master creates
  * the board and, for each child, the page of its slot; the child maps the
  * page that it was handed; wsgictl opens files.  Where there is no run
- * directory everything is a memfd.
+ * directory everything is a memfd, which lives as long as its last user.
  *
  * What a child may not change it must not be able to change: it gets no
  * descriptor of the board that could be opened for writing, and a writable one
- * of its own page alone.  The master reads pages as it would read a network.
+ * of its own page alone.  The master reads pages as it would read a network:
+ * a child could shorten its page, so it is read and not mapped.  All of this
+ * holds between users; a child that runs as the master's own user can open
+ * what the master can.
  */
 #ifndef WSGID_SCOREBOARD_SCOREBOARD_H
 #define WSGID_SCOREBOARD_SCOREBOARD_H
@@ -41,8 +44,14 @@ struct wsgid_process *scoreboard_process(struct scoreboard *s, unsigned slot);
  * process record first. */
 int scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err);
 
-/* The slot's page as the master may read it, NULL where it has none yet.
- * Every byte of it may be a lie. */
+/* The slot's page, and one of its workers, as the master may read it, NULL
+ * where it has none yet.  Every number of it may be a lie; texts are
+ * terminated and printable, states are letters or "?".
+ *
+ * Each call reads anew (pread(2), about a microsecond), into a private copy
+ * that is the slot's until its next renewal or the end: a pointer stays good,
+ * what it points at is as old as the last call.  A page that its child has
+ * cut reads as zeroes and gets its size again. */
 const struct wsgid_page *scoreboard_page(struct scoreboard *s, unsigned slot);
 const struct wsgid_worker *scoreboard_worker(
 	struct scoreboard *s, unsigned slot, unsigned worker);
@@ -73,13 +82,17 @@ void scoreboard_put_text(char *to, size_t size, const char *text, size_t len);
 
 struct scoreboard_view; /* read-only, of a running or dead server */
 
-/* Map dir/NAME.scoreboard.  A file that is not one, of another major version
+/* Open dir/NAME.scoreboard.  A file that is not one, of another major version
  * or shorter than it says is refused with a sentence. */
 int scoreboard_open(
 	struct scoreboard_view **ret, const char *path, struct err *err);
 void scoreboard_close(struct scoreboard_view *v);
 
-/* Copies, with every text terminated; a slot without a page gives zeroes. */
+/* Copies of what is there now, with every text terminated and printable and
+ * every state a letter or "?".  Page and worker: 0; -ENOENT where the slot has
+ * no page, -EBADMSG where it has something else, -EINVAL when there is no
+ * such slot or worker, or another negative errno; *ret is zeroes then, its
+ * state ".".  Workers are those of the page that was read last. */
 void scoreboard_read_board(
 	const struct scoreboard_view *v, struct wsgid_board *ret);
 void scoreboard_read_process(const struct scoreboard_view *v, unsigned slot,

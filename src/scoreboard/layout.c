@@ -1,0 +1,104 @@
+/*
+ * layout.c - where things are in the scoreboard's files, and which bytes may
+ * be in its texts.
+ *
+ * The structs of the public header have no padding inside, which is checked
+ * here: a reader in another language computes the same offsets without a
+ * compiler.  Workers begin on a cache line of their own, so that what the
+ * child's watcher writes in the page does not slow its workers down.
+ */
+#include "scoreboard/scoreboard_priv.h"
+
+#include <string.h>
+
+#include "base/defs.h"
+#include "scoreboard/scoreboard.h"
+
+enum { CACHE_LINE = 64 };
+
+_Static_assert(sizeof(struct wsgid_board) == 1224, "layout of version 1.0");
+_Static_assert(sizeof(struct wsgid_process) == 88, "layout of version 1.0");
+_Static_assert(sizeof(struct wsgid_page) == 112, "layout of version 1.0");
+_Static_assert(sizeof(struct wsgid_worker) == 264, "layout of version 1.0");
+
+static size_t
+round_up(size_t n)
+{
+	return (n + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
+struct scoreboard_layout
+scoreboard_layout(unsigned processes, unsigned workers)
+{
+	struct scoreboard_layout l = {
+		.process_offset = round_up(sizeof(struct wsgid_board)),
+		.process_size = sizeof(struct wsgid_process),
+		.worker_offset = round_up(sizeof(struct wsgid_page)),
+		.worker_size = sizeof(struct wsgid_worker),
+	};
+
+	l.board_size = l.process_offset + l.process_size * processes;
+	l.page_size = l.worker_offset + l.worker_size * workers;
+	return l;
+}
+
+static bool
+is_printable(char c)
+{
+	return c >= ' ' && c <= '~';
+}
+
+void
+scoreboard_put_text(char *to, size_t size, const char *text, size_t len)
+{
+	if (size == 0)
+		return;
+	if (len > size - 1)
+		len = size - 1;
+	for (size_t i = 0; i < len; i++)
+		to[i] = is_printable(text[i]) ? text[i] : '?';
+	to[len] = '\0';
+}
+
+static void
+clean_text(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text != '\0'; text++)
+		if (!is_printable(*text))
+			*text = '?';
+}
+
+void
+scoreboard_clean_board(struct wsgid_board *board)
+{
+	clean_text(board->name, sizeof(board->name));
+	clean_text(board->version, sizeof(board->version));
+	clean_text(board->mpm, sizeof(board->mpm));
+	clean_text(board->accept, sizeof(board->accept));
+	clean_text(board->python, sizeof(board->python));
+	clean_text(board->application, sizeof(board->application));
+	clean_text(board->listeners, sizeof(board->listeners));
+	clean_text(board->reload_reason, sizeof(board->reload_reason));
+}
+
+void
+scoreboard_clean_page(struct wsgid_page *page)
+{
+	clean_text(page->io_engine, sizeof(page->io_engine));
+}
+
+void
+scoreboard_clean_worker(struct wsgid_worker *worker)
+{
+	static const char states[] = ".S_RWKLCG";
+
+	if (worker->state == 0)
+		worker->state = WSGID_WORKER_DEAD;
+	else if (worker->state > '~' ||
+		 strchr(states, (int)worker->state) == NULL)
+		worker->state = '?';
+	clean_text(worker->client, sizeof(worker->client));
+	clean_text(worker->method, sizeof(worker->method));
+	clean_text(worker->target, sizeof(worker->target));
+}

@@ -1,0 +1,449 @@
+/*
+ * write.c - the scoreboard of a running server: the master's side, and the
+ * child's map of its page.
+ *
+ * The master maps the board, which only it can change, and never a page: a
+ * child holds its page open for writing and could shorten it under the
+ * master's eyes.  It reads pages with pread(2) into private copies instead
+ * and gives a page that it finds longer or shorter its size again, so that a
+ * child cannot fill the run directory with it either.
+ *
+ * A reader would get wrong: two children of one slot never share a page.
+ * Each has a file of its own, and the name goes to the last one.
+ */
+#include "scoreboard/scoreboard.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "scoreboard/scoreboard_priv.h"
+
+struct slot_page {
+	int fd;                  /* -1: none yet */
+	struct wsgid_page *copy; /* page_size bytes; NULL: none yet */
+};
+
+struct scoreboard {
+	struct scoreboard_layout layout;
+	unsigned n_processes;
+	unsigned n_workers;
+	char *path; /* for sentences; of the board, or of no file */
+	char *name; /* within path: NAME.scoreboard */
+	int dir;    /* of the files; -1: everything is a memfd */
+	int fd;     /* of the board */
+	struct wsgid_board *board;
+	struct slot_page *pages; /* n_processes of them */
+};
+
+/* NAME becomes a part of file names and the text of a field. */
+static int
+check_name(const char *name, struct err *err)
+{
+	size_t len = strlen(name);
+
+	if (len == 0)
+		return err_setx(err, EINVAL,
+			"scoreboard: the name of the instance is empty");
+	if (len >= sizeof(((struct wsgid_board *)NULL)->name))
+		return err_setx(err, ENAMETOOLONG,
+			"scoreboard: the instance's name \"%s\" is too long; "
+			"it may have %zu characters",
+			name, sizeof(((struct wsgid_board *)NULL)->name) - 1);
+	if (name[0] == '.' || strchr(name, '/') != NULL)
+		return err_setx(err, EINVAL,
+			"scoreboard: the instance's name \"%s\" must not "
+			"begin with a dot or contain a slash",
+			name);
+	return 0;
+}
+
+static int
+check_counts(unsigned processes, unsigned workers, struct err *err)
+{
+	if (processes < 1 || processes > SCOREBOARD_MOST_PROCESSES)
+		return err_setx(err, EINVAL,
+			"scoreboard: %u processes are asked for; there may be "
+			"1 to %d",
+			processes, SCOREBOARD_MOST_PROCESSES);
+	if (workers < 1 || workers > SCOREBOARD_MOST_WORKERS)
+		return err_setx(err, EINVAL,
+			"scoreboard: %u workers a process are asked for; "
+			"there may be 1 to %d",
+			workers, SCOREBOARD_MOST_WORKERS);
+	return 0;
+}
+
+/* Everything but memory for names and pages is still missing. */
+static struct scoreboard *
+make(const char *dir, const char *name, unsigned processes, unsigned workers)
+{
+	struct scoreboard *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->layout = scoreboard_layout(processes, workers);
+	s->n_processes = processes;
+	s->n_workers = workers;
+	s->dir = -1;
+	s->fd = -1;
+	s->board = MAP_FAILED;
+	if (asprintf(&s->path, "%s/%s.scoreboard", dir != NULL ? dir : "memory",
+		    name) < 0)
+		s->path = NULL;
+	s->pages = calloc(processes, sizeof(*s->pages));
+	if (s->path == NULL || s->pages == NULL) {
+		free(s->path);
+		free(s->pages);
+		free(s);
+		return NULL;
+	}
+	s->name = strrchr(s->path, '/') + 1;
+	for (unsigned i = 0; i < processes; i++)
+		s->pages[i].fd = -1;
+	return s;
+}
+
+/* What a reader needs to find its way; the rest is the master's to say. */
+static void
+fill_in(struct scoreboard *s, const char *name)
+{
+	struct wsgid_board *b = s->board;
+
+	memcpy(b->magic, WSGID_BOARD_MAGIC, sizeof(b->magic));
+	b->major = WSGID_BOARD_MAJOR;
+	b->minor = WSGID_BOARD_MINOR;
+	b->board_size = sizeof(*b);
+	b->process_offset = (uint32_t)s->layout.process_offset;
+	b->process_size = (uint32_t)s->layout.process_size;
+	b->process_count = s->n_processes;
+	b->page_size = (uint32_t)s->layout.page_size;
+	b->worker_offset = (uint32_t)s->layout.worker_offset;
+	b->worker_size = (uint32_t)s->layout.worker_size;
+	b->worker_count = s->n_workers;
+	scoreboard_put_text(b->name, sizeof(b->name), name, strlen(name));
+}
+
+static int
+map_board(struct scoreboard *s)
+{
+	s->board = mmap(NULL, s->layout.board_size, PROT_READ | PROT_WRITE,
+		MAP_SHARED, s->fd, 0);
+	return s->board == MAP_FAILED ? -errno : 0;
+}
+
+static int
+make_board_in(struct scoreboard *s, const char *dir, const char *name)
+{
+	int rc;
+
+	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir < 0)
+		return -errno;
+	s->fd = scoreboard_file_create(s->dir, s->name, s->layout.board_size);
+	if (s->fd < 0)
+		return s->fd;
+	rc = map_board(s);
+	if (rc == 0) {
+		fill_in(s, name);
+		scoreboard_file_sweep(s->dir, s->name);
+		rc = scoreboard_file_publish(s->dir, s->name);
+	}
+	if (rc < 0)
+		scoreboard_file_discard(s->dir, s->name);
+	return rc;
+}
+
+/* Once we have our map nobody gets another one that could be written, not
+ * even by opening the descriptor anew through /proc. */
+static int
+make_board_in_memory(struct scoreboard *s, const char *name)
+{
+	int rc;
+
+	s->fd = scoreboard_file_create_memory(s->name, s->layout.board_size);
+	if (s->fd < 0)
+		return s->fd;
+	rc = map_board(s);
+	if (rc < 0)
+		return rc;
+	fill_in(s, name);
+	if (fcntl(s->fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0)
+		return -errno;
+	return 0;
+}
+
+int
+scoreboard_create(struct scoreboard **ret, const char *dir, const char *name,
+	unsigned processes, unsigned workers, struct err *err)
+{
+	struct scoreboard *s;
+	int rc;
+
+	rc = check_name(name, err);
+	if (rc == 0)
+		rc = check_counts(processes, workers, err);
+	if (rc < 0)
+		return rc;
+	s = make(dir, name, processes, workers);
+	if (s == NULL)
+		return err_set(err, ENOMEM, "scoreboard %s", name);
+	rc = dir != NULL ? make_board_in(s, dir, name)
+			 : make_board_in_memory(s, name);
+	if (rc < 0) {
+		err_set(err, -rc, "scoreboard %s", s->path);
+		scoreboard_destroy(s, 0);
+		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+/* NAME.scoreboard.N, the caller frees it; NULL when memory is short. */
+static char *
+page_name(const struct scoreboard *s, unsigned slot)
+{
+	char *ret;
+
+	return asprintf(&ret, "%s.%u", s->name, slot) < 0 ? NULL : ret;
+}
+
+static void
+remove_files(struct scoreboard *s)
+{
+	for (unsigned i = 0; i < s->n_processes; i++) {
+		AUTO_FREE char *name = NULL;
+
+		if (s->pages[i].fd < 0)
+			continue;
+		name = page_name(s, i);
+		if (name != NULL)
+			scoreboard_file_remove(s->dir, name, s->pages[i].fd);
+	}
+	scoreboard_file_remove(s->dir, s->name, s->fd);
+}
+
+void
+scoreboard_destroy(struct scoreboard *s, int remove)
+{
+	if (s == NULL)
+		return;
+	if (remove && s->dir >= 0)
+		remove_files(s);
+	for (unsigned i = 0; i < s->n_processes; i++) {
+		fd_close(&s->pages[i].fd);
+		free(s->pages[i].copy);
+	}
+	free(s->pages);
+	if (s->board != MAP_FAILED)
+		munmap(s->board, s->layout.board_size);
+	fd_close(&s->fd);
+	fd_close(&s->dir);
+	free(s->path);
+	free(s);
+}
+
+struct wsgid_board *
+scoreboard_board(struct scoreboard *s)
+{
+	return s->board;
+}
+
+struct wsgid_process *
+scoreboard_process(struct scoreboard *s, unsigned slot)
+{
+	char *first = (char *)s->board + s->layout.process_offset;
+
+	assert(slot < s->n_processes);
+	return (struct wsgid_process *)(void *)(first +
+						slot * s->layout.process_size);
+}
+
+/* --- pages ----------------------------------------------------------------- */
+
+static int
+make_page_file(struct scoreboard *s, unsigned slot)
+{
+	AUTO_FREE char *name = page_name(s, slot);
+	AUTO_CLOSE int fd = -1;
+	int rc, ret;
+
+	if (name == NULL)
+		return -ENOMEM;
+	fd = s->dir < 0
+		     ? scoreboard_file_create_memory(name, s->layout.page_size)
+		     : scoreboard_file_create(
+			       s->dir, name, s->layout.page_size);
+	if (fd < 0)
+		return fd;
+	rc = fd_write_all(fd, WSGID_PAGE_MAGIC, sizeof(WSGID_PAGE_MAGIC));
+	if (s->dir >= 0) {
+		if (rc == 0)
+			rc = scoreboard_file_publish(s->dir, name);
+		if (rc < 0)
+			scoreboard_file_discard(s->dir, name);
+	}
+	if (rc < 0)
+		return rc;
+	ret = fd;
+	fd = -1;
+	return ret;
+}
+
+int
+scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err)
+{
+	struct slot_page *page = &s->pages[slot];
+	AUTO_CLOSE int fd = -1;
+	int ret;
+
+	assert(slot < s->n_processes);
+	scoreboard_bury(s, slot);
+	if (page->copy == NULL)
+		page->copy = calloc(1, s->layout.page_size);
+	if (page->copy == NULL)
+		return err_set(
+			err, ENOMEM, "scoreboard page %s.%u", s->path, slot);
+	fd = make_page_file(s, slot);
+	if (fd < 0)
+		return err_set(
+			err, -fd, "scoreboard page %s.%u", s->path, slot);
+	ret = scoreboard_file_reopen(fd);
+	if (ret < 0)
+		return err_set(
+			err, -ret, "scoreboard page %s.%u", s->path, slot);
+	fd_close(&page->fd);
+	page->fd = fd;
+	fd = -1;
+	return ret;
+}
+
+/* The child may have cut its page or let it grow.  Nothing depends on our
+ * success: what cannot be read is zero. */
+static void
+mend_size(struct scoreboard *s, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_size != (off_t)s->layout.page_size)
+		(void)!ftruncate(fd, (off_t)s->layout.page_size);
+}
+
+const struct wsgid_page *
+scoreboard_page(struct scoreboard *s, unsigned slot)
+{
+	struct slot_page *page = &s->pages[slot];
+
+	assert(slot < s->n_processes);
+	if (page->fd < 0)
+		return NULL;
+	mend_size(s, page->fd);
+	scoreboard_file_read(page->fd, page->copy, sizeof(*page->copy), 0);
+	scoreboard_clean_page(page->copy);
+	return page->copy;
+}
+
+const struct wsgid_worker *
+scoreboard_worker(struct scoreboard *s, unsigned slot, unsigned worker)
+{
+	struct slot_page *page = &s->pages[slot];
+	size_t offset =
+		s->layout.worker_offset + worker * s->layout.worker_size;
+	struct wsgid_worker *copy;
+
+	assert(slot < s->n_processes && worker < s->n_workers);
+	if (page->fd < 0)
+		return NULL;
+	copy = (struct wsgid_worker *)(void *)((char *)page->copy + offset);
+	scoreboard_file_read(page->fd, copy, sizeof(*copy), offset);
+	scoreboard_clean_worker(copy);
+	return copy;
+}
+
+/* Totals never go backwards, whatever is added. */
+static void
+add(uint64_t *total, uint64_t n)
+{
+	if (__builtin_add_overflow(*total, n, total))
+		*total = UINT64_MAX;
+}
+
+void
+scoreboard_bury(struct scoreboard *s, unsigned slot)
+{
+	struct wsgid_process *process = scoreboard_process(s, slot);
+	const struct wsgid_page *page = scoreboard_page(s, slot);
+	struct wsgid_page *copy = s->pages[slot].copy;
+	ssize_t n;
+
+	if (page == NULL)
+		return;
+	add(&process->past_requests, page->requests);
+	add(&process->past_connections, page->accepted);
+	add(&process->past_bytes_in, page->bytes_in);
+	add(&process->past_bytes_out, page->bytes_out);
+	add(&process->past_busy_us, page->busy_us);
+
+	memset(copy, 0, s->layout.page_size);
+	memcpy(copy->magic, WSGID_PAGE_MAGIC, sizeof(copy->magic));
+	do
+		n = pwrite(s->pages[slot].fd, copy, s->layout.page_size, 0);
+	while (n < 0 && errno == EINTR);
+	/* A page that cannot be zeroed must not be counted twice. */
+	if (n != (ssize_t)s->layout.page_size)
+		fd_close(&s->pages[slot].fd);
+}
+
+/* --- the child's side ------------------------------------------------------ */
+
+int
+scoreboard_map_page(
+	struct wsgid_page_map *ret, int fd, unsigned workers, struct err *err)
+{
+	struct scoreboard_layout layout;
+	struct wsgid_page *page;
+	struct stat st;
+	int rc;
+
+	rc = check_counts(1, workers, err);
+	if (rc < 0)
+		return rc;
+	layout = scoreboard_layout(1, workers);
+	if (fstat(fd, &st) < 0)
+		return err_set(
+			err, errno, "scoreboard page, descriptor %d", fd);
+	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)layout.page_size)
+		return err_setx(err, EBADMSG,
+			"descriptor %d is no scoreboard page of %zu bytes; "
+			"wsgid and its child program seem to be of different "
+			"versions, install both anew",
+			fd, layout.page_size);
+	page = mmap(NULL, layout.page_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		fd, 0);
+	if (page == MAP_FAILED)
+		return err_set(
+			err, errno, "scoreboard page, descriptor %d", fd);
+	if (memcmp(page->magic, WSGID_PAGE_MAGIC, sizeof(page->magic)) != 0) {
+		munmap(page, layout.page_size);
+		return err_setx(err, EBADMSG,
+			"descriptor %d is no scoreboard page: it does not "
+			"begin with " WSGID_PAGE_MAGIC,
+			fd);
+	}
+	ret->page = page;
+	ret->workers = (struct wsgid_worker *)(void *)((char *)page +
+						       layout.worker_offset);
+	ret->n_workers = workers;
+	ret->size = layout.page_size;
+	return 0;
+}
