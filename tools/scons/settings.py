@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 
-from SCons.Script import (Alias, AlwaysBuild, BoolVariable, EnumVariable, Exit, Variables)
+from SCons.Script import (Action, Alias, AlwaysBuild, BoolVariable, EnumVariable, Exit,
+                          Variables)
 
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Wstrict-prototypes', '-Wmissing-prototypes',
             '-Wconversion', '-Wno-sign-conversion']
@@ -87,9 +88,10 @@ def help_text(found, env):
     for option in found.options:
         value = env.get(option.key, option.default)
         if isinstance(value, list):
-            value = ','.join(value) if option.key == 'sanitize' else ' '.join(value)
-        allowed = getattr(option, 'help', '')
-        lines.append(f'  {option.key + "=" + str(value):<26} {allowed}')
+            value = (',' if option.key == 'sanitize' else ' ').join(value)
+        elif isinstance(value, bool):
+            value = 'yes' if value else 'no'
+        lines.append(f'  {option.key + "=" + str(value):<26} {option.help}')
     return '\n'.join(lines) + '\n'
 
 
@@ -149,7 +151,14 @@ def quiet(env):
         env['LINKCOMSTR'] = '  link     $TARGET'
         env['ARCOMSTR'] = '  archive  $TARGET'
         env['RANLIBCOMSTR'] = ''
-        env['COMPILATIONDB_COMSTR'] = '  write    $TARGET'
+
+
+def write_when_changed(env, database):
+    """The tool writes it in every run; a second run should do nothing."""
+    sources = sorted(glob.glob('src/*/*.c') + glob.glob('tests/*/*/*.c'))
+    for node in database:
+        node.set_always_build(False)
+    env.Depends(database, env.Value(env.subst('$CC $CCFLAGS $CPPPATH ') + ' '.join(sources)))
 
 
 def places(env):
@@ -225,7 +234,6 @@ def install(env, programs):
     fixed = [str(node) for node in installed]
     sample = env.File('#etc/wsgid.conf')
     if os.path.exists(sample.get_abspath()):
-        from SCons.Script import Action
         config = env.Command(at['sysconf'] + '/wsgid/wsgid.conf', sample,
                              Action(keep_or_copy, None))
         env.Precious(config)
@@ -236,5 +244,4 @@ def install(env, programs):
     def action(target, source, env):
         return uninstall(env, fixed, sample.get_abspath())
 
-    from SCons.Script import Action
     AlwaysBuild(env.Alias('uninstall', [], Action(action, None)))
