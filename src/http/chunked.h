@@ -13,11 +13,15 @@
 
 #include "base/str.h"
 
+enum { CHUNKED_NAME_MAX = 24 }; /* longer names are none that are refused */
+
+/* Zeroed to begin with; the rest is private. */
 struct chunked {
-	int state; /* zeroed to begin with; private */
-	uint64_t left;
-	size_t line;     /* bytes of the current size or trailer line */
+	int state;
+	uint64_t left;   /* of the current chunk */
+	size_t line;     /* digits of the size, or bytes of a trailer's name */
 	size_t overhead; /* bytes of extensions and trailers so far */
+	char name[CHUNKED_NAME_MAX]; /* of the trailer, in small letters */
 };
 
 enum chunked_result {

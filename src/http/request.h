@@ -53,10 +53,14 @@ struct request {
 
 	bool keep_alive;      /* what version and Connection ask for */
 	bool asks_keep_alive; /* HTTP/1.0 client that said keep-alive */
-	bool expects_continue;
+	bool expects_continue; /* 1.1 only, and only with a body to come */
 	bool chunked;
 	bool has_length;
-	uint64_t length; /* of the body, when has_length */
+	uint64_t length; /* of the body, when has_length; below 2^63 */
+
+	/* Kept by request.c. */
+	const char *complaint;
+	bool has_host, says_close;
 
 	size_t n_fields;
 	struct request_field fields[REQUEST_FIELDS_MAX];
@@ -65,7 +69,12 @@ struct request {
 /* Parse the head at the start of data.  The head's length, its empty line
  * included; 0 when it is not whole yet; or -STATUS, where STATUS is what to
  * answer (400, 414, 417, 431, 501, 505).  Up to ten empty lines before the
- * request line are skipped, as Apache does, and count as part of the head. */
+ * request line are skipped, as Apache does, and count as part of the head.
+ *
+ * A fault is reported as soon as it is seen, so a part of a head gives 0 or
+ * what the whole gives.  *r needs no preparation and is always filled: after
+ * a refusal its slices hold what was understood, line as much of the request
+ * line as came, and the rest is empty. */
 ssize_t request_parse(struct request *r, const char *data, size_t len,
 	const struct request_limits *limits);
 
@@ -79,11 +88,14 @@ struct request_scan {
 	size_t line_start; /* where the current line begins */
 	size_t lines;      /* ended lines, empty ones before the first not
 	                    * counted */
+	size_t empty;      /* empty lines before the first */
 };
 
 /* Look at the bytes that have come since the last call; data begins where it
  * began then, but may have moved.  1 when the head is whole and should be
- * parsed, 0 when more is needed, -STATUS when a limit is passed already. */
+ * parsed, or holds a byte for which request_parse will refuse it; 0 when
+ * more is needed; -STATUS when a limit is passed already.  After 1 or
+ * -STATUS the scan is used up. */
 int request_scan(struct request_scan *s, const char *data, size_t len,
 	const struct request_limits *limits);
 

@@ -18,7 +18,7 @@
 #include "base/str.h"
 
 enum response_framing {
-	RESPONSE_NO_BODY,  /* HEAD, 1xx, 204, 304 */
+	RESPONSE_NO_BODY,  /* to HEAD; 1xx, 204, 304 */
 	RESPONSE_LENGTH,   /* Content-Length */
 	RESPONSE_CHUNKED,  /* HTTP/1.1 without a length */
 	RESPONSE_TO_CLOSE, /* HTTP/1.0 without a length: until the close */
@@ -32,7 +32,7 @@ struct response {
 	bool keep_alive;     /* wanted; false after response_end_head when the
 	                       * connection must close behind this response */
 	bool say_keep_alive; /* HTTP/1.0 client that asked for it */
-	const char *date;    /* "Thu, 26 Nov 2026 04:19:12 GMT" */
+	const char *date;    /* "Thu, 26 Nov 2026 04:19:12 GMT"; NULL = none */
 	const char *server;  /* value of Server; NULL = none */
 
 	/* Kept by response.c; the caller reads. */
@@ -42,11 +42,12 @@ struct response {
 	uint64_t length; /* when has_length */
 	uint64_t sent;   /* body bytes framed so far */
 	size_t head_len; /* bytes of the head, once ended */
+	size_t start;    /* where in out the response begins */
 };
 
 /* What is wrong with something the application gave; NULL when nothing.
  * A constant string that reads on after the name of the thing: "contains a
- * control character". */
+ * control character", "has a line break in its value". */
 const char *response_status_fault(struct str status);
 const char *response_field_fault(struct str name, struct str value);
 
@@ -54,15 +55,21 @@ const char *response_field_fault(struct str name, struct str value);
  * PEP 3333: hop-by-hop)? */
 bool response_is_hop_by_hop(struct str name);
 
-/* The status line; status is "200 OK" and has no fault. */
+/* The status line; status is "200 OK" and has no fault, or is the server's
+ * own interim status: then nothing but the given fields is sent.  0 or
+ * -ENOMEM, as all that append. */
 int response_begin(struct response *r, struct str status);
 
 /* One header line; it has no fault.  Content-Length is read as well;
- * -EINVAL when its value is not a number. */
+ * -EINVAL when its value is not a number, or another number than before.
+ * It is left out where it must not be sent: 1xx, 204 (RFC 9110 section 8.6),
+ * and said once. */
 int response_field(struct response *r, struct str name, struct str value);
 
 /* End the head.  known_length is the length of the whole body where the
- * caller knows it and the application did not say it, else -1. */
+ * caller knows it and the application did not say it, else -1.  To HEAD only
+ * a length above 0 is believed: many applications leave the body out
+ * themselves. */
 int response_end_head(struct response *r, int64_t known_length);
 
 /* How much of len body bytes may be sent: all, or less when Content-Length
@@ -83,7 +90,8 @@ size_t response_frame(
 int response_end(struct response *r);
 
 /* A whole small response of the server's own: "400 Bad Request" with a line
- * of text as its body.  Sets everything response_begin would. */
+ * of text as its body; an interim one, 100, without.  Sets everything
+ * response_begin would. */
 int response_simple(struct response *r, int status);
 
 #endif

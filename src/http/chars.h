@@ -1,0 +1,22 @@
+/*
+ * chars.h - which bytes may stand where in HTTP.
+ *
+ * One table look-up a byte is what the parsers cost.  chars[c] is the set of
+ * places in which the byte c may stand.
+ */
+#ifndef WSGID_HTTP_CHARS_H
+#define WSGID_HTTP_CHARS_H
+
+enum {
+	CHAR_TOKEN = 1 << 0,  /* RFC 9110 section 5.6.2 */
+	CHAR_TARGET = 1 << 1, /* visible ASCII without "#" */
+	CHAR_PATH = 1 << 2,   /* the same without "?" */
+	CHAR_VALUE = 1 << 3, /* RFC 9110 section 5.5: VCHAR, obs-text, blanks */
+	CHAR_HOST = 1 << 4, /* RFC 3986 section 3.2.2: unreserved, sub-delims */
+	CHAR_DIGIT = 1 << 5,
+	CHAR_HEX = 1 << 6,
+};
+
+extern const unsigned char chars[256];
+
+#endif
