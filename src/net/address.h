@@ -4,6 +4,7 @@
 #ifndef WSGID_NET_ADDRESS_H
 #define WSGID_NET_ADDRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -23,10 +24,12 @@ struct address {
 
 enum { ADDRESS_TEXT = 128 };
 
-/* "8000" (every interface: [::] and 0.0.0.0), "127.0.0.1:8000",
- * "[::1]:8000", "localhost:8000", "*:8000", "unix:/run/x.sock",
- * "unix:@abstract".  A name may stand for several addresses: up to max are
- * put into ret.  Their number, or a negative errno and a sentence. */
+/* "8000" (every interface: [::]:8000, which takes IPv4 too, or 0.0.0.0:8000
+ * where there is no IPv6), "*:8000" and ":8000" likewise, "127.0.0.1:8000",
+ * "[::1]:8000", "localhost:8000", "unix:/run/x.sock", "unix:@abstract".  A
+ * name may stand for several addresses: up to max are put into ret; asking
+ * for it may wait for a name server.  Their number, or a negative errno and
+ * a sentence that begins with "Listen TEXT". */
 int address_parse(
 	struct address *ret, size_t max, const char *text, struct err *err);
 
@@ -35,8 +38,12 @@ int address_parse(
 void address_format(const struct address *a, char to[ADDRESS_TEXT]);
 
 /* The host alone ("127.0.0.1", "::1", "" for unix:) and the port (0 for
- * unix:). */
+ * unix:).  An IPv4 client of a [::] listener is "192.0.2.1", here and in
+ * address_format. */
 void address_host(const struct address *a, char to[ADDRESS_TEXT]);
 int address_port(const struct address *a);
+
+/* Are these the same place? */
+bool address_equal(const struct address *a, const struct address *b);
 
 #endif

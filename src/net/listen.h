@@ -13,14 +13,16 @@
 struct err;
 
 struct listener {
-	int fd;                 /* blocking, close-on-exec */
+	int fd; /* close-on-exec; blocking until it is in a set */
 	struct address address; /* as bound: port 0 has become a number */
-	bool unlink_path;       /* we made the socket file */
+	bool unlink_path;       /* we made the socket file, ... */
+	dev_t device;           /* ... which is this one */
+	ino_t inode;
 };
 
 struct listen_options {
-	int backlog;
-	mode_t mode; /* unix: of the socket file */
+	int backlog; /* 0 = Apache's 511; the kernel's somaxconn is the limit */
+	mode_t mode; /* unix: of the socket file, whatever the umask */
 	uid_t owner; /* unix: (uid_t)-1 = unchanged */
 	gid_t group; /* unix: (gid_t)-1 = unchanged */
 };
@@ -28,7 +30,9 @@ struct listen_options {
 /* Bind and listen.  A unix: path that a killed server left behind is
  * recognised (nobody answers) and replaced; one that is in use, or no socket
  * at all, is not.  -EADDRINUSE names the program that holds the port where
- * /proc tells it. */
+ * /proc tells it.  Accepted sockets inherit SO_KEEPALIVE and TCP_NODELAY.
+ * For unix: the umask is changed for a moment: a process with threads must
+ * not create files meanwhile. */
 int listen_open(struct listener *ret, const struct address *address,
 	const struct listen_options *options, struct err *err);
 
@@ -41,14 +45,20 @@ void listen_close(struct listener *l);
 int listen_adopt(struct listener *ret, int fd, struct err *err);
 
 /* One epoll set holding all listeners, for children that wait on several at
- * once (spec: an exclusive one-shot poll on the set, then accept one).  The
+ * once: an exclusive one-shot poll on the set, then accept one.  Every
+ * generation has its own: what is in a set is in it for all who hold it.
+ *
+ * Makes the listeners non-blocking, for good: another child may have been
+ * faster, and accept4(2) has no flag for not waiting.  A single listener
+ * that once was in a set is therefore best left in a set of one.  The
  * descriptor, close-on-exec, or a negative errno. */
 int listen_make_set(const struct listener *listeners, size_t n);
 
 /* After the set was readable: accept one connection of those that wait, if
- * another process was not faster.  The socket (close-on-exec), -EAGAIN, or
- * another negative errno of accept4(2).  *from says which listener, as an
- * index. */
+ * another process was not faster; the listeners take turns.  The socket
+ * (close-on-exec), -EAGAIN, or another negative errno of accept4(2).  *from
+ * says which listener, as an index into what listen_make_set was given and
+ * fds, which are the same listeners, repeats. */
 int listen_accept_from_set(int set, const int *fds, size_t n, size_t *from);
 
 #endif

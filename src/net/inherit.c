@@ -1,0 +1,90 @@
+/*
+ * inherit.c - what a child finds in its hands when it starts.
+ *
+ * inherit_arrange runs between fork and exec: only system calls, no memory,
+ * no stdio.  The one thing to get wrong there is the order: a descriptor
+ * that is to become number 5 may itself have the number that another one
+ * wants, so all of them first move out of the way and then to their places.
+ */
+#include "net/inherit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+enum { FIRST = INHERIT_CHANNEL };
+
+/* More listeners or logs than any configuration has: INHERIT_REST plus both
+ * stays far from overflow. */
+enum { MANY = 100000 };
+
+void
+inherit_format(const struct inheritance *in, char to[INHERIT_ARGUMENT])
+{
+	snprintf(to, INHERIT_ARGUMENT,
+		"slot=%u generation=%u listeners=%u logs=%u set=%u", in->slot,
+		in->generation, in->n_listeners, in->n_logs, in->has_set);
+}
+
+int
+inherit_parse(struct inheritance *ret, const char *argument, struct err *err)
+{
+	struct inheritance in;
+	char again[INHERIT_ARGUMENT];
+
+	/* sscanf forgives signs, spaces, leading zeros and overflow; what
+	 * was forgiven does not come out the same again. */
+	if (strlen(argument) < INHERIT_ARGUMENT &&
+		sscanf(argument,
+			"slot=%u generation=%u listeners=%u logs=%u set=%u",
+			&in.slot, &in.generation, &in.n_listeners, &in.n_logs,
+			&in.has_set) == 5) {
+		inherit_format(&in, again);
+		if (strcmp(argument, again) == 0 && in.has_set <= 1 &&
+			in.n_listeners <= MANY && in.n_logs <= MANY) {
+			*ret = in;
+			return 0;
+		}
+	}
+	return err_setx(err, EINVAL,
+		"this program is started by wsgid and not by hand: it wants "
+		"\"slot=N generation=N listeners=N logs=N set=0|1\", not "
+		"\"%.100s\"",
+		argument);
+}
+
+static int
+move(int from, int to)
+{
+	while (dup2(from, to) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+int
+inherit_arrange(int *fds, size_t n)
+{
+	int behind = FIRST + (int)n;
+
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i] >= behind)
+			continue;
+		/* What stays behind in the range is overwritten below. */
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, behind);
+		if (fds[i] < 0)
+			return -errno;
+	}
+	for (size_t i = 0; i < n; i++) {
+		/* dup2 leaves close-on-exec off. */
+		int rc = move(fds[i], FIRST + (int)i);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}

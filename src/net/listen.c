@@ -1,0 +1,309 @@
+/*
+ * listen.c - listening sockets: made by the master, inherited by children.
+ *
+ * Options are set on the listener once and not on each connection: Linux
+ * copies SO_KEEPALIVE and TCP_NODELAY to the sockets it accepts.  Apache
+ * sets both, and SO_REUSEADDR, without which a restarted server could not
+ * bind while connections of the old one linger.
+ *
+ * With SO_REUSEADDR on both sides two sockets can be bound to one port as
+ * long as neither listens: a port in use is reported by bind or by listen.
+ */
+#include "net/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "net/holder.h"
+#include "net/listen_priv.h"
+
+enum { DEFAULT_BACKLOG = 511 };
+
+int
+listen_in_use(const struct address *a, const char *text, struct err *err)
+{
+	char program[HOLDER_PROGRAM];
+	pid_t pid = holder_find(a, program);
+	bool is_unix = a->any.sa_family == AF_UNIX;
+
+	if (pid == getpid())
+		return err_setx(err, EADDRINUSE,
+			"Listen %s: another Listen of this server has that "
+			"already%s",
+			text,
+			is_unix ? "" : "; [::] takes IPv4 connections too");
+	if (pid != 0)
+		return err_setx(err, EADDRINUSE,
+			"Listen %s: in use by %s (pid %d): stop that or "
+			"choose another %s",
+			text, program, (int)pid, is_unix ? "path" : "port");
+	return err_setx(err, EADDRINUSE,
+		"Listen %s: in use by another program; as root, \"ss -l%sp\" "
+		"tells which: stop that or choose another %s",
+		text, is_unix ? "x" : "tn", is_unix ? "path" : "port");
+}
+
+static unsigned
+first_free_port(void)
+{
+	AUTO_CLOSE int fd =
+		open("/proc/sys/net/ipv4/ip_unprivileged_port_start",
+			O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+	unsigned port;
+
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 &&
+		sscanf(text, "%u", &port) == 1)
+		return port;
+	return 1024;
+}
+
+static int
+explain_tcp(int code, const struct address *a, struct err *err)
+{
+	char text[ADDRESS_TEXT];
+
+	address_format(a, text);
+	switch (code) {
+	case EADDRINUSE:
+		return listen_in_use(a, text, err);
+	case EACCES:
+		return err_setx(err, code,
+			"Listen %s: a port below %u needs a privilege: start "
+			"wsgid as root, give it CAP_NET_BIND_SERVICE, lower "
+			"net.ipv4.ip_unprivileged_port_start by sysctl, or "
+			"choose another port",
+			text, first_free_port());
+	case EADDRNOTAVAIL:
+		return err_setx(err, code,
+			"Listen %s: that is no address of this machine: \"ip "
+			"addr\" lists them, * stands for all",
+			text);
+	case EAFNOSUPPORT:
+		return err_setx(err, code, "Listen %s: this machine has no %s",
+			text, a->any.sa_family == AF_INET6 ? "IPv6" : "IPv4");
+	case EINVAL:
+		if (a->any.sa_family == AF_INET6 &&
+			IN6_IS_ADDR_LINKLOCAL(&a->in6.sin6_addr) &&
+			a->in6.sin6_scope_id == 0)
+			return err_setx(err, code,
+				"Listen %s: a link-local address needs its "
+				"interface: write [fe80::1%%eth0]:8000",
+				text);
+		return err_set(err, code, "Listen %s", text);
+	default:
+		return err_set(err, code, "Listen %s", text);
+	}
+}
+
+static int
+set_option(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno
+									: 0;
+}
+
+/* For what accepted sockets shall have. */
+static int
+set_inherited(int fd)
+{
+	int rc = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+
+	return rc < 0 ? rc : set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+static int
+set_options(int fd, int family)
+{
+	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	/* Said whatever net.ipv6.bindv6only is, so that "8000" means the
+	 * same on every machine. */
+	if (rc == 0 && family == AF_INET6)
+		rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	return rc == 0 ? set_inherited(fd) : rc;
+}
+
+/* The socket, or a negative errno. */
+static int
+open_tcp(const struct address *a, int backlog)
+{
+	AUTO_CLOSE int fd =
+		socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = set_options(fd, a->any.sa_family);
+	if (ret < 0)
+		return ret;
+	if (bind(fd, &a->any, a->len) < 0 || listen(fd, backlog) < 0)
+		return -errno;
+	ret = fd;
+	fd = -1;
+	return ret;
+}
+
+static int
+read_address(int fd, struct address *ret)
+{
+	struct address a = {.len = 0};
+
+	a.len = sizeof(a.un);
+	if (getsockname(fd, &a.any, &a.len) < 0)
+		return -errno;
+	*ret = a;
+	return 0;
+}
+
+int
+listen_open(struct listener *ret, const struct address *address,
+	const struct listen_options *options, struct err *err)
+{
+	struct listener l = {.fd = -1, .address = *address};
+	struct listen_options settled = *options;
+	int rc;
+
+	if (settled.backlog <= 0)
+		settled.backlog = DEFAULT_BACKLOG;
+	if (address->any.sa_family == AF_UNIX) {
+		rc = listen_open_unix(&l, &settled, err);
+		if (rc < 0)
+			return rc;
+		*ret = l;
+		return 0;
+	}
+	l.fd = open_tcp(address, settled.backlog);
+	if (l.fd < 0)
+		return explain_tcp(-l.fd, address, err);
+	rc = read_address(l.fd, &l.address);
+	if (rc < 0) {
+		fd_close(&l.fd);
+		return explain_tcp(-rc, address, err);
+	}
+	*ret = l;
+	return 0;
+}
+
+void
+listen_close(struct listener *l)
+{
+	/* The file goes first: who looks meanwhile finds nothing, instead of
+	 * a socket on which nobody answers. */
+	if (l->unlink_path)
+		listen_unlink(l);
+	l->unlink_path = false;
+	fd_close(&l->fd);
+}
+
+static int
+get_option(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -errno
+								    : value;
+}
+
+int
+listen_adopt(struct listener *ret, int fd, struct err *err)
+{
+	struct listener l = {.fd = fd};
+	int family = get_option(fd, SO_DOMAIN), rc;
+
+	if (family < 0)
+		return err_set(err, -family,
+			"descriptor %d, handed over as a listener", fd);
+	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
+		return err_setx(err, EAFNOSUPPORT,
+			"descriptor %d, handed over as a listener, is a "
+			"socket of another family than IPv4, IPv6 and Unix",
+			fd);
+	if (get_option(fd, SO_TYPE) != SOCK_STREAM)
+		return err_setx(err, EPROTOTYPE,
+			"descriptor %d, handed over as a listener, is no "
+			"stream socket: use ListenStream= in the socket unit",
+			fd);
+	if (get_option(fd, SO_ACCEPTCONN) != 1)
+		return err_setx(err, EINVAL,
+			"descriptor %d, handed over as a listener, does not "
+			"listen: use Accept=no in the socket unit",
+			fd);
+	rc = read_address(fd, &l.address);
+	if (rc == 0)
+		rc = fd_set_cloexec(fd, true);
+	if (rc == 0)
+		rc = fd_set_nonblock(fd, false);
+	if (rc == 0 && family != AF_UNIX)
+		rc = set_inherited(fd);
+	if (rc < 0)
+		return err_set(err, -rc,
+			"descriptor %d, handed over as a listener", fd);
+	*ret = l;
+	return 0;
+}
+
+int
+listen_make_set(const struct listener *listeners, size_t n)
+{
+	AUTO_CLOSE int set = epoll_create1(EPOLL_CLOEXEC);
+	int ret;
+
+	if (set < 0)
+		return -errno;
+	for (size_t i = 0; i < n; i++) {
+		/* Not EPOLLEXCLUSIVE: whom a connection wakes is decided
+		 * among those who poll the set, and a set is one waiter. */
+		struct epoll_event event = {
+			.events = EPOLLIN, .data.u32 = (uint32_t)i};
+
+		ret = fd_set_nonblock(listeners[i].fd, true);
+		if (ret < 0)
+			return ret;
+		if (epoll_ctl(set, EPOLL_CTL_ADD, listeners[i].fd, &event) < 0)
+			return -errno;
+	}
+	ret = set;
+	set = -1;
+	return ret;
+}
+
+int
+listen_accept_from_set(int set, const int *fds, size_t n, size_t *from)
+{
+	/* One event at a time: the kernel puts a listener that it reported
+	 * behind the others, so a busy one cannot starve a quiet one. */
+	for (size_t i = 0; i < n; i++) {
+		struct epoll_event event;
+		int found, fd;
+
+		do
+			found = epoll_wait(set, &event, 1, 0);
+		while (found < 0 && errno == EINTR);
+		if (found <= 0)
+			return found < 0 ? -errno : -EAGAIN;
+		if (event.data.u32 >= n)
+			return -EBADF;
+		do
+			fd = accept4(
+				fds[event.data.u32], NULL, NULL, SOCK_CLOEXEC);
+		while (fd < 0 && errno == EINTR);
+		if (fd >= 0) {
+			*from = event.data.u32;
+			return fd;
+		}
+		if (errno != EAGAIN)
+			return -errno;
+	}
+	return -EAGAIN;
+}

@@ -1,0 +1,238 @@
+/*
+ * listen_unix.c - listening on a path, or on an abstract name.
+ *
+ * A path outlives the server that made it.  So before it is bound it has to
+ * be found out whether what stands there is in use (somebody answers),
+ * abandoned (nobody does: it is replaced), or no socket at all: that is
+ * never removed, whoever wrote the path by mistake.
+ */
+#include "net/listen_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/account.h"
+#include "base/defs.h"
+#include "base/err.h"
+
+/* What is wrong with the path's directory. */
+static int
+explain_directory(
+	int code, const struct address *a, const char *text, struct err *err)
+{
+	const char *slash = strrchr(a->un.sun_path, '/');
+	char user[ACCOUNT_NAME], directory[sizeof(a->un.sun_path)] = ".";
+
+	if (slash != NULL)
+		snprintf(directory, sizeof(directory), "%.*s",
+			slash == a->un.sun_path ? 1
+						: (int)(slash - a->un.sun_path),
+			a->un.sun_path);
+	account_user_name(geteuid(), user);
+	switch (code) {
+	case ENOENT:
+		return err_setx(err, code,
+			"Listen %s: there is no directory %s: create it "
+			"first",
+			text, directory);
+	case ENOTDIR:
+		return err_setx(err, code, "Listen %s: %s is not a directory",
+			text, directory);
+	case EACCES:
+		return err_setx(err, code,
+			"Listen %s: user %s may not create files in %s: give "
+			"it the right to write there or choose another path",
+			text, user, directory);
+	default:
+		return err_set(err, code, "Listen %s", text);
+	}
+}
+
+static const char *
+kind_of(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return "a file";
+	if (S_ISDIR(mode))
+		return "a directory";
+	if (S_ISLNK(mode))
+		return "a symbolic link";
+	if (S_ISFIFO(mode))
+		return "a named pipe";
+	return "a device";
+}
+
+/* Does anybody listen there?  0 when not, or a negative errno:
+ * -EADDRINUSE when somebody does. */
+static int
+try_connect(const struct address *a)
+{
+	AUTO_CLOSE int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, &a->any, a->len) == 0)
+		return -EADDRINUSE;
+	switch (errno) {
+	case ECONNREFUSED:
+		return 0;
+	case ENOENT:
+		return 0; /* gone meanwhile */
+	case EAGAIN:      /* its backlog is full */
+	case EPROTOTYPE:  /* another type of socket */
+	case EINPROGRESS:
+		return -EADDRINUSE;
+	default:
+		return -errno;
+	}
+}
+
+/* Make way for the socket file: remove one that a killed server left. */
+static int
+clear_path(const struct address *a, const char *text, struct err *err)
+{
+	const char *path = a->un.sun_path;
+	struct stat before, after;
+	int rc;
+
+	/* What is wrong with the directory, bind tells better. */
+	if (lstat(path, &before) < 0)
+		return 0;
+	if (!S_ISSOCK(before.st_mode))
+		return err_setx(err, EEXIST,
+			"Listen %s: %s is %s and not a socket: move it away "
+			"or choose another path",
+			text, path, kind_of(before.st_mode));
+	rc = try_connect(a);
+	if (rc == -EADDRINUSE)
+		return listen_in_use(a, text, err);
+	if (rc < 0)
+		return err_set(err, -rc,
+			"Listen %s: there is a socket, and whether it is in "
+			"use cannot be found out",
+			text);
+	if (lstat(path, &after) < 0)
+		return 0;
+	if (after.st_dev != before.st_dev || after.st_ino != before.st_ino)
+		return err_setx(err, EADDRINUSE,
+			"Listen %s: another program made its own socket there "
+			"this moment",
+			text);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_set(err, errno,
+			"Listen %s: a socket file that nobody uses any more "
+			"cannot be removed",
+			text);
+	return 0;
+}
+
+/* bind creates the file with mode 0777 less the umask, so the umask is what
+ * gives it the wanted mode from its first moment: a chmod afterwards would
+ * leave a gap in which anybody could connect, and would follow a link that
+ * somebody put in the way. */
+static int
+bind_path(int fd, const struct address *a, mode_t mode)
+{
+	mode_t umask_before = umask(0777 & ~mode);
+	int rc = bind(fd, &a->any, a->len) < 0 ? -errno : 0;
+
+	umask(umask_before);
+	return rc;
+}
+
+static int
+give_path(const char *path, const struct listen_options *options,
+	const char *text, struct err *err)
+{
+	char user[ACCOUNT_NAME], group[ACCOUNT_NAME];
+
+	if (options->owner == (uid_t)-1 && options->group == (gid_t)-1)
+		return 0;
+	if (lchown(path, options->owner, options->group) == 0)
+		return 0;
+	if (errno != EPERM)
+		return err_set(
+			err, errno, "Listen %s: changing the owner", text);
+	account_user_name(options->owner, user);
+	account_group_name(options->group, group);
+	return err_setx(err, EPERM,
+		"Listen %s: the socket file cannot be given to%s%s%s%s: only "
+		"root gives files away, and others to groups they are in",
+		text, options->owner != (uid_t)-1 ? " user " : "",
+		options->owner != (uid_t)-1 ? user : "",
+		options->group != (gid_t)-1 ? " group " : "",
+		options->group != (gid_t)-1 ? group : "");
+}
+
+/* From a bound socket to one that the right people can connect to. */
+static int
+finish_path(struct listener *ret, int fd, const struct listen_options *options,
+	struct err *err)
+{
+	const char *path = ret->address.un.sun_path;
+	char text[ADDRESS_TEXT];
+	struct stat made;
+	int rc;
+
+	address_format(&ret->address, text);
+	if (lstat(path, &made) < 0)
+		return err_set(err, errno, "Listen %s", text);
+	rc = give_path(path, options, text, err);
+	if (rc == 0 && listen(fd, options->backlog) < 0)
+		rc = err_set(err, errno, "Listen %s", text);
+	if (rc < 0) {
+		unlink(path);
+		return rc;
+	}
+	ret->unlink_path = true;
+	ret->device = made.st_dev;
+	ret->inode = made.st_ino;
+	return 0;
+}
+
+int
+listen_open_unix(struct listener *ret, const struct listen_options *options,
+	struct err *err)
+{
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct address *a = &ret->address;
+	bool abstract = a->un.sun_path[0] == '\0';
+	char text[ADDRESS_TEXT];
+	int rc;
+
+	address_format(a, text);
+	if (fd < 0)
+		return err_set(err, errno, "Listen %s", text);
+	rc = abstract ? 0 : clear_path(a, text, err);
+	if (rc < 0)
+		return rc;
+	rc = bind_path(fd, a, options->mode);
+	if (rc == -EADDRINUSE)
+		return listen_in_use(a, text, err);
+	if (rc < 0)
+		return explain_directory(-rc, a, text, err);
+	if (!abstract)
+		rc = finish_path(ret, fd, options, err);
+	else if (listen(fd, options->backlog) < 0)
+		rc = err_set(err, errno, "Listen %s", text);
+	if (rc < 0)
+		return rc;
+	ret->fd = fd;
+	fd = -1;
+	return 0;
+}
+
+void
+listen_unlink(const struct listener *l)
+{
+	const char *path = l->address.un.sun_path;
+	struct stat now;
+
+	if (lstat(path, &now) == 0 && S_ISSOCK(now.st_mode) &&
+		now.st_dev == l->device && now.st_ino == l->inode)
+		unlink(path);
+}
