@@ -5,7 +5,9 @@
  * at most CONTROL_LINE bytes; words are separated by one space, and a space, a
  * control character or "%" within a word is written as %XX.  The server
  * answers with any number of "+ WORD...\n" lines that tell of progress, and
- * ends with "ok [WORD]...\n" or "error SENTENCE\n", and closes.
+ * ends with "ok [WORD]...\n" or "error SENTENCE\n", and closes.  A sentence
+ * is one word, its spaces written as %20.  Every word but the first may be
+ * empty; none has a NUL, so that it can become a string.
  */
 #ifndef WSGID_CONTROL_CONTROL_H
 #define WSGID_CONTROL_CONTROL_H
@@ -15,7 +17,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum { CONTROL_LINE = 1024, CONTROL_WORDS = 16 };
+/* A line holds a full sentence of struct err, its spaces tripled. */
+enum { CONTROL_LINE = 4096, CONTROL_WORDS = 16 };
 
 struct control_line {
 	size_t n;
@@ -24,10 +27,13 @@ struct control_line {
 };
 
 /* Take a line apart; line is without its newline.  0, or -EINVAL for a line
- * that is empty, too long, has too many words or a bad %XX. */
+ * that is empty, too long, has too many words, a bad %XX, or a control
+ * character that is not written as one. */
 int control_decode(struct control_line *ret, struct str line);
 
-/* Append words as one line, newline included. */
+/* Append words as one line, newline included.  0, or with nothing appended:
+ * -EINVAL for words that cannot be said, -E2BIG for a line that would be too
+ * long, -ENOMEM. */
 int control_encode(struct buf *out, const struct str *words, size_t n);
 
 #endif
