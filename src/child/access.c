@@ -1,0 +1,278 @@
+/*
+ * access.c - why a file cannot be read.
+ *
+ * The path is walked as the kernel walks it, symbolic links included, and
+ * the kernel is asked about each step: only it knows about access lists and
+ * security modules.  The mode is looked at afterwards, to say what would
+ * help; where the mode would allow it, it is something else that does not.
+ */
+#include "child/access.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/account.h"
+#include "base/defs.h"
+#include "base/err.h"
+
+enum { LINKS = 40 }; /* the kernel's limit */
+
+struct walk {
+	const char *path;    /* as given, for the sentence */
+	char done[PATH_MAX]; /* where we are: no links in it, no / behind it
+	                      * unless it is all */
+	char rest[PATH_MAX]; /* still to go */
+	int links;
+};
+
+static bool
+is_in_group(gid_t gid)
+{
+	AUTO_FREE gid_t *groups = NULL;
+	int n = getgroups(0, NULL);
+
+	if (gid == getegid())
+		return true;
+	if (n <= 0)
+		return false;
+	groups = calloc((size_t)n, sizeof(*groups));
+	if (groups == NULL)
+		return false;
+	n = getgroups(n, groups);
+	for (int i = 0; i < n; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* Which class of the mode speaks about us, and by which shift. */
+static char
+our_class(const struct stat *st, int *shift)
+{
+	if (st->st_uid == geteuid()) {
+		*shift = 6;
+		return 'u';
+	}
+	if (is_in_group(st->st_gid)) {
+		*shift = 3;
+		return 'g';
+	}
+	*shift = 0;
+	return 'o';
+}
+
+/* what is R_OK and X_OK, which are the mode's own bits. */
+static int
+refused(const struct walk *w, int what, struct err *err)
+{
+	char user[ACCOUNT_NAME], owner[ACCOUNT_NAME], group[ACCOUNT_NAME];
+	struct stat st;
+	int shift, missing;
+	char class;
+
+	account_user_name(geteuid(), user);
+	if (stat(w->done, &st) < 0)
+		return err_set(err, errno, "%s cannot be read by user %s: %s",
+			w->path, user, w->done);
+	account_user_name(st.st_uid, owner);
+	account_group_name(st.st_gid, group);
+	class = our_class(&st, &shift);
+	missing = what & ~(int)(st.st_mode >> shift);
+	if (missing == 0)
+		return err_setx(err, EACCES,
+			"%s cannot be read by user %s: %s is closed although "
+			"its mode %04o (owner %s, group %s) allows it: look "
+			"for an access list (getfacl), a security module or "
+			"a mount that is not everybody's",
+			w->path, user, w->done, st.st_mode & 07777, owner,
+			group);
+	return err_setx(err, EACCES,
+		"%s cannot be read by user %s: %s has mode %04o (owner %s, "
+		"group %s): chmod %c+%s%s %s, or choose another User",
+		w->path, user, w->done, st.st_mode & 07777, owner, group, class,
+		missing & R_OK ? "r" : "", missing & X_OK ? "x" : "", w->done);
+}
+
+static bool
+may(const char *path, int what)
+{
+	return faccessat(AT_FDCWD, path, what, AT_EACCESS) == 0;
+}
+
+/* Put target before what is still to go. */
+static int
+follow(struct walk *w, const char *target)
+{
+	char rest[PATH_MAX];
+	int n = snprintf(rest, sizeof(rest), "%s/%s", target, w->rest);
+
+	if (n < 0 || (size_t)n >= sizeof(rest))
+		return -ENAMETOOLONG;
+	memcpy(w->rest, rest, (size_t)n + 1);
+	if (*target == '/')
+		strcpy(w->done, "/");
+	return 0;
+}
+
+/* Cut the next name off what is still to go; false at the end. */
+static bool
+next_name(struct walk *w, char name[NAME_MAX + 1], int *rc)
+{
+	const char *p = w->rest + strspn(w->rest, "/");
+	size_t len = strcspn(p, "/");
+
+	*rc = 0;
+	if (len == 0)
+		return false;
+	if (len > NAME_MAX) {
+		*rc = -ENAMETOOLONG;
+		return false;
+	}
+	memcpy(name, p, len);
+	name[len] = '\0';
+	memmove(w->rest, p + len, strlen(p + len) + 1);
+	return true;
+}
+
+static void
+go_up(char *done)
+{
+	char *slash = strrchr(done, '/');
+
+	slash[slash == done ? 1 : 0] = '\0';
+}
+
+static int
+missing_here(
+	const struct walk *w, const char *here, bool by_link, struct err *err)
+{
+	if (by_link)
+		return err_setx(err, ENOENT,
+			"%s does not exist: a symbolic link leads to %s, "
+			"which is not there",
+			w->path, here);
+	if (strcmp(w->path, here) == 0)
+		return err_setx(err, ENOENT, "%s does not exist", here);
+	return err_setx(err, ENOENT, "%s does not exist: there is no %s",
+		w->path, here);
+}
+
+/* One step from w->done, a directory, to name in it. */
+static int
+step(struct walk *w, const char *name, struct err *err)
+{
+	char here[PATH_MAX], target[PATH_MAX];
+	struct stat st;
+	ssize_t len;
+	int n, rc;
+
+	if (!may(w->done, X_OK))
+		return refused(w, X_OK, err);
+	if (strcmp(name, ".") == 0)
+		return 0;
+	if (strcmp(name, "..") == 0) {
+		go_up(w->done);
+		return 0;
+	}
+	n = snprintf(here, sizeof(here), "%s%s%s", w->done,
+		w->done[1] != '\0' ? "/" : "", name);
+	if (n < 0 || (size_t)n >= sizeof(here))
+		return err_set(err, ENAMETOOLONG, "%s", w->path);
+	if (lstat(here, &st) < 0 && errno == ENOENT)
+		return missing_here(w, here, w->links > 0, err);
+	if (lstat(here, &st) < 0)
+		return err_set(
+			err, errno, "%s cannot be read: %s", w->path, here);
+	if (!S_ISLNK(st.st_mode)) {
+		memcpy(w->done, here, (size_t)n + 1);
+		if (S_ISDIR(st.st_mode) || w->rest[strspn(w->rest, "/")] == 0)
+			return 0;
+		return err_setx(err, ENOTDIR,
+			"%s does not exist: %s is a file and not a directory",
+			w->path, here);
+	}
+	if (++w->links > LINKS)
+		return err_setx(err, ELOOP,
+			"%s cannot be read: the symbolic link %s leads to "
+			"itself",
+			w->path, here);
+	len = readlink(here, target, sizeof(target) - 1);
+	if (len < 0)
+		return err_set(
+			err, errno, "%s cannot be read: %s", w->path, here);
+	target[len] = '\0';
+	rc = follow(w, target);
+	return rc < 0 ? err_set(err, -rc, "%s", w->path) : 0;
+}
+
+/* Where the walk begins: the root, or where the process is. */
+static int
+start(struct walk *w, const char *path, struct err *err)
+{
+	if (strlen(path) >= sizeof(w->rest))
+		return err_set(err, ENAMETOOLONG, "%.100s...", path);
+	strcpy(w->rest, path);
+	strcpy(w->done, "/");
+	if (*path == '/')
+		return 0;
+	/* "(unreachable)..." is what Linux says outside of our root. */
+	if (getcwd(w->done, sizeof(w->done)) == NULL || *w->done != '/')
+		return err_setx(err, ENOENT,
+			"%s cannot be found: the current directory has been "
+			"removed or is out of reach: write a path that begins "
+			"with /",
+			path);
+	return 0;
+}
+
+/* Walk to the end of the path. */
+static int
+walk(struct walk *w, struct err *err)
+{
+	char name[NAME_MAX + 1];
+	int rc;
+
+	while (next_name(w, name, &rc)) {
+		rc = step(w, name, err);
+		if (rc < 0)
+			return rc;
+	}
+	return rc < 0 ? err_set(err, -rc, "%.300s", w->path) : 0;
+}
+
+int
+access_explain(const char *path, struct err *err)
+{
+	AUTO_FREE struct walk *w = NULL;
+	struct stat st;
+	int rc, what = R_OK;
+
+	if (*path == '\0')
+		return err_setx(err, ENOENT, "the path is empty");
+	if (stat(path, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			what |= X_OK;
+		if (may(path, what))
+			return 0;
+	}
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return err_set(err, ENOMEM, "%s", path);
+	w->path = path;
+	rc = start(w, path, err);
+	if (rc == 0)
+		rc = walk(w, err);
+	if (rc < 0)
+		return rc;
+	if (!may(w->done, what))
+		return refused(w, what, err);
+	/* Somebody mended it meanwhile. */
+	return 0;
+}

@@ -1,0 +1,20 @@
+/*
+ * access.h - why a file cannot be read.
+ *
+ * "Permission denied" for /home/ann/site/app.wsgi does not say that it is
+ * /home/ann that is closed, to www-data, who is not the administrator who
+ * tried it out.  This says so.
+ */
+#ifndef WSGID_CHILD_ACCESS_H
+#define WSGID_CHILD_ACCESS_H
+
+struct err;
+
+/* 0 when the calling process, as the user that it has become, can read path
+ * (for a directory: list it and look into it).  Else a negative errno and a
+ * sentence that names what is in the way: the first component, its mode and
+ * owner, who is refused, and what to do.  A relative path starts where the
+ * process is. */
+int access_explain(const char *path, struct err *err);
+
+#endif
