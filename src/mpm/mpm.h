@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/exits.h"
+
 struct mpm_limits {
 	int min_spare;      /* MinSpareServers */
 	int max_spare;      /* MaxSpareServers */
@@ -19,6 +21,7 @@ struct mpm_limits {
 struct mpm_census {
 	int idle; /* starting children count as idle, as in Apache: slow
 	             * starters must not cause more forks */
+	int starting; /* of these, the ones that are not READY yet */
 	int busy;
 	int vacant; /* children that may still be started: MaxRequestWorkers
 	             * less the active ones (draining ones do not count) */
@@ -73,15 +76,6 @@ int lifecycle_after(enum lifecycle state, enum lifecycle_event event);
 const char *lifecycle_name(enum lifecycle state);
 
 /* --- how a child ended, and what to make of it (lifecycle.c) -------------- */
-
-/* Exit statuses of a child, Apache's numbers where Apache has one. */
-enum {
-	CHILD_EXIT_OK = 0,
-	CHILD_EXIT_APPLICATION = 1, /* the application cannot be imported */
-	CHILD_EXIT_SICK = 7,    /* a resource is short; later may be better */
-	CHILD_EXIT_FATAL = 15,  /* every other child would fail as well */
-	CHILD_EXIT_CONFIG = 78, /* configuration or installation is wrong */
-};
 
 enum lifecycle_verdict {
 	VERDICT_NORMAL,      /* replace by need */

@@ -1,0 +1,135 @@
+/*
+ * access_log.c - the child's access logs.  See access_log.h.
+ */
+#include "child/access_log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "accesslog/format.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "config/config.h"
+
+enum { FULL = 32 * 1024 }; /* written before the turn ends */
+
+struct target {
+	int fd;
+	bool failing; /* said so; say it again when it has worked between */
+	struct log_format *format;
+	struct buf lines;
+};
+
+struct access_log {
+	size_t n;
+	bool wants_headers;
+	struct target targets[];
+};
+
+int
+access_log_create(struct access_log **ret, const struct config *config,
+	const int *fds, size_t n_fds, struct err *err)
+{
+	size_t n = config->n_access_logs;
+	struct access_log *log;
+
+	*ret = NULL;
+	if (n == 0)
+		return 0;
+	if (n_fds != n)
+		return err_setx(err, EPROTO,
+			"%zu access logs were inherited, %zu are configured",
+			n_fds, n);
+	log = calloc(1, sizeof(*log) + n * sizeof(log->targets[0]));
+	if (log == NULL)
+		return err_set(err, ENOMEM, "CustomLog");
+	log->n = n;
+	for (size_t i = 0; i < n; i++) {
+		int rc = log_format_compile(&log->targets[i].format,
+			config->access_logs[i].format, err);
+
+		log->targets[i].fd = fds[i];
+		if (rc < 0) {
+			access_log_destroy(log);
+			return rc;
+		}
+		log->wants_headers |= log_format_wants_response_headers(
+			log->targets[i].format);
+	}
+	*ret = log;
+	return 0;
+}
+
+void
+access_log_destroy(struct access_log *log)
+{
+	if (log == NULL)
+		return;
+	access_log_flush(log);
+	for (size_t i = 0; i < log->n; i++) {
+		fd_close(&log->targets[i].fd);
+		log_format_destroy(log->targets[i].format);
+		buf_fini(&log->targets[i].lines);
+	}
+	free(log);
+}
+
+bool
+access_log_wants_headers(const struct access_log *log)
+{
+	return log != NULL && log->wants_headers;
+}
+
+/* A full disk must not stop the service: lines are lost, and it is said once
+ * for each time that it begins. */
+static void
+flush(struct target *t)
+{
+	int rc;
+
+	if (t->lines.len == 0)
+		return;
+	rc = fd_write_all(t->fd, t->lines.data, t->lines.len);
+	if (rc < 0 && !t->failing) {
+		errno = -rc;
+		log_warn("child", "access log: lines are lost");
+	}
+	t->failing = rc < 0;
+	buf_clear(&t->lines);
+}
+
+void
+access_log_flush(struct access_log *log)
+{
+	for (size_t i = 0; log != NULL && i < log->n; i++)
+		flush(&log->targets[i]);
+}
+
+void
+access_log_write(struct access_log *log, const struct record *record)
+{
+	for (size_t i = 0; i < log->n; i++) {
+		struct target *t = &log->targets[i];
+
+		(void)log_format_write(t->format, record, &t->lines);
+		if (t->lines.len > FULL)
+			flush(t);
+	}
+}
+
+void
+access_log_replace(struct access_log *log, const int *fds, size_t n_fds)
+{
+	access_log_flush(log);
+	for (size_t i = 0; i < n_fds; i++) {
+		if (log == NULL || i >= log->n) {
+			close(fds[i]);
+			continue;
+		}
+		fd_close(&log->targets[i].fd);
+		log->targets[i].fd = fds[i];
+	}
+}

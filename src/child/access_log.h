@@ -1,0 +1,34 @@
+/*
+ * access_log.h - the child's access logs: a line a request, a write a turn.
+ *
+ * The descriptors are the master's work and are inherited; lines gather in a
+ * buffer and go out, each whole, when the engine is about to wait.
+ */
+#ifndef WSGID_CHILD_ACCESS_LOG_H
+#define WSGID_CHILD_ACCESS_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "accesslog/record.h"
+
+struct access_log;
+struct config;
+struct err;
+
+/* One log for each CustomLog of the configuration; fds are theirs, in that
+ * order, and belong to *ret.  *ret is NULL when there is none. */
+int access_log_create(struct access_log **ret, const struct config *config,
+	const int *fds, size_t n_fds, struct err *err);
+void access_log_destroy(struct access_log *log);
+
+/* Does a format look at response headers? */
+bool access_log_wants_headers(const struct access_log *log);
+
+void access_log_write(struct access_log *log, const struct record *record);
+void access_log_flush(struct access_log *log);
+
+/* Go on with new descriptors (logs were reopened); the old are closed. */
+void access_log_replace(struct access_log *log, const int *fds, size_t n_fds);
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * body.c - the body of the request that runs.  See body.h.
+ *
+ * The application never sees a byte behind the body's end: what follows is
+ * the next request and stays in the connection's input.  After an error in
+ * the framing nothing that follows may be believed, so the error stays and
+ * the connection is closed.
+ */
+#include "child/body.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/defs.h"
+#include "child/connection.h"
+#include "child/engine.h"
+#include "http/chunked.h"
+#include "http/request.h"
+
+static const int64_t ms = 1000000;
+
+static bool
+is_over(const struct engine *e, uint64_t len)
+{
+	int64_t most = e->config->limit_request_body;
+
+	return most > 0 && len > (uint64_t)most;
+}
+
+/* --- before the application runs --------------------------------------------- */
+
+static int
+begin_plain(struct body *b, struct engine *e, struct connection *c,
+	const struct request *r, struct str arrived, size_t head_len)
+{
+	b->left = r->length;
+	if (is_over(e, r->length))
+		return -413;
+	if (arrived.len >= r->length) {
+		b->collected = (struct str){arrived.p, (size_t)r->length};
+		b->ended = true;
+		return BODY_WHOLE;
+	}
+	b->continues = r->expects_continue && arrived.len == 0;
+	if (r->expects_continue ||
+		r->length > (uint64_t)e->config->request_body_buffer)
+		return BODY_TO_READ;
+	connection_collect(e, c, head_len + (size_t)r->length);
+	return BODY_AWAITED;
+}
+
+/* Decode what has arrived into c->body, and take it out of the input. */
+static int
+decode_arrived(struct engine *e, struct connection *c, size_t head_len)
+{
+	struct str in = {c->in.data + head_len, c->in.len - head_len};
+	struct str data;
+	int rc;
+
+	while ((rc = chunked_next(&c->chunked, &in, &data)) == CHUNKED_DATA) {
+		if (is_over(e, c->body.len + data.len))
+			return -413;
+		if (buf_add(&c->body, data.p, data.len) < 0)
+			return -503;
+	}
+	if (rc < 0)
+		return rc;
+	if (in.len > 0)
+		memmove(c->in.data + head_len, in.p, in.len);
+	c->in.len = head_len + in.len;
+	return rc;
+}
+
+static int
+begin_chunked(struct body *b, struct engine *e, struct connection *c,
+	const struct request *r, size_t head_len)
+{
+	int rc;
+
+	assert(c->in.len >= head_len); /* the caller has stashed it */
+	b->continues = r->expects_continue && c->in.len == head_len;
+	rc = decode_arrived(e, c, head_len);
+	if (rc < 0)
+		return rc;
+	b->chunked = true;
+	b->collected = (struct str){c->body.data, c->body.len};
+	b->total = c->body.len;
+	if (rc == CHUNKED_END) {
+		b->ended = true;
+		return BODY_WHOLE;
+	}
+	if (r->expects_continue ||
+		c->body.len > (size_t)e->config->request_body_buffer)
+		return BODY_TO_READ;
+	connection_collect(e, c, c->in.len + 1);
+	return BODY_AWAITED;
+}
+
+int
+body_begin(struct body *b, struct engine *e, struct connection *c,
+	const struct request *r, size_t head_len)
+{
+	struct str input = connection_input(c);
+
+	*b = (struct body){0};
+	if (r->chunked)
+		return begin_chunked(b, e, c, r, head_len);
+	if (r->has_length && r->length > 0)
+		return begin_plain(b, e, c, r,
+			(struct str){input.p + head_len, input.len - head_len},
+			head_len);
+	b->ended = true;
+	return BODY_WHOLE;
+}
+
+/* --- while it runs ------------------------------------------------------------- */
+
+static int
+say_continue(struct body *b, struct engine *e, struct connection *c)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!b->continues)
+		return 0;
+	b->continues = false;
+	if (connection_input(c).len > 0)
+		return 0; /* it did not wait for us */
+	return connection_send_and_wait(
+		e, c, STR(""), text, sizeof(text) - 1, STR(""));
+}
+
+/* Wait until something has arrived. */
+static int
+await_input(struct body *b, struct engine *e, struct connection *c)
+{
+	int64_t deadline_ns;
+	int rc = say_continue(b, e, c);
+
+	engine_read_clock(e);
+	deadline_ns = e->now_ns + e->config->timeout * ms;
+	if (e->config->timeout == 0)
+		deadline_ns = INT64_MAX;
+	while (rc == 0 && connection_input(c).len == 0) {
+		if (c->at_eof || c->error != 0)
+			return -ECONNRESET;
+		connection_receive(e, c);
+		rc = engine_wait(e, deadline_ns);
+	}
+	return rc;
+}
+
+/* What is there of a plain body: > 0, or 0 when nothing is. */
+static ssize_t
+take_plain(struct body *b, struct engine *e, struct connection *c, void *data,
+	size_t len)
+{
+	struct str input = connection_input(c);
+
+	if (len > input.len)
+		len = input.len;
+	if (len > b->left)
+		len = (size_t)b->left;
+	if (len > 0) {
+		memcpy(data, input.p, len);
+		connection_consume(e, c, len);
+	}
+	b->left -= len;
+	b->ended = b->left == 0;
+	return (ssize_t)len;
+}
+
+/* Likewise of a chunked one.  The decoder is shown no more bytes than there is
+ * room for, so that a piece of data always fits. */
+static ssize_t
+take_chunked(struct body *b, struct engine *e, struct connection *c, void *data,
+	size_t len)
+{
+	for (;;) {
+		struct str input = connection_input(c);
+		struct str in = {input.p, input.len < len ? input.len : len};
+		struct str piece = {0};
+		int rc;
+
+		if (in.len == 0)
+			return 0;
+		rc = chunked_next(&c->chunked, &in, &piece);
+		if (rc < 0)
+			return -EBADMSG;
+		if (rc == CHUNKED_DATA) {
+			if (is_over(e, b->total + piece.len))
+				return -EFBIG;
+			memcpy(data, piece.p, piece.len);
+		}
+		connection_consume(e, c, (size_t)(in.p - input.p));
+		b->total += piece.len;
+		b->ended = rc == CHUNKED_END;
+		if (piece.len > 0 || b->ended)
+			return (ssize_t)piece.len;
+	}
+}
+
+static ssize_t
+take_collected(struct body *b, void *data, size_t len)
+{
+	if (len > b->collected.len)
+		len = b->collected.len;
+	memcpy(data, b->collected.p, len);
+	b->collected.p += len;
+	b->collected.len -= len;
+	return (ssize_t)len;
+}
+
+static ssize_t
+take(struct body *b, struct engine *e, struct connection *c, void *data,
+	size_t len)
+{
+	if (b->chunked)
+		return take_chunked(b, e, c, data, len);
+	return take_plain(b, e, c, data, len);
+}
+
+ssize_t
+body_read(struct body *b, struct engine *e, struct connection *c, void *data,
+	size_t len)
+{
+	ssize_t n = 0;
+
+	if (b->error != 0)
+		return b->error;
+	if (len == 0)
+		return say_continue(b, e, c);
+	if (b->collected.len > 0)
+		return take_collected(b, data, len);
+	while (!b->ended && (n = take(b, e, c, data, len)) == 0 && !b->ended)
+		if ((n = await_input(b, e, c)) < 0)
+			break;
+	if (n < 0)
+		b->error = (int)n;
+	return n;
+}
+
+bool
+body_finish(struct body *b, struct engine *e, struct connection *c)
+{
+	char skipped[16384];
+	ssize_t n = 1;
+
+	while (!b->ended && b->error == 0 && n > 0) {
+		n = take(b, e, c, skipped, sizeof(skipped));
+		if (n < 0)
+			b->error = (int)n;
+	}
+	buf_fini(&c->body);
+	c->chunked = (struct chunked){0};
+	return b->ended && b->error == 0;
+}

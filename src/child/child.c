@@ -1,0 +1,388 @@
+/*
+ * child.c - THE LIFE of a child: what the master left, ring, privileges,
+ * Python, application, requests, end.
+ *
+ * The order matters.  The ring is made while the process still is root:
+ * newer kernels charge a ring's memory to the user, and not to root.  Python
+ * starts after the privileges are gone: nothing of an application ever runs
+ * with them.
+ */
+#include "child/child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/exits.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/title.h"
+#include "built_with.h"
+#include "child/access.h"
+#include "child/access_log.h"
+#include "child/engine.h"
+#include "child/privileges.h"
+#include "config/config.h"
+#include "io/io.h"
+#include "net/channel.h"
+#include "net/inherit.h"
+#include "python/app.h"
+#include "scoreboard/scoreboard.h"
+
+enum {
+	CONFIG_MAX = 16 * 1024 * 1024,
+	RECEIVE_BUFFERS = 256,
+	RECEIVE_BUFFER = 16 * 1024,
+	RING_TRIES = 15, /* of 20 ms: rings of dead children are freed late */
+	RING_PAUSE_MS = 20,
+};
+
+struct child {
+	const struct inheritance *in;
+	struct config *config;
+	struct wsgid_page_map page;
+	struct access_log *access_log;
+	struct io *io;
+	struct app *app;
+	int *listeners;
+	struct engine engine;
+};
+
+/* --- what the master left ------------------------------------------------------- */
+
+static int
+read_config(struct child *c, struct err *err)
+{
+	const struct config_machine machine = {.cpus = 1};
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	int rc;
+
+	rc = fd_read_whole(INHERIT_CONFIG, CONFIG_MAX, &text, &len);
+	if (rc < 0)
+		return err_set(err, -rc, "configuration from the master");
+	c->config = config_create();
+	if (c->config == NULL)
+		return err_set(err, ENOMEM, "configuration");
+	rc = config_read_text(c->config, "(from the master)", text, len);
+	if (rc == 0)
+		rc = config_settle(c->config, &machine);
+	if (rc < 0)
+		return err_setx(err, EINVAL, "configuration: %s",
+			config_message(c->config, 0)
+				? config_message(c->config, 0)->text
+				: "not readable");
+	return 0;
+}
+
+static int
+receive(struct child *c, struct err *err)
+{
+	const struct inheritance *in = c->in;
+	int first_log = INHERIT_REST + (int)in->n_listeners;
+	int logs[CHANNEL_FDS];
+	int rc = read_config(c, err);
+
+	if (rc < 0)
+		return rc;
+	log_set_level((enum log_level)c->config->log_level);
+	rc = scoreboard_map_page(&c->page, INHERIT_PAGE, 1, err);
+	if (rc < 0)
+		return rc;
+	c->page.page->pid = getpid();
+	c->page.page->generation = in->generation;
+	c->page.workers[0].state = WSGID_WORKER_STARTING;
+	c->page.workers[0].thread = (uint32_t)gettid();
+
+	c->listeners = calloc(in->n_listeners + 1, sizeof(int));
+	if (c->listeners == NULL)
+		return err_set(err, ENOMEM, "listeners");
+	for (unsigned i = 0; i < in->n_listeners; i++)
+		c->listeners[i] = INHERIT_REST + (int)i;
+	if (in->n_logs > CHANNEL_FDS)
+		return err_setx(
+			err, EINVAL, "more than %d access logs", CHANNEL_FDS);
+	for (unsigned i = 0; i < in->n_logs; i++)
+		logs[i] = first_log + (int)i;
+	return access_log_create(
+		&c->access_log, c->config, logs, in->n_logs, err);
+}
+
+/* An exec keeps what is not marked, and the application's subprocesses are
+ * to inherit nothing of ours. */
+static void
+mark_descriptors(const struct inheritance *in)
+{
+	int end = INHERIT_REST + (int)(in->n_listeners + in->n_logs);
+
+	for (int fd = INHERIT_CHANNEL; fd < end; fd++)
+		(void)fd_set_cloexec(fd, true);
+}
+
+static void
+do_nothing(int signal)
+{
+	(void)signal;
+}
+
+/* Ctrl-C reaches the whole foreground group, but only the master decides who
+ * goes: so a handler, and not SIG_IGN, which subprocesses would inherit.
+ * SIGPIPE is ignored as Python itself does; subprocess restores it. */
+static void
+set_signals(void)
+{
+	static const int harmless[] = {
+		SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT};
+	struct sigaction action = {.sa_handler = do_nothing};
+
+	for (size_t i = 0; i < ARRAY_LEN(harmless); i++)
+		(void)sigaction(harmless[i], &action, NULL);
+	action.sa_handler = engine_on_sigterm;
+	(void)sigaction(SIGTERM, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	(void)sigaction(SIGPIPE, &action, NULL);
+}
+
+/* --- ring -------------------------------------------------------------------------- */
+
+static int
+try_engine(struct child *c, const char *name, struct err *err)
+{
+	const struct io_settings settings = {
+		.buffers = RECEIVE_BUFFERS,
+		.buffer_size = RECEIVE_BUFFER,
+	};
+
+	return io_create(&c->io, name, &settings, err);
+}
+
+/* Locked memory of rings that are gone comes back after a moment; the
+ * channel's end of file ends the waiting. */
+static int
+try_ring(struct child *c, struct err *err)
+{
+	struct pollfd channel = {.fd = INHERIT_CHANNEL, .events = POLLIN};
+	int rc = try_engine(c, "io_uring", err);
+
+	for (int i = 0; rc == -ENOMEM && i < RING_TRIES; i++) {
+		(void)poll(&channel, 1, RING_PAUSE_MS);
+		rc = try_engine(c, "io_uring", err);
+	}
+	return rc;
+}
+
+static int
+make_ring(struct child *c, struct err *err)
+{
+	int rc;
+
+	switch (c->config->io_engine) {
+	case CONFIG_IO_EPOLL:
+		return try_engine(c, "epoll", err);
+	case CONFIG_IO_URING:
+		return try_ring(c, err);
+	default:
+		break;
+	}
+	rc = try_ring(c, err);
+	if (rc == 0)
+		return 0;
+	/* One child speaks for all. */
+	if (c->in->slot == 0)
+		log_notice("child", "using epoll: %s", err->text);
+	else
+		log_debug("child", "using epoll: %s", err->text);
+	return try_engine(c, "epoll", err);
+}
+
+/* --- Python ------------------------------------------------------------------------ */
+
+static bool
+is_script(const char *application)
+{
+	size_t len = strlen(application);
+
+	return strchr(application, '/') != NULL ||
+	       (len > 5 && strcmp(application + len - 5, ".wsgi") == 0) ||
+	       (len > 3 && strcmp(application + len - 3, ".py") == 0);
+}
+
+/* The interpreter that the installation is found by: a virtual environment's
+ * own, or the one of the build; never what PATH says. */
+static int
+find_executable(
+	const struct config *config, char *to, size_t size, struct err *err)
+{
+	static const char *const names[] = {"bin/python", "bin/python3"};
+	const char *home = config->python_home;
+
+	if (home == NULL) {
+		snprintf(to, size, "%s", PYTHON_EXECUTABLE);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int n = snprintf(to, size, "%s/%s", home, names[i]);
+
+		if (n > 0 && (size_t)n < size && access(to, X_OK) == 0)
+			return 0;
+	}
+	return err_set(err, errno,
+		"WSGIPythonHome %s: there is no bin/python that this user can "
+		"run; name a virtual environment or an installation's prefix",
+		home);
+}
+
+static int
+enter_directory(
+	const struct config *config, char *to, size_t size, struct err *err)
+{
+	if (config->directory != NULL && chdir(config->directory) < 0)
+		return err_set(err, errno, "ChDir %s", config->directory);
+	if (getcwd(to, size) == NULL)
+		return err_set(err, errno, "current directory");
+	return 0;
+}
+
+static int
+start_python(struct child *c, struct err *err)
+{
+	const struct config *config = c->config;
+	char executable[4096], directory[4096];
+	struct app_settings settings = {
+		.application = config->application,
+		.callable = config->callable_object,
+		.executable = executable,
+		.path = config->python_path,
+		.directory = directory,
+		.software = "wsgid/" WSGID_VERSION,
+		.multithread = false,
+		.multiprocess = config->max_request_workers > 1,
+	};
+	int rc;
+
+	rc = enter_directory(config, directory, sizeof(directory), err);
+	if (rc == 0)
+		rc = find_executable(
+			config, executable, sizeof(executable), err);
+	if (rc == 0)
+		rc = app_create(&c->app, &settings, err);
+	return rc;
+}
+
+static int
+import_application(struct child *c, struct err *err)
+{
+	const char *application = c->config->application;
+	int rc = 0;
+
+	if (is_script(application))
+		rc = access_explain(application, err);
+	return rc == 0 ? app_import(c->app, err) : rc;
+}
+
+/* --- life ------------------------------------------------------------------------------ */
+
+/* Why the child cannot live goes to the master, which decides what it means
+ * and says it. */
+static int
+fail(int status, const struct err *err)
+{
+	(void)channel_send(
+		INHERIT_CHANNEL, CHANNEL_FAILED, 0, err->text, NULL, 0);
+	return status;
+}
+
+static void
+say_ready(struct child *c)
+{
+	char text[CHANNEL_TEXT];
+
+	snprintf(text, sizeof(text), "Python %s, %s", app_python_version(),
+		io_name(c->io));
+	scoreboard_put_text(c->page.page->io_engine,
+		sizeof(c->page.page->io_engine), io_name(c->io),
+		strlen(io_name(c->io)));
+	c->page.workers[0].state = WSGID_WORKER_READY;
+	(void)channel_send(INHERIT_CHANNEL, CHANNEL_READY, 0, text, NULL, 0);
+}
+
+static int
+serve(struct child *c, struct err *err)
+{
+	const struct engine_settings settings = {
+		.config = c->config,
+		.listeners = c->listeners,
+		.n_listeners = c->in->n_listeners,
+		.set = c->in->has_set ? INHERIT_SET : -1,
+		.channel = INHERIT_CHANNEL,
+		.slot = c->in->slot,
+		.page = &c->page,
+		.access_log = c->access_log,
+		.app = c->app,
+		.io = c->io,
+	};
+	int rc = engine_init(&c->engine, &settings);
+
+	if (rc < 0)
+		return err_set(err, -rc, "engine");
+	rc = engine_run(&c->engine);
+	if (rc < 0 && rc != -ETIMEDOUT)
+		return err_set(err, -rc, "%s", io_name(c->io));
+	if (rc == -ETIMEDOUT)
+		log_warnx("child",
+			"%u connections were cut: they did not end in time",
+			c->engine.n_connections);
+	return 0;
+}
+
+static int
+live(struct child *c, struct err *err)
+{
+	if (receive(c, err) < 0)
+		return fail(CHILD_EXIT_FATAL, err);
+	title_set("wsgid: child %u [%s]", c->in->slot, c->config->name);
+	mark_descriptors(c->in);
+	set_signals();
+	if (make_ring(c, err) < 0)
+		return fail(CHILD_EXIT_CONFIG, err);
+	if (privileges_drop(c->config->user, c->config->group, err) < 0)
+		return fail(CHILD_EXIT_FATAL, err);
+	if (start_python(c, err) < 0)
+		return fail(CHILD_EXIT_CONFIG, err);
+	if (import_application(c, err) < 0)
+		return fail(CHILD_EXIT_APPLICATION, err);
+	say_ready(c);
+	if (serve(c, err) < 0) {
+		log_errorx("child", "%s", err->text);
+		return CHILD_EXIT_SICK;
+	}
+	return CHILD_EXIT_OK;
+}
+
+int
+child_run(const struct inheritance *in)
+{
+	struct child *c = calloc(1, sizeof(*c));
+	struct err err = {0};
+	int status;
+
+	if (c == NULL)
+		return CHILD_EXIT_SICK;
+	c->in = in;
+	status = live(c, &err);
+	if (c->app != NULL)
+		app_destroy(c->app);
+	io_destroy(c->io);
+	engine_fini(&c->engine);
+	access_log_destroy(c->access_log);
+	config_destroy(c->config);
+	free(c->listeners);
+	free(c);
+	return status;
+}

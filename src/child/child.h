@@ -1,0 +1,13 @@
+/*
+ * child.h - the life of a child.
+ */
+#ifndef WSGID_CHILD_CHILD_H
+#define WSGID_CHILD_CHILD_H
+
+struct inheritance;
+
+/* Live, from the descriptors that the master left to the last response.  The
+ * exit status: one of mpm.h's CHILD_EXIT_ numbers. */
+int child_run(const struct inheritance *in);
+
+#endif

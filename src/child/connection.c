@@ -1,0 +1,514 @@
+/*
+ * connection.c - one client, from accept to close.  See connection.h.
+ *
+ * What happens here happens between requests or while one waits, so nothing
+ * may call Python: a connection that holds Python objects is put on a list of
+ * the engine's, and the loop lets go of them when it has the GIL.
+ */
+#include "child/connection.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "child/engine.h"
+
+enum {
+	UNREAD_MAX =
+		256 * 1024, /* input kept for a request that does not read */
+	SEND_MAX = 1024 * 1024, /* sent at once, so that progress is seen */
+	LINGER_MS = 2000,       /* for each piece, as in Apache */
+	LINGER_TOTAL_MS = 30000,
+};
+
+static const int64_t ms = 1000000;
+
+/* --- lists ----------------------------------------------------------------- */
+
+void
+connection_list_remove(struct connection *c)
+{
+	struct connection_list *list = c->list;
+
+	if (list == NULL)
+		return;
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		list->first = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	else
+		list->last = c->prev;
+	c->next = c->prev = NULL;
+	c->list = NULL;
+}
+
+void
+connection_list_add(struct connection_list *list, struct connection *c)
+{
+	connection_list_remove(c);
+	c->list = list;
+	c->prev = list->last;
+	if (list->last != NULL)
+		list->last->next = c;
+	else
+		list->first = c;
+	list->last = c;
+}
+
+static void
+set_state(struct engine *e, struct connection *c, enum connection_state state)
+{
+	e->n_parked -= c->state == CONNECTION_PARKED;
+	e->n_parked += state == CONNECTION_PARKED;
+	c->state = state;
+}
+
+/* Wait in state, on list, for at most timeout_ms (0: for ever).  Each list
+ * has one timeout, so its first connection is always the first to expire. */
+static void
+wait_in(struct engine *e, struct connection *c, enum connection_state state,
+	struct connection_list *list, int64_t timeout_ms)
+{
+	set_state(e, c, state);
+	c->deadline_ns =
+		timeout_ms > 0 ? e->now_ns + timeout_ms * ms : INT64_MAX;
+	connection_list_add(list, c);
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+static void
+put_end(const struct sockaddr_storage *from, char *addr, char *port_text,
+	int *port, struct str *ret_addr, struct str *ret_port)
+{
+	const struct sockaddr_in *in4 = (const void *)from;
+	const struct sockaddr_in6 *in6 = (const void *)from;
+	int n;
+
+	*ret_addr = *ret_port = STR("");
+	*port = 0;
+	addr[0] = '\0';
+	if (from->ss_family == AF_INET) {
+		inet_ntop(AF_INET, &in4->sin_addr, addr, INET6_ADDRSTRLEN);
+		*port = ntohs(in4->sin_port);
+	} else if (from->ss_family == AF_INET6) {
+		/* A dual-stack listener sees IPv4 clients as mapped ones. */
+		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+			inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], addr,
+				INET6_ADDRSTRLEN);
+		else
+			inet_ntop(AF_INET6, &in6->sin6_addr, addr,
+				INET6_ADDRSTRLEN);
+		*port = ntohs(in6->sin6_port);
+	} else {
+		return;
+	}
+	n = snprintf(port_text, 8, "%d", *port);
+	*ret_addr = str_of(addr);
+	*ret_port = (struct str){port_text, (size_t)n};
+}
+
+static void
+find_ends(struct connection *c)
+{
+	struct sockaddr_storage remote = {0}, local = {0};
+	socklen_t remote_len = sizeof(remote), local_len = sizeof(local);
+
+	(void)getpeername(c->fd, (struct sockaddr *)&remote, &remote_len);
+	(void)getsockname(c->fd, (struct sockaddr *)&local, &local_len);
+	put_end(&remote, c->remote_addr, c->ports[0], &c->remote_port,
+		&c->peer.remote_addr, &c->peer.remote_port);
+	put_end(&local, c->local_addr, c->ports[1], &c->local_port,
+		&c->peer.server_addr, &c->peer.server_port);
+	c->peer.scheme = STR("http");
+}
+
+static struct connection *
+take_spare(struct engine *e)
+{
+	if (e->n_spare > 0)
+		return e->spare[--e->n_spare];
+	return malloc(sizeof(struct connection));
+}
+
+struct connection *
+connection_open(struct engine *e, int fd)
+{
+	struct connection *c = take_spare(e);
+
+	if (c == NULL) {
+		close(fd);
+		return NULL;
+	}
+	memset(c, 0, sizeof(*c));
+	c->fd = fd;
+	find_ends(c);
+	e->n_connections++;
+	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
+	connection_receive(e, c);
+	return c;
+}
+
+/* --- input ----------------------------------------------------------------- */
+
+struct str
+connection_input(const struct connection *c)
+{
+	if (c->in.len > 0)
+		return (struct str){c->in.data, c->in.len};
+	return c->piece;
+}
+
+static void
+release_piece(struct engine *e, struct connection *c)
+{
+	if (c->piece.p != NULL)
+		io_release(e->io, c->piece_buffer);
+	c->piece = (struct str){0};
+}
+
+void
+connection_consume(struct engine *e, struct connection *c, size_t len)
+{
+	if (c->in.len > 0) {
+		buf_consume(&c->in, len);
+		if (c->in.len == 0)
+			buf_fini(&c->in);
+	} else {
+		c->piece.p += len;
+		c->piece.len -= len;
+		if (c->piece.len == 0)
+			release_piece(e, c);
+	}
+}
+
+int
+connection_stash(struct engine *e, struct connection *c)
+{
+	int rc = buf_add(&c->in, c->piece.p, c->piece.len);
+
+	release_piece(e, c);
+	return rc;
+}
+
+int
+connection_take(struct engine *e, struct connection *c, size_t len,
+	struct connection_taken *ret)
+{
+	struct str input = connection_input(c);
+	struct str rest = {input.p + len, input.len - len};
+	struct buf in = {0};
+
+	if (rest.len > 0 && buf_add(&in, rest.p, rest.len) < 0)
+		return -ENOMEM;
+	*ret = (struct connection_taken){
+		.in = c->in,
+		.has_piece = c->in.len == 0 && c->piece.p != NULL,
+		.piece_buffer = c->piece_buffer,
+	};
+	c->in = in;
+	c->piece = (struct str){0};
+	(void)e;
+	return 0;
+}
+
+void
+connection_give_back(struct engine *e, struct connection_taken *taken)
+{
+	if (taken->has_piece)
+		io_release(e->io, taken->piece_buffer);
+	taken->has_piece = false;
+	buf_fini(&taken->in);
+}
+
+static bool
+has_enough(const struct connection *c)
+{
+	size_t unread = c->in.len + c->piece.len;
+	size_t most = UNREAD_MAX;
+
+	if (c->state == CONNECTION_COLLECTING && c->need > most)
+		most = c->need;
+	return unread > most;
+}
+
+void
+connection_receive(struct engine *e, struct connection *c)
+{
+	if (c->at_eof || c->error != 0 || c->state == CONNECTION_CLOSING)
+		return;
+	if (has_enough(c)) {
+		if (c->receiving && !c->paused)
+			io_cancel(e->io, c, IO_RECEIVE, c->fd);
+		c->paused = true;
+		return;
+	}
+	if (c->receiving)
+		return;
+	c->paused = false;
+	c->receiving = true;
+	c->in_flight++;
+	io_receive(e->io, c, c->fd);
+}
+
+/* The head has grown; 0 while it still is not whole. */
+static int
+scan_head(struct engine *e, struct connection *c)
+{
+	int rc;
+
+	if (c->scan.seen == 0)
+		return 1; /* the first piece: parsing it is the scan */
+	rc = request_scan(&c->scan, c->in.data, c->in.len, &e->limits);
+	if (rc < 0)
+		c->refused = -rc;
+	return rc;
+}
+
+/* Has what the connection waits for arrived? */
+static bool
+wakes(struct engine *e, struct connection *c)
+{
+	switch (c->state) {
+	case CONNECTION_PARKED:
+		return true;
+	case CONNECTION_READING:
+		return scan_head(e, c) != 0;
+	case CONNECTION_COLLECTING:
+		if (c->in.len + c->piece.len >= c->need)
+			return true;
+		/* Timeout is for each wait, so progress starts it anew. */
+		connection_collect(e, c, c->need);
+		return false;
+	default:
+		return false;
+	}
+}
+
+void
+connection_received(struct engine *e, struct connection *c, char *data,
+	size_t len, uint16_t buffer)
+{
+	c->bytes_in += len;
+	if (c->state == CONNECTION_LINGERING ||
+		c->state == CONNECTION_CLOSING) {
+		io_release(e->io, buffer);
+		if (c->state == CONNECTION_LINGERING)
+			connection_linger(e, c);
+		return;
+	}
+	if (c->in.len == 0 && c->piece.p == NULL) {
+		c->piece = (struct str){data, len};
+		c->piece_buffer = buffer;
+	} else {
+		int rc = c->piece.p != NULL ? connection_stash(e, c) : 0;
+
+		if (rc == 0)
+			rc = buf_add(&c->in, data, len);
+		io_release(e->io, buffer);
+		if (rc < 0) {
+			connection_close(e, c);
+			return;
+		}
+	}
+	if (wakes(e, c))
+		engine_queue(e, c);
+	connection_receive(e, c);
+}
+
+void
+connection_await_head(struct engine *e, struct connection *c)
+{
+	struct str input = connection_input(c);
+
+	/* A client has Timeout for its head, however many pieces it sends. */
+	if (c->scan.seen == 0)
+		(void)request_scan(&c->scan, input.p, input.len, &e->limits);
+	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
+}
+
+void
+connection_collect(struct engine *e, struct connection *c, size_t need)
+{
+	c->need = need;
+	wait_in(e, c, CONNECTION_COLLECTING, &e->reading, e->config->timeout);
+}
+
+/* --- output ---------------------------------------------------------------- */
+
+void
+connection_send(struct engine *e, struct connection *c)
+{
+	size_t room = SEND_MAX;
+	unsigned n = 0;
+
+	for (unsigned i = c->part; i < c->n_parts && room > 0; i++, n++) {
+		c->window[n] = c->parts[i];
+		if (c->window[n].iov_len > room)
+			c->window[n].iov_len = room;
+		room -= c->window[n].iov_len;
+	}
+	c->sending = true;
+	c->in_flight++;
+	io_send(e->io, c, c->fd, c->window, n);
+}
+
+void
+connection_await_sent(struct engine *e, struct connection *c)
+{
+	wait_in(e, c, CONNECTION_SENDING, &e->sending, e->config->timeout);
+}
+
+bool
+connection_sent(struct engine *e, struct connection *c, int result)
+{
+	size_t left;
+
+	c->sending = false;
+	if (result < 0) {
+		c->error = result;
+		c->part = c->n_parts;
+		return true;
+	}
+	c->bytes_out += (uint64_t)result;
+	left = (size_t)result;
+	while (c->part < c->n_parts && left >= c->parts[c->part].iov_len)
+		left -= c->parts[c->part++].iov_len;
+	if (c->part == c->n_parts)
+		return true;
+	c->parts[c->part].iov_base = (char *)c->parts[c->part].iov_base + left;
+	c->parts[c->part].iov_len -= left;
+	connection_send(e, c);
+	return false;
+}
+
+/* What is being sent belongs to the application, which must not go on before
+ * the kernel has let go of it. */
+static void
+abandon_send(struct engine *e, struct connection *c, int error)
+{
+	int rc;
+
+	io_cancel(e->io, c, IO_SEND, c->fd);
+	while (c->sending) {
+		rc = engine_wait(e, INT64_MAX);
+		assert(rc == 0 || rc == -ECANCELED);
+	}
+	c->error = error;
+}
+
+int
+connection_send_and_wait(struct engine *e, struct connection *c, struct str out,
+	const void *data, size_t len, struct str tail)
+{
+	int64_t patience_ns = e->config->timeout * ms;
+	uint64_t sent = c->bytes_out;
+	int64_t deadline_ns;
+	int rc = 0;
+
+	if (c->error != 0 || out.len + len + tail.len == 0)
+		return c->error;
+	c->parts[0] = (struct iovec){(void *)out.p, out.len};
+	c->parts[1] = (struct iovec){(void *)data, len};
+	c->parts[2] = (struct iovec){(void *)tail.p, tail.len};
+	c->part = 0;
+	c->n_parts = 3;
+	engine_read_clock(e);
+	deadline_ns = patience_ns > 0 ? e->now_ns + patience_ns : INT64_MAX;
+	connection_send(e, c);
+	while (rc == 0 && c->sending) {
+		rc = engine_wait(e, deadline_ns);
+		if (c->bytes_out != sent && patience_ns > 0)
+			deadline_ns = e->now_ns + patience_ns;
+		sent = c->bytes_out;
+	}
+	if (c->sending)
+		abandon_send(e, c, rc);
+	return c->error;
+}
+
+void
+connection_answered(struct engine *e, struct connection *c)
+{
+	engine_give_out(e, &c->out);
+	if (c->error != 0) {
+		connection_close(e, c);
+		return;
+	}
+	if (!c->keep) {
+		if (c->client_closes && connection_input(c).len == 0)
+			connection_close(e, c);
+		else
+			connection_linger(e, c);
+		return;
+	}
+	if (connection_input(c).len > 0) {
+		engine_queue(e, c);
+	} else if (c->at_eof || e->retiring) {
+		connection_close(e, c);
+	} else {
+		wait_in(e, c, CONNECTION_PARKED, &e->parked,
+			e->config->keep_alive_timeout);
+	}
+	connection_receive(e, c);
+}
+
+/* --- closing --------------------------------------------------------------- */
+
+void
+connection_linger(struct engine *e, struct connection *c)
+{
+	if (c->at_eof || c->error != 0) {
+		connection_close(e, c);
+		return;
+	}
+	if (c->state != CONNECTION_LINGERING) {
+		(void)shutdown(c->fd, SHUT_WR);
+		c->linger_end_ns = e->now_ns + LINGER_TOTAL_MS * ms;
+		release_piece(e, c);
+		buf_fini(&c->in);
+	}
+	wait_in(e, c, CONNECTION_LINGERING, &e->lingering, LINGER_MS);
+	if (c->deadline_ns > c->linger_end_ns)
+		connection_close(e, c);
+	else
+		connection_receive(e, c);
+}
+
+void
+connection_close(struct engine *e, struct connection *c)
+{
+	if (c->state == CONNECTION_CLOSING)
+		return;
+	set_state(e, c, CONNECTION_CLOSING);
+	connection_list_remove(c);
+	if (c->receiving)
+		io_cancel(e->io, c, IO_RECEIVE, c->fd);
+	if (c->sending)
+		io_cancel(e->io, c, IO_SEND, c->fd);
+	connection_settle(e, c);
+}
+
+void
+connection_settle(struct engine *e, struct connection *c)
+{
+	if (c->state != CONNECTION_CLOSING || c->in_flight > 0)
+		return;
+	close(c->fd);
+	c->fd = -1;
+	release_piece(e, c);
+	buf_fini(&c->in);
+	buf_fini(&c->body);
+	engine_give_out(e, &c->out);
+	e->n_connections--;
+	connection_list_add(&e->buried, c);
+}

@@ -1,0 +1,167 @@
+/*
+ * connection.h - one client, from accept to close.
+ *
+ * A connection belongs to one engine and is on at most one of its lists: the
+ * queue of those with bytes to look at, or one of the lists of those that wait
+ * for something and must not wait for ever.  Its memory may go when no
+ * operation of it is under way (in_flight is 0), and not before.
+ *
+ * Input comes in pieces of the engine's own receive buffers.  The common
+ * request is one piece and is served where it lies; only what must wait for
+ * more is copied together.
+ */
+#ifndef WSGID_CHILD_CONNECTION_H
+#define WSGID_CHILD_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "http/chunked.h"
+#include "http/request.h"
+#include "python/app.h"
+
+struct engine;
+
+enum connection_state {
+	CONNECTION_READING,    /* waits for a head, or the rest of one */
+	CONNECTION_PARKED,     /* kept alive; nothing of the next request yet */
+	CONNECTION_COLLECTING, /* head is there, waits for the body's rest */
+	CONNECTION_QUEUED,     /* has bytes that nobody has looked at */
+	CONNECTION_RUNNING,    /* its request is with the application */
+	CONNECTION_SENDING,    /* the end of its response is going out */
+	CONNECTION_LINGERING,  /* said all; reads what the client still sends */
+	CONNECTION_CLOSING,    /* its last operations are ending */
+};
+
+struct connection_list {
+	struct connection *first, *last;
+};
+
+struct connection {
+	struct connection *next, *prev;
+	struct connection_list *list; /* NULL = on none */
+	int64_t deadline_ns;          /* while on a list that has one */
+
+	int fd;
+	enum connection_state state;
+	unsigned in_flight; /* operations under way */
+	bool receiving;     /* one of them is IO_RECEIVE */
+	bool paused;        /* receiving stopped: too much is unread */
+	bool sending;       /* one of them is IO_SEND */
+	bool at_eof;        /* the client will send no more */
+	bool keep;          /* goes on after the response under way */
+	bool client_closes; /* the client asked for the close: it sends no more */
+	int error;          /* receiving or sending failed: a negative errno */
+
+	/* Input not consumed yet: in, or where that is empty the piece. */
+	struct buf in;
+	struct str piece;
+	uint16_t piece_buffer;
+
+	struct request_scan scan; /* READING: how far in has been looked at */
+	int refused;              /* the status that the scan answers with */
+	size_t need;              /* COLLECTING: input that makes it whole */
+	struct chunked chunked;   /* COLLECTING a chunked body: the decoder */
+	struct buf body;          /* likewise: what is decoded so far */
+
+	struct buf out;
+	struct iovec parts[3]; /* what is to be sent: out, data, tail */
+	unsigned part, n_parts;
+	struct iovec window[3]; /* the beginning of it that is under way */
+	void *held;             /* keeps the data alive: app_drop */
+
+	unsigned requests; /* begun */
+	uint64_t bytes_in, bytes_out;
+	uint64_t reported_in; /* bytes_in when the last request was reported */
+	int64_t linger_end_ns;
+	struct app_peer peer;
+	int remote_port, local_port;
+	char remote_addr[INET6_ADDRSTRLEN];
+	char local_addr[INET6_ADDRSTRLEN];
+	char ports[2][8];
+};
+
+/* Lists.  Adding takes the connection off the list it was on. */
+void connection_list_add(struct connection_list *list, struct connection *c);
+void connection_list_remove(struct connection *c);
+
+/* A connection for an accepted socket, receiving already; NULL when memory
+ * is short, and the socket is closed. */
+struct connection *connection_open(struct engine *e, int fd);
+
+/* What has arrived and is not consumed yet, and consuming it. */
+struct str connection_input(const struct connection *c);
+void connection_consume(struct engine *e, struct connection *c, size_t len);
+
+/* Bytes that a request has taken out of its connection's input, so that they
+ * stay where they are however much more arrives. */
+struct connection_taken {
+	struct buf in;
+	bool has_piece;
+	uint16_t piece_buffer;
+};
+
+/* Take the first len bytes of the input, where they lie; 0 or -ENOMEM.  Give
+ * the memory back when no slice of them is used any more. */
+int connection_take(struct engine *e, struct connection *c, size_t len,
+	struct connection_taken *ret);
+void connection_give_back(struct engine *e, struct connection_taken *taken);
+
+/* Copy the unconsumed input together, so that its receive buffer goes back
+ * and more can be added.  0 or -ENOMEM. */
+int connection_stash(struct engine *e, struct connection *c);
+
+/* Something was received: keep it, and queue the connection if it was waiting
+ * for input. */
+void connection_received(struct engine *e, struct connection *c, char *data,
+	size_t len, uint16_t buffer);
+
+/* See that the connection receives, unless it has ended or has more unread
+ * input than it should. */
+void connection_receive(struct engine *e, struct connection *c);
+
+/* Wait for the rest of a head, or until the input is need bytes long. */
+void connection_await_head(struct engine *e, struct connection *c);
+void connection_collect(struct engine *e, struct connection *c, size_t need);
+
+/* Start sending parts[part..n_parts); never more at once than lets progress
+ * be seen. */
+void connection_send(struct engine *e, struct connection *c);
+
+/* The response is going out: wait until it has, Timeout at most between two
+ * signs of progress. */
+void connection_await_sent(struct engine *e, struct connection *c);
+
+/* A send has completed with result: account it.  True when all parts are out
+ * or the connection has failed, false when the rest was started. */
+bool connection_sent(struct engine *e, struct connection *c, int result);
+
+/* For a request that runs: send the parts and wait until the kernel has them,
+ * without the GIL.  0; -ETIMEDOUT when the client took nothing for Timeout,
+ * another negative errno when it is gone; either stays in c->error. */
+int connection_send_and_wait(struct engine *e, struct connection *c,
+	struct str out, const void *data, size_t len, struct str tail);
+
+/* The response is out and nothing is held for it any more: go on with what has
+ * arrived, wait for the next request, or close. */
+void connection_answered(struct engine *e, struct connection *c);
+
+/* Say that there is no more to come, and read on for a while, so that a client
+ * that is still sending gets the response and not a reset (RFC 9112 section
+ * 9.6). */
+void connection_linger(struct engine *e, struct connection *c);
+
+/* Close as soon as its operations have ended. */
+void connection_close(struct engine *e, struct connection *c);
+
+/* To be called when an operation of a closing connection has ended: the socket
+ * is closed and the connection given to the engine for burial when it was the
+ * last. */
+void connection_settle(struct engine *e, struct connection *c);
+
+#endif

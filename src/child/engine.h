@@ -1,0 +1,130 @@
+/*
+ * engine.h - one worker's loop: its connections, its clock, its queue.
+ *
+ * An engine is one thread with one io.  It turns completions into states of
+ * connections, and serves one request at a time, inline, on its own thread.
+ * Whatever a request needs while it runs (more of its body, room to send) it
+ * gets by turning the same loop without serving others: engine_wait_for.
+ *
+ * Handling an event never touches Python, because it also happens while an
+ * application waits and the GIL is free.  What must be told to Python is put
+ * aside (finished, buried) until the loop holds the GIL again.
+ */
+#ifndef WSGID_CHILD_ENGINE_H
+#define WSGID_CHILD_ENGINE_H
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "child/access_log.h"
+#include "child/connection.h"
+#include "config/config.h"
+#include "http/date.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "io/io.h"
+#include "python/app.h"
+#include "scoreboard/scoreboard.h"
+
+enum {
+	ENGINE_EVENTS = 256, /* taken from io at once */
+	ENGINE_SPARE = 64,   /* buffers and connections kept for the next */
+};
+
+struct engine_settings {
+	const struct config *config;
+	const int *listeners; /* descriptors; the engine does not close them */
+	size_t n_listeners;
+	int set;     /* epoll set of several listeners, or -1 */
+	int channel; /* to the master */
+	unsigned slot;
+	struct wsgid_page_map *page;
+	struct access_log *access_log;
+	struct app *app;
+	struct io *io;
+};
+
+/* An owner for io that is no connection. */
+struct engine_owner {
+	alignas(16) char nothing;
+};
+
+struct engine {
+	struct engine_owner accept_owner, channel_owner;
+	struct engine_settings set;
+	const struct config *config; /* = set.config, the hot path's */
+	struct io *io;
+	struct request_limits limits;
+
+	/* The time, read once a turn and after each request. */
+	int64_t now_ns;  /* monotonic */
+	int64_t real_us; /* the real time at now_ns */
+	int64_t date_second;
+	char date[DATE_SIZE];
+
+	/* Connections. */
+	struct connection_list queue;   /* with bytes to look at */
+	struct connection_list reading; /* Timeout */
+	struct connection_list parked;  /* KeepAliveTimeout */
+	struct connection_list sending; /* Timeout */
+	struct connection_list lingering;
+	struct connection_list finished; /* sent all; hold a Python object */
+	struct connection_list buried;   /* closed; Python must be told */
+	unsigned n_connections, n_parked;
+
+	/* Accepting. */
+	bool accepting;               /* an accept or poll is under way */
+	int64_t accept_not_before_ns; /* descriptors ran short */
+	uint64_t accepted;
+	bool asked_to_retire; /* MaxConnectionsPerChild was reached */
+
+	/* Leaving. */
+	bool retiring;
+	bool stopping;
+	int64_t leave_by_ns; /* 0 = no deadline */
+
+	/* The request under way: there is one at a time. */
+	struct connection *running;
+	struct request request;
+	struct response response;
+	struct buf head;   /* of the response, where a log looks at it */
+	int64_t lately_ns; /* how long requests take, moving average */
+
+	struct buf spare_out[ENGINE_SPARE];
+	size_t n_spare_out;
+	struct connection *spare[ENGINE_SPARE];
+	size_t n_spare;
+
+	struct io_event events[ENGINE_EVENTS];
+};
+
+/* 0 or a negative errno.  Pairs with engine_fini. */
+int engine_init(struct engine *e, const struct engine_settings *settings);
+void engine_fini(struct engine *e);
+
+/* Serve until told to go.  The GIL is held on entry and on return.  0 when all
+ * was finished, -ETIMEDOUT when the deadline came first, or another negative
+ * errno when the io engine is broken. */
+int engine_run(struct engine *e);
+
+/* While a request runs and waits for its client: turn the loop once, serving
+ * nobody else.  To be called without the GIL.  0, -ETIMEDOUT when deadline_ns
+ * has passed, -ECANCELED when the child must leave now. */
+int engine_wait(struct engine *e, int64_t deadline_ns);
+
+/* Look at the clock. */
+void engine_read_clock(struct engine *e);
+
+/* A buffer for a response, and back. */
+struct buf engine_take_out(struct engine *e);
+void engine_give_out(struct engine *e, struct buf *out);
+
+/* Queue a connection that has bytes to look at. */
+void engine_queue(struct engine *e, struct connection *c);
+
+/* SIGTERM's handler: as if the master had said CHANNEL_RETIRE. */
+void engine_on_sigterm(int signal);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * report.c - what the world is told of a request.  See report.h.
+ *
+ * On the hot path: a handful of stores, and one look at the clock for each
+ * request, at its end, which is the next one's beginning.
+ */
+#include "child/report.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "child/access_log.h"
+#include "child/connection.h"
+#include "child/engine.h"
+
+static const struct str protocols[] = {STR("HTTP/1.0"), STR("HTTP/1.1")};
+
+/* Bytes that the parser has checked, so they need no cleaning. */
+static void
+put(char *to, size_t size, struct str s)
+{
+	size_t n = s.len < size - 1 ? s.len : size - 1;
+
+	memcpy(to, s.p, n);
+	to[n] = '\0';
+}
+
+static struct wsgid_worker *
+worker_of(struct engine *e)
+{
+	return &e->set.page->workers[0];
+}
+
+void
+report_state(struct engine *e, enum wsgid_worker_state state)
+{
+	worker_of(e)->state = (uint32_t)state;
+}
+
+static void
+begin(struct report *r, struct engine *e, struct connection *c)
+{
+	struct wsgid_worker *w = worker_of(e);
+
+	*r = (struct report){
+		.begin_ns = e->now_ns,
+		.begin_us = e->real_us,
+		.bytes_out = c->bytes_out,
+	};
+	w->begin_us = e->real_us;
+	put(w->client, sizeof(w->client), c->peer.remote_addr);
+}
+
+void
+report_begin(struct report *r, struct engine *e, struct connection *c)
+{
+	struct wsgid_worker *w = worker_of(e);
+
+	begin(r, e, c);
+	put(w->method, sizeof(w->method), e->request.method);
+	put(w->target, sizeof(w->target), e->request.path);
+	w->state = WSGID_WORKER_WRITE;
+}
+
+void
+report_begin_refused(struct report *r, struct engine *e, struct connection *c)
+{
+	struct wsgid_worker *w = worker_of(e);
+	struct str line = connection_input(c);
+	size_t n = 0;
+
+	begin(r, e, c);
+	while (n < line.len && line.p[n] != '\r' && line.p[n] != '\n')
+		n++;
+	line.len = n;
+	e->request.line = line;
+	e->request.method = e->request.path = STR("");
+	e->request.query = (struct str){0};
+	e->request.host = STR("");
+	e->request.n_fields = 0;
+	w->method[0] = w->target[0] = '\0';
+}
+
+void
+report_head(struct report *r, struct engine *e, struct str out)
+{
+	if (r->head_len > 0 || out.len == 0)
+		return;
+	r->head_len = e->response.head_len;
+	if (!access_log_wants_headers(e->set.access_log))
+		return;
+	buf_clear(&e->head);
+	(void)buf_add(
+		&e->head, out.p, r->head_len < out.len ? r->head_len : out.len);
+}
+
+/* --- the access log ------------------------------------------------------------ */
+
+static struct str
+request_header(const void *subject, struct str name)
+{
+	return request_field(subject, name);
+}
+
+/* Out of the head as it was sent. */
+static struct str
+response_header(const void *subject, struct str name)
+{
+	const struct buf *head = subject;
+	const char *p = head->data, *end = p + head->len;
+
+	while (p != NULL && p < end) {
+		const char *eol = memchr(p, '\r', (size_t)(end - p));
+		const char *colon;
+
+		if (eol == NULL)
+			break;
+		colon = memchr(p, ':', (size_t)(eol - p));
+		if (colon != NULL &&
+			str_equal_nocase(
+				(struct str){p, (size_t)(colon - p)}, name))
+			return str_trim((struct str){
+				colon + 1, (size_t)(eol - colon - 1)});
+		p = eol + 2;
+	}
+	return (struct str){0};
+}
+
+static void
+write_log(const struct report *r, struct engine *e, const struct connection *c,
+	int status, bool aborted, uint64_t bytes_out)
+{
+	const struct request *q = &e->request;
+	struct record record = {
+		.client = c->peer.remote_addr,
+		.peer = c->peer.remote_addr,
+		.local = c->peer.server_addr,
+		.local_port = c->local_port,
+		.remote_port = c->remote_port,
+		.line = q->line,
+		.method = q->method,
+		.path = q->path,
+		.query = q->query,
+		.protocol = protocols[q->minor != 0],
+		.host = q->host,
+		.status = status,
+		.body_bytes = e->response.sent,
+		.bytes_in = c->bytes_in - c->reported_in,
+		.bytes_out = bytes_out,
+		.begin_us = r->begin_us,
+		.duration_us = (e->now_ns - r->begin_ns) / 1000,
+		.keep_alives = c->requests > 0 ? c->requests - 1 : 0,
+		.pid = getpid(),
+		.thread = gettid(),
+		.aborted = aborted,
+		.kept_alive = c->keep,
+		.request_header = request_header,
+		.request = q,
+		.response_header = response_header,
+		.response = &e->head,
+	};
+
+	access_log_write(e->set.access_log, &record);
+}
+
+/* --- the end --------------------------------------------------------------------- */
+
+static void
+end(struct report *r, struct engine *e, struct connection *c, int status,
+	bool aborted)
+{
+	struct wsgid_page *page = e->set.page->page;
+	struct wsgid_worker *w = worker_of(e);
+	uint64_t out = c->bytes_out - r->bytes_out;
+
+	for (unsigned i = c->part; i < c->n_parts; i++)
+		out += c->parts[i].iov_len;
+	engine_read_clock(e);
+	page->requests++;
+	page->bytes_in += c->bytes_in - c->reported_in;
+	page->bytes_out += out;
+	page->busy_us += (uint64_t)(e->now_ns - r->begin_ns) / 1000;
+	page->aborted += aborted;
+	w->requests++;
+	w->bytes_out += out;
+	w->end_us = e->real_us;
+	w->state = e->retiring ? WSGID_WORKER_GRACEFUL : WSGID_WORKER_READY;
+	if (e->set.access_log != NULL)
+		write_log(r, e, c, status, aborted, out);
+	c->reported_in = c->bytes_in;
+	e->lately_ns += (e->now_ns - r->begin_ns - e->lately_ns) / 8;
+}
+
+void
+report_end(struct report *r, struct engine *e, struct connection *c,
+	const struct app_exchange *x)
+{
+	end(r, e, c, x->status, x->broken);
+}
+
+void
+report_end_refused(
+	struct report *r, struct engine *e, struct connection *c, int status)
+{
+	e->set.page->page->refused++;
+	end(r, e, c, status, false);
+}

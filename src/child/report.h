@@ -1,0 +1,43 @@
+/*
+ * report.h - what the world is told of a request: the worker's record in the
+ * scoreboard, the page's totals and the access log.
+ */
+#ifndef WSGID_CHILD_REPORT_H
+#define WSGID_CHILD_REPORT_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+#include "python/app.h"
+#include "wsgid/scoreboard.h"
+
+struct connection;
+struct engine;
+
+struct report {
+	int64_t begin_ns, begin_us;
+	uint64_t bytes_out; /* of the connection when it began */
+	size_t head_len;    /* bytes of the response's head, once known */
+};
+
+/* The request in e->request begins, or ends, on c.  At the end what remains to
+ * be sent is in c->parts. */
+void report_begin(struct report *r, struct engine *e, struct connection *c);
+void report_end(struct report *r, struct engine *e, struct connection *c,
+	const struct app_exchange *x);
+
+/* The same for one that was refused: of its head only the first line is
+ * known, and that may be anything. */
+void report_begin_refused(
+	struct report *r, struct engine *e, struct connection *c);
+void report_end_refused(
+	struct report *r, struct engine *e, struct connection *c, int status);
+
+/* The head of the response, at the beginning of out, is about to be sent; the
+ * first call counts. */
+void report_head(struct report *r, struct engine *e, struct str out);
+
+/* What the worker does now. */
+void report_state(struct engine *e, enum wsgid_worker_state state);
+
+#endif

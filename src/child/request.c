@@ -1,0 +1,254 @@
+/*
+ * request.c - THE REQUEST: from bytes on a connection to an answer.
+ *
+ * Read request_serve: it is the way of every request.  A request runs inline,
+ * on the thread that owns the ring; what it needs from its client while it
+ * runs comes by turning the engine's loop.
+ */
+#include "child/request.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/log.h"
+#include "child/body.h"
+#include "child/connection.h"
+#include "child/engine.h"
+#include "child/report.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "python/app.h"
+
+/* What one request needs while it is with the application. */
+struct exchange {
+	struct app_exchange app;
+	struct engine *engine;
+	struct connection *connection;
+	struct body body;
+	struct connection_taken taken; /* the bytes of the head and body */
+	struct report report;
+};
+
+/* --- for the application: its client -------------------------------------------- */
+
+static ssize_t
+client_read(struct app_exchange *x, void *data, size_t len)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
+	struct engine *e = ex->engine;
+	ssize_t n;
+
+	report_state(e, WSGID_WORKER_READ);
+	n = body_read(&ex->body, e, ex->connection, data, len);
+	report_state(e, WSGID_WORKER_WRITE);
+	return n;
+}
+
+static int
+client_send(
+	struct app_exchange *x, const void *data, size_t len, struct str tail)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
+	struct connection *c = ex->connection;
+	struct str out = {c->out.data, c->out.len};
+	int rc;
+
+	report_head(&ex->report, ex->engine, out);
+	rc = connection_send_and_wait(ex->engine, c, out, data, len, tail);
+	buf_clear(&c->out);
+	return rc;
+}
+
+static const struct app_client client = {
+	.read = client_read,
+	.send = client_send,
+};
+
+/* --- beginnings ---------------------------------------------------------------------- */
+
+static void
+begin(struct engine *e, struct connection *c)
+{
+	const struct request *r = &e->request;
+	long most = e->config->max_keep_alive_requests;
+
+	c->state = CONNECTION_RUNNING;
+	c->scan = (struct request_scan){0};
+	c->need = 0;
+	c->requests++;
+	c->out = engine_take_out(e);
+	e->response = (struct response){
+		.out = &c->out,
+		.minor = r->minor,
+		.to_head = str_equal(r->method, STR("HEAD")),
+		.keep_alive = r->keep_alive && e->config->keep_alive &&
+			      !e->retiring &&
+			      (most == 0 || c->requests < (unsigned long)most),
+		.say_keep_alive = r->asks_keep_alive,
+		.date = e->date,
+		.server = "wsgid",
+	};
+}
+
+/* Answer without the application, and hang up: after such a request nothing
+ * that follows can be trusted to be one. */
+static void
+refuse(struct engine *e, struct connection *c, int status, const char *why)
+{
+	struct report report;
+
+	log_info("child", "%s: refused with %d: %s",
+		c->remote_addr[0] != '\0' ? c->remote_addr : "unix", status,
+		why);
+	c->out = engine_take_out(e);
+	e->response = (struct response){
+		.out = &c->out, .date = e->date, .server = "wsgid"};
+	report_begin_refused(&report, e, c);
+	(void)response_simple(&e->response, status);
+	report_head(&report, e, (struct str){c->out.data, c->out.len});
+	report_end_refused(&report, e, c, status);
+	c->keep = false;
+	c->parts[0] = (struct iovec){c->out.data, c->out.len};
+	c->part = 0;
+	c->n_parts = 1;
+	connection_await_sent(e, c);
+	connection_send(e, c);
+}
+
+void
+request_too_slow(struct engine *e, struct connection *c)
+{
+	if (connection_input(c).len == 0)
+		connection_close(e, c);
+	else
+		refuse(e, c, 408, "the rest of the request did not come");
+}
+
+/* The head at the start of the input: its length, 0 when more must come (and
+ * is waited for), or -STATUS. */
+static ssize_t
+read_head(struct engine *e, struct connection *c)
+{
+	struct str input = connection_input(c);
+	ssize_t n;
+
+	if (c->refused != 0)
+		return -c->refused;
+	n = request_parse(&e->request, input.p, input.len, &e->limits);
+	if (n > 0 && e->request.chunked && c->in.len == 0) {
+		/* A chunked body is decoded in memory of our own. */
+		if (connection_stash(e, c) < 0)
+			return -503;
+		return read_head(e, c);
+	}
+	if (n == 0 && connection_stash(e, c) < 0)
+		return -503;
+	if (n == 0)
+		connection_await_head(e, c);
+	return n;
+}
+
+/* Take the request's bytes out of the connection's input, so that they stay
+ * where they are however much more arrives.  The verdict, or -STATUS. */
+static int
+take_request(struct exchange *ex, size_t head_len, int verdict)
+{
+	struct engine *e = ex->engine;
+	size_t len = head_len;
+
+	if (verdict == BODY_WHOLE && !e->request.chunked)
+		len += ex->body.collected.len;
+	if (connection_take(e, ex->connection, len, &ex->taken) < 0)
+		return -503;
+	return verdict;
+}
+
+static const char *
+complaint(const struct engine *e, int status)
+{
+	if (status == 413)
+		return "the body is over LimitRequestBody";
+	if (status == 503)
+		return "no memory";
+	return request_complaint(&e->request);
+}
+
+/* --- the end --------------------------------------------------------------------------- */
+
+/* Send what the application left to be sent, and let the ring finish it. */
+static void
+finish(struct exchange *ex)
+{
+	struct app_exchange *x = &ex->app;
+	struct engine *e = ex->engine;
+	struct connection *c = ex->connection;
+
+	report_head(&ex->report, e, (struct str){c->out.data, c->out.len});
+	c->keep = body_finish(&ex->body, e, c) && e->response.keep_alive;
+	c->client_closes = ex->body.ended && !e->request.keep_alive;
+	c->held = x->held;
+	c->parts[0] = (struct iovec){c->out.data, c->out.len};
+	c->parts[1] = (struct iovec){(void *)x->held_data, x->held_len};
+	c->parts[2] = (struct iovec){(void *)x->held_tail.p, x->held_tail.len};
+	c->part = 0;
+	c->n_parts = x->held != NULL ? 3 : 1;
+	report_end(&ex->report, e, c, x);
+	connection_give_back(e, &ex->taken);
+	if (x->broken)
+		c->keep = false;
+	connection_await_sent(e, c);
+	if (c->error != 0)
+		connection_close(e, c);
+	else if (c->out.len > 0 || x->held != NULL)
+		connection_send(e, c);
+	else if (x->broken)
+		connection_close(e, c);
+	else
+		connection_answered(e, c);
+}
+
+void
+request_serve(struct engine *e, struct connection *c)
+{
+	struct exchange ex = {.engine = e, .connection = c};
+	ssize_t head_len = read_head(e, c);
+	int body;
+
+	if (head_len == 0)
+		return;
+	if (head_len < 0) {
+		refuse(e, c, (int)-head_len, complaint(e, (int)-head_len));
+		return;
+	}
+	if (e->request.form == REQUEST_AUTHORITY) {
+		refuse(e, c, 501, "CONNECT is for proxies");
+		return;
+	}
+	body = body_begin(&ex.body, e, c, &e->request, (size_t)head_len);
+	if (body == BODY_AWAITED)
+		return;
+	if (body >= 0)
+		body = take_request(&ex, (size_t)head_len, body);
+	if (body < 0) {
+		refuse(e, c, -body, complaint(e, -body));
+		return;
+	}
+
+	begin(e, c);
+	report_begin(&ex.report, e, c);
+	ex.app = (struct app_exchange){
+		.request = &e->request,
+		.peer = &c->peer,
+		.client = &client,
+		.response = &e->response,
+		.body = ex.body.collected,
+		.collected = body == BODY_WHOLE,
+	};
+	e->running = c;
+	app_call(e->set.app, &ex.app);
+	e->running = NULL;
+	finish(&ex);
+	connection_settle(e, c);
+}
