@@ -112,6 +112,13 @@ def with_flags(conf, flags, test):
     return found
 
 
+class Untried:
+    """In place of the probes where there is no compiler: all is well."""
+
+    def __getattr__(self, name):
+        return lambda *_arguments: True
+
+
 # --- the compiler ----------------------------------------------------------
 
 
@@ -166,11 +173,14 @@ def try_python(context, text, python, words):
     flags = (('CCFLAGS', ['-isystem', python.header()]), ('LINKFLAGS', pie(context.env, words)),
              ('LASTLIBS', words))
 
-    def test():
-        found, _output = context.TryRun(python.trial(), '.c')
-        return found
-
-    found = with_flags(context, flags, test)
+    # Run it here and every time: the loader's complaints belong in no
+    # terminal, and what the loader finds can change without a word to us.
+    found = with_flags(context, flags, lambda: context.TryLink(python.trial(), '.c'))
+    if found:
+        run = subprocess.run([str(context.lastTarget.get_abspath())], env=environment(context.env),
+                             text=True, stdin=subprocess.DEVNULL, capture_output=True)
+        context.Log(run.stdout + run.stderr)
+        found = run.returncode == 0
     context.Result(found)
     return found
 
@@ -185,7 +195,7 @@ def choose_python(env, conf, missing):
         python = Python(os.path.expanduser(env['python']))
     except PythonError as error:
         missing.add(f'a usable interpreter: {error}; to use another: scons python=PATH',
-                    'python' if not os.path.exists(env['python']) else None)
+                    'python' if env['python'] == settings.PYTHON else None)
         return None
     if python.header() is None:
         missing.add(f'Python.h of {python.executable} ({python.name}), looked for in '
@@ -319,12 +329,13 @@ def configure(env, folder):
                                        'TryLibrary': try_library})
     missing = Missing()
     env['INCOMPLETE'] = False
+    # Nothing can be tried without a compiler, but the rest of what is missing
+    # is said with it.
     if not conf.CheckCC():
         missing.add(f'a C compiler that works ({env["CC"]})', 'compiler')
-        missing.report()
+        conf = Untried()
     if flags_of(env) is None:
         missing.add('pkg-config', 'pkg-config')
-        missing.report()
     found = {'hardening': hardening(env, conf)}
     found['python'] = choose_python(env, conf, missing)
     found['uring'] = optional(env, conf, missing, 'uring', 'liburing', URING)

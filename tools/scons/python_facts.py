@@ -66,7 +66,7 @@ class Python:
             raise PythonError(f'{path}: {error.strerror}') from None
         except subprocess.CalledProcessError as error:
             last = (error.stderr.strip().splitlines() or ['no reason given'])[-1]
-            raise PythonError(f'{path} does not run: {last}') from None
+            raise PythonError(f'{path} does not run as a Python 3 ({last})') from None
         except ValueError:
             raise PythonError(f'{path} does not answer like a Python 3') from None
         self.__dict__.update(facts)
@@ -134,10 +134,11 @@ int main(void)
 		return 1;
 	return PyRun_SimpleString(
 		"import %s\n"
-		"if sys.version_info[:3] != %s:\n"
-		"    raise SystemExit(3)\n") != 0;
+		"if sys.version != '%s':\n"
+		"    raise ImportError('the library is ' + sys.version)\n") != 0;
 }
-''' % (self.fingerprint(), json.dumps(self.executable), imports, repr(self.version))
+''' % (self.fingerprint(), json.dumps(self.executable), imports,
+       self.build.replace('\n', r'\\n'))
 
     def fingerprint(self):
         """Changes when another Python takes this one's place."""

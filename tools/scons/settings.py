@@ -7,11 +7,14 @@ import os
 import shutil
 import sys
 
+from SCons.Tool import compilation_db
 from SCons.Script import (Action, Alias, AlwaysBuild, BoolVariable, EnumVariable, Exit,
                           Variables)
 
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Wstrict-prototypes', '-Wmissing-prototypes',
             '-Wconversion', '-Wno-sign-conversion']
+
+PYTHON = '/usr/bin/python3'
 
 TARGETS = """\
 Targets:
@@ -53,7 +56,7 @@ def variables(arguments):
         EnumVariable('mode', 'what to optimise for', 'release', ['release', 'debug']),
         ('prefix', 'where to install', '/usr/local', absolute),
         ('DESTDIR', 'put in front of every installed path', ''),
-        ('python', 'the interpreter whose Python the child embeds', '/usr/bin/python3'),
+        ('python', 'the interpreter whose Python the child embeds', PYTHON),
         EnumVariable('libpython', "how the child gets Python's library", 'auto',
                      ['auto', 'static', 'shared']),
         EnumVariable('systemd', 'notify systemd and take its sockets', 'auto',
@@ -153,12 +156,16 @@ def quiet(env):
         env['RANLIBCOMSTR'] = ''
 
 
-def write_when_changed(env, database):
-    """The tool writes it in every run; a second run should do nothing."""
+def database(env):
+    """compile_commands.json, to be called when all objects are declared."""
     sources = sorted(glob.glob('src/*/*.c') + glob.glob('tests/*/*/*.c'))
-    for node in database:
-        node.set_always_build(False)
-    env.Depends(database, env.Value(env.subst('$CC $CCFLAGS $CPPPATH ') + ' '.join(sources)))
+    nodes = env.CompilationDatabase('compile_commands.json')
+    # The tool would write it in every run; a new source or flag is enough.
+    nodes[0].set_always_build(False)
+    for entry in getattr(compilation_db, '__COMPILATION_DB_ENTRIES', []):
+        entry.Decider(lambda *_: False)
+    env.Depends(nodes, env.Value(env.subst('$CC $CCFLAGS $CPPPATH ') + ' '.join(sources)))
+    return nodes
 
 
 def places(env):
