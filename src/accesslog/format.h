@@ -5,6 +5,9 @@
  * Apache's language (mod_log_config); an item it does not know is an error
  * that names the item.  What a client controls is escaped as Apache does, so
  * that one request is one line.
+ *
+ * A program remembers the last second's time as text, so it belongs to one
+ * thread: each thread that writes lines compiles its own.
  */
 #ifndef WSGID_ACCESSLOG_FORMAT_H
 #define WSGID_ACCESSLOG_FORMAT_H
@@ -17,8 +20,8 @@
 struct err;
 struct log_format;
 
-/* Compile text.  0 and *ret, or -EINVAL with the item at fault in *err, or
- * -ENOMEM. */
+/* Compile text.  0 and *ret, or -EINVAL with the item at fault and where it
+ * stands in *err, or -ENOMEM. */
 int log_format_compile(
 	struct log_format **ret, const char *text, struct err *err);
 void log_format_destroy(struct log_format *f);
@@ -29,7 +32,8 @@ const char *log_format_nickname(const char *name);
 /* Does the program look at response headers?  Then they must be kept. */
 bool log_format_wants_response_headers(const struct log_format *f);
 
-/* Append the record's line, newline included. */
+/* Append the record's line, newline included.  0, or -ENOMEM with nothing
+ * appended. */
 int log_format_write(const struct log_format *f, const struct record *record,
 	struct buf *out);
 

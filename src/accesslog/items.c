@@ -1,0 +1,382 @@
+/*
+ * items.c - what each item of a LogFormat writes.
+ *
+ * The table at the end is the language.  An item without a value writes "-";
+ * what comes from a client is escaped, numbers and our own words need not be.
+ */
+#include "accesslog/format_priv.h"
+
+#include <string.h>
+
+#include "base/defs.h"
+
+/* Few writers look at their step, and some not at the record. */
+#define WRITER(name)                                                      \
+	static void name(const struct log_op *op __attribute__((unused)), \
+		const struct record *record __attribute__((unused)),      \
+		struct buf *out)
+
+void
+log_write_number(struct buf *out, unsigned long long n, size_t width)
+{
+	char digits[LOG_NUMBER_MAX];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n != 0 || sizeof(digits) - at < width);
+	buf_add(out, digits + at, sizeof(digits) - at);
+}
+
+void
+log_write_literal(const struct log_op *op,
+	const struct record *record __attribute__((unused)), struct buf *out)
+{
+	buf_add_str(out, op->text);
+}
+
+static void
+write_or_dash(struct buf *out, struct str s)
+{
+	if (s.len > 0)
+		log_escape(out, s);
+	else
+		buf_add_char(out, '-');
+}
+
+static void
+write_number_or_dash(struct buf *out, unsigned long long n)
+{
+	if (n > 0)
+		log_write_number(out, n, 1);
+	else
+		buf_add_char(out, '-');
+}
+
+static struct str
+look_up(record_lookup *lookup, const void *subject, struct str name)
+{
+	return lookup != NULL ? lookup(subject, name) : (struct str){NULL, 0};
+}
+
+/* A header that is there and empty writes nothing, as in Apache. */
+static void
+write_found(struct buf *out, struct str s)
+{
+	if (s.p != NULL)
+		log_escape(out, s);
+	else
+		buf_add_char(out, '-');
+}
+
+WRITER(write_percent)
+{
+	buf_add_char(out, '%');
+}
+
+WRITER(write_dash)
+{
+	buf_add_char(out, '-');
+}
+
+WRITER(write_client)
+{
+	write_or_dash(out, record->client);
+}
+
+WRITER(write_peer)
+{
+	write_or_dash(out, record->peer);
+}
+
+WRITER(write_local)
+{
+	write_or_dash(out, record->local);
+}
+
+WRITER(write_local_port)
+{
+	write_number_or_dash(out, (unsigned)record->local_port);
+}
+
+WRITER(write_remote_port)
+{
+	write_number_or_dash(out, (unsigned)record->remote_port);
+}
+
+WRITER(write_body_bytes)
+{
+	log_write_number(out, record->body_bytes, 1);
+}
+
+WRITER(write_body_bytes_clf)
+{
+	write_number_or_dash(out, record->body_bytes);
+}
+
+WRITER(write_bytes_in)
+{
+	log_write_number(out, record->bytes_in, 1);
+}
+
+WRITER(write_bytes_out)
+{
+	log_write_number(out, record->bytes_out, 1);
+}
+
+WRITER(write_bytes_both)
+{
+	log_write_number(out, record->bytes_in + record->bytes_out, 1);
+}
+
+static uint64_t
+duration(const struct record *record)
+{
+	return record->duration_us > 0 ? (uint64_t)record->duration_us : 0;
+}
+
+WRITER(write_duration_us)
+{
+	log_write_number(out, duration(record), 1);
+}
+
+WRITER(write_duration_ms)
+{
+	log_write_number(out, duration(record) / 1000, 1);
+}
+
+WRITER(write_duration_s)
+{
+	log_write_number(out, duration(record) / 1000000, 1);
+}
+
+WRITER(write_protocol)
+{
+	write_or_dash(out, record->protocol);
+}
+
+WRITER(write_method)
+{
+	write_or_dash(out, record->method);
+}
+
+WRITER(write_path)
+{
+	write_or_dash(out, record->path);
+}
+
+WRITER(write_query)
+{
+	if (record->query.p == NULL)
+		return;
+	buf_add_char(out, '?');
+	log_escape(out, record->query);
+}
+
+WRITER(write_host)
+{
+	write_or_dash(out, record->host);
+}
+
+WRITER(write_user)
+{
+	if (record->user.p != NULL && record->user.len == 0)
+		buf_add_text(out, "\"\"");
+	else
+		write_or_dash(out, record->user);
+}
+
+WRITER(write_request_id)
+{
+	write_or_dash(out, record->request_id);
+}
+
+WRITER(write_status)
+{
+	write_number_or_dash(
+		out, record->status > 0 ? (unsigned)record->status : 0);
+}
+
+WRITER(write_keep_alives)
+{
+	log_write_number(out, record->keep_alives, 1);
+}
+
+WRITER(write_pid)
+{
+	log_write_number(out, (unsigned)record->pid, 1);
+}
+
+WRITER(write_tid)
+{
+	log_write_number(out, (unsigned long)record->thread, 1);
+}
+
+WRITER(write_hextid)
+{
+	buf_printf(out, "%lx", (unsigned long)record->thread);
+}
+
+WRITER(write_connection)
+{
+	char c = record->aborted ? 'X' : record->kept_alive ? '+' : '-';
+
+	buf_add_char(out, c);
+}
+
+/* The password within an absolute target's "user:password@host"; empty where
+ * there is none.  Such requests are refused, and logged all the same. */
+static struct str
+find_password(struct str line)
+{
+	const char *end = line.p + line.len, *p, *colon;
+
+	p = memchr(line.p, ' ', line.len);
+	if (p == NULL || ++p == end || *p == '/')
+		return STR("");
+	p = memmem(p, (size_t)(end - p), "://", 3);
+	if (p == NULL)
+		return STR("");
+	p += 3;
+	for (colon = NULL; p < end && strchr("/? ", *p) == NULL; p++) {
+		if (*p == '@' && colon != NULL)
+			return (struct str){colon, (size_t)(p - colon)};
+		if (*p == ':' && colon == NULL)
+			colon = p + 1;
+	}
+	return STR("");
+}
+
+WRITER(write_line)
+{
+	struct str line = record->line, password;
+
+	if (line.len == 0) {
+		buf_add_char(out, '-');
+		return;
+	}
+	password = find_password(line);
+	if (password.len > 0) {
+		const char *rest = password.p + password.len;
+
+		log_escape(out,
+			(struct str){line.p, (size_t)(password.p - line.p)});
+		buf_add_text(out, "XXXXXXXX");
+		line.len -= (size_t)(rest - line.p);
+		line.p = rest;
+	}
+	log_escape(out, line);
+}
+
+WRITER(write_request_header)
+{
+	write_found(out,
+		look_up(record->request_header, record->request, op->text));
+}
+
+/* Content-Type without its parameters, as Apache. */
+void
+log_write_response_header(
+	const struct log_op *op, const struct record *record, struct buf *out)
+{
+	struct str value =
+		look_up(record->response_header, record->response, op->text);
+	const char *semicolon;
+
+	if (value.len > 0 && str_equal_nocase(op->text, STR("Content-Type"))) {
+		semicolon = memchr(value.p, ';', value.len);
+		if (semicolon != NULL)
+			value.len = (size_t)(semicolon - value.p);
+		value = str_trim(value);
+	}
+	write_found(out, value);
+}
+
+/* Cut the first of "a=b; c=d" off *cookies. */
+static struct str
+next_cookie(struct str *cookies)
+{
+	struct str cookie = *cookies;
+	const char *semicolon = memchr(cookie.p, ';', cookie.len);
+
+	if (semicolon == NULL) {
+		*cookies = (struct str){NULL, 0};
+		return cookie;
+	}
+	cookie.len = (size_t)(semicolon - cookie.p);
+	cookies->p += cookie.len + 1;
+	cookies->len -= cookie.len + 1;
+	return cookie;
+}
+
+WRITER(write_cookie)
+{
+	struct str cookies =
+		look_up(record->request_header, record->request, STR("Cookie"));
+
+	while (cookies.p != NULL) {
+		struct str cookie = next_cookie(&cookies), name = cookie;
+		const char *equals = memchr(cookie.p, '=', cookie.len);
+
+		if (equals == NULL)
+			continue;
+		name.len = (size_t)(equals - cookie.p);
+		if (str_equal_nocase(str_trim(name), op->text)) {
+			struct str value = {
+				equals + 1, cookie.len - name.len - 1};
+
+			log_escape(out, str_trim(value));
+			return;
+		}
+	}
+	buf_add_char(out, '-');
+}
+
+/* clang-format off */
+const struct log_item log_items[] = {
+	{'%', LOG_ARGUMENT_WORD, "",          write_percent},
+	{'a', LOG_ARGUMENT_WORD, "",          write_client},
+	{'a', LOG_ARGUMENT_WORD, "c",         write_peer},
+	{'A', LOG_ARGUMENT_WORD, "",          write_local},
+	{'B', LOG_ARGUMENT_WORD, "",          write_body_bytes},
+	{'b', LOG_ARGUMENT_WORD, "",          write_body_bytes_clf},
+	{'C', LOG_ARGUMENT_NAME, NULL,        write_cookie},
+	{'D', LOG_ARGUMENT_WORD, "",          write_duration_us},
+	{'h', LOG_ARGUMENT_WORD, "",          write_client}, /* no look-ups */
+	{'h', LOG_ARGUMENT_WORD, "c",         write_peer},
+	{'H', LOG_ARGUMENT_WORD, "",          write_protocol},
+	{'i', LOG_ARGUMENT_NAME, NULL,        write_request_header},
+	{'I', LOG_ARGUMENT_WORD, "",          write_bytes_in},
+	{'k', LOG_ARGUMENT_WORD, "",          write_keep_alives},
+	{'l', LOG_ARGUMENT_WORD, "",          write_dash}, /* nobody runs identd */
+	{'L', LOG_ARGUMENT_WORD, "",          write_request_id},
+	{'m', LOG_ARGUMENT_WORD, "",          write_method},
+	{'o', LOG_ARGUMENT_NAME, NULL,        log_write_response_header},
+	{'O', LOG_ARGUMENT_WORD, "",          write_bytes_out},
+	{'p', LOG_ARGUMENT_WORD, "",          write_local_port},
+	{'p', LOG_ARGUMENT_WORD, "canonical", write_local_port},
+	{'p', LOG_ARGUMENT_WORD, "local",     write_local_port},
+	{'p', LOG_ARGUMENT_WORD, "remote",    write_remote_port},
+	{'P', LOG_ARGUMENT_WORD, "",          write_pid},
+	{'P', LOG_ARGUMENT_WORD, "pid",       write_pid},
+	{'P', LOG_ARGUMENT_WORD, "tid",       write_tid},
+	{'P', LOG_ARGUMENT_WORD, "hextid",    write_hextid},
+	{'q', LOG_ARGUMENT_WORD, "",          write_query},
+	{'r', LOG_ARGUMENT_WORD, "",          write_line},
+	{'s', LOG_ARGUMENT_WORD, "",          write_status},
+	{'S', LOG_ARGUMENT_WORD, "",          write_bytes_both},
+	{'t', LOG_ARGUMENT_TIME, NULL,        log_write_time},
+	{'T', LOG_ARGUMENT_WORD, "",          write_duration_s},
+	{'T', LOG_ARGUMENT_WORD, "s",         write_duration_s},
+	{'T', LOG_ARGUMENT_WORD, "ms",        write_duration_ms},
+	{'T', LOG_ARGUMENT_WORD, "us",        write_duration_us},
+	{'u', LOG_ARGUMENT_WORD, "",          write_user},
+	{'U', LOG_ARGUMENT_WORD, "",          write_path},
+	{'v', LOG_ARGUMENT_WORD, "",          write_host},
+	{'V', LOG_ARGUMENT_WORD, "",          write_host},
+	{'X', LOG_ARGUMENT_WORD, "",          write_connection},
+};
+/* clang-format on */
+
+const size_t log_n_items = ARRAY_LEN(log_items);
