@@ -1,0 +1,328 @@
+/*
+ * scripted.c - a client, an io and an application that do as a test says.
+ */
+#include "scripted.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/channel.h"
+
+/* The functions of io.h and app.h have nowhere else to find it. */
+static struct script *now;
+
+/* --- io ------------------------------------------------------------------- */
+
+struct io {
+	struct io_event done[64];
+	size_t n_done;
+};
+
+static struct io the_io;
+
+static void
+complete(void *owner, enum io_kind kind, int result)
+{
+	assert_true(the_io.n_done < 64);
+	the_io.done[the_io.n_done++] = (struct io_event){
+		.owner = owner, .kind = kind, .result = result};
+}
+
+void
+io_accept(struct io *io, void *owner, int fd)
+{
+	(void)io;
+	(void)fd;
+	(void)owner;
+	fail_msg("the script has no listeners");
+}
+
+void
+io_poll(struct io *io, void *owner, int fd)
+{
+	(void)io;
+	(void)fd;
+	(void)owner;
+	now->polling = true;
+}
+
+void
+io_receive(struct io *io, void *owner, int fd)
+{
+	(void)io;
+	(void)fd;
+	assert_false(now->receiving);
+	now->receiving = true;
+	now->receiver = owner;
+}
+
+void
+io_release(struct io *io, uint16_t buffer)
+{
+	(void)io;
+	(void)buffer;
+	assert_true(now->buffers_out > 0);
+	now->buffers_out--;
+}
+
+void
+io_send(struct io *io, void *owner, int fd, const struct iovec *parts,
+	unsigned n_parts)
+{
+	int total = 0;
+
+	(void)io;
+	(void)fd;
+	now->sends++;
+	if (now->client_takes_nothing)
+		return;
+	for (unsigned i = 0; i < n_parts; i++) {
+		buf_add(&now->sent, parts[i].iov_base, parts[i].iov_len);
+		total += (int)parts[i].iov_len;
+	}
+	complete(owner, IO_SEND, total);
+}
+
+void
+io_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
+{
+	(void)io;
+	(void)fd;
+	if (kind == IO_RECEIVE && now->receiving) {
+		now->receiving = false;
+		complete(owner, IO_RECEIVE, -ECANCELED);
+	} else if (kind == IO_SEND) {
+		complete(owner, IO_SEND, -ECANCELED);
+	}
+}
+
+static bool
+receive_step(struct io_event *event, const struct step *step)
+{
+	*event = (struct io_event){.owner = now->receiver, .kind = IO_RECEIVE};
+	if (step->kind == STEP_DATA) {
+		event->data = (char *)step->text;
+		event->result = (int)step->len;
+		event->more = true;
+		now->buffers_out++;
+		return true;
+	}
+	event->result = step->kind == STEP_EOF ? 0 : -ECONNRESET;
+	now->receiving = false;
+	return true;
+}
+
+static bool
+take_step(struct io_event *event)
+{
+	const struct step *step = &now->steps[now->step];
+
+	if (now->step == now->n_steps)
+		return false;
+	if (step->kind == STEP_RETIRE) {
+		now->step++;
+		*event = (struct io_event){.owner = &now->engine.channel_owner,
+			.kind = IO_POLL,
+			.result = POLLIN};
+		channel_send(now->channel[0], CHANNEL_RETIRE, 0, NULL, NULL, 0);
+		return true;
+	}
+	if (!now->receiving)
+		return false;
+	now->step++;
+	return receive_step(event, step);
+}
+
+int
+io_wait(struct io *io, struct io_event *events, unsigned max,
+	int64_t timeout_ns)
+{
+	size_t n = io->n_done;
+
+	(void)max;
+	if (n > 0) {
+		memcpy(events, io->done, n * sizeof(*events));
+		io->n_done = 0;
+		return (int)n;
+	}
+	if (take_step(&events[0]))
+		return 1;
+	if (timeout_ns < 0 || timeout_ns > 1000000000) {
+		/* Nothing more will happen. */
+		now->engine.stopping = true;
+		return 0;
+	}
+	if (timeout_ns > 0)
+		(void)poll(NULL, 0, (int)(timeout_ns / 1000000) + 1);
+	return 0;
+}
+
+bool
+io_pending(const struct io *io)
+{
+	return io->n_done > 0;
+}
+
+/* --- Python --------------------------------------------------------------- */
+
+void
+app_enter(struct app *app)
+{
+	(void)app;
+}
+
+void
+app_leave(struct app *app)
+{
+	(void)app;
+}
+
+void
+app_call(struct app *app, struct app_exchange *x)
+{
+	(void)app;
+	now->calls++;
+	now->last = x;
+	now->app(now, x);
+}
+
+void
+app_drop(struct app *app, void *held)
+{
+	(void)app;
+	now->dropped += held != NULL;
+}
+
+void
+app_forget_peer(struct app *app, struct app_peer *peer)
+{
+	(void)app;
+	(void)peer;
+	now->forgotten++;
+	now->closed = true;
+}
+
+static void
+answer(struct app_exchange *x, const char *body, size_t len)
+{
+	struct response *r = x->response;
+
+	x->status = 200;
+	assert_int_equal(response_begin(r, STR("200 OK")), 0);
+	assert_int_equal(response_end_head(r, (int64_t)len), 0);
+	assert_int_equal(response_body(r, body, len), 0);
+	assert_int_equal(response_end(r), 0);
+}
+
+void
+app_hello(struct script *s, struct app_exchange *x)
+{
+	(void)s;
+	answer(x, "hello", 5);
+}
+
+void
+app_read_all(struct script *s, struct app_exchange *x)
+{
+	char piece[7]; /* odd and small on purpose */
+
+	buf_add(&s->read, x->body.p, x->body.len);
+	s->last_read = 0;
+	if (!x->collected) {
+		s->read.len = 0;
+		while ((s->last_read = x->client->read(
+				x, piece, sizeof(piece))) > 0)
+			buf_add(&s->read, piece, (size_t)s->last_read);
+	}
+	answer(x, "read", 4);
+}
+
+/* --- the script ------------------------------------------------------------- */
+
+struct script *
+script_new(void)
+{
+	struct script *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	s->config = (struct config){
+		.limit_request_line = 200,
+		.limit_request_fields = 10,
+		.limit_request_field_size = 200,
+		.limit_request_body = 1000,
+		.request_body_buffer = 100,
+		.timeout = 60000,
+		.keep_alive = true,
+		.keep_alive_timeout = 75000,
+	};
+	s->map = (struct wsgid_page_map){
+		.page = &s->page, .workers = &s->worker, .n_workers = 1};
+	s->app = app_hello;
+	assert_int_equal(channel_pair(&s->channel[0], &s->channel[1]), 0);
+	the_io.n_done = 0;
+	now = s;
+	return s;
+}
+
+void
+script_free(struct script *s)
+{
+	engine_fini(&s->engine);
+	assert_int_equal(s->buffers_out, 0);
+	close(s->channel[0]);
+	close(s->channel[1]);
+	if (s->opened)
+		close(s->client);
+	buf_fini(&s->sent);
+	buf_fini(&s->read);
+	free(s);
+}
+
+void
+script_send_bytes(struct script *s, const char *data, size_t len)
+{
+	assert_true(s->n_steps < SCRIPT_STEPS);
+	s->steps[s->n_steps++] = (struct step){STEP_DATA, data, len};
+}
+
+void
+script_send(struct script *s, const char *text)
+{
+	script_send_bytes(s, text, strlen(text));
+}
+
+void
+script_step(struct script *s, enum step_kind kind)
+{
+	assert_true(s->n_steps < SCRIPT_STEPS);
+	s->steps[s->n_steps++] = (struct step){.kind = kind};
+}
+
+void
+script_run(struct script *s)
+{
+	const struct engine_settings settings = {
+		.config = &s->config,
+		.set = -1,
+		.channel = s->channel[1],
+		.page = &s->map,
+		.io = &the_io,
+	};
+	int pair[2];
+
+	assert_int_equal(engine_init(&s->engine, &settings), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	s->client = pair[1];
+	s->opened = true;
+	assert_non_null(connection_open(&s->engine, pair[0]));
+	assert_int_equal(engine_run(&s->engine), 0);
+}

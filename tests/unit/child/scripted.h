@@ -1,0 +1,81 @@
+/*
+ * scripted.h - a client, an io and an application that do as a test says.
+ *
+ * The unit tests of child/ link no io engine and no Python: this defines
+ * their functions.  A test queues what the client sends and how the
+ * application behaves, runs the real engine until nothing is left to happen,
+ * and looks at what came out.
+ */
+#ifndef WSGID_TESTS_CHILD_SCRIPTED_H
+#define WSGID_TESTS_CHILD_SCRIPTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "child/engine.h"
+#include "config/config.h"
+#include "python/app.h"
+
+enum { SCRIPT_STEPS = 512 };
+
+enum step_kind {
+	STEP_DATA,   /* the client's bytes arrive */
+	STEP_EOF,    /* the client ends its side */
+	STEP_ERROR,  /* receiving fails with ECONNRESET */
+	STEP_RETIRE, /* the master says CHANNEL_RETIRE */
+};
+
+struct step {
+	enum step_kind kind;
+	const char *text;
+	size_t len;
+};
+
+struct script {
+	struct engine engine;
+	struct config config;
+	struct wsgid_page page;
+	struct wsgid_worker worker;
+	struct wsgid_page_map map;
+	int channel[2];
+	int client; /* the far end of the connection's socket */
+	bool opened;
+
+	struct step steps[SCRIPT_STEPS];
+	size_t n_steps, step;
+	size_t buffers_out; /* receive buffers not released */
+	bool receiving, polling;
+	void *receiver;
+	bool client_takes_nothing; /* sends never complete */
+
+	/* What came out. */
+	struct buf sent;
+	unsigned sends;
+	unsigned calls; /* of the application */
+	unsigned dropped, forgotten;
+	bool closed;
+
+	/* The application. */
+	void (*app)(struct script *s, struct app_exchange *x);
+	struct buf read; /* what it has read */
+	ssize_t last_read;
+	const struct app_exchange *last;
+};
+
+/* A fresh script with a configuration that fits. */
+struct script *script_new(void);
+void script_free(struct script *s);
+
+void script_send(struct script *s, const char *text);
+void script_send_bytes(struct script *s, const char *data, size_t len);
+void script_step(struct script *s, enum step_kind kind);
+
+/* Open the connection and let everything happen. */
+void script_run(struct script *s);
+
+/* Applications. */
+void app_hello(struct script *s, struct app_exchange *x);
+void app_read_all(struct script *s, struct app_exchange *x);
+
+#endif

@@ -1,0 +1,533 @@
+/*
+ * test_request.c - the way of a request through engine, connection, body and
+ * request, against a scripted client and a scripted application.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "scripted.h"
+
+#define GET  "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+#define POST "POST / HTTP/1.1\r\nHost: h\r\n"
+
+static unsigned
+count(struct script *s, const char *what)
+{
+	const char *p = buf_text(&s->sent);
+	unsigned n = 0;
+
+	while ((p = strstr(p, what)) != NULL) {
+		n++;
+		p += strlen(what);
+	}
+	return n;
+}
+
+static void
+assert_sent(struct script *s, const char *what)
+{
+	if (strstr(buf_text(&s->sent), what) == NULL)
+		fail_msg("\"%s\" is not in what was sent:\n%s", what,
+			buf_text(&s->sent));
+}
+
+static void
+test_a_request_in_one_piece_is_answered_and_its_client_parked(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	script_send(s, GET);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_sent(s, "HTTP/1.1 200 OK\r\n");
+	assert_sent(s, "\r\n\r\nhello");
+	assert_int_equal(s->sends, 1);
+	assert_int_equal(s->engine.n_parked, 1);
+	assert_int_equal(s->page.requests, 1);
+	assert_int_equal(s->page.bytes_in, strlen(GET));
+	assert_int_equal(s->page.bytes_out, s->sent.len);
+	script_free(s);
+}
+
+static void
+test_a_head_may_come_byte_by_byte(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	for (size_t i = 0; i < strlen(GET); i++)
+		script_send_bytes(s, GET + i, 1);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_int_equal(count(s, "200 OK"), 1);
+	script_free(s);
+}
+
+static void
+test_pipelined_requests_are_answered_in_order(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	script_send(s, GET GET "GET /");
+	script_send(s, " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	script_run(s);
+	assert_int_equal(s->calls, 3);
+	assert_int_equal(count(s, "200 OK"), 3);
+	assert_int_equal(count(s, "Connection: close"), 1);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+static void
+test_what_is_wrong_is_refused_without_the_application(void **state)
+{
+	static const struct {
+		const char *request, *status;
+	} rows[] = {
+		{"GET  / HTTP/1.1\r\nHost: h\r\n\r\n", " 400 "},
+		{"GET / HTTP/1.1\r\n\r\n", " 400 "},
+		{"GET / HTTP/2.0\r\nHost: h\r\n\r\n", " 505 "},
+		{POST "Content-Length: 1001\r\n\r\n", " 413 "},
+		{POST "Content-Length: 1\r\nTransfer-Encoding: "
+		      "chunked\r\n\r\n0\r\n\r\n",
+			" 400 "},
+		{POST "Transfer-Encoding: gzip\r\n\r\n", " 501 "},
+		{POST "Transfer-Encoding: chunked\r\n\r\nx\r\n", " 400 "},
+		{"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n", " 501 "},
+		{POST "Expect: tea\r\n\r\n", " 417 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct script *s = script_new();
+
+		script_send(s, rows[i].request);
+		script_send(s, GET);
+		script_step(s, STEP_EOF);
+		script_run(s);
+		assert_int_equal(s->calls, 0);
+		assert_sent(s, rows[i].status);
+		assert_sent(s, "Connection: close");
+		assert_int_equal(count(s, "HTTP/1.1 "), 1);
+		assert_int_equal(s->page.refused, 1);
+		assert_true(s->closed);
+		script_free(s);
+	}
+}
+
+static void
+test_limits_hold_for_heads_that_never_end(void **state)
+{
+	static char line[4000], field[4000];
+	static const struct {
+		const char *begin, *rest, *status;
+	} rows[] = {
+		{"GET /", line, " 414 "},
+		{"GET / HTTP/1.1\r\nHost: h\r\nX: ", field, " 431 "},
+	};
+
+	(void)state;
+	memset(line, 'a', sizeof(line) - 1);
+	memset(field, 'a', sizeof(field) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct script *s = script_new();
+
+		script_send(s, rows[i].begin);
+		for (size_t at = 0; at < 600; at += 10)
+			script_send_bytes(s, rows[i].rest + at, 10);
+		script_step(s, STEP_EOF);
+		script_run(s);
+		assert_int_equal(s->calls, 0);
+		assert_sent(s, rows[i].status);
+		script_free(s);
+	}
+}
+
+static void
+test_bodies_arrive_whole_however_they_are_framed_and_cut(void **state)
+{
+	static const char big[] = "0123456789012345678901234567890123456789"
+				  "0123456789012345678901234567890123456789"
+				  "0123456789012345678901234567890123456789";
+	static const struct {
+		const char *head, *wire;
+		const char *body;
+		bool collected;
+	} rows[] = {
+		{POST "Content-Length: 5\r\n\r\n", "world", "world", true},
+		{POST "Content-Length: 0\r\n\r\n", "", "", true},
+		{POST "Content-Length: 120\r\n\r\n", big, big, false},
+		{POST "Transfer-Encoding: chunked\r\n\r\n",
+			"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde", true},
+		{POST "Transfer-Encoding: chunked\r\n\r\n",
+			"78\r\n0123456789012345678901234567890123456789"
+			"0123456789012345678901234567890123456789"
+			"0123456789012345678901234567890123456789\r\n"
+			"0\r\nX-Sum: 7\r\n\r\n",
+			big, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		/* In pieces of any size, the next request right behind. */
+		for (size_t cut = 1; cut < 60; cut++) {
+			struct script *s = script_new();
+			char all[1024];
+			size_t len, at;
+
+			len = (size_t)snprintf(all, sizeof(all), "%s%s%s",
+				rows[i].head, rows[i].wire, GET);
+			s->app = app_read_all;
+			for (at = 0; at < len; at += cut)
+				script_send_bytes(s, all + at,
+					cut < len - at ? cut : len - at);
+			script_run(s);
+			if (s->calls != 2)
+				fail_msg("row %zu in pieces of %zu: %u "
+					 "requests were served, not 2",
+					i, cut, s->calls);
+			assert_int_equal(s->read.len, strlen(rows[i].body));
+			assert_memory_equal(
+				buf_text(&s->read), rows[i].body, s->read.len);
+			assert_int_equal(count(s, "200 OK"), 2);
+			script_free(s);
+		}
+	}
+}
+
+static void
+test_a_broken_body_is_an_error_and_what_follows_no_request(void **state)
+{
+	struct script *s = script_new();
+	char first[256];
+
+	(void)state;
+	s->app = app_read_all;
+	snprintf(first, sizeof(first),
+		POST "Transfer-Encoding: chunked\r\n\r\n78\r\n%0120d", 0);
+	script_send(s, first);
+	script_send(s, "XX" GET);
+	script_step(s, STEP_EOF);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_int_equal(s->last_read, -EBADMSG);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+static void
+test_a_chunked_body_may_not_pass_the_limit(void **state)
+{
+	static char chunk[300];
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_read_all;
+	snprintf(chunk, sizeof(chunk), "100\r\n%0256d\r\n", 0);
+	script_send(s, POST "Transfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 5; i++)
+		script_send(s, chunk);
+	script_step(s, STEP_EOF);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_int_equal(s->last_read, -EFBIG);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+static void
+test_a_client_that_vanishes_ends_the_reading(void **state)
+{
+	static const enum step_kind ends[] = {STEP_EOF, STEP_ERROR};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct script *s = script_new();
+
+		s->app = app_read_all;
+		script_send(s, POST "Content-Length: 500\r\n\r\nabc");
+		script_step(s, ends[i]);
+		script_run(s);
+		assert_int_equal(s->calls, 1);
+		assert_int_equal(s->last_read, -ECONNRESET);
+		assert_true(s->closed);
+		script_free(s);
+	}
+}
+
+static void
+test_a_client_that_waits_is_told_to_go_on_when_it_is_read(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_read_all;
+	script_send(s, POST "Content-Length: 5\r\nExpect: "
+			    "100-continue\r\n\r\n");
+	script_send(s, "world");
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_string_equal(buf_text(&s->read), "world");
+	assert_int_equal(count(s, "HTTP/1.1 100 Continue\r\n\r\n"), 1);
+	assert_int_equal(count(s, "200 OK"), 1);
+	script_free(s);
+}
+
+static void
+test_a_client_that_did_not_wait_is_not_told_to_go_on(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_read_all;
+	script_send(s, POST "Content-Length: 5\r\nExpect: "
+			    "100-continue\r\n\r\nwo");
+	script_send(s, "rld");
+	script_run(s);
+	assert_string_equal(buf_text(&s->read), "world");
+	assert_int_equal(count(s, "100 Continue"), 0);
+	script_free(s);
+}
+
+static void
+test_a_body_that_nobody_read_and_is_not_there_ends_the_connection(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	script_send(s, POST "Content-Length: 500\r\n\r\nabc");
+	script_step(s, STEP_EOF);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_int_equal(count(s, "200 OK"), 1);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+static const char held_bytes[] = "held";
+
+static void
+app_hold(struct script *s, struct app_exchange *x)
+{
+	bool crlf;
+	char frame[20];
+
+	(void)s;
+	response_begin(x->response, STR("200 OK"));
+	response_end_head(x->response, 4);
+	response_frame(x->response, 4, frame, &crlf);
+	x->status = 200;
+	x->held = s;
+	x->held_data = held_bytes;
+	x->held_len = 4;
+}
+
+static void
+test_what_is_held_for_sending_is_dropped_once(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_hold;
+	script_send(s, GET);
+	script_run(s);
+	assert_sent(s, "\r\n\r\nheld");
+	assert_int_equal(s->dropped, 1);
+	assert_int_equal(s->sends, 1);
+	script_free(s);
+}
+
+static void
+app_stream(struct script *s, struct app_exchange *x)
+{
+	(void)s;
+	x->status = 200;
+	response_begin(x->response, STR("200 OK"));
+	response_end_head(x->response, -1);
+	response_body(x->response, "one", 3);
+	assert_int_equal(x->client->send(x, NULL, 0, STR("")), 0);
+	response_body(x->response, "two", 3);
+	assert_int_equal(x->client->send(x, NULL, 0, STR("")), 0);
+	response_end(x->response);
+}
+
+static void
+test_each_block_of_a_stream_is_sent_before_the_next(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_stream;
+	script_send(s, GET GET);
+	script_run(s);
+	assert_sent(s, "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
+	assert_int_equal(s->sends, 6);
+	assert_int_equal(s->calls, 2);
+	script_free(s);
+}
+
+static void
+app_break(struct script *s, struct app_exchange *x)
+{
+	app_stream(s, x);
+	x->broken = true;
+}
+
+static void
+test_a_broken_response_ends_the_connection(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_break;
+	script_send(s, GET GET);
+	script_step(s, STEP_EOF);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_int_equal(s->page.aborted, 1);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+static void
+test_keep_alive_ends_when_it_should(void **state)
+{
+	static const struct {
+		const char *request;
+		long most;
+		bool keep_alive;
+		unsigned calls;
+	} rows[] = {
+		{GET, 0, true, 3},
+		{GET, 2, true, 2},
+		{GET, 0, false, 1},
+		{"GET / HTTP/1.0\r\n\r\n", 0, true, 1},
+		{"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 0, true,
+			3},
+		{"GET / HTTP/1.1\r\nHost: h\r\nConnection: Close\r\n\r\n", 0,
+			true, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct script *s = script_new();
+
+		s->config.max_keep_alive_requests = rows[i].most;
+		s->config.keep_alive = rows[i].keep_alive;
+		for (int n = 0; n < 3; n++)
+			script_send(s, rows[i].request);
+		script_step(s, STEP_EOF);
+		script_run(s);
+		assert_int_equal(s->calls, rows[i].calls);
+		assert_true(s->closed);
+		script_free(s);
+	}
+}
+
+static void
+test_retiring_says_close_and_lets_parked_clients_go(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	script_send(s, GET);
+	script_step(s, STEP_RETIRE);
+	script_step(s, STEP_EOF);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_true(s->engine.retiring);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+static void
+test_a_head_that_does_not_end_in_time_is_answered_408(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->config.timeout = 1;
+	script_send(s, "GET / HT");
+	script_run(s);
+	assert_int_equal(s->calls, 0);
+	assert_sent(s, " 408 ");
+	script_free(s);
+}
+
+static void
+test_a_client_that_says_nothing_is_closed_without_a_word(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->config.timeout = 1;
+	script_run(s);
+	assert_int_equal(s->sent.len, 0);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+static void
+test_a_client_that_takes_nothing_is_cut_off(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->config.timeout = 1;
+	s->client_takes_nothing = true;
+	script_send(s, GET);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_a_request_in_one_piece_is_answered_and_its_client_parked),
+		cmocka_unit_test(test_a_head_may_come_byte_by_byte),
+		cmocka_unit_test(test_pipelined_requests_are_answered_in_order),
+		cmocka_unit_test(
+			test_what_is_wrong_is_refused_without_the_application),
+		cmocka_unit_test(test_limits_hold_for_heads_that_never_end),
+		cmocka_unit_test(
+			test_bodies_arrive_whole_however_they_are_framed_and_cut),
+		cmocka_unit_test(
+			test_a_broken_body_is_an_error_and_what_follows_no_request),
+		cmocka_unit_test(test_a_chunked_body_may_not_pass_the_limit),
+		cmocka_unit_test(test_a_client_that_vanishes_ends_the_reading),
+		cmocka_unit_test(
+			test_a_client_that_waits_is_told_to_go_on_when_it_is_read),
+		cmocka_unit_test(
+			test_a_client_that_did_not_wait_is_not_told_to_go_on),
+		cmocka_unit_test(
+			test_a_body_that_nobody_read_and_is_not_there_ends_the_connection),
+		cmocka_unit_test(test_what_is_held_for_sending_is_dropped_once),
+		cmocka_unit_test(
+			test_each_block_of_a_stream_is_sent_before_the_next),
+		cmocka_unit_test(test_a_broken_response_ends_the_connection),
+		cmocka_unit_test(test_keep_alive_ends_when_it_should),
+		cmocka_unit_test(
+			test_retiring_says_close_and_lets_parked_clients_go),
+		cmocka_unit_test(
+			test_a_head_that_does_not_end_in_time_is_answered_408),
+		cmocka_unit_test(
+			test_a_client_that_says_nothing_is_closed_without_a_word),
+		cmocka_unit_test(test_a_client_that_takes_nothing_is_cut_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
