@@ -21,10 +21,11 @@ struct mpm_limits {
 struct mpm_census {
 	int idle; /* starting children count as idle, as in Apache: slow
 	             * starters must not cause more forks */
-	int starting; /* of these, the ones that are not READY yet */
 	int busy;
-	int vacant; /* children that may still be started: MaxRequestWorkers
+	int vacant;   /* children that may still be started: MaxRequestWorkers
 	             * less the active ones (draining ones do not count) */
+	int starting; /* of the idle ones, those that are not READY yet; a
+	             * shortage that they alone cover is not over */
 };
 
 /* Kept between turns; starts as {.spawn_rate = 1}. */

@@ -8,6 +8,12 @@
  *
  * That the limit was reached is said once a shortage, where Apache says it
  * once in the life of the server.
+ *
+ * A shortage is over when children that are READY are idle.  While those that
+ * start cover it nothing more is started, but the rate stays, where Apache
+ * takes it back: a Python application starts in seconds, MinSpareServers is
+ * 1, and a rush would otherwise be met with one child each start takes, for
+ * ever.
  */
 #include "mpm/mpm.h"
 
@@ -54,8 +60,10 @@ prefork_plan(const struct mpm_limits *limits, const struct mpm_census *census,
 	if (census->idle < limits->min_spare)
 		return plan_growth(limits, census, memory);
 
-	memory->spawn_rate = 1;
-	memory->told_full = false;
+	if (census->idle - census->starting >= limits->min_spare) {
+		memory->spawn_rate = 1;
+		memory->told_full = false;
+	}
 	if (census->idle > limits->max_spare)
 		plan.retire = 1;
 	return plan;
