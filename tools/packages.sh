@@ -16,7 +16,7 @@ die() {
 # The package manager of this distribution, or nothing.
 package_manager() (
 	ID='' ID_LIKE=''
-	[ -r "${OS_RELEASE:-/etc/os-release}" ] && . "${OS_RELEASE:-/etc/os-release}"
+	[ -r /etc/os-release ] && . /etc/os-release
 	for word in $ID $ID_LIKE; do
 		case $word in
 		debian | ubuntu) echo apt ;;
@@ -76,7 +76,7 @@ run_quietly() {
 }
 
 no_network() {
-	tail -n 60 "$log" | grep -qiE 'could not resolve|temporary failure|network is unreachable|connection (timed out|refused)|could not connect|unable to connect|no route to host|curl error|failed to fetch|has no installation candidate|unable to locate package|transient error|failed retrieving'
+	grep -qiE 'could not resolve|temporary failure|network is unreachable|connection (timed out|refused)|could not connect|unable to connect|no route to host|curl error|failed to fetch|transient error|failed retrieving' "$log"
 }
 
 install_packages() {
@@ -136,19 +136,40 @@ give_back() {
 	fi
 }
 
-# build WHAT [VARIABLE=VALUE...]: scons, one line a step.
+# Show the steps of a build: on a terminal the running one in place, else one
+# line a folder and program.
+show_steps() {
+	while IFS= read -r step; do
+		printf '%s\n' "$step" >>"$log"
+		if [ -t 1 ]; then
+			printf '\r\033[K%.79s' "$step"
+			continue
+		fi
+		case $step in
+		'  archive '* | '  link '*) printf '%s\n' "$step" ;;
+		esac
+	done
+	[ ! -t 1 ] || printf '\r\033[K'
+}
+
+# build [TARGET] [VARIABLE=VALUE...]: scons, its noise in the log.
 build() {
-	say "building ($*)"
+	say "building $*"
 	printf '\n== scons %s\n' "$*" >>"$log"
-	status=0
-	scons -Q -C "$top" -j "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)" "$@" \
-		>"$log.build" 2>&1 </dev/null || status=$?
-	cat "$log.build" >>"$log"
+	jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+	errors=$log.errors
+	# A pipe has the status of its end: that of scons goes by a file.
+	{
+		status=0
+		scons -Q -C "$top" -j "$jobs" "$@" 2>"$errors" </dev/null || status=$?
+		echo "$status" >"$log.status"
+	} | show_steps
+	cat "$errors" >>"$log"
+	status=$(cat "$log.status")
 	if [ "$status" -ne 0 ]; then
-		tail -n 40 "$log.build" >&2
-		give_back
-		die "the build failed; all of its output is in $log"
+		tail -n 40 "$errors" >&2
 	fi
-	rm -f "$log.build"
+	rm -f "$errors" "$log.status"
 	give_back
+	[ "$status" -eq 0 ] || die "the build failed; all of its output is in $log"
 }
