@@ -1,13 +1,18 @@
 /*
  * io.h - input and output that is started now and completes later.
  *
- * One struct io belongs to one thread: an io_uring ring, or an epoll set
- * where the kernel refuses io_uring.  Both have the same shape: operations
- * are started with an owner, and io_wait returns what has completed.  An
- * operation that was started always completes exactly once as far as its
- * owner is concerned (receiving is the exception: it completes for each piece,
- * and the last completion lacks "more"), so an owner may be freed when none
- * of its operations is under way and not before.
+ * One struct io belongs to one thread, the one that first waits with it: an
+ * io_uring ring, or an epoll set where the kernel refuses io_uring.  Both
+ * have the same shape: operations are started with an owner, and io_wait
+ * returns what has completed.  An operation that was started always completes
+ * exactly once as far as its owner is concerned (receiving is the exception:
+ * it completes for each piece, and the last completion lacks "more"), so an
+ * owner may be freed when none of its operations is under way and not before;
+ * and so may its descriptor be closed.
+ *
+ * An owner is an address that is a multiple of 16, as malloc's are.  It has at
+ * most one operation of each kind under way at a time, and so has a
+ * descriptor.
  *
  * Nothing here knows HTTP, Python or any policy.
  */
@@ -25,7 +30,8 @@ struct io;
 enum io_kind {
 	IO_ACCEPT,  /* result: the new socket, close-on-exec, or -errno */
 	IO_RECEIVE, /* result: bytes in data, 0 at end of file, or -errno */
-	IO_SEND,    /* result: bytes sent, all of them unless it failed */
+	IO_SEND,    /* result: bytes sent; fewer than all of them, or -errno,
+	             * when the connection broke on the way */
 	IO_POLL,    /* result: poll(2) bits, or -errno */
 };
 
@@ -33,7 +39,8 @@ struct io_event {
 	void *owner;
 	enum io_kind kind;
 	int result;      /* -ECANCELED when it was cancelled */
-	bool more;       /* IO_RECEIVE: it is still under way */
+	bool more;       /* IO_RECEIVE: it is still under way; should it end
+	                  * with a piece it may simply be started again */
 	char *data;      /* IO_RECEIVE with result > 0: io's memory; it must be
 	                  * given back with io_release */
 	uint16_t buffer; /* for io_release */
@@ -53,20 +60,26 @@ int io_create(struct io **ret, const char *name,
 	const struct io_settings *settings, struct err *err);
 void io_destroy(struct io *io);
 
+/* The engine's own descriptor, for a forked process to close: it must not use
+ * the io, whose memory it does not have. */
+int io_fd(const struct io *io);
+
 /* "io_uring" or "epoll". */
 const char *io_name(const struct io *io);
 
 /* The engines compiled in, for "wsgid -V"; NULL after the last one. */
 const char *io_engine_name(size_t i);
 
-/* Accept one connection from a listening socket that is this process's alone
- * to wait on in this call: the wait is exclusive in the kernel, one waiter is
- * woken per connection, in the order they came. */
+/* Accept one connection from a listening socket.  The wait is exclusive in
+ * the kernel: one waiter is woken per connection, in the order they came.
+ * (The epoll engine makes the socket O_NONBLOCK, for everybody who has it.) */
 void io_accept(struct io *io, void *owner, int fd);
 
 /* Wait once until fd is readable; exclusively, so that one of the processes
  * that wait on the same open file is woken, not all.  For the epoll set that
- * holds several listeners, and for control sockets. */
+ * holds several listeners, and for control sockets.  It is a hint: what woke
+ * this one may be gone.  (An epoll engine that waits for an epoll set is woken
+ * with all the others: the kernel has no exclusive wait for that.) */
 void io_poll(struct io *io, void *owner, int fd);
 
 /* Receive into io's own buffers whenever something arrives, until end of
@@ -76,18 +89,26 @@ void io_receive(struct io *io, void *owner, int fd);
 void io_release(struct io *io, uint16_t buffer);
 
 /* Send all of the parts, in order.  parts and what they point to stay
- * untouched until the completion.  At most 1024 parts. */
+ * untouched until the completion.  At most 1024 parts and 2 GB - 4 KB; what
+ * is beyond comes back as not sent. */
 void io_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	unsigned n_parts);
 
-/* Ask that owner's operation of that kind end now.  Its completion comes as
- * always: with -ECANCELED, or with what it had done already (an accept may
- * hold a connection).  Nothing happens if it has completed. */
+/* Ask that owner's operation of that kind on fd end now.  Its completion comes
+ * as always: with -ECANCELED, or with what it had done already (an accept may
+ * hold a connection, a send may have sent a part).  Nothing happens if it has
+ * completed.
+ *
+ * An exclusive wait that ends with -ECANCELED may have used up a wake-up that
+ * no other process gets any more: ask poll(2) once, and if there is something
+ * take it, or wake somebody else. */
 void io_cancel(struct io *io, void *owner, enum io_kind kind, int fd);
 
 /* Start what was asked for and wait until something has completed or
- * timeout_ns have passed (0: do not wait; -1: for ever).  The number of events,
- * 0 after a timeout or signal, or a negative errno when the engine is broken. */
+ * timeout_ns have passed (0: do not wait; -1: for ever), which the epoll engine
+ * rounds up to milliseconds.  The number of events; 0 after a timeout, after a
+ * signal, or now and then for no reason that concerns the caller; or a negative
+ * errno when the engine is broken, and nothing will complete any more. */
 int io_wait(struct io *io, struct io_event *events, unsigned max,
 	int64_t timeout_ns);
 

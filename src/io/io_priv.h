@@ -1,0 +1,46 @@
+/*
+ * io_priv.h - what an engine provides, and what both of them need.
+ */
+#ifndef WSGID_IO_IO_PRIV_H
+#define WSGID_IO_IO_PRIV_H
+
+#include "io/io.h"
+
+enum { IO_KINDS = IO_POLL + 1 };
+
+/* Each engine lives in the file of its name and is listed once, in io.c.
+ * The functions do what the function of the same name in io.h says; create
+ * is given settings that have been checked. */
+struct io_engine {
+	const char *name;
+	int (*create)(struct io **ret, const struct io_settings *settings,
+		struct err *err);
+	void (*destroy)(struct io *io);
+	int (*fd)(const struct io *io);
+	void (*accept)(struct io *io, void *owner, int fd);
+	void (*poll)(struct io *io, void *owner, int fd);
+	void (*receive)(struct io *io, void *owner, int fd);
+	void (*release)(struct io *io, uint16_t buffer);
+	void (*send)(struct io *io, void *owner, int fd,
+		const struct iovec *parts, unsigned n_parts);
+	void (*cancel)(struct io *io, void *owner, enum io_kind kind, int fd);
+	int (*wait)(struct io *io, struct io_event *events, unsigned max,
+		int64_t timeout_ns);
+	bool (*pending)(const struct io *io);
+};
+
+/* The beginning of every engine's own structure. */
+struct io {
+	const struct io_engine *engine;
+};
+
+/* Zeroed pages that are taken only when touched and that a forked process
+ * does not inherit: an application's subprocess has no business in our
+ * buffers, and copying them would cost it.  NULL when there are none. */
+void *io_map(size_t len);
+void io_unmap(void *memory, size_t len);
+
+extern const struct io_engine io_engine_uring;
+extern const struct io_engine io_engine_epoll;
+
+#endif
