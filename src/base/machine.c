@@ -1,0 +1,194 @@
+/*
+ * machine.c - how many CPUs are granted.
+ *
+ * A container that may use two CPUs of a machine with sixty-four sees all
+ * sixty-four in the affinity mask; what it was given stands in its control
+ * group, or in one above it, and the smallest quota on the way holds.
+ * Whatever cannot be read is no limit.
+ */
+#include "base/machine.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH = 4096 };
+
+static int
+min_limit(int a, int b)
+{
+	if (a == 0)
+		return b;
+	return b == 0 || a < b ? a : b;
+}
+
+static int
+cpus_of(long long quota, long long period)
+{
+	long long cpus;
+
+	if (quota <= 0 || period <= 0)
+		return 0;
+	cpus = quota / period + (quota % period != 0);
+	return cpus > 1 << 20 ? 0 : (int)cpus;
+}
+
+static int
+read_number(const char *directory, const char *file, long long *ret)
+{
+	char path[PATH + 32];
+	FILE *f;
+	int n;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return -1;
+	n = fscanf(f, "%lld", ret);
+	fclose(f);
+	return n == 1 ? 0 : -1;
+}
+
+/* cpu.max is "QUOTA PERIOD", or "max PERIOD" for no limit. */
+static int
+quota_v2(const char *directory)
+{
+	long long quota, period;
+	char path[PATH + 32];
+	FILE *f;
+	int n;
+
+	snprintf(path, sizeof(path), "%s/cpu.max", directory);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	n = fscanf(f, "%lld %lld", &quota, &period);
+	fclose(f);
+	return n == 2 ? cpus_of(quota, period) : 0;
+}
+
+static int
+quota_v1(const char *directory)
+{
+	long long quota, period;
+
+	if (read_number(directory, "cpu.cfs_quota_us", &quota) < 0 ||
+		read_number(directory, "cpu.cfs_period_us", &period) < 0)
+		return 0;
+	return cpus_of(quota, period);
+}
+
+/* The smallest quota of mount + path and of all groups above it.  Within a
+ * container the path may be the host's and lead nowhere: then only the
+ * mount itself answers. */
+static int
+walk(const char *mount, const char *path, int (*quota)(const char *))
+{
+	char directory[PATH];
+	size_t mount_len = strlen(mount);
+	int limit = 0, n;
+
+	n = snprintf(directory, sizeof(directory), "%s%s", mount, path);
+	if (n < 0 || (size_t)n >= sizeof(directory))
+		return quota(mount);
+	for (;;) {
+		char *slash = strrchr(directory, '/');
+
+		limit = min_limit(limit, quota(directory));
+		if (slash == NULL || (size_t)(slash - directory) < mount_len)
+			return limit;
+		*slash = '\0';
+	}
+}
+
+static int
+has_controller(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (;;) {
+		const char *end = strchrnul(list, ',');
+
+		if ((size_t)(end - list) == len &&
+			strncmp(list, name, len) == 0)
+			return 1;
+		if (*end == '\0')
+			return 0;
+		list = end + 1;
+	}
+}
+
+/* A line of /proc/self/cgroup: "0::/path" (version 2) or
+ * "4:cpu,cpuacct:/path" (version 1). */
+static int
+quota_of_line(const char *root, char *line)
+{
+	char mount[PATH / 2];
+	char *controllers, *path;
+
+	line[strcspn(line, "\n")] = '\0';
+	controllers = strchr(line, ':');
+	path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+	if (path == NULL)
+		return 0;
+	*controllers++ = '\0';
+	*path++ = '\0';
+	if (strcmp(path, "/") == 0)
+		path = "";
+	if (strcmp(line, "0") == 0 && *controllers == '\0') {
+		snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup", root);
+		return walk(mount, path, quota_v2);
+	}
+	if (!has_controller(controllers, "cpu"))
+		return 0;
+	snprintf(
+		mount, sizeof(mount), "%s/sys/fs/cgroup/%s", root, controllers);
+	if (access(mount, F_OK) < 0)
+		snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup/cpu", root);
+	return walk(mount, path, quota_v1);
+}
+
+int
+machine_cpu_quota(const char *root)
+{
+	char name[PATH / 2], line[PATH];
+	int limit = 0;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s/proc/self/cgroup", root);
+	f = fopen(name, "re");
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL)
+		limit = min_limit(limit, quota_of_line(root, line));
+	fclose(f);
+	return limit;
+}
+
+/* The mask is as long as the kernel was built for, which nobody tells: it
+ * is tried longer until it fits. */
+static int
+affinity(void)
+{
+	for (int cpus = 1024; cpus <= 1 << 18; cpus *= 4) {
+		cpu_set_t *set = CPU_ALLOC((size_t)cpus);
+		size_t size = CPU_ALLOC_SIZE((size_t)cpus);
+		int n = 0;
+
+		if (set == NULL)
+			break;
+		if (sched_getaffinity(0, size, set) == 0)
+			n = CPU_COUNT_S(size, set);
+		CPU_FREE(set);
+		if (n > 0)
+			return n;
+	}
+	return 1;
+}
+
+int
+machine_cpus(const char *root)
+{
+	return min_limit(affinity(), machine_cpu_quota(root));
+}
