@@ -1,0 +1,135 @@
+/*
+ * board.c - the master's part of the scoreboard.
+ *
+ * Written here and read nowhere in the master: it shows the state and is
+ * not part of it.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "built_with.h"
+#include "master/state.h"
+
+static void
+put(char *to, size_t size, const char *text)
+{
+	scoreboard_put_text(to, size, text, strlen(text));
+}
+
+int
+board_create(struct master *m, struct err *err)
+{
+	struct wsgid_board *b;
+	int rc = scoreboard_create(
+		&m->scoreboard, m->run.path, m->name, m->n_slots, 1, err);
+
+	if (rc < 0)
+		return rc;
+	b = scoreboard_board(m->scoreboard);
+	b->master_pid = (int32_t)getpid();
+	b->start_us = b->restart_us = clock_real_us();
+	put(b->name, sizeof(b->name), m->name);
+	put(b->version, sizeof(b->version), "wsgid/" WSGID_VERSION);
+	put(b->mpm, sizeof(b->mpm), "prefork");
+	board_show_generation(m);
+	return 0;
+}
+
+void
+board_show_generation(struct master *m)
+{
+	struct wsgid_board *b = scoreboard_board(m->scoreboard);
+	const struct config *c = m->now->config;
+	struct buf listeners = {0};
+
+	b->generation = m->now->number;
+	b->max_request_workers = (uint32_t)census_limit(m);
+	say_listeners(m->now, &listeners);
+	scoreboard_put_text(b->listeners, sizeof(b->listeners), listeners.data,
+		listeners.len);
+	buf_fini(&listeners);
+	put(b->accept, sizeof(b->accept),
+		m->now->set >= 0 ? "shared set" : "one listener");
+	if (c->application != NULL)
+		put(b->application, sizeof(b->application), c->application);
+	board_touch(m);
+}
+
+void
+board_show_child(struct master *m, const struct child *c)
+{
+	static const uint32_t shown[LIFECYCLE_STATES] = {
+		[LIFECYCLE_VACANT] = WSGID_PROCESS_VACANT,
+		[LIFECYCLE_STARTING] = WSGID_PROCESS_STARTING,
+		[LIFECYCLE_READY] = WSGID_PROCESS_READY,
+		[LIFECYCLE_DRAINING] = WSGID_PROCESS_DRAINING,
+		[LIFECYCLE_STOPPING] = WSGID_PROCESS_STOPPING,
+	};
+	struct wsgid_board *b = scoreboard_board(m->scoreboard);
+	struct wsgid_process *p = scoreboard_process(m->scoreboard, c->slot);
+	int64_t now = clock_real_us();
+
+	p->lifecycle = shown[c->life];
+	switch (c->life) {
+	case LIFECYCLE_STARTING:
+		p->pid = (int32_t)c->pid;
+		p->generation = c->generation;
+		p->forked_us = now;
+		p->ready_us = p->told_us = 0;
+		b->children_started++;
+		break;
+	case LIFECYCLE_READY:
+		p->ready_us = now;
+		break;
+	case LIFECYCLE_DRAINING:
+	case LIFECYCLE_STOPPING:
+		if (p->told_us == 0)
+			p->told_us = now;
+		break;
+	case LIFECYCLE_VACANT:
+		p->pid = 0;
+		p->died_us = now;
+		break;
+	case LIFECYCLE_STATES:
+		break;
+	}
+	b->updated_us = now;
+}
+
+void
+board_show_death(struct master *m, const struct child *c, int status)
+{
+	struct wsgid_board *b = scoreboard_board(m->scoreboard);
+
+	scoreboard_process(m->scoreboard, c->slot)->last_status = status;
+	if (lifecycle_verdict(status, c->told) == VERDICT_CRASHED)
+		b->children_crashed++;
+}
+
+void
+board_show_reload(struct master *m, uint32_t result, const char *reason)
+{
+	struct wsgid_board *b = scoreboard_board(m->scoreboard);
+
+	if (result == WSGID_RELOAD_RUNNING) {
+		b->reload_begin_us = clock_real_us();
+		b->reload_end_us = 0;
+	} else {
+		b->reload_end_us = clock_real_us();
+	}
+	put(b->reload_reason, sizeof(b->reload_reason), reason);
+	b->reload_result = result;
+	board_touch(m);
+}
+
+void
+board_touch(struct master *m)
+{
+	struct wsgid_board *b = scoreboard_board(m->scoreboard);
+
+	put(b->python, sizeof(b->python), m->python);
+	b->throttled = throttle_delay(&m->throttle, m->now_ns) > 0;
+	b->updated_us = clock_real_us();
+}

@@ -1,0 +1,236 @@
+/*
+ * child.c - what passes between the master and one child.
+ *
+ * A child says that it is ready, that it cannot serve, or that it wants to
+ * be replaced; the master tells it to finish or to leave.  A child that does
+ * not do as it was told is killed in the end: each state has one deadline,
+ * set when the state is entered.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "master/state.h"
+
+enum {
+	MESSAGES_A_TURN = 8,
+	STOP_MS = 5000,      /* from "leave now" to SIGKILL */
+	SETTLED_S = 10,      /* a child that lived so long is no failure */
+	LAST_WORDS_MS = 5000 /* from "I cannot serve" to SIGKILL */
+};
+
+void
+child_happened(struct master *m, struct child *c, enum lifecycle_event event)
+{
+	int life = lifecycle_after(c->life, event);
+
+	assert(life >= 0);
+	c->life = (enum lifecycle)life;
+	board_show_child(m, c);
+}
+
+bool
+child_active(const struct child *c)
+{
+	return c->life == LIFECYCLE_STARTING || c->life == LIFECYCLE_READY;
+}
+
+bool
+child_obsolete(const struct master *m, const struct child *c)
+{
+	return c->generation != m->now->number &&
+	       (m->next == NULL || c->generation != m->next->number);
+}
+
+/* The channel may be full or gone: a signal says the same, less politely. */
+static void
+tell(struct child *c, enum channel_kind kind, int64_t ms)
+{
+	uint32_t deadline = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+
+	if (c->channel.fd < 0 ||
+		channel_send(c->channel.fd, kind, deadline, NULL, NULL, 0) < 0)
+		kill(c->pid, SIGTERM);
+}
+
+void
+child_retire(struct master *m, struct child *c, int64_t timeout_ms)
+{
+	if (c->life != LIFECYCLE_READY) {
+		child_stop(m, c, STOP_MS);
+		return;
+	}
+	c->told = true;
+	c->deadline_ns = NEVER;
+	if (timeout_ms > 0)
+		c->deadline_ns = m->now_ns + timeout_ms * MS_NS + SECOND_NS;
+	tell(c, CHANNEL_RETIRE, timeout_ms);
+	child_happened(m, c, LIFECYCLE_TOLD_TO_RETIRE);
+}
+
+void
+child_stop(struct master *m, struct child *c, int64_t patience_ms)
+{
+	int64_t deadline = m->now_ns + patience_ms * MS_NS;
+
+	if (c->life == LIFECYCLE_STOPPING) {
+		if (deadline < c->deadline_ns)
+			c->deadline_ns = deadline;
+		return;
+	}
+	tell(c, CHANNEL_STOP, patience_ms);
+	/* It imports the application and listens to nobody. */
+	if (c->life == LIFECYCLE_STARTING)
+		kill(c->pid, SIGTERM);
+	c->told = true;
+	c->deadline_ns = deadline;
+	child_happened(m, c, LIFECYCLE_TOLD_TO_STOP);
+}
+
+void
+child_due(struct master *m, struct child *c)
+{
+	c->deadline_ns = NEVER;
+	switch (c->life) {
+	case LIFECYCLE_STARTING:
+		c->killed = true;
+		if (!c->failed) {
+			c->timed_out = true;
+			log_errorx("master",
+				"child pid %d (slot %u) was not ready within "
+				"StartupTimeout, sending SIGKILL",
+				(int)c->pid, c->slot);
+		}
+		kill(c->pid, SIGKILL);
+		break;
+	case LIFECYCLE_READY:
+		throttle_recovered(&m->throttle);
+		break;
+	case LIFECYCLE_DRAINING:
+		log_warnx("master",
+			"child pid %d (slot %u) has not finished its requests "
+			"in time, telling it to stop",
+			(int)c->pid, c->slot);
+		child_stop(m, c, STOP_MS);
+		break;
+	case LIFECYCLE_STOPPING:
+		c->killed = true;
+		log_warnx("master",
+			"child pid %d (slot %u) did not stop, sending SIGKILL",
+			(int)c->pid, c->slot);
+		kill(c->pid, SIGKILL);
+		break;
+	case LIFECYCLE_VACANT:
+	case LIFECYCLE_STATES:
+		break;
+	}
+}
+
+/* --- what it says ----------------------------------------------------------- */
+
+static void
+became_ready(struct master *m, struct child *c, const char *text)
+{
+	if (c->life != LIFECYCLE_STARTING)
+		return;
+	c->ready_ns = m->now_ns;
+	c->deadline_ns = m->now_ns + SETTLED_S * SECOND_NS;
+	child_happened(m, c, LIFECYCLE_REPORTED_READY);
+	log_info("master", "child pid %d (slot %u) is ready", (int)c->pid,
+		c->slot);
+	if (m->next != NULL && c->generation == m->next->number)
+		restart_commit(m);
+	if (c->generation == m->now->number)
+		strcpy(m->python, text);
+	if (m->phase == PHASE_STARTING)
+		master_proven(m, c);
+	if (c->replacement)
+		pool_replaced(m, c);
+}
+
+static void
+cannot_serve(struct master *m, struct child *c, const char *text)
+{
+	int64_t deadline = m->now_ns + LAST_WORDS_MS * MS_NS;
+
+	if (c->failed)
+		return;
+	c->failed = true;
+	strcpy(c->reason, text);
+	if (deadline < c->deadline_ns)
+		c->deadline_ns = deadline;
+}
+
+static void
+wants_retire(struct child *c, const char *text)
+{
+	if (c->life != LIFECYCLE_READY || c->wants_retire)
+		return;
+	c->wants_retire = true;
+	strcpy(c->reason, text);
+	log_info("master", "child pid %d (slot %u) wants to be replaced: %s",
+		(int)c->pid, c->slot, text);
+}
+
+static void
+hear(struct master *m, struct child *c, const struct channel_message *message)
+{
+	switch (message->kind) {
+	case CHANNEL_READY:
+		became_ready(m, c, message->text);
+		break;
+	case CHANNEL_FAILED:
+		cannot_serve(m, c, message->text);
+		break;
+	case CHANNEL_WANTS_RETIRE:
+		wants_retire(c, message->text);
+		break;
+	default:
+		if (!c->babbled)
+			log_warnx("master",
+				"child pid %d (slot %u) sent a message that "
+				"makes no sense",
+				(int)c->pid, c->slot);
+		c->babbled = true;
+		break;
+	}
+}
+
+/* It is about to end, or the application closed what was not its own.  In
+ * either case it cannot be told anything any more. */
+static void
+went_deaf(struct master *m, struct child *c)
+{
+	int64_t deadline = m->now_ns + STOP_MS * MS_NS;
+
+	master_forget(m, &c->channel);
+	if (child_active(c))
+		child_happened(m, c, LIFECYCLE_TOLD_TO_STOP);
+	if (deadline < c->deadline_ns)
+		c->deadline_ns = deadline;
+}
+
+void
+child_speaks(struct master *m, struct source *s)
+{
+	struct child *c = CONTAINER_OF(s, struct child, channel);
+
+	for (int i = 0; i < MESSAGES_A_TURN && s->fd >= 0; i++) {
+		struct channel_message message;
+		int rc = channel_receive(s->fd, &message);
+
+		if (rc == -EAGAIN || rc == -EINTR)
+			return;
+		if (rc == -EPROTO)
+			message = (struct channel_message){0};
+		else if (rc <= 0) {
+			went_deaf(m, c);
+			return;
+		}
+		for (size_t j = 0; j < message.n_fds; j++)
+			fd_close(&message.fds[j]);
+		hear(m, c, &message);
+	}
+}

@@ -1,0 +1,430 @@
+/*
+ * control.c - the control socket: what the administrator's tool asks.
+ *
+ * One request a connection, as control/control.h has it.  A client that
+ * says nothing, or too much, or does not read, is closed by its deadline;
+ * the loop never waits for one.  Who may connect is decided by the socket
+ * file, mode 0600, and once more by the user behind the connection.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "built_with.h"
+#include "control/control.h"
+#include "master/state.h"
+
+enum {
+	CLIENTS = 16,
+	ASK_S = 10, /* to send the line, or to read the answer */
+};
+
+struct client {
+	struct source source;
+	struct client *next;
+	int64_t deadline_ns; /* NEVER while it waits for a reload */
+	bool waits_for_reload;
+	bool answered;
+	struct buf in;
+	struct buf out;
+};
+
+struct verb {
+	const char *name;
+	void (*answer)(struct master *m, struct client *c);
+};
+
+static void
+destroy(struct master *m, struct client *c)
+{
+	struct client **link = &m->control.clients;
+
+	while (*link != c)
+		link = &(*link)->next;
+	*link = c->next;
+	m->control.n_clients--;
+	master_forget(m, &c->source);
+	buf_fini(&c->in);
+	buf_fini(&c->out);
+	free(c);
+}
+
+/* --- answers ---------------------------------------------------------------- */
+
+/* One line; the words end with NULL. */
+static void
+line(struct client *c, const char *const *texts)
+{
+	struct str words[CONTROL_WORDS];
+	size_t n = 0;
+
+	while (n < CONTROL_WORDS && texts[n] != NULL) {
+		words[n] = str_of(texts[n]);
+		n++;
+	}
+	(void)control_encode(&c->out, words, n);
+}
+
+#define LINE(c, ...) line((c), (const char *const[]){__VA_ARGS__, NULL})
+
+static void
+line_number(struct client *c, const char *name, long long number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", number);
+	LINE(c, "+", name, text);
+}
+
+static void
+say_ok(struct client *c)
+{
+	LINE(c, "ok");
+	c->answered = true;
+}
+
+static void
+say_error(struct client *c, const char *sentence)
+{
+	LINE(c, "error", sentence);
+	c->answered = true;
+}
+
+static void
+answer_version(struct master *m, struct client *c)
+{
+	(void)m;
+	LINE(c, "+", "version", "wsgid/" WSGID_VERSION);
+	LINE(c, "+", "python", PYTHON_VERSION);
+	say_ok(c);
+}
+
+static void
+list_children(struct master *m, struct client *c)
+{
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct child *child = &m->children[i];
+		char slot[16], pid[16], generation[16];
+
+		if (child->life == LIFECYCLE_VACANT)
+			continue;
+		snprintf(slot, sizeof(slot), "%u", child->slot);
+		snprintf(pid, sizeof(pid), "%d", (int)child->pid);
+		snprintf(generation, sizeof(generation), "%u",
+			child->generation);
+		LINE(c, "+", "child", slot, pid, generation,
+			lifecycle_name(child->life));
+	}
+}
+
+static void
+answer_status(struct master *m, struct client *c)
+{
+	static const char *const phases[] = {
+		[PHASE_STARTING] = "starting",
+		[PHASE_RUNNING] = "running",
+		[PHASE_STOPPING] = "stopping",
+		[PHASE_OVER] = "stopping",
+	};
+	struct buf listeners = {0};
+	struct census census;
+
+	census_take(m, &census);
+	census_look(m, &census);
+	say_listeners(m->now, &listeners);
+	LINE(c, "+", "name", m->name);
+	LINE(c, "+", "state", phases[m->phase]);
+	line_number(c, "pid", getpid());
+	line_number(c, "generation", m->now->number);
+	LINE(c, "+", "reload", m->reloading ? "running" : "none");
+	LINE(c, "+", "listeners", buf_text(&listeners));
+	if (m->now->config->application != NULL)
+		LINE(c, "+", "application", m->now->config->application);
+	LINE(c, "+", "python", m->python);
+	line_number(c, "starting", census.starting);
+	line_number(c, "idle", census.idle);
+	line_number(c, "busy", census.ready - census.idle);
+	line_number(c, "draining", census.draining);
+	line_number(c, "limit", census_limit(m));
+	buf_fini(&listeners);
+	list_children(m, c);
+	say_ok(c);
+}
+
+/* Answered when the reload has ended. */
+static void
+answer_reload(struct master *m, struct client *c)
+{
+	if (m->phase == PHASE_STOPPING) {
+		say_error(c, "the server is being stopped");
+		return;
+	}
+	c->waits_for_reload = true;
+	c->deadline_ns = NEVER;
+	LINE(c, "+", "reloading");
+	restart_begin(m, false, "asked by the control socket");
+}
+
+static void
+answer_stop(struct master *m, struct client *c)
+{
+	say_ok(c);
+	stop_begin(m, false, "asked by the control socket");
+}
+
+static void
+answer_graceful_stop(struct master *m, struct client *c)
+{
+	say_ok(c);
+	/* A second one, unlike a second signal, changes nothing. */
+	if (m->phase != PHASE_STOPPING)
+		stop_begin(m, true, "asked by the control socket");
+}
+
+static const struct verb verbs[] = {
+	{"status", answer_status},
+	{"reload", answer_reload},
+	{"stop", answer_stop},
+	{"graceful-stop", answer_graceful_stop},
+	{"version", answer_version},
+};
+
+static void
+answer(struct master *m, struct client *c, struct str text)
+{
+	struct control_line request;
+
+	if (control_decode(&request, text) < 0) {
+		say_error(c, "this is no request: one line, a verb and its "
+			     "arguments, separated by one space");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (!str_equal(request.words[0], str_of(verbs[i].name)))
+			continue;
+		if (request.n > 1)
+			say_error(c, "this verb takes no arguments");
+		else
+			verbs[i].answer(m, c);
+		return;
+	}
+	say_error(c, "unknown verb; there are status, reload, stop, "
+		     "graceful-stop and version");
+}
+
+/* --- the conversation -------------------------------------------------------- */
+
+static void
+watch_for(struct master *m, struct client *c, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = &c->source};
+
+	(void)epoll_ctl(m->epoll, EPOLL_CTL_MOD, c->source.fd, &event);
+}
+
+/* Send what there is; the client is closed after its last line. */
+static void
+flush(struct master *m, struct client *c)
+{
+	while (c->out.len > 0) {
+		ssize_t n = send(c->source.fd, c->out.data, c->out.len,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			watch_for(m, c, EPOLLIN | EPOLLOUT);
+			return;
+		}
+		if (n < 0) {
+			destroy(m, c);
+			return;
+		}
+		buf_consume(&c->out, (size_t)n);
+	}
+	if (c->answered)
+		destroy(m, c);
+	else
+		watch_for(m, c, EPOLLIN);
+}
+
+static void
+take_request(struct master *m, struct client *c)
+{
+	const char *end = memchr(c->in.data, '\n', c->in.len);
+
+	if (end != NULL)
+		answer(m, c,
+			(struct str){c->in.data, (size_t)(end - c->in.data)});
+	else if (c->in.len >= CONTROL_LINE)
+		say_error(c, "the request is too long");
+}
+
+static void
+client_ready(struct master *m, struct source *s)
+{
+	struct client *c = CONTAINER_OF(s, struct client, source);
+	char *to = buf_reserve(&c->in, CONTROL_LINE);
+	ssize_t n;
+
+	if (to == NULL) {
+		destroy(m, c);
+		return;
+	}
+	n = recv(s->fd, to, CONTROL_LINE, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		destroy(m, c);
+		return;
+	}
+	/* After its request it has nothing more to say. */
+	if (n > 0 && !c->answered && !c->waits_for_reload) {
+		c->in.len += (size_t)n;
+		take_request(m, c);
+	}
+	flush(m, c);
+}
+
+static bool
+is_welcome(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void
+listener_ready(struct master *m, struct source *s)
+{
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c;
+
+	if (fd < 0)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL || m->control.n_clients >= CLIENTS || !is_welcome(fd)) {
+		free(c);
+		close(fd);
+		return;
+	}
+	if (master_watch(m, &c->source, fd, client_ready) < 0) {
+		free(c);
+		return;
+	}
+	c->deadline_ns = m->now_ns + ASK_S * SECOND_NS;
+	c->next = m->control.clients;
+	m->control.clients = c;
+	m->control.n_clients++;
+}
+
+void
+control_reloaded(struct master *m, const char *reason)
+{
+	struct client *c, *next;
+
+	for (c = m->control.clients; c != NULL; c = next) {
+		next = c->next;
+		if (!c->waits_for_reload || m->reload_wanted)
+			continue;
+		c->waits_for_reload = false;
+		c->deadline_ns = m->now_ns + ASK_S * SECOND_NS;
+		if (reason == NULL)
+			say_ok(c);
+		else
+			say_error(c, reason);
+		/* Not flushed here: its own handler may have called us. */
+		watch_for(m, c, EPOLLIN | EPOLLOUT);
+	}
+}
+
+void
+control_turn(struct master *m)
+{
+	struct client *c, *next;
+
+	for (c = m->control.clients; c != NULL; c = next) {
+		next = c->next;
+		if (c->deadline_ns <= m->now_ns)
+			destroy(m, c);
+	}
+}
+
+int64_t
+control_deadline(const struct master *m)
+{
+	int64_t first = NEVER;
+
+	for (struct client *c = m->control.clients; c != NULL; c = c->next)
+		if (c->deadline_ns < first)
+			first = c->deadline_ns;
+	return first;
+}
+
+/* --- opening and closing ------------------------------------------------------ */
+
+static int
+bind_socket(int fd, const char *path, struct err *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t umask_before;
+	int rc;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return err_set(err, ENAMETOOLONG, "control socket %s", path);
+	strcpy(address.sun_path, path);
+	unlink(path); /* whoever holds the pid file's lock may */
+	umask_before = umask(0177);
+	rc = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	umask(umask_before);
+	if (rc < 0 || listen(fd, CLIENTS) < 0)
+		return err_set(err, errno, "control socket %s", path);
+	return 0;
+}
+
+int
+control_open(struct master *m, struct err *err)
+{
+	AUTO_FREE char *path = NULL;
+	int fd, rc;
+
+	if (m->run.path == NULL)
+		return 0;
+	if (asprintf(&path, "%s/%s.ctl", m->run.path, m->name) < 0) {
+		path = NULL;
+		return err_set(err, ENOMEM, "control socket");
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set(err, errno, "control socket");
+	rc = bind_socket(fd, path, err);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	rc = master_watch(m, &m->control.listener, fd, listener_ready);
+	if (rc < 0)
+		return err_set(err, -rc, "control socket");
+	m->control.path = path;
+	path = NULL;
+	return 0;
+}
+
+void
+control_close(struct master *m)
+{
+	while (m->control.clients != NULL)
+		destroy(m, m->control.clients);
+	if (m->control.path == NULL)
+		return;
+	master_forget(m, &m->control.listener);
+	unlink(m->control.path);
+	free(m->control.path);
+	m->control.path = NULL;
+}

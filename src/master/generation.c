@@ -1,0 +1,278 @@
+/*
+ * generation.c - what the children of one generation have in common.
+ *
+ * A generation owns descriptors of its own even for a socket that it shares
+ * with the one before, so either can be given up without a look at the
+ * other.  What cannot be shared is the duty to remove a socket file: it is
+ * the older one's until the younger has succeeded it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/account.h"
+#include "base/fd.h"
+#include "master/state.h"
+
+enum { ADDRESSES = 16 }; /* that one name may stand for */
+
+static int
+make_room(struct generation *g)
+{
+	struct listener *listeners;
+	char(*asked)[ADDRESS_TEXT];
+	size_t n = g->n_listeners + 1;
+
+	listeners = realloc(g->listeners, n * sizeof(*listeners));
+	if (listeners == NULL)
+		return -ENOMEM;
+	g->listeners = listeners;
+	asked = realloc(g->asked, n * sizeof(*asked));
+	if (asked == NULL)
+		return -ENOMEM;
+	g->asked = asked;
+	return 0;
+}
+
+/* Append a duplicate of a socket that somebody else goes on owning. */
+static int
+share_listener(struct generation *g, const struct listener *l,
+	const char *asked, struct err *err)
+{
+	struct listener *mine;
+	int fd;
+
+	if (make_room(g) < 0)
+		return err_set(err, ENOMEM, "Listen %s", asked);
+	fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return err_set(err, errno, "Listen %s", asked);
+	mine = &g->listeners[g->n_listeners];
+	*mine = *l;
+	mine->fd = fd;
+	mine->unlink_path = false;
+	strcpy(g->asked[g->n_listeners++], asked);
+	return 0;
+}
+
+static int
+find_options(struct listen_options *ret, const struct config *c,
+	const struct config_listen *l, struct err *err)
+{
+	*ret = (struct listen_options){
+		.backlog = (int)c->listen_backlog,
+		.mode = l->mode < 0 ? 0666 : (mode_t)l->mode,
+		.owner = (uid_t)-1,
+		.group = (gid_t)-1,
+	};
+	if (l->owner != NULL) {
+		struct account account;
+		int rc = account_find_user(l->owner, &account, err);
+
+		if (rc < 0)
+			return rc;
+		ret->owner = account.uid;
+	}
+	return l->group != NULL ? account_find_group(l->group, &ret->group, err)
+				: 0;
+}
+
+static int
+add_listener(struct generation *g, const struct generation *before,
+	const struct address *address, const struct config_listen *l,
+	struct err *err)
+{
+	struct listen_options options;
+	char asked[ADDRESS_TEXT];
+	int rc;
+
+	address_format(address, asked);
+	for (size_t i = 0; before != NULL && i < before->n_listeners; i++)
+		if (strcmp(before->asked[i], asked) == 0)
+			return share_listener(
+				g, &before->listeners[i], asked, err);
+	rc = find_options(&options, g->config, l, err);
+	if (rc < 0)
+		return rc;
+	if (make_room(g) < 0)
+		return err_set(err, ENOMEM, "Listen %s", asked);
+	rc = listen_open(&g->listeners[g->n_listeners], address, &options, err);
+	if (rc < 0)
+		return rc;
+	strcpy(g->asked[g->n_listeners++], asked);
+	return 0;
+}
+
+/* Sockets that systemd passes stand for all of Listen: the unit says where
+ * to listen, and privileged ports and addresses are its business. */
+static int
+add_passed(struct generation *g, struct master *m, struct err *err)
+{
+	for (size_t i = 0; i < m->n_passed; i++) {
+		char asked[ADDRESS_TEXT];
+		int rc;
+
+		address_format(&m->passed[i].address, asked);
+		rc = share_listener(g, &m->passed[i], asked, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+open_listeners(struct generation *g, struct master *m,
+	const struct generation *before, struct err *err)
+{
+	const struct config *c = g->config;
+
+	if (m->n_passed > 0)
+		return add_passed(g, m, err);
+	for (size_t i = 0; i < c->n_listens; i++) {
+		struct address addresses[ADDRESSES];
+		int n = address_parse(
+			addresses, ADDRESSES, c->listens[i].address, err);
+
+		for (int j = 0; j < n; j++) {
+			int rc = add_listener(
+				g, before, &addresses[j], &c->listens[i], err);
+
+			if (rc < 0)
+				return rc;
+		}
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+static int
+make_set(struct generation *g, struct err *err)
+{
+	if (g->n_listeners < 2)
+		return 0;
+	g->set = listen_make_set(g->listeners, g->n_listeners);
+	return g->set < 0 ? err_set(err, -g->set, "epoll set of the listeners")
+			  : 0;
+}
+
+/* A child could reopen its descriptor for writing, so the text is sealed. */
+static int
+write_config(struct generation *g, struct err *err)
+{
+	struct buf text = {0};
+	int rc = config_dump(g->config, &text);
+
+	if (rc == 0 && buf_failed(&text))
+		rc = -ENOMEM;
+	if (rc == 0) {
+		g->config_fd = memfd_create(
+			"wsgid-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		if (g->config_fd < 0)
+			rc = -errno;
+	}
+	if (rc == 0)
+		rc = fd_write_all(g->config_fd, text.data, text.len);
+	if (rc == 0 && fcntl(g->config_fd, F_ADD_SEALS,
+			       F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK |
+				       F_SEAL_SEAL) < 0)
+		rc = -errno;
+	buf_fini(&text);
+	return rc < 0 ? err_set(err, -rc, "configuration for the children") : 0;
+}
+
+static int
+open_logs(struct generation *g, struct err *err)
+{
+	const struct config *c = g->config;
+
+	if (c->error_log != NULL && strcmp(c->error_log, "-") != 0) {
+		g->error_log =
+			logs_open("ErrorLog", c->error_log, STDERR_FILENO, err);
+		if (g->error_log < 0)
+			return g->error_log;
+	}
+	g->logs = calloc(c->n_access_logs + 1, sizeof(*g->logs));
+	if (g->logs == NULL)
+		return err_set(err, ENOMEM, "CustomLog");
+	while (g->n_logs < c->n_access_logs) {
+		int fd = logs_open("CustomLog",
+			c->access_logs[g->n_logs].target, STDOUT_FILENO, err);
+
+		if (fd < 0)
+			return fd;
+		g->logs[g->n_logs++] = fd;
+	}
+	return 0;
+}
+
+int
+generation_create(struct generation **ret, struct master *m, struct config *c,
+	const struct generation *before, struct err *err)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	int rc;
+
+	if (g == NULL)
+		return err_set(err, ENOMEM, "a new generation");
+	g->config = c;
+	g->set = g->config_fd = g->error_log = -1;
+	rc = open_listeners(g, m, before, err);
+	if (rc == 0)
+		rc = make_set(g, err);
+	if (rc == 0)
+		rc = open_logs(g, err);
+	if (rc == 0)
+		rc = write_config(g, err);
+	if (rc < 0) {
+		g->config = NULL; /* stays the caller's */
+		generation_destroy(g);
+		return rc;
+	}
+	g->number = ++m->last_generation;
+	*ret = g;
+	return 0;
+}
+
+void
+generation_succeed(struct generation *g, struct generation *before)
+{
+	for (size_t i = 0; i < g->n_listeners; i++) {
+		for (size_t j = 0; j < before->n_listeners; j++) {
+			if (strcmp(g->asked[i], before->asked[j]) != 0)
+				continue;
+			g->listeners[i].unlink_path |=
+				before->listeners[j].unlink_path;
+			before->listeners[j].unlink_path = false;
+		}
+	}
+}
+
+void
+generation_close_listeners(struct generation *g)
+{
+	for (size_t i = 0; i < g->n_listeners; i++)
+		listen_close(&g->listeners[i]);
+	g->n_listeners = 0;
+	fd_close(&g->set);
+}
+
+void
+generation_destroy(struct generation *g)
+{
+	if (g == NULL)
+		return;
+	generation_close_listeners(g);
+	free(g->listeners);
+	free(g->asked);
+	fd_close(&g->config_fd);
+	fd_close(&g->error_log);
+	for (size_t i = 0; i < g->n_logs; i++)
+		fd_close(&g->logs[i]);
+	free(g->logs);
+	config_destroy(g->config);
+	free(g);
+}

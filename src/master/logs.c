@@ -1,0 +1,232 @@
+/*
+ * logs.c - the error log, the access logs' files, and what children say.
+ *
+ * Log files are opened here, with the master's rights, and inherited.  A
+ * child's standard output and error are one pipe each: whatever arrives
+ * there, from print() or from C, is written to the error log as whole lines
+ * with the child's pid.  The pipe outlives the child when the application
+ * left processes behind, so it is no part of the child's slot.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "master/state.h"
+
+enum {
+	PIECE = 8000,       /* of a longer line; fits the log's line */
+	READ = 16384,       /* at once */
+	DRAIN = 1024 * 1024 /* of a dead child's last words */
+};
+
+struct relay {
+	struct source source;
+	struct relay *next;
+	pid_t pid;
+	struct buf partial; /* a line without its end, always < PIECE */
+	/* Of the line that the next piece belongs to. */
+	bool within_line;
+	enum log_level level;
+	char token[40];
+};
+
+int
+logs_open(const char *directive, const char *target, int standard,
+	struct err *err)
+{
+	int fd;
+
+	if (strcmp(target, "-") == 0)
+		fd = fcntl(standard, F_DUPFD_CLOEXEC, 3);
+	else
+		fd = open(target,
+			O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+			0640);
+	if (fd < 0)
+		return err_set(err, errno, "%s %s", directive, target);
+	return fd;
+}
+
+void
+logs_use(const struct generation *g)
+{
+	log_open(g->error_log >= 0 ? g->error_log : STDERR_FILENO, LOG_PLAIN);
+	log_set_level((enum log_level)g->config->log_level);
+}
+
+void
+logs_say_messages(const struct config *c)
+{
+	const struct config_message *message;
+
+	for (size_t i = 0; (message = config_message(c, i)) != NULL; i++) {
+		if (message->fatal)
+			log_errorx("config", "%s", message->text);
+		else
+			log_warnx("config", "%s", message->text);
+	}
+}
+
+void
+logs_say_lines(struct buf *lines)
+{
+	char *rest = (char *)(uintptr_t)buf_text(lines), *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line != '\0')
+			log_notice("master", "%s", line);
+}
+
+/* --- lines ------------------------------------------------------------------ */
+
+static void
+say_piece(struct relay *r, struct str piece, bool ends)
+{
+	struct str token, text = piece;
+
+	if (!r->within_line) {
+		log_parse_relayed(piece, &r->level, &token, &text);
+		if (token.len >= sizeof(r->token))
+			token.len = sizeof(r->token) - 1;
+		memcpy(r->token, token.p, token.len);
+		r->token[token.len] = '\0';
+	}
+	if (text.len > 0 || !r->within_line)
+		log_relayed(r->pid, r->level, str_of(r->token), text);
+	r->within_line = !ends;
+}
+
+static struct str
+without_cr(struct str line)
+{
+	if (line.len > 0 && line.p[line.len - 1] == '\r')
+		line.len--;
+	return line;
+}
+
+static void
+say_lines(struct relay *r)
+{
+	size_t done = 0;
+
+	for (;;) {
+		struct str rest = {
+			r->partial.data + done, r->partial.len - done};
+		const char *end =
+			rest.len > 0 ? memchr(rest.p, '\n', rest.len) : NULL;
+		size_t len = end != NULL ? (size_t)(end - rest.p) : rest.len;
+
+		if (len > PIECE) {
+			say_piece(r, (struct str){rest.p, PIECE}, false);
+			done += PIECE;
+		} else if (end != NULL) {
+			say_piece(
+				r, without_cr((struct str){rest.p, len}), true);
+			done += len + 1;
+		} else {
+			break;
+		}
+	}
+	buf_consume(&r->partial, done);
+}
+
+/* --- pipes ------------------------------------------------------------------ */
+
+static void
+destroy(struct master *m, struct relay *r)
+{
+	struct relay **link = &m->relays;
+
+	while (*link != r)
+		link = &(*link)->next;
+	*link = r->next;
+	if (r->partial.len > 0)
+		say_piece(
+			r, (struct str){r->partial.data, r->partial.len}, true);
+	if (r->source.fd >= 0)
+		master_forget(m, &r->source);
+	buf_fini(&r->partial);
+	free(r);
+}
+
+/* What read(2) gives at once: more than 0, 0 at the end, or negative. */
+static int
+read_some(struct relay *r)
+{
+	char *to = buf_reserve(&r->partial, READ);
+	ssize_t n;
+
+	if (to == NULL)
+		return -ENOMEM;
+	n = read(r->source.fd, to, READ);
+	if (n < 0)
+		return -errno;
+	r->partial.len += (size_t)n;
+	say_lines(r);
+	return (int)n;
+}
+
+static void
+readable(struct master *m, struct source *s)
+{
+	struct relay *r = CONTAINER_OF(s, struct relay, source);
+	int n = read_some(r);
+
+	if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR && n != -ENOMEM))
+		destroy(m, r);
+}
+
+int
+relay_open(struct master *m, int fd, pid_t pid)
+{
+	struct relay *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (r == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	/* Only our end: to the child the pipe must look as pipes do. */
+	rc = fd_set_nonblock(fd, true);
+	if (rc == 0)
+		rc = master_watch(m, &r->source, fd, readable);
+	else
+		close(fd);
+	if (rc < 0) {
+		free(r);
+		return rc;
+	}
+	r->pid = pid;
+	r->next = m->relays;
+	m->relays = r;
+	return 0;
+}
+
+void
+relay_drain(struct master *m, pid_t pid)
+{
+	struct relay *r = m->relays;
+	int sum = 0, n = 1;
+
+	while (r != NULL && r->pid != pid)
+		r = r->next;
+	if (r == NULL)
+		return;
+	while (n > 0 && sum < DRAIN) {
+		n = read_some(r);
+		sum += n;
+	}
+	if (n == 0)
+		destroy(m, r);
+}
+
+void
+relay_close_all(struct master *m)
+{
+	while (m->relays != NULL)
+		destroy(m, m->relays);
+}

@@ -1,0 +1,365 @@
+/*
+ * master.c - THE LOOP.
+ *
+ * The master waits for one of: a signal, a child's message, a line of a
+ * child's output, the control socket, a deadline.  An event changes the
+ * state; then master_turn does what follows from the state.  Nothing here
+ * blocks and nothing sleeps, so no order of the administrator and no death
+ * of a child waits for anything else.
+ */
+#include "master/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/title.h"
+#include "master/notify.h"
+#include "master/state.h"
+
+enum { EXIT_CONFIG = 78 }; /* sysexits.h: EX_CONFIG */
+
+/* --- sources ------------------------------------------------------------------ */
+
+int
+master_watch(struct master *m, struct source *s, int fd,
+	void (*ready)(struct master *m, struct source *s))
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
+
+	s->fd = -1;
+	if (epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	s->fd = fd;
+	s->ready = ready;
+	return 0;
+}
+
+void
+master_forget(struct master *m, struct source *s)
+{
+	/* A duplicate in another process would keep it registered. */
+	(void)epoll_ctl(m->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+	fd_close(&s->fd);
+}
+
+/* --- the decision that the start was ------------------------------------------ */
+
+static void
+announce(struct master *m, int status, const char *text)
+{
+	if (m->announced)
+		return;
+	m->announced = true;
+	m->order->started(m->order->arg, status, text);
+}
+
+void
+master_proven(struct master *m, const struct child *first)
+{
+	m->phase = PHASE_RUNNING;
+	m->turn_ns = m->now_ns + SECOND_NS;
+	pool_owe(m, (int)m->now->config->start_servers - 1);
+	say_start(m, first);
+	board_touch(m);
+	notify_ready();
+	announce(m, 0, "");
+}
+
+void
+master_fail(struct master *m, int status, const char *sentence)
+{
+	log_errorx("master", "%s", sentence);
+	m->exit_status = status;
+	announce(m, status, sentence);
+	stop_begin(m, false, "the server cannot go on");
+}
+
+/* --- signals ------------------------------------------------------------------ */
+
+static const int signals_heard[] = {
+	SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+
+static void
+obey(struct master *m, const struct signalfd_siginfo *info)
+{
+	bool apache = m->now->config->signal_style == CONFIG_SIGNALS_APACHE;
+
+	switch (info->ssi_signo) {
+	case SIGCHLD:
+		reap_children(m);
+		break;
+	case SIGTERM:
+		stop_begin(m, !apache, "SIGTERM");
+		break;
+	case SIGINT:
+		stop_begin(m, false, "SIGINT");
+		break;
+	case SIGQUIT:
+		stop_begin(m, false, "SIGQUIT");
+		break;
+	case SIGWINCH:
+		/* The kernel sends it when a terminal changes its size. */
+		if (m->phase != PHASE_STOPPING && info->ssi_code != SI_KERNEL)
+			stop_begin(m, true, "SIGWINCH");
+		break;
+	case SIGHUP:
+		restart_begin(m, apache, "SIGHUP");
+		break;
+	case SIGUSR1:
+		restart_begin(m, false, "SIGUSR1");
+		break;
+	default:
+		log_notice("master", "SIGUSR2 has no meaning here, ignored");
+		break;
+	}
+}
+
+static void
+signals_ready(struct master *m, struct source *s)
+{
+	struct signalfd_siginfo info;
+
+	while (m->phase != PHASE_OVER &&
+		read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		obey(m, &info);
+}
+
+static int
+hear_signals(struct master *m)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(signals_heard); i++)
+		sigaddset(&set, signals_heard[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	return master_watch(m, &m->signals, fd, signals_ready);
+}
+
+/* --- the loop ----------------------------------------------------------------- */
+
+static void
+master_turn(struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life != LIFECYCLE_VACANT &&
+			m->children[i].deadline_ns <= m->now_ns)
+			child_due(m, &m->children[i]);
+	control_turn(m);
+	restart_turn(m);
+	if (m->phase == PHASE_RUNNING)
+		pool_turn(m);
+	stop_turn(m);
+	board_touch(m);
+}
+
+/* Milliseconds to the next deadline, rounded up: to wake too early means to
+ * turn in vain. */
+static int
+wait_for(const struct master *m)
+{
+	int64_t next = schedule_next(m), ms;
+
+	if (next == NEVER)
+		return -1;
+	ms = (next - clock_monotonic_ns() + MS_NS - 1) / MS_NS;
+	if (ms < 0)
+		return 0;
+	return ms > 60000 ? 60000 : (int)ms;
+}
+
+static void
+loop(struct master *m)
+{
+	while (m->phase != PHASE_OVER) {
+		struct epoll_event event;
+		int n = epoll_wait(m->epoll, &event, 1, wait_for(m));
+
+		m->now_ns = clock_monotonic_ns();
+		if (n == 1) {
+			struct source *s = event.data.ptr;
+
+			s->ready(m, s);
+		}
+		master_turn(m);
+	}
+}
+
+/* --- birth and death ----------------------------------------------------------- */
+
+/* Children that drain keep their slots, so there are more than ServerLimit
+ * of them. */
+static int
+make_slots(struct master *m, const struct config *c)
+{
+	enum { MOST_EXTRA = 256 };
+	long extra =
+		c->server_limit < MOST_EXTRA ? c->server_limit : MOST_EXTRA;
+
+	m->server_limit = c->server_limit;
+	m->n_slots = (unsigned)(c->server_limit + extra);
+	m->children = calloc(m->n_slots, sizeof(*m->children));
+	if (m->children == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < m->n_slots; i++)
+		m->children[i] = (struct child){
+			.slot = i, .channel = {.fd = -1}, .deadline_ns = NEVER};
+	return 0;
+}
+
+static int
+take_passed_sockets(struct master *m, struct err *err)
+{
+	int first, n = notify_passed_sockets(&first);
+
+	if (n <= 0)
+		return n < 0 ? err_set(err, -n, "sockets passed by systemd")
+			     : 0;
+	m->passed = calloc((size_t)n, sizeof(*m->passed));
+	if (m->passed == NULL)
+		return err_set(err, ENOMEM, "sockets passed by systemd");
+	for (int i = 0; i < n; i++) {
+		int rc = listen_adopt(&m->passed[i], first + i, err);
+
+		if (rc < 0)
+			return rc;
+		m->n_passed++;
+	}
+	return 0;
+}
+
+/* What needs no configuration. */
+static int
+open_loop(struct master *m, struct err *err)
+{
+	int rc;
+
+	m->epoll = epoll_create1(EPOLL_CLOEXEC);
+	m->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (m->epoll < 0 || m->null_fd < 0)
+		return err_set(err, errno, "descriptors of the master");
+	rc = hear_signals(m);
+	if (rc < 0)
+		return err_set(err, -rc, "signals");
+	rc = spawn_find_program(m, err);
+	if (rc < 0)
+		return rc;
+	rc = take_passed_sockets(m, err);
+	if (rc < 0)
+		return rc;
+	rc = spawn_prepare_environment(m);
+	return rc < 0 ? err_set(err, -rc, "environment of the children") : 0;
+}
+
+/* Whom a server of this name disturbs is found out before anything is
+ * bound, so that the sentence is about the other server and not a port. */
+static int
+open_server(struct master *m, struct config *c, struct err *err)
+{
+	int rc;
+
+	snprintf(m->name, sizeof(m->name), "%s",
+		c->name != NULL ? c->name : "wsgid");
+	rc = make_slots(m, c);
+	if (rc < 0)
+		return err_set(err, -rc, "ServerLimit %ld", c->server_limit);
+	rc = rundir_open(m, c, err);
+	if (rc < 0)
+		return rc;
+	rc = generation_create(&m->now, m, c, NULL, err);
+	if (rc < 0)
+		return rc;
+	logs_use(m->now);
+	logs_say_messages(c);
+	logs_say_lines(m->order->notices);
+	rc = board_create(m, err);
+	if (rc < 0)
+		return rc;
+	if (control_open(m, err) < 0)
+		log_warnx("master", "%s; going on without", err->text);
+	return 0;
+}
+
+static void
+close_server(struct master *m)
+{
+	control_close(m);
+	relay_close_all(m);
+	generation_destroy(m->next);
+	generation_destroy(m->now);
+	for (size_t i = 0; i < m->n_passed; i++)
+		listen_close(&m->passed[i]);
+	free(m->passed);
+	scoreboard_destroy(m->scoreboard, 1);
+	rundir_close(m);
+	if (m->signals.fd >= 0)
+		master_forget(m, &m->signals);
+	fd_close(&m->epoll);
+	fd_close(&m->null_fd);
+	free(m->children);
+	free(m->child_environment);
+	free(m->child_program);
+}
+
+static void
+serve(struct master *m)
+{
+	struct err err = {0};
+
+	title_set("wsgid: master [%s]", m->name);
+	if (spawn_child(m, m->now, NULL, &err) < 0)
+		master_fail(m, EXIT_FAILURE, err.text);
+	loop(m);
+	log_notice("master", "stopped");
+}
+
+int
+master_run(const struct master_order *order, struct config *c)
+{
+	struct master m = {
+		.order = order,
+		.epoll = -1,
+		.null_fd = -1,
+		.signals = {.fd = -1},
+		.control = {.listener = {.fd = -1}},
+		.run = {.pid_fd = -1},
+		.memory = {.spawn_rate = 1},
+		.now_ns = clock_monotonic_ns(),
+	};
+	struct err err = {0};
+
+	if (open_loop(&m, &err) < 0 || open_server(&m, c, &err) < 0) {
+		if (m.now == NULL)
+			config_destroy(c);
+		log_errorx("master", "%s", err.text);
+		announce(&m, EXIT_FAILURE, err.text);
+		m.exit_status = EXIT_FAILURE;
+	} else {
+		serve(&m);
+	}
+	/* From here on the log is standard error again. */
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close_server(&m);
+	return m.exit_status;
+}

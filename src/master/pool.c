@@ -1,0 +1,218 @@
+/*
+ * pool.c - keeping the number of children right.
+ *
+ * Three reasons to start one: another died (it is owed, and comes at once
+ * unless children keep dying), another shall go (a reload, or it has done
+ * its share: the new one comes first), or the policy wants more.  While a
+ * crash loop lasts one child at a time is tried, after the throttle's delay.
+ */
+#include "master/notify.h"
+#include "master/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SPAWN_RATE = 32 }; /* children a turn at most, as in Apache */
+
+/* How many may be started at this moment. */
+static int
+may_start(const struct master *m, const struct census *census)
+{
+	if (throttle_delay(&m->throttle, m->now_ns) > 0)
+		return 0;
+	if (m->throttle.failures > 1)
+		return census->starting == 0 ? 1 : 0;
+	return SPAWN_RATE;
+}
+
+static bool
+start(struct master *m, bool replacement)
+{
+	struct child *c;
+	struct err err = {0};
+
+	if (spawn_child(m, m->now, &c, &err) == 0) {
+		c->replacement = replacement;
+		m->told_no_slot = false;
+		return true;
+	}
+	if (!m->told_no_slot)
+		log_errorx("master", "%s; trying again later", err.text);
+	m->told_no_slot = true;
+	throttle_failed(&m->throttle, m->now_ns, 0);
+	return false;
+}
+
+void
+pool_owe(struct master *m, int children)
+{
+	m->owed += children;
+}
+
+void
+pool_failed(struct master *m, const struct child *c)
+{
+	int64_t lived = c->ready_ns != 0 ? m->now_ns - c->ready_ns : 0;
+	int64_t delay;
+
+	throttle_failed(&m->throttle, m->now_ns, lived);
+	delay = throttle_delay(&m->throttle, m->now_ns);
+	if (delay > 0)
+		log_warnx("master",
+			"children fail one after the other (%u so far): the "
+			"next one is tried in %d s",
+			m->throttle.failures,
+			(int)((delay + SECOND_NS - 1) / SECOND_NS));
+}
+
+static void
+pay(struct master *m)
+{
+	struct census census;
+	int vacant, n;
+
+	if (m->owed == 0)
+		return;
+	census_take(m, &census);
+	vacant = census_vacant(m, &census);
+	if (m->owed > vacant)
+		m->owed = vacant;
+	n = may_start(m, &census);
+	while (m->owed > 0 && n-- > 0 && start(m, false))
+		m->owed--;
+}
+
+/* --- replacing the living ---------------------------------------------------- */
+
+static struct child *
+find_outgoing(const struct master *m)
+{
+	struct child *tired = NULL;
+
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct child *c = &m->children[i];
+
+		if (c->life != LIFECYCLE_READY)
+			continue;
+		if (child_obsolete(m, c))
+			return c;
+		if (c->wants_retire && tired == NULL)
+			tired = c;
+	}
+	return tired;
+}
+
+void
+pool_replaced(struct master *m, struct child *by)
+{
+	struct child *c = find_outgoing(m);
+
+	by->replacement = false;
+	if (c != NULL)
+		child_retire(m, c, m->now->config->worker_drain_timeout);
+}
+
+/* A reload goes one by one; the tired ones may be some more at once where
+ * there are many of them. */
+static int
+replacements_at_once(const struct master *m, const struct census *census)
+{
+	return m->reloading ? 1 : 1 + census->ready / 8;
+}
+
+static void
+replace(struct master *m)
+{
+	struct census census;
+	int want, n;
+
+	if (m->next != NULL)
+		return; /* its first child is the replacement */
+	census_take(m, &census);
+	want = replacements_at_once(m, &census);
+	if (want > census.outgoing)
+		want = census.outgoing;
+	want -= census.replacements;
+	n = may_start(m, &census);
+	while (want-- > 0 && n-- > 0 && start(m, true))
+		continue;
+}
+
+/* --- the policy --------------------------------------------------------------- */
+
+static void
+say_remark(const struct master *m, const struct mpm_plan *plan,
+	const struct census *census)
+{
+	/* A pool of fixed size is meant to be as full as it is. */
+	if (m->now->config->processes > 0)
+		return;
+	if (plan->remark == MPM_SPAWNING_FAST)
+		log_info("master",
+			"server seems busy: starting %d children; there are "
+			"%d idle and %d in all",
+			plan->spawn, census->idle,
+			census->ready + census->starting);
+	if (plan->remark == MPM_LIMIT_REACHED)
+		log_errorx("master",
+			"server reached MaxRequestWorkers (%ld), consider "
+			"raising it",
+			census_limit(m));
+}
+
+static void
+tell_status(struct master *m, const struct census *census)
+{
+	char text[sizeof(m->status_text)];
+
+	snprintf(text, sizeof(text), "%d children idle, %d busy%s",
+		census->idle, census->ready - census->idle,
+		m->throttle.failures > 1 ? "; children keep failing" : "");
+	if (strcmp(text, m->status_text) == 0)
+		return;
+	strcpy(m->status_text, text);
+	notify_status(text);
+}
+
+static void
+maintain(struct master *m)
+{
+	const struct config *c = m->now->config;
+	struct mpm_limits limits = {
+		.min_spare = (int)c->min_spare_servers,
+		.max_spare = (int)c->max_spare_servers,
+		.max_spawn_rate = SPAWN_RATE,
+	};
+	struct census census;
+	struct mpm_census counts;
+	struct mpm_plan plan;
+	struct child *idle;
+	int n;
+
+	census_take(m, &census);
+	census_look(m, &census);
+	counts = census_for_policy(m, &census);
+	plan = prefork_plan(&limits, &counts, &m->memory);
+	say_remark(m, &plan, &census);
+	n = may_start(m, &census);
+	while (plan.spawn-- > 0 && n-- > 0 && start(m, false))
+		continue;
+	/* Replacements make the pool larger for a moment; wait for that. */
+	if (plan.retire > 0 && census.outgoing == 0 && m->next == NULL) {
+		idle = census_idle_child(m);
+		if (idle != NULL)
+			child_retire(m, idle, c->worker_drain_timeout);
+	}
+	tell_status(m, &census);
+}
+
+void
+pool_turn(struct master *m)
+{
+	pay(m);
+	replace(m);
+	if (m->now_ns < m->turn_ns)
+		return;
+	m->turn_ns = m->now_ns + SECOND_NS;
+	maintain(m);
+}

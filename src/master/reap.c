@@ -1,0 +1,163 @@
+/*
+ * reap.c - what the death of a child means.
+ *
+ * Who was told to go leaves nothing behind.  Who was not is replaced: at
+ * once when it had served well, after a pause when children keep dying; and
+ * when it was the first of its generation, that generation is no good.
+ * Processes that are no children of ours come here too where the master is
+ * process 1 of a container: they are waited for and forgotten.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "master/state.h"
+
+static struct child *
+find_child(struct master *m, pid_t pid)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life != LIFECYCLE_VACANT &&
+			m->children[i].pid == pid)
+			return &m->children[i];
+	return NULL;
+}
+
+static const char *
+guess(const struct child *c, int status)
+{
+	if (!WIFSIGNALED(status))
+		return "";
+	if (WCOREDUMP(status))
+		return ", possible coredump";
+	if (WTERMSIG(status) == SIGKILL && !c->killed)
+		return "; nobody here sent it: likely the kernel was out of "
+		       "memory (see dmesg)";
+	return "";
+}
+
+static void
+say_end(const struct child *c, int status)
+{
+	enum lifecycle_verdict verdict = lifecycle_verdict(status, c->told);
+	char death[128];
+
+	say_death(status, death, sizeof(death));
+	if (verdict == VERDICT_NORMAL)
+		log_info("master", "child pid %d (slot %u) ended, %s",
+			(int)c->pid, c->slot, death);
+	else
+		log_errorx("master", "child pid %d (slot %u) %s%s%s%s",
+			(int)c->pid, c->slot, death, guess(c, status),
+			c->failed ? ": " : "", c->failed ? c->reason : "");
+}
+
+/* Why a generation whose first child ended like this cannot serve: the
+ * child's own sentence where it has left one. */
+static void
+put_reason(const struct child *c, int status, char *to, size_t size)
+{
+	char death[128];
+
+	if (c->failed && c->reason[0] != '\0') {
+		snprintf(to, size, "%s", c->reason);
+		return;
+	}
+	if (c->timed_out) {
+		snprintf(to, size,
+			"the application was not ready within StartupTimeout");
+		return;
+	}
+	say_death(status, death, sizeof(death));
+	snprintf(to, size,
+		"the first child ended before the application was ready, %s%s",
+		death, guess(c, status));
+}
+
+static int
+status_for(int wait_status)
+{
+	return WIFEXITED(wait_status) &&
+			       WEXITSTATUS(wait_status) == CHILD_EXIT_CONFIG
+		       ? CHILD_EXIT_CONFIG
+		       : CHILD_EXIT_APPLICATION;
+}
+
+static bool
+nobody_serves(const struct master *m)
+{
+	struct census census;
+
+	census_take(m, &census);
+	return census.ready == 0 && census.starting == 0;
+}
+
+/* One that nobody had told to go: what now? */
+static void
+died_untold(struct master *m, const struct child *c, int status)
+{
+	char reason[CHANNEL_TEXT + 1];
+
+	put_reason(c, status, reason, sizeof(reason));
+	if (m->phase == PHASE_STARTING) {
+		master_fail(m, status_for(status), reason);
+		return;
+	}
+	if (m->next != NULL && c->generation == m->next->number) {
+		restart_fail(m, reason);
+		return;
+	}
+	if (c->generation != m->now->number) {
+		pool_owe(m, 1);
+		return;
+	}
+	if (lifecycle_verdict(status, false) == VERDICT_FATAL &&
+		nobody_serves(m)) {
+		master_fail(m, status_for(status), reason);
+		return;
+	}
+	pool_failed(m, c);
+	if (!c->replacement)
+		pool_owe(m, 1);
+}
+
+static void
+bury(struct master *m, struct child *c, int status)
+{
+	struct child dead;
+
+	relay_drain(m, c->pid);
+	if (c->channel.fd >= 0) {
+		/* Its reason may still be unread. */
+		child_speaks(m, &c->channel);
+		if (c->channel.fd >= 0)
+			master_forget(m, &c->channel);
+	}
+	dead = *c;
+	scoreboard_bury(m->scoreboard, c->slot);
+	child_happened(m, c, LIFECYCLE_DIED);
+	c->pid = 0;
+	board_show_death(m, &dead, status);
+	say_end(&dead, status);
+	if (!dead.told && m->phase != PHASE_STOPPING)
+		died_untold(m, &dead, status);
+}
+
+void
+reap_children(struct master *m)
+{
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+		struct child *c;
+
+		if (pid <= 0)
+			return;
+		c = find_child(m, pid);
+		if (c != NULL)
+			bury(m, c, status);
+		else
+			log_debug("master", "process %d has ended", (int)pid);
+	}
+}

@@ -1,0 +1,253 @@
+/*
+ * restart.c - a new generation beside the old.
+ *
+ * Nothing of what serves is touched before the new configuration has been
+ * read, its sockets are bound, its logs open and one child has imported the
+ * application under it.  Until then a failure costs a message.  From then on
+ * the new generation is the server, and pool.c lets the children of the old
+ * one go one by one, each after its replacement is ready.
+ *
+ * Apache's own restart on HUP (SignalStyle apache) skips the proof by a
+ * child and stops the old ones at once.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "master/notify.h"
+#include "master/state.h"
+
+enum {
+	HOLD_OFF = 10, /* turns without faster growth, as in Apache */
+	STOP_MS = 2000,
+};
+
+static void
+end(struct master *m, uint32_t result, const char *reason)
+{
+	m->reloading = false;
+	board_show_reload(m, result, reason);
+	notify_ready();
+	control_reloaded(m, result == WSGID_RELOAD_DONE ? NULL : reason);
+}
+
+static void
+failed(struct master *m, const char *reason)
+{
+	log_errorx("master", "reload failed, the old configuration goes on: %s",
+		reason);
+	end(m, WSGID_RELOAD_FAILED, reason);
+}
+
+/* --- what cannot change while the server lives ------------------------------- */
+
+static bool
+same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void
+warn_of_fixed(const struct master *m, const struct config *c)
+{
+	const struct config *was = m->now->config;
+
+	if (!same(was->run_directory, c->run_directory))
+		log_warnx("master", "RunDirectory changes only when wsgid is "
+				    "stopped and started");
+	if (!same(was->pid_file, c->pid_file))
+		log_warnx("master", "PidFile changes only when wsgid is "
+				    "stopped and started");
+	if (c->server_limit != m->server_limit &&
+		c->max_request_workers > m->server_limit)
+		log_warnx("master",
+			"ServerLimit stays %ld until wsgid is stopped and "
+			"started; MaxRequestWorkers is held to it",
+			m->server_limit);
+}
+
+/* --- begin ------------------------------------------------------------------- */
+
+/* The new configuration, settled, or NULL and a reason. */
+static struct config *
+read_config(struct master *m, struct err *err)
+{
+	struct config *c = m->order->read(m->order->arg, err);
+	struct buf notices = {0};
+	int rc;
+
+	if (c == NULL)
+		return NULL;
+	rc = master_settle(c, &notices, err);
+	logs_say_messages(c);
+	logs_say_lines(&notices);
+	buf_fini(&notices);
+	if (rc == 0)
+		return c;
+	if (err->text[0] == '\0')
+		err_setx(err, -rc,
+			"the configuration has mistakes, listed in the error "
+			"log");
+	config_destroy(c);
+	return NULL;
+}
+
+static struct generation *
+make_candidate(struct master *m, struct err *err)
+{
+	struct generation *g;
+	struct config *c = read_config(m, err);
+
+	if (c == NULL)
+		return NULL;
+	warn_of_fixed(m, c);
+	if (generation_create(&g, m, c, m->now, err) == 0)
+		return g;
+	config_destroy(c);
+	return NULL;
+}
+
+/* The candidate becomes the server. */
+static void
+take_over(struct master *m)
+{
+	struct generation *old = m->now;
+
+	generation_succeed(m->next, old);
+	m->now = m->next;
+	m->next = NULL;
+	logs_use(m->now);
+	generation_destroy(old);
+	m->memory = (struct mpm_memory){
+		.spawn_rate = 1,
+		.hold_off = HOLD_OFF,
+	};
+	throttle_recovered(&m->throttle);
+	board_show_generation(m);
+}
+
+static void
+stop_everybody(struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life != LIFECYCLE_VACANT)
+			child_stop(m, &m->children[i], STOP_MS);
+}
+
+static void
+begin_ungraceful(struct master *m)
+{
+	stop_everybody(m);
+	take_over(m);
+	scoreboard_board(m->scoreboard)->restart_us = clock_real_us();
+	m->owed = 0;
+	pool_owe(m, (int)m->now->config->start_servers);
+	log_notice("master", "restarted: generation %u", m->now->number);
+	end(m, WSGID_RELOAD_DONE, "");
+}
+
+static void
+begin_graceful(struct master *m)
+{
+	struct err err = {0};
+	struct child *c;
+
+	if (spawn_child(m, m->next, &c, &err) < 0) {
+		generation_destroy(m->next);
+		m->next = NULL;
+		failed(m, err.text);
+		return;
+	}
+	c->replacement = true;
+}
+
+void
+restart_begin(struct master *m, bool ungraceful, const char *why)
+{
+	struct err err = {0};
+
+	if (m->phase == PHASE_STOPPING)
+		return;
+	if (m->phase == PHASE_STARTING || m->next != NULL) {
+		m->reload_wanted = true;
+		m->reload_ungraceful |= ungraceful;
+		return;
+	}
+	log_notice("master", "%s: %s", why,
+		ungraceful ? "restarting" : "reloading gracefully");
+	notify_reloading(m->now_ns);
+	m->reloading = true;
+	board_show_reload(m, WSGID_RELOAD_RUNNING, "");
+	m->next = make_candidate(m, &err);
+	if (m->next == NULL)
+		failed(m, err.text);
+	else if (ungraceful)
+		begin_ungraceful(m);
+	else
+		begin_graceful(m);
+}
+
+/* --- and its end -------------------------------------------------------------- */
+
+void
+restart_commit(struct master *m)
+{
+	take_over(m);
+	log_notice("master",
+		"generation %u is ready and takes over: %d to %ld children",
+		m->now->number, (int)m->now->config->start_servers,
+		census_limit(m));
+}
+
+void
+restart_fail(struct master *m, const char *reason)
+{
+	unsigned number = m->next->number;
+
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct child *c = &m->children[i];
+
+		if (c->life != LIFECYCLE_VACANT && c->generation == number)
+			child_stop(m, c, STOP_MS);
+	}
+	generation_destroy(m->next);
+	m->next = NULL;
+	failed(m, reason);
+}
+
+/* The old ones have all been told; where the new configuration starts with
+ * more children than there were, the rest follows at once. */
+static void
+finish(struct master *m)
+{
+	struct census census;
+	int active, missing;
+
+	census_take(m, &census);
+	if (census.outgoing > 0 || census.replacements > 0)
+		return;
+	active = census.starting + census.ready;
+	missing = (int)m->now->config->start_servers - active - m->owed;
+	if (missing > 0)
+		pool_owe(m, missing);
+	log_notice("master",
+		"reload done: generation %u serves alone, %d "
+		"children are finishing",
+		m->now->number, census.draining);
+	end(m, WSGID_RELOAD_DONE, "");
+}
+
+void
+restart_turn(struct master *m)
+{
+	bool ungraceful = m->reload_ungraceful;
+
+	if (m->phase != PHASE_RUNNING || m->next != NULL)
+		return;
+	if (m->reloading)
+		finish(m);
+	if (!m->reload_wanted)
+		return;
+	m->reload_wanted = m->reload_ungraceful = false;
+	restart_begin(m, ungraceful, "asked again meanwhile");
+}

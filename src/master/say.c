@@ -1,0 +1,71 @@
+/*
+ * say.c - sentences for people.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "built_with.h"
+#include "master/state.h"
+
+void
+say_death(int wait_status, char *to, size_t size)
+{
+	if (WIFSIGNALED(wait_status))
+		snprintf(to, size, "exit signal %s (%d)",
+			sigdescr_np(WTERMSIG(wait_status)) != NULL
+				? sigdescr_np(WTERMSIG(wait_status))
+				: "unknown",
+			WTERMSIG(wait_status));
+	else
+		snprintf(to, size, "exit status %d", WEXITSTATUS(wait_status));
+}
+
+void
+say_listeners(const struct generation *g, struct buf *to)
+{
+	for (size_t i = 0; i < g->n_listeners; i++) {
+		char text[ADDRESS_TEXT];
+
+		address_format(&g->listeners[i].address, text);
+		buf_printf(to, "%s%s%s", i > 0 ? " " : "",
+			strncmp(text, "unix:", 5) == 0 ? "" : "http://", text);
+	}
+}
+
+static void
+say_size(const struct master *m, struct buf *to)
+{
+	const struct config *c = m->now->config;
+	long limit = census_limit(m);
+
+	if (c->start_servers >= limit && c->max_spare_servers >= limit)
+		buf_printf(
+			to, "%ld %s", limit, limit == 1 ? "child" : "children");
+	else
+		buf_printf(to, "%ld to %ld children", c->start_servers, limit);
+}
+
+void
+say_start(struct master *m, const struct child *first)
+{
+	const struct config *c = m->now->config;
+	const struct wsgid_page *page =
+		scoreboard_page(m->scoreboard, first->slot);
+	struct buf text = {0};
+
+	buf_printf(&text, "wsgid/%s serves %s at ", WSGID_VERSION,
+		c->application != NULL ? c->application : "");
+	say_listeners(m->now, &text);
+	log_notice("master", "%s", buf_text(&text));
+	buf_clear(&text);
+	buf_printf(&text, "%s, prefork with ", m->python);
+	say_size(m, &text);
+	if (c->user != NULL)
+		buf_printf(&text, ", user %s", c->user);
+	if (page != NULL && page->io_engine[0] != '\0')
+		buf_printf(&text, ", %.*s", (int)sizeof(page->io_engine),
+			page->io_engine);
+	log_notice("master", "%s", buf_text(&text));
+	buf_fini(&text);
+}

@@ -1,0 +1,46 @@
+/*
+ * schedule.c - when the master must look again though nothing happens.
+ *
+ * Every deadline of the master is found here, so that the loop needs no
+ * timers of its own and none can be forgotten.
+ */
+#include "master/state.h"
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Starts that are due, but for the throttle. */
+static int64_t
+next_start(const struct master *m, const struct census *census)
+{
+	int64_t delay = throttle_delay(&m->throttle, m->now_ns);
+
+	if (m->owed == 0 && census->outgoing == 0)
+		return NEVER;
+	/* Without a delay it was tried in this turn already: it waits for
+	 * an event, or for the next maintenance. */
+	return delay > 0 ? m->now_ns + delay : NEVER;
+}
+
+int64_t
+schedule_next(const struct master *m)
+{
+	int64_t next = control_deadline(m);
+	struct census census;
+
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life != LIFECYCLE_VACANT)
+			next = earlier(next, m->children[i].deadline_ns);
+	if (m->phase == PHASE_STOPPING)
+		return earlier(next, m->give_up_ns);
+	if (m->phase != PHASE_RUNNING)
+		return next;
+	census_take(m, &census);
+	next = earlier(next, next_start(m, &census));
+	if (!census_settled(m, &census) || census.outgoing > 0)
+		next = earlier(next, m->turn_ns);
+	return next;
+}

@@ -1,0 +1,319 @@
+/*
+ * state.h - what the master knows; for this folder only.
+ *
+ * Everything the master acts on is in this private memory.  The scoreboard
+ * shows a copy of it, and what children write there is read for one purpose,
+ * to see who is idle: a child that lies gets too few or too many siblings.
+ *
+ * Events only change this state; what follows from it is done in one place,
+ * master_turn, after every event.
+ */
+#ifndef WSGID_MASTER_STATE_H
+#define WSGID_MASTER_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/master.h"
+#include "mpm/mpm.h"
+#include "net/address.h"
+#include "net/channel.h"
+#include "net/listen.h"
+#include "scoreboard/scoreboard.h"
+
+#define SECOND_NS INT64_C(1000000000)
+#define MS_NS     INT64_C(1000000)
+#define NEVER     INT64_MAX
+
+struct master;
+
+/* A descriptor in the loop.  ready may remove and free its source: the loop
+ * takes one event at a time and touches none of them afterwards. */
+struct source {
+	int fd; /* -1: not in the loop */
+	void (*ready)(struct master *m, struct source *s);
+};
+
+/* What the children of one generation have in common: made at start and by
+ * each reload. */
+struct generation {
+	unsigned number; /* 1 for the first */
+	struct config *config;
+	struct listener *listeners;
+	/* As it was asked for, port 0 included; parallel to listeners. */
+	char (*asked)[ADDRESS_TEXT];
+	size_t n_listeners;
+	int set;       /* listen_make_set of them, or -1 for one listener */
+	int config_fd; /* sealed memfd with the configuration's text */
+	int *logs;     /* access logs, as many as config->n_access_logs */
+	size_t n_logs;
+	int error_log; /* -1: standard error */
+};
+
+/* One slot.  pid is 0 when it is vacant. */
+struct child {
+	struct source channel;
+	pid_t pid;
+	unsigned slot;
+	enum lifecycle life;
+	unsigned generation;
+	int64_t ready_ns;    /* 0: not yet */
+	int64_t deadline_ns; /* what is due then depends on life */
+	bool told;           /* by us, to retire or to stop */
+	bool replacement;    /* when it is ready, another one goes */
+	bool wants_retire;
+	bool failed;                   /* has announced that it cannot serve */
+	bool killed;                   /* by us, untold */
+	bool timed_out;                /* did not become ready in time */
+	bool babbled;                  /* sent nonsense; said once */
+	char reason[CHANNEL_TEXT + 1]; /* the child's own sentence */
+};
+
+enum phase {
+	PHASE_STARTING, /* the first child is still to prove the application */
+	PHASE_RUNNING,
+	PHASE_STOPPING,
+	PHASE_OVER,
+};
+
+struct run_directory {
+	char *path; /* NULL: there is none */
+	char *pid_path;
+	int pid_fd; /* holds the lock; -1 without a pid file */
+};
+
+struct relay;  /* the standard error of one child: logs.c */
+struct client; /* a connection of the control socket: control.c */
+
+struct control {
+	struct source listener;
+	char *path; /* NULL: no control socket */
+	struct client *clients;
+	size_t n_clients;
+};
+
+struct master {
+	const struct master_order *order;
+	char *child_program;
+	char **child_environment;
+	int null_fd;
+	int epoll;
+	struct source signals;
+	int64_t now_ns; /* monotonic; read once a turn */
+
+	enum phase phase;
+	int exit_status;
+	bool announced; /* order->started was called */
+	bool stop_now;  /* no grace any more */
+	int64_t give_up_ns;
+
+	char name[64]; /* of the instance, from the first configuration */
+	char python[CHANNEL_TEXT + 1]; /* as the first child told */
+	struct generation *now;
+	struct generation *next; /* being tried by a reload, else NULL */
+	unsigned last_generation;
+	struct listener *passed; /* by systemd; ours to keep for life */
+	size_t n_passed;
+
+	struct child *children;
+	unsigned n_slots;
+	long server_limit; /* of the first configuration, as in Apache */
+	struct mpm_memory memory;
+	struct throttle throttle;
+	int owed;        /* children that died and are to be replaced */
+	int64_t turn_ns; /* next maintenance */
+	bool told_no_slot;
+
+	bool reloading; /* until the last old child was told to retire */
+	bool reload_wanted;
+	bool reload_ungraceful; /* how the wanted one shall be */
+
+	struct scoreboard *scoreboard;
+	struct run_directory run;
+	struct relay *relays;
+	struct control control;
+	char status_text[128]; /* as systemd was last told */
+};
+
+/* --- master.c ---------------------------------------------------------------- */
+
+/* Put s->fd, which is non-blocking, into the loop.  0 or a negative errno. */
+int master_watch(struct master *m, struct source *s, int fd,
+	void (*ready)(struct master *m, struct source *s));
+/* Take it out and close it. */
+void master_forget(struct master *m, struct source *s);
+
+/* The first child is ready: the application is proven, the others follow. */
+void master_proven(struct master *m, const struct child *first);
+
+/* The server cannot go on: say why and stop at once with this status. */
+void master_fail(struct master *m, int status, const char *sentence);
+
+/* --- generation.c ------------------------------------------------------------ */
+
+/* Make what the configuration asks for; sockets of before (or NULL) that
+ * have the same address are shared with it.  Takes the configuration over
+ * unless it fails. */
+int generation_create(struct generation **ret, struct master *m,
+	struct config *c, const struct generation *before, struct err *err);
+/* g replaces before: the socket files become g's to remove. */
+void generation_succeed(struct generation *g, struct generation *before);
+/* Accept no more: close the listeners, remove socket files. */
+void generation_close_listeners(struct generation *g);
+void generation_destroy(struct generation *g);
+
+/* --- spawn.c ----------------------------------------------------------------- */
+
+/* Find the child's program beside our own, else where it was installed.
+ * 0 or a negative errno. */
+int spawn_find_program(struct master *m, struct err *err);
+/* The environment that children get. */
+int spawn_prepare_environment(struct master *m);
+/* Start a child of g in the lowest vacant slot.  *ret or a negative errno. */
+int spawn_child(struct master *m, const struct generation *g,
+	struct child **ret, struct err *err);
+
+/* --- child.c ----------------------------------------------------------------- */
+
+void child_happened(
+	struct master *m, struct child *c, enum lifecycle_event event);
+/* Tell it to finish within timeout_ms, 0 = no limit. */
+void child_retire(struct master *m, struct child *c, int64_t timeout_ms);
+/* Tell it to leave now; it is killed when it has not after patience_ms. */
+void child_stop(struct master *m, struct child *c, int64_t patience_ms);
+/* Its channel is readable. */
+void child_speaks(struct master *m, struct source *s);
+/* Its deadline has passed. */
+void child_due(struct master *m, struct child *c);
+/* Alive and not told to go: what serves, or soon will. */
+bool child_active(const struct child *c);
+bool child_obsolete(const struct master *m, const struct child *c);
+
+/* --- census.c ---------------------------------------------------------------- */
+
+struct census {
+	int starting;
+	int ready;
+	int idle;         /* of the ready ones; census_look counts them */
+	int draining;     /* stopping ones too */
+	int outgoing;     /* ready, but obsolete or wanting to be replaced */
+	int replacements; /* of the starting ones */
+};
+
+/* Without idle, which costs a look at every child's page. */
+void census_take(const struct master *m, struct census *ret);
+void census_look(const struct master *m, struct census *census);
+/* How many may be added to those that are active. */
+int census_vacant(const struct master *m, const struct census *census);
+/* As the policy wants it; after census_look. */
+struct mpm_census census_for_policy(
+	const struct master *m, const struct census *census);
+/* No number of idle children could make the policy change anything. */
+bool census_settled(const struct master *m, const struct census *census);
+/* An idle child that the policy may send away, or NULL. */
+struct child *census_idle_child(const struct master *m);
+/* MaxRequestWorkers, but never above the ServerLimit of the start. */
+long census_limit(const struct master *m);
+
+/* --- pool.c ------------------------------------------------------------------ */
+
+/* Keep the number of children right: replace the dead and the outgoing,
+ * and once a second do what the policy says. */
+void pool_turn(struct master *m);
+/* Start so many, as soon as may be. */
+void pool_owe(struct master *m, int children);
+/* A replacement is ready: one of those it was started for may go. */
+void pool_replaced(struct master *m, struct child *by);
+/* A child of the current generation has died before its time. */
+void pool_failed(struct master *m, const struct child *c);
+
+/* --- reap.c ------------------------------------------------------------------ */
+
+void reap_children(struct master *m);
+
+/* --- restart.c --------------------------------------------------------------- */
+
+void restart_begin(struct master *m, bool ungraceful, const char *why);
+/* The first child of the new generation is ready. */
+void restart_commit(struct master *m);
+/* It will never be. */
+void restart_fail(struct master *m, const char *reason);
+/* Go on with a reload where that is possible. */
+void restart_turn(struct master *m);
+
+/* --- stop.c ------------------------------------------------------------------ */
+
+void stop_begin(struct master *m, bool graceful, const char *why);
+void stop_turn(struct master *m);
+
+/* --- logs.c ------------------------------------------------------------------ */
+
+/* Open the file for appending, 0640, close-on-exec; "-" duplicates
+ * standard.  The descriptor or a negative errno. */
+int logs_open(const char *directive, const char *target, int standard,
+	struct err *err);
+/* From now on the master writes to g's error log, at its level. */
+void logs_use(const struct generation *g);
+/* Say the configuration's messages. */
+void logs_say_messages(const struct config *c);
+void logs_say_lines(struct buf *lines);
+/* Read what the child writes to fd until its end. */
+int relay_open(struct master *m, int fd, pid_t pid);
+/* Read what there is now, so that a child's last words come before the news
+ * of its death. */
+void relay_drain(struct master *m, pid_t pid);
+void relay_close_all(struct master *m);
+
+/* --- control.c --------------------------------------------------------------- */
+
+int control_open(struct master *m, struct err *err);
+void control_close(struct master *m);
+/* Connections that take too long are closed. */
+void control_turn(struct master *m);
+int64_t control_deadline(const struct master *m);
+/* Answer those who wait for the reload: reason is NULL when it is done. */
+void control_reloaded(struct master *m, const char *reason);
+
+/* --- rundir.c ---------------------------------------------------------------- */
+
+/* Find or make the run directory and lock the pid file in it. */
+int rundir_open(struct master *m, const struct config *c, struct err *err);
+void rundir_close(struct master *m);
+
+/* --- user.c ------------------------------------------------------------------ */
+
+/* As whom children shall run, put into the configuration. */
+int user_settle(struct config *c, struct buf *notices, struct err *err);
+
+/* --- schedule.c -------------------------------------------------------------- */
+
+/* When the loop must turn again though nothing happens; NEVER for "when
+ * something happens". */
+int64_t schedule_next(const struct master *m);
+
+/* --- board.c ----------------------------------------------------------------- */
+
+int board_create(struct master *m, struct err *err);
+/* The new generation's facts. */
+void board_show_generation(struct master *m);
+void board_show_child(struct master *m, const struct child *c);
+void board_show_death(struct master *m, const struct child *c, int status);
+void board_show_reload(struct master *m, uint32_t result, const char *reason);
+void board_touch(struct master *m);
+
+/* --- say.c ------------------------------------------------------------------- */
+
+/* Where it listens, for people: "http://127.0.0.1:8000 unix:/run/x". */
+void say_listeners(const struct generation *g, struct buf *to);
+/* The start line. */
+void say_start(struct master *m, const struct child *first);
+/* "SIGSEGV" as Apache says it: "exit signal Segmentation fault (11)". */
+void say_death(int wait_status, char *to, size_t size);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * stop.c - the end of the server.
+ *
+ * Gracefully: accept no more, let the children finish for as long as
+ * GracefulShutdownTimeout allows, then stop them.  Asked a second time, or
+ * by INT or QUIT: stop them now.  Whatever children do, it ends.
+ */
+#include <stdio.h>
+
+#include "master/notify.h"
+#include "master/state.h"
+
+enum {
+	PATIENCE_MS = 2000, /* from "stop now" to SIGKILL */
+	GIVE_UP_S = 8,      /* for a process that not even SIGKILL ends */
+};
+
+static void
+stop_children_now(struct master *m)
+{
+	m->stop_now = true;
+	m->give_up_ns = m->now_ns + GIVE_UP_S * SECOND_NS;
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life != LIFECYCLE_VACANT)
+			child_stop(m, &m->children[i], PATIENCE_MS);
+}
+
+static void
+retire_children(struct master *m, int64_t timeout_ms)
+{
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct child *c = &m->children[i];
+		int64_t latest = m->now_ns + (timeout_ms + 1000) * MS_NS;
+
+		if (child_active(c))
+			child_retire(m, c, timeout_ms);
+		else if (c->life == LIFECYCLE_DRAINING && timeout_ms > 0 &&
+			 latest < c->deadline_ns)
+			c->deadline_ns = latest;
+	}
+}
+
+static void
+close_doors(struct master *m)
+{
+	generation_close_listeners(m->now);
+	generation_destroy(m->next);
+	m->next = NULL;
+	for (size_t i = 0; i < m->n_passed; i++)
+		listen_close(&m->passed[i]);
+	m->n_passed = 0;
+}
+
+void
+stop_begin(struct master *m, bool graceful, const char *why)
+{
+	int64_t timeout = m->now->config->graceful_shutdown_timeout;
+
+	if (m->phase == PHASE_STOPPING) {
+		if (m->stop_now)
+			return;
+		/* A second request means: now. */
+		log_notice("master", "%s: stopping at once", why);
+		stop_children_now(m);
+		return;
+	}
+	graceful = graceful && m->phase == PHASE_RUNNING;
+	if (!graceful)
+		log_notice("master", "%s: stopping at once", why);
+	else if (timeout > 0)
+		log_notice("master", "%s: stopping gracefully within %g s", why,
+			(double)timeout / 1000);
+	else
+		log_notice("master", "%s: stopping gracefully", why);
+	m->phase = PHASE_STOPPING;
+	m->give_up_ns = NEVER;
+	notify_stopping();
+	control_reloaded(m, "the server is being stopped");
+	close_doors(m);
+	if (graceful)
+		retire_children(m, timeout);
+	else
+		stop_children_now(m);
+}
+
+void
+stop_turn(struct master *m)
+{
+	struct census census;
+
+	if (m->phase != PHASE_STOPPING)
+		return;
+	census_take(m, &census);
+	if (census.starting + census.ready + census.draining == 0) {
+		m->phase = PHASE_OVER;
+		return;
+	}
+	if (m->now_ns < m->give_up_ns)
+		return;
+	log_errorx("master", "%d children cannot be ended, leaving them behind",
+		census.starting + census.ready + census.draining);
+	m->phase = PHASE_OVER;
+}
