@@ -1,0 +1,213 @@
+/*
+ * main.c - wsgid: read the command line, read the configuration, serve.
+ *
+ * The only place of this program that exits and, until the log is open, the
+ * only one that prints.  Exit status: 0, 1 when the application cannot be
+ * served, 2 for a mistake on the command line, 78 for one in the
+ * configuration.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/title.h"
+#include "config/config.h"
+#include "master/master.h"
+#include "wsgid/detach.h"
+#include "wsgid/options.h"
+#include "wsgid/texts.h"
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+
+struct program {
+	struct options options;
+	struct buf notices; /* of the settled configuration */
+	int report;         /* to the process that started the daemon, or -1 */
+	bool log_elsewhere; /* than on standard error */
+};
+
+static int
+complain(int status, const struct err *err)
+{
+	fprintf(stderr, "wsgid: %s\n", err->text);
+	return status;
+}
+
+static void
+print_messages(const struct config *c)
+{
+	const struct config_message *m;
+
+	for (size_t i = 0; (m = config_message(c, i)) != NULL; i++)
+		fprintf(stderr, "wsgid: %s%s\n",
+			m->fatal ? "" : "warning: ", m->text);
+}
+
+/* A descriptor 0, 1 or 2 that is closed would be taken by something that
+ * must not be written to by a careless print. */
+static void
+open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* --- what the master asks back ------------------------------------------------ */
+
+static struct config *
+read_again(void *arg, struct err *err)
+{
+	struct program *p = arg;
+	struct config *c = options_read_config(&p->options, err);
+
+	if (c == NULL || options_has_application(c, err))
+		return c;
+	config_destroy(c);
+	return NULL;
+}
+
+static void
+started(void *arg, int status, const char *text)
+{
+	struct program *p = arg;
+
+	if (p->report >= 0)
+		detach_report(p->report, status, text);
+	else if (status != 0 && p->log_elsewhere)
+		fprintf(stderr, "wsgid: %s\n", text);
+	p->report = -1;
+}
+
+/* --- actions ------------------------------------------------------------------ */
+
+/* The settled configuration, or NULL and everything that is wrong on
+ * standard error and an exit status. */
+static struct config *
+load_config(struct program *p, int *status)
+{
+	struct err err = {0};
+	struct config *c = options_read_config(&p->options, &err);
+
+	if (c == NULL) {
+		*status = complain(EXIT_USAGE, &err);
+		return NULL;
+	}
+	if (master_settle(c, &p->notices, &err) == 0)
+		return c;
+	print_messages(c);
+	if (err.text[0] != '\0')
+		complain(EXIT_CONFIG, &err);
+	config_destroy(c);
+	*status = EXIT_CONFIG;
+	return NULL;
+}
+
+static int
+test_config(struct program *p)
+{
+	int status = 0;
+	struct config *c = load_config(p, &status);
+
+	if (c == NULL)
+		return status;
+	print_messages(c);
+	fputs(buf_text(&p->notices), stderr);
+	fputs("Syntax OK\n", stderr);
+	config_destroy(c);
+	return 0;
+}
+
+static int
+list_directives(void)
+{
+	struct buf text = {0};
+	int rc = config_list_directives(&text);
+
+	if (rc == 0)
+		fwrite(text.data, 1, text.len, stdout);
+	buf_fini(&text);
+	return rc == 0 ? 0 : EXIT_FAILURE;
+}
+
+static int
+serve(struct program *p)
+{
+	struct master_order order = {
+		.read = read_again,
+		.started = started,
+		.arg = p,
+		.notices = &p->notices,
+	};
+	struct err err = {0};
+	int status = 0;
+	struct config *c = load_config(p, &status);
+
+	if (c == NULL)
+		return status;
+	p->log_elsewhere =
+		c->error_log != NULL && strcmp(c->error_log, "-") != 0;
+	if (!options_has_application(c, &err))
+		status = complain(EXIT_USAGE, &err);
+	else if (p->options.daemon && !p->log_elsewhere)
+		status = (err_setx(&err, 0,
+				  "--daemon needs an ErrorLog: a daemon has "
+				  "no terminal to write to"),
+			complain(EXIT_USAGE, &err));
+	else if (p->options.daemon && (p->report = detach(&err)) < 0)
+		status = complain(EXIT_FAILURE, &err);
+	else
+		return master_run(&order, c);
+	config_destroy(c);
+	return status;
+}
+
+static int
+act(struct program *p)
+{
+	switch (p->options.action) {
+	case ACTION_HELP:
+		texts_print_help();
+		return 0;
+	case ACTION_VERSION:
+		texts_print_version();
+		return 0;
+	case ACTION_FACTS:
+		texts_print_facts();
+		return 0;
+	case ACTION_LIST:
+		return list_directives();
+	case ACTION_TEST:
+		return test_config(p);
+	case ACTION_SERVE:
+		break;
+	}
+	return serve(p);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct program p = {.report = -1};
+	struct err err = {0};
+	int status;
+
+	open_standard_descriptors();
+	if (options_parse(&p.options, argc, argv, &err) < 0) {
+		status = complain(EXIT_USAGE, &err);
+	} else {
+		(void)title_init(argc, argv);
+		status = act(&p);
+	}
+	options_fini(&p.options);
+	buf_fini(&p.notices);
+	return status;
+}

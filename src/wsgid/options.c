@@ -1,0 +1,297 @@
+/*
+ * options.c - the command line of wsgid.
+ *
+ * Most options are directives in another spelling, and the configuration
+ * library knows them; here are only those that say what to do.  The line is
+ * walked twice by the same function: once to find out what is wanted, then,
+ * at the start and at every reload, to put the directives into a
+ * configuration.
+ */
+#include "wsgid/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "built_with.h"
+#include "config/config.h"
+
+#define DEFAULT_CONFIG SYSCONFDIR "/wsgid/wsgid.conf"
+
+enum meaning {
+	MEANS_ACTION,
+	MEANS_CONFIG,
+	MEANS_DEFINE,
+	MEANS_DAEMON,
+	MEANS_FOREGROUND,
+};
+
+static const struct option_row {
+	const char *name;
+	enum meaning meaning;
+	enum action action; /* for MEANS_ACTION */
+} rows[] = {
+	{"-c", MEANS_CONFIG, 0},
+	{"-f", MEANS_CONFIG, 0}, /* Apache's */
+	{"--config", MEANS_CONFIG, 0},
+	{"-D", MEANS_DEFINE, 0},
+	{"--define", MEANS_DEFINE, 0},
+	{"--daemon", MEANS_DAEMON, 0},
+	{"--foreground", MEANS_FOREGROUND, 0},
+	{"-t", MEANS_ACTION, ACTION_TEST},
+	{"--test", MEANS_ACTION, ACTION_TEST},
+	{"-L", MEANS_ACTION, ACTION_LIST},
+	{"--list", MEANS_ACTION, ACTION_LIST},
+	{"-V", MEANS_ACTION, ACTION_FACTS},
+	{"-v", MEANS_ACTION, ACTION_VERSION},
+	{"--version", MEANS_ACTION, ACTION_VERSION},
+	{"-h", MEANS_ACTION, ACTION_HELP},
+	{"--help", MEANS_ACTION, ACTION_HELP},
+};
+
+/* One walk along the command line. */
+struct walk {
+	struct options *options;
+	struct config *config; /* gets the directives */
+	bool defines;          /* only -D: they come before the file */
+	int index;
+};
+
+/* The row of an option written as "--name" or "--name=value". */
+static const struct option_row *
+find_row(const char *argument, const char **value)
+{
+	size_t len = strcspn(argument, "=");
+
+	*value = argument[len] == '=' ? argument + len + 1 : NULL;
+	if (strncmp(argument, "--", 2) != 0) {
+		*value = NULL;
+		len = strlen(argument);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strlen(rows[i].name) == len &&
+			strncmp(rows[i].name, argument, len) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+static int
+take_value(struct walk *w, const char **value, struct err *err)
+{
+	const struct options *o = w->options;
+	const char *option = o->argv[w->index];
+
+	if (*value == NULL && w->index + 1 < o->argc)
+		*value = o->argv[++w->index];
+	if (*value != NULL && **value != '\0')
+		return 0;
+	return err_setx(err, EINVAL, "%s needs a value", option);
+}
+
+static int
+take_own(struct walk *w, const struct option_row *row, const char *value,
+	struct err *err)
+{
+	struct options *o = w->options;
+
+	switch (row->meaning) {
+	case MEANS_CONFIG:
+		if (take_value(w, &value, err) < 0)
+			return -EINVAL;
+		o->config_file = value;
+		return 0;
+	case MEANS_DEFINE:
+		if (take_value(w, &value, err) < 0)
+			return -EINVAL;
+		if (w->defines && config_define(w->config, value) < 0)
+			return err_setx(err, EINVAL,
+				"-D %s: a name is letters, digits and _, as "
+				"in -D DEBUG or -D PORT=8080",
+				value);
+		return 0;
+	case MEANS_DAEMON:
+	case MEANS_FOREGROUND:
+		o->daemon = row->meaning == MEANS_DAEMON;
+		break;
+	case MEANS_ACTION:
+		o->action = row->action;
+		break;
+	}
+	if (value != NULL)
+		return err_setx(err, EINVAL, "%s takes no value", row->name);
+	return 0;
+}
+
+static int
+take_application(struct walk *w, const char *text, struct err *err)
+{
+	struct options *o = w->options;
+
+	if (o->application != NULL && o->application != text)
+		return err_setx(err, EINVAL,
+			"only one application can be served, and there are "
+			"two words: %s and %s",
+			o->application, text);
+	o->application = text;
+	return 0;
+}
+
+static int
+unknown(const char *argument, struct err *err)
+{
+	const char *near = NULL;
+
+	if (strncmp(argument, "--", 2) == 0)
+		near = config_nearest_option(argument);
+	if (near != NULL)
+		return err_setx(err, EINVAL,
+			"unknown option %s; did you mean %s?", argument, near);
+	return err_setx(err, EINVAL,
+		"unknown option %s; \"wsgid --help\" shows the usual ones, "
+		"\"wsgid -L\" all",
+		argument);
+}
+
+static int
+take_argument(struct walk *w, struct err *err)
+{
+	struct options *o = w->options;
+	const char *argument = o->argv[w->index], *value;
+	const struct option_row *row;
+	int rc;
+
+	if (argument[0] != '-' || argument[1] == '\0')
+		return take_application(w, argument, err);
+	row = find_row(argument, &value);
+	if (row != NULL)
+		return take_own(w, row, value, err);
+	rc = w->index;
+	if (config_read_option(w->config, o->argc, o->argv, &w->index) == 1) {
+		w->index--; /* the walk itself goes on by one */
+		return 0;
+	}
+	w->index = rc;
+	return unknown(argument, err);
+}
+
+static int
+walk(struct walk *w, struct err *err)
+{
+	struct options *o = w->options;
+	bool only_words = false;
+
+	for (w->index = 1; w->index < o->argc; w->index++) {
+		const char *argument = o->argv[w->index];
+		int rc;
+
+		if (!only_words && strcmp(argument, "--") == 0) {
+			only_words = true;
+			continue;
+		}
+		rc = only_words ? take_application(w, argument, err)
+				: take_argument(w, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static char **
+copy_words(int n, char *const *words)
+{
+	char **copy = calloc((size_t)n + 1, sizeof(*copy));
+
+	for (int i = 0; copy != NULL && i < n; i++) {
+		copy[i] = strdup(words[i]);
+		if (copy[i] != NULL)
+			continue;
+		while (i > 0)
+			free(copy[--i]);
+		free(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+int
+options_parse(struct options *ret, int argc, char **argv, struct err *err)
+{
+	struct walk w = {.options = ret};
+	int rc;
+
+	*ret = (struct options){.argc = argc};
+	ret->argv = copy_words(argc, argv);
+	w.config = config_create();
+	if (ret->argv == NULL || w.config == NULL)
+		rc = err_set(err, ENOMEM, "command line");
+	else
+		rc = walk(&w, err);
+	config_destroy(w.config);
+	return rc;
+}
+
+void
+options_fini(struct options *o)
+{
+	for (int i = 0; o->argv != NULL && i < o->argc; i++)
+		free(o->argv[i]);
+	free(o->argv);
+	o->argv = NULL;
+}
+
+/* The file that was named, or the default one where nothing else was. */
+static const char *
+choose_file(const struct options *o)
+{
+	if (o->config_file != NULL)
+		return o->config_file;
+	if (o->application != NULL || access(DEFAULT_CONFIG, F_OK) < 0)
+		return NULL;
+	return DEFAULT_CONFIG;
+}
+
+struct config *
+options_read_config(const struct options *o, struct err *err)
+{
+	struct options scratch = *o;
+	struct config *c = config_create();
+	struct walk w = {.options = &scratch, .config = c, .defines = true};
+	const char *file = choose_file(o);
+	int rc;
+
+	if (c == NULL) {
+		err_set(err, ENOMEM, "configuration");
+		return NULL;
+	}
+	/* Defines hold for the file, so they come first; the walk's other
+	 * effects land in the configuration too, once: the strongest source
+	 * may come in any order. */
+	rc = walk(&w, err);
+	if (rc < 0) {
+		config_destroy(c);
+		return NULL;
+	}
+	if (file != NULL)
+		(void)config_read_file(c, file); /* a message tells */
+	config_read_environment(c, environ);
+	if (o->application != NULL)
+		config_set(
+			c, "WSGIApplication", o->application, "command line");
+	return c;
+}
+
+bool
+options_has_application(const struct config *c, struct err *err)
+{
+	if (c->application != NULL)
+		return true;
+	err_setx(err, EINVAL,
+		"nothing to serve: name an application, as in \"wsgid "
+		"package.module:app\" or \"wsgid /srv/site/app.wsgi\", or a "
+		"configuration with -c FILE (there is no %s)",
+		DEFAULT_CONFIG);
+	return false;
+}
