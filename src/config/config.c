@@ -1,0 +1,337 @@
+/*
+ * config.c - a configuration's life, its messages, and who may set what.
+ *
+ * Every value remembers how strong the source was that set it; a weaker one
+ * does not change it any more, so it does not matter in which order the
+ * sources are read.  A weaker one is still parsed: a mistake in a file is a
+ * mistake even where an option covers it up.
+ */
+#include "config/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/err.h"
+#include "config/config_priv.h"
+#include "config/lexer.h"
+
+static void
+add_message(struct config *c, bool fatal, struct buf *text)
+{
+	struct config_private *priv = c->priv;
+	const char *copy = buf_failed(text) ? NULL
+					    : arena_copy(&priv->arena,
+						      text->data, text->len);
+
+	if (priv->n_messages == priv->room) {
+		size_t room = priv->room != 0 ? priv->room * 2 : 16;
+		struct config_message *more =
+			reallocarray(priv->messages, room, sizeof(*more));
+
+		if (more == NULL)
+			copy = NULL;
+		else {
+			priv->messages = more;
+			priv->room = room;
+		}
+	}
+	if (copy == NULL) {
+		config_no_memory(c);
+		return;
+	}
+	priv->messages[priv->n_messages++] =
+		(struct config_message){.fatal = fatal, .text = copy};
+}
+
+static void
+say(struct config *c, bool fatal, const char *where, const char *directive,
+	const char *format, va_list args)
+{
+	struct buf b = {0};
+
+	if (*where != '\0')
+		buf_printf(&b, "%s: ", where);
+	if (directive != NULL)
+		buf_printf(&b, "%s: ", directive);
+	buf_vprintf(&b, format, args);
+	add_message(c, fatal, &b);
+	buf_fini(&b);
+}
+
+void
+config_warn(struct config *c, const char *where, const char *directive,
+	const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(c, false, where, directive, format, args);
+	va_end(args);
+}
+
+void
+config_fail(struct config *c, const char *where, const char *directive,
+	const char *format, ...)
+{
+	va_list args;
+
+	if (c->priv->too_many)
+		return;
+	va_start(args, format);
+	say(c, true, where, directive, format, args);
+	va_end(args);
+	if (++c->priv->n_fatal < CONFIG_MISTAKES)
+		return;
+	c->priv->too_many = true;
+	config_warn(c, where, NULL,
+		"that makes %d mistakes; the rest is not read",
+		CONFIG_MISTAKES);
+}
+
+void
+config_no_memory(struct config *c)
+{
+	c->priv->no_memory = true;
+}
+
+const struct config_message *
+config_message(const struct config *c, size_t i)
+{
+	static const struct config_message no_memory = {
+		.fatal = true,
+		.text = "memory is short; the configuration could not be read",
+	};
+
+	if (i < c->priv->n_messages)
+		return &c->priv->messages[i];
+	if (i == c->priv->n_messages && c->priv->no_memory)
+		return &no_memory;
+	return NULL;
+}
+
+struct config_setting *
+config_setting_of(const struct config *c, const struct directive *row)
+{
+	return &c->priv->settings[directive_index(row)];
+}
+
+/* Room for one more element behind n, a power of two at a time.  NULL when
+ * memory is short. */
+static void *
+grow(struct config *c, const void *old, size_t n, size_t size)
+{
+	void *more;
+
+	if ((n & (n - 1)) != 0)
+		return (void *)(uintptr_t)old;
+	more = arena_alloc(&c->priv->arena, (n != 0 ? 2 * n : 1) * size);
+	if (more != NULL && n != 0)
+		memcpy(more, old, n * size);
+	return more;
+}
+
+static void
+add_listen(struct config *c, const struct config_listen *listen)
+{
+	struct config_listen *listens =
+		grow(c, c->listens, c->n_listens, sizeof(*listens));
+
+	if (listens == NULL) {
+		config_no_memory(c);
+		return;
+	}
+	listens[c->n_listens++] = *listen;
+	c->listens = listens;
+}
+
+static void
+add_access_log(struct config *c, const struct config_access_log *log,
+	const char *where)
+{
+	struct config_private *priv = c->priv;
+	size_t n = c->n_access_logs;
+	struct config_access_log *logs =
+		grow(c, c->access_logs, n, sizeof(*logs));
+	const char **wheres =
+		grow(c, priv->access_log_wheres, n, sizeof(*wheres));
+
+	if (logs == NULL || wheres == NULL) {
+		config_no_memory(c);
+		return;
+	}
+	logs[n] = *log;
+	wheres[n] = where;
+	c->access_logs = logs;
+	priv->access_log_wheres = wheres;
+	c->n_access_logs++;
+}
+
+/* Formats are told apart by their nickname, each with a source of its own. */
+static void
+add_nickname(struct config *c, enum config_source source,
+	const struct config_log_format *format)
+{
+	struct config_nickname *n = c->priv->nicknames;
+
+	while (n != NULL && strcasecmp(n->format.nickname, format->nickname))
+		n = n->next;
+	if (n == NULL) {
+		n = arena_alloc(&c->priv->arena, sizeof(*n));
+		if (n == NULL) {
+			config_no_memory(c);
+			return;
+		}
+		n->next = c->priv->nicknames;
+		c->priv->nicknames = n;
+	}
+	if (source < n->source)
+		return;
+	n->format = *format;
+	n->source = source;
+}
+
+static void
+store(struct config *c, enum config_source source,
+	const struct directive_input *in, const union directive_value *value)
+{
+	const struct directive *row = in->row;
+	struct config_setting *setting = config_setting_of(c, row);
+	bool stronger = source > setting->source;
+
+	if (row->type->storage == STORED_LOG_FORMATS) {
+		add_nickname(c, source, &value->log_format);
+		return;
+	}
+	if (source < setting->source)
+		return;
+	setting->source = source;
+	setting->where = in->where;
+	switch (row->type->storage) {
+	case STORED_LISTENS:
+		if (stronger)
+			c->n_listens = 0;
+		add_listen(c, &value->listen);
+		break;
+	case STORED_ACCESS_LOGS:
+		if (stronger)
+			c->n_access_logs = 0;
+		add_access_log(c, &value->access_log, in->where);
+		break;
+	case STORED_PLAIN:
+	case STORED_LOG_FORMATS:
+		memcpy((char *)c + row->offset, value, row->type->size);
+		break;
+	}
+	if (row->offset == offsetof(struct config, application))
+		c->priv->application_base = in->base;
+}
+
+void
+config_apply(struct config *c, enum config_source source,
+	const struct directive_input *in)
+{
+	union directive_value value;
+	struct err err = {0};
+	int rc;
+
+	memset(&value, 0, sizeof(value));
+	rc = in->row->type->parse(in, &value, &err);
+	if (rc == -ENOMEM)
+		config_no_memory(c);
+	else if (rc < 0)
+		config_fail(c, in->where, in->row->name, "%s", err.text);
+	else
+		store(c, source, in, &value);
+}
+
+void
+config_apply_text(struct config *c, enum config_source source,
+	const struct directive *row, const char *text, const char *where)
+{
+	struct arena *arena = &c->priv->arena;
+	struct lexer_words words = {.n = 1, .word = {text}};
+	struct err err = {0};
+	int rc = 0;
+
+	if (row->type->many_words)
+		rc = lexer_split(&words, text, arena, NULL, NULL, &err);
+	where = arena_copy(arena, where, strlen(where));
+	if (rc == -ENOMEM || where == NULL) {
+		config_no_memory(c);
+		return;
+	}
+	if (rc < 0) {
+		config_fail(c, where, row->name, "%s", err.text);
+		return;
+	}
+	config_apply(c, source,
+		&(struct directive_input){
+			.row = row,
+			.words = words.word,
+			.n = words.n,
+			.where = where,
+			.arena = arena,
+		});
+}
+
+void
+config_set(struct config *c, const char *directive, const char *value,
+	const char *where)
+{
+	const struct directive *row = directive_find(directive);
+
+	assert(row != NULL);
+	config_apply_text(c, CONFIG_FROM_COMMAND_LINE, row, value, where);
+}
+
+/* Defaults go the way of all other values, so a wrong one cannot exist. */
+static void
+apply_defaults(struct config *c)
+{
+	for (size_t i = 0; i < directive_count(); i++) {
+		const struct directive *row = directive_at(i);
+
+		if (row->initial != NULL)
+			config_apply_text(c, CONFIG_FROM_DEFAULT, row,
+				row->initial, "default");
+	}
+	assert(c->priv->n_messages == 0);
+}
+
+struct config *
+config_create(void)
+{
+	struct config *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->priv = calloc(1, sizeof(*c->priv));
+	if (c->priv == NULL) {
+		free(c);
+		return NULL;
+	}
+	c->priv->settings = arena_alloc(&c->priv->arena,
+		directive_count() * sizeof(struct config_setting));
+	if (c->priv->settings != NULL)
+		apply_defaults(c);
+	if (c->priv->settings == NULL || c->priv->no_memory) {
+		config_destroy(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+config_destroy(struct config *c)
+{
+	if (c == NULL)
+		return;
+	free(c->priv->messages);
+	arena_fini(&c->priv->arena);
+	free(c->priv);
+	free(c);
+}

@@ -1,0 +1,119 @@
+/*
+ * define.c - the names of Define, UnDefine and -D.  See define.h.
+ */
+#include "config/define.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_priv.h"
+
+static struct config_define *
+find(const struct config *c, struct str name)
+{
+	struct config_define *d = c->priv->defines;
+
+	while (d != NULL && !str_equal(name, str_of(d->name)))
+		d = d->next;
+	return d;
+}
+
+static bool
+is_name(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		char ch = name.p[i];
+
+		if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+			    (ch >= '0' && ch <= '9') || ch == '_' ||
+			    ch == '-' || ch == '.'))
+			return false;
+	}
+	return name.len > 0 && name.len < 80;
+}
+
+int
+define_add(struct config *c, struct str name, const char *value,
+	bool from_command_line)
+{
+	struct arena *arena = &c->priv->arena;
+	struct config_define *d = find(c, name);
+
+	if (!is_name(name))
+		return -EINVAL;
+	if (value != NULL) {
+		value = arena_copy(arena, value, strlen(value));
+		if (value == NULL)
+			return -ENOMEM;
+	}
+	if (d == NULL) {
+		d = arena_alloc(arena, sizeof(*d));
+		if (d == NULL)
+			return -ENOMEM;
+		d->name = arena_copy(arena, name.p, name.len);
+		if (d->name == NULL)
+			return -ENOMEM;
+		d->next = c->priv->defines;
+		c->priv->defines = d;
+	} else if (!from_command_line && d->from_command_line &&
+		   d->value != NULL) {
+		d->undefined = false;
+		return 0;
+	}
+	d->value = value;
+	d->undefined = false;
+	d->from_command_line = d->from_command_line || from_command_line;
+	return 0;
+}
+
+void
+define_remove(struct config *c, struct str name)
+{
+	struct config_define *d = find(c, name);
+
+	if (d != NULL)
+		d->undefined = true;
+}
+
+bool
+define_exists(const struct config *c, struct str name)
+{
+	const struct config_define *d = find(c, name);
+
+	return d != NULL && !d->undefined;
+}
+
+const char *
+define_value(void *config, struct str name)
+{
+	const struct config_define *d = find(config, name);
+	char text[80];
+
+	if (d != NULL && !d->undefined && d->value != NULL)
+		return d->value;
+	if (name.len >= sizeof(text))
+		return NULL;
+	memcpy(text, name.p, name.len);
+	text[name.len] = '\0';
+	return getenv(text);
+}
+
+int
+config_define(struct config *c, const char *name)
+{
+	const char *equals = strchr(name, '=');
+	struct str s = str_of(name);
+	int rc;
+
+	if (equals != NULL)
+		s.len = (size_t)(equals - name);
+	rc = define_add(c, s, equals != NULL ? equals + 1 : NULL, true);
+	if (rc == -EINVAL)
+		config_fail(c, "-D", NULL,
+			"\"%s\" is no name to define; letters, digits and "
+			"\"_\" are expected, as in \"-D NAME\" or "
+			"\"-D NAME=VALUE\"",
+			value_show(name).text);
+	return rc;
+}

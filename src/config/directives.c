@@ -1,0 +1,585 @@
+/*
+ * directives.c - THE TABLE: every directive, in the order of the manual.
+ *
+ * Change a directive here and it has changed in the file, on the command
+ * line, in the environment, in "wsgid -L" and for the child; the sample
+ * (etc/wsgid.conf) and the manual are held against this table by
+ * tools/check_directives.py.
+ */
+#include "config/directive.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "config/values.h"
+
+#define AT(member) offsetof(struct config, member)
+
+static const char *const mpms[] = {"prefork", "worker", NULL};
+static const char *const engines[] = {"auto", "io_uring", "epoll", NULL};
+static const char *const signal_styles[] = {"wsgid", "apache", NULL};
+static const char *const log_levels[] = {
+	"error", "warn", "notice", "info", "debug", NULL};
+
+enum {
+	/* Counts that Apache corrects when they are out of bounds, as rules.c
+	 * does, need only fit an int. */
+	COUNT_MAX = INT_MAX,
+	PROCESSES_MAX = 200000,
+};
+#define YEAR INT64_C(31536000000)
+
+static const struct directive table[] = {
+	/* ---- The network. ------------------------------------------- */
+	{
+		.name = "Listen",
+		.option = "--listen",
+		.short_option = "-b",
+		.other_option = "--bind",
+		.type = &value_listen,
+		.offset = AT(listens),
+		.initial = "127.0.0.1:8000",
+		.example = "127.0.0.1:8000",
+		.help = "Where to listen: [HOST:]PORT or unix:PATH [mode=0660] "
+			"[owner=NAME] [group=NAME]; may be repeated",
+	},
+	{
+		.name = "ListenBacklog",
+		.option = "--listen-backlog",
+		.type = &value_number,
+		.offset = AT(listen_backlog),
+		.initial = "511",
+		.example = "511",
+		.min = 1,
+		.max = 65535,
+		.help = "How many connections may wait to be accepted; the "
+			"kernel's net.core.somaxconn bounds it",
+	},
+	{
+		.name = "IoEngine",
+		.option = "--io-engine",
+		.type = &value_choice,
+		.offset = AT(io_engine),
+		.initial = "auto",
+		.example = "auto",
+		.words = engines,
+		.help = "How children wait for the network: auto, io_uring or "
+			"epoll; auto is io_uring where the kernel allows it",
+	},
+	/* ---- The processes. ----------------------------------------- */
+	{
+		.name = "MPM",
+		.option = "--mpm",
+		.type = &value_choice,
+		.offset = AT(mpm),
+		.initial = "prefork",
+		.example = "prefork",
+		.words = mpms,
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "What serves requests: prefork (processes of one "
+			"thread) or worker (processes of several threads)",
+	},
+	{
+		.name = "Processes",
+		.option = "--processes",
+		.short_option = "-w",
+		.other_option = "--workers",
+		.other_environment = "WEB_CONCURRENCY",
+		.type = &value_number,
+		.offset = AT(processes),
+		.example = "4",
+		.min = 1,
+		.max = PROCESSES_MAX,
+		.help = "Fix the pool at so many children, instead of letting "
+			"it grow and shrink",
+	},
+	{
+		.name = "Threads",
+		.option = "--threads",
+		.type = &value_number,
+		.offset = AT(threads),
+		.initial = "1",
+		.example = "1",
+		.min = 1,
+		.max = 20000,
+		.help = "Threads of each child; more than one needs MPM worker",
+	},
+	{
+		.name = "StartServers",
+		.option = "--start-servers",
+		.type = &value_auto_number,
+		.offset = AT(start_servers),
+		.initial = "auto",
+		.example = "4",
+		.max = COUNT_MAX,
+		.help = "Children to begin with; auto is one for each CPU",
+	},
+	{
+		.name = "MinSpareServers",
+		.option = "--min-spare-servers",
+		.type = &value_number,
+		.offset = AT(min_spare_servers),
+		.initial = "1",
+		.example = "1",
+		.max = COUNT_MAX,
+		.help = "Start children when fewer than these are idle",
+	},
+	{
+		.name = "MaxSpareServers",
+		.option = "--max-spare-servers",
+		.type = &value_auto_number,
+		.offset = AT(max_spare_servers),
+		.initial = "auto",
+		.example = "10",
+		.max = COUNT_MAX,
+		.help = "Retire children when more than these are idle; auto "
+			"is the CPUs, and more than MinSpareServers",
+	},
+	{
+		.name = "MaxRequestWorkers",
+		.alias = "MaxClients",
+		.option = "--max-request-workers",
+		.type = &value_auto_number,
+		.offset = AT(max_request_workers),
+		.initial = "auto",
+		.example = "16",
+		.max = COUNT_MAX,
+		.help = "How many requests run at the same time at most; auto "
+			"is four for each CPU",
+	},
+	{
+		.name = "ServerLimit",
+		.option = "--server-limit",
+		.type = &value_auto_number,
+		.offset = AT(server_limit),
+		.initial = "auto",
+		.example = "256",
+		.max = COUNT_MAX,
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "To what MaxRequestWorkers can be raised without a "
+			"restart; auto is 256 or MaxRequestWorkers",
+	},
+	{
+		.name = "MaxConnectionsPerChild",
+		.alias = "MaxRequestsPerChild",
+		.option = "--max-connections-per-child",
+		.type = &value_number,
+		.offset = AT(max_connections_per_child),
+		.initial = "0",
+		.example = "10000",
+		.max = COUNT_MAX,
+		.help = "Replace a child after so many connections; 0 is never",
+	},
+	{
+		.name = "GracefulShutdownTimeout",
+		.option = "--graceful-shutdown-timeout",
+		.type = &value_time,
+		.offset = AT(graceful_shutdown_timeout),
+		.initial = "30s",
+		.example = "30s",
+		.max = YEAR,
+		.help = "How long a graceful stop waits for requests that are "
+			"running; 0 is as long as they take",
+	},
+	{
+		.name = "WorkerDrainTimeout",
+		.option = "--worker-drain-timeout",
+		.type = &value_time,
+		.offset = AT(worker_drain_timeout),
+		.initial = "60s",
+		.example = "60s",
+		.max = YEAR,
+		.help = "How long a child that is being replaced may finish "
+			"its "
+			"requests; 0 is as long as they take",
+	},
+	{
+		.name = "StartupTimeout",
+		.option = "--startup-timeout",
+		.type = &value_time,
+		.offset = AT(startup_timeout),
+		.initial = "60s",
+		.example = "60s",
+		.max = YEAR,
+		.help = "How long a child may take until the application is "
+			"imported; 0 is no limit",
+	},
+	{
+		.name = "SignalStyle",
+		.option = "--signal-style",
+		.type = &value_choice,
+		.offset = AT(signal_style),
+		.initial = "wsgid",
+		.example = "wsgid",
+		.words = signal_styles,
+		.help = "What signals mean: wsgid (TERM stops gracefully) or "
+			"apache (Apache's own meaning)",
+	},
+	{
+		.name = "User",
+		.option = "--user",
+		.type = &value_text,
+		.offset = AT(user),
+		.example = "www-data",
+		.help = "Who runs the children when started as root; else "
+			"$SUDO_USER, www-data or nobody",
+	},
+	{
+		.name = "Group",
+		.option = "--group",
+		.type = &value_text,
+		.offset = AT(group),
+		.example = "www-data",
+		.help = "The group of the children; else the one of User",
+	},
+	{
+		.name = "AllowRoot",
+		.option = "--allow-root",
+		.type = &value_flag,
+		.offset = AT(allow_root),
+		.initial = "Off",
+		.example = "On",
+		.help = "Let the application run as root when User says so",
+	},
+	{
+		.name = "RunDirectory",
+		.option = "--run-directory",
+		.type = &value_path,
+		.offset = AT(run_directory),
+		.example = "/run/wsgid",
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "For the pid file, the control socket and the "
+			"scoreboard; else $RUNTIME_DIRECTORY or /run/wsgid",
+	},
+	{
+		.name = "PidFile",
+		.option = "--pid-file",
+		.type = &value_path,
+		.offset = AT(pid_file),
+		.example = "/run/wsgid/wsgid.pid",
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "The file that names the master's process; else "
+			"NAME.pid in RunDirectory",
+	},
+	/* ---- HTTP. -------------------------------------------------- */
+	{
+		.name = "Timeout",
+		.option = "--timeout",
+		.type = &value_time,
+		.offset = AT(timeout),
+		.initial = "60s",
+		.example = "60s",
+		.min = 1,
+		.max = YEAR,
+		.help = "How long a client may send or take nothing within a "
+			"request",
+	},
+	{
+		.name = "KeepAlive",
+		.option = "--keep-alive",
+		.type = &value_flag,
+		.offset = AT(keep_alive),
+		.initial = "On",
+		.example = "On",
+		.help = "Serve more than one request on a connection",
+	},
+	{
+		.name = "KeepAliveTimeout",
+		.option = "--keep-alive-timeout",
+		.type = &value_time,
+		.offset = AT(keep_alive_timeout),
+		.initial = "75s",
+		.example = "75s",
+		.min = 1,
+		.max = YEAR,
+		.help = "How long a connection may wait for its next request; "
+			"it costs no worker meanwhile",
+	},
+	{
+		.name = "MaxKeepAliveRequests",
+		.option = "--max-keep-alive-requests",
+		.type = &value_number,
+		.offset = AT(max_keep_alive_requests),
+		.initial = "0",
+		.example = "1000",
+		.max = COUNT_MAX,
+		.help = "Close a connection after so many requests; 0 is never",
+	},
+	{
+		.name = "LimitRequestLine",
+		.option = "--limit-request-line",
+		.type = &value_bytes,
+		.offset = AT(limit_request_line),
+		.initial = "8190",
+		.example = "8190",
+		.min = 256,
+		.max = 65536,
+		.help = "Bytes of a request line; a longer one is answered 414",
+	},
+	{
+		.name = "LimitRequestFields",
+		.option = "--limit-request-fields",
+		.type = &value_number,
+		.offset = AT(limit_request_fields),
+		.initial = "100",
+		.example = "100",
+		.max = 1000,
+		.help = "Header fields of a request; more are answered 431; 0 "
+			"is as many as there is room for",
+	},
+	{
+		.name = "LimitRequestFieldSize",
+		.option = "--limit-request-field-size",
+		.type = &value_bytes,
+		.offset = AT(limit_request_field_size),
+		.initial = "8190",
+		.example = "8190",
+		.min = 256,
+		.max = 65536,
+		.help = "Bytes of one header field; a longer one is answered "
+			"431",
+	},
+	{
+		.name = "LimitRequestBody",
+		.option = "--limit-request-body",
+		.type = &value_size,
+		.offset = AT(limit_request_body),
+		.initial = "1g",
+		.example = "100m",
+		.help = "Bytes of a request body; more are answered 413; 0 is "
+			"no limit, 1g is Apache's default",
+	},
+	{
+		.name = "RequestBodyBuffer",
+		.option = "--request-body-buffer",
+		.type = &value_size,
+		.offset = AT(request_body_buffer),
+		.initial = "1m",
+		.example = "1m",
+		.max = INT64_C(1) << 30,
+		.help = "Bytes of a request body that are collected before the "
+			"application runs",
+	},
+	/* ---- The application. --------------------------------------- */
+	{
+		.name = "WSGIApplication",
+		.option = "--application",
+		.other_environment = "WSGI_APP",
+		.type = &value_text,
+		.offset = AT(application),
+		.example = "package.module:callable",
+		.help = "The application: package.module[:callable], "
+			"package.module:factory() or the path of a script",
+	},
+	{
+		.name = "WSGICallableObject",
+		.option = "--callable-object",
+		.type = &value_text,
+		.offset = AT(callable_object),
+		.initial = "application",
+		.example = "application",
+		.help = "The callable's name where WSGIApplication gives none",
+	},
+	{
+		.name = "ChDir",
+		.option = "--chdir",
+		.type = &value_path,
+		.offset = AT(directory),
+		.example = "/srv/site",
+		.help = "The directory to run in and to look the application "
+			"up "
+			"from; else where wsgid was started",
+	},
+	{
+		.name = "WSGIPythonHome",
+		.option = "--python-home",
+		.type = &value_path,
+		.offset = AT(python_home),
+		.example = "/srv/site/venv",
+		.help = "A virtual environment, or another installation of the "
+			"same Python",
+	},
+	{
+		.name = "WSGIPythonPath",
+		.option = "--python-path",
+		.type = &value_path_list,
+		.offset = AT(python_path),
+		.example = "/srv/site/lib:/srv/lib",
+		.help = "Directories to import from before all others, "
+			"separated by colons",
+	},
+	/* ---- Logs. -------------------------------------------------- */
+	{
+		.name = "ErrorLog",
+		.option = "--error-log",
+		.type = &value_log_target,
+		.offset = AT(error_log),
+		.initial = "-",
+		.example = "/var/log/wsgid/error.log",
+		.help = "The file of the error log; - is standard error",
+	},
+	{
+		.name = "LogLevel",
+		.option = "--log-level",
+		.type = &value_choice,
+		.offset = AT(log_level),
+		.initial = "notice",
+		.example = "info",
+		.min = LOG_LEVEL_ERROR,
+		.words = log_levels,
+		.help = "What the error log is told: error, warn, notice, info "
+			"or debug",
+	},
+	{
+		.name = "LogFormat",
+		.option = "--log-format",
+		.type = &value_log_format,
+		.example = "\"%h %t \\\"%r\\\" %>s %D\" brief",
+		.help = "Give a format of CustomLog a nickname; common and "
+			"combined exist; may be repeated",
+	},
+	{
+		.name = "CustomLog",
+		.option = "--custom-log",
+		.other_option = "--access-log",
+		.type = &value_access_log,
+		.offset = AT(access_logs),
+		.example = "/var/log/wsgid/access.log combined",
+		.help = "An access log: a file or - (standard output), and a "
+			"format or nickname, else combined; may be repeated",
+	},
+	/* ---- For children. ------------------------------------------ */
+	{
+		.name = "InstanceName",
+		.where = DIRECTIVE_DUMPED,
+		.type = &value_text,
+		.offset = AT(name),
+		.example = "wsgid",
+		.help = "The name that the master has settled on",
+	},
+	{
+		.name = "InstanceFile",
+		.where = DIRECTIVE_DUMPED,
+		.type = &value_text,
+		.offset = AT(file),
+		.example = "/etc/wsgid/wsgid.conf",
+		.help = "The file that the master has read",
+	},
+};
+
+size_t
+directive_count(void)
+{
+	return ARRAY_LEN(table);
+}
+
+const struct directive *
+directive_at(size_t i)
+{
+	return i < ARRAY_LEN(table) ? &table[i] : NULL;
+}
+
+size_t
+directive_index(const struct directive *row)
+{
+	return (size_t)(row - table);
+}
+
+const struct directive *
+directive_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strcasecmp(table[i].name, name) == 0 ||
+			(table[i].alias != NULL &&
+				strcasecmp(table[i].alias, name) == 0))
+			return &table[i];
+	return NULL;
+}
+
+const struct directive *
+directive_find_option(struct str option)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (option.len > 0 &&
+			(str_equal(option, str_of(table[i].option)) ||
+				str_equal(option,
+					str_of(table[i].short_option)) ||
+				str_equal(
+					option, str_of(table[i].other_option))))
+			return &table[i];
+	return NULL;
+}
+
+/* Does "MAX_CLIENTS" follow from "--max-clients"? */
+static bool
+environment_follows(struct str name, const char *option)
+{
+	if (option == NULL || strlen(option) != name.len + 2)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = option[i + 2];
+
+		if (c == '-')
+			c = '_';
+		else if (c >= 'a' && c <= 'z')
+			c = (char)(c - 'a' + 'A');
+		if (c != name.p[i])
+			return false;
+	}
+	return true;
+}
+
+const struct directive *
+directive_find_environment(struct str name, bool *primary)
+{
+	static const struct str prefix = {"WSGID_", 6};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct str rest = {name.p + prefix.len, 0};
+
+		if (str_equal(name, str_of(table[i].other_environment)) &&
+			name.len > 0) {
+			*primary = false;
+			return &table[i];
+		}
+		if (name.len <= prefix.len ||
+			memcmp(name.p, prefix.p, prefix.len) != 0)
+			continue;
+		rest.len = name.len - prefix.len;
+		if (environment_follows(rest, table[i].option)) {
+			*primary = true;
+			return &table[i];
+		}
+	}
+	return NULL;
+}
+
+const struct directive *
+directive_of(size_t offset)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].offset == offset &&
+			table[i].type != &value_log_format)
+			return &table[i];
+	return NULL;
+}
+
+int
+directive_environment(const struct directive *row, struct buf *out)
+{
+	buf_add_text(out, "WSGID_");
+	for (const char *p = row->option + 2; *p != '\0'; p++) {
+		char c = *p;
+
+		if (c == '-')
+			c = '_';
+		else if (c >= 'a' && c <= 'z')
+			c = (char)(c - 'a' + 'A');
+		buf_add_char(out, c);
+	}
+	return buf_failed(out) ? -ENOMEM : 0;
+}

@@ -1,0 +1,125 @@
+/*
+ * foreign.c - what to do without a directive that wsgid does not have.
+ *
+ * An administrator comes from somewhere: a name of Apache's, mod_wsgi's,
+ * gunicorn's or uWSGI's gets the sentence that leads on.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "config/directive.h"
+
+struct foreign {
+	const char *name; /* "SSL*" stands for all that begin so */
+	const char *advice;
+};
+
+static const struct foreign foreigners[] = {
+	/* mod_wsgi's. */
+	{"WSGIScriptAlias", "wsgid serves one application at /; name it with "
+			    "WSGIApplication"},
+	{"WSGIScriptAliasMatch", "wsgid serves one application at /; name it "
+				 "with WSGIApplication"},
+	{"WSGIDaemonProcess",
+		"wsgid has one pool of processes; its size is Processes or "
+		"MaxRequestWorkers, its user User, its Python WSGIPythonHome"},
+	{"WSGIProcessGroup", "wsgid has one pool of processes; leave it out"},
+	{"WSGIApplicationGroup",
+		"every child runs the main interpreter; leave it out"},
+	{"WSGIImportScript",
+		"the application is always imported before the first request; "
+		"leave it out"},
+	{"WSGIPassAuthorization",
+		"HTTP_AUTHORIZATION is always passed; leave it out"},
+	{"WSGIRestrictEmbedded", "there is no embedded mode; leave it out"},
+	{"WSGIRestrictStdin", "standard input is always empty; leave it out"},
+	{"WSGIRestrictStdout",
+		"standard output goes to the error log; leave it out"},
+	{"WSGIRestrictSignal", "signals belong to wsgid; leave it out"},
+	{"WSGILazyInitialization",
+		"Python is always initialised in the child; leave it out"},
+	{"WSGIChunkedRequest", "chunked requests are always read; leave it "
+			       "out"},
+	{"WSGIScriptReloading",
+		"wsgid reloads when it is told to (signal HUP or USR1); leave "
+		"it out"},
+	{"WSGIAcceptMutex", "wsgid needs no accept mutex; leave it out"},
+	{"WSGISocketPrefix", "sockets are in RunDirectory"},
+	/* Apache's. */
+	{"ThreadsPerChild", "threads need MPM worker, which is not available "
+			    "yet; processes are MaxRequestWorkers"},
+	{"ThreadLimit", "threads need MPM worker, which is not available yet"},
+	{"MinSpareThreads", "with MPM prefork it is MinSpareServers"},
+	{"MaxSpareThreads", "with MPM prefork it is MaxSpareServers"},
+	{"TransferLog", "write CustomLog, with the format common"},
+	{"ServerRoot", "relative paths begin at the directory of the file "
+		       "that they are written in"},
+	{"ServerName", "the Host field of the request names the server; leave "
+		       "it out"},
+	{"ServerAlias", "the Host field of the request names the server; leave "
+			"it out"},
+	{"ServerAdmin", "leave it out"},
+	{"DocumentRoot", "wsgid serves no files; let the application or a "
+			 "proxy do it"},
+	{"DirectoryIndex", "wsgid serves no files; let the application or a "
+			   "proxy do it"},
+	{"Alias", "wsgid serves no files; let the application or a proxy do "
+		  "it"},
+	{"ScriptAlias", "wsgid runs no CGI programs; leave it out"},
+	{"LoadModule", "wsgid has no modules; leave it out"},
+	{"LockFile", "wsgid needs no lock file; leave it out"},
+	{"AcceptMutex", "wsgid needs no accept mutex; leave it out"},
+	{"Mutex", "wsgid needs no accept mutex; leave it out"},
+	{"ScoreBoardFile", "the scoreboard is in RunDirectory"},
+	{"HostnameLookups", "names of clients are never looked up; leave it "
+			    "out"},
+	{"ErrorDocument", "error pages are the business of the application or "
+			  "a proxy"},
+	{"Header", "response headers are the business of the application or a "
+		   "proxy"},
+	{"RequestHeader", "request headers are the business of a proxy"},
+	{"Require", "access control is the business of the application or a "
+		    "proxy"},
+	{"SetEnv", "set the variable in wsgid's own environment (systemd: "
+		   "Environment=)"},
+	{"PassEnv", "the application sees wsgid's environment; leave it out"},
+	{"SSL*", "wsgid speaks no TLS; let a proxy do it"},
+	{"Rewrite*", "wsgid rewrites no URLs; let the application or a proxy "
+		     "do it"},
+	{"Proxy*", "wsgid is no proxy"},
+	/* gunicorn's and uWSGI's. */
+	{"bind", "write Listen"},
+	{"backlog", "write ListenBacklog"},
+	{"workers", "write Processes"},
+	{"max_requests", "write MaxConnectionsPerChild, which counts "
+			 "connections"},
+	{"http", "write Listen"},
+	{"http-socket", "write Listen"},
+	{"socket", "write Listen; wsgid speaks HTTP, not the uwsgi protocol"},
+	{"wsgi-file", "write WSGIApplication"},
+	{"module", "write WSGIApplication"},
+	{"virtualenv", "write WSGIPythonHome"},
+	{"venv", "write WSGIPythonHome"},
+	{"python-path", "write WSGIPythonPath"},
+	{"uid", "write User"},
+	{"gid", "write Group"},
+};
+
+static bool
+is_called(const struct foreign *f, const char *name)
+{
+	size_t len = strlen(f->name);
+
+	if (f->name[len - 1] == '*')
+		return strncasecmp(f->name, name, len - 1) == 0;
+	return strcasecmp(f->name, name) == 0;
+}
+
+const char *
+directive_foreign(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(foreigners); i++)
+		if (is_called(&foreigners[i], name))
+			return foreigners[i].advice;
+	return NULL;
+}

@@ -1,0 +1,125 @@
+/*
+ * nearest.c - "did you mean ...?"  See nearest.h.
+ */
+#include "config/nearest.h"
+
+#include <string.h>
+
+#include "config/directive.h"
+
+enum { WORD = 64 }; /* longer words have no neighbours */
+
+static char
+fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* How many letters to add, drop, change or swap with a neighbour; letters of
+ * either case are the same. */
+static unsigned
+distance(const char *a, const char *b)
+{
+	size_t a_len = strlen(a), b_len = strlen(b);
+	unsigned rows[3][WORD + 1];
+
+	if (a_len > WORD || b_len > WORD)
+		return WORD;
+	for (unsigned j = 0; j <= b_len; j++)
+		rows[0][j] = j;
+	for (unsigned i = 1; i <= a_len; i++) {
+		unsigned *now = rows[i % 3], *last = rows[(i + 2) % 3];
+		const unsigned *before = rows[(i + 1) % 3];
+
+		now[0] = i;
+		for (unsigned j = 1; j <= b_len; j++) {
+			bool same = fold(a[i - 1]) == fold(b[j - 1]);
+
+			now[j] = least(last[j - 1] + !same,
+				least(last[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && !same &&
+				fold(a[i - 1]) == fold(b[j - 2]) &&
+				fold(a[i - 2]) == fold(b[j - 1]))
+				now[j] = least(now[j], before[j - 2] + 1);
+		}
+	}
+	return rows[a_len % 3][b_len];
+}
+
+/* Slips are few in a short word; beyond that it is another word. */
+struct nearest
+nearest_begin(const char *wanted)
+{
+	return (struct nearest){
+		.wanted = wanted,
+		.distance = 2 + (unsigned)strlen(wanted) / 5,
+	};
+}
+
+bool
+nearest_consider(struct nearest *n, const char *candidate)
+{
+	unsigned d;
+
+	if (candidate == NULL)
+		return false;
+	d = distance(n->wanted, candidate);
+	if (d >= n->distance)
+		return false;
+	n->distance = d;
+	n->best = candidate;
+	return true;
+}
+
+const char *
+directive_nearest(const char *name)
+{
+	static const char *const syntax[] = {
+		"Include", "IncludeOptional", "Define", "UnDefine"};
+	struct nearest s = nearest_begin(name);
+
+	for (size_t i = 0; i < directive_count(); i++)
+		if (directive_at(i)->where == DIRECTIVE_SERVER)
+			nearest_consider(&s, directive_at(i)->name);
+	for (size_t i = 0; i < ARRAY_LEN(syntax); i++)
+		nearest_consider(&s, syntax[i]);
+	return s.best;
+}
+
+const char *
+directive_nearest_option(const char *option)
+{
+	struct nearest s = nearest_begin(option);
+
+	for (size_t i = 0; i < directive_count(); i++) {
+		nearest_consider(&s, directive_at(i)->option);
+		nearest_consider(&s, directive_at(i)->other_option);
+	}
+	return s.best;
+}
+
+const struct directive *
+directive_nearest_environment(const char *name)
+{
+	const struct directive *best = NULL;
+	struct nearest s = nearest_begin(name);
+
+	for (size_t i = 0; i < directive_count(); i++) {
+		const struct directive *row = directive_at(i);
+		struct buf b = {0};
+
+		if (row->option == NULL)
+			continue;
+		directive_environment(row, &b);
+		if (nearest_consider(&s, buf_text(&b)))
+			best = row;
+		buf_fini(&b);
+	}
+	return best;
+}

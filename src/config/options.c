@@ -1,0 +1,213 @@
+/*
+ * options.c - directives from the command line and from the environment.
+ *
+ * An option's name is unambiguous or it is none: no abbreviations, which
+ * change their meaning when a directive is added.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "config/config_priv.h"
+
+/* An option as it was written, taken apart. */
+struct option {
+	struct str name;   /* "--bind", "-b" */
+	const char *value; /* attached to it, or NULL */
+	bool negated;      /* "--no-keep-alive" */
+	const struct directive *row;
+};
+
+/* "-b", "-bVALUE". */
+static bool
+find_short(struct option *o, const char *text)
+{
+	o->name = (struct str){text, 2};
+	o->value = text[2] != '\0' ? text + 2 : NULL;
+	o->row = directive_find_option(o->name);
+	return o->row != NULL;
+}
+
+/* "--bind", "--bind=VALUE", "--no-keep-alive". */
+static bool
+find_long(struct option *o, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	char positive[64];
+
+	o->name = str_of(text);
+	if (equals != NULL) {
+		o->name.len = (size_t)(equals - text);
+		o->value = equals + 1;
+	}
+	o->row = directive_find_option(o->name);
+	if (o->row != NULL)
+		return true;
+	if (o->name.len < 6 || o->name.len >= sizeof(positive) ||
+		strncmp(text, "--no-", 5) != 0)
+		return false;
+	memcpy(positive, "--", 2);
+	memcpy(positive + 2, text + 5, o->name.len - 5);
+	o->row = directive_find_option((struct str){positive, o->name.len - 3});
+	o->negated = true;
+	return o->row != NULL && o->row->type->is_flag;
+}
+
+static bool
+is_on_or_off(const char *text)
+{
+	return text != NULL &&
+	       (strcasecmp(text, "on") == 0 || strcasecmp(text, "off") == 0);
+}
+
+/* The value of a flag's option; it takes the next word only if that can be
+ * nothing else. */
+static const char *
+flag_value(struct config *c, const struct option *o, const char *where,
+	char *const *argv, int *index)
+{
+	if (o->negated && o->value != NULL) {
+		config_fail(c, where, o->row->name,
+			"an option that begins with --no- has no value");
+		return NULL;
+	}
+	if (o->negated)
+		return "Off";
+	if (o->value != NULL)
+		return o->value;
+	if (is_on_or_off(argv[*index]))
+		return argv[(*index)++];
+	return "On";
+}
+
+static const char *
+option_value(struct config *c, const struct option *o, const char *where,
+	char *const *argv, int *index)
+{
+	const char *next = argv[*index];
+
+	if (o->row->type->is_flag)
+		return flag_value(c, o, where, argv, index);
+	if (o->value != NULL)
+		return o->value;
+	if (next != NULL && strncmp(next, "--", 2) != 0) {
+		++*index;
+		return next;
+	}
+	config_fail(c, where, o->row->name,
+		"the option needs a value, as in \"%s %s\"%s", where,
+		o->row->example,
+		next != NULL ? "; what follows is the next option" : "");
+	return NULL;
+}
+
+int
+config_read_option(struct config *c, int argc, char *const *argv, int *index)
+{
+	const char *text = *index < argc ? argv[*index] : "";
+	struct option o = {0};
+	const char *value;
+	char where[64];
+
+	if (text[0] != '-' || text[1] == '\0')
+		return 0;
+	if (!(text[1] == '-' ? find_long(&o, text) : find_short(&o, text)))
+		return 0;
+	++*index;
+	memcpy(where, o.name.p, o.name.len); /* a name of the table */
+	where[o.name.len] = '\0';
+	value = option_value(c, &o, where, argv, index);
+	if (value != NULL)
+		config_apply_text(
+			c, CONFIG_FROM_COMMAND_LINE, o.row, value, where);
+	return 1;
+}
+
+const char *
+config_nearest_option(const char *option)
+{
+	char name[64];
+	size_t len = strcspn(option, "=");
+
+	if (len >= sizeof(name) || strncmp(option, "--", 2) != 0)
+		return NULL;
+	memcpy(name, option, len);
+	name[len] = '\0';
+	return directive_nearest_option(name);
+}
+
+/* A list with commas is applied element by element. */
+static void
+apply_list(struct config *c, enum config_source source,
+	const struct directive *row, const char *value, const char *where)
+{
+	struct str list = str_of(value);
+
+	while (list.p != NULL) {
+		struct str element = str_next_element(&list);
+		const char *copy =
+			arena_copy(&c->priv->arena, element.p, element.len);
+
+		if (copy == NULL)
+			config_no_memory(c);
+		else if (*copy != '\0')
+			config_apply_text(c, source, row, copy, where);
+	}
+}
+
+static void
+apply_variable(struct config *c, const struct directive *row, bool primary,
+	const char *value, const char *where)
+{
+	enum config_source source = primary ? CONFIG_FROM_ENVIRONMENT
+					    : CONFIG_FROM_FOREIGN_ENVIRONMENT;
+
+	/* Compose files and the like set a variable to nothing where they
+	 * mean not to set it. */
+	if (*value == '\0')
+		return;
+	if (row->type->commas)
+		apply_list(c, source, row, value, where);
+	else
+		config_apply_text(c, source, row, value, where);
+}
+
+static void
+unknown_variable(struct config *c, const char *name)
+{
+	const struct directive *row = directive_nearest_environment(name);
+	struct buf b = {0};
+
+	if (row != NULL)
+		directive_environment(row, &b);
+	config_warn(c, value_show(name).text, NULL,
+		"no directive has this environment variable%s%s%s",
+		row != NULL ? "; did you mean " : "", buf_text(&b),
+		row != NULL ? "?" : "");
+	buf_fini(&b);
+}
+
+void
+config_read_environment(struct config *c, char *const *env)
+{
+	for (; *env != NULL; env++) {
+		const char *equals = strchr(*env, '=');
+		const struct directive *row;
+		const char *name;
+		struct str s;
+		bool primary;
+
+		if (equals == NULL)
+			continue;
+		s = (struct str){*env, (size_t)(equals - *env)};
+		row = directive_find_environment(s, &primary);
+		if (row == NULL && strncmp(*env, "WSGID_", 6) != 0)
+			continue;
+		name = arena_copy(&c->priv->arena, s.p, s.len);
+		if (name == NULL)
+			config_no_memory(c);
+		else if (row == NULL)
+			unknown_variable(c, name);
+		else
+			apply_variable(c, row, primary, equals + 1, name);
+	}
+}

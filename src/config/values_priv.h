@@ -1,0 +1,13 @@
+/*
+ * values_priv.h - what the files about values share.
+ */
+#ifndef WSGID_CONFIG_VALUES_PRIV_H
+#define WSGID_CONFIG_VALUES_PRIV_H
+
+#include "config/values.h"
+
+/* Are there as many words as the directive takes, and each fit to be one? */
+int value_check_words(const struct directive_input *in, size_t least,
+	size_t most, struct err *err);
+
+#endif
