@@ -150,13 +150,13 @@ make_board_in(struct scoreboard *s, const char *dir, const char *name)
 	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir < 0)
 		return -errno;
+	scoreboard_file_sweep(s->dir, s->name);
 	s->fd = scoreboard_file_create(s->dir, s->name, s->layout.board_size);
 	if (s->fd < 0)
 		return s->fd;
 	rc = map_board(s);
 	if (rc == 0) {
 		fill_in(s, name);
-		scoreboard_file_sweep(s->dir, s->name);
 		rc = scoreboard_file_publish(s->dir, s->name);
 	}
 	if (rc < 0)
