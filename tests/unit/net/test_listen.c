@@ -1,0 +1,646 @@
+/*
+ * test_listen.c - listeners on loopback, kernel-chosen ports and files of a
+ * directory of our own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "net/address.h"
+#include "net/listen.h"
+
+static const struct listen_options options = {
+	.mode = 0666, .owner = (uid_t)-1, .group = (gid_t)-1};
+
+struct place {
+	char dir[64], text[128];
+	const char *path; /* within text */
+};
+
+static int
+make_place(void **state)
+{
+	static struct place p;
+
+	strcpy(p.dir, "/tmp/test_listen.XXXXXX");
+	if (mkdtemp(p.dir) == NULL || chmod(p.dir, 0755) < 0)
+		return -1;
+	snprintf(p.text, sizeof(p.text), "unix:%s/x.sock", p.dir);
+	p.path = p.text + strlen("unix:");
+	*state = &p;
+	return 0;
+}
+
+static int
+remove_place(void **state)
+{
+	struct place *p = *state;
+
+	unlink(p->path);
+	rmdir(p->path);
+	return rmdir(p->dir);
+}
+
+static struct address
+parse(const char *text)
+{
+	struct address a;
+	struct err err = {0};
+
+	if (address_parse(&a, 1, text, &err) != 1)
+		fail_msg("%s", err.text);
+	return a;
+}
+
+static struct listener
+must_open(const char *text)
+{
+	struct address a = parse(text);
+	struct listener l;
+	struct err err = {0};
+
+	if (listen_open(&l, &a, &options, &err) != 0)
+		fail_msg("%s", err.text);
+	return l;
+}
+
+static int
+try_open(const char *text, struct err *err)
+{
+	struct address a = parse(text);
+	struct listener l;
+	int rc = listen_open(&l, &a, &options, err);
+
+	if (rc == 0)
+		listen_close(&l);
+	return rc;
+}
+
+static int
+connect_to(const struct address *a)
+{
+	int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	if (connect(fd, &a->any, a->len) < 0) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+static int
+option_of(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+static bool
+has_ipv6(void)
+{
+	struct address a = parse("[::1]:0");
+	AUTO_CLOSE int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	return fd >= 0 && bind(fd, &a.any, a.len) == 0;
+}
+
+static void
+test_what_a_listener_has_its_connections_have(void **state)
+{
+	struct listener l = must_open("127.0.0.1:0");
+	int client = connect_to(&l.address), fd;
+
+	(void)state;
+	assert_true(client >= 0);
+	fd = accept4(l.fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(fcntl(l.fd, F_GETFD), FD_CLOEXEC);
+	assert_false(fcntl(l.fd, F_GETFL) & O_NONBLOCK);
+	close(fd);
+	close(client);
+	listen_close(&l);
+	assert_int_equal(l.fd, -1);
+}
+
+static void
+test_port_0_becomes_a_number(void **state)
+{
+	struct listener l = must_open("127.0.0.1:0");
+
+	(void)state;
+	assert_int_not_equal(address_port(&l.address), 0);
+	listen_close(&l);
+}
+
+static void
+test_one_socket_serves_both_families(void **state)
+{
+	struct listener l = must_open("0");
+	struct address v4 = parse("127.0.0.1:1"), v6 = parse("[::1]:1"), peer;
+	char host[ADDRESS_TEXT];
+	int client, fd;
+
+	(void)state;
+	if (!has_ipv6())
+		skip();
+	v4.in4.sin_port = v6.in6.sin6_port = l.address.in6.sin6_port;
+	client = connect_to(&v6);
+	assert_true(client >= 0);
+	close(client);
+	fd = accept(l.fd, NULL, NULL);
+	close(fd);
+
+	client = connect_to(&v4);
+	assert_true(client >= 0);
+	peer.len = sizeof(peer.un);
+	fd = accept(l.fd, &peer.any, &peer.len);
+	assert_int_equal(peer.any.sa_family, AF_INET6);
+	address_host(&peer, host);
+	assert_string_equal(host, "127.0.0.1");
+	close(fd);
+	close(client);
+	listen_close(&l);
+}
+
+static void
+test_a_port_in_use_names_the_program(void **state)
+{
+	struct listener l;
+	int to_us[2], to_them[2], status;
+	char text[64], pid_text[32], byte;
+	struct err err = {0};
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(to_us), 0);
+	assert_int_equal(pipe(to_them), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct listener theirs = must_open("127.0.0.1:0");
+
+		close(to_them[1]);
+		(void)!write(to_us[1], &theirs, sizeof(theirs));
+		(void)!read(to_them[0], &byte, 1);
+		_exit(0);
+	}
+	close(to_them[0]);
+	assert_int_equal(read(to_us[0], &l, sizeof(l)), sizeof(l));
+	snprintf(pid_text, sizeof(pid_text), "(pid %d)", (int)pid);
+
+	snprintf(text, sizeof(text), "127.0.0.1:%d", address_port(&l.address));
+	assert_int_equal(try_open(text, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, pid_text));
+	assert_non_null(strstr(err.text, "in use by "));
+
+	/* All addresses are in the way of one. */
+	snprintf(text, sizeof(text), "%d", address_port(&l.address));
+	assert_int_equal(try_open(text, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, pid_text));
+
+	close(to_them[1]);
+	waitpid(pid, &status, 0);
+	close(to_us[0]);
+	close(to_us[1]);
+}
+
+static void
+test_two_listeners_of_ours_in_one_place_are_told(void **state)
+{
+	struct listener l = must_open("0");
+	struct err err = {0};
+	char text[64];
+
+	(void)state;
+	snprintf(text, sizeof(text), "0.0.0.0:%d", address_port(&l.address));
+	assert_int_equal(try_open(text, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, "another Listen of this server"));
+	listen_close(&l);
+}
+
+static void
+test_an_address_of_another_machine_is_told(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(try_open("192.0.2.1:0", &err), -EADDRNOTAVAIL);
+	assert_non_null(strstr(err.text, "no address of this machine"));
+	if (!has_ipv6())
+		return;
+	assert_int_equal(try_open("[fe80::1]:0", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "needs its interface"));
+}
+
+/* The sentence that a user without rights gets. */
+static int
+try_as_stranger(const char *text, struct err *ret)
+{
+	int pipes[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct err err = {0};
+
+		if (setgid(12345) < 0 || setuid(12345) < 0)
+			_exit(2);
+		try_open(text, &err);
+		_exit(write(pipes[1], &err, sizeof(err)) < 0);
+	}
+	close(pipes[1]);
+	assert_int_equal(read(pipes[0], ret, sizeof(*ret)), sizeof(*ret));
+	close(pipes[0]);
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	return -ret->code;
+}
+
+static void
+test_a_low_port_needs_a_privilege(void **state)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "r");
+	struct err err = {0};
+	int first = 0;
+
+	(void)state;
+	if (f != NULL) {
+		assert_int_equal(fscanf(f, "%d", &first), 1);
+		fclose(f);
+	}
+	if (geteuid() != 0 || first <= 1)
+		skip();
+	assert_int_equal(try_as_stranger("127.0.0.1:1", &err), -EACCES);
+	assert_non_null(strstr(err.text, "CAP_NET_BIND_SERVICE"));
+	assert_non_null(strstr(err.text, "ip_unprivileged_port_start"));
+}
+
+static void
+test_a_socket_file_has_its_mode_whatever_the_umask(void **state)
+{
+	static const struct {
+		mode_t umask, mode;
+	} rows[] = {
+		{022, 0666}, {077, 0660}, {0, 0600}, {027, 0777}, {0777, 0666}};
+	struct place *p = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct listen_options o = options;
+		struct address a = parse(p->text);
+		mode_t before = umask(rows[i].umask);
+		struct listener l;
+		struct err err = {0};
+		struct stat st;
+
+		o.mode = rows[i].mode;
+		assert_int_equal(listen_open(&l, &a, &o, &err), 0);
+		assert_int_equal(umask(before), rows[i].umask);
+		assert_int_equal(stat(p->path, &st), 0);
+		assert_int_equal(st.st_mode & 07777, rows[i].mode);
+		listen_close(&l);
+		assert_int_equal(access(p->path, F_OK), -1);
+	}
+}
+
+static void
+test_a_socket_file_is_given_to_its_owner(void **state)
+{
+	struct place *p = *state;
+	struct listen_options o = options;
+	struct address a = parse(p->text);
+	struct listener l;
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	o.owner = 12345;
+	o.group = 23456;
+	assert_int_equal(listen_open(&l, &a, &o, NULL), 0);
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_int_equal(st.st_uid, 12345);
+	assert_int_equal(st.st_gid, 23456);
+	listen_close(&l);
+}
+
+static void
+test_what_a_killed_server_left_is_replaced(void **state)
+{
+	struct place *p = *state;
+	struct listener l = must_open(p->text);
+	int client;
+
+	/* Killed: closed, and the file stays. */
+	close(l.fd);
+	assert_int_equal(access(p->path, F_OK), 0);
+	assert_int_equal(connect_to(&l.address), -ECONNREFUSED);
+
+	l = must_open(p->text);
+	client = connect_to(&l.address);
+	assert_true(client >= 0);
+	close(client);
+	listen_close(&l);
+	assert_int_equal(access(p->path, F_OK), -1);
+}
+
+static void
+test_a_path_in_use_is_left_alone(void **state)
+{
+	struct place *p = *state;
+	struct listener l = must_open(p->text);
+	struct err err = {0};
+	int client;
+
+	assert_int_equal(try_open(p->text, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, "another Listen of this server"));
+	client = connect_to(&l.address);
+	assert_true(client >= 0);
+	close(client);
+	listen_close(&l);
+}
+
+static void
+test_a_socket_of_another_type_is_left_alone(void **state)
+{
+	struct place *p = *state;
+	struct address a = parse(p->text);
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	struct err err = {0};
+
+	assert_int_equal(bind(fd, &a.any, a.len), 0);
+	assert_int_equal(try_open(p->text, &err), -EADDRINUSE);
+	assert_int_equal(access(p->path, F_OK), 0);
+	close(fd);
+}
+
+static void
+test_what_is_no_socket_is_never_removed(void **state)
+{
+	struct place *p = *state;
+	struct err err = {0};
+	int fd = open(p->path, O_CREAT | O_WRONLY, 0600);
+
+	close(fd);
+	assert_int_equal(try_open(p->text, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "is a file and not a socket"));
+	assert_int_equal(unlink(p->path), 0);
+
+	assert_int_equal(symlink("/nowhere", p->path), 0);
+	assert_int_equal(try_open(p->text, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "is a symbolic link"));
+	assert_int_equal(unlink(p->path), 0);
+
+	assert_int_equal(mkdir(p->path, 0700), 0);
+	assert_int_equal(try_open(p->text, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "is a directory"));
+	assert_int_equal(rmdir(p->path), 0);
+
+	assert_int_equal(mkfifo(p->path, 0700), 0);
+	assert_int_equal(try_open(p->text, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "is a named pipe"));
+}
+
+static void
+test_a_bad_directory_is_named(void **state)
+{
+	struct place *p = *state;
+	struct err err = {0};
+	char text[128];
+
+	snprintf(text, sizeof(text), "unix:%s/no/x.sock", p->dir);
+	assert_int_equal(try_open(text, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "there is no directory /tmp/"));
+	assert_non_null(strstr(err.text, "/no: create it"));
+
+	close(open(p->path, O_CREAT | O_WRONLY, 0600));
+	snprintf(text, sizeof(text), "unix:%s/y.sock", p->path);
+	assert_int_equal(try_open(text, &err), -ENOTDIR);
+	assert_non_null(strstr(err.text, "x.sock is not a directory"));
+	unlink(p->path);
+
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(try_as_stranger(p->text, &err), -EACCES);
+	assert_non_null(
+		strstr(err.text, "user #12345 may not create files in /tmp/"));
+}
+
+static void
+test_a_file_that_is_not_ours_any_more_stays(void **state)
+{
+	struct place *p = *state;
+	struct listener ours = must_open(p->text), theirs;
+	char kept[128];
+
+	/* Kept under another name, so that its inode is not used again. */
+	snprintf(kept, sizeof(kept), "%s/kept", p->dir);
+	assert_int_equal(rename(p->path, kept), 0);
+	theirs = must_open(p->text);
+	listen_close(&ours);
+	assert_int_equal(access(p->path, F_OK), 0);
+	listen_close(&theirs);
+	assert_int_equal(unlink(kept), 0);
+}
+
+static void
+test_an_abstract_name_leaves_nothing(void **state)
+{
+	struct listener l;
+	struct err err = {0};
+	char text[64];
+	int client;
+
+	(void)state;
+	snprintf(text, sizeof(text), "unix:@test_listen.%d", (int)getpid());
+	l = must_open(text);
+	client = connect_to(&l.address);
+	assert_true(client >= 0);
+	close(client);
+	assert_false(l.unlink_path);
+	assert_int_equal(try_open(text, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, "another Listen of this server"));
+	listen_close(&l);
+	assert_int_equal(try_open(text, &err), 0);
+}
+
+static void
+test_a_socket_handed_over_is_taken(void **state)
+{
+	struct place *p = *state;
+	const char *const texts[] = {"127.0.0.1:0", p->text};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct listener made = must_open(texts[i]), taken;
+		struct err err = {0};
+
+		fd_set_cloexec(made.fd, false);
+		fd_set_nonblock(made.fd, true);
+		assert_int_equal(listen_adopt(&taken, made.fd, &err), 0);
+		assert_true(address_equal(&taken.address, &made.address));
+		assert_false(taken.unlink_path);
+		assert_int_equal(fcntl(taken.fd, F_GETFD), FD_CLOEXEC);
+		assert_false(fcntl(taken.fd, F_GETFL) & O_NONBLOCK);
+		listen_close(&made);
+	}
+}
+
+static void
+test_what_does_not_listen_is_not_taken(void **state)
+{
+	struct listener l;
+	struct err err = {0};
+	int fd;
+
+	(void)state;
+	assert_int_equal(listen_adopt(&l, -1, &err), -EBADF);
+	fd = open("/dev/null", O_RDONLY);
+	assert_int_equal(listen_adopt(&l, fd, &err), -ENOTSOCK);
+	close(fd);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(listen_adopt(&l, fd, &err), -EPROTOTYPE);
+	assert_non_null(strstr(err.text, "ListenStream="));
+	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(listen_adopt(&l, fd, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "Accept=no"));
+	close(fd);
+	fd = socket(AF_NETLINK, SOCK_RAW, 0);
+	if (fd >= 0)
+		assert_int_equal(listen_adopt(&l, fd, &err), -EAFNOSUPPORT);
+	close(fd);
+}
+
+/* Wait for what loopback delivers at once, but not before we look. */
+static void
+wait_readable(int set)
+{
+	struct epoll_event event;
+	AUTO_CLOSE int outer = epoll_create1(EPOLL_CLOEXEC);
+
+	event.events = EPOLLIN;
+	assert_int_equal(epoll_ctl(outer, EPOLL_CTL_ADD, set, &event), 0);
+	assert_int_equal(epoll_wait(outer, &event, 1, 10000), 1);
+}
+
+static void
+test_listeners_of_a_set_take_turns(void **state)
+{
+	enum { LISTENERS = 3, EACH = 4 };
+	struct listener l[LISTENERS];
+	int fds[LISTENERS], clients[LISTENERS * EACH], set;
+	size_t from = 0, seen[LISTENERS] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < LISTENERS; i++) {
+		l[i] = must_open("127.0.0.1:0");
+		fds[i] = l[i].fd;
+	}
+	set = listen_make_set(l, LISTENERS);
+	assert_true(set >= 0);
+	assert_int_equal(fcntl(set, F_GETFD), FD_CLOEXEC);
+	assert_true(fcntl(l[0].fd, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(
+		listen_accept_from_set(set, fds, LISTENERS, &from), -EAGAIN);
+
+	for (size_t i = 0; i < LISTENERS * EACH; i++) {
+		clients[i] = connect_to(&l[i / EACH].address);
+		assert_true(clients[i] >= 0);
+	}
+	wait_readable(set);
+	for (size_t i = 0; i < LISTENERS * EACH; i++) {
+		int fd = listen_accept_from_set(set, fds, LISTENERS, &from);
+
+		assert_true(fd >= 0);
+		assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		seen[from]++;
+		/* After each round all have had as many. */
+		for (size_t j = 0; j < LISTENERS; j++)
+			assert_in_range(
+				seen[j], i / LISTENERS, i / LISTENERS + 1);
+		close(fd);
+	}
+	assert_int_equal(
+		listen_accept_from_set(set, fds, LISTENERS, &from), -EAGAIN);
+	for (size_t i = 0; i < LISTENERS * EACH; i++)
+		close(clients[i]);
+	close(set);
+	for (size_t i = 0; i < LISTENERS; i++)
+		listen_close(&l[i]);
+}
+
+static void
+test_a_set_that_is_not_ours_is_an_error(void **state)
+{
+	struct listener l[2] = {
+		must_open("127.0.0.1:0"), must_open("127.0.0.1:0")};
+	int set = listen_make_set(l, 2), client = connect_to(&l[1].address);
+	struct listener none = {.fd = -1};
+	size_t from;
+
+	(void)state;
+	wait_readable(set);
+	assert_int_equal(
+		listen_accept_from_set(set, &l[0].fd, 1, &from), -EBADF);
+	assert_int_equal(
+		listen_accept_from_set(-1, &l[0].fd, 1, &from), -EBADF);
+	assert_int_equal(listen_make_set(&none, 1), -EBADF);
+	close(client);
+	close(set);
+	listen_close(&l[0]);
+	listen_close(&l[1]);
+}
+
+#define IN_PLACE(test) \
+	cmocka_unit_test_setup_teardown(test, make_place, remove_place)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_a_listener_has_its_connections_have),
+		cmocka_unit_test(test_port_0_becomes_a_number),
+		cmocka_unit_test(test_one_socket_serves_both_families),
+		cmocka_unit_test(test_a_port_in_use_names_the_program),
+		cmocka_unit_test(
+			test_two_listeners_of_ours_in_one_place_are_told),
+		cmocka_unit_test(test_an_address_of_another_machine_is_told),
+		cmocka_unit_test(test_a_low_port_needs_a_privilege),
+		IN_PLACE(test_a_socket_file_has_its_mode_whatever_the_umask),
+		IN_PLACE(test_a_socket_file_is_given_to_its_owner),
+		IN_PLACE(test_what_a_killed_server_left_is_replaced),
+		IN_PLACE(test_a_path_in_use_is_left_alone),
+		IN_PLACE(test_a_socket_of_another_type_is_left_alone),
+		IN_PLACE(test_what_is_no_socket_is_never_removed),
+		IN_PLACE(test_a_bad_directory_is_named),
+		IN_PLACE(test_a_file_that_is_not_ours_any_more_stays),
+		cmocka_unit_test(test_an_abstract_name_leaves_nothing),
+		IN_PLACE(test_a_socket_handed_over_is_taken),
+		cmocka_unit_test(test_what_does_not_listen_is_not_taken),
+		cmocka_unit_test(test_listeners_of_a_set_take_turns),
+		cmocka_unit_test(test_a_set_that_is_not_ours_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
