@@ -28,7 +28,7 @@ struct walk {
 	const char *path;    /* as given, for the sentence */
 	char done[PATH_MAX]; /* where we are: no links in it, no / behind it
 	                      * unless it is all */
-	char rest[PATH_MAX]; /* still to go */
+	char rest[PATH_MAX]; /* still to go; behind a name: empty or /... */
 	int links;
 };
 
@@ -106,21 +106,6 @@ may(const char *path, int what)
 	return faccessat(AT_FDCWD, path, what, AT_EACCESS) == 0;
 }
 
-/* Put target before what is still to go. */
-static int
-follow(struct walk *w, const char *target)
-{
-	char rest[PATH_MAX];
-	int n = snprintf(rest, sizeof(rest), "%s/%s", target, w->rest);
-
-	if (n < 0 || (size_t)n >= sizeof(rest))
-		return -ENAMETOOLONG;
-	memcpy(w->rest, rest, (size_t)n + 1);
-	if (*target == '/')
-		strcpy(w->done, "/");
-	return 0;
-}
-
 /* Cut the next name off what is still to go; false at the end. */
 static bool
 next_name(struct walk *w, char name[NAME_MAX + 1], int *rc)
@@ -150,10 +135,9 @@ go_up(char *done)
 }
 
 static int
-missing_here(
-	const struct walk *w, const char *here, bool by_link, struct err *err)
+missing_here(const struct walk *w, const char *here, struct err *err)
 {
-	if (by_link)
+	if (w->links > 0)
 		return err_setx(err, ENOENT,
 			"%s does not exist: a symbolic link leads to %s, "
 			"which is not there",
@@ -164,14 +148,40 @@ missing_here(
 		w->path, here);
 }
 
+/* here is a symbolic link: what it leads to is what is still to go. */
+static int
+follow(struct walk *w, const char *here, struct err *err)
+{
+	char target[PATH_MAX], rest[PATH_MAX];
+	ssize_t len;
+	int n;
+
+	if (++w->links > LINKS)
+		return err_setx(err, ELOOP,
+			"%s cannot be read: the symbolic link %s leads to "
+			"itself",
+			w->path, here);
+	len = readlink(here, target, sizeof(target) - 1);
+	if (len < 0)
+		return err_set(
+			err, errno, "%s cannot be read: %s", w->path, here);
+	target[len] = '\0';
+	n = snprintf(rest, sizeof(rest), "%s%s", target, w->rest);
+	if (n < 0 || (size_t)n >= sizeof(rest))
+		return err_set(err, ENAMETOOLONG, "%.300s", w->path);
+	memcpy(w->rest, rest, (size_t)n + 1);
+	if (*target == '/')
+		strcpy(w->done, "/");
+	return 0;
+}
+
 /* One step from w->done, a directory, to name in it. */
 static int
 step(struct walk *w, const char *name, struct err *err)
 {
-	char here[PATH_MAX], target[PATH_MAX];
+	char here[PATH_MAX];
 	struct stat st;
-	ssize_t len;
-	int n, rc;
+	int n;
 
 	if (!may(w->done, X_OK))
 		return refused(w, X_OK, err);
@@ -184,51 +194,42 @@ step(struct walk *w, const char *name, struct err *err)
 	n = snprintf(here, sizeof(here), "%s%s%s", w->done,
 		w->done[1] != '\0' ? "/" : "", name);
 	if (n < 0 || (size_t)n >= sizeof(here))
-		return err_set(err, ENAMETOOLONG, "%s", w->path);
-	if (lstat(here, &st) < 0 && errno == ENOENT)
-		return missing_here(w, here, w->links > 0, err);
+		return err_set(err, ENAMETOOLONG, "%.300s", w->path);
 	if (lstat(here, &st) < 0)
-		return err_set(
-			err, errno, "%s cannot be read: %s", w->path, here);
-	if (!S_ISLNK(st.st_mode)) {
-		memcpy(w->done, here, (size_t)n + 1);
-		if (S_ISDIR(st.st_mode) || w->rest[strspn(w->rest, "/")] == 0)
-			return 0;
+		return errno == ENOENT
+			       ? missing_here(w, here, err)
+			       : err_set(err, errno, "%s cannot be read: %s",
+					 w->path, here);
+	if (S_ISLNK(st.st_mode))
+		return follow(w, here, err);
+	if (!S_ISDIR(st.st_mode) && *w->rest != '\0')
 		return err_setx(err, ENOTDIR,
-			"%s does not exist: %s is a file and not a directory",
-			w->path, here);
-	}
-	if (++w->links > LINKS)
-		return err_setx(err, ELOOP,
-			"%s cannot be read: the symbolic link %s leads to "
-			"itself",
-			w->path, here);
-	len = readlink(here, target, sizeof(target) - 1);
-	if (len < 0)
-		return err_set(
-			err, errno, "%s cannot be read: %s", w->path, here);
-	target[len] = '\0';
-	rc = follow(w, target);
-	return rc < 0 ? err_set(err, -rc, "%s", w->path) : 0;
+			"%s does not exist: %s is not a directory", w->path,
+			here);
+	memcpy(w->done, here, (size_t)n + 1);
+	return 0;
 }
 
-/* Where the walk begins: the root, or where the process is. */
+/* The walk begins at the root for a relative path too: the process stands
+ * where it stands, but others come there by the whole path. */
 static int
 start(struct walk *w, const char *path, struct err *err)
 {
-	if (strlen(path) >= sizeof(w->rest))
-		return err_set(err, ENAMETOOLONG, "%.100s...", path);
-	strcpy(w->rest, path);
-	strcpy(w->done, "/");
-	if (*path == '/')
-		return 0;
+	char here[PATH_MAX] = "";
+	int n;
+
 	/* "(unreachable)..." is what Linux says outside of our root. */
-	if (getcwd(w->done, sizeof(w->done)) == NULL || *w->done != '/')
+	if (*path != '/' &&
+		(getcwd(here, sizeof(here)) == NULL || *here != '/'))
 		return err_setx(err, ENOENT,
 			"%s cannot be found: the current directory has been "
 			"removed or is out of reach: write a path that begins "
 			"with /",
 			path);
+	n = snprintf(w->rest, sizeof(w->rest), "%s/%s", here, path);
+	if (n < 0 || (size_t)n >= sizeof(w->rest))
+		return err_set(err, ENAMETOOLONG, "%.300s", path);
+	strcpy(w->done, "/");
 	return 0;
 }
 
@@ -247,21 +248,27 @@ walk(struct walk *w, struct err *err)
 	return rc < 0 ? err_set(err, -rc, "%.300s", w->path) : 0;
 }
 
+/* Read it, or list a directory and look into it. */
+static bool
+may_read(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 &&
+	       may(path, S_ISDIR(st.st_mode) ? R_OK | X_OK : R_OK);
+}
+
 int
 access_explain(const char *path, struct err *err)
 {
 	AUTO_FREE struct walk *w = NULL;
 	struct stat st;
-	int rc, what = R_OK;
+	int rc;
 
 	if (*path == '\0')
 		return err_setx(err, ENOENT, "the path is empty");
-	if (stat(path, &st) == 0) {
-		if (S_ISDIR(st.st_mode))
-			what |= X_OK;
-		if (may(path, what))
-			return 0;
-	}
+	if (may_read(path))
+		return 0;
 	w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		return err_set(err, ENOMEM, "%s", path);
@@ -271,8 +278,12 @@ access_explain(const char *path, struct err *err)
 		rc = walk(w, err);
 	if (rc < 0)
 		return rc;
-	if (!may(w->done, what))
-		return refused(w, what, err);
+	if (!may_read(w->done)) {
+		bool is_directory =
+			stat(w->done, &st) == 0 && S_ISDIR(st.st_mode);
+
+		return refused(w, is_directory ? R_OK | X_OK : R_OK, err);
+	}
 	/* Somebody mended it meanwhile. */
 	return 0;
 }
