@@ -479,6 +479,64 @@ test_the_childs_flags_are_not_the_masters(void **state)
 	scoreboard_destroy(s, 1);
 }
 
+/* Which of the things that it must not be able to do it could: a bit each. */
+static int
+try_everything(const char *dir, int fd)
+{
+	static const char *const names[] = {
+		"site.scoreboard", "site.scoreboard.0", "site.scoreboard.1"};
+	struct wsgid_page_map m;
+	int could = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *path = directory_path(dir, names[i]);
+
+		if (open(path, O_RDWR) >= 0 || open(path, O_RDONLY) >= 0 ||
+			truncate(path, 0) == 0 || unlink(path) == 0)
+			could |= 1 << i;
+	}
+	for (int other = 3; other < 64; other++) {
+		char path[64], link[256] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", other);
+		if (readlink(path, link, sizeof(link) - 1) > 0 &&
+			strstr(link, "/site.scoreboard") != NULL &&
+			open(path, O_RDWR) >= 0)
+			could |= 8;
+	}
+	if (scoreboard_map_page(&m, fd, 2, NULL) < 0)
+		could |= 16; /* its own page, that it must */
+	else
+		m.page->requests = 1;
+	return could;
+}
+
+static void
+test_an_unprivileged_child_can_write_its_page_alone(void **state)
+{
+	struct scoreboard *s;
+	int fd, status = -1;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(*state, 0755), 0);
+	s = create(*state);
+	close(renew(s, 1));
+	fd = renew(s, 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(255);
+		_exit(try_everything(*state, fd));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(scoreboard_page(s, 0)->requests, 1);
+	close(fd);
+	scoreboard_destroy(s, 1);
+}
+
 /* --- without a run directory ----------------------------------------------- */
 
 /* The descriptor, or -1, of this process whose file has the name. */
@@ -609,6 +667,8 @@ main(void)
 		WITH_DIRECTORY(
 			test_random_bytes_in_a_page_are_shown_harmlessly),
 		WITH_DIRECTORY(test_the_childs_flags_are_not_the_masters),
+		WITH_DIRECTORY(
+			test_an_unprivileged_child_can_write_its_page_alone),
 		cmocka_unit_test(
 			test_a_board_in_memory_cannot_be_written_by_others),
 		cmocka_unit_test(test_a_page_in_memory_keeps_its_size),

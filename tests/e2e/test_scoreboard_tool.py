@@ -1,0 +1,228 @@
+"""tools/scoreboard.py on files that a server may leave, and on files that none would."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOL = ROOT / 'tools' / 'scoreboard.py'
+
+spec = importlib.util.spec_from_file_location('scoreboard_tool', TOOL)
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+PROCESS_OFFSET, WORKER_OFFSET = 1280, 128
+WORKER_SIZE = 264
+
+
+def pack(fields: list, **values) -> bytes:
+    values = {name: value.encode() if isinstance(value, str) else value
+              for name, value in values.items()}
+    return b''.join(struct.pack('=' + kind, values.get(name, b'' if 's' in kind else 0))
+                    for name, kind in fields)
+
+
+def board(slots: int = 3, workers: int = 2, **values) -> bytes:
+    facts = dict(magic=tool.BOARD_MAGIC, major=1, board_size=tool.size_of(tool.BOARD),
+                 process_offset=PROCESS_OFFSET, process_size=tool.size_of(tool.PROCESS),
+                 process_count=slots, page_size=WORKER_OFFSET + WORKER_SIZE * workers,
+                 worker_offset=WORKER_OFFSET, worker_size=WORKER_SIZE, worker_count=workers,
+                 name='site', version='wsgid/0.1.0', mpm='prefork', start_us=time.time_ns() // 1000,
+                 updated_us=time.time_ns() // 1000)
+    facts.update(values)
+    return pack(tool.BOARD, **facts).ljust(PROCESS_OFFSET, b'\0')
+
+
+def page(*workers: bytes, **values) -> bytes:
+    head = pack(tool.PAGE, **{'magic': tool.PAGE_MAGIC, **values})
+    return head.ljust(WORKER_OFFSET, b'\0') + b''.join(workers)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A board of three slots: serving, starting, vacant but with a past."""
+    path = tmp_path / 'site.scoreboard'
+    path.write_bytes(
+        board(generation=4, listeners='http://127.0.0.1:8000')
+        + pack(tool.PROCESS, pid=101, lifecycle=2, generation=4, past_requests=30)
+        + pack(tool.PROCESS, pid=102, lifecycle=1, generation=4)
+        + pack(tool.PROCESS, past_requests=5, died_us=1, last_status=9))
+    (tmp_path / 'site.scoreboard.0').write_bytes(page(
+        pack(tool.WORKER, state=ord('_')),
+        pack(tool.WORKER, state=ord('W'), client='127.0.0.1', method='GET', target='/admin/'),
+        pid=101, requests=12, accepted=3, connections=2, parked=1, io_engine='io_uring'))
+    (tmp_path / 'site.scoreboard.1').write_bytes(page(bytes(2 * WORKER_SIZE)))
+    return path
+
+
+def run(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run([str(TOOL), *map(str, arguments)], capture_output=True, text=True,
+                          timeout=30)
+
+
+def test_the_fields_are_those_of_the_public_header():
+    header = (ROOT / 'include' / 'wsgid' / 'scoreboard.h').read_text()
+    header = re.sub(r'/\*.*?\*/', '', header, flags=re.S)
+    kinds = {'uint16_t': 'H', 'uint32_t': 'I', 'int32_t': 'i', 'uint64_t': 'Q', 'int64_t': 'q'}
+    for name, ours in (('board', tool.BOARD), ('process', tool.PROCESS), ('page', tool.PAGE),
+                       ('worker', tool.WORKER)):
+        body = re.search(rf'struct wsgid_{name} \{{(.*?)\}};', header, re.S).group(1)
+        theirs = [(field, f'{size}s' if size else kinds[kind]) for kind, field, size in
+                  re.findall(r'(\w+)\s+(\w+)(?:\[(\d+)\])?;', body)]
+        assert ours == theirs
+        # no padding: naturally aligned in order
+        assert struct.calcsize('@' + ''.join(kind for _, kind in ours)) == tool.size_of(ours)
+
+
+def test_everything_is_shown(path):
+    shown = run(path)
+    assert shown.returncode == 0, shown.stderr
+    for words in ('instance site', 'wsgid/0.1.0', 'generation   4', '127.0.0.1:8000',
+                  '1 busy, 1 idle, 2 starting, 0 graceful', 'connections 2, 1 of them parked',
+                  '47 requests, 3 connections', '\n  _WSS\n', 'GET /admin/', 'signal 9',
+                  'io_uring'):
+        assert words in shown.stdout
+
+
+def test_json_has_it_all(path):
+    all_ = json.loads(run('--json', path).stdout)
+    assert all_['scoreboard'] == '_WSS..'
+    assert all_['totals']['requests'] == 47
+    assert all_['counts']['busy'] == 1
+    assert all_['processes'][0]['total_requests'] == 42
+    assert all_['processes'][0]['workers'][1]['target'] == '/admin/'
+    assert all_['processes'][2]['page'] is None
+
+
+def test_a_run_directory_will_do(path):
+    assert run(path.parent).returncode == 0
+    (path.parent / 'other.scoreboard').write_bytes(b'')
+    several = run(path.parent)
+    assert several.returncode == 1
+    assert 'several scoreboards, name one of: other.scoreboard site.scoreboard' in several.stderr
+
+
+def test_the_master_runs_is_stopped_and_is_dead(path):
+    data = path.read_bytes()
+    at = struct.calcsize('=' + ''.join(kind for _, kind in tool.BOARD[:11]))
+    with subprocess.Popen(['sleep', '60']) as master:
+        path.write_bytes(data[:at] + struct.pack('=i', master.pid) + data[at + 4:])
+        assert f'pid {master.pid}, running\n' in run(path).stdout
+        master.send_signal(signal.SIGSTOP)
+        os.waitpid(master.pid, os.WUNTRACED)
+        assert f'pid {master.pid}, stopped' in run(path).stdout
+        master.kill()
+    assert f'pid {master.pid}, dead' in run(path).stdout
+
+
+def test_a_pid_that_is_another_process_by_now_is_dead(path):
+    data = path.read_bytes()
+    long_ago = board(master_pid=os.getpid(), start_us=1, updated_us=2)
+    path.write_bytes(long_ago + data[PROCESS_OFFSET:])
+    assert f'pid {os.getpid()}, dead' in run(path).stdout
+
+
+REFUSED = [
+    (b'', 'is not a scoreboard of wsgid'),
+    (b'wsgid', 'is not a scoreboard of wsgid'),
+    (b'#!/bin/sh\n' * 500, 'is not a scoreboard of wsgid'),
+    (board()[:400], 'its header alone needs 1224'),
+    (board(), 'it has 1280 bytes, by its header it needs 1544'),
+    (board(major=2, minor=7), 'is of version 2.7'),
+    (board(process_size=3), 'is damaged'),
+    (board(process_count=0), 'is damaged'),
+    (board(worker_size=0xffffffff), 'is damaged'),
+    (board(page_size=1), 'is damaged'),
+    (board(board_size=0xffffffff), 'is damaged'),
+    (board(process_size=0xffffffff), 'is cut short'),
+]
+
+
+@pytest.mark.parametrize('data, says', REFUSED, ids=[says for _, says in REFUSED])
+def test_foreign_and_cut_files_are_refused_with_a_sentence(tmp_path, data, says):
+    file = tmp_path / 'site.scoreboard'
+    file.write_bytes(data)
+    refused = run(file)
+    assert refused.returncode == 1
+    assert refused.stdout == ''
+    assert says in refused.stderr and str(file) in refused.stderr
+    assert refused.stderr.count('\n') == 1
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / 'a.scoreboard')
+    for name, says in (('a.scoreboard', 'not a regular file'), ('none', 'No such file'),
+                       ('', 'not a regular file')):
+        refused = run(tmp_path / name)
+        assert refused.returncode == 1
+        assert says in refused.stderr
+
+
+def test_pages_that_are_none_spoil_their_own_row_alone(path):
+    for spoil, says in ((b'', 'page has 0 of 656 bytes'), (b'x' * 1000, 'does not begin as one')):
+        (path.parent / 'site.scoreboard.1').write_bytes(spoil)
+        shown = run(path)
+        assert says in shown.stdout
+        assert '_WSS' in shown.stdout
+    (path.parent / 'site.scoreboard.1').unlink()
+    (path.parent / 'site.scoreboard.1').symlink_to('/etc/passwd')
+    assert 'page unreadable' in run(path).stdout
+
+
+def test_a_page_that_lies_about_its_pid_is_told(path):
+    (path.parent / 'site.scoreboard.0').write_bytes(page(bytes(2 * WORKER_SIZE), pid=1))
+    assert 'page says it is of pid 1' in run(path).stdout
+
+
+def test_random_bytes_in_pages_are_printed_harmlessly(path, capsys):
+    dice = random.Random(1)
+    for i in range(200):
+        for slot in (0, 1, 2):
+            data = dice.randbytes(WORKER_OFFSET + 2 * WORKER_SIZE)
+            if i % 4:
+                data = tool.PAGE_MAGIC + data[8:]
+            (path.parent / f'site.scoreboard.{slot}').write_bytes(data)
+        all_ = tool.gather(str(path))
+        tool.print_board(all_)
+        tool.print_processes(all_)
+        tool.print_workers(all_)
+        json.dumps(all_)
+        shown = capsys.readouterr().out
+        assert re.fullmatch(r'[ -~\n]*', shown)
+
+
+def test_random_process_records_are_printed_harmlessly(path, capsys):
+    dice = random.Random(2)
+    for _ in range(100):
+        path.write_bytes(board() + dice.randbytes(3 * tool.size_of(tool.PROCESS)))
+        all_ = tool.gather(str(path))
+        tool.print_board(all_)
+        tool.print_processes(all_)
+        tool.print_workers(all_)
+        assert re.fullmatch(r'[ -~\n]*', capsys.readouterr().out)
+
+
+def test_a_newer_minor_version_is_read_over_its_additions(tmp_path):
+    path = tmp_path / 'site.scoreboard'
+    path.write_bytes(
+        board(slots=2, minor=9, process_size=tool.size_of(tool.PROCESS) + 16,
+              board_size=tool.size_of(tool.BOARD) + 8)
+        + pack(tool.PROCESS, pid=7, lifecycle=2) + b'x' * 16
+        + pack(tool.PROCESS, pid=8, lifecycle=3) + b'x' * 16)
+    all_ = json.loads(run('--json', path).stdout)
+    assert [p['pid'] for p in all_['processes']] == [7, 8]
+    assert all_['processes'][1]['lifecycle'] == 'draining'
+
+
+def test_a_wrong_option_is_a_question_of_usage():
+    assert run('--yaml').returncode == 2
+    assert run('--help').returncode == 0
