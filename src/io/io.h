@@ -58,6 +58,9 @@ struct io_settings {
  * for a kernel that is too old for what is used (before 6.1). */
 int io_create(struct io **ret, const char *name,
 	const struct io_settings *settings, struct err *err);
+
+/* To be called by the thread that waited with it.  Operations under way end
+ * without a completion.  NULL is allowed. */
 void io_destroy(struct io *io);
 
 /* The engine's own descriptor, for a forked process to close: it must not use

@@ -128,7 +128,8 @@ explain_age(int code, struct err *err)
 	if (uname(&kernel) < 0)
 		strcpy(kernel.release, "unknown");
 	return err_set(err, code,
-		"io_uring needs Linux 6.1 or newer, and this is %s",
+		"io_uring: this kernel, %s, lacks what is needed of it; Linux "
+		"6.1 and newer have it",
 		kernel.release);
 }
 
@@ -152,7 +153,7 @@ explain(int code, struct err *err)
 			"io_uring: no memory for a ring; the user's locked "
 			"memory (ulimit -l, LimitMEMLOCK=) may be used up");
 	default:
-		return err_set(err, code, "io_uring");
+		return err_set(err, code, "io_uring: making a ring");
 	}
 }
 
@@ -500,7 +501,9 @@ uring_wait(struct io *io, struct io_event *events, unsigned max,
 	do {
 		rc = enter(u, timeout_ns);
 		n = take(u, events, max);
-	} while (UNLIKELY(n == 0 && rc >= 0 && timeout_ns < 0));
+		/* Nothing at all: it was a cancellation's own completion.
+		 * What was submitted hides that a signal ended the wait. */
+	} while (UNLIKELY(n == 0 && rc == 0 && timeout_ns < 0));
 	if (n == 0 && rc < 0 && rc != -ETIME && !is_transient(rc))
 		return rc;
 	return (int)n;
