@@ -1,0 +1,514 @@
+/*
+ * call.c - one request, from environ to close().
+ *
+ * Read app_call: the rest is what its words mean.  What an application
+ * returns has one of three shapes: a wrapped file, blocks that are all there
+ * already (a list, a tuple, or an iterator over one), which may be sent
+ * together, or an iterable that makes its blocks one by one, each of which
+ * must be on its way before the next is asked for.
+ *
+ * Nothing an application does ends the process from here: SystemExit is an
+ * exception like any other.
+ */
+#include "python/python_priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	LARGE = 32 * 1024,      /* not copied: see app_exchange.held */
+	FILE_BLOCK = 64 * 1024, /* read from a file at a time */
+	LINE_SHOWN = 500,       /* of a request line, in the log */
+};
+
+/* --- the error log ----------------------------------------------------------------- */
+
+static void
+begin_line(struct call *c, struct buf *to)
+{
+	struct str line = c->x->request->line;
+
+	if (line.len > LINE_SHOWN)
+		line.len = LINE_SHOWN;
+	(void)buf_add_str(to, line);
+	(void)buf_add_text(to, ": ");
+}
+
+static void
+end_line(struct call *c, struct buf *text)
+{
+	if (text->len == 0 || text->data[text->len - 1] != '\n')
+		(void)buf_add_char(text, '\n');
+	errors_end_line(c->app);
+	Py_BEGIN_ALLOW_THREADS;
+	errors_write(text->data, text->len);
+	Py_END_ALLOW_THREADS;
+	buf_fini(text);
+}
+
+void
+call_complain(struct call *c, const char *format, ...)
+{
+	struct buf text = {0};
+	va_list args;
+
+	begin_line(c, &text);
+	va_start(args, format);
+	(void)buf_vprintf(&text, format, args);
+	va_end(args);
+	end_line(c, &text);
+}
+
+void
+call_complain_exception(struct call *c, const char *what)
+{
+	AUTO_DECREF PyObject *formatted = errors_format(c->app);
+	AUTO_DECREF PyObject *bytes = NULL;
+	struct buf text = {0};
+
+	begin_line(c, &text);
+	(void)buf_add_text(&text, what);
+	(void)buf_add_char(&text, '\n');
+	if (formatted != NULL)
+		bytes = PyUnicode_AsEncodedString(
+			formatted, "utf-8", "backslashreplace");
+	if (bytes != NULL)
+		(void)buf_add(&text, PyBytes_AS_STRING(bytes),
+			(size_t)PyBytes_GET_SIZE(bytes));
+	PyErr_Clear();
+	end_line(c, &text);
+}
+
+/* --- blocks that are there ------------------------------------------------------------ */
+
+static int
+check_block(PyObject *block, const char *from)
+{
+	if (LIKELY(PyBytes_Check(block)))
+		return 0;
+	PyErr_Format(PyExc_TypeError, "%s must be bytes, not %.100s%s", from,
+		Py_TYPE(block)->tp_name,
+		PyUnicode_Check(block) ? ": encode the text" : "");
+	return -1;
+}
+
+/* A large body need not be copied: the caller sends it from where it is, and
+ * gives it back. */
+static enum output_result
+hold(struct call *c, PyObject *block, size_t len)
+{
+	struct app_exchange *x = c->x;
+	struct response *r = x->response;
+	bool crlf_behind = false;
+	char *to = buf_reserve(r->out, 20);
+
+	if (to == NULL) {
+		PyErr_NoMemory();
+		return OUTPUT_RAISED;
+	}
+	r->out->len += response_frame(r, len, to, &crlf_behind);
+	assert(!crlf_behind); /* it has a length */
+	Py_INCREF(block);
+	x->held = block;
+	x->held_data = PyBytes_AS_STRING(block);
+	x->held_len = len;
+	return OUTPUT_OK;
+}
+
+static enum output_result
+respond_with_one(struct call *c, PyObject *block, bool may_hold)
+{
+	struct response *r = c->x->response;
+	size_t len;
+
+	if (check_block(block, "the item of the application's list") < 0)
+		return OUTPUT_RAISED;
+	len = (size_t)PyBytes_GET_SIZE(block);
+	if (LIKELY(!c->committed)) {
+		enum output_result result = output_commit(c, (int64_t)len);
+
+		if (UNLIKELY(result != OUTPUT_OK))
+			return result;
+	}
+	if (may_hold && len > LARGE && r->framing == RESPONSE_LENGTH &&
+		response_allowed(r, len) == len)
+		return hold(c, block, len);
+	return output_block(c, PyBytes_AS_STRING(block), len);
+}
+
+static int
+total_of(PyObject *blocks, int64_t *ret)
+{
+	int64_t total = 0;
+
+	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(blocks); i++) {
+		PyObject *block = PyTuple_GET_ITEM(blocks, i);
+
+		if (check_block(block, "the application's blocks") < 0)
+			return -1;
+		total += PyBytes_GET_SIZE(block);
+	}
+	*ret = total;
+	return 0;
+}
+
+static enum output_result
+respond_with_blocks(struct call *c, PyObject *blocks)
+{
+	enum output_result result = OUTPUT_OK;
+	int64_t total;
+
+	if (total_of(blocks, &total) < 0)
+		return OUTPUT_RAISED;
+	if (!c->committed)
+		result = output_commit(c, total);
+	for (Py_ssize_t i = 0;
+		i < PyTuple_GET_SIZE(blocks) && result == OUTPUT_OK; i++) {
+		PyObject *block = PyTuple_GET_ITEM(blocks, i);
+
+		result = output_block(c, PyBytes_AS_STRING(block),
+			(size_t)PyBytes_GET_SIZE(block));
+	}
+	return result;
+}
+
+/* A list may change while others run, so it is made a tuple. */
+static enum output_result
+respond_with_list(struct call *c, PyObject *list)
+{
+	AUTO_DECREF PyObject *item = NULL;
+	AUTO_DECREF PyObject *blocks = NULL;
+
+	if (LIKELY(PyList_GET_SIZE(list) == 1)) {
+		item = interp_list_item(list, 0);
+		return item == NULL ? OUTPUT_RAISED
+				    : respond_with_one(c, item, true);
+	}
+	blocks = PyList_AsTuple(list);
+	return blocks == NULL ? OUTPUT_RAISED : respond_with_blocks(c, blocks);
+}
+
+/* may_hold: there is no close() that must not run before all is sent. */
+static enum output_result
+respond_with_tuple(struct call *c, PyObject *blocks, bool may_hold)
+{
+	if (PyTuple_GET_SIZE(blocks) == 1)
+		return respond_with_one(
+			c, PyTuple_GET_ITEM(blocks, 0), may_hold);
+	return respond_with_blocks(c, blocks);
+}
+
+/* --- a file ------------------------------------------------------------------------------ */
+
+/* How much of the file the response is to have, or -1. */
+static int64_t
+plan_file(struct call *c, int64_t available)
+{
+	const struct response *r = c->x->response;
+
+	if (!c->started || !r->has_length)
+		return available;
+	if (r->length <= (uint64_t)available)
+		return (int64_t)r->length;
+	PyErr_Format(PyExc_RuntimeError,
+		"the application's Content-Length says %llu bytes, but its "
+		"file has only %lld from where it stands",
+		(unsigned long long)r->length, (long long)available);
+	return -1;
+}
+
+static enum output_result
+copy_file(struct call *c, int fd, int64_t offset, int64_t left)
+{
+	enum output_result result = OUTPUT_OK;
+	AUTO_FREE char *block = malloc(FILE_BLOCK);
+
+	if (block == NULL) {
+		PyErr_NoMemory();
+		return OUTPUT_RAISED;
+	}
+	while (left > 0 && result == OUTPUT_OK) {
+		size_t want = left < FILE_BLOCK ? (size_t)left : FILE_BLOCK;
+		ssize_t n;
+
+		Py_BEGIN_ALLOW_THREADS;
+		n = pread(fd, block, want, offset);
+		Py_END_ALLOW_THREADS;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			PyErr_SetFromErrno(PyExc_OSError);
+			return OUTPUT_RAISED;
+		}
+		if (n == 0)
+			break; /* it was cut while we sent it: output_end */
+		result = output_block(c, block, (size_t)n);
+		offset += n;
+		left -= n;
+	}
+	return result;
+}
+
+static enum output_result
+respond_with_file(struct call *c, int fd, int64_t offset, int64_t available)
+{
+	int64_t planned = plan_file(c, available);
+	enum output_result result = OUTPUT_OK;
+
+	if (planned < 0)
+		return OUTPUT_RAISED;
+	if (!c->committed)
+		result = output_commit(c, planned);
+	if (result != OUTPUT_OK || c->x->response->framing == RESPONSE_NO_BODY)
+		return result;
+	return copy_file(c, fd, offset, planned);
+}
+
+/* --- blocks that are made one by one --------------------------------------------------------- */
+
+static enum output_result
+iterate(struct call *c, PyObject *iterator)
+{
+	enum output_result result = OUTPUT_OK;
+
+	while (result == OUTPUT_OK) {
+		AUTO_DECREF PyObject *block = PyIter_Next(iterator);
+
+		if (block == NULL)
+			break;
+		if (check_block(block, "what the application yields") < 0)
+			return OUTPUT_RAISED;
+		if (PyBytes_GET_SIZE(block) == 0)
+			continue; /* PEP 3333: it does not send the head */
+		result = output_block(c, PyBytes_AS_STRING(block),
+			(size_t)PyBytes_GET_SIZE(block));
+		if (result == OUTPUT_OK)
+			result = output_flush(c);
+	}
+	if (result == OUTPUT_OK && PyErr_Occurred())
+		return OUTPUT_RAISED;
+	if (result == OUTPUT_OK && !c->committed)
+		return output_commit(c, 0);
+	return result;
+}
+
+static enum output_result
+respond_with_iterable(struct call *c, PyObject *result)
+{
+	AUTO_DECREF PyObject *iterator = PyObject_GetIter(result);
+	AUTO_DECREF PyObject *blocks = NULL;
+
+	if (iterator == NULL)
+		return OUTPUT_RAISED;
+	/* Over a list or tuple (Django's responses): all is there. */
+	if (Py_TYPE(iterator) != c->app->list_iterator_type &&
+		Py_TYPE(iterator) != c->app->tuple_iterator_type)
+		return iterate(c, iterator);
+	blocks = PySequence_Tuple(iterator);
+	return blocks == NULL ? OUTPUT_RAISED
+			      : respond_with_tuple(c, blocks, false);
+}
+
+/* --- the response -------------------------------------------------------------------------------- */
+
+/* Iterating these would give confusing sentences, or nonsense. */
+static int
+check_result(PyObject *result)
+{
+	const char *hint = NULL;
+
+	if (result == Py_None)
+		hint = "is a \"return\" missing?";
+	else if (PyBytes_Check(result))
+		hint = "return a list with it in";
+	else if (PyUnicode_Check(result))
+		hint = "encode it and return a list with it in";
+	else if (PyCoro_CheckExact(result))
+		hint = "it is an ASGI application or \"async def\" function, "
+		       "and WSGI is neither";
+	if (hint == NULL)
+		return 0;
+	PyErr_Format(PyExc_TypeError,
+		"the application returned %s%s where an iterable of bytes is "
+		"expected: %s",
+		result == Py_None ? "" : "a ",
+		result == Py_None ? "None" : Py_TYPE(result)->tp_name, hint);
+	return -1;
+}
+
+static enum output_result
+respond(struct call *c, PyObject *result)
+{
+	int64_t offset, available;
+	int fd, is_file;
+
+	if (LIKELY(PyList_CheckExact(result)))
+		return respond_with_list(c, result);
+	if (PyTuple_CheckExact(result))
+		return respond_with_tuple(c, result, true);
+	if (check_result(result) < 0)
+		return OUTPUT_RAISED;
+	if (!c->wrote) {
+		is_file = filewrapper_inspect(
+			c->app, result, &fd, &offset, &available);
+		if (is_file > 0)
+			return respond_with_file(c, fd, offset, available);
+	}
+	return respond_with_iterable(c, result);
+}
+
+/* --- failures --------------------------------------------------------------------------------------- */
+
+/* What to answer when the body could not be read; 0 when nobody is left. */
+static int
+status_for(int read_error)
+{
+	switch (read_error) {
+	case 0:
+		return 500;
+	case -EBADMSG:
+		return 400;
+	case -EFBIG:
+		return 413;
+	case -ETIMEDOUT:
+		return 408;
+	default:
+		return 0;
+	}
+}
+
+/* The exception is ours, made for a client's fault, and nobody minded. */
+static bool
+is_clients_fault(const struct call *c)
+{
+	return (c->send_error != 0 || c->read_error != 0) &&
+	       PyErr_ExceptionMatches(PyExc_OSError);
+}
+
+static void
+complain(struct call *c)
+{
+	if (!is_clients_fault(c)) {
+		c->x->failed = true;
+		call_complain_exception(
+			c, "the application raised an exception");
+		return;
+	}
+	if (c->send_error == 0) {
+		char what[512];
+
+		errors_describe(what, sizeof(what));
+		call_complain(c, "%s", what);
+	}
+	PyErr_Clear();
+}
+
+/* Answer for an application that could not, or break its response off. */
+static void
+fail(struct call *c)
+{
+	struct response *r = c->x->response;
+	int status = status_for(c->read_error);
+
+	complain(c);
+	output_reset(c);
+	if (c->read_error != 0)
+		r->keep_alive = false;
+	if (c->sent || status == 0) {
+		c->x->broken = true;
+		return;
+	}
+	if (response_simple(r, status) < 0) {
+		output_reset(c);
+		c->x->broken = true;
+	}
+	c->committed = true;
+}
+
+/* --- close() ------------------------------------------------------------------------------------------ */
+
+/* Is there nothing that its close() could do, or wait for? */
+static bool
+closes_at_once(struct call *c, PyObject *result, bool exhausted)
+{
+	return (exhausted && PyGen_CheckExact(result)) ||
+	       filewrapper_is_plain(c->app, result);
+}
+
+static void
+close_result(struct call *c, PyObject *result, bool exhausted)
+{
+	AUTO_DECREF PyObject *method = NULL;
+	AUTO_DECREF PyObject *done = NULL;
+	int rc = interp_attribute(result, c->app->name_close, &method);
+
+	/* The client need not wait for what the application does now. */
+	if (rc > 0 && !c->x->broken && !closes_at_once(c, result, exhausted))
+		(void)output_flush(c);
+	if (rc > 0)
+		done = PyObject_CallNoArgs(method);
+	if (rc < 0 || (rc > 0 && done == NULL)) {
+		c->x->failed = true;
+		call_complain_exception(c,
+			"close() of the application's response raised an "
+			"exception");
+	}
+}
+
+/* --- the request --------------------------------------------------------------------------------------- */
+
+static void
+finish(struct call *c, PyObject *result)
+{
+	enum output_result outcome = respond(c, result);
+	bool exhausted = outcome == OUTPUT_OK;
+
+	if (LIKELY(outcome == OUTPUT_OK))
+		outcome = output_end(c);
+	if (UNLIKELY(outcome == OUTPUT_RAISED))
+		fail(c);
+	if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result))
+		close_result(c, result, exhausted);
+}
+
+static PyObject *
+call_application(struct call *c, PyObject *environ, struct start_response *s)
+{
+	PyObject *args[] = {NULL, environ, (PyObject *)s};
+
+	return PyObject_Vectorcall(c->app->callable, args + 1,
+		2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+void
+app_call(struct app *app, struct app_exchange *x)
+{
+	struct call c = {.app = app,
+		.x = x,
+		.thread = pthread_self(),
+		.pristine = *x->response,
+		.base = x->response->out->len};
+	struct input *input = input_take(&c);
+	struct start_response *s = start_response_take(&c);
+	PyObject *environ = NULL;
+	PyObject *result = NULL;
+
+	if (LIKELY(input != NULL && s != NULL))
+		environ = environ_make(&c, (PyObject *)input);
+	if (LIKELY(environ != NULL))
+		result = call_application(&c, environ, s);
+	if (LIKELY(result != NULL))
+		finish(&c, result);
+	else
+		fail(&c);
+	x->status = x->response->status;
+
+	/* Only now may objects that nobody kept go, or be used again. */
+	Py_XDECREF(result);
+	Py_XDECREF(environ);
+	input_give_back(&c, input);
+	start_response_give_back(&c, s);
+	errors_end_line(app);
+}

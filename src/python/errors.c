@@ -1,0 +1,438 @@
+/*
+ * errors.c - wsgi.errors, and exceptions as text.
+ *
+ * wsgi.errors is one object for the whole process.  It writes whole lines to
+ * descriptor 2, each with one write(2), whatever thread they come from; the
+ * beginning of a line is kept, by thread, until its end comes, it is flushed,
+ * or the thread's request is over.  It works for as long as the process does,
+ * because applications give it to logging handlers that outlive a request.
+ */
+#include "python/python_priv.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <structmember.h>
+#include <unistd.h>
+
+/* What a thread has written of a line. */
+struct unfinished {
+	struct unfinished *next;
+	pthread_t thread;
+	struct buf text;
+};
+
+struct errors {
+	PyObject_HEAD pthread_mutex_t
+		lock; /* of the list; never held while waiting */
+	struct unfinished *unfinished;
+};
+
+void
+errors_write(const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(STDERR_FILENO, text, len);
+		struct pollfd writable = {STDERR_FILENO, POLLOUT, 0};
+
+		if (n >= 0) {
+			text += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			(void)poll(&writable, 1, -1);
+		} else if (errno != EINTR) {
+			return; /* where should that be said? */
+		}
+	}
+}
+
+static void
+write_without_gil(struct buf *lines)
+{
+	if (lines->len > 0) {
+		Py_BEGIN_ALLOW_THREADS;
+		errors_write(lines->data, lines->len);
+		Py_END_ALLOW_THREADS;
+	}
+	buf_fini(lines);
+}
+
+/* --- unfinished lines --------------------------------------------------------------- */
+
+static struct buf
+take_unfinished(struct errors *self)
+{
+	struct unfinished **link = &self->unfinished;
+	struct unfinished *found;
+	struct buf text = {0};
+
+	pthread_mutex_lock(&self->lock);
+	while (*link != NULL && !pthread_equal((*link)->thread, pthread_self()))
+		link = &(*link)->next;
+	found = *link;
+	if (found != NULL) {
+		text = found->text;
+		*link = found->next;
+	}
+	pthread_mutex_unlock(&self->lock);
+	free(found);
+	return text;
+}
+
+/* Takes the text, and if memory is short its bytes get lost. */
+static void
+keep_unfinished(struct errors *self, struct buf *text)
+{
+	struct unfinished *u = malloc(sizeof(*u));
+
+	if (u == NULL) {
+		buf_fini(text);
+		return;
+	}
+	u->thread = pthread_self();
+	u->text = *text;
+	pthread_mutex_lock(&self->lock);
+	u->next = self->unfinished;
+	self->unfinished = u;
+	pthread_mutex_unlock(&self->lock);
+}
+
+/* Everything up to the last line's end goes out now, behind what was kept. */
+static void
+add(struct errors *self, const char *text, size_t len)
+{
+	const char *end = len > 0 ? memrchr(text, '\n', len) : NULL;
+	size_t whole = end != NULL ? (size_t)(end - text) + 1 : 0;
+	struct buf lines = take_unfinished(self);
+	struct buf rest = {0};
+
+	if (whole > 0) {
+		(void)buf_add(&lines, text, whole);
+		(void)buf_add(&rest, text + whole, len - whole);
+	} else {
+		(void)buf_add(&lines, text, len);
+		rest = lines;
+		lines = (struct buf){0};
+	}
+	if (rest.len > 0)
+		keep_unfinished(self, &rest);
+	else
+		buf_fini(&rest);
+	write_without_gil(&lines);
+}
+
+static void
+end_line(struct errors *self)
+{
+	struct buf line = take_unfinished(self);
+
+	if (line.len > 0)
+		(void)buf_add_char(&line, '\n');
+	write_without_gil(&line);
+}
+
+void
+errors_end_line(struct app *app)
+{
+	struct errors *self = (struct errors *)app->errors;
+
+	if (self->unfinished != NULL)
+		end_line(self);
+}
+
+/* --- the object ----------------------------------------------------------------------- */
+
+static int
+add_object(struct errors *self, PyObject *text)
+{
+	AUTO_DECREF PyObject *bytes = NULL;
+	const char *data;
+	Py_ssize_t len;
+
+	if (!PyUnicode_Check(text)) {
+		PyErr_Format(PyExc_TypeError,
+			"write() argument must be str, not %.100s: wsgi.errors "
+			"is a text stream",
+			Py_TYPE(text)->tp_name);
+		return -1;
+	}
+	data = PyUnicode_AsUTF8AndSize(text, &len);
+	if (data == NULL) {
+		PyErr_Clear(); /* lone surrogates */
+		bytes = PyUnicode_AsEncodedString(
+			text, "utf-8", "backslashreplace");
+		if (bytes == NULL)
+			return -1;
+		data = PyBytes_AS_STRING(bytes);
+		len = PyBytes_GET_SIZE(bytes);
+	}
+	add(self, data, (size_t)len);
+	return 0;
+}
+
+static PyObject *
+errors_write_method(PyObject *self, PyObject *text)
+{
+	if (add_object((struct errors *)self, text) < 0)
+		return NULL;
+	return PyLong_FromSsize_t(PyUnicode_GetLength(text));
+}
+
+static PyObject *
+errors_writelines(PyObject *self, PyObject *lines)
+{
+	AUTO_DECREF PyObject *iterator = PyObject_GetIter(lines);
+	PyObject *line;
+	int rc = 0;
+
+	if (iterator == NULL)
+		return NULL;
+	while (rc == 0 && (line = PyIter_Next(iterator)) != NULL) {
+		rc = add_object((struct errors *)self, line);
+		Py_DECREF(line);
+	}
+	if (PyErr_Occurred())
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+static PyObject *
+errors_flush(PyObject *self, PyObject *unused)
+{
+	(void)unused;
+	end_line((struct errors *)self);
+	Py_RETURN_NONE;
+}
+
+static PyObject *
+errors_close(PyObject *self, PyObject *unused)
+{
+	return errors_flush(self, unused);
+}
+
+static PyObject *
+errors_fileno(PyObject *self, PyObject *unused)
+{
+	(void)self;
+	(void)unused;
+	return PyLong_FromLong(STDERR_FILENO);
+}
+
+static PyObject *
+say_true(PyObject *self, PyObject *unused)
+{
+	(void)self;
+	(void)unused;
+	Py_RETURN_TRUE;
+}
+
+static PyObject *
+say_false(PyObject *self, PyObject *unused)
+{
+	(void)self;
+	(void)unused;
+	Py_RETURN_FALSE;
+}
+
+static PyMethodDef methods[] = {
+	{"write", errors_write_method, METH_O, NULL},
+	{"writelines", errors_writelines, METH_O, NULL},
+	{"flush", errors_flush, METH_NOARGS, NULL},
+	{"close", errors_close, METH_NOARGS, "Only flushes."},
+	{"fileno", errors_fileno, METH_NOARGS, NULL},
+	{"isatty", say_false, METH_NOARGS, NULL},
+	{"readable", say_false, METH_NOARGS, NULL},
+	{"writable", say_true, METH_NOARGS, NULL},
+	{"seekable", say_false, METH_NOARGS, NULL},
+	{NULL, NULL, 0, NULL},
+};
+
+static PyObject *
+get_text(PyObject *self, void *text)
+{
+	(void)self;
+	return PyUnicode_FromString(text);
+}
+
+static PyObject *
+get_false(PyObject *self, void *unused)
+{
+	(void)self;
+	(void)unused;
+	Py_RETURN_FALSE;
+}
+
+static PyObject *
+get_true(PyObject *self, void *unused)
+{
+	(void)self;
+	(void)unused;
+	Py_RETURN_TRUE;
+}
+
+static PyGetSetDef attributes[] = {
+	{"encoding", get_text, NULL, NULL, "utf-8"},
+	{"errors", get_text, NULL, NULL, "backslashreplace"},
+	{"mode", get_text, NULL, NULL, "w"},
+	{"name", get_text, NULL, NULL, "<wsgi.errors>"},
+	{"closed", get_false, NULL, NULL, NULL},
+	{"line_buffering", get_true, NULL, NULL, NULL},
+	{NULL, NULL, NULL, NULL, NULL},
+};
+
+static void
+errors_dealloc(PyObject *object)
+{
+	struct errors *self = (struct errors *)object;
+	PyTypeObject *type = Py_TYPE(object);
+
+	while (self->unfinished != NULL) {
+		struct unfinished *u = self->unfinished;
+
+		self->unfinished = u->next;
+		errors_write(u->text.data, u->text.len);
+		errors_write("\n", 1);
+		buf_fini(&u->text);
+		free(u);
+	}
+	pthread_mutex_destroy(&self->lock);
+	PyObject_Free(object);
+	Py_DECREF(type);
+}
+
+static PyType_Slot slots[] = {
+	{Py_tp_dealloc, errors_dealloc},
+	{Py_tp_methods, methods},
+	{Py_tp_getset, attributes},
+	{0, NULL},
+};
+
+static PyType_Spec spec = {
+	.name = "wsgid.ErrorStream",
+	.basicsize = sizeof(struct errors),
+	.flags = Py_TPFLAGS_DEFAULT | OURS_ALONE,
+	.slots = slots,
+};
+
+int
+errors_init(struct app *app)
+{
+	AUTO_DECREF PyObject *traceback = PyImport_ImportModule("traceback");
+	struct errors *self;
+
+	if (traceback == NULL)
+		return -1;
+	app->format_exception =
+		PyObject_GetAttrString(traceback, "format_exception");
+	app->errors_type = interp_type(&spec);
+	if (app->format_exception == NULL || app->errors_type == NULL)
+		return -1;
+	self = PyObject_New(struct errors, app->errors_type);
+	if (self == NULL)
+		return -1;
+	pthread_mutex_init(&self->lock, NULL);
+	self->unfinished = NULL;
+	app->errors = (PyObject *)self;
+	return 0;
+}
+
+void
+errors_fini(struct app *app)
+{
+	Py_CLEAR(app->errors);
+	Py_CLEAR(app->errors_type);
+	Py_CLEAR(app->format_exception);
+}
+
+/* --- exceptions ------------------------------------------------------------------------ */
+
+#if PY_VERSION_HEX >= 0x030c0000
+PyObject *
+errors_take(void)
+{
+	return PyErr_GetRaisedException();
+}
+
+void
+errors_put_back(PyObject *exception)
+{
+	PyErr_SetRaisedException(exception);
+}
+#else
+PyObject *
+errors_take(void)
+{
+	PyObject *type, *value, *traceback;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	if (type == NULL)
+		return NULL;
+	PyErr_NormalizeException(&type, &value, &traceback);
+	if (traceback != NULL)
+		(void)PyException_SetTraceback(value, traceback);
+	Py_XDECREF(type);
+	Py_XDECREF(traceback);
+	return value;
+}
+
+void
+errors_put_back(PyObject *exception)
+{
+	PyObject *type = (PyObject *)Py_TYPE(exception);
+
+	Py_INCREF(type);
+	PyErr_Restore(type, exception, PyException_GetTraceback(exception));
+}
+#endif
+
+PyObject *
+errors_format(struct app *app)
+{
+	AUTO_DECREF PyObject *exception = errors_take();
+	AUTO_DECREF PyObject *traceback = NULL;
+	AUTO_DECREF PyObject *lines = NULL;
+	AUTO_DECREF PyObject *empty = NULL;
+	PyObject *whole = NULL;
+
+	if (exception == NULL)
+		return NULL;
+	traceback = PyException_GetTraceback(exception);
+	lines = PyObject_CallFunctionObjArgs(app->format_exception,
+		(PyObject *)Py_TYPE(exception), exception,
+		traceback != NULL ? traceback : Py_None, NULL);
+	empty = PyUnicode_FromString("");
+	if (lines != NULL && empty != NULL)
+		whole = PyUnicode_Join(empty, lines);
+	if (whole == NULL) {
+		/* Its __str__ may raise, or the stack or memory be used up. */
+		PyErr_Clear();
+		whole = PyUnicode_FromFormat("%.200s (it cannot be shown)\n",
+			Py_TYPE(exception)->tp_name);
+		PyErr_Clear();
+	}
+	return whole;
+}
+
+void
+errors_describe(char *to, size_t size)
+{
+	AUTO_DECREF PyObject *exception = errors_take();
+	AUTO_DECREF PyObject *shown = NULL;
+	const char *shown_text = NULL;
+	const char *name;
+
+	if (exception == NULL) {
+		snprintf(to, size, "no reason given");
+		return;
+	}
+	name = Py_TYPE(exception)->tp_name;
+	shown = PyObject_Str(exception);
+	if (shown != NULL)
+		shown_text = PyUnicode_AsUTF8(shown);
+	if (shown_text != NULL && shown_text[0] != '\0')
+		snprintf(to, size, "%s: %s", name, shown_text);
+	else
+		snprintf(to, size, "%s", name);
+	PyErr_Clear();
+}

@@ -1,0 +1,474 @@
+/*
+ * import.c - from the words of a configuration to a callable.
+ *
+ * "package.module:callable", "package.module", "module:factory()" or the path
+ * of a script.  What is wrong is said in one sentence for the administrator;
+ * an exception in the application's own code has its traceback printed, once,
+ * for its author.
+ */
+#include "python/python_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+/* What there is to import, taken apart. */
+struct target {
+	char *module; /* or the path of a script */
+	char *callable;
+	bool script;
+	bool factory;
+};
+
+static void
+target_fini(struct target *t)
+{
+	free(t->module);
+	free(t->callable);
+}
+
+/* --- the words ------------------------------------------------------------------------ */
+
+static bool
+ends_with(const char *text, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len > n && memcmp(text + len - n, end, n) == 0;
+}
+
+static bool
+is_path(const char *text, size_t len)
+{
+	return memchr(text, '/', len) != NULL ||
+	       ends_with(text, len, ".wsgi") || ends_with(text, len, ".py");
+}
+
+/* name.name.name: letters, digits, "_" and, as Python allows them, all bytes
+ * beyond ASCII. */
+static bool
+is_dotted_name(const char *text)
+{
+	bool begins = true;
+
+	for (const char *p = text; *p != '\0'; p++) {
+		unsigned char c = (unsigned char)*p;
+		bool digit = c >= '0' && c <= '9';
+		bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+		if (c == '.' && !begins)
+			begins = true;
+		else if (letter || c == '_' || c >= 0x80 || (digit && !begins))
+			begins = false;
+		else
+			return false;
+	}
+	return !begins;
+}
+
+static int
+check_words(const struct app *app, struct target *t, struct err *err)
+{
+	size_t len = strlen(t->callable);
+
+	if (ends_with(t->callable, len, "()")) {
+		t->factory = true;
+		t->callable[len - 2] = '\0';
+	}
+	if (!is_dotted_name(t->callable))
+		return err_setx(err, EINVAL,
+			"application %s: \"%s\" is no name of a callable; "
+			"expected package.module:name, or "
+			"package.module:factory() to have one made",
+			app->application, t->callable);
+	if (t->script || is_dotted_name(t->module))
+		return 0;
+	return err_setx(err, EINVAL,
+		"application %s: \"%s\" is no name of a module; expected "
+		"package.module:callable, or the path of a script with a \"/\" "
+		"in it or \".wsgi\" or \".py\" at its end",
+		app->application, t->module);
+}
+
+static int
+take_apart(const struct app *app, struct target *t, struct err *err)
+{
+	const char *text = app->application;
+	const char *colon = text != NULL ? strrchr(text, ':') : NULL;
+	size_t len;
+
+	if (text == NULL || text[0] == '\0')
+		return err_setx(err, EINVAL,
+			"no application is given: expected "
+			"package.module:callable or the path of a script");
+	/* A script's path may hold a colon; what follows the last one then
+	 * is no name. */
+	if (colon != NULL && strchr(colon, '/') != NULL)
+		colon = NULL;
+	len = colon != NULL ? (size_t)(colon - text) : strlen(text);
+	t->module = strndup(text, len);
+	t->callable = strdup(colon != NULL ? colon + 1 : app->callable_name);
+	if (t->module == NULL || t->callable == NULL)
+		return err_set(err, ENOMEM, "application %s", text);
+	t->script = is_path(text, len);
+	return check_words(app, t, err);
+}
+
+/* --- what went wrong ------------------------------------------------------------------- */
+
+/* Print the current exception's traceback, and describe it in a sentence. */
+static int
+report(struct app *app, const char *what, struct err *err)
+{
+	AUTO_DECREF PyObject *exception = errors_take();
+	AUTO_DECREF PyObject *text = NULL;
+	char described[512];
+	const char *utf8;
+
+	Py_INCREF(exception);
+	errors_put_back(exception);
+	errors_describe(described, sizeof(described));
+	Py_INCREF(exception);
+	errors_put_back(exception);
+	text = errors_format(app);
+	utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
+	PyErr_Clear();
+	if (utf8 != NULL) {
+		Py_BEGIN_ALLOW_THREADS;
+		errors_write(utf8, strlen(utf8));
+		Py_END_ALLOW_THREADS;
+	}
+	/* Its own text may have several lines. */
+	described[strcspn(described, "\n")] = '\0';
+	return err_setx(err, ENOEXEC, "application %s: %s: %s",
+		app->application, what, described);
+}
+
+/* Is the module that was not found the one that was asked for, or a package
+ * that it is in?  Then no code of the application is to blame. */
+static bool
+is_about(PyObject *exception, const char *module)
+{
+	AUTO_DECREF PyObject *name = NULL;
+	const char *text;
+	size_t len;
+
+	name = PyObject_GetAttrString(exception, "name");
+	text = name != NULL && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name)
+						     : NULL;
+	if (text == NULL) {
+		PyErr_Clear();
+		return false;
+	}
+	len = strlen(text);
+	return strncmp(module, text, len) == 0 &&
+	       (module[len] == '\0' || module[len] == '.');
+}
+
+/* "; 'shop' is not a package", where Python says so. */
+static const char *
+not_a_package(PyObject *exception, char *to, size_t size)
+{
+	AUTO_DECREF PyObject *shown = PyObject_Str(exception);
+	const char *text = shown != NULL ? PyUnicode_AsUTF8(shown) : NULL;
+	const char *semicolon = text != NULL ? strchr(text, ';') : NULL;
+
+	PyErr_Clear();
+	snprintf(to, size, "%s", semicolon != NULL ? semicolon : "");
+	return to;
+}
+
+static int
+report_import(struct app *app, const struct target *t, struct err *err)
+{
+	AUTO_DECREF PyObject *exception = NULL;
+	char more[256];
+	bool missing;
+
+	if (PyErr_ExceptionMatches(PyExc_SystemExit))
+		return report(app, "its module calls sys.exit()", err);
+	if (!PyErr_ExceptionMatches(PyExc_ModuleNotFoundError))
+		return report(app, "its module cannot be imported", err);
+	exception = errors_take();
+	missing = is_about(exception, t->module);
+	if (missing)
+		return err_setx(err, ENOENT,
+			"application %s: there is no module '%s' in %s or "
+			"elsewhere on Python's path%s",
+			app->application, t->module,
+			app->directory != NULL ? app->directory
+					       : "the current directory",
+			not_a_package(exception, more, sizeof(more)));
+	errors_put_back(exception);
+	exception = NULL;
+	return report(app, "its module cannot be imported", err);
+}
+
+/* --- a script ---------------------------------------------------------------------------- */
+
+/* FNV-1a: the module's name must differ from path to path, no more. */
+static void
+name_script(const char *path, char *to, size_t size)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (const char *p = path; *p != '\0'; p++)
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
+	snprintf(to, size, "_wsgid_%016llx", (unsigned long long)hash);
+}
+
+static char *
+absolute(const struct app *app, const char *path)
+{
+	char *whole;
+
+	if (path[0] == '/' || app->directory == NULL)
+		return strdup(path);
+	if (asprintf(&whole, "%s/%s", app->directory, path) < 0)
+		return NULL;
+	return whole;
+}
+
+/* The whole file: 0 or a negative errno. */
+static int
+read_file(const char *path, struct buf *ret)
+{
+	FILE *f = fopen(path, "re");
+	int rc = 0;
+
+	if (f == NULL)
+		return -errno;
+	while (rc == 0) {
+		char *to = buf_reserve(ret, 65536);
+		size_t n = to != NULL ? fread(to, 1, 65536, f) : 0;
+
+		ret->len += n;
+		if (to == NULL)
+			rc = -ENOMEM;
+		else if (ferror(f))
+			rc = -errno;
+		else if (n == 0)
+			break;
+	}
+	fclose(f);
+	return rc;
+}
+
+/* compile() of the bytes, so that a coding line counts. */
+static PyObject *
+compile_script(const struct buf *source, PyObject *path)
+{
+	AUTO_DECREF PyObject *builtins = PyImport_ImportModule("builtins");
+
+	if (builtins == NULL)
+		return NULL;
+	return PyObject_CallMethod(builtins, "compile", "y#OsiO",
+		source->data != NULL ? source->data : "",
+		(Py_ssize_t)source->len, path, "exec", 0, Py_True);
+}
+
+static PyObject *
+run_script(const char *path, const struct buf *source)
+{
+	AUTO_DECREF PyObject *shown = PyUnicode_DecodeFSDefault(path);
+	AUTO_DECREF PyObject *name = NULL;
+	AUTO_DECREF PyObject *code = NULL;
+	char text[32];
+
+	name_script(path, text, sizeof(text));
+	name = PyUnicode_FromString(text);
+	if (shown == NULL || name == NULL)
+		return NULL;
+	code = compile_script(source, shown);
+	if (code == NULL)
+		return NULL;
+	return PyImport_ExecCodeModuleObject(name, code, shown, NULL);
+}
+
+static PyObject *
+import_script(struct app *app, struct target *t, int *rc, struct err *err)
+{
+	AUTO_FREE char *path = absolute(app, t->module);
+	struct buf source = {0};
+	PyObject *module = NULL;
+
+	if (path == NULL)
+		*rc = -ENOMEM;
+	else
+		*rc = read_file(path, &source);
+	if (*rc < 0) {
+		*rc = err_set(err, -*rc, "application %s: the script %s",
+			app->application, path != NULL ? path : t->module);
+	} else {
+		module = run_script(path, &source);
+		if (module == NULL)
+			*rc = report(app,
+				PyErr_ExceptionMatches(PyExc_SystemExit)
+					? "the script calls sys.exit()"
+					: "the script fails",
+				err);
+	}
+	buf_fini(&source);
+	return module;
+}
+
+/* --- the callable in it ---------------------------------------------------------------------- */
+
+/* "; it has 'app'": names that are close, or customary. */
+static const char suggest_source[] =
+	"def suggest(thing, name):\n"
+	"    import difflib\n"
+	"    names = [n for n in dir(thing) if not n.startswith('_')\n"
+	"             and callable(getattr(thing, n, None))]\n"
+	"    found = difflib.get_close_matches(name, names, 3)\n"
+	"    for usual in ('application', 'app', 'create_app', 'make_app'):\n"
+	"        if usual in names and usual not in found:\n"
+	"            found.append(usual)\n"
+	"    if not found:\n"
+	"        return ''\n"
+	"    return '; it has ' + ' and '.join(\n"
+	"        repr(n) + (' (a factory would be written with \"()\" "
+	"behind)'\n"
+	"                   if n in ('create_app', 'make_app') else '')\n"
+	"        for n in found[:3])\n"
+	"def is_asgi(thing):\n"
+	"    from inspect import iscoroutinefunction\n"
+	"    return (iscoroutinefunction(thing)\n"
+	"            or iscoroutinefunction(getattr(type(thing), '__call__', "
+	"None)))\n";
+
+/* Run one of the two functions above; NULL is as good as no answer. */
+static PyObject *
+ask(const char *function, PyObject *thing, const char *name)
+{
+	AUTO_DECREF PyObject *space = PyDict_New();
+	AUTO_DECREF PyObject *defined = NULL;
+	PyObject *answer = NULL;
+	PyObject *f = NULL;
+
+	if (space != NULL && PyDict_SetItemString(space, "__builtins__",
+				     PyEval_GetBuiltins()) == 0)
+		defined = PyRun_String(
+			suggest_source, Py_file_input, space, space);
+	if (defined != NULL)
+		f = PyDict_GetItemString(space, function);
+	if (f != NULL)
+		answer = name != NULL
+				 ? PyObject_CallFunction(f, "Os", thing, name)
+				 : PyObject_CallFunctionObjArgs(f, thing, NULL);
+	PyErr_Clear();
+	return answer;
+}
+
+static int
+report_missing(
+	struct app *app, PyObject *thing, const char *name, struct err *err)
+{
+	AUTO_DECREF PyObject *answer = ask("suggest", thing, name);
+	const char *hint = answer != NULL ? PyUnicode_AsUTF8(answer) : NULL;
+
+	PyErr_Clear();
+	return err_setx(err, ENOENT, "application %s: there is no '%s' in %s%s",
+		app->application, name,
+		PyModule_Check(thing) ? "its module" : "the object before it",
+		hint != NULL ? hint : "");
+}
+
+/* Walk "a.b.c" from thing; *rc and NULL when a step is missing. */
+static PyObject *
+walk(struct app *app, PyObject *thing, const char *path, int *rc,
+	struct err *err)
+{
+	AUTO_FREE char *steps = strdup(path);
+	char *rest = steps;
+	char *step;
+
+	Py_INCREF(thing);
+	while (steps != NULL && (step = strsep(&rest, ".")) != NULL) {
+		AUTO_DECREF PyObject *name = PyUnicode_FromString(step);
+		PyObject *next = NULL;
+		int found = -1;
+
+		if (name != NULL)
+			found = interp_attribute(thing, name, &next);
+		if (found == 0)
+			*rc = report_missing(app, thing, step, err);
+		else if (found < 0)
+			*rc = report(app, "its callable cannot be got", err);
+		Py_SETREF(thing, next);
+		if (found <= 0)
+			return NULL;
+	}
+	return thing;
+}
+
+static int
+check_callable(
+	struct app *app, struct target *t, PyObject *callable, struct err *err)
+{
+	AUTO_DECREF PyObject *is_asgi = NULL;
+	const char *parens = t->factory ? "()" : "";
+
+	if (!PyCallable_Check(callable))
+		return err_setx(err, EINVAL,
+			"application %s: '%s%s' is a %s, which cannot be "
+			"called",
+			app->application, t->callable, parens,
+			Py_TYPE(callable)->tp_name);
+	is_asgi = ask("is_asgi", callable, NULL);
+	if (is_asgi != Py_True)
+		return 0;
+	return err_setx(err, EINVAL,
+		"application %s: '%s%s' is an ASGI application, and wsgid "
+		"serves WSGI: use an ASGI server, or wrap it with an adapter "
+		"(a2wsgi.ASGIMiddleware)",
+		app->application, t->callable, parens);
+}
+
+static PyObject *
+find_callable(struct app *app, struct target *t, PyObject *module, int *rc,
+	struct err *err)
+{
+	PyObject *callable = walk(app, module, t->callable, rc, err);
+
+	if (callable == NULL)
+		return NULL;
+	if (t->factory && PyCallable_Check(callable)) {
+		PyObject *made = PyObject_CallNoArgs(callable);
+
+		Py_DECREF(callable);
+		callable = made;
+		if (made == NULL) {
+			*rc = report(app, "its factory fails", err);
+			return NULL;
+		}
+	}
+	*rc = check_callable(app, t, callable, err);
+	if (*rc < 0)
+		Py_CLEAR(callable);
+	return callable;
+}
+
+PyObject *
+import_callable(struct app *app, int *rc, struct err *err)
+{
+	struct target t = {0};
+	AUTO_DECREF PyObject *module = NULL;
+	PyObject *callable = NULL;
+
+	*rc = take_apart(app, &t, err);
+	if (*rc == 0 && t.script)
+		module = import_script(app, &t, rc, err);
+	else if (*rc == 0) {
+		module = PyImport_ImportModule(t.module);
+		if (module == NULL)
+			*rc = report_import(app, &t, err);
+	}
+	if (module != NULL)
+		callable = find_callable(app, &t, module, rc, err);
+	target_fini(&t);
+	return callable;
+}

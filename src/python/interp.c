@@ -1,0 +1,271 @@
+/*
+ * interp.c - the interpreter: how it is configured, started and ended.
+ *
+ * It is Python as "python3" would be, with the environment's PYTHON…
+ * variables, the site module and the user's locale; what differs is what a
+ * server must decide itself: the interpreter is the one that was configured
+ * and PATH is never asked for it, signals are the server's, and what is
+ * printed leaves in whole lines.
+ */
+#include "python/python_priv.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+
+int
+interp_attribute(PyObject *object, PyObject *name, PyObject **ret)
+{
+	*ret = PyObject_GetAttr(object, name);
+	if (*ret != NULL)
+		return 1;
+	if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+		return -1;
+	PyErr_Clear();
+	return 0;
+}
+
+PyTypeObject *
+interp_type(PyType_Spec *spec)
+{
+	return (PyTypeObject *)PyType_FromSpec(spec);
+}
+
+#ifdef Py_GIL_DISABLED
+PyObject *
+interp_list_item(PyObject *list, Py_ssize_t i)
+{
+	return PyList_GetItemRef(list, i);
+}
+#else
+PyObject *
+interp_list_item(PyObject *list, Py_ssize_t i)
+{
+	PyObject *item = PyList_GetItem(list, i);
+
+	Py_XINCREF(item);
+	return item;
+}
+#endif
+
+const char *
+app_python_version(void)
+{
+	/* The one variable here that is written: always with the same. */
+	static char text[32];
+	const char *whole = Py_GetVersion();
+
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(whole, " +"), whole);
+	return text;
+}
+
+/* --- configuration ----------------------------------------------------------- */
+
+static int
+fail(PyStatus status, const struct app_settings *settings, struct err *err)
+{
+	return err_setx(err, ENOEXEC,
+		"Python %s (%s) does not start: %s%s%s; is its standard "
+		"library where it was installed, and WSGIPythonHome right?",
+		app_python_version(), settings->executable,
+		status.func != NULL ? status.func : "",
+		status.func != NULL ? ": " : "",
+		status.err_msg != NULL ? status.err_msg : "no reason given");
+}
+
+/* The library that was found at run time must be the one we were made for. */
+static int
+check_version(struct err *err)
+{
+	char made_for[16];
+	size_t len;
+
+	snprintf(made_for, sizeof(made_for), "%d.%d.", PY_MAJOR_VERSION,
+		PY_MINOR_VERSION);
+	len = strlen(made_for);
+	if (strncmp(Py_GetVersion(), made_for, len) == 0)
+		return 0;
+	return err_setx(err, ENOEXEC,
+		"this program was built for Python %.*s but found the library "
+		"of Python %s",
+		(int)len - 1, made_for, app_python_version());
+}
+
+static PyStatus
+set_text(PyConfig *config, wchar_t **field, const char *text)
+{
+	return PyConfig_SetBytesString(config, field, text);
+}
+
+static PyStatus
+configure(PyConfig *config, const struct app_settings *settings)
+{
+	PyStatus status;
+
+	config->parse_argv = 0;
+	config->install_signal_handlers = 0;
+	config->faulthandler = 1;
+	status = set_text(config, &config->program_name, settings->executable);
+	if (!PyStatus_Exception(status))
+		status = set_text(
+			config, &config->executable, settings->executable);
+	if (!PyStatus_Exception(status))
+		status = PyWideStringList_Append(&config->argv, L"wsgid");
+	if (!PyStatus_Exception(status))
+		status = PyConfig_Read(config);
+	if (PyStatus_Exception(status))
+		return status;
+
+	/* PYTHONUNBUFFERED would tear lines apart; they do not wait anyway. */
+	config->buffered_stdio = 1;
+	if (getenv("PYTHONIOENCODING") != NULL)
+		return status;
+	status = set_text(config, &config->stdio_encoding, "utf-8");
+	if (!PyStatus_Exception(status))
+		status = set_text(
+			config, &config->stdio_errors, "backslashreplace");
+	return status;
+}
+
+static int
+initialise(const struct app_settings *settings, struct err *err)
+{
+	PyPreConfig before;
+	PyConfig config;
+	PyStatus status;
+	int rc = 0;
+
+	PyPreConfig_InitPythonConfig(&before);
+	before.parse_argv = 0;
+	status = Py_PreInitialize(&before);
+	if (PyStatus_Exception(status))
+		return fail(status, settings, err);
+
+	PyConfig_InitPythonConfig(&config);
+	status = configure(&config, settings);
+	if (!PyStatus_Exception(status))
+		status = Py_InitializeFromConfig(&config);
+	if (PyStatus_Exception(status))
+		rc = fail(status, settings, err);
+	PyConfig_Clear(&config);
+	return rc;
+}
+
+/* --- after the start ------------------------------------------------------------ */
+
+/* print() must arrive when its line is whole, not when a buffer is full. */
+static int
+buffer_lines(void)
+{
+	PyObject *out = PySys_GetObject("stdout");
+	AUTO_DECREF PyObject *method = NULL;
+	AUTO_DECREF PyObject *arguments = NULL;
+	AUTO_DECREF PyObject *nothing = NULL;
+	AUTO_DECREF PyObject *done = NULL;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (out == NULL || out == Py_None)
+		return 0;
+	method = PyObject_GetAttrString(out, "reconfigure");
+	arguments = Py_BuildValue("{s:O}", "line_buffering", Py_True);
+	nothing = PyTuple_New(0);
+	if (method == NULL || arguments == NULL || nothing == NULL)
+		return -1;
+	done = PyObject_Call(method, nothing, arguments);
+	return done == NULL ? -1 : 0;
+}
+
+/* WSGIPythonPath: each is a site directory (its .pth files count), and what
+ * that adds comes before all else, in the order given. */
+static const char add_paths[] =
+	"def add(paths, directory):\n"
+	"    import os, site, sys\n"
+	"    before = list(sys.path)\n"
+	"    for path in filter(None, paths.split(os.pathsep)):\n"
+	"        if not os.path.isdir(path):\n"
+	"            print(f'WSGIPythonPath: there is no directory {path}',\n"
+	"                  file=sys.stderr)\n"
+	"        site.addsitedir(path)\n"
+	"    known = set(before)\n"
+	"    sys.path[:] = [p for p in sys.path if p not in known] + before\n"
+	"    if directory:\n"
+	"        sys.path[:] = [directory] + [\n"
+	"            p for p in sys.path if p != directory]\n";
+
+static int
+set_paths(const struct app_settings *settings)
+{
+	AUTO_DECREF PyObject *space = PyDict_New();
+	AUTO_DECREF PyObject *defined = NULL;
+	AUTO_DECREF PyObject *done = NULL;
+	AUTO_DECREF PyObject *paths = NULL;
+	AUTO_DECREF PyObject *directory = NULL;
+	PyObject *add;
+
+	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
+				     PyEval_GetBuiltins()) < 0)
+		return -1;
+	defined = PyRun_String(add_paths, Py_file_input, space, space);
+	if (defined == NULL)
+		return -1;
+	paths = PyUnicode_DecodeFSDefault(
+		settings->path != NULL ? settings->path : "");
+	directory = PyUnicode_DecodeFSDefault(
+		settings->directory != NULL ? settings->directory : "");
+	add = PyDict_GetItemString(space, "add");
+	if (paths == NULL || directory == NULL || add == NULL)
+		return -1;
+	done = PyObject_CallFunctionObjArgs(add, paths, directory, NULL);
+	return done == NULL ? -1 : 0;
+}
+
+/* threading must be met by the main thread first, or another one takes
+ * itself for it. */
+static int
+furnish(const struct app_settings *settings)
+{
+	AUTO_DECREF PyObject *threading = PyImport_ImportModule("threading");
+
+	if (threading == NULL)
+		return -1;
+	if (buffer_lines() < 0)
+		return -1;
+	return set_paths(settings);
+}
+
+int
+interp_start(const struct app_settings *settings, struct err *err)
+{
+	char what[512];
+	int rc;
+
+	if (settings->executable == NULL || settings->executable[0] == '\0')
+		return err_setx(err, EINVAL,
+			"no Python interpreter is given: it is never looked "
+			"up in PATH");
+	rc = check_version(err);
+	if (rc < 0)
+		return rc;
+
+	/* Python's own start would: a broken pipe is an exception there. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	rc = initialise(settings, err);
+	if (rc < 0)
+		return rc;
+	if (furnish(settings) == 0)
+		return 0;
+	errors_describe(what, sizeof(what));
+	Py_FinalizeEx();
+	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s",
+		app_python_version(), settings->executable, what);
+}
+
+void
+interp_stop(void)
+{
+	(void)Py_FinalizeEx();
+}

@@ -1,0 +1,201 @@
+/*
+ * output.c - from blocks of a body to the client.
+ *
+ * Small blocks are copied behind the head, so that a small response is one
+ * piece; a large one is sent from where it is.  Nothing waits here longer
+ * than PEP 3333 allows: who calls output_block says when to flush.  The GIL is
+ * given up around the client, and nowhere else.
+ */
+#include "python/python_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	SMALL = 32 * 1024,   /* copying this costs less than a second piece */
+	GATHERED = 64 * 1024 /* no more than about this is kept back */
+};
+
+void
+output_raise(int error, const char *what)
+{
+	AUTO_DECREF PyObject *text = NULL;
+	AUTO_DECREF PyObject *exception = NULL;
+	const char *why;
+
+	switch (error) {
+	case ECONNRESET:
+	case EPIPE:
+		why = "the client has closed the connection";
+		break;
+	case ETIMEDOUT:
+		why = "the client was too slow: Timeout is over";
+		break;
+	case EBADMSG:
+		why = "the framing of the request body is broken";
+		break;
+	case EFBIG:
+		why = "the request body is over LimitRequestBody";
+		break;
+	default:
+		why = strerror(error);
+		break;
+	}
+	text = PyUnicode_FromFormat("%s: %s", what, why);
+	if (text == NULL)
+		return;
+	/* OSError makes itself the subclass that belongs to the number. */
+	exception = PyObject_CallFunction(PyExc_OSError, "iO", error, text);
+	if (exception != NULL)
+		PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+}
+
+static enum output_result
+no_memory(void)
+{
+	PyErr_NoMemory();
+	return OUTPUT_RAISED;
+}
+
+static enum output_result
+send_with(struct call *c, const void *data, size_t len, struct str tail)
+{
+	struct app_exchange *x = c->x;
+	int rc;
+
+	if (UNLIKELY(c->send_error != 0))
+		return OUTPUT_GONE;
+	c->sent = true;
+	Py_BEGIN_ALLOW_THREADS;
+	rc = x->client->send(x, data, len, tail);
+	Py_END_ALLOW_THREADS;
+	buf_clear(x->response->out);
+	c->base = 0;
+	if (rc >= 0)
+		return OUTPUT_OK;
+	c->send_error = rc;
+	x->broken = true;
+	return OUTPUT_GONE;
+}
+
+enum output_result
+output_flush(struct call *c)
+{
+	if (c->x->response->out->len == c->base)
+		return c->send_error != 0 ? OUTPUT_GONE : OUTPUT_OK;
+	return send_with(c, NULL, 0, (struct str){0});
+}
+
+enum output_result
+output_commit(struct call *c, int64_t known_length)
+{
+	struct response *r = c->x->response;
+
+	if (UNLIKELY(!c->started)) {
+		PyErr_SetString(PyExc_RuntimeError,
+			"the application produced its response without "
+			"calling start_response()");
+		return OUTPUT_RAISED;
+	}
+	if (c->read_error != 0)
+		r->keep_alive = false; /* the next request cannot be found */
+	if (UNLIKELY(response_end_head(r, known_length) < 0))
+		return no_memory();
+	c->committed = true;
+	return OUTPUT_OK;
+}
+
+static void
+tell_excess(struct call *c)
+{
+	const struct response *r = c->x->response;
+
+	if (r->framing != RESPONSE_LENGTH || c->told_excess)
+		return;
+	c->told_excess = true;
+	c->x->failed = true;
+	call_complain(c,
+		"the application sent more than its Content-Length of %llu "
+		"bytes: the rest is cut off",
+		(unsigned long long)r->length);
+}
+
+static enum output_result
+send_large(struct call *c, const void *data, size_t len)
+{
+	struct response *r = c->x->response;
+	struct str tail = {0};
+	bool crlf_behind = false;
+	char *to = buf_reserve(r->out, 20);
+
+	if (to == NULL)
+		return no_memory();
+	r->out->len += response_frame(r, len, to, &crlf_behind);
+	if (crlf_behind)
+		tail = STR("\r\n");
+	return send_with(c, data, len, tail);
+}
+
+enum output_result
+output_block(struct call *c, const void *data, size_t len)
+{
+	struct response *r = c->x->response;
+	size_t allowed;
+
+	if (len == 0)
+		return OUTPUT_OK;
+	if (!c->committed) {
+		enum output_result result = output_commit(c, -1);
+
+		if (result != OUTPUT_OK)
+			return result;
+	}
+	if (UNLIKELY(c->send_error != 0))
+		return OUTPUT_GONE;
+	allowed = response_allowed(r, len);
+	if (UNLIKELY(allowed < len))
+		tell_excess(c);
+	if (allowed == 0)
+		return OUTPUT_OK;
+	if (allowed > SMALL)
+		return send_large(c, data, allowed);
+	if (UNLIKELY(response_body(r, data, allowed) < 0))
+		return no_memory();
+	return r->out->len > GATHERED ? output_flush(c) : OUTPUT_OK;
+}
+
+enum output_result
+output_end(struct call *c)
+{
+	struct response *r = c->x->response;
+	int rc;
+
+	if (c->send_error != 0)
+		return OUTPUT_GONE;
+	rc = response_end(r);
+	if (LIKELY(rc == 0))
+		return OUTPUT_OK;
+	if (rc != -EPIPE)
+		return no_memory();
+	c->x->failed = true;
+	c->x->broken = true;
+	call_complain(c,
+		"the application sent %llu bytes of the %llu that its "
+		"Content-Length promised: the connection is closed",
+		(unsigned long long)r->sent, (unsigned long long)r->length);
+	return OUTPUT_OK;
+}
+
+void
+output_reset(struct call *c)
+{
+	struct buf *out = c->x->response->out;
+
+	out->len = c->base;
+	out->failed = false;
+	if (c->sent)
+		return;
+	*c->x->response = c->pristine;
+	c->started = false;
+	c->committed = false;
+}

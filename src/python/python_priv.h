@@ -1,0 +1,216 @@
+/*
+ * python_priv.h - what the files of this folder share.
+ *
+ * Everything hangs on struct app and, while a request runs, on a struct call
+ * on the stack of the thread that runs it.  Python objects that an
+ * application may keep (start_response, write, wsgi.input) point to the call
+ * and are cut off from it when the request ends, so that using them later
+ * is an exception and not a crash.
+ *
+ * Functions that may fail with a Python exception return -1 or NULL with the
+ * exception set, as Python's own do.  The GIL is held everywhere but where a
+ * comment says that it is not.
+ */
+#ifndef WSGID_PYTHON_PYTHON_PRIV_H
+#define WSGID_PYTHON_PYTHON_PRIV_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/defs.h"
+#include "base/str.h"
+#include "http/response.h"
+#include "python/app.h"
+
+struct err;
+struct environ;
+struct input;
+struct start_response;
+
+/* A Python type of ours may not be changed or made by applications; before
+ * 3.10 there was no word for it. */
+#if PY_VERSION_HEX >= 0x030a0000
+#define OURS_ALONE \
+	(Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE)
+#else
+#define OURS_ALONE 0
+#endif
+
+/* Without a GIL nobody can tell whether an object is used elsewhere. */
+#ifdef Py_GIL_DISABLED
+#define MAY_RECYCLE 0
+#else
+#define MAY_RECYCLE 1
+#endif
+
+struct app {
+	char *application; /* as configured */
+	char *callable_name;
+	char *directory;
+
+	PyObject *callable;
+	struct environ *environ;
+	PyObject *errors; /* wsgi.errors */
+	PyTypeObject *errors_type;
+	PyTypeObject *input_type;
+	PyTypeObject *start_response_type;
+	PyTypeObject *write_type;
+	PyTypeObject *filewrapper_type;
+	PyObject *format_exception; /* traceback.format_exception */
+	PyObject *file_types[3];    /* io's, whose bytes are the file's own */
+	PyTypeObject *list_iterator_type;
+	PyTypeObject *tuple_iterator_type;
+	PyObject *name_close, *name_read, *name_fileno, *name_tell;
+
+	/* Of the last request, for the next; see MAY_RECYCLE. */
+	struct input *spare_input;
+	struct start_response *spare_start_response;
+};
+
+/* One request, from app_call's begin to its end. */
+struct call {
+	struct app *app;
+	struct app_exchange *x;
+	pthread_t thread;         /* the one that may wait for the client */
+	struct response pristine; /* as it was given to app_call */
+	size_t base;              /* x->response->out->len at that time */
+	bool started;             /* start_response was called and was right */
+	bool committed;           /* the head is ended: it cannot change */
+	bool sent;                /* something has gone to the client */
+	bool wrote;               /* by write(), and not nothing */
+	bool told_excess;
+	int send_error; /* a negative errno: the client is gone */
+	int read_error; /* likewise of the body: it cannot be read */
+};
+
+/* --- call.c: the parts that objects use ------------------------------------ */
+
+/* "GET / HTTP/1.1: " and the sentence, as one line of the error log. */
+void call_complain(struct call *c, const char *format, ...) PRINTF(2, 3);
+
+/* The same for the current exception, with its traceback; clears it. */
+void call_complain_exception(struct call *c, const char *what);
+
+/* --- output.c: from blocks to the client ----------------------------------- */
+
+enum output_result {
+	OUTPUT_RAISED = -1, /* a Python exception is set */
+	OUTPUT_OK = 0,
+	OUTPUT_GONE = 1, /* the client is: c->send_error */
+};
+
+/* End the head.  known_length is the body's where it is known, else -1. */
+enum output_result output_commit(struct call *c, int64_t known_length);
+
+/* A block of the body, cut to what Content-Length allows.  Small blocks are
+ * gathered until output_flush. */
+enum output_result output_block(struct call *c, const void *data, size_t len);
+
+/* Send all that is gathered. */
+enum output_result output_flush(struct call *c);
+
+/* The end of the body. */
+enum output_result output_end(struct call *c);
+
+/* Forget what has not been sent, as if start_response had not been called. */
+void output_reset(struct call *c);
+
+/* OSError, ConnectionResetError, ... for an operation of the client. */
+void output_raise(int error, const char *what);
+
+/* --- start_response.c ---------------------------------------------------------- */
+
+struct start_response {
+	PyObject_HEAD vectorcallfunc vectorcall;
+	struct call *call; /* NULL when the request has ended */
+	PyObject *write;   /* what it returns, as long-lived as itself */
+};
+
+int start_response_init(struct app *app);
+void start_response_fini(struct app *app);
+struct start_response *start_response_take(struct call *c);
+void start_response_give_back(struct call *c, struct start_response *s);
+
+/* --- input.c ----------------------------------------------------------------------- */
+
+int input_init(struct app *app);
+void input_fini(struct app *app);
+struct input *input_take(struct call *c);
+void input_give_back(struct call *c, struct input *in);
+
+/* --- errors.c ---------------------------------------------------------------------- */
+
+int errors_init(struct app *app);
+void errors_fini(struct app *app);
+
+/* Whole lines, written at once. */
+void errors_write(const char *text, size_t len);
+
+/* The unfinished line of this thread, if it left one. */
+void errors_end_line(struct app *app);
+
+/* The current exception as text with its traceback (or without); clears it.
+ * A new str; NULL when even that fails. */
+PyObject *errors_format(struct app *app);
+void errors_describe(char *to, size_t size); /* "KeyError: 'x'", clears */
+
+/* The current exception, taken; NULL when there is none. */
+PyObject *errors_take(void);
+void errors_put_back(PyObject *exception); /* steals it */
+
+/* --- environ.c ------------------------------------------------------------------- */
+
+int environ_init(struct app *app, const struct app_settings *settings);
+void environ_fini(struct app *app);
+PyObject *environ_make(struct call *c, PyObject *input);
+
+/* --- filewrapper.c ---------------------------------------------------------------- */
+
+int filewrapper_init(struct app *app);
+void filewrapper_fini(struct app *app);
+
+/* If result is a wrapper around a regular file: its descriptor, where it
+ * stands and how much there is from there.  1, 0 when it is not, or -1. */
+int filewrapper_inspect(struct app *app, PyObject *result, int *fd,
+	int64_t *offset, int64_t *available);
+
+/* Is its close() nothing but the file's? */
+bool filewrapper_is_plain(struct app *app, PyObject *result);
+
+/* --- interp.c ------------------------------------------------------------------------ */
+
+int interp_start(const struct app_settings *settings, struct err *err);
+void interp_stop(void);
+
+/* --- import.c ------------------------------------------------------------------------ */
+
+/* The application's callable, a new reference; NULL, with a sentence, its
+ * traceback printed, and rc set. */
+PyObject *import_callable(struct app *app, int *rc, struct err *err);
+
+/* --- small helpers (interp.c) ------------------------------------------------------ */
+
+/* An attribute: 1, 0 when there is none, or -1. */
+int interp_attribute(PyObject *object, PyObject *name, PyObject **ret);
+
+/* A type from its specification, or NULL. */
+PyTypeObject *interp_type(PyType_Spec *spec);
+
+/* A list's item, a new reference, or NULL when it has gone. */
+PyObject *interp_list_item(PyObject *list, Py_ssize_t i);
+
+static inline void
+python_decref(void *pointer_to_object)
+{
+	Py_XDECREF(*(PyObject **)pointer_to_object);
+}
+
+#define AUTO_DECREF __attribute__((cleanup(python_decref)))
+
+#endif
