@@ -172,14 +172,18 @@ holds(const char *pid, unsigned long inode)
 	return found;
 }
 
-/* The first in the list: a server's master is older than its children. */
+/* Ourselves, although our children have our sockets too; else the first in
+ * the list: a server's master is mostly older than its children. */
 static pid_t
 find_process(unsigned long inode)
 {
-	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	pid_t pid = 0;
+	DIR *proc;
 
+	if (holds("self", inode))
+		return getpid();
+	proc = opendir("/proc");
 	if (proc == NULL)
 		return 0;
 	while (pid == 0 && (entry = readdir(proc)) != NULL)

@@ -37,8 +37,9 @@ listen_in_use(const struct address *a, const char *text, struct err *err)
 
 	if (pid == getpid())
 		return err_setx(err, EADDRINUSE,
-			"Listen %s: another Listen of this server has that "
-			"already%s",
+			"Listen %s: this server has that already, by another "
+			"Listen or, after a reload, by one that was "
+			"changed%s",
 			text,
 			is_unix ? "" : "; [::] takes IPv4 connections too");
 	if (pid != 0)

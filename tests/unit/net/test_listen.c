@@ -236,7 +236,7 @@ test_two_listeners_of_ours_in_one_place_are_told(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "0.0.0.0:%d", address_port(&l.address));
 	assert_int_equal(try_open(text, &err), -EADDRINUSE);
-	assert_non_null(strstr(err.text, "another Listen of this server"));
+	assert_non_null(strstr(err.text, "this server has that already"));
 	listen_close(&l);
 }
 
@@ -374,7 +374,7 @@ test_a_path_in_use_is_left_alone(void **state)
 	int client;
 
 	assert_int_equal(try_open(p->text, &err), -EADDRINUSE);
-	assert_non_null(strstr(err.text, "another Listen of this server"));
+	assert_non_null(strstr(err.text, "this server has that already"));
 	client = connect_to(&l.address);
 	assert_true(client >= 0);
 	close(client);
@@ -480,7 +480,7 @@ test_an_abstract_name_leaves_nothing(void **state)
 	close(client);
 	assert_false(l.unlink_path);
 	assert_int_equal(try_open(text, &err), -EADDRINUSE);
-	assert_non_null(strstr(err.text, "another Listen of this server"));
+	assert_non_null(strstr(err.text, "this server has that already"));
 	listen_close(&l);
 	assert_int_equal(try_open(text, &err), 0);
 }
