@@ -46,6 +46,7 @@ board_show_generation(struct master *m)
 
 	b->generation = m->now->number;
 	b->max_request_workers = (uint32_t)census_limit(m);
+	put(b->python, sizeof(b->python), m->python);
 	say_listeners(m->now, &listeners);
 	scoreboard_put_text(b->listeners, sizeof(b->listeners), listeners.data,
 		listeners.len);
@@ -129,7 +130,6 @@ board_touch(struct master *m)
 {
 	struct wsgid_board *b = scoreboard_board(m->scoreboard);
 
-	put(b->python, sizeof(b->python), m->python);
 	b->throttled = throttle_delay(&m->throttle, m->now_ns) > 0;
 	b->updated_us = clock_real_us();
 }

@@ -118,8 +118,10 @@ child_due(struct master *m, struct child *c)
 	case LIFECYCLE_STOPPING:
 		c->killed = true;
 		log_warnx("master",
-			"child pid %d (slot %u) did not stop, sending SIGKILL",
-			(int)c->pid, c->slot);
+			"child pid %d (slot %u) %s, sending SIGKILL",
+			(int)c->pid, c->slot,
+			c->told ? "did not stop"
+				: "closed its channel and lives on");
 		kill(c->pid, SIGKILL);
 		break;
 	case LIFECYCLE_VACANT:
@@ -142,8 +144,10 @@ became_ready(struct master *m, struct child *c, const char *text)
 		c->slot);
 	if (m->next != NULL && c->generation == m->next->number)
 		restart_commit(m);
-	if (c->generation == m->now->number)
+	if (c->generation == m->now->number && strcmp(m->python, text) != 0) {
 		strcpy(m->python, text);
+		board_show_generation(m);
+	}
 	if (m->phase == PHASE_STARTING)
 		master_proven(m, c);
 	if (c->replacement)

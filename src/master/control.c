@@ -31,6 +31,7 @@ struct client {
 	int64_t deadline_ns; /* NEVER while it waits for a reload */
 	bool waits_for_reload;
 	bool answered;
+	bool half_closed; /* it has said all; the answer is still wanted */
 	struct buf in;
 	struct buf out;
 };
@@ -220,10 +221,16 @@ answer(struct master *m, struct client *c, struct str text)
 
 /* --- the conversation -------------------------------------------------------- */
 
+/* That it has gone altogether is always heard. */
 static void
-watch_for(struct master *m, struct client *c, uint32_t events)
+watch_for(struct master *m, struct client *c, bool to_write)
 {
-	struct epoll_event event = {.events = events, .data.ptr = &c->source};
+	struct epoll_event event = {.data.ptr = &c->source};
+
+	if (!c->half_closed)
+		event.events |= EPOLLIN;
+	if (to_write)
+		event.events |= EPOLLOUT;
 
 	(void)epoll_ctl(m->epoll, EPOLL_CTL_MOD, c->source.fd, &event);
 }
@@ -239,7 +246,7 @@ flush(struct master *m, struct client *c)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			watch_for(m, c, EPOLLIN | EPOLLOUT);
+			watch_for(m, c, true);
 			return;
 		}
 		if (n < 0) {
@@ -251,7 +258,7 @@ flush(struct master *m, struct client *c)
 	if (c->answered)
 		destroy(m, c);
 	else
-		watch_for(m, c, EPOLLIN);
+		watch_for(m, c, false);
 }
 
 static void
@@ -266,28 +273,46 @@ take_request(struct master *m, struct client *c)
 		say_error(c, "the request is too long");
 }
 
+/* Take what it sends.  Its one request is all we want; the end of its side
+ * is none, for a tool may say its line and close that half.  false when the
+ * client is gone. */
+static bool
+listen_to(struct master *m, struct client *c)
+{
+	char *to = buf_reserve(&c->in, CONTROL_LINE);
+	ssize_t n;
+
+	if (to == NULL)
+		return false;
+	n = recv(c->source.fd, to, CONTROL_LINE, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	c->half_closed = n == 0;
+	if (c->answered || c->waits_for_reload)
+		return true;
+	c->in.len += (size_t)n;
+	if (n > 0)
+		take_request(m, c);
+	else
+		say_error(c, "the request does not end with a newline");
+	return true;
+}
+
 static void
 client_ready(struct master *m, struct source *s)
 {
 	struct client *c = CONTAINER_OF(s, struct client, source);
-	char *to = buf_reserve(&c->in, CONTROL_LINE);
-	ssize_t n;
+	bool here;
 
-	if (to == NULL) {
+	if (c->half_closed)
+		/* Nothing to send and woken all the same: it has gone. */
+		here = c->out.len > 0 || c->answered;
+	else
+		here = listen_to(m, c);
+	if (here)
+		flush(m, c);
+	else
 		destroy(m, c);
-		return;
-	}
-	n = recv(s->fd, to, CONTROL_LINE, MSG_DONTWAIT);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		destroy(m, c);
-		return;
-	}
-	/* After its request it has nothing more to say. */
-	if (n > 0 && !c->answered && !c->waits_for_reload) {
-		c->in.len += (size_t)n;
-		take_request(m, c);
-	}
-	flush(m, c);
 }
 
 static bool
@@ -340,7 +365,7 @@ control_reloaded(struct master *m, const char *reason)
 		else
 			say_error(c, reason);
 		/* Not flushed here: its own handler may have called us. */
-		watch_for(m, c, EPOLLIN | EPOLLOUT);
+		watch_for(m, c, true);
 	}
 }
 

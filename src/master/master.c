@@ -25,8 +25,6 @@
 #include "master/notify.h"
 #include "master/state.h"
 
-enum { EXIT_CONFIG = 78 }; /* sysexits.h: EX_CONFIG */
-
 /* --- sources ------------------------------------------------------------------ */
 
 int
@@ -66,6 +64,17 @@ announce(struct master *m, int status, const char *text)
 	m->order->started(m->order->arg, status, text);
 }
 
+/* Before there is a log the program says the reason itself. */
+static void
+announce_failure(struct master *m, int status, const char *sentence)
+{
+	m->exit_status = status;
+	if (m->logging)
+		log_errorx("master", "%s", sentence);
+	announce(
+		m, status, m->logging && m->now->error_log < 0 ? "" : sentence);
+}
+
 void
 master_proven(struct master *m, const struct child *first)
 {
@@ -81,10 +90,8 @@ master_proven(struct master *m, const struct child *first)
 void
 master_fail(struct master *m, int status, const char *sentence)
 {
-	log_errorx("master", "%s", sentence);
-	m->exit_status = status;
-	announce(m, status, sentence);
-	stop_begin(m, false, "the server cannot go on");
+	announce_failure(m, status, sentence);
+	stop_begin(m, false, NULL);
 }
 
 /* --- signals ------------------------------------------------------------------ */
@@ -272,25 +279,52 @@ open_loop(struct master *m, struct err *err)
 	return rc < 0 ? err_set(err, -rc, "environment of the children") : 0;
 }
 
-/* Whom a server of this name disturbs is found out before anything is
+/* Port 0 is no name: what the kernel has chosen is one. */
+static void
+choose_name(struct master *m, const struct config *c)
+{
+	int port = 0;
+
+	if (m->now != NULL && m->now->n_listeners > 0)
+		port = address_port(&m->now->listeners[0].address);
+	if (port > 0)
+		snprintf(m->name, sizeof(m->name), "%d", port);
+	else
+		snprintf(m->name, sizeof(m->name), "%s",
+			c->name != NULL ? c->name : "wsgid");
+}
+
+/* Whom a server of the same name disturbs is found out before anything is
  * bound, so that the sentence is about the other server and not a port. */
+static int
+open_sockets(struct master *m, struct config *c, struct err *err)
+{
+	bool unnamed = c->name != NULL && strcmp(c->name, "0") == 0;
+	int rc = 0;
+
+	if (unnamed)
+		rc = generation_create(&m->now, m, c, NULL, err);
+	if (rc < 0)
+		return rc;
+	choose_name(m, c);
+	rc = rundir_open(m, c, err);
+	if (rc < 0 || unnamed)
+		return rc;
+	return generation_create(&m->now, m, c, NULL, err);
+}
+
 static int
 open_server(struct master *m, struct config *c, struct err *err)
 {
-	int rc;
+	int rc = make_slots(m, c);
 
-	snprintf(m->name, sizeof(m->name), "%s",
-		c->name != NULL ? c->name : "wsgid");
-	rc = make_slots(m, c);
 	if (rc < 0)
 		return err_set(err, -rc, "ServerLimit %ld", c->server_limit);
-	rc = rundir_open(m, c, err);
-	if (rc < 0)
-		return rc;
-	rc = generation_create(&m->now, m, c, NULL, err);
+	rc = open_sockets(m, c, err);
 	if (rc < 0)
 		return rc;
 	logs_use(m->now);
+	m->logging = true;
 	logs_say_messages(c);
 	logs_say_lines(m->order->notices);
 	rc = board_create(m, err);
@@ -350,11 +384,9 @@ master_run(const struct master_order *order, struct config *c)
 	struct err err = {0};
 
 	if (open_loop(&m, &err) < 0 || open_server(&m, c, &err) < 0) {
+		announce_failure(&m, EXIT_FAILURE, err.text);
 		if (m.now == NULL)
 			config_destroy(c);
-		log_errorx("master", "%s", err.text);
-		announce(&m, EXIT_FAILURE, err.text);
-		m.exit_status = EXIT_FAILURE;
 	} else {
 		serve(&m);
 	}

@@ -18,8 +18,9 @@ struct master_order {
 	 * NULL and a sentence when that is impossible; mistakes in it are
 	 * the configuration's messages.  Called once at every reload. */
 	struct config *(*read)(void *arg, struct err *err);
-	/* Called once, when the start is decided: status 0 and an empty text
-	 * when the first child serves; else the exit status and the reason. */
+	/* Called once, when the start is decided: status 0 when the first
+	 * child serves; else the exit status and the reason, which is "" when
+	 * it was written to standard error as a line of the log. */
 	void (*started)(void *arg, int status, const char *text);
 	void *arg;
 	struct buf *notices; /* of master_settle, to be logged */

@@ -53,11 +53,12 @@ void
 pool_failed(struct master *m, const struct child *c)
 {
 	int64_t lived = c->ready_ns != 0 ? m->now_ns - c->ready_ns : 0;
+	unsigned before = m->throttle.failures;
 	int64_t delay;
 
 	throttle_failed(&m->throttle, m->now_ns, lived);
 	delay = throttle_delay(&m->throttle, m->now_ns);
-	if (delay > 0)
+	if (delay > 0 && m->throttle.failures != before)
 		log_warnx("master",
 			"children fail one after the other (%u so far): the "
 			"next one is tried in %d s",
@@ -187,15 +188,17 @@ maintain(struct master *m)
 	struct mpm_census counts;
 	struct mpm_plan plan;
 	struct child *idle;
-	int n;
 
 	census_take(m, &census);
 	census_look(m, &census);
+	tell_status(m, &census);
+	/* While children keep dying more of them are no remedy. */
+	if (may_start(m, &census) < SPAWN_RATE)
+		return;
 	counts = census_for_policy(m, &census);
 	plan = prefork_plan(&limits, &counts, &m->memory);
 	say_remark(m, &plan, &census);
-	n = may_start(m, &census);
-	while (plan.spawn-- > 0 && n-- > 0 && start(m, false))
+	while (plan.spawn-- > 0 && start(m, false))
 		continue;
 	/* Replacements make the pool larger for a moment; wait for that. */
 	if (plan.retire > 0 && census.outgoing == 0 && m->next == NULL) {
@@ -203,7 +206,6 @@ maintain(struct master *m)
 		if (idle != NULL)
 			child_retire(m, idle, c->worker_drain_timeout);
 	}
-	tell_status(m, &census);
 }
 
 void

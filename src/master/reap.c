@@ -37,14 +37,23 @@ guess(const struct child *c, int status)
 	return "";
 }
 
+/* Of the first child of a generation the reason is told by those who have
+ * to give that generation up. */
+static bool
+is_first(const struct master *m, const struct child *c)
+{
+	return m->phase == PHASE_STARTING ||
+	       (m->next != NULL && c->generation == m->next->number);
+}
+
 static void
-say_end(const struct child *c, int status)
+say_end(const struct master *m, const struct child *c, int status)
 {
 	enum lifecycle_verdict verdict = lifecycle_verdict(status, c->told);
 	char death[128];
 
 	say_death(status, death, sizeof(death));
-	if (verdict == VERDICT_NORMAL)
+	if (verdict == VERDICT_NORMAL || is_first(m, c))
 		log_info("master", "child pid %d (slot %u) ended, %s",
 			(int)c->pid, c->slot, death);
 	else
@@ -139,7 +148,7 @@ bury(struct master *m, struct child *c, int status)
 	child_happened(m, c, LIFECYCLE_DIED);
 	c->pid = 0;
 	board_show_death(m, &dead, status);
-	say_end(&dead, status);
+	say_end(m, &dead, status);
 	if (!dead.told && m->phase != PHASE_STOPPING)
 		died_untold(m, &dead, status);
 }

@@ -110,6 +110,7 @@ struct master {
 	enum phase phase;
 	int exit_status;
 	bool announced; /* order->started was called */
+	bool logging;   /* the error log is open */
 	bool stop_now;  /* no grace any more */
 	int64_t give_up_ns;
 
@@ -249,6 +250,7 @@ void restart_turn(struct master *m);
 
 /* --- stop.c ------------------------------------------------------------------ */
 
+/* why is said in the log, NULL: it was said already. */
 void stop_begin(struct master *m, bool graceful, const char *why);
 void stop_turn(struct master *m);
 

@@ -51,6 +51,18 @@ close_doors(struct master *m)
 	m->n_passed = 0;
 }
 
+static void
+say_why(bool graceful, int64_t timeout_ms, const char *why)
+{
+	if (!graceful)
+		log_notice("master", "%s: stopping at once", why);
+	else if (timeout_ms > 0)
+		log_notice("master", "%s: stopping gracefully within %g s", why,
+			(double)timeout_ms / 1000);
+	else
+		log_notice("master", "%s: stopping gracefully", why);
+}
+
 void
 stop_begin(struct master *m, bool graceful, const char *why)
 {
@@ -60,20 +72,17 @@ stop_begin(struct master *m, bool graceful, const char *why)
 		if (m->stop_now)
 			return;
 		/* A second request means: now. */
-		log_notice("master", "%s: stopping at once", why);
+		if (why != NULL)
+			say_why(false, 0, why);
 		stop_children_now(m);
 		return;
 	}
 	graceful = graceful && m->phase == PHASE_RUNNING;
-	if (!graceful)
-		log_notice("master", "%s: stopping at once", why);
-	else if (timeout > 0)
-		log_notice("master", "%s: stopping gracefully within %g s", why,
-			(double)timeout / 1000);
-	else
-		log_notice("master", "%s: stopping gracefully", why);
+	if (why != NULL)
+		say_why(graceful, timeout, why);
 	m->phase = PHASE_STOPPING;
 	m->give_up_ns = NEVER;
+	m->reload_wanted = false;
 	notify_stopping();
 	control_reloaded(m, "the server is being stopped");
 	close_doors(m);

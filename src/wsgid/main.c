@@ -7,6 +7,8 @@
  * configuration.
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,6 @@ struct program {
 	struct options options;
 	struct buf notices; /* of the settled configuration */
 	int report;         /* to the process that started the daemon, or -1 */
-	bool log_elsewhere; /* than on standard error */
 };
 
 static int
@@ -50,7 +51,7 @@ print_messages(const struct config *c)
 /* A descriptor 0, 1 or 2 that is closed would be taken by something that
  * must not be written to by a careless print. */
 static void
-open_standard_descriptors(void)
+tidy_descriptors(void)
 {
 	int fd;
 
@@ -59,6 +60,9 @@ open_standard_descriptors(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
+	/* And what a careless caller left open is not for the children. */
+	(void)close_range(
+		STDERR_FILENO + 1, UINT_MAX, (int)CLOSE_RANGE_CLOEXEC);
 }
 
 /* --- what the master asks back ------------------------------------------------ */
@@ -82,7 +86,7 @@ started(void *arg, int status, const char *text)
 
 	if (p->report >= 0)
 		detach_report(p->report, status, text);
-	else if (status != 0 && p->log_elsewhere)
+	else if (text[0] != '\0')
 		fprintf(stderr, "wsgid: %s\n", text);
 	p->report = -1;
 }
@@ -138,6 +142,12 @@ list_directives(void)
 	return rc == 0 ? 0 : EXIT_FAILURE;
 }
 
+static bool
+logs_to_terminal(const struct config *c)
+{
+	return c->error_log == NULL || strcmp(c->error_log, "-") == 0;
+}
+
 static int
 serve(struct program *p)
 {
@@ -147,21 +157,20 @@ serve(struct program *p)
 		.arg = p,
 		.notices = &p->notices,
 	};
+	const struct err no_log = {
+		.text = "--daemon needs an ErrorLog: a daemon has no terminal "
+			"to write to",
+	};
 	struct err err = {0};
 	int status = 0;
 	struct config *c = load_config(p, &status);
 
 	if (c == NULL)
 		return status;
-	p->log_elsewhere =
-		c->error_log != NULL && strcmp(c->error_log, "-") != 0;
 	if (!options_has_application(c, &err))
 		status = complain(EXIT_USAGE, &err);
-	else if (p->options.daemon && !p->log_elsewhere)
-		status = (err_setx(&err, 0,
-				  "--daemon needs an ErrorLog: a daemon has "
-				  "no terminal to write to"),
-			complain(EXIT_USAGE, &err));
+	else if (p->options.daemon && logs_to_terminal(c))
+		status = complain(EXIT_USAGE, &no_log);
 	else if (p->options.daemon && (p->report = detach(&err)) < 0)
 		status = complain(EXIT_FAILURE, &err);
 	else
@@ -200,7 +209,7 @@ main(int argc, char **argv)
 	struct err err = {0};
 	int status;
 
-	open_standard_descriptors();
+	tidy_descriptors();
 	if (options_parse(&p.options, argc, argv, &err) < 0) {
 		status = complain(EXIT_USAGE, &err);
 	} else {
