@@ -57,7 +57,8 @@ address_valid(struct str s)
 
 	if (s.len > 0 && (s.p[0] == 'v' || s.p[0] == 'V'))
 		return future_address_valid(s);
-	if (s.len == 0 || s.len >= sizeof(text))
+	if (s.len == 0 || s.len >= sizeof(text) ||
+		memchr(s.p, '\0', s.len) != NULL)
 		return false;
 	memcpy(text, s.p, s.len);
 	text[s.len] = '\0';
