@@ -501,7 +501,7 @@ connection_close(struct engine *e, struct connection *c)
 void
 connection_settle(struct engine *e, struct connection *c)
 {
-	if (c->state != CONNECTION_CLOSING || c->in_flight > 0)
+	if (c->state != CONNECTION_CLOSING || c->in_flight > 0 || c->fd < 0)
 		return;
 	close(c->fd);
 	c->fd = -1;

@@ -276,6 +276,8 @@ script_new(void)
 void
 script_free(struct script *s)
 {
+	if (s->closed)
+		assert_int_equal(s->engine.n_connections, 0);
 	engine_fini(&s->engine);
 	assert_int_equal(s->buffers_out, 0);
 	close(s->channel[0]);
