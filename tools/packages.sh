@@ -67,10 +67,10 @@ run_quietly() {
 	printf '\n== %s\n' "$*" >>"$log"
 	"$@" >>"$log" 2>&1 </dev/null && return
 	status=$?
-	tail -n 20 "$log" >&2
 	if [ "$what" = packages ] && no_network; then
 		die "the package mirror cannot be reached: check the network (all of the output: $log)"
 	fi
+	tail -n 20 "$log" >&2
 	say "${what} failed with status $status; all of the output is in $log" >&2
 	exit 1
 }
@@ -154,7 +154,7 @@ show_steps() {
 
 # build [TARGET] [VARIABLE=VALUE...]: scons, its noise in the log.
 build() {
-	say "building $*"
+	say "building${*:+ ($*)}"
 	printf '\n== scons %s\n' "$*" >>"$log"
 	jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 	errors=$log.errors

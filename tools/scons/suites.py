@@ -19,7 +19,8 @@ def test_environment(env):
         top = env.Dir('#').get_abspath()
         # Python's own allocator would hide its blocks from the sanitizer.
         found['PYTHONMALLOC'] = 'malloc'
-        found['LSAN_OPTIONS'] = f'suppressions={top}/tests/support/lsan.supp:print_suppressions=0'
+        found['LSAN_OPTIONS'] = (f'suppressions="{top}/tests/support/lsan.supp":'
+                                 'print_suppressions=0')
         found['UBSAN_OPTIONS'] = 'print_stacktrace=1'
     return found
 
@@ -45,9 +46,22 @@ def run_unit_test(target, source, env):
         with open(str(target[0]), 'w', encoding='utf-8') as stamp:
             stamp.write(run.stdout)
     else:
-        print(f'{run.stdout}{name}: status {run.returncode}')
+        print('\n'.join(without_successes(lines)))
+        print(f'{name}: status {run.returncode}')
     sys.stdout.flush()
-    return run.returncode != 0
+    return int(run.returncode != 0)
+
+
+def without_successes(lines):
+    """cmocka's output without the pairs of lines that say that all is well."""
+    kept = []
+    for line in lines:
+        if line.startswith('[       OK ]'):
+            if kept and kept[-1].startswith('[ RUN'):
+                kept.pop()
+            continue
+        kept.append(line)
+    return kept
 
 
 def unit_test_action():
