@@ -17,6 +17,7 @@
 static struct {
 	char *start;
 	size_t size;
+	char **environment; /* our copy, for as long as we live */
 } area;
 
 /* The end of the strings that lie behind one another from end on. */
@@ -29,40 +30,40 @@ contiguous_end(char *end, char **strings)
 	return end;
 }
 
+/* One block, the pointers first; it stays for the life of the process. */
 static char **
 copy_environment(void)
 {
-	char **copy;
-	size_t n = 0;
+	size_t n = 0, size = sizeof(char *);
+	char **copy, *to;
 
-	while (environ[n] != NULL)
-		n++;
-	copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy != NULL && i < n; i++) {
-		copy[i] = strdup(environ[i]);
-		if (copy[i] != NULL)
-			continue;
-		while (i > 0)
-			free(copy[--i]);
-		free(copy);
+	for (; environ[n] != NULL; n++)
+		size += sizeof(char *) + strlen(environ[n]) + 1;
+	copy = malloc(size);
+	if (copy == NULL)
 		return NULL;
+	to = (char *)(copy + n + 1);
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = to;
+		to = stpcpy(to, environ[i]) + 1;
 	}
+	copy[n] = NULL;
 	return copy;
 }
 
 int
 title_init(int argc, char **argv)
 {
-	char **copy, *end;
+	char *end;
 
 	if (area.start != NULL || argc < 1 || argv[0] == NULL)
 		return 0;
 	end = contiguous_end(argv[0], argv);
 	end = contiguous_end(end, environ);
-	copy = copy_environment();
-	if (copy == NULL)
+	area.environment = copy_environment();
+	if (area.environment == NULL)
 		return -ENOMEM;
-	environ = copy;
+	environ = area.environment;
 	area.start = argv[0];
 	area.size = (size_t)(end - argv[0]);
 	return 0;

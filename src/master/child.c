@@ -149,7 +149,7 @@ became_ready(struct master *m, struct child *c, const char *text)
 		board_show_generation(m);
 	}
 	if (m->phase == PHASE_STARTING)
-		master_proven(m, c);
+		master_proven(m);
 	if (c->replacement)
 		pool_replaced(m, c);
 }

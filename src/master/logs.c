@@ -78,7 +78,7 @@ logs_say_lines(struct buf *lines)
 
 	while ((line = strsep(&rest, "\n")) != NULL)
 		if (*line != '\0')
-			log_notice("master", "%s", line);
+			log_warnx("master", "%s", line);
 }
 
 /* --- lines ------------------------------------------------------------------ */

@@ -76,12 +76,12 @@ announce_failure(struct master *m, int status, const char *sentence)
 }
 
 void
-master_proven(struct master *m, const struct child *first)
+master_proven(struct master *m)
 {
 	m->phase = PHASE_RUNNING;
 	m->turn_ns = m->now_ns + SECOND_NS;
 	pool_owe(m, (int)m->now->config->start_servers - 1);
-	say_start(m, first);
+	say_start(m);
 	board_touch(m);
 	notify_ready();
 	announce(m, 0, "");

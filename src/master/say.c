@@ -47,11 +47,9 @@ say_size(const struct master *m, struct buf *to)
 }
 
 void
-say_start(struct master *m, const struct child *first)
+say_start(struct master *m)
 {
 	const struct config *c = m->now->config;
-	const struct wsgid_page *page =
-		scoreboard_page(m->scoreboard, first->slot);
 	struct buf text = {0};
 
 	buf_printf(&text, "wsgid/%s serves %s at ", WSGID_VERSION,
@@ -63,9 +61,6 @@ say_start(struct master *m, const struct child *first)
 	say_size(m, &text);
 	if (c->user != NULL)
 		buf_printf(&text, ", user %s", c->user);
-	if (page != NULL && page->io_engine[0] != '\0')
-		buf_printf(&text, ", %.*s", (int)sizeof(page->io_engine),
-			page->io_engine);
 	log_notice("master", "%s", buf_text(&text));
 	buf_fini(&text);
 }

@@ -115,7 +115,7 @@ struct master {
 	int64_t give_up_ns;
 
 	char name[64]; /* of the instance, from the first configuration */
-	char python[CHANNEL_TEXT + 1]; /* as the first child told */
+	char python[CHANNEL_TEXT + 1]; /* and engine, as a child told */
 	struct generation *now;
 	struct generation *next; /* being tried by a reload, else NULL */
 	unsigned last_generation;
@@ -151,7 +151,7 @@ int master_watch(struct master *m, struct source *s, int fd,
 void master_forget(struct master *m, struct source *s);
 
 /* The first child is ready: the application is proven, the others follow. */
-void master_proven(struct master *m, const struct child *first);
+void master_proven(struct master *m);
 
 /* The server cannot go on: say why and stop at once with this status. */
 void master_fail(struct master *m, int status, const char *sentence);
@@ -314,7 +314,7 @@ void board_touch(struct master *m);
 /* Where it listens, for people: "http://127.0.0.1:8000 unix:/run/x". */
 void say_listeners(const struct generation *g, struct buf *to);
 /* The start line. */
-void say_start(struct master *m, const struct child *first);
+void say_start(struct master *m);
 /* "SIGSEGV" as Apache says it: "exit signal Segmentation fault (11)". */
 void say_death(int wait_status, char *to, size_t size);
 

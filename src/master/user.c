@@ -41,7 +41,7 @@ settle_default(struct config *c, struct buf *notices, struct err *err)
 	if (getpid() == 1 || c->allow_root) {
 		if (!c->allow_root)
 			buf_add_text(notices,
-				"warning: the application runs as root, since "
+				"the application runs as root, since "
 				"this is a container's first process and no "
 				"User is given\n");
 		config_set(c, "AllowRoot", "On", "default");

@@ -48,6 +48,19 @@ print_messages(const struct config *c)
 			m->fatal ? "" : "warning: ", m->text);
 }
 
+static void
+print_notices(struct program *p)
+{
+	const char *line = buf_text(&p->notices);
+
+	while (*line != '\0') {
+		int len = (int)strcspn(line, "\n");
+
+		fprintf(stderr, "wsgid: warning: %.*s\n", len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
 /* A descriptor 0, 1 or 2 that is closed would be taken by something that
  * must not be written to by a careless print. */
 static void
@@ -124,7 +137,7 @@ test_config(struct program *p)
 	if (c == NULL)
 		return status;
 	print_messages(c);
-	fputs(buf_text(&p->notices), stderr);
+	print_notices(p);
 	fputs("Syntax OK\n", stderr);
 	config_destroy(c);
 	return 0;
