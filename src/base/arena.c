@@ -4,6 +4,7 @@
 #include "base/arena.h"
 
 #include <stdalign.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,10 +35,13 @@ void *
 arena_alloc(struct arena *a, size_t len)
 {
 	size_t align = alignof(max_align_t);
-	size_t need = (len + align - 1) / align * align;
 	struct arena_block *block = a->blocks;
+	size_t need;
 	void *ret;
 
+	if (len > PTRDIFF_MAX - sizeof(*block) - align)
+		return NULL;
+	need = (len + align - 1) / align * align;
 	if (block == NULL || block->size - block->used < need)
 		block = add_block(a, need);
 	if (block == NULL)

@@ -1,0 +1,263 @@
+/*
+ * test_log.c - the error log's lines, written, relayed and taken apart.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <regex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "base/log.h"
+
+/* What has been written to fd since it was last asked, without the last
+ * line's end. */
+static const char *
+written(int fd)
+{
+	static char text[20000];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	assert_true(n >= 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	if (n > 0)
+		assert_int_equal(text[--n], '\n');
+	text[n] = '\0';
+	return text;
+}
+
+static int
+open_log(enum log_shape shape)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	log_open(fd, shape);
+	log_set_level(LOG_LEVEL_NOTICE);
+	return fd;
+}
+
+static void
+assert_matches(const char *text, const char *pattern)
+{
+	regex_t regex;
+
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	if (regexec(&regex, text, 0, NULL, 0) != 0)
+		fail_msg("\"%s\" does not match %s", text, pattern);
+	regfree(&regex);
+}
+
+static void
+test_a_plain_line_is_apaches(void **state)
+{
+	int fd = open_log(LOG_PLAIN);
+	const char *text;
+	char tail[128];
+
+	(void)state;
+	log_notice("master", "ready, %d children", 4);
+	text = written(fd);
+	assert_matches(text, "^\\[[A-Z][a-z]{2} [A-Z][a-z]{2} [0-9]{2} "
+			     "[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{6} "
+			     "[0-9]{4}\\] \\[master:notice\\] ");
+	snprintf(tail, sizeof(tail), "[pid %d] ready, 4 children",
+		(int)getpid());
+	assert_string_equal(strstr(text, "[pid"), tail);
+	close(fd);
+}
+
+static void
+test_errno_is_named_and_kept(void **state)
+{
+	int fd = open_log(LOG_RELAY);
+
+	(void)state;
+	errno = EACCES;
+	log_error("net", "bind %s", "80");
+	assert_int_equal(errno, EACCES);
+	assert_string_equal(written(fd), "<3>[net] bind 80: Permission denied");
+	log_warnx("net", "bind %s", "80");
+	assert_int_equal(errno, EACCES);
+	assert_string_equal(written(fd), "<4>[net] bind 80");
+	close(fd);
+}
+
+static void
+test_less_important_lines_are_dropped(void **state)
+{
+	int fd = open_log(LOG_RELAY);
+
+	(void)state;
+	for (int level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
+		log_set_level((enum log_level)level);
+		log_errorx("t", "3");
+		log_warnx("t", "4");
+		log_notice("t", "5");
+		log_info("t", "6");
+		log_debug("t", "7");
+		/* each line has 9 bytes, the last one's end is cut */
+		assert_int_equal(strlen(written(fd)), (level - 2) * 9 - 1);
+		assert_true(log_wants(LOG_LEVEL_ERROR));
+		assert_int_equal(
+			log_wants(LOG_LEVEL_DEBUG), level == LOG_LEVEL_DEBUG);
+	}
+	close(fd);
+}
+
+static void
+test_levels_have_names(void **state)
+{
+	(void)state;
+	for (int level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++)
+		assert_int_equal(
+			log_level_of(log_level_name((enum log_level)level)),
+			level);
+	assert_int_equal(log_level_of("Notice"), LOG_LEVEL_NOTICE);
+	assert_int_equal(log_level_of("crit"), -1);
+	assert_int_equal(log_level_of(""), -1);
+}
+
+static void
+test_a_message_cannot_forge_a_line(void **state)
+{
+	int fd = open_log(LOG_RELAY);
+
+	(void)state;
+	log_notice("t", "%s",
+		"a\nb\r\x1b[2J\x7f\t\x01"
+		"caf\xc3\xa9 \\");
+	assert_string_equal(written(fd),
+		"<5>[t] a\\x0ab\\x0d\\x1b[2J\\x7f\t\\x01caf\xc3\xa9 \\");
+	log_notice("t", "%s", "");
+	assert_string_equal(written(fd), "<5>[t] ");
+	close(fd);
+}
+
+static void
+test_a_long_message_is_cut_to_one_line(void **state)
+{
+	static char much[20000];
+	int fd = open_log(LOG_PLAIN);
+	const char *text;
+
+	(void)state;
+	memset(much, 'x', sizeof(much) - 1);
+	log_notice("t", "%s", much);
+	text = written(fd);
+	assert_in_range(strlen(text), 8000, 8192);
+	assert_null(strchr(text, '\n'));
+	memset(much, '\x01', sizeof(much) - 1); /* four times as long */
+	log_notice("t", "%s", much);
+	text = written(fd);
+	assert_in_range(strlen(text), 8000, 8192);
+	close(fd);
+}
+
+static void
+test_relayed_lines_are_taken_apart(void **state)
+{
+	static const struct {
+		const char *line;
+		enum log_level level;
+		const char *token, *text;
+	} rows[] = {
+		{"<5>[child] text", LOG_LEVEL_NOTICE, "child", "text"},
+		{"<3>[child]text", LOG_LEVEL_ERROR, "child", "text"},
+		{"<7>[x]  two", LOG_LEVEL_DEBUG, "x", " two"},
+		{"<6>[x]", LOG_LEVEL_INFO, "x", ""},
+		{"<4>[] t", LOG_LEVEL_WARN, "", "t"},
+		/* not ours: the application's, all of it */
+		{"", LOG_LEVEL_INFO, "app", ""},
+		{"Traceback", LOG_LEVEL_INFO, "app", "Traceback"},
+		{"<5>", LOG_LEVEL_INFO, "app", "<5>"},
+		{"<5>[a", LOG_LEVEL_INFO, "app", "<5>[a"},
+		{"<2>[a] t", LOG_LEVEL_INFO, "app", "<2>[a] t"},
+		{"<8>[a] t", LOG_LEVEL_INFO, "app", "<8>[a] t"},
+		{"<5> [a] t", LOG_LEVEL_INFO, "app", "<5> [a] t"},
+		{"<5>[0123456789012345678901234567890123456789] t",
+			LOG_LEVEL_INFO, "app",
+			"<5>[0123456789012345678901234567890123456789] t"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		enum log_level level;
+		struct str token, text;
+
+		log_parse_relayed(str_of(rows[i].line), &level, &token, &text);
+		assert_int_equal(level, rows[i].level);
+		assert_true(str_equal(token, str_of(rows[i].token)));
+		assert_true(str_equal(text, str_of(rows[i].text)));
+	}
+}
+
+static void
+test_what_a_child_says_comes_out_as_it_was_said(void **state)
+{
+	static const char *const texts[] = {"ready", "", "  indented",
+		"[brackets] <5>[x] in it", "tab\tand \xc3\xa9"};
+	int fd = open_log(LOG_RELAY);
+	int master = memfd_create("master", MFD_CLOEXEC);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		enum log_level level;
+		struct str token, text;
+		char tail[256];
+
+		log_open(fd, LOG_RELAY);
+		log_warnx("python", "%s", texts[i]);
+		log_parse_relayed(str_of(written(fd)), &level, &token, &text);
+		assert_int_equal(level, LOG_LEVEL_WARN);
+		assert_true(str_equal(token, STR("python")));
+		assert_true(str_equal(text, str_of(texts[i])));
+
+		log_open(master, LOG_PLAIN);
+		log_relayed(4711, level, token, text);
+		snprintf(tail, sizeof(tail), "[python:warn] [pid 4711] %s",
+			texts[i]);
+		assert_string_equal(strstr(written(master), "[python"), tail);
+	}
+	close(fd);
+	close(master);
+}
+
+static void
+test_a_long_token_is_cut(void **state)
+{
+	int fd = open_log(LOG_RELAY);
+
+	(void)state;
+	log_notice("01234567890123456789012345678901XXXX", "text");
+	assert_string_equal(
+		written(fd), "<5>[01234567890123456789012345678901] text");
+	close(fd);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_plain_line_is_apaches),
+		cmocka_unit_test(test_errno_is_named_and_kept),
+		cmocka_unit_test(test_less_important_lines_are_dropped),
+		cmocka_unit_test(test_levels_have_names),
+		cmocka_unit_test(test_a_message_cannot_forge_a_line),
+		cmocka_unit_test(test_a_long_message_is_cut_to_one_line),
+		cmocka_unit_test(test_relayed_lines_are_taken_apart),
+		cmocka_unit_test(
+			test_what_a_child_says_comes_out_as_it_was_said),
+		cmocka_unit_test(test_a_long_token_is_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+/*
+ * test_pidfile.c - who the server is: alive, killed, or never was.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/pidfile.h"
+
+struct place {
+	char dir[64];
+	char path[80];
+	char other[80];
+};
+
+static int
+make_place(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return -1;
+	snprintf(p->dir, sizeof(p->dir), "/tmp/wsgid-test.XXXXXX");
+	if (mkdtemp(p->dir) == NULL)
+		return -1;
+	snprintf(p->path, sizeof(p->path), "%s/site.pid", p->dir);
+	snprintf(p->other, sizeof(p->other), "%s/other", p->dir);
+	*state = p;
+	return 0;
+}
+
+static int
+remove_place(void **state)
+{
+	struct place *p = *state;
+
+	unlink(p->path);
+	unlink(p->other);
+	rmdir(p->dir);
+	free(p);
+	return 0;
+}
+
+static int
+acquire(const struct place *p)
+{
+	struct err err = {0};
+	int fd = pidfile_acquire(p->path, &err);
+
+	if (fd < 0)
+		fail_msg("%s", err.text);
+	return fd;
+}
+
+static void
+put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* A server in another process that has the pid file; *end keeps it. */
+static pid_t
+start_server(const struct place *p, int *end)
+{
+	int ends[2], told[2];
+	pid_t pid;
+	char byte;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pipe(told), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = pidfile_acquire(p->path, NULL);
+
+		close(ends[1]);
+		if (fd < 0 || pidfile_write(fd) < 0)
+			_exit(1);
+		(void)!write(told[1], "x", 1);
+		(void)!read(ends[0], &byte, 1);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	close(ends[0]);
+	close(told[1]);
+	assert_int_equal(read(told[0], &byte, 1), 1);
+	close(told[0]);
+	*end = ends[1];
+	return pid;
+}
+
+static void
+test_the_file_names_the_process(void **state)
+{
+	const struct place *p = *state;
+	int fd;
+	char text[32] = "";
+
+	assert_int_equal(pidfile_holder(p->path), 0);
+	fd = acquire(p);
+	assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	assert_int_equal(pidfile_write(fd), 0);
+	assert_int_equal(pidfile_holder(p->path), getpid());
+	assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	assert_int_equal(atoi(text), getpid());
+	pidfile_remove(p->path, fd);
+	assert_int_equal(access(p->path, F_OK), -1);
+	assert_int_equal(pidfile_holder(p->path), 0);
+	close(fd);
+}
+
+static void
+test_a_running_server_keeps_its_file(void **state)
+{
+	const struct place *p = *state;
+	struct err err = {0};
+	char says[32];
+	int end, status;
+	pid_t server = start_server(p, &end);
+
+	assert_int_equal(pidfile_holder(p->path), server);
+	assert_int_equal(pidfile_acquire(p->path, &err), -EWOULDBLOCK);
+	snprintf(says, sizeof(says), "(pid %d)", (int)server);
+	assert_non_null(strstr(err.text, says));
+	assert_non_null(strstr(err.text, p->path));
+	close(end);
+	assert_int_equal(waitpid(server, &status, 0), server);
+	assert_int_equal(status, 0);
+}
+
+static void
+test_what_a_killed_server_left_is_taken_over(void **state)
+{
+	const struct place *p = *state;
+	int end, fd;
+	pid_t server = start_server(p, &end);
+
+	kill(server, SIGKILL);
+	assert_int_equal(waitpid(server, NULL, 0), server);
+	close(end);
+	assert_int_equal(pidfile_holder(p->path), -ESRCH);
+	fd = acquire(p);
+	assert_int_equal(pidfile_write(fd), 0);
+	assert_int_equal(pidfile_holder(p->path), getpid());
+	close(fd);
+	assert_int_equal(pidfile_holder(p->path), -ESRCH);
+}
+
+static void
+test_a_shorter_pid_replaces_a_longer_one(void **state)
+{
+	const struct place *p = *state;
+	char text[64] = "";
+	int fd;
+
+	put(p->path, "123456789012345678901234567890\n");
+	fd = acquire(p);
+	assert_int_equal(pidfile_write(fd), 0);
+	assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	assert_int_equal(pidfile_holder(p->path), getpid());
+	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	close(fd);
+}
+
+static void
+test_a_held_file_with_junk_in_it_names_nobody(void **state)
+{
+	static const char *const junk[] = {"", "\n", "0\n", "-1\n", "12x\n",
+		"99999999999\n", "hello\n", "1 2\n"};
+	const struct place *p = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(junk); i++) {
+		struct err err = {0};
+		int fd = acquire(p);
+
+		put(p->path, junk[i]);
+		assert_int_equal(pidfile_holder(p->path), -EINVAL);
+		assert_int_equal(pidfile_acquire(p->path, &err), -EWOULDBLOCK);
+		assert_non_null(strstr(err.text, "already runs"));
+		close(fd);
+	}
+}
+
+static void
+test_symbolic_links_are_not_followed(void **state)
+{
+	const struct place *p = *state;
+	struct err err = {0};
+
+	put(p->other, "precious");
+	assert_int_equal(symlink(p->other, p->path), 0);
+	assert_int_equal(pidfile_acquire(p->path, &err), -ELOOP);
+	assert_non_null(strstr(err.text, p->path));
+	assert_int_equal(pidfile_holder(p->path), -ELOOP);
+}
+
+static void
+test_a_successors_file_is_not_removed(void **state)
+{
+	const struct place *p = *state;
+	int old = acquire(p), new;
+
+	assert_int_equal(unlink(p->path), 0);
+	new = acquire(p); /* another file, and not locked by the old one */
+	pidfile_remove(p->path, old);
+	assert_int_equal(access(p->path, F_OK), 0);
+	pidfile_remove(p->path, new);
+	assert_int_equal(access(p->path, F_OK), -1);
+	close(old);
+	close(new);
+}
+
+static void
+test_a_directory_that_is_not_there_is_named(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(
+		pidfile_acquire("/nonexistent/site.pid", &err), -ENOENT);
+	assert_string_equal(err.text, "pid file /nonexistent/site.pid: "
+				      "No such file or directory");
+}
+
+#define IN_PLACE(test) \
+	cmocka_unit_test_setup_teardown(test, make_place, remove_place)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		IN_PLACE(test_the_file_names_the_process),
+		IN_PLACE(test_a_running_server_keeps_its_file),
+		IN_PLACE(test_what_a_killed_server_left_is_taken_over),
+		IN_PLACE(test_a_shorter_pid_replaces_a_longer_one),
+		IN_PLACE(test_a_held_file_with_junk_in_it_names_nobody),
+		IN_PLACE(test_symbolic_links_are_not_followed),
+		IN_PLACE(test_a_successors_file_is_not_removed),
+		cmocka_unit_test(test_a_directory_that_is_not_there_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
