@@ -86,8 +86,9 @@ void io_accept(struct io *io, void *owner, int fd);
 void io_poll(struct io *io, void *owner, int fd);
 
 /* Receive into io's own buffers whenever something arrives, until end of
- * file, an error or io_cancel.  -ENOBUFS ends it when no buffer was free:
- * start it again once some have been released. */
+ * file, an error or io_cancel.  -ENOBUFS ends it when no buffer was free, which
+ * older kernels find out before there is anything to receive: start it again
+ * once some have been released. */
 void io_receive(struct io *io, void *owner, int fd);
 void io_release(struct io *io, uint16_t buffer);
 

@@ -280,7 +280,7 @@ test_without_buffers_receiving_ends_and_can_resume(void **state)
 {
 	struct bench *b = bench_of(state);
 	struct owner owner = {0};
-	struct io_event held[BUFFERS];
+	struct io_event held[BUFFERS], event;
 	int i, j;
 
 	io_receive(b->io, &owner, b->near);
@@ -300,7 +300,15 @@ test_without_buffers_receiving_ends_and_can_resume(void **state)
 	io_receive(b->io, &owner, b->near);
 	expect_piece(b->io, &owner, "late");
 	put(b->far, "again");
-	expect_piece(b->io, &owner, "again");
+	event = next(b->io);
+	if (event.result == -ENOBUFS) { /* Linux 6.1: looked too early */
+		assert_false(event.more);
+		io_receive(b->io, &owner, b->near);
+		event = next(b->io);
+	}
+	assert_int_equal(event.result, 5);
+	assert_true(event.more);
+	assert_memory_equal(event.data, "again", 5);
 }
 
 static void
