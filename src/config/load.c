@@ -466,7 +466,7 @@ open_file(const char *path, struct stat *st)
 	return fd;
 }
 
-/* Is this file being read already, further up?  That would never end. */
+/* Is this file or directory being read already, further up?  That would never end. */
 static bool
 includes_itself(const struct reader *parent, const struct stat *st)
 {
@@ -477,13 +477,10 @@ includes_itself(const struct reader *parent, const struct stat *st)
 }
 
 static int
-check_file(const struct reader *parent, const struct stat *st, struct err *err)
+check_chain(const struct reader *parent, const struct stat *st, struct err *err)
 {
-	if (!S_ISREG(st->st_mode))
-		return err_setx(err, EINVAL, "it is not a regular file");
 	if (includes_itself(parent, st))
-		return err_setx(
-			err, ELOOP, "the file includes itself in the end");
+		return err_setx(err, ELOOP, "it includes itself in the end");
 	if (parent != NULL && parent->depth >= DEPTH)
 		return err_setx(err, ELOOP,
 			"Include goes more than %d files deep", DEPTH);
@@ -509,7 +506,9 @@ read_one(struct config *c, const struct reader *parent, const char *path,
 	size_t len;
 	int rc;
 
-	rc = check_file(parent, st, err);
+	if (!S_ISREG(st->st_mode))
+		return err_setx(err, EINVAL, "it is not a regular file");
+	rc = check_chain(parent, st, err);
 	if (rc < 0)
 		return rc;
 	if (!is_printable(path))
@@ -568,11 +567,19 @@ read_path(struct config *c, const struct reader *parent, const char *path,
 		return;
 	}
 	if (S_ISDIR(st.st_mode)) {
-		fd_close(&fd);
-		read_directory(c, parent, path, where);
-		return;
+		struct reader here = {
+			.parent = parent,
+			.depth = parent->depth + 1,
+			.dev = st.st_dev,
+			.ino = st.st_ino,
+		};
+
+		rc = check_chain(parent, &st, &err);
+		if (rc == 0)
+			read_directory(c, &here, path, where);
+	} else {
+		rc = read_one(c, parent, path, fd, &st, &err);
 	}
-	rc = read_one(c, parent, path, fd, &st, &err);
 	if (rc < 0)
 		config_fail(c, where, NULL, "Include: %s: %s",
 			value_show(path).text, err.text);

@@ -59,11 +59,11 @@ is_on_or_off(const char *text)
 	       (strcasecmp(text, "on") == 0 || strcasecmp(text, "off") == 0);
 }
 
-/* The value of a flag's option; it takes the next word only if that can be
- * nothing else. */
+/* The value of a flag's option; it takes the next word, which may be NULL,
+ * only if that can be nothing else. */
 static const char *
 flag_value(struct config *c, const struct option *o, const char *where,
-	char *const *argv, int *index)
+	const char *next, int *index)
 {
 	if (o->negated && o->value != NULL) {
 		config_fail(c, where, o->row->name,
@@ -74,19 +74,18 @@ flag_value(struct config *c, const struct option *o, const char *where,
 		return "Off";
 	if (o->value != NULL)
 		return o->value;
-	if (is_on_or_off(argv[*index]))
-		return argv[(*index)++];
-	return "On";
+	if (!is_on_or_off(next))
+		return "On";
+	++*index;
+	return next;
 }
 
 static const char *
 option_value(struct config *c, const struct option *o, const char *where,
-	char *const *argv, int *index)
+	const char *next, int *index)
 {
-	const char *next = argv[*index];
-
 	if (o->row->type->is_flag)
-		return flag_value(c, o, where, argv, index);
+		return flag_value(c, o, where, next, index);
 	if (o->value != NULL)
 		return o->value;
 	if (next != NULL && strncmp(next, "--", 2) != 0) {
@@ -115,7 +114,8 @@ config_read_option(struct config *c, int argc, char *const *argv, int *index)
 	++*index;
 	memcpy(where, o.name.p, o.name.len); /* a name of the table */
 	where[o.name.len] = '\0';
-	value = option_value(c, &o, where, argv, index);
+	value = option_value(
+		c, &o, where, *index < argc ? argv[*index] : NULL, index);
 	if (value != NULL)
 		config_apply_text(
 			c, CONFIG_FROM_COMMAND_LINE, o.row, value, where);

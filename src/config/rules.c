@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "config/config_priv.h"
@@ -241,26 +242,38 @@ refuse_listening_twice(struct config *c)
 
 /* ---- The application ---------------------------------------------------- */
 
+/* "shop.wsgi" is a script where there is such a file, and else the module
+ * wsgi of the package shop, as Django lays it out. */
+static bool
+is_there(const char *path)
+{
+	AUTO_FREE char *file = strndup(path, value_module_length(path));
+
+	return file != NULL && access(file, F_OK) == 0;
+}
+
 /* A script is looked up where a module is: from ChDir where that is given,
- * else from where it was named. */
+ * else from where it was named.  From here on it has a "/" in it and a
+ * module has none. */
 static void
 settle_application(struct config *c)
 {
 	struct err err = {0};
-	const char *base = c->directory;
+	const char *base = c->directory, *path;
 	int rc;
 
-	if (c->application == NULL || !value_is_script(c->application))
+	if (c->application == NULL || !value_may_be_script(c->application))
 		return;
 	if (base == NULL)
 		base = c->priv->application_base;
-	rc = value_absolute(
-		&c->application, &c->priv->arena, base, c->application, &err);
+	rc = value_absolute(&path, &c->priv->arena, base, c->application, &err);
 	if (rc == -ENOMEM)
 		config_no_memory(c);
 	else if (rc < 0)
 		config_fail(c, SETTING(c, application)->where,
 			NAME_OF(application), "%s", err.text);
+	else if (strchr(c->application, '/') != NULL || is_there(path))
+		c->application = path;
 }
 
 /* ---- Logs --------------------------------------------------------------- */

@@ -351,12 +351,20 @@ parse_path_list(const struct directive_input *in, union directive_value *ret,
 	return rc;
 }
 
-bool
-value_is_script(const char *application)
+size_t
+value_module_length(const char *application)
 {
 	const char *colon = strrchr(application, ':');
-	size_t len = colon != NULL ? (size_t)(colon - application)
-				   : strlen(application);
+
+	return colon != NULL && strchr(colon, '/') == NULL
+		       ? (size_t)(colon - application)
+		       : strlen(application);
+}
+
+bool
+value_may_be_script(const char *application)
+{
+	size_t len = value_module_length(application);
 
 	if (strchr(application, '/') != NULL)
 		return true;

@@ -89,8 +89,12 @@ extern const struct directive_type value_listen;
 extern const struct directive_type value_access_log;
 extern const struct directive_type value_log_format;
 
-/* Does this application name a file rather than a module? */
-bool value_is_script(const char *application);
+/* May this application be a file rather than a module?  "shop.wsgi" and
+ * "shop.wsgi:app" may be both; with a "/" in it it is a file. */
+bool value_may_be_script(const char *application);
+
+/* How much of it names the file or the module: all before ":callable". */
+size_t value_module_length(const char *application);
 
 /* path, made absolute with base, or with the current directory where base is
  * NULL.  0, or a negative errno and a sentence. */

@@ -1,0 +1,214 @@
+/*
+ * test_directives.c - the table keeps its own rules.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "config/config.h"
+#include "config/directive.h"
+#include "config/values.h"
+
+static bool
+is_upper(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+/* WSGI is dropped, a run of capitals is one word. */
+static void
+derive_option(const char *name, char *to)
+{
+	const char *p = name;
+
+	if (strncmp(p, "WSGI", 4) == 0)
+		p += 4;
+	*to++ = '-';
+	for (const char *at = p; *at != '\0'; at++) {
+		bool begins = is_upper(*at) &&
+			      (at == p || !is_upper(at[-1]) ||
+				      (at[1] != '\0' && !is_upper(at[1])));
+
+		if (begins)
+			*to++ = '-';
+		*to++ = is_upper(*at) ? (char)(*at - 'A' + 'a') : *at;
+	}
+	*to = '\0';
+}
+
+static void
+test_options_are_the_names_in_another_spelling(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < directive_count(); i++) {
+		const struct directive *row = directive_at(i);
+		char derived[100];
+
+		if (row->where == DIRECTIVE_DUMPED) {
+			assert_null(row->option);
+			continue;
+		}
+		derive_option(row->name, derived);
+		/* "--ch-dir" is how nobody spells it. */
+		if (strcmp(row->name, "ChDir") == 0)
+			strcpy(derived, "--chdir");
+		assert_string_equal(row->option, derived);
+	}
+}
+
+static void
+test_names_known_to_administrators(void **state)
+{
+	static const struct {
+		const char *name, *option, *environment;
+	} table[] = {
+		{"MaxRequestWorkers", "--max-request-workers",
+			"WSGID_MAX_REQUEST_WORKERS"},
+		{"WSGIPythonHome", "--python-home", "WSGID_PYTHON_HOME"},
+		{"WSGIApplication", "--application", "WSGID_APPLICATION"},
+		{"WSGIApplication", "--application", "WSGI_APP"},
+		{"WSGICallableObject", "--callable-object",
+			"WSGID_CALLABLE_OBJECT"},
+		{"MPM", "--mpm", "WSGID_MPM"},
+		{"IoEngine", "--io-engine", "WSGID_IO_ENGINE"},
+		{"ChDir", "--chdir", "WSGID_CHDIR"},
+		{"Listen", "--bind", "WSGID_LISTEN"},
+		{"Listen", "-b", "WSGID_LISTEN"},
+		{"Processes", "-w", "WEB_CONCURRENCY"},
+		{"Processes", "--processes", "WSGID_PROCESSES"},
+		{"Processes", "--workers", "WSGID_PROCESSES"},
+		{"CustomLog", "--access-log", "WSGID_CUSTOM_LOG"},
+		{"MaxClients", "--max-request-workers",
+			"WSGID_MAX_REQUEST_WORKERS"},
+		{"maxrequestsperchild", "--max-connections-per-child",
+			"WSGID_MAX_CONNECTIONS_PER_CHILD"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const struct directive *row = directive_find(table[i].name);
+		bool primary;
+
+		assert_non_null(row);
+		assert_ptr_equal(
+			directive_find_option(str_of(table[i].option)), row);
+		assert_ptr_equal(
+			directive_find_environment(
+				str_of(table[i].environment), &primary),
+			row);
+		assert_int_equal(primary,
+			strncmp(table[i].environment, "WSGID_", 6) == 0);
+	}
+}
+
+static void
+test_what_is_no_name_finds_nothing(void **state)
+{
+	static const char *const texts[] = {"", "-", "--", "WSGID", "WSGID_",
+		"WSGID_max_request_workers", "WSGID_MAX-REQUEST-WORKERS",
+		"WSGID_X", "-x", "--no", "Max", "PATH"};
+	bool primary;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_null(directive_find(texts[i]));
+		assert_null(directive_find_option(str_of(texts[i])));
+		assert_null(
+			directive_find_environment(str_of(texts[i]), &primary));
+	}
+}
+
+static void
+test_every_row_is_complete(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < directive_count(); i++) {
+		const struct directive *row = directive_at(i);
+
+		assert_non_null(row->name);
+		assert_non_null(row->type);
+		assert_non_null(row->help);
+		assert_non_null(row->example);
+		assert_true(strlen(row->help) < 110);
+		assert_null(strchr(row->help, '\n'));
+		assert_int_equal(directive_index(row), i);
+		assert_true(row->type->storage == STORED_LOG_FORMATS ||
+			    directive_of(row->offset) == row);
+		assert_true(row->min <= row->max || row->words != NULL);
+	}
+	assert_null(directive_at(directive_count()));
+}
+
+static void
+test_no_name_is_there_twice(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < directive_count(); i++) {
+		const struct directive *row = directive_at(i);
+		bool primary;
+
+		assert_ptr_equal(directive_find(row->name), row);
+		if (row->alias != NULL)
+			assert_ptr_equal(directive_find(row->alias), row);
+		if (row->option == NULL)
+			continue;
+		assert_ptr_equal(
+			directive_find_option(str_of(row->option)), row);
+		if (row->other_option != NULL)
+			assert_ptr_equal(directive_find_option(
+						 str_of(row->other_option)),
+				row);
+		if (row->other_environment != NULL)
+			assert_ptr_equal(directive_find_environment(
+						 str_of(row->other_environment),
+						 &primary),
+				row);
+	}
+}
+
+static void
+test_the_list_names_everything_of_a_row(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	assert_int_equal(config_list_directives(&b), 0);
+	assert_non_null(
+		strstr(buf_text(&b), "Processes\n"
+				     "    -w, --workers, --processes N\n"
+				     "    WSGID_PROCESSES, WEB_CONCURRENCY\n"
+				     "    default none; 1 to 200000\n"
+				     "    Fix the pool"));
+	assert_non_null(
+		strstr(buf_text(&b), "MaxRequestWorkers (also MaxClients)\n"));
+	assert_non_null(strstr(buf_text(&b), "; 256 to 64k\n"));
+	assert_non_null(
+		strstr(buf_text(&b), "; one of prefork worker; a change needs "
+				     "a restart\n"));
+	assert_null(strstr(buf_text(&b), "Instance"));
+	buf_fini(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_options_are_the_names_in_another_spelling),
+		cmocka_unit_test(test_names_known_to_administrators),
+		cmocka_unit_test(test_what_is_no_name_finds_nothing),
+		cmocka_unit_test(test_every_row_is_complete),
+		cmocka_unit_test(test_no_name_is_there_twice),
+		cmocka_unit_test(test_the_list_names_everything_of_a_row),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

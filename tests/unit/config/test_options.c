@@ -1,0 +1,324 @@
+/*
+ * test_options.c - directives from the command line and the environment.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "reading.h"
+
+enum { WORDS = 8 };
+
+/* Read all words as options; how many of them were taken. */
+static int
+read_words(struct config *c, const char *const words[WORDS])
+{
+	int argc = 0, index = 0;
+
+	while (argc < WORDS && words[argc] != NULL)
+		argc++;
+	while (index < argc)
+		if (config_read_option(c, argc, (char *const *)words, &index) ==
+			0)
+			break;
+	return index;
+}
+
+static void
+test_the_ways_to_write_an_option(void **state)
+{
+	static const struct {
+		const char *words[WORDS];
+		long processes;
+	} table[] = {
+		{{"-w", "4"}, 4},
+		{{"-w4"}, 4},
+		{{"--processes", "4"}, 4},
+		{{"--processes=4"}, 4},
+		{{"--workers", "4"}, 4},
+		{{"--workers=4", "-w", "5"}, 5},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct config *c = config_create();
+
+		read_words(c, table[i].words);
+		assert_int_equal(count_messages(c), 0);
+		assert_int_equal(c->processes, table[i].processes);
+		config_destroy(c);
+	}
+}
+
+static void
+test_flags_do_without_a_value(void **state)
+{
+	static const struct {
+		const char *words[WORDS];
+		bool allow_root;
+		int taken;
+	} table[] = {
+		{{"--allow-root"}, true, 1},
+		{{"--allow-root", "app.wsgi"}, true, 1},
+		{{"--allow-root", "off"}, false, 2},
+		{{"--allow-root", "On"}, true, 2},
+		{{"--allow-root=on"}, true, 1},
+		{{"--allow-root=Off"}, false, 1},
+		{{"--no-allow-root"}, false, 1},
+		{{"--allow-root", "--no-allow-root"}, false, 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct config *c = config_create();
+
+		assert_int_equal(read_words(c, table[i].words), table[i].taken);
+		assert_int_equal(count_messages(c), 0);
+		assert_int_equal(c->allow_root, table[i].allow_root);
+		config_destroy(c);
+	}
+}
+
+static void
+test_what_is_no_option_of_ours_is_left_alone(void **state)
+{
+	static const char *const words[] = {"app.wsgi", "", "-", "--", "-c",
+		"--config", "--daemon", "-x", "--bin", "--bindd", "--no-bind",
+		"--no-", "--instance-name", "--=x", "-=", "--no-listen=1"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		struct config *c = config_create();
+
+		assert_int_equal(
+			read_words(c, (const char *[WORDS]){words[i], "x"}), 0);
+		assert_int_equal(count_messages(c), 0);
+		config_destroy(c);
+	}
+}
+
+static void
+test_option_mistakes(void **state)
+{
+	static const struct {
+		const char *words[WORDS], *sentence;
+	} table[] = {
+		{{"--bind"}, "--bind: Listen: the option needs a value, as in "
+			     "\"--bind 127.0.0.1:8000\""},
+		{{"-w"}, "-w: Processes: the option needs a value, as in \"-w "
+			 "4\""},
+		{{"--user", "--group=x"},
+			"--user: User: the option needs a value, as in "
+			"\"--user www-data\"; what follows is the next option"},
+		{{"--timeout", "-1"}, "--timeout: Timeout: \"-1\" is not a "
+				      "time; seconds, or a number with ms, s, "
+				      "min or h, are expected, as in "
+				      "\"Timeout 60s\""},
+		{{"--timeout="}, "--timeout: Timeout: the value is empty"},
+		{{"--keep-alive=maybe"},
+			"--keep-alive: KeepAlive: \"maybe\" is neither On nor "
+			"Off"},
+		{{"--no-keep-alive=on"},
+			"--no-keep-alive: KeepAlive: an option that begins "
+			"with --no- has no value"},
+		{{"--user", "a\nb"}, "--user: User: \"a\\x0ab\" contains a "
+				     "control character (0x0a)"},
+		{{"-b", "unix:/x \"mode"},
+			"-b: Listen: the closing \" is missing"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct config *c = config_create();
+
+		read_words(c, table[i].words);
+		only_message(c);
+		assert_string_equal(
+			config_message(c, 0)->text, table[i].sentence);
+		assert_true(config_message(c, 0)->fatal);
+		config_destroy(c);
+	}
+}
+
+static void
+test_lists_and_words_of_options(void **state)
+{
+	static const char *const words[WORDS] = {"-b", "8000", "--bind",
+		"unix:/run/x.sock mode=0660", "--access-log", "/a.log",
+		"--chdir", "/srv/my site"};
+	struct config *c = config_create();
+
+	(void)state;
+	assert_int_equal(read_words(c, words), 8);
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->n_listens, 2);
+	assert_string_equal(c->listens[0].address, "8000");
+	assert_string_equal(c->listens[0].where, "-b");
+	assert_string_equal(c->listens[1].address, "unix:/run/x.sock");
+	assert_int_equal(c->listens[1].mode, 0660);
+	assert_int_equal(c->n_access_logs, 1);
+	assert_string_equal(c->access_logs[0].target, "/a.log");
+	assert_string_equal(c->access_logs[0].format, "combined");
+	assert_string_equal(c->directory, "/srv/my site");
+	config_destroy(c);
+}
+
+static void
+test_paths_of_options_begin_at_the_current_directory(void **state)
+{
+	struct config *c = config_create();
+	AUTO_FREE char *here = getcwd(NULL, 0);
+	char want[4096];
+
+	(void)state;
+	read_words(c,
+		(const char *[WORDS]){"--error-log", "e", "--pid-file", "./p"});
+	snprintf(want, sizeof(want), "%s/e", here);
+	assert_string_equal(c->error_log, want);
+	snprintf(want, sizeof(want), "%s/p", here);
+	assert_string_equal(c->pid_file, want);
+	config_destroy(c);
+}
+
+static void
+test_a_current_directory_that_is_gone(void **state)
+{
+	struct config *c = config_create();
+	struct scratch s;
+	AUTO_FREE char *here = getcwd(NULL, 0);
+
+	(void)state;
+	scratch_init(&s);
+	assert_int_equal(chdir(s.path), 0);
+	scratch_fini(&s);
+	read_words(c, (const char *[WORDS]){"--error-log", "e"});
+	assert_int_equal(chdir(here), 0);
+	assert_string_equal(only_message(c),
+		"ErrorLog: \"e\" is relative to the current directory, which "
+		"cannot be found: No such file or directory");
+	config_destroy(c);
+}
+
+static void
+test_the_nearest_option(void **state)
+{
+	static const struct {
+		const char *text, *nearest;
+	} table[] = {
+		{"--max-request-worker", "--max-request-workers"},
+		{"--bnid", "--bind"},
+		{"--bnid=8000", "--bind"},
+		{"--access-logfile", "--access-log"},
+		{"--pythonpath", "--python-path"},
+		{"--worker", "--workers"},
+		{"--process", "--processes"},
+		{"--frobnicate", NULL},
+		{"-z", NULL},
+		{"word", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const char *nearest = config_nearest_option(table[i].text);
+
+		if (table[i].nearest == NULL)
+			assert_null(nearest);
+		else
+			assert_string_equal(nearest, table[i].nearest);
+	}
+}
+
+/* ---- Environment -------------------------------------------------------- */
+
+static void
+test_environment(void **state)
+{
+	static char *const env[] = {"PATH=/bin", "WSGID_LISTEN_BACKLOG=3",
+		"WSGID_LISTEN=8000, unix:/x mode=0600,,[::1]:80",
+		"WSGI_APP=site:app", "WEB_CONCURRENCY=3",
+		"WSGID_USER=", "WSGID_CHDIR=/srv/my site",
+		"WSGID_KEEP_ALIVE=Off", "odd", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->listen_backlog, 3);
+	assert_int_equal(c->n_listens, 3);
+	assert_string_equal(c->listens[0].where, "WSGID_LISTEN");
+	assert_string_equal(c->listens[1].address, "unix:/x");
+	assert_int_equal(c->listens[1].mode, 0600);
+	assert_string_equal(c->listens[2].address, "[::1]:80");
+	assert_string_equal(c->application, "site:app");
+	assert_int_equal(c->processes, 3);
+	assert_null(c->user);
+	assert_string_equal(c->directory, "/srv/my site");
+	assert_false(c->keep_alive);
+	config_destroy(c);
+}
+
+static void
+test_our_own_variable_is_stronger_than_everybody_s(void **state)
+{
+	static char *const env[] = {"WSGID_PROCESSES=5", "WEB_CONCURRENCY=3",
+		"WSGID_APPLICATION=a", "WSGI_APP=b", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(c->processes, 5);
+	assert_string_equal(c->application, "a");
+	config_destroy(c);
+}
+
+static void
+test_environment_mistakes(void **state)
+{
+	static char *const env[] = {"WSGID_PROCESES=5", "WSGID_=1",
+		"WSGID_XYZZYPLUGH=2", "WEB_CONCURRENCY=many",
+		"WSGID_TIMEOUT=1m", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(count_messages(c), 5);
+	assert_int_equal(count_fatal(c), 2);
+	assert_true(has_message(c, "WSGID_PROCESES: no directive has this "
+				   "environment variable; did you mean "
+				   "WSGID_PROCESSES?"));
+	assert_true(has_message(c, "WEB_CONCURRENCY: Processes: \"many\" is "
+				   "not a number"));
+	assert_true(
+		has_message(c, "WSGID_TIMEOUT: Timeout: \"1m\" is not a time"));
+	config_destroy(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_ways_to_write_an_option),
+		cmocka_unit_test(test_flags_do_without_a_value),
+		cmocka_unit_test(test_what_is_no_option_of_ours_is_left_alone),
+		cmocka_unit_test(test_option_mistakes),
+		cmocka_unit_test(test_lists_and_words_of_options),
+		cmocka_unit_test(
+			test_paths_of_options_begin_at_the_current_directory),
+		cmocka_unit_test(test_a_current_directory_that_is_gone),
+		cmocka_unit_test(test_the_nearest_option),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(
+			test_our_own_variable_is_stronger_than_everybody_s),
+		cmocka_unit_test(test_environment_mistakes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,476 @@
+/*
+ * test_rules.c - what has to hold between directives.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "reading.h"
+
+static void
+test_defaults_are_silent_on_every_machine(void **state)
+{
+	static const struct {
+		int cpus;
+		long start, min, max_spare, workers, limit;
+	} table[] = {
+		{1, 1, 1, 2, 4, 256},
+		{2, 2, 1, 2, 8, 256},
+		{3, 3, 1, 3, 12, 256},
+		{128, 128, 1, 128, 512, 512},
+		{0, 1, 1, 2, 4, 256},
+		{100000, 100000, 1, 100000, 200000, 200000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct config *c = settle_config("", table[i].cpus);
+
+		assert_int_equal(count_messages(c), 0);
+		assert_int_equal(c->start_servers, table[i].start);
+		assert_int_equal(c->min_spare_servers, table[i].min);
+		assert_int_equal(c->max_spare_servers, table[i].max_spare);
+		assert_int_equal(c->max_request_workers, table[i].workers);
+		assert_int_equal(c->server_limit, table[i].limit);
+		config_destroy(c);
+	}
+}
+
+struct outcome {
+	const char *text;
+	long start, min, max_spare, workers, limit;
+	const char *messages[2];
+};
+
+/* What comes out of text on a machine of four CPUs. */
+static void
+assert_outcome(const struct outcome *want)
+{
+	struct config *c = settle_config(want->text, 4);
+	size_t n = 0;
+
+	while (n < 2 && want->messages[n] != NULL) {
+		assert_true(has_message(c, want->messages[n]));
+		n++;
+	}
+	if (count_messages(c) != n)
+		fail_msg("%s: %s", want->text,
+			config_message(c, count_messages(c) - 1)->text);
+	assert_int_equal(count_fatal(c), 0);
+	assert_int_equal(c->start_servers, want->start);
+	assert_int_equal(c->min_spare_servers, want->min);
+	assert_int_equal(c->max_spare_servers, want->max_spare);
+	assert_int_equal(c->max_request_workers, want->workers);
+	assert_int_equal(c->server_limit, want->limit);
+	config_destroy(c);
+}
+
+static void
+test_values_that_do_not_conflict_are_kept_in_silence(void **state)
+{
+	static const struct outcome table[] = {
+		{"StartServers 2", 2, 1, 4, 16, 256, {0}},
+		{"MinSpareServers 4", 4, 4, 5, 16, 256, {0}},
+		{"MinSpareServers 16", 4, 16, 17, 16, 256, {0}},
+		{"MaxSpareServers 2", 4, 1, 2, 16, 256, {0}},
+		{"MaxSpareServers 1000", 4, 1, 1000, 16, 256, {0}},
+		{"MaxRequestWorkers 300", 4, 1, 4, 300, 300, {0}},
+		{"MaxRequestWorkers 1", 1, 1, 4, 1, 256, {0}},
+		{"MaxRequestWorkers 3", 3, 1, 4, 3, 256, {0}},
+		{"ServerLimit 2", 2, 1, 4, 2, 2, {0}},
+		{"ServerLimit 300\nMaxRequestWorkers 300", 4, 1, 4, 300, 300,
+			{0}},
+		{"ServerLimit 200000", 4, 1, 4, 16, 200000, {0}},
+		{"StartServers auto\nMaxSpareServers auto\n"
+		 "MaxRequestWorkers auto\nServerLimit auto",
+			4, 1, 4, 16, 256, {0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		assert_outcome(&table[i]);
+}
+
+static void
+test_conflicts_are_corrected_and_said(void **state)
+{
+	static const struct outcome table[] = {
+		{"MaxSpareServers 3\nMinSpareServers 5", 4, 5, 6, 16, 256,
+			{"t.conf:1: MaxSpareServers: 3 is not above "
+			 "MinSpareServers of 5, raised to 6"}},
+		{"MinSpareServers 5\nMaxSpareServers 5", 4, 5, 6, 16, 256,
+			{"t.conf:2: MaxSpareServers: 5 is not above "
+			 "MinSpareServers of 5, raised to 6"}},
+		{"MaxSpareServers 0", 4, 1, 2, 16, 256,
+			{"MaxSpareServers: 0 is not above MinSpareServers of "
+			 "1, raised to 2"}},
+		{"MinSpareServers 0", 4, 1, 4, 16, 256,
+			{"t.conf:1: MinSpareServers: 0 is not allowed, raised "
+			 "to 1; with no idle child"}},
+		{"MinSpareServers 17", 4, 16, 17, 16, 256,
+			{"t.conf:1: MinSpareServers: 17 is above "
+			 "MaxRequestWorkers of 16, lowered to 16"}},
+		{"StartServers 0", 1, 1, 4, 16, 256,
+			{"t.conf:1: StartServers: 0 is not allowed, raised to "
+			 "1"}},
+		{"StartServers 17", 16, 1, 4, 16, 256,
+			{"t.conf:1: StartServers: 17 is above "
+			 "MaxRequestWorkers of 16, lowered to 16"}},
+		{"MaxRequestWorkers 0", 1, 1, 4, 1, 256,
+			{"t.conf:1: MaxRequestWorkers: 0 is not allowed, "
+			 "raised to 1"}},
+		{"MaxRequestWorkers 300\nServerLimit 200", 4, 1, 4, 200, 200,
+			{"t.conf:1: MaxRequestWorkers: 300 exceeds "
+			 "ServerLimit of 200, lowered to 200; raise "
+			 "ServerLimit for more"}},
+		{"ServerLimit 0", 1, 1, 4, 1, 1,
+			{"t.conf:1: ServerLimit: 0 is not allowed, raised to "
+			 "1"}},
+		{"ServerLimit 200001", 4, 1, 4, 16, 200000,
+			{"t.conf:1: ServerLimit: 200001 exceeds the limit of "
+			 "200000 that wsgid is built with, lowered to "
+			 "200000"}},
+		{"ServerLimit 5\nMaxRequestWorkers 10\nStartServers 10", 5, 1,
+			4, 5, 5,
+			{"MaxRequestWorkers: 10 exceeds ServerLimit of 5",
+				"StartServers: 10 is above MaxRequestWorkers "
+				"of 5"}},
+		{"MaxRequestWorkers 200001", 4, 1, 4, 200000, 200000,
+			{"MaxRequestWorkers: 200001 exceeds ServerLimit of "
+			 "200000"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		assert_outcome(&table[i]);
+}
+
+static void
+test_processes_fix_the_pool(void **state)
+{
+	static const struct outcome table[] = {
+		{"Processes 3", 3, 3, 4, 3, 256, {0}},
+		{"Processes 1", 1, 1, 2, 1, 256, {0}},
+		{"Processes 300", 300, 300, 301, 300, 300, {0}},
+		{"Processes 3\nStartServers 3\nMinSpareServers 3\n"
+		 "MaxSpareServers 4\nMaxRequestWorkers 3",
+			3, 3, 4, 3, 256, {0}},
+		{"StartServers 5\nProcesses 3", 3, 3, 4, 3, 256,
+			{"t.conf:1: StartServers: ignored, because Processes "
+			 "(t.conf:2) fixes the pool at 3"}},
+		{"Processes 3\nServerLimit 2", 2, 2, 3, 2, 2,
+			{"t.conf:1: Processes: 3 exceeds ServerLimit of 2, "
+			 "lowered to 2; raise ServerLimit for more"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		assert_outcome(&table[i]);
+}
+
+static void
+test_processes_of_a_stronger_source_need_no_words(void **state)
+{
+	struct config *c = read_config("StartServers 5\nMinSpareServers 2\n"
+				       "MaxRequestWorkers 50\n");
+	struct config_machine machine = {.cpus = 4};
+	static char *const env[] = {"WEB_CONCURRENCY=3", NULL};
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(config_settle(c, &machine), 0);
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->processes, 3);
+	assert_int_equal(c->start_servers, 3);
+	assert_int_equal(c->max_request_workers, 3);
+	config_destroy(c);
+}
+
+static void
+test_a_stronger_number_opens_the_pool_that_processes_fixed(void **state)
+{
+	struct config *c = config_create();
+	struct config_machine machine = {.cpus = 4};
+	static char *const env[] = {"WEB_CONCURRENCY=3", NULL};
+
+	(void)state;
+	config_read_environment(c, env);
+	config_set(c, "MaxRequestWorkers", "10", "--max-request-workers");
+	assert_int_equal(config_settle(c, &machine), 0);
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->processes, 0);
+	assert_int_equal(c->start_servers, 3);
+	assert_int_equal(c->min_spare_servers, 3);
+	assert_int_equal(c->max_request_workers, 10);
+	config_destroy(c);
+}
+
+static void
+test_what_is_not_available_yet_is_refused(void **state)
+{
+	static const struct {
+		const char *text, *sentence;
+	} table[] = {
+		{"MPM worker",
+			"MPM: worker is not available yet; write prefork, and "
+			"Processes for as many children as there should be"},
+		{"Threads 2", "Threads: 2 threads need MPM worker, which is "
+			      "not available yet; write 1, and more Processes"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct config *c = settle_config(table[i].text, 2);
+
+		assert_string_equal(only_message(c), table[i].sentence);
+		assert_true(config_message(c, 0)->fatal);
+		config_destroy(c);
+	}
+}
+
+static void
+test_a_listener_twice_is_one_too_many(void **state)
+{
+	struct config *c = settle_config(
+		"Listen 8000\nListen 8001\nListen 8000\nListen 8000\n", 2);
+
+	(void)state;
+	assert_int_equal(count_fatal(c), 2);
+	assert_string_equal(config_message(c, 0)->text,
+		"t.conf:3: Listen: 8000 is there already, from t.conf:1");
+	config_destroy(c);
+}
+
+static void
+test_settling_says_whether_it_can_be_used(void **state)
+{
+	struct config_machine machine = {.cpus = 2};
+	struct config *c = read_config("MaxSpareServers 0");
+
+	(void)state;
+	assert_int_equal(config_settle(c, &machine), 0);
+	config_destroy(c);
+	c = read_config("Foo");
+	assert_true(config_settle(c, &machine) < 0);
+	config_destroy(c);
+}
+
+/* ---- The application ---------------------------------------------------- */
+
+static void
+test_a_script_is_looked_up_from_chdir(void **state)
+{
+	static const struct {
+		const char *application, *want; /* @ is the directory */
+	} table[] = {
+		{"a.wsgi", "@/a.wsgi"},
+		{"a.wsgi:app", "@/a.wsgi:app"},
+		{"./a.wsgi", "@/a.wsgi"},
+		{"a.py", "@/a.py"},
+		{"x/not-there", "@/x/not-there"},
+		{"/x/a.wsgi", "/x/a.wsgi"},
+		{"/x:y/a", "/x:y/a"},
+		/* Where there is no such file it is a module. */
+		{"site.wsgi", "site.wsgi"},
+		{"site.wsgi:app", "site.wsgi:app"},
+		{"package.module", "package.module"},
+		{"package.module:factory()", "package.module:factory()"},
+	};
+	struct scratch s;
+
+	(void)state;
+	scratch_init(&s);
+	scratch_write(&s, "a.wsgi", "");
+	scratch_write(&s, "a.py", "");
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		char text[512], want[512];
+		struct config *c;
+		bool below = table[i].want[0] == '@';
+
+		snprintf(text, sizeof(text), "WSGIApplication %s\nChDir %s\n",
+			table[i].application, s.path);
+		snprintf(want, sizeof(want), "%s%s", below ? s.path : "",
+			table[i].want + below);
+		c = settle_config(text, 2);
+		assert_int_equal(count_messages(c), 0);
+		assert_string_equal(c->application, want);
+		config_destroy(c);
+	}
+	scratch_fini(&s);
+}
+
+static void
+test_without_chdir_a_script_begins_where_it_was_named(void **state)
+{
+	struct config_machine machine = {.cpus = 2};
+	struct scratch s;
+	struct config *c = config_create();
+	AUTO_FREE char *here = getcwd(NULL, 0);
+	char want[4096];
+
+	(void)state;
+	scratch_init(&s);
+	config_read_file(
+		c, scratch_write(&s, "x.conf", "WSGIApplication ./a.wsgi\n"));
+	config_settle(c, &machine);
+	snprintf(want, sizeof(want), "%s/a.wsgi", s.path);
+	assert_string_equal(c->application, want);
+	config_destroy(c);
+
+	c = config_create();
+	config_set(c, "WSGIApplication", "./a.wsgi", "command line");
+	config_read_file(c, scratch_path(&s, "x.conf"));
+	config_settle(c, &machine);
+	snprintf(want, sizeof(want), "%s/a.wsgi", here);
+	assert_string_equal(c->application, want);
+	config_destroy(c);
+	scratch_fini(&s);
+}
+
+/* ---- Logs --------------------------------------------------------------- */
+
+static void
+test_nicknames_are_resolved_wherever_they_are_defined(void **state)
+{
+	struct config *c = settle_config("CustomLog - brief\n"
+					 "CustomLog /a.log\n"
+					 "CustomLog /b.log common\n"
+					 "CustomLog /c.log \"%h x\"\n"
+					 "LogFormat \"%h %D\" brief\n",
+		2);
+
+	(void)state;
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->n_access_logs, 4);
+	assert_string_equal(c->access_logs[0].format, "%h %D");
+	assert_string_equal(c->access_logs[1].format,
+		"%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" "
+		"\"%{User-agent}i\"");
+	assert_string_equal(
+		c->access_logs[2].format, "%h %l %u %t \"%r\" %>s %b");
+	assert_string_equal(c->access_logs[3].format, "%h x");
+	config_destroy(c);
+}
+
+static void
+test_a_nickname_may_be_redefined(void **state)
+{
+	struct config *c = settle_config("LogFormat \"%h 1\" x\n"
+					 "LogFormat \"%h 2\" X\n"
+					 "LogFormat \"%h 3\" combined\n"
+					 "CustomLog - x\nCustomLog /a\n",
+		2);
+
+	(void)state;
+	assert_string_equal(c->access_logs[0].format, "%h 2");
+	assert_string_equal(c->access_logs[1].format, "%h 3");
+	config_destroy(c);
+}
+
+static void
+test_an_unknown_nickname_has_a_neighbour(void **state)
+{
+	struct config *c = settle_config("LogFormat %h brief\n"
+					 "CustomLog - comon\n"
+					 "CustomLog - breif\n"
+					 "CustomLog - xyzzy\n",
+		2);
+
+	(void)state;
+	assert_int_equal(count_fatal(c), 3);
+	assert_string_equal(config_message(c, 0)->text,
+		"t.conf:2: CustomLog: no LogFormat has the nickname "
+		"\"comon\"; did you mean common?");
+	assert_true(has_message(c, "\"breif\"; did you mean brief?"));
+	assert_true(has_message(
+		c, "\"xyzzy\", and there is no item such as %h in it"));
+	config_destroy(c);
+}
+
+/* ---- The name ----------------------------------------------------------- */
+
+static void
+test_the_instance_has_a_name(void **state)
+{
+	static const struct {
+		const char *text, *name;
+	} table[] = {
+		{"", "8000"},
+		{"Listen 80", "80"},
+		{"Listen [::1]:81\nListen 80", "81"},
+		{"Listen *:82", "82"},
+		{"Listen unix:/run/shop.sock", "shop"},
+		{"Listen unix:/run/shop", "shop"},
+		{"Listen unix:/run/.sock", ".sock"},
+		{"Listen unix:@shop", "shop"},
+		{"Listen unix:@/a/shop.x", "shop"},
+		{"InstanceName given\nListen 80", "given"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct config *c = settle_config(table[i].text, 2);
+
+		assert_string_equal(c->name, table[i].name);
+		config_destroy(c);
+	}
+}
+
+static void
+test_the_file_names_the_instance(void **state)
+{
+	static const char *const files[] = {"shop.conf", "shop", "shop.x.conf"};
+	struct config_machine machine = {.cpus = 2};
+	struct scratch s;
+
+	(void)state;
+	scratch_init(&s);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		struct config *c = config_create();
+
+		config_set(c, "Listen", "80", "-b");
+		config_read_file(c, scratch_write(&s, files[i], ""));
+		config_settle(c, &machine);
+		assert_string_equal(c->name, i == 2 ? "shop.x" : "shop");
+		config_destroy(c);
+	}
+	scratch_fini(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults_are_silent_on_every_machine),
+		cmocka_unit_test(
+			test_values_that_do_not_conflict_are_kept_in_silence),
+		cmocka_unit_test(test_conflicts_are_corrected_and_said),
+		cmocka_unit_test(test_processes_fix_the_pool),
+		cmocka_unit_test(
+			test_processes_of_a_stronger_source_need_no_words),
+		cmocka_unit_test(
+			test_a_stronger_number_opens_the_pool_that_processes_fixed),
+		cmocka_unit_test(test_what_is_not_available_yet_is_refused),
+		cmocka_unit_test(test_a_listener_twice_is_one_too_many),
+		cmocka_unit_test(test_settling_says_whether_it_can_be_used),
+		cmocka_unit_test(test_a_script_is_looked_up_from_chdir),
+		cmocka_unit_test(
+			test_without_chdir_a_script_begins_where_it_was_named),
+		cmocka_unit_test(
+			test_nicknames_are_resolved_wherever_they_are_defined),
+		cmocka_unit_test(test_a_nickname_may_be_redefined),
+		cmocka_unit_test(test_an_unknown_nickname_has_a_neighbour),
+		cmocka_unit_test(test_the_instance_has_a_name),
+		cmocka_unit_test(test_the_file_names_the_instance),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
