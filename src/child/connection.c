@@ -374,12 +374,15 @@ connection_sent(struct engine *e, struct connection *c, int result)
 	size_t left;
 
 	c->sending = false;
-	if (result < 0) {
+	if (result < 0 && c->error == 0)
 		c->error = result;
+	if (result > 0)
+		c->bytes_out += (uint64_t)result;
+	/* A send that was cancelled may have sent some of it. */
+	if (c->error != 0 || c->state == CONNECTION_CLOSING) {
 		c->part = c->n_parts;
 		return true;
 	}
-	c->bytes_out += (uint64_t)result;
 	left = (size_t)result;
 	while (c->part < c->n_parts && left >= c->parts[c->part].iov_len)
 		left -= c->parts[c->part++].iov_len;
@@ -398,12 +401,12 @@ abandon_send(struct engine *e, struct connection *c, int error)
 {
 	int rc;
 
+	c->error = error;
 	io_cancel(e->io, c, IO_SEND, c->fd);
 	while (c->sending) {
 		rc = engine_wait(e, INT64_MAX);
 		assert(rc == 0 || rc == -ECANCELED);
 	}
-	c->error = error;
 }
 
 int

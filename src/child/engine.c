@@ -8,6 +8,7 @@
 #include "child/engine.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 
 enum {
 	OUT_KEPT = 32 * 1024,   /* larger response buffers are given back */
-	SHORT_OF_FDS_MS = 100,  /* pause of accepting when nothing can go */
+	PAUSE_MS = 100,         /* of accepting, when it cannot go on */
 	LONG_REQUEST_US = 1000, /* from here on siblings are better off with
 	                           * the next connection */
 };
@@ -108,16 +109,23 @@ may_accept(const struct engine *e)
  * listener the wait is an accept, with several a poll of the set that holds
  * them: an accept on each would take several connections at once. */
 static void
-arm_accept(struct engine *e)
+wait_for_client(struct engine *e)
 {
-	if (e->accepting || !may_accept(e))
-		return;
 	e->accepting = true;
 	e->set.page->page->accepting = 1;
 	if (e->set.set >= 0)
 		io_poll(e->io, &e->accept_owner, e->set.set);
 	else
 		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
+}
+
+static void
+arm_accept(struct engine *e)
+{
+	if (e->accepting || !may_accept(e))
+		return;
+	e->looked_again = false;
+	wait_for_client(e);
 }
 
 static void
@@ -132,18 +140,23 @@ disarm_accept(struct engine *e)
 			e->set.listeners[0]);
 }
 
+static void
+pause_accepting(struct engine *e, int error, const char *why)
+{
+	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+	errno = -error;
+	log_warn("child", "accept: %s; new connections wait", why);
+}
+
 /* A descriptor is needed more by a new client than by one that is idle. */
 static void
 make_room(struct engine *e, int error)
 {
-	if (e->parked.first != NULL) {
+	if (e->parked.first != NULL)
 		connection_close(e, e->parked.first);
-		return;
-	}
-	e->accept_not_before_ns = e->now_ns + SHORT_OF_FDS_MS * ms;
-	errno = -error;
-	log_warn("child", "accept: connections wait until descriptors or "
-			  "memory are free (see ulimit -n)");
+	else
+		pause_accepting(e, error,
+			"descriptors or memory are short (see ulimit -n)");
 }
 
 static void
@@ -166,23 +179,46 @@ count_accepted(struct engine *e)
 static void
 on_accepted(struct engine *e, int result)
 {
+	if (result >= 0) {
+		count_accepted(e);
+		if (connection_open(e, result) == NULL)
+			log_warnx("child", "no memory for a connection");
+		return;
+	}
 	switch (result) {
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:
 	case -ENOBUFS:
 		make_room(e, result);
-		return;
+		break;
+	case -EINVAL:
+	case -EBADF:
+	case -ENETDOWN:
+		/* The socket itself is ill: do not spin on it. */
+		pause_accepting(e, result, "the listener fails");
+		break;
 	default:
+		/* It concerned one client, or was a wake-up for a connection
+		 * that a sibling took. */
 		break;
 	}
-	/* Everything else that is negative concerned one client, or was a
-	 * wake-up for a connection that a sibling took. */
-	if (result < 0)
+}
+
+/* A wait that was cancelled may have used up the one wake-up that the kernel
+ * gives for a connection, and then nobody else is woken for it: so who leaves
+ * looks once more, and takes what it finds. */
+static void
+look_once_more(struct engine *e)
+{
+	int fd = e->set.set >= 0 ? e->set.set : e->set.listeners[0];
+	struct pollfd door = {.fd = fd, .events = POLLIN};
+
+	if (e->looked_again || poll(&door, 1, 0) <= 0)
 		return;
-	count_accepted(e);
-	if (connection_open(e, result) == NULL)
-		log_warnx("child", "no memory for a connection");
+	e->looked_again = true;
+	wait_for_client(e);
+	disarm_accept(e);
 }
 
 static void
@@ -192,6 +228,10 @@ on_accept_event(struct engine *e, const struct io_event *event)
 
 	e->accepting = false;
 	e->set.page->page->accepting = 0;
+	if (event->result == -ECANCELED) {
+		look_once_more(e);
+		return;
+	}
 	if (event->kind == IO_ACCEPT)
 		on_accepted(e, event->result);
 	else if (event->result > 0)
