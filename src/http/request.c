@@ -312,7 +312,8 @@ read_connection(struct request *r, struct str value)
 	return 1;
 }
 
-/* RFC 9110 section 8.6: digits, or the same number more than once. */
+/* RFC 9110 section 8.6: digits, or the same digits more than once ("5, 05"
+ * is one number to us and may be two to others). */
 static int
 read_content_length(struct request *r, struct str value)
 {
@@ -320,16 +321,17 @@ read_content_length(struct request *r, struct str value)
 		return refuse(
 			r, 400, "both Content-Length and Transfer-Encoding");
 	while (value.p != NULL) {
+		struct str text = str_next_element(&value);
 		unsigned long long length;
 
-		if (str_to_u64(str_next_element(&value), &length) < 0 ||
-			length > INT64_MAX)
+		if (str_to_u64(text, &length) < 0 || length > INT64_MAX)
 			return refuse(r, 400,
 				"the Content-Length field is not a number");
-		if (r->has_length && r->length != length)
+		if (r->has_length && !str_equal(text, r->length_text))
 			return refuse(
 				r, 400, "two different Content-Length values");
 		r->has_length = true;
+		r->length_text = text;
 		r->length = length;
 	}
 	return 1;

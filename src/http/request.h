@@ -60,6 +60,7 @@ struct request {
 
 	/* Kept by request.c. */
 	const char *complaint;
+	struct str length_text;
 	bool has_host, says_close;
 
 	size_t n_fields;
@@ -94,8 +95,9 @@ struct request_scan {
 /* Look at the bytes that have come since the last call; data begins where it
  * began then, but may have moved.  1 when the head is whole and should be
  * parsed, or holds a byte for which request_parse will refuse it; 0 when
- * more is needed; -STATUS when a limit is passed already.  After 1 or
- * -STATUS the scan is used up. */
+ * more is needed; -STATUS when a limit is passed already: request_parse then
+ * refuses the same bytes too, with that or an earlier fault, and fills in
+ * what the log wants to know.  After 1 or -STATUS the scan is used up. */
 int request_scan(struct request_scan *s, const char *data, size_t len,
 	const struct request_limits *limits);
 
