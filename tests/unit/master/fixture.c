@@ -1,0 +1,164 @@
+/*
+ * fixture.c - a master without children.  See fixture.h.
+ */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char text[] = "Listen 127.0.0.1:0\n"
+			   "WSGIApplication shop:app\n"
+			   "StartServers 2\n"
+			   "MinSpareServers 1\n"
+			   "MaxSpareServers 2\n"
+			   "MaxRequestWorkers 4\n";
+
+static struct config *
+make_config(void)
+{
+	struct config *c = config_create();
+
+	if (c == NULL ||
+		config_read_text(c, "test.conf", text, strlen(text)) < 0 ||
+		config_settle(c, &(struct config_machine){.cpus = 2}) < 0)
+		return NULL;
+	return c;
+}
+
+int
+fixture_make(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct err err = {0};
+
+	if (f == NULL)
+		return -1;
+	strcpy(f->dir, "/tmp/test_master.XXXXXX");
+	if (mkdtemp(f->dir) == NULL)
+		return -1;
+	f->generation = (struct generation){
+		.number = 1,
+		.config = make_config(),
+		.set = -1,
+		.config_fd = -1,
+		.error_log = -1,
+	};
+	f->m = (struct master){
+		.epoll = epoll_create1(EPOLL_CLOEXEC),
+		.null_fd = -1,
+		.now = &f->generation,
+		.last_generation = 1,
+		.now_ns = 1000 * SECOND_NS,
+		.turn_ns = 1001 * SECOND_NS,
+		.phase = PHASE_RUNNING,
+		.n_slots = SLOTS,
+		.server_limit = SLOTS,
+		.memory = {.spawn_rate = 1},
+		.run = {.pid_fd = -1},
+	};
+	strcpy(f->m.name, "test");
+	f->m.children = calloc(SLOTS, sizeof(struct child));
+	for (unsigned i = 0; i < SLOTS; i++)
+		f->m.children[i] = (struct child){
+			.slot = i, .channel = {.fd = -1}, .deadline_ns = NEVER};
+	*state = f;
+	return f->generation.config == NULL ||
+			       scoreboard_create(&f->m.scoreboard, NULL, "test",
+				       SLOTS, 1, &err) < 0
+		       ? -1
+		       : 0;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+int
+fixture_remove(void **state)
+{
+	struct fixture *f = *state;
+
+	relay_close_all(&f->m);
+	control_close(&f->m);
+	scoreboard_destroy(f->m.scoreboard, 1);
+	config_destroy(f->generation.config);
+	free(f->m.children);
+	close(f->m.epoll);
+	nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(f);
+	return 0;
+}
+
+struct child *
+fixture_child(struct fixture *f, unsigned slot, enum lifecycle life)
+{
+	struct child *c = &f->m.children[slot];
+	struct err err = {0};
+	int fd = scoreboard_renew_page(f->m.scoreboard, slot, &err);
+
+	if (fd >= 0)
+		close(fd);
+	c->pid = 1 << 29; /* of nobody */
+	c->life = life;
+	c->generation = 1;
+	return c;
+}
+
+void
+fixture_work(struct fixture *f, unsigned slot, uint32_t state)
+{
+	struct wsgid_page_map map;
+	struct err err = {0};
+	int fd = scoreboard_renew_page(f->m.scoreboard, slot, &err);
+
+	if (fd < 0 || scoreboard_map_page(&map, fd, 1, &err) < 0)
+		abort();
+	map.workers[0].state = state;
+	close(fd);
+}
+
+bool
+fixture_event(struct fixture *f)
+{
+	struct epoll_event event;
+	struct source *s;
+
+	if (epoll_wait(f->m.epoll, &event, 1, 0) != 1)
+		return false;
+	s = event.data.ptr;
+	s->ready(&f->m, s);
+	return true;
+}
+
+const char *
+fixture_path(struct fixture *f, const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	return path;
+}
+
+const char *
+fixture_read(struct fixture *f, const char *name)
+{
+	static char data[262144];
+	int fd = open(fixture_path(f, name), O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, data, sizeof(data) - 1) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	data[n > 0 ? n : 0] = '\0';
+	return data;
+}

@@ -1,0 +1,37 @@
+/*
+ * fixture.h - a master without children, in a directory of its own.
+ */
+#ifndef WSGID_TEST_MASTER_FIXTURE_H
+#define WSGID_TEST_MASTER_FIXTURE_H
+
+#include "master/state.h"
+
+enum { SLOTS = 8 };
+
+struct fixture {
+	struct master m;
+	struct generation generation;
+	char dir[64];
+};
+
+/* cmocka's setup and teardown; *state is the fixture.  The configuration is
+ * settled for two CPUs; limits are MinSpareServers 1, MaxSpareServers 2,
+ * MaxRequestWorkers 4. */
+int fixture_make(void **state);
+int fixture_remove(void **state);
+
+/* A child in this state, as if it had been forked. */
+struct child *fixture_child(
+	struct fixture *f, unsigned slot, enum lifecycle life);
+/* What its page says that its worker does. */
+void fixture_work(struct fixture *f, unsigned slot, uint32_t state);
+
+/* Let the loop's next event happen: true when there was one. */
+bool fixture_event(struct fixture *f);
+
+/* dir/name, valid until the next call. */
+const char *fixture_path(struct fixture *f, const char *name);
+/* The whole file, valid until the next call. */
+const char *fixture_read(struct fixture *f, const char *name);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * test_control.c - the control socket, asked by clients good and bad.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static int
+open_control(void **state)
+{
+	struct fixture *f;
+	struct err err = {0};
+
+	if (fixture_make(state) < 0)
+		return -1;
+	f = *state;
+	f->m.run.path = f->dir;
+	return control_open(&f->m, &err);
+}
+
+static int
+connect_client(struct fixture *f)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, fixture_path(f, "test.ctl"));
+	assert_int_equal(
+		connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void
+run(struct fixture *f)
+{
+	for (int i = 0; i < 1000 && fixture_event(f); i++)
+		continue;
+}
+
+/* All that the master answers, to the end. */
+static const char *
+answer(int fd)
+{
+	static char text[8192];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, text + len, sizeof(text) - 1 - len,
+			MSG_DONTWAIT)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	return text;
+}
+
+static const char *
+ask(struct fixture *f, const char *request)
+{
+	int fd = connect_client(f);
+	const char *text;
+
+	assert_true(send(fd, request, strlen(request), MSG_NOSIGNAL) >= 0);
+	run(f);
+	text = answer(fd);
+	close(fd);
+	run(f);
+	return text;
+}
+
+static void
+test_only_the_owner_may_connect(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	assert_int_equal(stat(fixture_path(f, "test.ctl"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void
+test_status_tells_what_there_is(void **state)
+{
+	struct fixture *f = *state;
+	const char *text;
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	fixture_child(f, 3, LIFECYCLE_DRAINING);
+	strcpy(f->m.python, "Python 3.11.2");
+	text = ask(f, "status\n");
+	assert_non_null(strstr(text, "+ name test\n"));
+	assert_non_null(strstr(text, "+ state running\n"));
+	assert_non_null(strstr(text, "+ python Python%203.11.2\n"));
+	assert_non_null(strstr(text, "+ idle 1\n"));
+	assert_non_null(strstr(text, "+ draining 1\n"));
+	assert_non_null(strstr(text, "+ child 3 536870912 1 draining\n"));
+	assert_string_equal(text + strlen(text) - 4, "\nok\n");
+	assert_int_equal(f->m.control.n_clients, 0);
+}
+
+static void
+test_nonsense_gets_a_sentence(void **state)
+{
+	static const struct {
+		const char *request, *part;
+	} cases[] = {
+		{"\n", "no%20request"},
+		{"dance\n", "unknown%20verb"},
+		{"status now\n", "no%20arguments"},
+		{"stat%zz\n", "no%20request"},
+		{"status  x\n", "no%20arguments"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *text = ask(f, cases[i].request);
+
+		assert_int_equal(strncmp(text, "error ", 6), 0);
+		assert_non_null(strstr(text, cases[i].part));
+	}
+	assert_int_equal(f->m.control.n_clients, 0);
+}
+
+static void
+test_a_request_may_come_in_pieces_but_not_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+	static char flood[5000];
+
+	assert_int_equal(send(fd, "ver", 3, 0), 3);
+	run(f);
+	assert_string_equal(answer(fd), "");
+	assert_int_equal(send(fd, "sion\n", 5, 0), 5);
+	run(f);
+	assert_non_null(strstr(answer(fd), "\nok\n"));
+	close(fd);
+	memset(flood, 'a', sizeof(flood) - 1);
+	assert_non_null(strstr(ask(f, flood), "too%20long"));
+	assert_int_equal(f->m.control.n_clients, 0);
+}
+
+static void
+test_a_silent_client_is_closed_by_its_deadline(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+
+	run(f);
+	assert_int_equal(f->m.control.n_clients, 1);
+	assert_int_equal(control_deadline(&f->m), f->m.now_ns + 10 * SECOND_NS);
+	f->m.now_ns += 10 * SECOND_NS;
+	control_turn(&f->m);
+	assert_int_equal(f->m.control.n_clients, 0);
+	assert_int_equal(control_deadline(&f->m), NEVER);
+	close(fd);
+}
+
+static void
+test_clients_beyond_the_limit_are_turned_away(void **state)
+{
+	struct fixture *f = *state;
+	int fds[20];
+	char byte;
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = connect_client(f);
+		run(f);
+	}
+	assert_int_equal(f->m.control.n_clients, 16);
+	assert_int_equal(recv(fds[19], &byte, 1, MSG_DONTWAIT), 0);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	run(f);
+	assert_int_equal(f->m.control.n_clients, 0);
+}
+
+static void
+test_the_end_of_a_reload_answers_who_waits(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+
+	/* One reload is being tried: ours comes after it. */
+	f->m.next = &f->generation;
+	assert_int_equal(send(fd, "reload\n", 7, 0), 7);
+	/* That side is done, the answer is still wanted. */
+	shutdown(fd, SHUT_WR);
+	run(f);
+	assert_string_equal(answer(fd), "+ reloading\n");
+	assert_true(f->m.reload_wanted);
+	assert_int_equal(control_deadline(&f->m), NEVER);
+	control_reloaded(&f->m, NULL);
+	run(f);
+	assert_string_equal(answer(fd), "");
+	f->m.reload_wanted = false;
+	control_reloaded(&f->m, "no good");
+	run(f);
+	assert_string_equal(answer(fd), "error no%20good\n");
+	assert_int_equal(f->m.control.n_clients, 0);
+	f->m.next = NULL;
+	close(fd);
+}
+
+static void
+test_a_client_that_leaves_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+
+	f->m.next = &f->generation;
+	assert_int_equal(send(fd, "reload\n", 7, 0), 7);
+	shutdown(fd, SHUT_WR);
+	run(f);
+	close(fd);
+	run(f);
+	assert_int_equal(f->m.control.n_clients, 0);
+	f->m.next = NULL;
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, open_control, fixture_remove)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_only_the_owner_may_connect),
+		TEST(test_status_tells_what_there_is),
+		TEST(test_nonsense_gets_a_sentence),
+		TEST(test_a_request_may_come_in_pieces_but_not_for_ever),
+		TEST(test_a_silent_client_is_closed_by_its_deadline),
+		TEST(test_clients_beyond_the_limit_are_turned_away),
+		TEST(test_the_end_of_a_reload_answers_who_waits),
+		TEST(test_a_client_that_leaves_is_forgotten),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
