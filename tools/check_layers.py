@@ -110,20 +110,25 @@ def check_table():
         seen.append(name)
 
 
-def main():
+def check(top):
+    """All breaches below a checkout, and how many files were read."""
     breaches = list(check_table())
     count = 0
-    for folder in sorted(os.listdir(os.path.join(TOP, 'src'))):
-        if os.path.isdir(os.path.join(TOP, 'src', folder)) and folder not in layers.FOLDERS:
+    for folder in sorted(os.listdir(os.path.join(top, 'src'))):
+        if os.path.isdir(os.path.join(top, 'src', folder)) and folder not in layers.FOLDERS:
             breaches.append(f'src/{folder}: this folder is not in tools/scons/layers.py')
-    for path in sources(TOP):
+    for path in sources(top):
         count += 1
-        folder, _test = home(path)
-        if folder is not None and folder not in layers.FOLDERS:
-            if not path.startswith('src/'):
-                breaches.append(f'{path}: there is no folder src/{folder}')
-            continue
-        breaches += [f'{path}:{line}: {text}' for line, text in check_file(path, TOP)]
+        folder, test = home(path)
+        if folder is None or folder in layers.FOLDERS:
+            breaches += [f'{path}:{line}: {text}' for line, text in check_file(path, top)]
+        elif test:
+            breaches.append(f'{path}: there is no folder src/{folder}')
+    return breaches, count
+
+
+def main():
+    breaches, count = check(TOP)
     for breach in breaches:
         print(breach, file=sys.stderr)
     print(f'layers: {count} files, {len(breaches)} breaches')

@@ -89,8 +89,10 @@ def check(env, folder, passed, programs):
     for tool in ('check_layers.py', 'check_directives.py'):
         if os.path.exists(f'{top}/tools/{tool}'):
             stages.append([python, f'{top}/tools/{tool}'])
-    if glob.glob(f'{glob.escape(top)}/tests/e2e/test_*.py'):
-        stages.append([python, '-m', 'pytest', '-p', 'no:cacheprovider', f'{top}/tests/e2e'])
+    for suite in ('tools', 'e2e'):
+        if glob.glob(f'{glob.escape(top)}/tests/{suite}/test_*.py'):
+            stages.append([python, '-m', 'pytest', '-p', 'no:cacheprovider',
+                           f'{top}/tests/{suite}'])
 
     def run(target, source, env):
         for words in stages:
