@@ -1,0 +1,69 @@
+/*
+ * test_foreign.c - directives of others get a sentence that leads on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "config/directive.h"
+
+static void
+test_names_of_others(void **state)
+{
+	static const struct {
+		const char *name, *advice; /* a part of it */
+	} table[] = {
+		{"WSGIScriptAlias", "WSGIApplication"},
+		{"wsgiscriptalias", "WSGIApplication"},
+		{"WSGIDaemonProcess", "Processes"},
+		{"ThreadsPerChild", "MPM worker"},
+		{"SSLEngine", "TLS"},
+		{"RewriteRule", "rewrites no URLs"},
+		{"ProxyPass", "is no proxy"},
+		{"bind", "write Listen"},
+		{"workers", "write Processes"},
+		{"DocumentRoot", "serves no files"},
+		{"Frobnicate", NULL},
+		{"SS", NULL},
+		{"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const char *advice = directive_foreign(table[i].name);
+
+		if (table[i].advice == NULL) {
+			assert_null(advice);
+		} else {
+			assert_non_null(advice);
+			assert_non_null(strstr(advice, table[i].advice));
+		}
+	}
+}
+
+static void
+test_none_of_ours_is_foreign(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < directive_count(); i++)
+		if (directive_foreign(directive_at(i)->name) != NULL)
+			fail_msg("%s", directive_at(i)->name);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_of_others),
+		cmocka_unit_test(test_none_of_ours_is_foreign),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
