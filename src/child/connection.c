@@ -260,18 +260,13 @@ connection_receive(struct engine *e, struct connection *c)
 	io_receive(e->io, c, c->fd);
 }
 
-/* The head has grown; 0 while it still is not whole. */
-static int
-scan_head(struct engine *e, struct connection *c)
+/* The head has grown: is there something to parse, whole or wrong? */
+static bool
+head_is_ripe(struct engine *e, struct connection *c)
 {
-	int rc;
-
 	if (c->scan.seen == 0)
-		return 1; /* the first piece: parsing it is the scan */
-	rc = request_scan(&c->scan, c->in.data, c->in.len, &e->limits);
-	if (rc < 0)
-		c->refused = -rc;
-	return rc;
+		return true; /* the first piece: parsing it is the scan */
+	return request_scan(&c->scan, c->in.data, c->in.len, &e->limits) != 0;
 }
 
 /* Has what the connection waits for arrived? */
@@ -282,7 +277,7 @@ wakes(struct engine *e, struct connection *c)
 	case CONNECTION_PARKED:
 		return true;
 	case CONNECTION_READING:
-		return scan_head(e, c) != 0;
+		return head_is_ripe(e, c);
 	case CONNECTION_COLLECTING:
 		if (c->in.len + c->piece.len >= c->need)
 			return true;

@@ -64,7 +64,6 @@ struct connection {
 	uint16_t piece_buffer;
 
 	struct request_scan scan; /* READING: how far in has been looked at */
-	int refused;              /* the status that the scan answers with */
 	size_t need;              /* COLLECTING: input that makes it whole */
 	struct chunked chunked;   /* COLLECTING a chunked body: the decoder */
 	struct buf body;          /* likewise: what is decoded so far */

@@ -38,8 +38,8 @@ report_state(struct engine *e, enum wsgid_worker_state state)
 	worker_of(e)->state = (uint32_t)state;
 }
 
-static void
-begin(struct report *r, struct engine *e, struct connection *c)
+void
+report_begin(struct report *r, struct engine *e, struct connection *c)
 {
 	struct wsgid_worker *w = worker_of(e);
 
@@ -50,36 +50,9 @@ begin(struct report *r, struct engine *e, struct connection *c)
 	};
 	w->begin_us = e->real_us;
 	put(w->client, sizeof(w->client), c->peer.remote_addr);
-}
-
-void
-report_begin(struct report *r, struct engine *e, struct connection *c)
-{
-	struct wsgid_worker *w = worker_of(e);
-
-	begin(r, e, c);
 	put(w->method, sizeof(w->method), e->request.method);
 	put(w->target, sizeof(w->target), e->request.path);
 	w->state = WSGID_WORKER_WRITE;
-}
-
-void
-report_begin_refused(struct report *r, struct engine *e, struct connection *c)
-{
-	struct wsgid_worker *w = worker_of(e);
-	struct str line = connection_input(c);
-	size_t n = 0;
-
-	begin(r, e, c);
-	while (n < line.len && line.p[n] != '\r' && line.p[n] != '\n')
-		n++;
-	line.len = n;
-	e->request.line = line;
-	e->request.method = e->request.path = STR("");
-	e->request.query = (struct str){0};
-	e->request.host = STR("");
-	e->request.n_fields = 0;
-	w->method[0] = w->target[0] = '\0';
 }
 
 void

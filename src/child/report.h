@@ -26,10 +26,7 @@ void report_begin(struct report *r, struct engine *e, struct connection *c);
 void report_end(struct report *r, struct engine *e, struct connection *c,
 	const struct app_exchange *x);
 
-/* The same for one that was refused: of its head only the first line is
- * known, and that may be anything. */
-void report_begin_refused(
-	struct report *r, struct engine *e, struct connection *c);
+/* The end of one that was refused. */
 void report_end_refused(
 	struct report *r, struct engine *e, struct connection *c, int status);
 

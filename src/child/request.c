@@ -105,7 +105,7 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 	c->out = engine_take_out(e);
 	e->response = (struct response){
 		.out = &c->out, .date = e->date, .server = "wsgid"};
-	report_begin_refused(&report, e, c);
+	report_begin(&report, e, c);
 	(void)response_simple(&e->response, status);
 	report_head(&report, e, (struct str){c->out.data, c->out.len});
 	report_end_refused(&report, e, c, status);
@@ -117,13 +117,31 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 	connection_send(e, c);
 }
 
+/* What is known of a request whose head is not whole: its first line. */
+static void
+describe_unfinished(struct request *r, struct str input)
+{
+	size_t n = 0;
+
+	while (n < input.len && input.p[n] != '\r' && input.p[n] != '\n')
+		n++;
+	r->line = (struct str){input.p, n};
+	r->method = r->target = r->path = r->host = STR("");
+	r->query = (struct str){0};
+	r->n_fields = 0;
+}
+
 void
 request_too_slow(struct engine *e, struct connection *c)
 {
-	if (connection_input(c).len == 0)
+	struct str input = connection_input(c);
+
+	if (input.len == 0) {
 		connection_close(e, c);
-	else
-		refuse(e, c, 408, "the rest of the request did not come");
+		return;
+	}
+	describe_unfinished(&e->request, input);
+	refuse(e, c, 408, "the rest of the request did not come");
 }
 
 /* The head at the start of the input: its length, 0 when more must come (and
@@ -134,8 +152,6 @@ read_head(struct engine *e, struct connection *c)
 	struct str input = connection_input(c);
 	ssize_t n;
 
-	if (c->refused != 0)
-		return -c->refused;
 	n = request_parse(&e->request, input.p, input.len, &e->limits);
 	if (n > 0 && e->request.chunked && c->in.len == 0) {
 		/* A chunked body is decoded in memory of our own. */
