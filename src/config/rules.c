@@ -94,7 +94,8 @@ fix(struct config *c, size_t offset, long *value, long fixed, bool *kept)
 		*kept = *kept || *value != fixed;
 		return;
 	}
-	if (setting->source == processes->source && *value != fixed)
+	if (setting->source == processes->source && *value != fixed &&
+		*value != CONFIG_AUTO)
 		config_warn(c, setting->where, directive_of(offset)->name,
 			"ignored, because Processes (%s) fixes the pool at %ld",
 			processes->where, c->processes);

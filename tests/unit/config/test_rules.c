@@ -163,6 +163,8 @@ test_processes_fix_the_pool(void **state)
 		{"Processes 3\nStartServers 3\nMinSpareServers 3\n"
 		 "MaxSpareServers 4\nMaxRequestWorkers 3",
 			3, 3, 4, 3, 256, {0}},
+		{"StartServers auto\nMaxRequestWorkers auto\nProcesses 3", 3, 3,
+			4, 3, 256, {0}},
 		{"StartServers 5\nProcesses 3", 3, 3, 4, 3, 256,
 			{"t.conf:1: StartServers: ignored, because Processes "
 			 "(t.conf:2) fixes the pool at 3"}},
