@@ -16,9 +16,10 @@
 
 enum {
 	MESSAGES_A_TURN = 8,
-	STOP_MS = 5000,      /* from "leave now" to SIGKILL */
-	SETTLED_S = 10,      /* a child that lived so long is no failure */
-	LAST_WORDS_MS = 5000 /* from "I cannot serve" to SIGKILL */
+	STOP_MS = 5000,       /* from "leave now" to SIGKILL */
+	IMPORT_STOP_MS = 500, /* likewise, of one that is not ready */
+	SETTLED_S = 10,       /* a child that lived so long is no failure */
+	LAST_WORDS_MS = 5000  /* from "I cannot serve" to SIGKILL */
 };
 
 void
@@ -73,15 +74,19 @@ child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 void
 child_stop(struct master *m, struct child *c, int64_t patience_ms)
 {
-	int64_t deadline = m->now_ns + patience_ms * MS_NS;
+	int64_t deadline;
 
+	/* One that imports the application has nothing to finish, and hears
+	 * nothing. */
+	if (c->ready_ns == 0 && patience_ms > IMPORT_STOP_MS)
+		patience_ms = IMPORT_STOP_MS;
+	deadline = m->now_ns + patience_ms * MS_NS;
 	if (c->life == LIFECYCLE_STOPPING) {
 		if (deadline < c->deadline_ns)
 			c->deadline_ns = deadline;
 		return;
 	}
 	tell(c, CHANNEL_STOP, patience_ms);
-	/* It imports the application and listens to nobody. */
 	if (c->life == LIFECYCLE_STARTING)
 		kill(c->pid, SIGTERM);
 	c->told = true;
@@ -117,6 +122,10 @@ child_due(struct master *m, struct child *c)
 		break;
 	case LIFECYCLE_STOPPING:
 		c->killed = true;
+		if (c->told && c->ready_ns == 0) {
+			kill(c->pid, SIGKILL);
+			break;
+		}
 		log_warnx("master",
 			"child pid %d (slot %u) %s, sending SIGKILL",
 			(int)c->pid, c->slot,

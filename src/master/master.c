@@ -199,17 +199,21 @@ wait_for(const struct master *m)
 static void
 loop(struct master *m)
 {
-	while (m->phase != PHASE_OVER) {
+	for (;;) {
 		struct epoll_event event;
-		int n = epoll_wait(m->epoll, &event, 1, wait_for(m));
+		int n;
 
+		m->now_ns = clock_monotonic_ns();
+		master_turn(m);
+		if (m->phase == PHASE_OVER)
+			return;
+		n = epoll_wait(m->epoll, &event, 1, wait_for(m));
 		m->now_ns = clock_monotonic_ns();
 		if (n == 1) {
 			struct source *s = event.data.ptr;
 
 			s->ready(m, s);
 		}
-		master_turn(m);
 	}
 }
 
@@ -256,12 +260,27 @@ take_passed_sockets(struct master *m, struct err *err)
 	return 0;
 }
 
+/* Each child costs three descriptors, draining ones too, and the usual 1024
+ * would not do for the usual ServerLimit. */
+static void
+raise_file_limit(struct master *m)
+{
+	struct rlimit more;
+
+	if (getrlimit(RLIMIT_NOFILE, &m->files) < 0)
+		return;
+	more = m->files;
+	more.rlim_cur = more.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &more);
+}
+
 /* What needs no configuration. */
 static int
 open_loop(struct master *m, struct err *err)
 {
 	int rc;
 
+	raise_file_limit(m);
 	m->epoll = epoll_create1(EPOLL_CLOEXEC);
 	m->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (m->epoll < 0 || m->null_fd < 0)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -144,6 +145,7 @@ become_child(const struct master *m, const struct launch *l)
 	int rc;
 
 	reset_signals();
+	(void)setrlimit(RLIMIT_NOFILE, &m->files);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 ||
 		dup2(l->output, STDOUT_FILENO) < 0 ||
 		dup2(l->output, STDERR_FILENO) < 0)
@@ -243,11 +245,15 @@ launch_child(struct master *m, const struct generation *g, struct child *c,
 	far_channel = ends[1];
 	if (pipe2(output, O_CLOEXEC) < 0)
 		return err_set(err, errno, "output of a child");
-	rc = prepare_launch(&l, m, g, c);
-	l.fds[0] = far_channel;
-	l.fds[INHERIT_PAGE - INHERIT_CHANNEL] = page;
 	l.output = output[1];
-	pid = rc == 0 ? fork() : -1;
+	if (prepare_launch(&l, m, g, c) == 0) {
+		l.fds[0] = far_channel;
+		l.fds[INHERIT_PAGE - INHERIT_CHANNEL] = page;
+		pid = fork();
+	} else {
+		pid = -1;
+		errno = ENOMEM;
+	}
 	if (pid == 0)
 		become_child(m, &l);
 	rc = errno;

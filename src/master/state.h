@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -103,6 +104,7 @@ struct master {
 	char *child_program;
 	char **child_environment;
 	int null_fd;
+	struct rlimit files; /* as we found it; children get it back */
 	int epoll;
 	struct source signals;
 	int64_t now_ns; /* monotonic; read once a turn */
