@@ -61,16 +61,30 @@ call_complain(struct call *c, const char *format, ...)
 	end_line(c, &text);
 }
 
+/* An exception that was raised here and not in the application's code has no
+ * traceback, and says all by itself. */
+static bool
+has_traceback(PyObject *exception)
+{
+	PyObject *traceback = PyException_GetTraceback(exception);
+
+	Py_XDECREF(traceback);
+	return traceback != NULL;
+}
+
 void
 call_complain_exception(struct call *c, const char *what)
 {
-	AUTO_DECREF PyObject *formatted = errors_format(c->app);
+	PyObject *exception = errors_take();
+	AUTO_DECREF PyObject *formatted = NULL;
 	AUTO_DECREF PyObject *bytes = NULL;
 	struct buf text = {0};
 
 	begin_line(c, &text);
-	(void)buf_add_text(&text, what);
-	(void)buf_add_char(&text, '\n');
+	if (has_traceback(exception))
+		(void)buf_printf(&text, "%s\n", what);
+	errors_put_back(exception);
+	formatted = errors_format(c->app);
 	if (formatted != NULL)
 		bytes = PyUnicode_AsEncodedString(
 			formatted, "utf-8", "backslashreplace");

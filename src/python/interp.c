@@ -119,8 +119,6 @@ configure(PyConfig *config, const struct app_settings *settings)
 	if (PyStatus_Exception(status))
 		return status;
 
-	/* PYTHONUNBUFFERED would tear lines apart; they do not wait anyway. */
-	config->buffered_stdio = 1;
 	if (getenv("PYTHONIOENCODING") != NULL)
 		return status;
 	status = set_text(config, &config->stdio_encoding, "utf-8");
@@ -156,25 +154,26 @@ initialise(const struct app_settings *settings, struct err *err)
 
 /* --- after the start ------------------------------------------------------------ */
 
-/* print() must arrive when its line is whole, not when a buffer is full. */
+/* print() must arrive when its line is whole: not when a buffer is full, and
+ * not word by word, as PYTHONUNBUFFERED would have it. */
 static int
-buffer_lines(void)
+buffer_lines(const char *name)
 {
-	PyObject *out = PySys_GetObject("stdout");
+	PyObject *file = PySys_GetObject(name);
 	AUTO_DECREF PyObject *method = NULL;
-	AUTO_DECREF PyObject *arguments = NULL;
+	AUTO_DECREF PyObject *named = NULL;
 	AUTO_DECREF PyObject *nothing = NULL;
 	AUTO_DECREF PyObject *done = NULL;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (out == NULL || out == Py_None)
+	if (file == NULL || file == Py_None)
 		return 0;
-	method = PyObject_GetAttrString(out, "reconfigure");
-	arguments = Py_BuildValue("{s:O}", "line_buffering", Py_True);
+	method = PyObject_GetAttrString(file, "reconfigure");
+	named = Py_BuildValue("{s:O,s:O}", "line_buffering", Py_True,
+		"write_through", Py_False);
 	nothing = PyTuple_New(0);
-	if (method == NULL || arguments == NULL || nothing == NULL)
+	if (method == NULL || named == NULL || nothing == NULL)
 		return -1;
-	done = PyObject_Call(method, nothing, arguments);
+	done = PyObject_Call(method, nothing, named);
 	return done == NULL ? -1 : 0;
 }
 
@@ -222,6 +221,25 @@ set_paths(const struct app_settings *settings)
 	return done == NULL ? -1 : 0;
 }
 
+/* Python's signal module makes SIGINT a KeyboardInterrupt as soon as anybody
+ * imports it, whatever was configured: let it do so now, and undo it. */
+static int
+keep_sigint(void)
+{
+	AUTO_DECREF PyObject *module = NULL;
+	AUTO_DECREF PyObject *done = NULL;
+	struct sigaction before;
+
+	sigaction(SIGINT, NULL, &before);
+	if (before.sa_handler != SIG_DFL)
+		return 0; /* then Python leaves it alone */
+	module = PyImport_ImportModule("_signal");
+	if (module != NULL)
+		done = PyObject_CallMethod(
+			module, "signal", "ii", SIGINT, 0 /* its SIG_DFL */);
+	return done == NULL ? -1 : 0;
+}
+
 /* threading must be met by the main thread first, or another one takes
  * itself for it. */
 static int
@@ -231,7 +249,10 @@ furnish(const struct app_settings *settings)
 
 	if (threading == NULL)
 		return -1;
-	if (buffer_lines() < 0)
+	if (keep_sigint() < 0)
+		return -1;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (buffer_lines("stdout") < 0 || buffer_lines("stderr") < 0)
 		return -1;
 	return set_paths(settings);
 }

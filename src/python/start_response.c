@@ -114,12 +114,10 @@ add_header(struct response *r, PyObject *header)
 	if (UNLIKELY(response_is_hop_by_hop(name)))
 		return refuse(header, "is hop-by-hop: it is the server's "
 				      "to send, not the application's");
-	if (UNLIKELY(had_length &&
-		     str_equal_nocase(name, STR("Content-Length"))))
-		return refuse(header, "is the second of its name");
 	rc = response_field(r, name, value);
 	if (UNLIKELY(rc == -EINVAL))
-		return refuse(header, "is not a number of bytes");
+		return refuse(header, had_length ? "differs from the one before"
+						 : "is no number of bytes");
 	if (UNLIKELY(rc < 0)) {
 		PyErr_NoMemory();
 		return -1;

@@ -1,0 +1,315 @@
+/*
+ * exchange.c - an application in a temporary file, and a played client.
+ */
+#include "exchange.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "built_with.h"
+#include "python/python_priv.h"
+
+static struct app *app;
+static char directory[] = "/tmp/wsgid-python-XXXXXX";
+static int n_applications;
+static int captured = -1, kept_out = -1, kept_err = -1;
+
+/* --- the interpreter ------------------------------------------------------------ */
+
+int
+exchange_set_up(void **state)
+{
+	struct app_settings settings = {
+		.application = "unused:application",
+		.executable = PYTHON_EXECUTABLE,
+		.directory = directory,
+		.software = "wsgid/1.2.3",
+		.multiprocess = true,
+	};
+	struct err err = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
+	if (app_create(&app, &settings, &err) < 0)
+		fail_msg("%s", err.text);
+	return 0;
+}
+
+int
+exchange_tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	app_destroy(app);
+	app = NULL;
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	return system(command);
+}
+
+struct app *
+exchange_app(void)
+{
+	return app;
+}
+
+const char *
+exchange_directory(void)
+{
+	return directory;
+}
+
+void
+exchange_write(const char *name, const char *text)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fclose(f), 0);
+}
+
+int
+exchange_import(const char *application, struct err *err, struct buf *log)
+{
+	int rc;
+
+	free(app->application);
+	app->application = strdup(application);
+	capture_begin();
+	rc = app_import(app, err);
+	capture_end(log);
+	return rc;
+}
+
+void
+exchange_use(const char *source)
+{
+	struct err err = {0};
+	struct buf log = {0};
+	char name[64];
+
+	snprintf(name, sizeof(name), "application_%d.wsgi", n_applications++);
+	exchange_write(name, source);
+	if (exchange_import(name, &err, &log) < 0)
+		fail_msg("%s\n%s", err.text, buf_text(&log));
+	buf_fini(&log);
+}
+
+void
+run_python(const char *source)
+{
+	assert_int_equal(PyRun_SimpleString(source), 0);
+}
+
+/* --- what is written ---------------------------------------------------------------- */
+
+void
+capture_begin(void)
+{
+	assert_int_equal(captured, -1);
+	fflush(NULL);
+	captured = memfd_create("captured", MFD_CLOEXEC);
+	kept_out = dup(1);
+	kept_err = dup(2);
+	dup2(captured, 1);
+	dup2(captured, 2);
+}
+
+void
+capture_end(struct buf *ret)
+{
+	char part[4096];
+	ssize_t n;
+
+	fflush(NULL);
+	dup2(kept_out, 1);
+	dup2(kept_err, 2);
+	close(kept_out);
+	close(kept_err);
+	lseek(captured, 0, SEEK_SET);
+	while ((n = read(captured, part, sizeof(part))) > 0)
+		buf_add(ret, part, (size_t)n);
+	close(captured);
+	captured = -1;
+}
+
+/* --- the client ------------------------------------------------------------------------ */
+
+static ssize_t
+play_read(struct app_exchange *x, void *data, size_t len)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, x);
+	const char *piece = ex->pieces != NULL ? *ex->pieces : NULL;
+	size_t n;
+
+	/* It is called without the GIL. */
+	assert_int_equal(PyGILState_Check(), 0);
+	if (len == 0) {
+		ex->empty_reads++;
+		return 0;
+	}
+	ex->reads++;
+	if (piece == NULL)
+		return ex->read_error;
+	n = strlen(piece) < len ? strlen(piece) : len;
+	memcpy(data, piece, n);
+	if (piece[n] == '\0')
+		ex->pieces++;
+	else
+		*ex->pieces += n;
+	return (ssize_t)n;
+}
+
+static int
+play_send(struct app_exchange *x, const void *data, size_t len, struct str tail)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, x);
+
+	assert_int_equal(PyGILState_Check(), 0);
+	assert_true(ex->sends < EXCHANGE_SENDS);
+	if (++ex->sends == ex->send_fails_at)
+		return ex->send_error;
+	buf_add(&ex->sent, ex->out.data, ex->out.len);
+	buf_add(&ex->sent, data, len);
+	buf_add_str(&ex->sent, tail);
+	buf_clear(&ex->out);
+	ex->sent_at[ex->sends - 1] = ex->sent.len;
+	return 0;
+}
+
+static const struct app_client client = {.read = play_read, .send = play_send};
+
+/* --- one request -------------------------------------------------------------------------- */
+
+static const struct request_limits limits = {
+	.line = 65536, .fields = 100, .field_size = 65536};
+
+/* The head with CRLF, and the body as it is. */
+static size_t
+make_head(const char *text, struct buf *to)
+{
+	const char *body = strstr(text, "\n\n");
+
+	assert_non_null(body);
+	body += 2;
+	for (; text < body; text++) {
+		if (*text == '\n')
+			buf_add_char(to, '\r');
+		buf_add_char(to, *text);
+	}
+	buf_add_text(to, body);
+	return strlen(body);
+}
+
+static void
+set_peer(struct app_peer *peer)
+{
+	if (peer->scheme.len > 0)
+		return;
+	peer->remote_addr = STR("192.0.2.7");
+	peer->remote_port = STR("40000");
+	peer->server_addr = STR("192.0.2.1");
+	peer->server_port = STR("8000");
+	peer->scheme = STR("http");
+}
+
+static void
+set_response(struct exchange *ex)
+{
+	ex->response = (struct response){
+		.out = &ex->out,
+		.minor = ex->request.minor,
+		.to_head = str_equal(ex->request.method, STR("HEAD")),
+		.keep_alive = ex->request.keep_alive,
+		.date = "Thu, 26 Nov 2026 04:19:12 GMT",
+		.server = "wsgid",
+	};
+}
+
+void
+exchange_run(struct exchange *ex, const char *text)
+{
+	struct buf data = {0};
+	size_t body_len = make_head(text, &data);
+	ssize_t n = request_parse(&ex->request, data.data, data.len, &limits);
+
+	if (n <= 0)
+		fail_msg("the request was refused: %s",
+			request_complaint(&ex->request));
+	set_peer(&ex->peer);
+	set_response(ex);
+	ex->x = (struct app_exchange){
+		.request = &ex->request,
+		.peer = &ex->peer,
+		.client = &client,
+		.response = &ex->response,
+		.body = {data.data + n, body_len},
+		.collected = !ex->streams,
+		.unique_id = str_of(ex->unique_id),
+	};
+	capture_begin();
+	app_call(app, &ex->x);
+	capture_end(&ex->log);
+	assert_false(PyErr_Occurred());
+	buf_add(&ex->all, ex->sent.data, ex->sent.len);
+	buf_add(&ex->all, ex->out.data, ex->out.len);
+	buf_add(&ex->all, ex->x.held_data, ex->x.held_len);
+	buf_add_str(&ex->all, ex->x.held_tail);
+	app_drop(app, ex->x.held);
+	buf_fini(&data);
+}
+
+void
+exchange_fini(struct exchange *ex)
+{
+	app_forget_peer(app, &ex->peer);
+	buf_fini(&ex->out);
+	buf_fini(&ex->sent);
+	buf_fini(&ex->all);
+	buf_fini(&ex->log);
+	*ex = (struct exchange){0};
+}
+
+const char *
+exchange_all(struct exchange *ex)
+{
+	return buf_text(&ex->all);
+}
+
+const char *
+exchange_body(struct exchange *ex)
+{
+	const char *end = strstr(exchange_all(ex), "\r\n\r\n");
+
+	return end != NULL ? end + 4 : "(no head)";
+}
+
+const char *
+exchange_log(struct exchange *ex)
+{
+	return buf_text(&ex->log);
+}
+
+void
+assert_holds(const char *text, const char *part)
+{
+	if (strstr(text, part) == NULL)
+		fail_msg("there is no \"%s\" in:\n%s", part, text);
+}
+
+void
+assert_lacks(const char *text, const char *part)
+{
+	if (strstr(text, part) != NULL)
+		fail_msg("there is \"%s\" in:\n%s", part, text);
+}

@@ -1,0 +1,210 @@
+/*
+ * test_import.c - the words for an application, and what is said of them.
+ */
+#include "exchange.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/defs.h"
+
+#define GET "GET / HTTP/1.1\nHost: a\n\n"
+
+#define APP(name)                                               \
+	"def " name "(environ, start_response):\n"              \
+	"    start_response('200 OK', [])\n"                    \
+	"    return [(__name__ + ' ' + str(__file__) + ' " name \
+	"').encode()]\n"
+
+static int
+set_up(void **state)
+{
+	int rc = exchange_set_up(state);
+
+	exchange_write("shop.py",
+		APP("application")
+			APP("app") "class Site:\n"
+				   "    class inner:\n"
+				   "        pass\n"
+				   "Site.inner.app = staticmethod(app)\n"
+				   "site = Site()\n"
+				   "def make():\n"
+				   "    return app\n"
+				   "def make_nothing():\n"
+				   "    return None\n"
+				   "def make_badly():\n"
+				   "    raise LookupError('no settings')\n"
+				   "def needs_more(settings):\n"
+				   "    pass\n"
+				   "count = 5\n"
+				   "async def asgi(scope, receive, send):\n"
+				   "    pass\n"
+				   "class Asgi:\n"
+				   "    async def __call__(self, scope, "
+				   "receive, send):\n"
+				   "        pass\n"
+				   "asgi_object = Asgi()\n");
+	exchange_write("fails.py", "import shop\n1 / 0\n");
+	exchange_write("needs.py", "import absent_library\n");
+	exchange_write("leaves.py", "import sys\nsys.exit('not today')\n");
+	exchange_write("broken.py", "def f(:\n");
+	exchange_write("lines.py", "raise ValueError('one\\ntwo')\n");
+	exchange_write("script.wsgi", "# \xc3\xa4 script\n" APP("application"));
+	exchange_write("latin.wsgi", "# coding: latin-1\ntext = '\xe4'\n"
+				     "assert text == '\\xe4'\n" APP("app"));
+	exchange_write("empty.wsgi", "");
+	exchange_write("fails.wsgi", "raise LookupError('in a script')\n");
+	exchange_write("leaves.wsgi", "raise SystemExit\n");
+	return rc;
+}
+
+static void
+test_every_way_to_name_an_application(void **state)
+{
+	static const struct {
+		const char *application, *serves;
+	} rows[] = {
+		{"shop:application", "shop "},
+		{"shop", "application"},
+		{"shop:app", "shop.py app"},
+		{"shop:make()", "shop.py app"},
+		{"shop:site.inner.app", "shop.py app"},
+		{"script.wsgi", "/script.wsgi application"},
+		{"./script.wsgi", "/script.wsgi application"},
+		{"script.wsgi:application", "_wsgid_"},
+		{"latin.wsgi:app", "latin.wsgi app"},
+		{"shop.py:app", "_wsgid_"},
+		{"shop.py", "/shop.py application"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct exchange ex = {0};
+		struct err err = {0};
+
+		if (exchange_import(rows[i].application, &err, &ex.log) < 0)
+			fail_msg("%s", err.text);
+		exchange_run(&ex, GET);
+		assert_holds(exchange_body(&ex), rows[i].serves);
+		assert_string_equal(exchange_log(&ex), "");
+		exchange_fini(&ex);
+	}
+	run_python("import sys\n"
+		   "names = [n for n in sys.modules if n[:7] == '_wsgid_']\n"
+		   "assert len(names) == 4, names\n"
+		   "assert len(names[0]) == len('_wsgid_') + 16\n");
+}
+
+static void
+test_what_is_wrong_is_said_in_a_sentence(void **state)
+{
+	static const struct {
+		const char *application;
+		int code;
+		const char *says;
+		const char *traceback; /* NULL: none is shown */
+	} rows[] = {
+		{"", EINVAL, "no application is given", NULL},
+		{"absent", ENOENT, "there is no module 'absent' in /tmp/wsgid-",
+			NULL},
+		{"absent.wsgi_app:app", ENOENT,
+			"there is no module 'absent.wsgi_app' in", NULL},
+		{"shop.wsgi_app:app", ENOENT, "'shop' is not a package", NULL},
+		{"shop:absent", ENOENT, "there is no 'absent' in its module",
+			NULL},
+		{"shop:aplication", ENOENT, "; it has 'application'", NULL},
+		{"shop:site.absent", ENOENT,
+			"there is no 'absent' in the object before it", NULL},
+		{"shop:count", EINVAL,
+			"'count' is a int, which cannot be "
+			"called",
+			NULL},
+		{"shop:make_nothing()", EINVAL,
+			"'make_nothing()' is a NoneType", NULL},
+		{"shop:make_badly()", ENOEXEC,
+			"its factory fails: LookupError: no settings",
+			"in make_badly"},
+		{"shop:needs_more()", ENOEXEC, "its factory fails: TypeError",
+			"TypeError: needs_more() missing 1"},
+		{"shop:asgi", EINVAL, "'asgi' is an ASGI application", NULL},
+		{"shop:asgi_object", EINVAL, "is an ASGI application", NULL},
+		{"shop:", EINVAL, "\"\" is no name of a callable", NULL},
+		{"shop:a b", EINVAL, "\"a b\" is no name of a callable", NULL},
+		{"shop:make(1)", EINVAL, "\"make(1)\" is no name", NULL},
+		{"shop:a..b", EINVAL, "is no name of a callable", NULL},
+		{":app", EINVAL, "\"\" is no name of a module", NULL},
+		{"my shop:app", EINVAL, "\"my shop\" is no name of a module",
+			NULL},
+		{"shop-app", EINVAL, "is no name of a module", NULL},
+		{"fails", ENOEXEC,
+			"its module cannot be imported: ZeroDivisionError",
+			"fails.py\", line 2"},
+		{"needs", ENOEXEC,
+			"its module cannot be imported: ModuleNotFoundError: "
+			"No module named 'absent_library'",
+			"needs.py\", line 1"},
+		{"leaves", ENOEXEC,
+			"its module calls sys.exit(): SystemExit: not today",
+			"leaves.py\", line 2"},
+		{"broken", ENOEXEC,
+			"its module cannot be imported: SyntaxError",
+			"broken.py\", line 1"},
+		{"lines", ENOEXEC, "ValueError: one", "two"},
+		{"absent.wsgi", ENOENT,
+			"/absent.wsgi: No such file or directory", NULL},
+		{"/", EISDIR, "the script /: Is a directory", NULL},
+		{"empty.wsgi", ENOENT,
+			"there is no 'application' in its module", NULL},
+		{"fails.wsgi", ENOEXEC,
+			"the script fails: LookupError: in a script",
+			"fails.wsgi\", line 1"},
+		{"leaves.wsgi", ENOEXEC, "the script calls sys.exit()",
+			"leaves.wsgi\", line 1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err = {0};
+		struct buf log = {0};
+
+		assert_int_equal(
+			exchange_import(rows[i].application, &err, &log),
+			-rows[i].code);
+		assert_holds(err.text, rows[i].says);
+		assert_null(strchr(err.text, '\n'));
+		if (rows[i].traceback == NULL) {
+			assert_string_equal(buf_text(&log), "");
+		} else {
+			assert_holds(buf_text(&log), rows[i].traceback);
+		}
+		buf_fini(&log);
+	}
+}
+
+/* It may have been a passing trouble: a module that failed is tried anew. */
+static void
+test_a_failed_import_may_be_repeated(void **state)
+{
+	struct err err = {0};
+	struct buf log = {0};
+
+	(void)state;
+	exchange_write("later.py", "1 / 0\n");
+	assert_int_equal(exchange_import("later", &err, &log), -ENOEXEC);
+	exchange_write("later.py", "import os\n" APP("application"));
+	assert_int_equal(exchange_import("later", &err, &log), 0);
+	buf_fini(&log);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_way_to_name_an_application),
+		cmocka_unit_test(test_what_is_wrong_is_said_in_a_sentence),
+		cmocka_unit_test(test_a_failed_import_may_be_repeated),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, exchange_tear_down);
+}
