@@ -1,0 +1,276 @@
+"""An application that does one thing a path, the good and the bad."""
+
+import ctypes
+import faulthandler
+import hashlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import urllib.parse
+
+PLAIN = [('Content-Type', 'text/plain')]
+log = logging.getLogger('probe')
+closed = []
+
+
+def answer(start_response, body, status='200 OK', headers=()):
+    if isinstance(body, str):
+        body = body.encode()
+    start_response(status, [*PLAIN, ('Content-Length', str(len(body))), *headers])
+    return [body]
+
+
+def as_json(start_response, value):
+    return answer(start_response, json.dumps(value))
+
+
+class Closing:
+    """An iterable that remembers its close()."""
+
+    def __init__(self, parts, name):
+        self.parts, self.name = iter(parts), name
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.parts)
+
+    def close(self):
+        closed.append(self.name)
+
+
+# --- requests -------------------------------------------------------------------------------
+
+def hello(environ, start_response, query):
+    return answer(start_response, 'hello\n')
+
+
+def pid(environ, start_response, query):
+    return answer(start_response, str(os.getpid()))
+
+
+def show(environ, start_response, query):
+    return as_json(start_response, {key: value if isinstance(value, (str, bool, int, tuple))
+                                    else str(type(value)) for key, value in environ.items()})
+
+
+def echo(environ, start_response, query):
+    return answer(start_response, environ['wsgi.input'].read())
+
+
+def digest(environ, start_response, query):
+    size, found = 0, hashlib.sha256()
+    while data := environ['wsgi.input'].read(65536):
+        size += len(data)
+        found.update(data)
+    return answer(start_response, f'{size} {found.hexdigest()}')
+
+
+def lines(environ, start_response, query):
+    stream = environ['wsgi.input']
+    return as_json(start_response, [stream.readline().decode(), stream.readline(3).decode(),
+                                    [line.decode() for line in stream], stream.read().decode()])
+
+
+def unread(environ, start_response, query):
+    return answer(start_response, 'not read')
+
+
+def body_error(environ, start_response, query):
+    """Read a body that will break, and say in a file what it raised."""
+    found = b''
+    try:
+        while data := environ['wsgi.input'].read(5):
+            found += data
+            log.warning('body began')
+        said = f'whole {len(found)}'
+    except OSError as e:
+        said = f'OSError after {len(found)}'
+        log.warning('body: %s: %s', type(e).__name__, e)
+        if query.get('raise'):
+            raise
+    log.warning('body ended: %s', said)
+    return answer(start_response, said)
+
+
+def sleep(environ, start_response, query):
+    print('sleeping', flush=True)
+    time.sleep(float(query.get('s', '1')))
+    return answer(start_response, 'awake')
+
+
+# --- responses ------------------------------------------------------------------------------
+
+def chunks(environ, start_response, query):
+    start_response('200 OK', PLAIN)
+    return (f'{i},'.encode() for i in range(int(query.get('n', '3'))))
+
+
+def big(environ, start_response, query):
+    return answer(start_response, b'x' * int(query.get('n', '1000000')))
+
+
+def write(environ, start_response, query):
+    put = start_response('200 OK', PLAIN)
+    put(b'first ')
+    put(b'second ')
+    return [b'third']
+
+
+def file(environ, start_response, query):
+    f = open(query['path'], 'rb')
+    start_response('200 OK', [('Content-Type', 'application/octet-stream')])
+    return environ['wsgi.file_wrapper'](f, 8192)
+
+
+def no_content(environ, start_response, query):
+    start_response('204 No Content', [])
+    return []
+
+
+def not_modified(environ, start_response, query):
+    start_response('304 Not Modified', [('ETag', '"1"')])
+    return []
+
+
+def short(environ, start_response, query):
+    start_response('200 OK', [*PLAIN, ('Content-Length', '10')])
+    return [b'12345']
+
+
+def long(environ, start_response, query):
+    start_response('200 OK', [*PLAIN, ('Content-Length', '5')])
+    return [b'1234567890']
+
+
+def headers(environ, start_response, query):
+    return answer(start_response, 'x', headers=[('Set-Cookie', 'a=1'), ('Set-Cookie', 'b=2'),
+                                                ('X-Latin', 'caf\xe9')])
+
+
+def with_close(environ, start_response, query):
+    start_response('200 OK', PLAIN)
+    return Closing([b'a', b'b'], 'normal')
+
+
+def show_closed(environ, start_response, query):
+    return as_json(start_response, closed)
+
+
+def expect_close(environ, start_response, query):
+    start_response('200 OK', PLAIN)
+    return Closing((b'x' * 100000 for _ in range(1000)), 'cut')
+
+
+# --- mistakes -------------------------------------------------------------------------------
+
+def fail(environ, start_response, query):
+    raise ValueError('deliberate: on the way in')
+
+
+def fail_late(environ, start_response, query):
+    start_response('200 OK', PLAIN)
+    yield b'begun'
+    raise ValueError('deliberate: on the way out')
+
+
+def fail_between(environ, start_response, query):
+    start_response('200 OK', PLAIN)
+    raise ValueError('deliberate: after start_response')
+
+
+def exc_info(environ, start_response, query):
+    start_response('200 OK', PLAIN)
+    try:
+        raise ValueError('replaced')
+    except ValueError:
+        start_response('503 Service Unavailable', PLAIN, sys.exc_info())
+    return [b'instead']
+
+
+def no_start(environ, start_response, query):
+    return [b'without a head']
+
+
+def text_body(environ, start_response, query):
+    start_response('200 OK', PLAIN)
+    return ['text, not bytes']
+
+
+def bad_header(environ, start_response, query):
+    start_response('200 OK', [('X-Split', 'a\r\nX-Injected: b')])
+    return [b'']
+
+
+def hop_header(environ, start_response, query):
+    start_response('200 OK', [*PLAIN, ('Transfer-Encoding', 'chunked')])
+    return [b'']
+
+
+def twice(environ, start_response, query):
+    start_response('200 OK', PLAIN)
+    start_response('200 OK', PLAIN)
+    return [b'']
+
+
+def leave(environ, start_response, query):
+    sys.exit(3)
+
+
+# --- words for the log ----------------------------------------------------------------------
+
+def talk(environ, start_response, query):
+    word = query['word']
+    print(f'{word} by print')
+    sys.stdout.flush()
+    print(f'{word} by sys.stderr', file=sys.stderr)
+    log.warning('%s by logging', word)
+    os.write(1, f'{word} by descriptor 1\n'.encode())
+    os.write(2, f'{word} by descri'.encode())
+    os.write(2, b'ptor 2\n')
+    libc = ctypes.CDLL(None)
+    libc.printf(f'{word} by printf\n'.encode())
+    libc.fflush(None)
+    environ['wsgi.errors'].write(f'{word} by wsgi.errors\n')
+    environ['wsgi.errors'].writelines([f'{word} by ', 'writelines\n'])
+    environ['wsgi.errors'].flush()
+    os.system(f'echo {word} by a subprocess')
+    print(f'{word} {"long " * 1000}end', flush=True)
+    print(f'{word} with \x1b[31mcolour', flush=True)
+    return answer(start_response, 'said')
+
+
+def dump(environ, start_response, query):
+    faulthandler.dump_traceback(sys.stderr)
+    return answer(start_response, 'dumped')
+
+
+# --- violent ends ---------------------------------------------------------------------------
+
+def segv(environ, start_response, query):
+    ctypes.string_at(0)
+
+
+def kill(environ, start_response, query):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def exit_at_once(environ, start_response, query):
+    os._exit(int(query.get('status', '5')))
+
+
+def application(environ, start_response):
+    name = environ['PATH_INFO'].strip('/').replace('-', '_') or 'hello'
+    query = dict(urllib.parse.parse_qsl(environ.get('QUERY_STRING', '')))
+    what = globals().get(name)
+    if not callable(what) or name in ('application', 'answer', 'as_json', 'Closing'):
+        return answer(start_response, 'no such thing', '404 Not Found')
+    return what(environ, start_response, query)
+
+
+if os.environ.get('PROBE_LOGGING'):
+    logging.basicConfig(level=logging.INFO)

@@ -1,0 +1,98 @@
+"""Fixtures of the end-to-end tests: servers that are gone after each test."""
+
+import faulthandler
+import pathlib
+import shutil
+import signal
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests' / 'support'))
+sys.dont_write_bytecode = True
+
+import server as servers  # noqa: E402
+
+TEST_TIMEOUT = 120 if servers.SANITIZED else 60
+
+
+def pytest_report_header():
+    return f'wsgid: {servers.WSGID}'
+
+
+def pytest_collection_modifyitems(items):
+    if servers.WSGID.exists():
+        return
+    for item in items:
+        if 'apps' in getattr(item, 'fixturenames', ()):
+            item.add_marker(pytest.mark.skip(reason=f'{servers.WSGID} is not built'))
+
+
+@pytest.fixture(autouse=True)
+def no_test_hangs():
+    def stop(_signum, _frame):
+        faulthandler.dump_traceback()
+        raise TimeoutError(f'the test took more than {TEST_TIMEOUT} s')
+    old = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(TEST_TIMEOUT)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, old)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """The error logs of a failed test belong to its report."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for server in getattr(item, 'servers', ()):
+            if server.log is not None:
+                report.sections.append(('error log', server.log.text()))
+
+
+@pytest.fixture(scope='session')
+def apps():
+    """tests/apps where the children's user can read it."""
+    directory = servers.open_directory('wsgid-apps-')
+    shutil.copytree(servers.APPS, directory / 'apps',
+                    ignore=shutil.ignore_patterns('__pycache__'))
+    for path in [directory, *directory.rglob('*')]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    yield directory / 'apps'
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def directory():
+    """An empty directory that the children's user may enter."""
+    path = servers.open_directory()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def new_server(request, apps, directory):
+    """new_server(APP, OPTION...) makes a Server that runs in tests/apps."""
+    request.node.servers = made = []
+
+    def make(*words, **more):
+        more.setdefault('cwd', apps)
+        place = directory / str(len(made))
+        place.mkdir()
+        place.chmod(0o755)
+        server = servers.Server(place, *words, **more)
+        made.append(server)
+        return server
+    yield make
+    for server in made:
+        server.discard()
+
+
+@pytest.fixture
+def serve(new_server):
+    """serve(APP, OPTION...) gives a Server that serves."""
+    def start(*words, **more):
+        return new_server(*words, **more).start()
+    return start

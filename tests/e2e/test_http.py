@@ -1,0 +1,349 @@
+"""HTTP/1.1 from the socket to the application and back."""
+
+import hashlib
+import time
+
+import pytest
+
+from client import Closed, Connection, exchange, get
+from server import wait_until
+
+GET = 'GET /hello HTTP/1.1\r\nHost: test\r\n\r\n'
+
+
+@pytest.fixture
+def probe(serve):
+    return serve('probe', '-w', '1')
+
+
+def test_connections_are_kept_alive(probe):
+    with Connection(probe.address) as c:
+        for _ in range(5):
+            answer = c.get('/hello')
+            assert (answer.version, answer.status, answer.body) == ('HTTP/1.1', 200, b'hello\n')
+            assert answer.header('Connection') == ''
+            assert answer.header('Server') == 'wsgid'
+            assert answer.header('Date').endswith(' GMT')
+
+
+def test_pipelined_requests_are_answered_in_order(probe):
+    with Connection(probe.address) as c:
+        targets = [f'/big?n={n}' for n in (1, 100000, 3, 0, 70000)]
+        c.send(''.join(f'GET {t} HTTP/1.1\r\nHost: test\r\n\r\n' for t in targets))
+        assert [len(c.response().body) for _ in targets] == [1, 100000, 3, 0, 70000]
+
+
+def test_a_hundred_pipelined_posts_keep_their_bodies(probe):
+    with Connection(probe.address) as c:
+        bodies = [f'body {i}'.encode() * i for i in range(100)]
+        c.send(b''.join(b'POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n%s'
+                        % (len(body), body) for body in bodies))
+        for body in bodies:
+            assert c.response().body == body
+
+
+def test_a_request_may_come_byte_by_byte(probe):
+    with Connection(probe.address) as c:
+        for byte in 'POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nbody':
+            c.send(byte)
+            time.sleep(0.001)
+        assert c.response().body == b'body'
+
+
+@pytest.mark.parametrize('head, version, closes', [
+    ('GET /hello HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n', 'HTTP/1.1', True),
+    ('GET /hello HTTP/1.1\r\nHost: t\r\nConnection: x, Close\r\n\r\n', 'HTTP/1.1', True),
+    ('GET /hello HTTP/1.0\r\n\r\n', 'HTTP/1.1', True),
+    ('GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n', 'HTTP/1.1', False),
+    ('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n', 'HTTP/1.1', False),
+])
+def test_who_closes(probe, head, version, closes):
+    with Connection(probe.address) as c:
+        c.send(head)
+        answer = c.response()
+        assert (answer.version, answer.body) == (version, b'hello\n')
+        if closes:
+            assert answer.header('Connection') == 'close'
+            assert c.is_closed()
+        else:
+            assert c.get('/hello').status == 200
+
+
+def test_http_1_0_gets_no_chunks(probe):
+    with Connection(probe.address) as c:
+        c.send('GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
+        answer = c.response()
+        assert answer.header('Transfer-Encoding') == ''
+        assert answer.body == b'0,1,2,'
+
+
+def test_a_generator_is_sent_in_chunks(probe):
+    with Connection(probe.address) as c:
+        answer = c.get('/chunks?n=1000')
+        assert answer.header('Transfer-Encoding') == 'chunked'
+        assert answer.body == b''.join(b'%d,' % i for i in range(1000))
+        assert c.get('/hello').status == 200
+
+
+def test_head_has_the_head_and_no_body(probe):
+    with Connection(probe.address) as c:
+        for target in ('/hello', '/chunks', '/big', '/file?path=/etc/passwd'):
+            assert c.request('HEAD', target).status == 200
+        assert c.request('HEAD', '/hello').header('Content-Length') == '6'
+        assert c.get('/hello').body == b'hello\n'
+
+
+@pytest.mark.parametrize('target, status', [('/no-content', 204), ('/not-modified', 304)])
+def test_a_status_without_a_body(probe, target, status):
+    with Connection(probe.address) as c:
+        answer = c.get(target)
+        assert answer.status == status
+        assert answer.header('Transfer-Encoding') == '' and answer.header('Content-Length') == ''
+        assert c.get('/hello').status == 200
+
+
+def test_a_client_that_expects_100_is_told_to_go_on(probe):
+    with Connection(probe.address) as c:
+        c.send('POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\n'
+               'Content-Length: 4\r\n\r\n')
+        assert c.response().status == 100
+        c.send('body')
+        assert c.response().body == b'body'
+        assert c.get('/hello').status == 200
+
+
+def test_no_100_for_a_body_that_is_too_large(serve):
+    server = serve('probe', '-w', '1', '--limit-request-body', '10')
+    with Connection(server.address) as c:
+        c.send('POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\n'
+               'Content-Length: 11\r\n\r\n')
+        assert c.response().status == 413
+        assert c.is_closed()
+
+
+def test_a_chunked_body_comes_whole(probe):
+    with Connection(probe.address) as c:
+        c.send('POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n'
+               '5\r\nhello\r\n1;ext=x\r\n \r\n5\r\nworld\r\n0\r\nX-Sum: 12\r\n\r\n')
+        assert c.response().body == b'hello world'
+        assert c.get('/hello').status == 200
+
+
+@pytest.mark.parametrize('chunked', [False, True])
+def test_a_large_body_is_the_same_at_the_other_end(probe, chunked):
+    body = bytes(range(256)) * 20000
+    with Connection(probe.address) as c:
+        if chunked:
+            c.send('POST /digest HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n')
+            for at in range(0, len(body), 70000):
+                piece = body[at:at + 70000]
+                c.send(b'%x\r\n%s\r\n' % (len(piece), piece))
+            c.send('0\r\n\r\n')
+        else:
+            c.send(f'POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: {len(body)}\r\n\r\n')
+            c.send(body)
+        expected = f'{len(body)} {hashlib.sha256(body).hexdigest()}'
+        assert c.response().body.decode() == expected
+        assert c.get('/hello').status == 200
+
+
+def test_a_body_that_nobody_reads_is_no_request(probe):
+    body = b'GET /exit-at-once HTTP/1.1\r\nHost: t\r\n\r\n'
+    with Connection(probe.address) as c:
+        assert c.request('POST', '/unread', body=body).body == b'not read'
+        assert c.get('/hello').body == b'hello\n'
+
+
+def test_half_close_is_answered(probe):
+    with Connection(probe.address) as c:
+        c.send(GET)
+        c.finish_sending()
+        assert c.response().body == b'hello\n'
+        assert c.is_closed()
+
+
+def test_half_close_waits_for_a_slow_application(probe):
+    with Connection(probe.address) as c:
+        c.send('GET /sleep?s=0.3 HTTP/1.1\r\nHost: t\r\n\r\n')
+        c.finish_sending()
+        assert c.response().body == b'awake'
+
+
+BAD = [
+    ('no version', 'GET /\r\n\r\n', 400),
+    ('no host', 'GET / HTTP/1.1\r\n\r\n', 400),
+    ('two hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400),
+    ('space before the colon', 'GET / HTTP/1.1\r\nHost: t\r\nA : b\r\n\r\n', 400),
+    ('folded line', 'GET / HTTP/1.1\r\nHost: t\r\nA: b\r\n c\r\n\r\n', 400),
+    ('NUL in a value', 'GET / HTTP/1.1\r\nHost: t\r\nA: b\0c\r\n\r\n', 400),
+    ('length and chunked', 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n'
+     'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400),
+    ('two lengths', 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n'
+     'Content-Length: 4\r\n\r\nabcd', 400),
+    ('length with a sign', 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: +3\r\n\r\nabc', 400),
+    ('unknown coding', 'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip\r\n\r\n', 501),
+    ('TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400),
+    ('HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505),
+    ('HTTP/3.0', 'GET / HTTP/3.0\r\nHost: t\r\n\r\n', 505),
+    ('CONNECT', 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n', 501),
+    ('line of 9000', 'GET /' + 'x' * 9000 + ' HTTP/1.1\r\nHost: t\r\n\r\n', 414),
+    ('field of 9000', 'GET / HTTP/1.1\r\nHost: t\r\nA: ' + 'x' * 9000 + '\r\n\r\n', 431),
+    ('101 fields', 'GET / HTTP/1.1\r\nHost: t\r\n' + 'A: b\r\n' * 100 + '\r\n', 431),
+    ('bad chunk size', 'POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n'
+     'zz\r\n', 400),
+]
+
+
+@pytest.mark.parametrize('data, status', [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_input_is_refused_and_the_connection_closed(probe, data, status):
+    with Connection(probe.address) as c:
+        # What follows a refused request is not another one.
+        c.send(data + 'GET /exit-at-once HTTP/1.1\r\nHost: t\r\n\r\n')
+        answer = c.response()
+        assert (answer.status, answer.header('Connection')) == (status, 'close')
+        assert c.rest() == b''
+    assert get(probe.address, '/hello').status == 200
+    assert 'exit status 5' not in probe.log.text()
+
+
+def test_limits_are_directives(serve):
+    server = serve('probe', '-w', '1', '--limit-request-line', '300',
+                   '--limit-request-fields', '3', '--limit-request-field-size', '256',
+                   '--limit-request-body', '1k')
+    rows = [
+        ('GET /' + 'x' * 280 + ' HTTP/1.1\r\nHost: t\r\n\r\n', 404),
+        ('GET /' + 'x' * 300 + ' HTTP/1.1\r\nHost: t\r\n\r\n', 414),
+        ('GET / HTTP/1.1\r\nHost: t\r\nA: 1\r\nB: 2\r\n\r\n', 200),
+        ('GET / HTTP/1.1\r\nHost: t\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n', 431),
+        ('GET / HTTP/1.1\r\nHost: t\r\nA: ' + 'x' * 250 + '\r\n\r\n', 200),
+        ('GET / HTTP/1.1\r\nHost: t\r\nA: ' + 'x' * 260 + '\r\n\r\n', 431),
+        ('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 1024\r\n\r\n' + 'x' * 1024, 200),
+        ('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 1025\r\n\r\n' + 'x' * 1025, 413),
+        ('POST /digest HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n'
+         '401\r\n' + 'x' * 1025 + '\r\n0\r\n\r\n', 413),
+    ]
+    assert [exchange(server.address, data).status for data, _ in rows] == [s for _, s in rows]
+
+
+def test_a_slow_head_gets_408_and_an_idle_connection_nothing(serve):
+    server = serve('probe', '-w', '1', '--timeout', '300ms', '--keep-alive-timeout', '300ms')
+    with Connection(server.address) as slow, Connection(server.address) as idle, \
+            Connection(server.address) as parked, Connection(server.address) as body:
+        slow.send('GET / HTTP/1.1\r\nHo')
+        body.send('POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nabc')
+        assert parked.get('/hello').status == 200
+        assert slow.response().status == 408
+        assert body.response().status == 408
+        assert slow.is_closed() and body.is_closed()
+        assert idle.is_closed()
+        assert parked.is_closed()
+
+
+def test_a_slow_client_costs_no_worker(probe):
+    with Connection(probe.address) as slow:
+        slow.send('POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nabc')
+        time.sleep(0.05)
+        assert get(probe.address, '/hello').status == 200
+        slow.send('de')
+        assert slow.response().body == b'abcde'
+
+
+def test_a_client_that_does_not_read_costs_no_worker(probe):
+    with Connection(probe.address) as slow:
+        slow.send('GET /big?n=30000000 HTTP/1.1\r\nHost: t\r\n\r\n')
+        time.sleep(0.1)
+        assert get(probe.address, '/hello').status == 200
+        assert len(slow.response().body) == 30000000
+
+
+def test_max_keep_alive_requests_closes(serve):
+    server = serve('probe', '-w', '1', '--max-keep-alive-requests', '3')
+    with Connection(server.address) as c:
+        said = [c.get('/hello').header('Connection') for _ in range(3)]
+        assert said == ['', '', 'close']
+        assert c.is_closed()
+
+
+def test_keep_alive_off_closes(serve):
+    server = serve('probe', '-w', '1', '--keep-alive', 'off')
+    with Connection(server.address) as c:
+        assert c.get('/hello').header('Connection') == 'close'
+        assert c.is_closed()
+
+
+# A body that is not collected before the application runs, whose framing then breaks.
+BROKEN = 'POST /body-error%s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n'
+
+
+@pytest.mark.parametrize('query', ['', '?raise=1'])
+def test_broken_framing_inside_a_body_raises_oserror_and_closes(serve, query):
+    server = serve('probe', '-w', '1', '--request-body-buffer', '0')
+    with Connection(server.address) as c:
+        c.send(BROKEN % query + '5\r\nhello\r\n')
+        server.log.wait_for('body began')
+        c.send('XYZ\r\n'
+               'GET /exit-at-once HTTP/1.1\r\nHost: t\r\n\r\n')
+        answer = c.response()
+        assert answer.status == (400 if query else 200)
+        assert answer.header('Connection') == 'close'
+        assert c.rest() == b''
+    server.log.wait_for('body: .*Error')
+    assert get(server.address, '/hello').status == 200
+    assert 'exit status' not in server.log.text()
+
+
+def test_a_body_that_breaks_off_raises_oserror(serve):
+    server = serve('probe', '-w', '1', '--request-body-buffer', '0')
+    with Connection(server.address) as c:
+        c.send('POST /body-error HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\nabc')
+    server.log.wait_for('body: .*Error')
+    assert get(server.address, '/hello').status == 200
+
+
+def test_a_body_that_grows_over_the_limit_raises_and_is_413(serve):
+    server = serve('probe', '-w', '1', '--request-body-buffer', '0',
+                   '--limit-request-body', '1000')
+    with Connection(server.address) as c:
+        c.send(BROKEN % '?raise=1' + '3e9\r\n' + 'x' * 1001 + '\r\n0\r\n\r\n')
+        answer = c.response()
+        assert (answer.status, answer.header('Connection')) == (413, 'close')
+
+
+def test_a_client_that_leaves_has_its_iterable_closed(probe):
+    with Connection(probe.address) as c:
+        c.send('GET /expect-close HTTP/1.1\r\nHost: t\r\n\r\n')
+        c.socket.recv(1000)
+    wait_until(lambda: b'cut' in get(probe.address, '/show-closed').body, 'close()')
+
+
+def test_an_absolute_target_names_the_host(probe):
+    with Connection(probe.address) as c:
+        c.send('GET http://other:81/show?a=b HTTP/1.1\r\nHost: test\r\n\r\n')
+        assert b'"HTTP_HOST": "other:81"' in c.response().body
+
+
+def test_thousands_of_connections_one_after_the_other(probe):
+    for _ in range(1500):
+        assert get(probe.address, '/hello').status == 200
+    totals = wait_until(lambda: probe.board()['totals']['connections'] >= 1500
+                        and probe.board()['totals'], 'the count')
+    assert totals['requests'] == 1500
+    wait_until(lambda: probe.board()['counts']['connections'] == 0, 'no open connection')
+
+
+def test_many_connections_at_once_on_one_child(probe):
+    connections = [Connection(probe.address) for _ in range(300)]
+    for c in connections:
+        c.send(GET)
+    for c in connections:
+        assert c.response().body == b'hello\n'
+    wait_until(lambda: probe.board()['counts']['parked'] == 300, '300 parked connections')
+    for c in connections:
+        assert c.get('/hello').status == 200
+        c.close()
+
+
+def test_a_stopped_server_answers_nobody(probe):
+    probe.stop()
+    with pytest.raises((ConnectionRefusedError, Closed)):
+        get(probe.address, '/hello')

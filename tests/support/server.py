@@ -1,0 +1,330 @@
+"""Start the real wsgid, watch what it says, and see that nothing of it is left.
+
+A Server lives in a directory of its own, listens on a port that the kernel chooses, and
+says in its start line where.  Waiting is for lines of the log or, where nothing is said,
+for a condition looked at often; everything has an end.
+"""
+
+import os
+import pathlib
+import pwd
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get('WSGID_BUILD') or ROOT / 'build' / 'release')
+WSGID = BUILD / 'wsgid'
+APPS = ROOT / 'tests' / 'apps'
+PYTHON = '/usr/bin/python3'
+SANITIZED = 'address' in BUILD.name or 'thread' in BUILD.name
+IS_ROOT = os.geteuid() == 0
+
+# How long anything may take that should be at once: generous, for a loaded machine.
+PATIENCE = 60 if SANITIZED else 20
+
+sys.path.insert(0, str(ROOT / 'tools'))
+import scoreboard as scoreboard_tool  # noqa: E402
+
+
+def wait_until(condition, what: str, timeout: float = PATIENCE):
+    """The first true value of condition()."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f'waited {timeout} s in vain for {what}')
+        time.sleep(0.01)
+
+
+class Log:
+    """What comes out of a pipe, gathered by a thread of its own."""
+
+    def __init__(self):
+        self._bytes = bytearray()
+        self._changed = threading.Condition()
+        self.ended = False
+        self._read_end, self.write_end = os.pipe()
+        self._thread = threading.Thread(target=self._gather, daemon=True)
+        self._thread.start()
+
+    def _gather(self):
+        while True:
+            data = os.read(self._read_end, 65536)
+            with self._changed:
+                self._bytes += data
+                self.ended = not data
+                self._changed.notify_all()
+            if not data:
+                os.close(self._read_end)
+                return
+
+    def let_go(self):
+        """Only the started processes keep the pipe open from now on."""
+        os.close(self.write_end)
+
+    def text(self) -> str:
+        with self._changed:
+            return self._bytes.decode(errors='replace')
+
+    def wait_for(self, pattern: str, timeout: float = PATIENCE, since: int = 0) -> re.Match:
+        """The first match of pattern in what comes, or came after since characters."""
+        end = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                text = self._bytes.decode(errors='replace')
+                match = re.compile(pattern, re.MULTILINE).search(text, since)
+                if match:
+                    return match
+                left = end - time.monotonic()
+                if left <= 0 or self.ended:
+                    why = 'it ended' if self.ended else f'{timeout} s have passed'
+                    raise TimeoutError(f'no /{pattern}/ in the log, and {why}:\n{text}')
+                self._changed.wait(left)
+
+    def wait_for_end(self, timeout: float = PATIENCE):
+        end = time.monotonic() + timeout
+        with self._changed:
+            while not self.ended:
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError('somebody keeps standard error open')
+                self._changed.wait(left)
+
+
+def stat_fields(pid: int) -> list:
+    """Of /proc/PID/stat: [state, ppid, pgrp, session, ...]; empty when it is gone."""
+    try:
+        text = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text[text.rindex(')') + 2:].split()
+
+
+def is_alive(pid: int) -> bool:
+    fields = stat_fields(pid)
+    return bool(fields) and fields[0] not in 'ZX'
+
+
+def children_of(pid: int) -> list:
+    try:
+        text = pathlib.Path(f'/proc/{pid}/task/{pid}/children').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(word) for word in text.split()]
+
+
+def session_of(leader: int) -> list:
+    """Processes of the session that leader began, dead ones left out."""
+    found = []
+    for name in os.listdir('/proc'):
+        if name.isdigit():
+            fields = stat_fields(int(name))
+            if fields and int(fields[3]) == leader and fields[0] not in 'ZX':
+                found.append(int(name))
+    return found
+
+
+def clean_environment() -> dict:
+    """Ours, without anything that a server would obey."""
+    prefixes = ('WSGI', 'LISTEN_', 'SUDO_', 'PYTEST_', 'XDG_', 'DJANGO_', 'FLASK_')
+    names = ('WEB_CONCURRENCY', 'RUNTIME_DIRECTORY', 'NOTIFY_SOCKET', 'WATCHDOG_USEC',
+             'WATCHDOG_PID', 'PYTHONPATH', 'PYTHONHOME')
+    return {name: value for name, value in os.environ.items()
+            if name not in names and not name.startswith(prefixes)}
+
+
+def open_directory(prefix: str = 'wsgid-test-') -> pathlib.Path:
+    """A directory that every user may enter: children do not run as root."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
+    path.chmod(0o755)
+    return path
+
+
+def child_user() -> str:
+    """As whom children run when nothing is said."""
+    if not IS_ROOT:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    try:
+        return pwd.getpwnam('www-data').pw_name
+    except KeyError:
+        return 'nobody'
+
+
+def own_by_children(path: pathlib.Path):
+    """Let the children write there."""
+    if IS_ROOT:
+        entry = pwd.getpwnam(child_user())
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+class Server:
+    """One wsgid: Server(directory, 'hello:application', '-w', '2').start()."""
+
+    def __init__(self, directory: pathlib.Path, *words, env=None, bind='127.0.0.1:0',
+                 launcher=(), cwd=None):
+        self.directory = directory
+        self.run_directory = directory / 'run'
+        self.cwd = cwd or directory
+        self.words = [str(word) for word in words]
+        self.launcher = [str(word) for word in launcher]
+        self.environment = {**clean_environment(), **(env or {})}
+        self.bind = bind
+        self.process = None
+        self.log = self.output = None
+        self.addresses = []
+        self.seen_children = set()
+
+    # --- its life ---------------------------------------------------------------------
+
+    def command(self) -> list:
+        command = [*self.launcher, str(WSGID), '--run-directory', str(self.run_directory)]
+        if self.bind:
+            command += ['-b', self.bind]
+        return command + self.words
+
+    def spawn(self):
+        """Start it, and wait for nothing."""
+        self.log, self.output = Log(), Log()
+        self.process = subprocess.Popen(
+            self.command(), cwd=self.cwd, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=self.output.write_end, stderr=self.log.write_end, start_new_session=True)
+        self.log.let_go()
+        self.output.let_go()
+        return self
+
+    def start(self):
+        """Start it; returns when it serves."""
+        self.spawn()
+        found = self.log.wait_for(r'\[master:notice\].* serves (\S+.*) at (.+)$')
+        self.addresses = found[2].split()
+        return self
+
+    def fails(self, timeout: float = PATIENCE) -> int:
+        """Start what cannot start: the exit status."""
+        self.spawn()
+        return self.ended(timeout)
+
+    def ended(self, timeout: float = PATIENCE) -> int:
+        """Wait for its end, see that nothing is left: the exit status."""
+        status = self.process.wait(timeout)
+        self.log.wait_for_end(timeout)
+        self.assert_nothing_left()
+        return status
+
+    def stop(self, signum=signal.SIGTERM, status: int = 0, timeout: float = PATIENCE):
+        self.seen_children.update(self.children())
+        self.kill(signum)
+        got = self.ended(timeout)
+        assert got == status, f'exit status {got}, not {status}'
+
+    def assert_nothing_left(self):
+        left = session_of(self.process.pid)
+        assert not left, f'processes are left: {left}'
+        alive = [pid for pid in self.seen_children if is_alive(pid)]
+        assert not alive, f'children are left: {alive}'
+        if self.run_directory.exists():
+            names = sorted(os.listdir(self.run_directory))
+            assert not names, f'{self.run_directory} still holds {names}'
+
+    def discard(self):
+        """Whatever a test has left: end it, at once, without a word."""
+        if self.process is None:
+            return
+        for pid in {self.process.pid, *session_of(self.process.pid)}:
+            if pid != self.process.pid or self.process.poll() is None:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        self.process.wait(PATIENCE)
+
+    def kill(self, signum):
+        self.process.send_signal(signum)
+
+    def reload(self, signum=signal.SIGHUP) -> str:
+        """Reload and wait for the end of it: what the log said meanwhile."""
+        since = len(self.log.text())
+        self.kill(signum)
+        self.log.wait_for(r'reload done|reload failed', since=since)
+        return self.log.text()[since:]
+
+    # --- what is known of it ------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def url(self) -> str:
+        return next(a for a in self.addresses if a.startswith('http://'))
+
+    @property
+    def address(self) -> tuple:
+        """(host, port) of the first TCP listener."""
+        host, port = self.url[len('http://'):].rsplit(':', 1)
+        return host.strip('[]'), int(port)
+
+    @property
+    def port(self) -> int:
+        return self.address[1]
+
+    def children(self) -> list:
+        return children_of(self.pid)
+
+    def board(self) -> dict:
+        """The scoreboard, by tools/scoreboard.py's own reader."""
+        path, = self.run_directory.glob('*.scoreboard')
+        return scoreboard_tool.gather(str(path))
+
+    def ready(self) -> dict:
+        """pid -> process record of the children that serve."""
+        return {row['pid']: row for row in self.board()['processes']
+                if row['pid'] and row['lifecycle'] == 'ready'}
+
+    def wait_for_ready(self, number: int) -> dict:
+        def ready():
+            found = self.ready()
+            return found if len(found) == number else None
+        found = wait_until(ready, f'{number} ready children')
+        self.seen_children.update(found)
+        return found
+
+
+def run_wsgid(*words, env=None, cwd=None, timeout: float = PATIENCE):
+    """wsgid to its end: a CompletedProcess with text."""
+    return subprocess.run([str(WSGID), *map(str, words)], cwd=cwd, timeout=timeout,
+                          env={**clean_environment(), **(env or {})}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+
+
+def status_of(pid: int) -> dict:
+    """/proc/PID/status as a dictionary."""
+    text = pathlib.Path(f'/proc/{pid}/status').read_text()
+    return dict(line.split(':\t', 1) for line in text.splitlines() if ':\t' in line)
+
+
+def title_of(pid: int) -> str:
+    data = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()
+    return data.replace(b'\0', b' ').decode().strip()
+
+
+def need(program: str) -> str:
+    """The path of a program that a test drives; the test is left out without it."""
+    import pytest
+    path = shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/usr/bin')
+    if path is None:
+        pytest.skip(f'{program} is not installed')
+    return path
+
+
+def readable(sock, seconds: float) -> bool:
+    return bool(select.select([sock], [], [], seconds)[0])
