@@ -92,7 +92,9 @@ struct config {
 	long max_keep_alive_requests; /* 0 = no limit */
 
 	/* The application. */
-	const char *application; /* as in "wsgid APP" */
+	const char *application; /* as in "wsgid APP"; when settled, a script
+				  * is an absolute path and what has no
+				  * "/" in it is a module */
 	const char *callable_object;
 	const char *directory; /* --chdir; NULL = where wsgid was started */
 	const char *python_home;
@@ -134,12 +136,15 @@ int config_define(struct config *c, const char *name);
  * negative errno when the file itself cannot be read (a message too). */
 int config_read_file(struct config *c, const char *path);
 
-/* The same from memory; name stands for the file in messages. */
+/* The same from memory; name stands for the file in messages.  The text may
+ * be config_dump's, which carries the names of the instance and its file. */
 int config_read_text(
 	struct config *c, const char *name, const char *text, size_t len);
 
 /* Every WSGID_NAME of env, a NULL-terminated list as environ(7); and
- * WSGI_APP and WEB_CONCURRENCY.  An unknown WSGID_ name is a warning. */
+ * WSGI_APP and WEB_CONCURRENCY, which are weaker.  A variable that is set to
+ * nothing is not set; WSGID_LISTEN is a list with commas.  An unknown WSGID_
+ * name is a warning. */
 void config_read_environment(struct config *c, char *const *env);
 
 /* Options of a command line.  Takes argv[*index] and, where the option wants

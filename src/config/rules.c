@@ -17,7 +17,11 @@
 #include "config/config_priv.h"
 #include "config/nearest.h"
 
-enum { SERVER_LIMIT_MAX = 200000, SERVER_LIMIT_AUTO = 256 };
+enum {
+	SERVER_LIMIT_MAX = 200000,
+	SERVER_LIMIT_AUTO = 256,
+	LISTENERS_MAX = 1000,
+};
 
 #define SETTING(c, member) setting_at((c), offsetof(struct config, member))
 #define NAME_OF(member)    (directive_of(offsetof(struct config, member))->name)
@@ -226,8 +230,14 @@ settle_max_spare_servers(struct config *c, int cpus)
 
 /* The kernel would say "Address already in use", of ourselves. */
 static void
-refuse_listening_twice(struct config *c)
+check_listens(struct config *c)
 {
+	if (c->n_listens > LISTENERS_MAX) {
+		config_fail(c, c->listens[LISTENERS_MAX].where,
+			NAME_OF(listens), "more than %d addresses are given",
+			LISTENERS_MAX);
+		return;
+	}
 	for (size_t i = 1; i < c->n_listens; i++)
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(c->listens[i].address,
@@ -394,7 +404,7 @@ config_settle(struct config *c, const struct config_machine *machine)
 	settle_min_spare_servers(c);
 	settle_max_spare_servers(c, cpus);
 
-	refuse_listening_twice(c);
+	check_listens(c);
 	settle_application(c);
 	settle_access_logs(c);
 	settle_name(c);

@@ -252,6 +252,22 @@ test_a_listener_twice_is_one_too_many(void **state)
 }
 
 static void
+test_listeners_have_a_limit(void **state)
+{
+	struct buf b = {0};
+	struct config *c;
+
+	(void)state;
+	for (int i = 0; i < 100000; i++)
+		buf_printf(&b, "Listen unix:/%d\n", i);
+	c = settle_config(buf_text(&b), 2);
+	assert_string_equal(
+		only_message(c), "Listen: more than 1000 addresses are given");
+	config_destroy(c);
+	buf_fini(&b);
+}
+
+static void
 test_settling_says_whether_it_can_be_used(void **state)
 {
 	struct config_machine machine = {.cpus = 2};
@@ -462,6 +478,7 @@ main(void)
 			test_a_stronger_number_opens_the_pool_that_processes_fixed),
 		cmocka_unit_test(test_what_is_not_available_yet_is_refused),
 		cmocka_unit_test(test_a_listener_twice_is_one_too_many),
+		cmocka_unit_test(test_listeners_have_a_limit),
 		cmocka_unit_test(test_settling_says_whether_it_can_be_used),
 		cmocka_unit_test(test_a_script_is_looked_up_from_chdir),
 		cmocka_unit_test(
