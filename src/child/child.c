@@ -203,14 +203,12 @@ make_ring(struct child *c, struct err *err)
 
 /* --- Python ------------------------------------------------------------------------ */
 
+/* The configuration has decided: a script's path is absolute, and a module's
+ * name has no slash. */
 static bool
 is_script(const char *application)
 {
-	size_t len = strlen(application);
-
-	return strchr(application, '/') != NULL ||
-	       (len > 5 && strcmp(application + len - 5, ".wsgi") == 0) ||
-	       (len > 3 && strcmp(application + len - 3, ".py") == 0);
+	return strchr(application, '/') != NULL;
 }
 
 /* The interpreter that the installation is found by: a virtual environment's

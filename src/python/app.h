@@ -27,7 +27,8 @@ struct app;
 struct app_settings {
 	const char *application; /* "package.module:callable",
 	                          * "package.module", "module:factory()",
-	                          * "/srv/site/app.wsgi" */
+	                          * or a script's path, which has a slash
+	                          * in it: "/srv/site/app.wsgi" */
 	const char *callable;    /* name where application gives none */
 	const char *executable;  /* the interpreter, never looked up in PATH */
 	const char *path;        /* WSGIPythonPath, or NULL */

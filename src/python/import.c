@@ -43,8 +43,7 @@ ends_with(const char *text, size_t len, const char *end)
 static bool
 is_path(const char *text, size_t len)
 {
-	return memchr(text, '/', len) != NULL ||
-	       ends_with(text, len, ".wsgi") || ends_with(text, len, ".py");
+	return memchr(text, '/', len) != NULL;
 }
 
 /* name.name.name: letters, digits, "_" and, as Python allows them, all bytes
