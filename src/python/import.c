@@ -88,7 +88,7 @@ check_words(const struct app *app, struct target *t, struct err *err)
 	return err_setx(err, EINVAL,
 		"application %s: \"%s\" is no name of a module; expected "
 		"package.module:callable, or the path of a script with a \"/\" "
-		"in it or \".wsgi\" or \".py\" at its end",
+		"in it",
 		app->application, t->module);
 }
 

@@ -98,7 +98,7 @@ exchange_use(const char *source)
 	struct buf log = {0};
 	char name[64];
 
-	snprintf(name, sizeof(name), "application_%d.wsgi", n_applications++);
+	snprintf(name, sizeof(name), "./application_%d.wsgi", n_applications++);
 	exchange_write(name, source);
 	if (exchange_import(name, &err, &log) < 0)
 		fail_msg("%s\n%s", err.text, buf_text(&log));
@@ -119,6 +119,7 @@ capture_begin(void)
 	assert_int_equal(captured, -1);
 	fflush(NULL);
 	captured = memfd_create("captured", MFD_CLOEXEC);
+	fcntl(captured, F_SETFL, O_APPEND);
 	kept_out = dup(1);
 	kept_err = dup(2);
 	dup2(captured, 1);
