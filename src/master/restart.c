@@ -10,6 +10,7 @@
  * Apache's own restart on HUP (SignalStyle apache) skips the proof by a
  * child and stops the old ones at once.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,26 +69,55 @@ warn_of_fixed(const struct master *m, const struct config *c)
 
 /* --- begin ------------------------------------------------------------------- */
 
+/* One sentence about all that is wrong: the log has the rest. */
+static void
+sum_up(const struct config *c, struct err *err)
+{
+	const struct config_message *m;
+	const char *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; (m = config_message(c, i)) != NULL; i++) {
+		if (!m->fatal)
+			continue;
+		if (first == NULL)
+			first = m->text;
+		n++;
+	}
+	if (n == 1)
+		err_setx(err, EINVAL, "%s", first);
+	else if (n > 1)
+		err_setx(err, EINVAL, "%zu mistakes, the first: %s", n, first);
+}
+
+/* 0, or a negative errno and a reason. */
+static int
+settle(struct config *c, struct err *err)
+{
+	struct buf notices = {0};
+	int rc = master_settle(c, &notices, err);
+
+	logs_say_messages(c);
+	logs_say_lines(&notices);
+	buf_fini(&notices);
+	if (rc < 0 && err->text[0] == '\0')
+		sum_up(c, err);
+	if (rc < 0)
+		return rc;
+	if (c->application == NULL)
+		return err_setx(
+			err, EINVAL, "there is no WSGIApplication any more");
+	return 0;
+}
+
 /* The new configuration, settled, or NULL and a reason. */
 static struct config *
 read_config(struct master *m, struct err *err)
 {
 	struct config *c = m->order->read(m->order->arg, err);
-	struct buf notices = {0};
-	int rc;
 
-	if (c == NULL)
-		return NULL;
-	rc = master_settle(c, &notices, err);
-	logs_say_messages(c);
-	logs_say_lines(&notices);
-	buf_fini(&notices);
-	if (rc == 0)
+	if (c == NULL || settle(c, err) == 0)
 		return c;
-	if (err->text[0] == '\0')
-		err_setx(err, -rc,
-			"the configuration has mistakes, listed in the error "
-			"log");
 	config_destroy(c);
 	return NULL;
 }

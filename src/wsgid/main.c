@@ -84,12 +84,8 @@ static struct config *
 read_again(void *arg, struct err *err)
 {
 	struct program *p = arg;
-	struct config *c = options_read_config(&p->options, err);
 
-	if (c == NULL || options_has_application(c, err))
-		return c;
-	config_destroy(c);
-	return NULL;
+	return options_read_config(&p->options, err);
 }
 
 static void
