@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 
-OLDEST = (3, 8)
+OLDEST = (3, 9)
 
 QUESTION = r'''
 import importlib.util, json, os, sys, sysconfig
