@@ -1,0 +1,206 @@
+/*
+ * test_pool.c - how many children are started, and when.
+ *
+ * The program of the children is /bin/true: how long it lives does not
+ * matter, since nobody waits for it before the end of a test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static int
+make(void **state)
+{
+	struct fixture *f;
+
+	if (fixture_make(state) < 0)
+		return -1;
+	f = *state;
+	log_set_level(LOG_LEVEL_ERROR - 1); /* what is said is not the test */
+	f->m.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	f->m.child_program = (char *)(uintptr_t) "/bin/true";
+	f->m.child_environment = calloc(1, sizeof(char *));
+	f->generation.config_fd = dup(f->m.null_fd);
+	f->generation.config->startup_timeout = 0;
+	return getrlimit(RLIMIT_NOFILE, &f->m.files);
+}
+
+static int
+clean(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (f->m.children[i].channel.fd >= 0)
+			master_forget(&f->m, &f->m.children[i].channel);
+	while (wait(NULL) > 0)
+		continue;
+	close(f->m.null_fd);
+	close(f->generation.config_fd);
+	free(f->m.child_environment);
+	return fixture_remove(state);
+}
+
+static int
+count(const struct fixture *f, enum lifecycle life)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < SLOTS; i++)
+		n += f->m.children[i].life == life;
+	return n;
+}
+
+static void
+become_ready(struct fixture *f, struct child *c)
+{
+	c->life = LIFECYCLE_READY;
+	c->ready_ns = f->m.now_ns;
+}
+
+static void
+test_what_is_owed_comes_at_once_up_to_the_limit(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	pool_owe(&f->m, 2);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 2);
+	pool_owe(&f->m, 5);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 3);
+	assert_int_equal(f->m.owed, 0);
+}
+
+static void
+test_in_a_crash_loop_one_is_tried_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct child dead = {.ready_ns = 0};
+
+	for (int i = 0; i < 3; i++) {
+		pool_failed(&f->m, &dead);
+		f->m.now_ns += 5 * SECOND_NS;
+	}
+	pool_failed(&f->m, &dead);
+	pool_owe(&f->m, 3);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 0);
+	assert_int_equal(f->m.owed, 3);
+	f->m.now_ns += throttle_delay(&f->m.throttle, f->m.now_ns);
+	pool_turn(&f->m);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+}
+
+static void
+test_the_tired_one_stays_until_its_replacement_is_ready(void **state)
+{
+	struct fixture *f = *state;
+	struct child *tired = fixture_child(f, 0, LIFECYCLE_READY), *fresh;
+
+	fixture_child(f, 1, LIFECYCLE_READY);
+	tired->wants_retire = true;
+	pool_turn(&f->m);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+	assert_int_equal(tired->life, LIFECYCLE_READY);
+	fresh = &f->m.children[2];
+	assert_true(fresh->replacement);
+	become_ready(f, fresh);
+	pool_replaced(&f->m, fresh);
+	assert_int_equal(tired->life, LIFECYCLE_DRAINING);
+	assert_false(fresh->replacement);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 0);
+}
+
+static void
+test_the_full_pool_still_has_room_for_a_replacement(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 4; i++)
+		fixture_child(f, i, LIFECYCLE_READY)->generation = 0;
+	f->m.reloading = true;
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+	assert_int_equal(count(f, LIFECYCLE_READY), 4);
+}
+
+static void
+test_one_too_many_idle_is_retired_a_second(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 4; i++)
+		fixture_child(f, i, LIFECYCLE_READY);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_DRAINING), 0);
+	for (int turn = 1; turn <= 3; turn++) {
+		f->m.now_ns += SECOND_NS;
+		pool_turn(&f->m);
+		pool_turn(&f->m);
+		assert_int_equal(
+			count(f, LIFECYCLE_DRAINING), turn < 2 ? turn : 2);
+	}
+}
+
+static void
+test_busy_children_call_for_more(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	fixture_work(f, 0, WSGID_WORKER_WRITE);
+	f->m.now_ns += SECOND_NS;
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+}
+
+static void
+test_without_a_slot_it_is_tried_later(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < SLOTS; i++)
+		fixture_child(f, i, LIFECYCLE_DRAINING);
+	pool_owe(&f->m, 1);
+	pool_turn(&f->m);
+	assert_int_equal(f->m.owed, 1);
+	f->m.children[3].life = LIFECYCLE_VACANT;
+	f->m.now_ns += SECOND_NS;
+	pool_turn(&f->m);
+	assert_int_equal(f->m.owed, 0);
+	assert_int_equal(f->m.children[3].life, LIFECYCLE_STARTING);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, clean)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_what_is_owed_comes_at_once_up_to_the_limit),
+		TEST(test_in_a_crash_loop_one_is_tried_at_a_time),
+		TEST(test_the_tired_one_stays_until_its_replacement_is_ready),
+		TEST(test_the_full_pool_still_has_room_for_a_replacement),
+		TEST(test_one_too_many_idle_is_retired_a_second),
+		TEST(test_busy_children_call_for_more),
+		TEST(test_without_a_slot_it_is_tried_later),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
