@@ -74,12 +74,14 @@ struct app_peer {
 struct app_exchange;
 
 /* What the application may do to its client.  All of them may wait, and are
- * called without the GIL. */
+ * called without the GIL, by the thread that runs app_call and no other. */
 struct app_client {
 	/* Up to len bytes of a body that was not collected.  > 0, 0 at the end
 	 * of the body, or a negative errno: -ECONNRESET the client is gone,
 	 * -ETIMEDOUT it was too slow, -EBADMSG the framing is broken,
-	 * -EFBIG the body is over LimitRequestBody. */
+	 * -EFBIG the body is over LimitRequestBody.  With len 0, which comes
+	 * first if at all, a client that waits for 100 Continue is told to go
+	 * on, and 0 comes back at once. */
 	ssize_t (*read)(struct app_exchange *x, void *data, size_t len);
 
 	/* Send what is in x->response->out and then, from where they are, len
@@ -103,7 +105,8 @@ struct app_exchange {
 
 	/* Out. */
 	int status;  /* of the response; 500 where the application failed
-	                    * before its head was sent */
+	                    * before its head was sent, 0 where the client left
+	                    * before there was any */
 	bool failed; /* it raised, or broke the rules: logged already */
 	bool broken; /* the response is incomplete, or the client gone:
 	                    * the connection must close */

@@ -428,6 +428,8 @@ fail(struct call *c)
 
 	complain(c);
 	output_reset(c);
+	/* Its close() is still to come, and must not add to this. */
+	c->committed = c->ended = true;
 	if (c->read_error != 0)
 		r->keep_alive = false;
 	if (c->sent || status == 0) {
@@ -435,10 +437,10 @@ fail(struct call *c)
 		return;
 	}
 	if (response_simple(r, status) < 0) {
-		output_reset(c);
+		r->out->len = c->base;
+		r->out->failed = false;
 		c->x->broken = true;
 	}
-	c->committed = true;
 }
 
 /* --- close() ------------------------------------------------------------------------------------------ */

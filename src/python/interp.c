@@ -67,13 +67,16 @@ app_python_version(void)
 static int
 fail(PyStatus status, const struct app_settings *settings, struct err *err)
 {
-	return err_setx(err, ENOEXEC,
-		"Python %s (%s) does not start: %s%s%s; is its standard "
-		"library where it was installed, and WSGIPythonHome right?",
-		app_python_version(), settings->executable,
-		status.func != NULL ? status.func : "",
-		status.func != NULL ? ": " : "",
-		status.err_msg != NULL ? status.err_msg : "no reason given");
+	const char *why = status.err_msg;
+	const char *hint = "";
+
+	if (why == NULL)
+		why = "no reason given";
+	if (strstr(why, "codec") != NULL) /* its first import */
+		hint = "; is its standard library where it was installed, and "
+		       "WSGIPythonHome right?";
+	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s%s",
+		app_python_version(), settings->executable, why, hint);
 }
 
 /* The library that was found at run time must be the one we were made for. */

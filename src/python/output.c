@@ -170,6 +170,7 @@ output_end(struct call *c)
 	struct response *r = c->x->response;
 	int rc;
 
+	c->ended = true;
 	if (c->send_error != 0)
 		return OUTPUT_GONE;
 	rc = response_end(r);

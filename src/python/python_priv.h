@@ -82,6 +82,7 @@ struct call {
 	size_t base;              /* x->response->out->len at that time */
 	bool started;             /* start_response was called and was right */
 	bool committed;           /* the head is ended: it cannot change */
+	bool ended;               /* so is the body */
 	bool sent;                /* something has gone to the client */
 	bool wrote;               /* by write(), and not nothing */
 	bool told_excess;

@@ -281,6 +281,11 @@ start_response_call(
 			raise_again(a.exc_info);
 			return NULL;
 		}
+	} else if (UNLIKELY(c->ended)) {
+		PyErr_SetString(PyExc_RuntimeError,
+			"start_response() called after the response had "
+			"ended");
+		return NULL;
 	} else if (UNLIKELY(c->started)) {
 		PyErr_SetString(PyExc_RuntimeError,
 			"start_response() called a second time, without "
@@ -303,6 +308,11 @@ write_block(struct call *c, PyObject *data)
 
 	if (c->send_error != 0) {
 		output_raise(-c->send_error, "write()");
+		return -1;
+	}
+	if (c->ended) {
+		PyErr_SetString(PyExc_RuntimeError,
+			"write() called after the response had ended");
 		return -1;
 	}
 	result = OUTPUT_OK;

@@ -445,6 +445,49 @@ test_close_that_raises_is_logged_and_the_response_stands(void **state)
 	exchange_fini(&ex);
 }
 
+/* After the last chunk there is nothing that a client would understand. */
+static void
+test_close_cannot_add_to_the_response(void **state)
+{
+	static const struct {
+		const char *source, *end;
+	} rows[] = {
+		{"class R:\n"
+		 "    def __iter__(self):\n"
+		 "        self.write = self.start('200 OK', [])\n"
+		 "        yield b'a'\n"
+		 "    def close(self):\n"
+		 "        self.write(b'more')\n"
+		 "def application(environ, start_response):\n"
+		 "    r = R()\n"
+		 "    r.start = start_response\n"
+		 "    return r\n",
+			"1\r\na\r\n0\r\n\r\n"},
+		{"class R:\n"
+		 "    def __iter__(self):\n"
+		 "        1 / 0\n"
+		 "    def close(self):\n"
+		 "        self.start('200 OK', [])(b'more')\n"
+		 "def application(environ, start_response):\n"
+		 "    r = R()\n"
+		 "    r.start = start_response\n"
+		 "    return r\n",
+			"500 Internal Server Error\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct exchange ex = {0};
+
+		exchange_use(rows[i].source);
+		exchange_run(&ex, GET);
+		assert_string_equal(exchange_body(&ex), rows[i].end);
+		assert_holds(exchange_log(&ex),
+			"() called after the response had ended");
+		exchange_fini(&ex);
+	}
+}
+
 static void
 test_everything_is_sent_before_close(void **state)
 {
@@ -567,6 +610,7 @@ main(void)
 		cmocka_unit_test(test_close_is_called_once_in_every_path),
 		cmocka_unit_test(
 			test_close_that_raises_is_logged_and_the_response_stands),
+		cmocka_unit_test(test_close_cannot_add_to_the_response),
 		cmocka_unit_test(test_everything_is_sent_before_close),
 		cmocka_unit_test(
 			test_a_client_that_left_is_no_error_of_the_application),

@@ -105,15 +105,14 @@ test_signals_are_the_servers(void **state)
 	struct sigaction pipe_action;
 
 	(void)state;
-	run_python(
-		"import signal\n"
-		"assert signal.getsignal(signal.SIGINT) in (\n"
-		"    signal.SIG_DFL, signal.SIG_IGN)\n"
-		"import threading\n"
-		"assert threading.current_thread() is "
-		"threading.main_thread()\n"
-		"import faulthandler\n"
-		"assert faulthandler.is_enabled()\n");
+	run_python("import signal\n"
+		   "assert signal.getsignal(signal.SIGINT) in (\n"
+		   "    signal.SIG_DFL, signal.SIG_IGN)\n"
+		   "import threading\n"
+		   "assert threading.current_thread() is "
+		   "threading.main_thread()\n"
+		   "import faulthandler\n"
+		   "assert faulthandler.is_enabled()\n");
 	assert_int_equal(sigaction(SIGPIPE, NULL, &pipe_action), 0);
 	assert_ptr_equal(pipe_action.sa_handler, SIG_IGN);
 }
