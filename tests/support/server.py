@@ -251,10 +251,17 @@ class Server:
         self.process.send_signal(signum)
 
     def reload(self, signum=signal.SIGHUP) -> str:
-        """Reload and wait for the end of it: what the log said meanwhile."""
+        """Reload and wait for the end of it: what the log said meanwhile.
+
+        A child that was told to retire may take one more connection before it hears it.
+        """
         since = len(self.log.text())
         self.kill(signum)
         self.log.wait_for(r'reload done|reload failed', since=since)
+        wait_until(lambda: not any(row['page'] and row['page']['accepting']
+                                   for row in self.board()['processes']
+                                   if row['pid'] and row['lifecycle'] == 'draining'),
+                   'the old children to accept no more')
         return self.log.text()[since:]
 
     # --- what is known of it ------------------------------------------------------------

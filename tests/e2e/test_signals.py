@@ -1,0 +1,253 @@
+"""What signals do: stop, now or gracefully, and reload."""
+
+import os
+import pathlib
+import signal
+import threading
+import time
+
+import pytest
+
+from client import Closed, Connection, get, refused
+from server import PATIENCE, is_alive, wait_until
+
+SLOW = 'GET /sleep?s=0.8 HTTP/1.1\r\nHost: t\r\n\r\n'
+
+
+@pytest.fixture
+def probe(serve):
+    return serve('probe', '-w', '2', '--log-level', 'info')
+
+
+@pytest.mark.parametrize('signum', [signal.SIGTERM, signal.SIGWINCH])
+def test_a_graceful_stop_lets_requests_finish(probe, signum):
+    with Connection(probe.address) as slow, Connection(probe.address) as parked:
+        assert parked.get('/hello').status == 200
+        slow.send(SLOW)
+        probe.log.wait_for('sleeping')
+        since = time.monotonic()
+        probe.kill(signum)
+        wait_until(lambda: refused(probe.address), 'closed listeners')
+        assert parked.is_closed()
+        assert slow.response().body == b'awake'
+        assert slow.is_closed()
+        slow.close()
+        parked.close()
+        assert probe.ended() == 0
+        assert time.monotonic() - since < 5
+    assert 'stopped' in probe.log.text()
+
+
+def test_a_graceful_stop_ends_with_its_timeout(serve):
+    server = serve('probe', '-w', '1', '--graceful-shutdown-timeout', '500ms')
+    with Connection(server.address) as slow:
+        slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('sleeping')
+        since = time.monotonic()
+        server.stop(signal.SIGTERM)
+        assert 0.4 < time.monotonic() - since < 9
+        with pytest.raises((Closed, ConnectionResetError)):
+            slow.response()
+
+
+def test_a_second_term_stops_at_once(probe):
+    with Connection(probe.address) as slow:
+        slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
+        probe.log.wait_for('sleeping')
+        since = time.monotonic()
+        probe.kill(signal.SIGTERM)
+        probe.log.wait_for('gracefully')
+        probe.kill(signal.SIGTERM)
+        assert probe.ended() == 0
+        assert time.monotonic() - since < 5
+
+
+@pytest.mark.parametrize('signum', [signal.SIGINT, signal.SIGQUIT])
+def test_int_and_quit_stop_at_once(probe, signum):
+    with Connection(probe.address) as slow:
+        slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
+        probe.log.wait_for('sleeping')
+        since = time.monotonic()
+        probe.kill(signum)
+        assert probe.ended() == 0
+        assert time.monotonic() - since < 5
+
+
+def test_an_idle_server_stops_without_a_pause(probe):
+    probe.wait_for_ready(2)
+    since = time.monotonic()
+    probe.stop()
+    assert time.monotonic() - since < 2
+
+
+def test_children_leave_when_the_master_is_killed(probe):
+    children = list(probe.wait_for_ready(2))
+    probe.kill(signal.SIGKILL)
+    probe.process.wait(PATIENCE)
+    wait_until(lambda: not any(map(is_alive, children)), 'the end of the children')
+    probe.log.wait_for_end()
+
+
+# --- reload ---------------------------------------------------------------------------------
+
+APP = '''
+import time
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/slow':
+        print('sleeping', flush=True)
+        time.sleep(0.8)
+    body = b'%s'
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+'''
+
+
+def write(path: pathlib.Path, text: str):
+    """As an editor does; and no stale bytecode, whatever the clock's grain."""
+    new = path.with_name(path.name + '.new')
+    new.write_text(text)
+    new.chmod(0o644)
+    new.rename(path)
+
+
+@pytest.fixture
+def changing(serve, directory):
+    path = directory / 'changing.py'
+    write(path, APP % 'old')
+    server = serve('changing', '-w', '2', '--log-level', 'info', cwd=directory)
+    server.path = path
+    return server
+
+
+@pytest.mark.parametrize('signum', [signal.SIGHUP, signal.SIGUSR1])
+def test_a_reload_serves_the_new_code(changing, signum):
+    old = changing.wait_for_ready(2)
+    assert get(changing.address).body == b'old'
+    write(changing.path, APP % 'brand new')
+    assert 'reload done' in changing.reload(signum)
+    assert get(changing.address).body == b'brand new'
+    new = changing.wait_for_ready(2)
+    assert not set(old) & set(new)
+    board = changing.board()['board']
+    assert (board['generation'], board['reload_result']) == (2, 'done')
+    changing.stop()
+
+
+def test_a_reload_finishes_slow_requests_and_drops_none(changing):
+    with Connection(changing.address) as slow:
+        slow.send('GET /slow HTTP/1.1\r\nHost: t\r\n\r\n')
+        changing.log.wait_for('sleeping')
+        write(changing.path, APP % 'new')
+        since = len(changing.log.text())
+        changing.kill(signal.SIGHUP)
+        seen = set()
+        while 'reload done' not in changing.log.text()[since:]:
+            seen.add(get(changing.address).body)
+        assert seen <= {b'old', b'new'}
+        assert slow.response().body == b'old'
+    assert get(changing.address).body == b'new'
+
+
+def test_broken_new_code_leaves_the_old_serving(changing):
+    old = changing.wait_for_ready(2)
+    write(changing.path, 'this is no Python')
+    said = changing.reload()
+    assert 'reload failed' in said and 'SyntaxError' in said
+    assert said.count('Traceback') <= 1
+    for _ in range(4):
+        assert get(changing.address).body == b'old'
+    assert changing.wait_for_ready(2).keys() == old.keys()
+    board = changing.board()['board']
+    assert board['reload_result'] == 'failed' and 'SyntaxError' in board['reload_reason']
+    write(changing.path, APP % 'mended')
+    assert 'reload done' in changing.reload()
+    assert get(changing.address).body == b'mended'
+
+
+def test_a_child_that_is_replaced_into_broken_code_leaves_its_siblings(changing):
+    first, second = changing.wait_for_ready(2)
+    write(changing.path, 'raise RuntimeError("broken meanwhile")')
+    os.kill(first, signal.SIGKILL)
+    changing.log.wait_for('broken meanwhile')
+    for _ in range(5):
+        assert get(changing.address).body == b'old'
+    write(changing.path, APP % 'mended')
+    changing.wait_for_ready(2)
+    assert is_alive(second)
+
+
+def test_a_reload_reads_the_configuration_again(serve, directory, apps):
+    conf = directory / 'wsgid.conf'
+    conf.write_text(f'WSGIApplication probe\nChDir {apps}\nProcesses 1\n')
+    server = serve('-c', conf)
+    server.wait_for_ready(1)
+    conf.write_text(f'WSGIApplication probe\nChDir {apps}\nProcesses 3\nLimitRequestBody 3\n')
+    assert 'reload done' in server.reload()
+    server.wait_for_ready(3)
+    with Connection(server.address) as c:
+        assert c.request('POST', '/echo', body=b'four').status == 413
+
+
+def test_a_reload_with_a_bad_configuration_changes_nothing(serve, directory, apps):
+    conf = directory / 'wsgid.conf'
+    conf.write_text(f'WSGIApplication probe\nChDir {apps}\nProcesses 1\n')
+    server = serve('-c', conf)
+    old = server.wait_for_ready(1)
+    conf.write_text('WSGIApplication probe\nProceses 3\nTimeout never\n')
+    said = server.reload()
+    assert 'Proceses' in said and 'Timeout' in said and 'wsgid.conf' in said
+    assert server.ready().keys() == old.keys()
+    assert get(server.address, '/hello').status == 200
+
+
+def test_requests_go_on_through_many_reloads(changing):
+    """Closed-loop clients with connections of their own see no error at all."""
+    errors, counts, stop = [], [0] * 4, threading.Event()
+
+    def client(i):
+        while not stop.is_set():
+            try:
+                assert get(changing.address).body in (b'old', b'new')
+                counts[i] += 1
+            except Exception as e:
+                errors.append(repr(e))
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for text in ('new', 'old', 'new'):
+            write(changing.path, APP % text)
+            assert 'reload done' in changing.reload()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not errors and min(counts) > 0
+
+
+# --- Apache's meaning -----------------------------------------------------------------------
+
+@pytest.mark.parametrize('signum, finishes', [
+    (signal.SIGTERM, False), (signal.SIGWINCH, True)])
+def test_apache_term_is_at_once_and_winch_graceful(serve, signum, finishes):
+    server = serve('probe', '-w', '1', '--signal-style', 'apache')
+    with Connection(server.address) as slow:
+        slow.send(SLOW.replace('0.8', '3.5'))
+        server.log.wait_for('sleeping')
+        server.kill(signum)
+        assert (b'awake' in slow.rest()) == finishes
+    assert server.ended() == 0
+
+
+def test_apache_hup_restarts_at_once_and_usr1_gracefully(serve):
+    server = serve('probe', '-w', '1', '--signal-style', 'apache', '--log-level', 'info')
+    for signum, finishes in ((signal.SIGHUP, False), (signal.SIGUSR1, True)):
+        server.wait_for_ready(1)
+        with Connection(server.address) as slow:
+            since = len(server.log.text())
+            slow.send(SLOW.replace('0.8', '3.5'))
+            server.log.wait_for('sleeping', since=since)
+            server.kill(signum)
+            assert (b'awake' in slow.rest()) == finishes
+        assert get(server.address, '/hello').status == 200
+    server.stop()
