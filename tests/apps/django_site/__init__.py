@@ -1,0 +1,1 @@
+"""A Django site: the administration, a form with CSRF, files through the application."""
