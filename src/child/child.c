@@ -319,6 +319,8 @@ serve(struct child *c, struct err *err)
 		.n_listeners = c->in->n_listeners,
 		.set = c->in->has_set ? INHERIT_SET : -1,
 		.channel = INHERIT_CHANNEL,
+		.give = INHERIT_GIVE,
+		.take = INHERIT_TAKE,
 		.slot = c->in->slot,
 		.page = &c->page,
 		.access_log = c->access_log,

@@ -19,6 +19,8 @@
 
 #include "base/defs.h"
 #include "child/engine.h"
+#include "child/handover.h"
+#include "net/handoff.h"
 
 enum {
 	UNREAD_MAX =
@@ -51,17 +53,28 @@ connection_list_remove(struct connection *c)
 	c->list = NULL;
 }
 
+static void
+list_insert(struct connection_list *list, struct connection *after,
+	struct connection *c)
+{
+	c->list = list;
+	c->prev = after;
+	c->next = after != NULL ? after->next : list->first;
+	if (c->prev != NULL)
+		c->prev->next = c;
+	else
+		list->first = c;
+	if (c->next != NULL)
+		c->next->prev = c;
+	else
+		list->last = c;
+}
+
 void
 connection_list_add(struct connection_list *list, struct connection *c)
 {
 	connection_list_remove(c);
-	c->list = list;
-	c->prev = list->last;
-	if (list->last != NULL)
-		list->last->next = c;
-	else
-		list->first = c;
-	list->last = c;
+	list_insert(list, list->last, c);
 }
 
 static void
@@ -82,6 +95,24 @@ wait_in(struct engine *e, struct connection *c, enum connection_state state,
 	c->deadline_ns =
 		timeout_ms > 0 ? e->now_ns + timeout_ms * ms : INT64_MAX;
 	connection_list_add(list, c);
+}
+
+/* Its deadline is sooner than its list's timeout says: to its place. */
+static void
+hurry(struct connection *c, int64_t deadline_ns)
+{
+	struct connection_list *list = c->list;
+	struct connection *after = c->prev;
+
+	if (deadline_ns >= c->deadline_ns)
+		return;
+	c->deadline_ns = deadline_ns;
+	while (after != NULL && after->deadline_ns > deadline_ns)
+		after = after->prev;
+	if (after == c->prev)
+		return;
+	connection_list_remove(c);
+	list_insert(list, after, c);
 }
 
 /* --- opening --------------------------------------------------------------- */
@@ -140,8 +171,8 @@ take_spare(struct engine *e)
 	return malloc(sizeof(struct connection));
 }
 
-struct connection *
-connection_open(struct engine *e, int fd)
+static struct connection *
+make(struct engine *e, int fd)
 {
 	struct connection *c = take_spare(e);
 
@@ -153,7 +184,58 @@ connection_open(struct engine *e, int fd)
 	c->fd = fd;
 	find_ends(c);
 	e->n_connections++;
+	return c;
+}
+
+struct connection *
+connection_open(struct engine *e, int fd)
+{
+	struct connection *c = make(e, fd);
+
+	if (c == NULL)
+		return NULL;
 	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
+	connection_receive(e, c);
+	return c;
+}
+
+static void
+park(struct engine *e, struct connection *c)
+{
+	wait_in(e, c, CONNECTION_PARKED, &e->parked,
+		e->config->keep_alive_timeout);
+}
+
+/* What it has waited with its last owner counts. */
+static void
+wait_on(struct engine *e, struct connection *c, int64_t deadline_ns)
+{
+	if (c->requests > 0)
+		park(e, c);
+	else
+		wait_in(e, c, CONNECTION_READING, &e->reading,
+			e->config->timeout);
+	hurry(c, deadline_ns);
+}
+
+struct connection *
+connection_adopt(struct engine *e, const struct handoff *handoff)
+{
+	struct connection *c = make(e, handoff->fd);
+
+	if (c == NULL)
+		return NULL;
+	c->foreign = true;
+	c->requests = handoff->requests;
+	c->bytes_in = handoff->bytes.len;
+	if (buf_add(&c->in, handoff->bytes.p, handoff->bytes.len) < 0) {
+		connection_close(e, c);
+		return NULL;
+	}
+	if (c->in.len > 0)
+		engine_queue(e, c);
+	else
+		wait_on(e, c, handoff->deadline_ns);
 	connection_receive(e, c);
 	return c;
 }
@@ -244,7 +326,8 @@ has_enough(const struct connection *c)
 void
 connection_receive(struct engine *e, struct connection *c)
 {
-	if (c->at_eof || c->error != 0 || c->state == CONNECTION_CLOSING)
+	if (c->at_eof || c->error != 0 || c->state == CONNECTION_CLOSING ||
+		c->state == CONNECTION_LEAVING)
 		return;
 	if (has_enough(c)) {
 		if (c->receiving && !c->paused)
@@ -449,15 +532,36 @@ connection_answered(struct engine *e, struct connection *c)
 			connection_linger(e, c);
 		return;
 	}
-	if (connection_input(c).len > 0) {
-		engine_queue(e, c);
-	} else if (c->at_eof || e->retiring) {
-		connection_close(e, c);
-	} else {
-		wait_in(e, c, CONNECTION_PARKED, &e->parked,
-			e->config->keep_alive_timeout);
+	if (e->retiring && !e->finishing) {
+		handover_give(e, c);
+		return;
 	}
+	if (connection_input(c).len > 0)
+		engine_queue(e, c);
+	else if (c->at_eof || e->retiring)
+		connection_close(e, c);
+	else
+		park(e, c);
 	connection_receive(e, c);
+}
+
+/* --- leaving for a sibling --------------------------------------------------- */
+
+void
+connection_leave(struct engine *e, struct connection *c)
+{
+	c->patience_ns = e->now_ns + e->config->timeout * ms;
+	if (c->list == &e->parked || c->list == &e->reading)
+		c->patience_ns = c->deadline_ns;
+	set_state(e, c, CONNECTION_LEAVING);
+	connection_list_remove(c);
+}
+
+void
+connection_let_go(struct engine *e, struct connection *c)
+{
+	c->foreign = false; /* no shutdown: it lives on */
+	connection_close(e, c);
 }
 
 /* --- closing --------------------------------------------------------------- */
@@ -501,6 +605,8 @@ connection_settle(struct engine *e, struct connection *c)
 {
 	if (c->state != CONNECTION_CLOSING || c->in_flight > 0 || c->fd < 0)
 		return;
+	if (c->foreign)
+		(void)shutdown(c->fd, SHUT_RDWR);
 	close(c->fd);
 	c->fd = -1;
 	release_piece(e, c);

@@ -26,6 +26,7 @@
 #include "python/app.h"
 
 struct engine;
+struct handoff;
 
 enum connection_state {
 	CONNECTION_READING,    /* waits for a head, or the rest of one */
@@ -34,6 +35,7 @@ enum connection_state {
 	CONNECTION_QUEUED,     /* has bytes that nobody has looked at */
 	CONNECTION_RUNNING,    /* its request is with the application */
 	CONNECTION_SENDING,    /* the end of its response is going out */
+	CONNECTION_LEAVING,    /* is to be given to a sibling */
 	CONNECTION_LINGERING,  /* said all; reads what the client still sends */
 	CONNECTION_CLOSING,    /* its last operations are ending */
 };
@@ -54,6 +56,7 @@ struct connection {
 	bool paused;        /* receiving stopped: too much is unread */
 	bool sending;       /* one of them is IO_SEND */
 	bool at_eof;        /* the client will send no more */
+	bool foreign;       /* came from a sibling, which may still hold it */
 	bool keep;          /* goes on after the response under way */
 	bool client_closes; /* the client asked for the close: it sends no more */
 	int error;          /* receiving or sending failed: a negative errno */
@@ -74,7 +77,8 @@ struct connection {
 	struct iovec window[3]; /* the beginning of it that is under way */
 	void *held;             /* keeps the data alive: app_drop */
 
-	unsigned requests; /* begun */
+	int64_t patience_ns; /* LEAVING: when its client has waited too long */
+	unsigned requests;   /* begun */
 	uint64_t bytes_in, bytes_out;
 	uint64_t reported_in; /* bytes_in when the last request was reported */
 	int64_t linger_end_ns;
@@ -92,6 +96,17 @@ void connection_list_remove(struct connection *c);
 /* A connection for an accepted socket, receiving already; NULL when memory
  * is short, and the socket is closed. */
 struct connection *connection_open(struct engine *e, int fd);
+
+/* The same for one that a sibling gave away; what it brought is looked at in
+ * this turn. */
+struct connection *connection_adopt(
+	struct engine *e, const struct handoff *handoff);
+
+/* It is to be given away: off its list, asked for no more. */
+void connection_leave(struct engine *e, struct connection *c);
+
+/* It has been given away: its descriptor is closed, and nothing else. */
+void connection_let_go(struct engine *e, struct connection *c);
 
 /* What has arrived and is not consumed yet, and consuming it. */
 struct str connection_input(const struct connection *c);

@@ -8,7 +8,6 @@
 #include "child/engine.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,13 +17,13 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/log.h"
+#include "child/accept.h"
+#include "child/handover.h"
 #include "child/request.h"
 #include "net/channel.h"
-#include "net/listen.h"
 
 enum {
 	OUT_KEPT = 32 * 1024,   /* larger response buffers are given back */
-	PAUSE_MS = 100,         /* of accepting, when it cannot go on */
 	LONG_REQUEST_US = 1000, /* from here on siblings are better off with
 	                           * the next connection */
 };
@@ -96,169 +95,48 @@ engine_give_out(struct engine *e, struct buf *out)
 	*out = (struct buf){0};
 }
 
-/* --- accepting -------------------------------------------------------------- */
-
-static bool
-may_accept(const struct engine *e)
-{
-	return !e->retiring && e->set.n_listeners > 0 &&
-	       e->now_ns >= e->accept_not_before_ns;
-}
-
-/* New connections are for a process that is about to be idle.  With one
- * listener the wait is an accept, with several a poll of the set that holds
- * them: an accept on each would take several connections at once. */
-static void
-wait_for_client(struct engine *e)
-{
-	e->accepting = true;
-	e->set.page->page->accepting = 1;
-	if (e->set.set >= 0)
-		io_poll(e->io, &e->accept_owner, e->set.set);
-	else
-		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
-}
-
-static void
-arm_accept(struct engine *e)
-{
-	if (e->accepting || !may_accept(e))
-		return;
-	e->looked_again = false;
-	wait_for_client(e);
-}
-
-static void
-disarm_accept(struct engine *e)
-{
-	if (!e->accepting)
-		return;
-	if (e->set.set >= 0)
-		io_cancel(e->io, &e->accept_owner, IO_POLL, e->set.set);
-	else
-		io_cancel(e->io, &e->accept_owner, IO_ACCEPT,
-			e->set.listeners[0]);
-}
-
-static void
-pause_accepting(struct engine *e, int error, const char *why)
-{
-	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
-	errno = -error;
-	log_warn("child", "accept: %s; new connections wait", why);
-}
-
-/* A descriptor is needed more by a new client than by one that is idle. */
-static void
-make_room(struct engine *e, int error)
-{
-	if (e->parked.first != NULL)
-		connection_close(e, e->parked.first);
-	else
-		pause_accepting(e, error,
-			"descriptors or memory are short (see ulimit -n)");
-}
-
-static void
-count_accepted(struct engine *e)
-{
-	long most = e->config->max_connections_per_child;
-
-	e->accepted++;
-	e->set.page->page->accepted++;
-	if (most == 0 || e->asked_to_retire || e->accepted < (uint64_t)most)
-		return;
-	/* The master starts a replacement and then tells us to go: until then
-	 * we serve, so that capacity is never short. */
-	e->asked_to_retire = true;
-	e->set.page->page->wants_retire = 1;
-	(void)channel_send(e->set.channel, CHANNEL_WANTS_RETIRE, 0,
-		"MaxConnectionsPerChild is reached", NULL, 0);
-}
-
-static void
-on_accepted(struct engine *e, int result)
-{
-	if (result >= 0) {
-		count_accepted(e);
-		if (connection_open(e, result) == NULL)
-			log_warnx("child", "no memory for a connection");
-		return;
-	}
-	switch (result) {
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
-	case -ENOBUFS:
-		make_room(e, result);
-		break;
-	case -EINVAL:
-	case -EBADF:
-	case -ENETDOWN:
-		/* The socket itself is ill: do not spin on it. */
-		pause_accepting(e, result, "the listener fails");
-		break;
-	default:
-		/* It concerned one client, or was a wake-up for a connection
-		 * that a sibling took. */
-		break;
-	}
-}
-
-/* A wait that was cancelled may have used up the one wake-up that the kernel
- * gives for a connection, and then nobody else is woken for it: so who leaves
- * looks once more, and takes what it finds. */
-static void
-look_once_more(struct engine *e)
-{
-	int fd = e->set.set >= 0 ? e->set.set : e->set.listeners[0];
-	struct pollfd door = {.fd = fd, .events = POLLIN};
-
-	if (e->looked_again || poll(&door, 1, 0) <= 0)
-		return;
-	e->looked_again = true;
-	wait_for_client(e);
-	disarm_accept(e);
-}
-
-static void
-on_accept_event(struct engine *e, const struct io_event *event)
-{
-	size_t from;
-
-	e->accepting = false;
-	e->set.page->page->accepting = 0;
-	if (event->result == -ECANCELED) {
-		look_once_more(e);
-		return;
-	}
-	if (event->kind == IO_ACCEPT)
-		on_accepted(e, event->result);
-	else if (event->result > 0)
-		on_accepted(
-			e, listen_accept_from_set(e->set.set, e->set.listeners,
-				   e->set.n_listeners, &from));
-}
-
 /* --- the master's orders ----------------------------------------------------- */
 
+/* Who waits for the rest of a request, or for nothing, is as well off with a
+ * sibling.  A chunked body that was decoded in part stays. */
 static void
-start_retiring(struct engine *e, uint32_t deadline_ms)
+give_waiting(struct engine *e, struct connection_list *list)
+{
+	struct connection *c, *next;
+
+	for (c = list->first; c != NULL; c = next) {
+		next = c->next;
+		if (c->body.len == 0)
+			handover_give(e, c);
+	}
+}
+
+static void
+start_retiring(struct engine *e, uint32_t deadline_ms, bool finishing)
 {
 	struct connection *c;
 
 	e->retiring = true;
+	e->finishing = finishing || e->set.give < 0;
 	if (deadline_ms > 0)
 		e->leave_by_ns = e->now_ns + (int64_t)deadline_ms * ms;
-	disarm_accept(e);
+	accept_disarm(e);
+	if (!e->finishing) {
+		handover_unwatch(e);
+		give_waiting(e, &e->parked);
+		give_waiting(e, &e->reading);
+		return;
+	}
 	while ((c = e->parked.first) != NULL)
 		connection_linger(e, c);
 }
 
-static uint32_t
-deadline_of(const struct config *config)
+/* Everybody leaves: on SIGTERM, which no master sends to a child that serves,
+ * and when the master is gone. */
+static void
+finish_alone(struct engine *e)
 {
-	return (uint32_t)config->graceful_shutdown_timeout;
+	start_retiring(e, (uint32_t)e->config->graceful_shutdown_timeout, true);
 }
 
 static void
@@ -266,7 +144,10 @@ take_order(struct engine *e, struct channel_message *m)
 {
 	switch (m->kind) {
 	case CHANNEL_RETIRE:
-		start_retiring(e, m->deadline_ms);
+		start_retiring(e, m->deadline_ms, false);
+		break;
+	case CHANNEL_FINISH:
+		start_retiring(e, m->deadline_ms, true);
 		break;
 	case CHANNEL_STOP:
 		e->stopping = true;
@@ -293,7 +174,7 @@ on_channel(struct engine *e)
 		take_order(e, &message);
 	if (rc == 0 && !e->retiring) {
 		log_warnx("child", "the master is gone; finishing and leaving");
-		start_retiring(e, deadline_of(e->config));
+		finish_alone(e);
 	}
 	if (rc != 0)
 		io_poll(e->io, &e->channel_owner, e->set.channel);
@@ -354,6 +235,8 @@ on_receive(struct engine *e, struct connection *c, const struct io_event *event)
 		c->error = event->result;
 		on_end_of_input(e, c);
 	}
+	if (c->state == CONNECTION_LEAVING)
+		handover_go_on(e, c);
 	connection_settle(e, c);
 }
 
@@ -382,7 +265,9 @@ dispatch(struct engine *e, const struct io_event *event)
 	else if (LIKELY(event->kind == IO_SEND))
 		on_send(e, event->owner, event);
 	else if (event->owner == &e->accept_owner)
-		on_accept_event(e, event);
+		accept_happened(e, event);
+	else if (event->owner == &e->pool_owner)
+		handover_take(e, event->result);
 	else
 		on_channel(e);
 }
@@ -404,6 +289,7 @@ expire(struct engine *e)
 		connection_close(e, c);
 	while ((c = e->reading.first) != NULL && c->deadline_ns <= e->now_ns)
 		request_too_slow(e, c);
+	handover_retry(e);
 }
 
 static void
@@ -432,6 +318,7 @@ patience(const struct engine *e)
 	sooner_of(&when, &e->reading);
 	sooner_of(&when, &e->sending);
 	sooner_of(&when, &e->lingering);
+	sooner_of(&when, &e->leaving);
 	if (e->retiring && e->leave_by_ns > 0)
 		sooner(&when, e->leave_by_ns);
 	if (!e->accepting && !e->retiring && e->accept_not_before_ns > 0)
@@ -513,7 +400,7 @@ serve_queue(struct engine *e)
 	struct connection *c;
 
 	if (e->queue.first != NULL && e->lately_ns > LONG_REQUEST_US * 1000) {
-		disarm_accept(e);
+		accept_disarm(e);
 		(void)turn(e, 0);
 	}
 	while ((c = e->queue.first) != NULL && !e->stopping) {
@@ -523,11 +410,13 @@ serve_queue(struct engine *e)
 }
 
 static bool
-is_done(const struct engine *e)
+is_done(struct engine *e)
 {
 	if (e->stopping)
 		return true;
-	return e->retiring && e->n_connections == 0 && !e->accepting;
+	if (!e->retiring || e->n_connections > 0 || e->accepting)
+		return false;
+	return e->finishing ? !handover_take_last(e) : !e->pool_watched;
 }
 
 static void
@@ -546,7 +435,8 @@ engine_run(struct engine *e)
 
 	io_poll(e->io, &e->channel_owner, e->set.channel);
 	while (!is_done(e)) {
-		arm_accept(e);
+		accept_arm(e);
+		handover_watch(e);
 		access_log_flush(e->set.access_log);
 		app_leave(e->set.app);
 		rc = turn(e, patience(e));
@@ -554,7 +444,7 @@ engine_run(struct engine *e)
 		if (rc < 0)
 			break;
 		if (UNLIKELY(sigterm_came) && !e->retiring)
-			start_retiring(e, deadline_of(e->config));
+			finish_alone(e);
 		tell_python(e);
 		serve_queue(e);
 		show(e);
@@ -614,6 +504,7 @@ engine_fini(struct engine *e)
 	free_list(&e->parked);
 	free_list(&e->sending);
 	free_list(&e->lingering);
+	free_list(&e->leaving);
 	free_list(&e->finished);
 	free_list(&e->buried);
 	buf_fini(&e->head);

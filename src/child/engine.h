@@ -25,6 +25,7 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "io/io.h"
+#include "net/handoff.h"
 #include "python/app.h"
 #include "scoreboard/scoreboard.h"
 
@@ -37,8 +38,9 @@ struct engine_settings {
 	const struct config *config;
 	const int *listeners; /* descriptors; the engine does not close them */
 	size_t n_listeners;
-	int set;     /* epoll set of several listeners, or -1 */
-	int channel; /* to the master */
+	int set;        /* epoll set of several listeners, or -1 */
+	int channel;    /* to the master */
+	int give, take; /* the pool socket's ends, or -1 */
 	unsigned slot;
 	struct wsgid_page_map *page;
 	struct access_log *access_log;
@@ -52,7 +54,7 @@ struct engine_owner {
 };
 
 struct engine {
-	struct engine_owner accept_owner, channel_owner;
+	struct engine_owner accept_owner, channel_owner, pool_owner;
 	struct engine_settings set;
 	const struct config *config; /* = set.config, the hot path's */
 	struct io *io;
@@ -70,6 +72,7 @@ struct engine {
 	struct connection_list parked;  /* KeepAliveTimeout */
 	struct connection_list sending; /* Timeout */
 	struct connection_list lingering;
+	struct connection_list leaving;  /* the pool was full */
 	struct connection_list finished; /* sent all; hold a Python object */
 	struct connection_list buried;   /* closed; Python must be told */
 	unsigned n_connections, n_parked;
@@ -81,8 +84,12 @@ struct engine {
 	uint64_t accepted;
 	bool asked_to_retire; /* MaxConnectionsPerChild was reached */
 
+	bool pool_watched; /* a poll of the pool is under way */
+	struct handoff_room room;
+
 	/* Leaving. */
-	bool retiring;
+	bool retiring;  /* accepts no more */
+	bool finishing; /* nor gives to siblings: the server stops */
 	bool stopping;
 	int64_t leave_by_ns; /* 0 = no deadline */
 

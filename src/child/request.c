@@ -84,7 +84,7 @@ begin(struct engine *e, struct connection *c)
 		.minor = r->minor,
 		.to_head = str_equal(r->method, STR("HEAD")),
 		.keep_alive = r->keep_alive && e->config->keep_alive &&
-			      !e->retiring &&
+			      !e->finishing &&
 			      (most == 0 || c->requests < (unsigned long)most),
 		.say_keep_alive = r->asks_keep_alive,
 		.date = e->date,

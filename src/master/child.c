@@ -67,7 +67,9 @@ child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 	c->deadline_ns = NEVER;
 	if (timeout_ms > 0)
 		c->deadline_ns = m->now_ns + timeout_ms * MS_NS + SECOND_NS;
-	tell(c, CHANNEL_RETIRE, timeout_ms);
+	/* Who stays can go on with the connections of who goes. */
+	tell(c, m->phase == PHASE_STOPPING ? CHANNEL_FINISH : CHANNEL_RETIRE,
+		timeout_ms);
 	child_happened(m, c, LIFECYCLE_TOLD_TO_RETIRE);
 }
 

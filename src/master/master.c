@@ -24,6 +24,7 @@
 #include "base/title.h"
 #include "master/notify.h"
 #include "master/state.h"
+#include "net/handoff.h"
 
 /* --- sources ------------------------------------------------------------------ */
 
@@ -288,6 +289,9 @@ open_loop(struct master *m, struct err *err)
 	rc = hear_signals(m);
 	if (rc < 0)
 		return err_set(err, -rc, "signals");
+	rc = handoff_pair(&m->pool_give, &m->pool_take);
+	if (rc < 0)
+		return err_set(err, -rc, "pool socket");
 	rc = spawn_find_program(m, err);
 	if (rc < 0)
 		return rc;
@@ -370,6 +374,8 @@ close_server(struct master *m)
 		master_forget(m, &m->signals);
 	fd_close(&m->epoll);
 	fd_close(&m->null_fd);
+	fd_close(&m->pool_give);
+	fd_close(&m->pool_take);
 	free(m->children);
 	free(m->child_environment);
 	free(m->child_program);
@@ -394,6 +400,8 @@ master_run(const struct master_order *order, struct config *c)
 		.order = order,
 		.epoll = -1,
 		.null_fd = -1,
+		.pool_give = -1,
+		.pool_take = -1,
 		.signals = {.fd = -1},
 		.control = {.listener = {.fd = -1}},
 		.run = {.pid_fd = -1},

@@ -104,7 +104,8 @@ struct master {
 	char *child_program;
 	char **child_environment;
 	int null_fd;
-	struct rlimit files; /* as we found it; children get it back */
+	int pool_give, pool_take; /* the pool socket: of all generations */
+	struct rlimit files;      /* as we found it; children get it back */
 	int epoll;
 	struct source signals;
 	int64_t now_ns; /* monotonic; read once a turn */

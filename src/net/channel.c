@@ -58,6 +58,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_RETIRE:
 	case CHANNEL_STOP:
 	case CHANNEL_LOGS:
+	case CHANNEL_FINISH:
 		return true;
 	default:
 		return false;

@@ -18,10 +18,13 @@ enum channel_kind {
 	CHANNEL_FAILED = 2,       /* will exit; text: the reason, a sentence */
 	CHANNEL_WANTS_RETIRE = 3, /* has done its share; text: why */
 	/* The master's. */
-	CHANNEL_RETIRE = 16, /* accept no more, finish, leave;
-	                       * deadline_ms from now, 0 = none */
+	CHANNEL_RETIRE = 16, /* accept no more, give idle connections to
+	                      * the siblings, finish, leave; deadline_ms
+	                      * from now, 0 = none */
 	CHANNEL_STOP = 17,   /* leave now */
 	CHANNEL_LOGS = 18,   /* with descriptors: new access logs */
+	CHANNEL_FINISH = 19, /* the server stops: accept no more, finish,
+	                      * close, leave; deadline_ms as above */
 };
 
 enum { CHANNEL_TEXT = 480, CHANNEL_FDS = 16 };

@@ -20,7 +20,9 @@ enum {
 	INHERIT_PAGE = 5,    /* the slot's scoreboard page, writable */
 	INHERIT_SET = 6,     /* epoll set of the listeners, if set=1; else
 	                      * /dev/null */
-	INHERIT_REST = 7,    /* the listeners, then the access logs */
+	INHERIT_GIVE = 7,    /* the pool socket's ends: net/handoff.h */
+	INHERIT_TAKE = 8,
+	INHERIT_REST = 9, /* the listeners, then the access logs */
 };
 
 struct inheritance {

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "net/channel.h"
+#include "net/handoff.h"
 
 /* The functions of io.h and app.h have nowhere else to find it. */
 static struct script *now;
@@ -52,7 +53,6 @@ io_poll(struct io *io, void *owner, int fd)
 	(void)io;
 	(void)fd;
 	(void)owner;
-	now->polling = true;
 }
 
 void
@@ -97,7 +97,9 @@ io_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 {
 	(void)io;
 	(void)fd;
-	if (kind == IO_RECEIVE && now->receiving) {
+	if (kind == IO_POLL) {
+		complete(owner, IO_POLL, -ECANCELED);
+	} else if (kind == IO_RECEIVE && now->receiving) {
 		now->receiving = false;
 		complete(owner, IO_RECEIVE, -ECANCELED);
 	} else if (kind == IO_SEND) {
@@ -121,6 +123,16 @@ receive_step(struct io_event *event, const struct step *step)
 	return true;
 }
 
+static void
+tell(struct io_event *event, enum channel_kind kind)
+{
+	now->step++;
+	*event = (struct io_event){.owner = &now->engine.channel_owner,
+		.kind = IO_POLL,
+		.result = POLLIN};
+	channel_send(now->channel[0], kind, 0, NULL, NULL, 0);
+}
+
 static bool
 take_step(struct io_event *event)
 {
@@ -128,13 +140,21 @@ take_step(struct io_event *event)
 
 	if (now->step == now->n_steps)
 		return false;
-	if (step->kind == STEP_RETIRE) {
+	switch (step->kind) {
+	case STEP_RETIRE:
+		tell(event, CHANNEL_RETIRE);
+		return true;
+	case STEP_FINISH:
+		tell(event, CHANNEL_FINISH);
+		return true;
+	case STEP_POOL:
 		now->step++;
-		*event = (struct io_event){.owner = &now->engine.channel_owner,
+		*event = (struct io_event){.owner = &now->engine.pool_owner,
 			.kind = IO_POLL,
 			.result = POLLIN};
-		channel_send(now->channel[0], CHANNEL_RETIRE, 0, NULL, NULL, 0);
 		return true;
+	default:
+		break;
 	}
 	if (!now->receiving)
 		return false;
@@ -269,6 +289,7 @@ script_new(void)
 	s->app = app_hello;
 	assert_int_equal(channel_pair(&s->channel[0], &s->channel[1]), 0);
 	the_io.n_done = 0;
+	s->pool[0] = s->pool[1] = -1;
 	now = s;
 	return s;
 }
@@ -276,17 +297,27 @@ script_new(void)
 void
 script_free(struct script *s)
 {
-	if (s->closed)
+	if (s->closed && s->pool[0] < 0)
 		assert_int_equal(s->engine.n_connections, 0);
 	engine_fini(&s->engine);
 	assert_int_equal(s->buffers_out, 0);
 	close(s->channel[0]);
 	close(s->channel[1]);
+	if (s->pool[0] >= 0) {
+		close(s->pool[0]);
+		close(s->pool[1]);
+	}
 	if (s->opened)
 		close(s->client);
 	buf_fini(&s->sent);
 	buf_fini(&s->read);
 	free(s);
+}
+
+void
+script_with_pool(struct script *s)
+{
+	assert_int_equal(handoff_pair(&s->pool[0], &s->pool[1]), 0);
 }
 
 void
@@ -316,6 +347,8 @@ script_run(struct script *s)
 		.config = &s->config,
 		.set = -1,
 		.channel = s->channel[1],
+		.give = s->pool[0],
+		.take = s->pool[1],
 		.page = &s->map,
 		.io = &the_io,
 	};

@@ -24,6 +24,8 @@ enum step_kind {
 	STEP_EOF,    /* the client ends its side */
 	STEP_ERROR,  /* receiving fails with ECONNRESET */
 	STEP_RETIRE, /* the master says CHANNEL_RETIRE */
+	STEP_FINISH, /* the master says CHANNEL_FINISH */
+	STEP_POOL,   /* the pool becomes readable */
 };
 
 struct step {
@@ -39,13 +41,14 @@ struct script {
 	struct wsgid_worker worker;
 	struct wsgid_page_map map;
 	int channel[2];
-	int client; /* the far end of the connection's socket */
+	int pool[2]; /* give and take; -1 until script_with_pool */
+	int client;  /* the far end of the connection's socket */
 	bool opened;
 
 	struct step steps[SCRIPT_STEPS];
 	size_t n_steps, step;
 	size_t buffers_out; /* receive buffers not released */
-	bool receiving, polling;
+	bool receiving;
 	void *receiver;
 	bool client_takes_nothing; /* sends never complete */
 
@@ -66,6 +69,9 @@ struct script {
 /* A fresh script with a configuration that fits. */
 struct script *script_new(void);
 void script_free(struct script *s);
+
+/* With siblings to give connections to. */
+void script_with_pool(struct script *s);
 
 void script_send(struct script *s, const char *text);
 void script_send_bytes(struct script *s, const char *data, size_t len);

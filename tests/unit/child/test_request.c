@@ -9,10 +9,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/defs.h"
+#include "net/handoff.h"
 #include "scripted.h"
 
 #define GET  "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -435,18 +438,110 @@ test_keep_alive_ends_when_it_should(void **state)
 }
 
 static void
-test_retiring_says_close_and_lets_parked_clients_go(void **state)
+test_finishing_lets_parked_clients_go(void **state)
 {
 	struct script *s = script_new();
 
 	(void)state;
 	script_send(s, GET);
-	script_step(s, STEP_RETIRE);
+	script_step(s, STEP_FINISH);
 	script_step(s, STEP_EOF);
 	script_run(s);
 	assert_int_equal(s->calls, 1);
 	assert_true(s->engine.retiring);
 	assert_true(s->closed);
+	script_free(s);
+}
+
+/* Out of the pool, the way a sibling would. */
+static void
+take_from_pool(struct script *s, unsigned requests, const char *bytes)
+{
+	struct handoff_room room;
+	struct handoff h;
+	int rc;
+
+	do
+		rc = handoff_receive(s->pool[1], &h, &room);
+	while (rc == HANDOFF_NUDGE);
+	assert_int_equal(rc, HANDOFF_CONNECTION);
+	assert_int_equal(h.requests, requests);
+	assert_int_equal(h.bytes.len, strlen(bytes));
+	assert_memory_equal(h.bytes.p, bytes, h.bytes.len);
+	/* It still is the client's. */
+	assert_int_equal(write(h.fd, "x", 1), 1);
+	close(h.fd);
+	handoff_room_fini(&room);
+}
+
+static void
+test_retiring_gives_waiting_clients_to_siblings_with_their_bytes(void **state)
+{
+	static const char *const unfinished[] = {
+		"", "G", POST "Content-Length: 90\r\n\r\nabc"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(unfinished); i++) {
+		struct script *s = script_new();
+
+		script_with_pool(s);
+		script_send(s, GET);
+		if (unfinished[i][0] != '\0')
+			script_send(s, unfinished[i]);
+		script_step(s, STEP_RETIRE);
+		script_run(s);
+		assert_int_equal(s->calls, 1);
+		assert_int_equal(count(s, "Connection: close"), 0);
+		assert_int_equal(s->engine.n_connections, 0);
+		take_from_pool(s, 1, unfinished[i]);
+		script_free(s);
+	}
+}
+
+static void
+test_a_client_from_the_pool_is_served_at_once(void **state)
+{
+	struct script *s = script_new();
+	struct handoff h = {
+		.requests = 5, .deadline_ns = INT64_MAX, .bytes = STR(GET)};
+	int pair[2];
+
+	(void)state;
+	script_with_pool(s);
+	script_step(s, STEP_EOF); /* the first client leaves */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	h.fd = pair[0];
+	assert_int_equal(handoff_send(s->pool[0], &h), 0);
+	script_step(s, STEP_POOL);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_sent(s, "200 OK");
+	assert_int_equal(s->engine.n_parked, 1);
+	close(pair[0]);
+	close(pair[1]);
+	script_free(s);
+}
+
+static void
+test_what_is_left_in_the_pool_is_served_by_who_finishes(void **state)
+{
+	struct script *s = script_new();
+	struct handoff h = {
+		.requests = 1, .deadline_ns = INT64_MAX, .bytes = STR(GET)};
+	int pair[2];
+
+	(void)state;
+	script_with_pool(s);
+	script_step(s, STEP_EOF);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	h.fd = pair[0];
+	assert_int_equal(handoff_send(s->pool[0], &h), 0);
+	script_step(s, STEP_FINISH);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_sent(s, "Connection: close");
+	close(pair[0]);
+	close(pair[1]);
 	script_free(s);
 }
 
@@ -520,8 +615,12 @@ main(void)
 			test_each_block_of_a_stream_is_sent_before_the_next),
 		cmocka_unit_test(test_a_broken_response_ends_the_connection),
 		cmocka_unit_test(test_keep_alive_ends_when_it_should),
+		cmocka_unit_test(test_finishing_lets_parked_clients_go),
 		cmocka_unit_test(
-			test_retiring_says_close_and_lets_parked_clients_go),
+			test_retiring_gives_waiting_clients_to_siblings_with_their_bytes),
+		cmocka_unit_test(test_a_client_from_the_pool_is_served_at_once),
+		cmocka_unit_test(
+			test_what_is_left_in_the_pool_is_served_by_who_finishes),
 		cmocka_unit_test(
 			test_a_head_that_does_not_end_in_time_is_answered_408),
 		cmocka_unit_test(

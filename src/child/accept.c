@@ -1,0 +1,172 @@
+/*
+ * accept.c - waiting for new clients, while there is a worker for them.
+ *
+ * The wait is exclusive in the kernel: for one connection one of the waiting
+ * processes is woken.  So a wake-up must not be lost: who ends his wait looks
+ * once more, and who was stuck while his wait was woken is told by a nudge
+ * in the pool, which makes an idle sibling look.
+ */
+#include "child/accept.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "base/log.h"
+#include "child/connection.h"
+#include "child/engine.h"
+#include "io/io.h"
+#include "net/channel.h"
+#include "net/listen.h"
+
+enum { PAUSE_MS = 100 }; /* of accepting, when it cannot go on */
+
+static const int64_t ms = 1000000;
+
+static bool
+may_accept(const struct engine *e)
+{
+	return !e->retiring && e->set.n_listeners > 0 &&
+	       e->now_ns >= e->accept_not_before_ns;
+}
+
+/* New connections are for a process that is about to be idle.  With one
+ * listener the wait is an accept, with several a poll of the set that holds
+ * them: an accept on each would take several connections at once. */
+static void
+wait_for_client(struct engine *e)
+{
+	e->accepting = true;
+	e->set.page->page->accepting = 1;
+	if (e->set.set >= 0)
+		io_poll(e->io, &e->accept_owner, e->set.set);
+	else
+		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
+}
+
+void
+accept_arm(struct engine *e)
+{
+	if (e->accepting || !may_accept(e))
+		return;
+	e->looked_again = false;
+	wait_for_client(e);
+}
+
+void
+accept_disarm(struct engine *e)
+{
+	if (!e->accepting)
+		return;
+	if (e->set.set >= 0)
+		io_cancel(e->io, &e->accept_owner, IO_POLL, e->set.set);
+	else
+		io_cancel(e->io, &e->accept_owner, IO_ACCEPT,
+			e->set.listeners[0]);
+}
+
+static void
+pause_accepting(struct engine *e, int error, const char *why)
+{
+	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+	errno = -error;
+	log_warn("child", "accept: %s; new connections wait", why);
+}
+
+/* A descriptor is needed more by a new client than by one that is idle. */
+static void
+make_room(struct engine *e, int error)
+{
+	if (e->parked.first != NULL)
+		connection_close(e, e->parked.first);
+	else
+		pause_accepting(e, error,
+			"descriptors or memory are short (see ulimit -n)");
+}
+
+static void
+count_accepted(struct engine *e)
+{
+	long most = e->config->max_connections_per_child;
+
+	e->accepted++;
+	e->set.page->page->accepted++;
+	if (most == 0 || e->asked_to_retire || e->accepted < (uint64_t)most)
+		return;
+	/* The master starts a replacement and then tells us to go: until then
+	 * we serve, so that capacity is never short. */
+	e->asked_to_retire = true;
+	e->set.page->page->wants_retire = 1;
+	(void)channel_send(e->set.channel, CHANNEL_WANTS_RETIRE, 0,
+		"MaxConnectionsPerChild is reached", NULL, 0);
+}
+
+static void
+on_accepted(struct engine *e, int result)
+{
+	if (result >= 0) {
+		count_accepted(e);
+		if (connection_open(e, result) == NULL)
+			log_warnx("child", "no memory for a connection");
+		return;
+	}
+	switch (result) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+		make_room(e, result);
+		break;
+	case -EINVAL:
+	case -EBADF:
+	case -ENETDOWN:
+		/* The socket itself is ill: do not spin on it. */
+		pause_accepting(e, result, "the listener fails");
+		break;
+	default:
+		/* It concerned one client, or was a wake-up for a connection
+		 * that a sibling took. */
+		break;
+	}
+}
+
+/* A wait that was cancelled may have used up the one wake-up that the kernel
+ * gives for a connection, and then nobody else is woken for it: so who leaves
+ * looks once more, and takes what it finds. */
+static void
+look_once_more(struct engine *e)
+{
+	int fd = e->set.set >= 0 ? e->set.set : e->set.listeners[0];
+	struct pollfd door = {.fd = fd, .events = POLLIN};
+
+	if (e->looked_again || poll(&door, 1, 0) <= 0)
+		return;
+	e->looked_again = true;
+	wait_for_client(e);
+	accept_disarm(e);
+}
+
+void
+accept_happened(struct engine *e, const struct io_event *event)
+{
+	size_t from;
+
+	e->accepting = false;
+	e->set.page->page->accepting = 0;
+	if (event->result == -ECANCELED) {
+		look_once_more(e);
+		return;
+	}
+	if (event->kind == IO_ACCEPT)
+		on_accepted(e, event->result);
+	else if (event->result > 0)
+		on_accepted(
+			e, listen_accept_from_set(e->set.set, e->set.listeners,
+				   e->set.n_listeners, &from));
+}
+
+/* Waiting anew begins with looking: so ending the wait is all it takes. */
+void
+accept_look(struct engine *e)
+{
+	accept_disarm(e);
+}

@@ -1,0 +1,22 @@
+/*
+ * accept.h - waiting for new clients, while there is a worker for them.
+ */
+#ifndef WSGID_CHILD_ACCEPT_H
+#define WSGID_CHILD_ACCEPT_H
+
+struct engine;
+struct io_event;
+
+/* Wait for one client, unless that is under way or must not be. */
+void accept_arm(struct engine *e);
+
+/* End the waiting. */
+void accept_disarm(struct engine *e);
+
+/* The wait is over. */
+void accept_happened(struct engine *e, const struct io_event *event);
+
+/* A client may wait that nobody was woken for: look. */
+void accept_look(struct engine *e);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * handover.c - connections given to siblings, and taken from them.
+ *
+ * Bytes that have been read must travel with their connection, so receiving
+ * ends first, and what its last completion brought is passed on too.  The
+ * giver closes its descriptor and nothing more: a shutdown would reach the
+ * client.  The taker, for the same reason, ends such a connection by shutdown
+ * and close: the giver may still hold the socket open for a moment.
+ */
+#include "child/handover.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "child/accept.h"
+#include "child/connection.h"
+#include "child/engine.h"
+#include "io/io.h"
+#include "net/handoff.h"
+
+enum { FULL_MS = 1 }; /* before a full pool is tried again */
+
+static const int64_t ms = 1000000;
+
+/* --- taking ------------------------------------------------------------------ */
+
+void
+handover_watch(struct engine *e)
+{
+	if (e->set.take < 0 || e->pool_watched || e->retiring)
+		return;
+	e->pool_watched = true;
+	io_poll(e->io, &e->pool_owner, e->set.take);
+}
+
+/* One message; false when there was none. */
+static bool
+take_one(struct engine *e)
+{
+	struct handoff handoff;
+	int rc = handoff_receive(e->set.take, &handoff, &e->room);
+
+	switch (rc) {
+	case HANDOFF_CONNECTION:
+		(void)connection_adopt(e, &handoff);
+		handoff_room_fini(&e->room);
+		return true;
+	case HANDOFF_NUDGE:
+		accept_look(e);
+		return true;
+	case -EPROTO:
+		log_warnx("child",
+			"a message in the pool was no connection; dropped");
+		return true;
+	default:
+		return false;
+	}
+}
+
+void
+handover_unwatch(struct engine *e)
+{
+	if (e->pool_watched)
+		io_cancel(e->io, &e->pool_owner, IO_POLL, e->set.take);
+}
+
+void
+handover_take(struct engine *e, int result)
+{
+	e->pool_watched = false;
+	if (e->retiring && !e->finishing)
+		/* This wait may have used up a sibling's wake-up. */
+		(void)handoff_nudge(e->set.give);
+	else if (result > 0)
+		(void)take_one(e);
+}
+
+bool
+handover_take_last(struct engine *e)
+{
+	return e->set.take >= 0 && take_one(e);
+}
+
+/* --- giving ------------------------------------------------------------------ */
+
+static void
+wait_for_room(struct engine *e, struct connection *c)
+{
+	c->deadline_ns = e->now_ns + FULL_MS * ms;
+	connection_list_add(&e->leaving, c);
+}
+
+void
+handover_go_on(struct engine *e, struct connection *c)
+{
+	struct handoff handoff = {
+		.fd = c->fd,
+		.requests = c->requests,
+		.deadline_ns = c->patience_ns,
+		.bytes = connection_input(c),
+	};
+	int rc;
+
+	if (c->receiving)
+		return; /* its last completion is still to come */
+	if (c->error != 0 || (c->at_eof && handoff.bytes.len == 0)) {
+		connection_close(e, c);
+		return;
+	}
+	rc = handoff_send(e->set.give, &handoff);
+	if (rc == -EAGAIN)
+		wait_for_room(e, c);
+	else if (rc < 0)
+		connection_close(e, c);
+	else
+		connection_let_go(e, c);
+}
+
+void
+handover_give(struct engine *e, struct connection *c)
+{
+	connection_leave(e, c);
+	if (c->receiving)
+		io_cancel(e->io, c, IO_RECEIVE, c->fd);
+	else
+		handover_go_on(e, c);
+}
+
+void
+handover_retry(struct engine *e)
+{
+	struct connection *c;
+
+	while ((c = e->leaving.first) != NULL && c->deadline_ns <= e->now_ns) {
+		connection_list_remove(c);
+		handover_go_on(e, c);
+		connection_settle(e, c);
+	}
+}

@@ -1,0 +1,40 @@
+/*
+ * handover.h - connections given to siblings, and taken from them.
+ *
+ * A connection belongs to whoever can serve it.  A child that leaves gives
+ * its idle connections to the pool, so that no client sees that it left; an
+ * idle child takes what is there, as it would accept.
+ */
+#ifndef WSGID_CHILD_HANDOVER_H
+#define WSGID_CHILD_HANDOVER_H
+
+#include <stdbool.h>
+
+struct connection;
+struct engine;
+
+/* See that an idle worker hears of what is in the pool. */
+void handover_watch(struct engine *e);
+
+/* End the waiting: this child takes no more. */
+void handover_unwatch(struct engine *e);
+
+/* The pool was readable, or the waiting has ended otherwise: take one connection
+ * out of it, or pass the wake-up on. */
+void handover_take(struct engine *e, int result);
+
+/* The server stops: whatever still is in the pool is served by who finds it.
+ * True when there was something. */
+bool handover_take_last(struct engine *e);
+
+/* Give a connection away, with what it has received; it waits where the pool
+ * is full.  Only for one of which no request is under way. */
+void handover_give(struct engine *e, struct connection *c);
+
+/* The connection has stopped receiving, or it is time to try again. */
+void handover_go_on(struct engine *e, struct connection *c);
+
+/* Try again those that found the pool full. */
+void handover_retry(struct engine *e);
+
+#endif

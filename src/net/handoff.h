@@ -1,0 +1,59 @@
+/*
+ * handoff.h - giving a connection to whichever sibling is idle.
+ *
+ * The children of a pool share one SOCK_SEQPACKET pair, the pool socket: all
+ * of them hold both ends.  Who cannot serve a connection now sends it there,
+ * the descriptor with the bytes read so far; an idle child receives it as it
+ * would accept.  While all are busy the messages wait in the socket, in order.
+ *
+ * The other end runs foreign code, so what is received is checked: one record
+ * that is well-formed, and one connected stream socket.
+ */
+#ifndef WSGID_NET_HANDOFF_H
+#define WSGID_NET_HANDOFF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum { HANDOFF_INLINE = 16 * 1024 }; /* more bytes travel in a memfd */
+
+struct handoff {
+	int fd;              /* the connection; after receiving ours to close,
+	                      * close-on-exec */
+	unsigned requests;   /* begun on it */
+	int64_t deadline_ns; /* monotonic: when its client has waited too long;
+	                      * INT64_MAX = never */
+	struct str bytes;    /* read and not consumed */
+};
+
+/* Room for a received handoff's bytes. */
+struct handoff_room {
+	char inline_bytes[HANDOFF_INLINE];
+	char *spilled; /* freed by handoff_room_fini; NULL = not needed */
+};
+
+/* The pool socket: *give to send to, *take to receive from; both non-blocking
+ * and close-on-exec.  0 or a negative errno. */
+int handoff_pair(int *give, int *take);
+
+/* Send.  0; -EAGAIN when the pool is full, or too many descriptors of this
+ * user are under way: try again later; or another negative errno.  The
+ * caller's descriptor stays open and is the caller's to close: by close(2)
+ * alone, never by shutdown(2), which would reach the receiver's. */
+int handoff_send(int give, const struct handoff *h);
+
+/* Send an empty message: it wakes one idle child, which then looks whether
+ * there is something to accept. */
+int handoff_nudge(int give);
+
+enum handoff_result { HANDOFF_CONNECTION = 1, HANDOFF_NUDGE = 2 };
+
+/* Receive one.  An enum handoff_result; -EAGAIN when there is none; -EPROTO
+ * for something that is no handoff (it is dropped, its descriptors closed);
+ * or another negative errno.  bytes point into room. */
+int handoff_receive(int take, struct handoff *ret, struct handoff_room *room);
+void handoff_room_fini(struct handoff_room *room);
+
+#endif
