@@ -12,6 +12,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -191,21 +192,24 @@ class Server:
             command += ['-b', self.bind]
         return command + self.words
 
-    def spawn(self):
+    def spawn(self, pass_fds=()):
         """Start it, and wait for nothing."""
         self.log, self.output = Log(), Log()
         self.process = subprocess.Popen(
             self.command(), cwd=self.cwd, env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=self.output.write_end, stderr=self.log.write_end, start_new_session=True)
+            stdout=self.output.write_end, stderr=self.log.write_end, start_new_session=True,
+            pass_fds=pass_fds)
         self.log.let_go()
         self.output.let_go()
         return self
 
     def start(self):
-        """Start it; returns when it serves."""
-        self.spawn()
-        found = self.log.wait_for(r'\[master:notice\].* serves (\S+.*) at (.+)$')
-        self.addresses = found[2].split()
+        """Start it, where that was not done; returns when it serves."""
+        if self.process is None:
+            self.spawn()
+        found = self.log.wait_for(r'\[master:notice\].* serves \S+ at (.+)\n'
+                                  r'.*\[master:notice\].* (?:prefork|worker) with ')
+        self.addresses = found[1].split()
         return self
 
     def fails(self, timeout: float = PATIENCE) -> int:
@@ -304,6 +308,13 @@ class Server:
         found = wait_until(ready, f'{number} ready children')
         self.seen_children.update(found)
         return found
+
+
+def free_port(family=socket.AF_INET, host: str = '127.0.0.1') -> int:
+    """A port that nobody listens on, for where it must be known before."""
+    with socket.socket(family) as s:
+        s.bind((host, 0))
+        return s.getsockname()[1]
 
 
 def run_wsgid(*words, env=None, cwd=None, timeout: float = PATIENCE):

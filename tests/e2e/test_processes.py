@@ -1,0 +1,307 @@
+"""Children: how many, as whom, under which name, and what their death costs."""
+
+import os
+import pwd
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from client import Connection, get
+from server import (IS_ROOT, ROOT, PATIENCE, PYTHON, child_user, children_of, free_port, is_alive, need,
+                    status_of, title_of, wait_until)
+
+as_root = pytest.mark.skipif(not IS_ROOT, reason='only root can choose users')
+
+
+def test_the_pool_has_the_size_it_was_given(serve):
+    server = serve('probe', '-w', '3')
+    server.wait_for_ready(3)
+    assert 'prefork with 3 children' in server.log.text()
+    assert len(server.children()) == 3
+
+
+def test_titles_tell_master_and_children_apart(serve):
+    server = serve('probe', '-w', '2', bind=f'127.0.0.1:{free_port()}')
+    children = server.wait_for_ready(2)
+    name = server.port
+    assert title_of(server.pid) == f'wsgid: master [{name}]'
+    assert {title_of(pid) for pid in children} == {f'wsgid: child {i} [{name}]' for i in (0, 1)}
+
+
+def test_the_master_never_maps_python(serve):
+    server = serve('probe', '-w', '1')
+    with open(f'/proc/{server.pid}/maps') as file:
+        assert 'python' not in file.read()
+
+
+def test_spare_children_come_and_go(serve):
+    server = serve('probe', '--start-servers', '1', '--min-spare-servers', '2',
+                   '--max-spare-servers', '3', '--max-request-workers', '6')
+    wait_until(lambda: server.board()['counts']['idle'] >= 2, 'spare children')
+    busy = []
+    for _ in range(2):
+        since = len(server.log.text())
+        busy.append(Connection(server.address))
+        busy[-1].send('GET /sleep?s=3 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('sleeping', since=since)
+
+    def enough():
+        counts = server.board()['counts']
+        return counts['busy'] == 2 and counts['idle'] >= 2
+    wait_until(enough, 'spare children beside those that are busy')
+    for c in busy:
+        assert c.response().body == b'awake'
+        c.close()
+    wait_until(lambda: len(server.ready()) == 3, 'the end of those too many')
+
+
+def test_a_child_is_replaced_after_its_connections(serve):
+    server = serve('probe', '-w', '1', '--max-connections-per-child', '20')
+    pids = set()
+
+    def several():
+        pids.add(get(server.address, '/pid').body)
+        return len(pids) == 4
+    wait_until(several, 'four children, one after the other')
+    assert server.board()['board']['children_crashed'] == 0
+
+
+def test_children_inherit_no_descriptor_but_their_own(new_server, directory):
+    server = new_server('probe', '-w', '2')
+    with open(directory / 'ours', 'w') as file:
+        server.spawn(pass_fds=[file.fileno()])
+    for child in server.start().wait_for_ready(2):
+        for name in os.listdir(f'/proc/{child}/fd'):
+            target = os.readlink(f'/proc/{child}/fd/{name}')
+            assert 'ours' not in target and '.ctl' not in target, (name, target)
+
+
+def test_a_subprocess_of_the_application_has_a_clean_world(serve, directory, apps):
+    """No blocked signals, no descriptors, no words of the server's own."""
+    (directory / 'spawns.py').write_text('''
+import os, subprocess
+def application(environ, start_response):
+    script = "ls -l /proc/self/fd; grep -E 'SigBlk|SigIgn' /proc/self/status; env"
+    body = subprocess.run(['/bin/sh', '-c', script], stdout=subprocess.PIPE).stdout
+    start_response('200 OK', [])
+    return [body]
+''')
+    server = serve('spawns', '-w', '1', cwd=directory, env={
+        'KEPT': 'yes', 'WSGID_TIMEOUT': '50s', 'LISTEN_PID': '1', 'LISTEN_FDS': '1',
+        'NOTIFY_SOCKET': '/nowhere'})
+    text = get(server.address).body.decode()
+    assert 'KEPT=yes' in text
+    assert not re.search(r'^(WSGID_|LISTEN_|NOTIFY_SOCKET)', text, re.M)
+    assert re.search(r'SigBlk:\t0+$', text, re.M) and re.search(r'SigIgn:\t0+$', text, re.M)
+    fds = set(re.findall(r' (\d+) ->', text))
+    assert fds <= {'0', '1', '2', '3'}, text
+
+
+# --- as whom --------------------------------------------------------------------------------
+
+def ids(pid: int) -> tuple:
+    status = status_of(pid)
+    return (set(status['Uid'].split()), set(status['Gid'].split()),
+            set(status['Groups'].split()))
+
+
+@as_root
+def test_root_without_a_user_serves_as_one_without_rights(serve):
+    server = serve('probe', '-w', '1')
+    entry = pwd.getpwnam(child_user())
+    child, = server.wait_for_ready(1)
+    uids, gids, groups = ids(child)
+    assert (uids, gids) == ({str(entry.pw_uid)}, {str(entry.pw_gid)})
+    assert '0' not in groups
+    assert f'user {child_user()}' in server.log.text()
+    assert status_of(child)['CapEff'] == '0' * 16
+    assert ids(server.pid)[0] == {'0'}
+
+
+@as_root
+def test_user_and_group_are_obeyed(serve):
+    server = serve('probe', '-w', '1', '--user', 'nobody', '--group', 'daemon')
+    child, = server.wait_for_ready(1)
+    uids, gids, groups = ids(child)
+    assert (uids, gids) == ({str(pwd.getpwnam('nobody').pw_uid)}, {'1'})
+    assert '0' not in groups
+
+
+@as_root
+def test_sudo_serves_as_the_person_behind_it(serve):
+    server = serve('probe', '-w', '1', env={'SUDO_USER': 'daemon'})
+    child, = server.wait_for_ready(1)
+    assert ids(child)[0] == {str(pwd.getpwnam('daemon').pw_uid)}
+
+
+@as_root
+def test_root_as_the_user_must_be_allowed(new_server):
+    server = new_server('probe', '--user', 'root')
+    assert server.fails() == 78
+    assert 'AllowRoot' in server.log.text()
+    server = new_server('probe', '-w', '1', '--user', 'root', '--allow-root', 'on').start()
+    child, = server.wait_for_ready(1)
+    assert ids(child)[0] == {'0'}
+
+
+@as_root
+def test_a_path_that_the_user_cannot_enter_is_named(new_server, directory):
+    secret = directory / 'secret'
+    (secret / 'site').mkdir(parents=True)
+    (secret / 'site' / 'app.wsgi').write_text('def application(e, s):\n    pass\n')
+    secret.chmod(0o700)
+    server = new_server(secret / 'site' / 'app.wsgi', '--user', 'nobody')
+    assert server.fails() == 1
+    text = server.log.text()
+    assert str(secret) in text and '0700' in text and 'nobody' in text
+    assert 'Traceback' not in text
+
+
+# --- what a death costs ---------------------------------------------------------------------
+
+class Client(threading.Thread):
+    """One connection after the other, each used until it fails; every failure is counted."""
+
+    def __init__(self, address, stop, keep: bool = True):
+        super().__init__()
+        self.address, self.stop, self.keep = address, stop, keep
+        self.answers = 0
+        self.pid = None
+        self.errors = []
+
+    def run(self):
+        while not self.stop.is_set():
+            try:
+                with Connection(self.address) as c:
+                    self.use(c)
+            except Exception as e:
+                self.errors.append((self.pid if self.keep else None, repr(e)))
+            self.pid = None
+
+    def use(self, c):
+        headers = [] if self.keep else [('Connection', 'close')]
+        while not self.stop.is_set():
+            answer = c.get('/pid', headers)
+            assert answer.status == 200 and answer.complete
+            self.pid = int(answer.body)
+            self.answers += 1
+            if not self.keep:
+                return
+
+
+def kill_counted(server, pid: int) -> int:
+    """SIGKILL a child: how many connections it held, by the scoreboard."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: status_of(pid)['State'].startswith('T'), 'the child to stop')
+    row, = [row for row in server.board()['processes'] if row['pid'] == pid]
+    os.kill(pid, signal.SIGKILL)
+    return row['connections']
+
+
+def test_a_killed_child_costs_only_its_own_connections(serve):
+    server = serve('probe', '-w', '3')
+    server.wait_for_ready(3)
+    stop = threading.Event()
+    kept = [Client(server.address, stop) for _ in range(12)]
+    fresh = [Client(server.address, stop, keep=False) for _ in range(2)]
+    for client in kept + fresh:
+        client.start()
+    held, victims = 0, set()
+    try:
+        for _ in range(3):
+            wait_until(lambda: all(client.pid for client in kept), 'every client to be served')
+            rows = server.wait_for_ready(3)
+            victim = max(rows, key=lambda pid: rows[pid]['connections'])
+            held += kill_counted(server, victim)
+            victims.add(victim)
+            answers = [client.answers for client in kept + fresh]
+            wait_until(lambda: all(client.answers > before for client, before
+                                   in zip(kept + fresh, answers)), 'everybody to go on')
+    finally:
+        stop.set()
+        for client in kept + fresh:
+            client.join()
+    errors = [error for client in kept + fresh for error in client.errors]
+    assert 0 < len(errors) <= held, (held, errors)
+    assert {pid for pid, _ in errors} <= victims | {None}, (victims, errors)
+    server.wait_for_ready(3)
+    assert server.board()['board']['children_crashed'] == 3
+
+
+def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
+    wrk = need('wrk')
+    server = serve('probe', '-w', '3')
+    server.wait_for_ready(3)
+    load = subprocess.Popen([wrk, '-t1', '-c24', '-d3s', f'{server.url}/hello'],
+                            stdout=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    held = 0
+    for _ in range(2):
+        rows = server.wait_for_ready(3)
+        held += kill_counted(server, max(rows, key=lambda pid: rows[pid]['connections']))
+        time.sleep(0.5)
+    said = load.communicate(timeout=PATIENCE)[0]
+    found = re.search(r'Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)', said)
+    lost = sum(map(int, found.groups())) if found else 0
+    assert lost <= held, (held, said)
+    assert 'Non-2xx' not in said
+    assert int(re.search(r'(\d+) requests in', said)[1]) > 1000
+    assert get(server.address, '/hello').status == 200
+
+
+def test_the_scoreboard_is_readable_after_everything_was_killed(serve):
+    server = serve('probe', '-w', '2')
+    children = list(server.wait_for_ready(2))
+    for _ in range(5):
+        get(server.address, '/hello')
+    os.kill(server.pid, signal.SIGKILL)
+    for child in children:
+        try:
+            os.kill(child, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    server.process.wait(PATIENCE)
+    wait_until(lambda: not any(map(is_alive, children)), 'their end')
+    done = subprocess.run([PYTHON, ROOT / 'tools' / 'scoreboard.py', server.run_directory],
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert f'master       pid {server.pid}, dead' in done.stdout
+    assert 'probe' in done.stdout and f'127.0.0.1:{server.port}' in done.stdout
+    assert re.search(r'totals +5 requests, 5 connections', done.stdout)
+
+
+def test_what_a_killed_server_left_does_not_hinder_the_next(new_server, serve):
+    first = serve('probe', '-w', '1')
+    child, = first.wait_for_ready(1)
+    first.kill(signal.SIGKILL)
+    first.process.wait(PATIENCE)
+    wait_until(lambda: not is_alive(child), 'the end of its child')
+    assert any(first.run_directory.iterdir())
+    second = new_server('probe', '-w', '1', bind=f'127.0.0.1:{first.port}')
+    second.run_directory = first.run_directory
+    second.start()
+    assert get(second.address, '/hello').status == 200
+    assert second.board()['board']['master_pid'] == second.pid
+    second.stop()
+
+
+def test_children_of_children_do_not_stay(serve, directory):
+    (directory / 'forks.py').write_text('''
+import subprocess
+def application(environ, start_response):
+    started = subprocess.Popen(['sleep', '0.2'])
+    start_response('200 OK', [])
+    return [str(started.pid).encode()]
+''')
+    server = serve('forks', '-w', '1', cwd=directory)
+    child, = server.wait_for_ready(1)
+    pid = int(get(server.address).body)
+    assert pid in children_of(child)
+    os.kill(child, signal.SIGKILL)
+    assert get(server.address).status == 200
+    # Orphans come to the master, which buries them.
+    wait_until(lambda: not os.path.exists(f'/proc/{pid}'), 'the burial')
