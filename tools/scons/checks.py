@@ -346,6 +346,7 @@ def configure(env, folder):
     found['wsgictl'] = user_interface(env, missing)
     found['cmocka'] = flags_of(env, 'cmocka')
     missing.report()
+    env['PYTHON_VERSION'] = found['python'].version
     found['child'] = 'wsgid-python' + found['python'].abi
     define(conf, env, found)
     conf.Finish()

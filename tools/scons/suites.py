@@ -19,7 +19,8 @@ def test_environment(env):
         top = env.Dir('#').get_abspath()
         # Python's own allocator would hide its blocks from the sanitizer.
         found['PYTHONMALLOC'] = 'malloc'
-        found['LSAN_OPTIONS'] = (f'suppressions="{top}/tests/support/lsan.supp":'
+        version = '-3.12' if env['PYTHON_VERSION'] >= (3, 12) else ''
+        found['LSAN_OPTIONS'] = (f'suppressions="{top}/tests/support/lsan{version}.supp":'
                                  'print_suppressions=0')
         found['UBSAN_OPTIONS'] = 'print_stacktrace=1'
     return found
