@@ -123,6 +123,23 @@ add_passed(struct generation *g, struct master *m, struct err *err)
 	return 0;
 }
 
+int
+generation_check_listens(const struct config *c, struct err *err)
+{
+	for (size_t i = 0; i < c->n_listens; i++) {
+		struct address addresses[ADDRESSES];
+		struct err why = {0};
+		int rc = address_parse(
+			addresses, ADDRESSES, c->listens[i].address, &why);
+
+		if (rc == -EINVAL || rc == -ENAMETOOLONG) {
+			*err = why;
+			return rc;
+		}
+	}
+	return 0;
+}
+
 static int
 open_listeners(struct generation *g, struct master *m,
 	const struct generation *before, struct err *err)

@@ -161,6 +161,11 @@ void master_fail(struct master *m, int status, const char *sentence);
 
 /* --- generation.c ------------------------------------------------------------ */
 
+/* Is what stands behind each Listen an address?  Whether it can be had is
+ * another question, and no mistake in the configuration.  0 or a negative
+ * errno. */
+int generation_check_listens(const struct config *c, struct err *err);
+
 /* Make what the configuration asks for; sockets of before (or NULL) that
  * have the same address are shared with it.  Takes the configuration over
  * unless it fails. */

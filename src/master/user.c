@@ -129,8 +129,10 @@ int
 master_settle(struct config *c, struct buf *notices, struct err *err)
 {
 	struct config_machine machine = {.cpus = machine_cpus("")};
-	int user = user_settle(c, notices, err);
+	int other = user_settle(c, notices, err);
 	int rc = config_settle(c, &machine);
 
-	return rc < 0 ? rc : user;
+	if (other == 0)
+		other = generation_check_listens(c, err);
+	return rc < 0 ? rc : other;
 }
