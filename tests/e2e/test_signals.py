@@ -227,6 +227,13 @@ def test_requests_go_on_through_many_reloads(changing):
 
 # --- Apache's meaning -----------------------------------------------------------------------
 
+def is_answered(connection) -> bool:
+    try:
+        return connection.response().body == b'awake'
+    except (Closed, ConnectionResetError):
+        return False
+
+
 @pytest.mark.parametrize('signum, finishes', [
     (signal.SIGTERM, False), (signal.SIGWINCH, True)])
 def test_apache_term_is_at_once_and_winch_graceful(serve, signum, finishes):
@@ -235,7 +242,7 @@ def test_apache_term_is_at_once_and_winch_graceful(serve, signum, finishes):
         slow.send(SLOW.replace('0.8', '3.5'))
         server.log.wait_for('sleeping')
         server.kill(signum)
-        assert (b'awake' in slow.rest()) == finishes
+        assert is_answered(slow) == finishes
     assert server.ended() == 0
 
 
@@ -248,6 +255,6 @@ def test_apache_hup_restarts_at_once_and_usr1_gracefully(serve):
             slow.send(SLOW.replace('0.8', '3.5'))
             server.log.wait_for('sleeping', since=since)
             server.kill(signum)
-            assert (b'awake' in slow.rest()) == finishes
+            assert is_answered(slow) == finishes
         assert get(server.address, '/hello').status == 200
     server.stop()

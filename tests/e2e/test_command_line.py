@@ -1,0 +1,426 @@
+"""The command line and the configuration file as a person types them."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+from client import get
+from server import (IS_ROOT, PATIENCE, PYTHON, WSGID, clean_environment, free_port, is_alive,
+                    run_wsgid, stat_fields, status_of, wait_until)
+
+CONFIG, USAGE, APPLICATION = 78, 2, 1
+
+
+# --- questions ------------------------------------------------------------------------------
+
+def test_help_and_version():
+    done = run_wsgid('--help')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout.startswith('usage: wsgid [options] APP\n')
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert re.fullmatch(r'wsgid/\d+\.\d+\.\d+\n', run_wsgid('-v').stdout)
+    facts = run_wsgid('-V').stdout
+    assert re.search(r'^  IoEngine +(io_uring, )?epoll$', facts, re.M)
+    assert re.search(r'^  Python +3\.\d+', facts, re.M)
+
+
+def test_the_list_names_every_spelling_of_a_directive():
+    text = run_wsgid('-L').stdout
+    block = text[text.index('WSGIPythonHome'):].split('\n\n')[0]
+    assert '--python-home PATH' in block and 'WSGID_PYTHON_HOME' in block
+    block = text[text.index('MaxRequestWorkers'):].split('\n\n')[0]
+    assert '--max-request-workers' in block and 'WSGID_MAX_REQUEST_WORKERS' in block
+
+
+@pytest.mark.parametrize('words, said', [
+    ((), ['nothing to serve', 'wsgid package.module:app']),
+    (('--max-request-worker', '3', 'probe'), ['--max-request-worker;',
+                                              'did you mean --max-request-workers?']),
+    (('--frobnicate', 'probe'), ['unknown option --frobnicate', 'wsgid -L']),
+    (('-x', 'probe'), ['unknown option -x']),
+    (('probe', 'hello'), ['only one application', 'probe', 'hello']),
+    (('probe', '-c'), ['-c needs a value']),
+    (('-D', 'a/b=c', 'probe'), ['-D a/b=c', 'a name is']),
+    (('--test=yes', 'probe'), ['--test takes no value']),
+    (('--daemon', 'probe'), ['--daemon needs an ErrorLog']),
+])
+def test_a_mistake_on_the_command_line_is_usage(words, said, apps):
+    done = run_wsgid(*words, cwd=apps)
+    assert done.returncode == USAGE, done.stderr
+    assert all(word in done.stderr for word in said), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+# --- the configuration ----------------------------------------------------------------------
+
+def config_test(directory, text: str, *words, env=None):
+    path = directory / 'wsgid.conf'
+    path.write_text(text)
+    return run_wsgid('-t', '-c', path, *words, env=env)
+
+
+def test_a_good_file_is_good(directory):
+    done = config_test(directory, '''
+# Everything that the syntax has.
+Define PORT 8081
+WSGIApplication "probe:application"
+listen 127.0.0.1:${PORT}
+Timeout 500ms
+<IfDefine NEVER>
+Nonsense here
+</IfDefine>
+LogFormat "%h \\"%r\\" %>s" mine
+CustomLog /dev/null \\
+    mine
+''')
+    assert (done.returncode, done.stderr) == (0, 'Syntax OK\n')
+
+
+def test_every_mistake_is_listed_with_its_place_and_a_near_miss(directory):
+    done = config_test(directory, '''Timeout soon
+MaxRequestWorker 3
+
+LimitRequestBody 12x
+IoEngine kqueue
+KeepAlive perhaps
+Listen 127.0.0.1:99999
+Entirely unknown
+''')
+    assert done.returncode == CONFIG
+    lines = done.stderr.splitlines()
+    path = directory / 'wsgid.conf'
+    for number, said in ((1, 'Timeout'), (2, 'MaxRequestWorkers'), (4, 'LimitRequestBody'),
+                         (5, 'io_uring'), (6, 'KeepAlive'), (8, 'Entirely')):
+        assert any(f'{path}:{number}' in line and said in line for line in lines), \
+            (number, done.stderr)
+    assert 'did you mean MaxRequestWorkers?' in done.stderr
+    assert 'Listen 127.0.0.1:99999' in done.stderr
+    assert 'Syntax OK' not in done.stderr
+
+
+@pytest.mark.parametrize('text, said', [
+    ('Include nothing.conf\n', 'nothing.conf'),
+    ('<IfDefine X>\nTimeout 1\n', 'IfDefine'),
+    ('Timeout "1s\n', 'closing " is missing'),
+    ('</IfDefine>\n', 'IfDefine'),
+    ('Listen ${NOWHERE}\n', 'NOWHERE'),
+    ('Timeout\n', 'Timeout'),
+    ('Timeout 1 2\n', 'Timeout'),
+    ('Timeout -1\n', 'Timeout'),
+    ('Timeout 99999999999999999999\n', 'Timeout'),
+])
+def test_a_broken_file_is_one_clear_error(directory, text, said):
+    done = config_test(directory, text)
+    assert done.returncode == CONFIG
+    assert re.search(rf'{said}', done.stderr) and 'wsgid.conf:' in done.stderr
+
+
+def test_a_missing_file_is_named(directory):
+    done = run_wsgid('-t', '-c', directory / 'none.conf')
+    assert done.returncode == CONFIG
+    assert 'none.conf' in done.stderr and 'No such file' in done.stderr
+
+
+def test_bytes_that_are_no_text_do_no_harm(directory):
+    path = directory / 'wsgid.conf'
+    for data in (os.urandom(5000), b'\0' * 100, b'Timeout \xff\n', b'<' * 1000, b'\\\n' * 5000):
+        path.write_bytes(data)
+        done = subprocess.run([WSGID, '-t', '-c', path], capture_output=True, timeout=PATIENCE,
+                              env=clean_environment())
+        assert done.returncode in (0, CONFIG)
+
+
+def test_included_files_are_relative_to_the_one_that_includes(directory):
+    (directory / 'more').mkdir()
+    (directory / 'more' / 'a.conf').write_text('Timeout never\n')
+    (directory / 'more' / 'b.conf').write_text('KeepAlive never\n')
+    done = config_test(directory, 'Include more/*.conf\n')
+    assert 'more/a.conf:1' in done.stderr and 'more/b.conf:1' in done.stderr
+
+
+def test_command_line_beats_environment_beats_file_beats_default(serve, directory, apps):
+    conf = directory / 'wsgid.conf'
+    conf.write_text(f'WSGIApplication probe\nChDir {apps}\nProcesses 1\nServerLimit 9\n'
+                    'LimitRequestLine 300\nLimitRequestFields 7\n')
+    server = serve('-c', conf, '--limit-request-line', '500',
+                   env={'WSGID_LIMIT_REQUEST_LINE': '400', 'WSGID_LIMIT_REQUEST_FIELDS': '5'})
+
+    def status(line: int, fields: int) -> int:
+        return get(server.address, '/hello?' + 'x' * line, [('A', 'b')] * fields).status
+    assert status(450, 0) == 200            # the command line's 500
+    assert status(520, 0) == 414
+    assert status(1, 3) == 200              # the environment's 5, with Host and Connection
+    assert status(1, 4) == 431
+
+
+def test_the_environment_is_checked_too(apps):
+    done = run_wsgid('-t', 'probe', cwd=apps, env={'WSGID_TIMEOUT': 'soon'})
+    assert done.returncode == CONFIG and 'WSGID_TIMEOUT' in done.stderr
+
+
+@pytest.mark.parametrize('words, environment, number', [
+    (('-w', '2'), {}, 2),
+    (('--processes=2',), {}, 2),
+    ((), {'WEB_CONCURRENCY': '3'}, 3),
+    (('-w', '2'), {'WEB_CONCURRENCY': '3'}, 2),
+    ((), {'WSGID_PROCESSES': '2'}, 2),
+])
+def test_the_pool_is_fixed_by_the_words_that_people_know(serve, words, environment, number):
+    server = serve('hello', *words, env=environment)
+    server.wait_for_ready(number)
+
+
+def test_threads_wait_for_their_time():
+    done = run_wsgid('-t', '--threads', '4', 'probe')
+    assert done.returncode == CONFIG and 'worker' in done.stderr
+
+
+def test_relative_paths_are_those_of_the_file(serve, directory):
+    (directory / 'site').mkdir()
+    (directory / 'site' / 'mine.py').write_text(
+        'def application(environ, start_response):\n'
+        '    start_response("200 OK", [])\n    return [b"found"]\n')
+    (directory / 'site.conf').write_text('ChDir site\nWSGIApplication mine\nProcesses 1\n')
+    server = serve('-c', directory / 'site.conf', cwd='/')
+    assert get(server.address).body == b'found'
+
+
+def test_a_definition_chooses_a_part(serve, directory, apps):
+    conf = directory / 'wsgid.conf'
+    conf.write_text(f'ChDir {apps}\n<IfDefine DEBUG>\nWSGIApplication ${{WHAT}}\n</IfDefine>\n'
+                    '<IfDefine !DEBUG>\nWSGIApplication nothing\n</IfDefine>\nProcesses 1\n')
+    server = serve('-c', conf, '-D', 'DEBUG', '-D', 'WHAT=hello')
+    assert get(server.address).body == b'Hello world\n'
+
+
+# --- the application ------------------------------------------------------------------------
+
+SOURCE = '''
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [%r]
+other = application
+def make():
+    print('made', flush=True)
+    return application
+class Site:
+    app = staticmethod(application)
+'''
+
+
+@pytest.fixture
+def site(directory):
+    place = directory / 'site'
+    (place / 'package').mkdir(parents=True)
+    (place / 'package' / '__init__.py').write_text('')
+    (place / 'package' / 'wsgi.py').write_text(SOURCE % b'package')
+    (place / 'single.py').write_text(SOURCE % b'single')
+    (place / 'app.wsgi').write_text(SOURCE % b'script')
+    return place
+
+
+@pytest.mark.parametrize('word, body', [
+    ('single', b'single'), ('single:other', b'single'), ('package.wsgi', b'package'),
+    ('package.wsgi:application', b'package'), ('single:make()', b'single'),
+    ('single:Site.app', b'single'), ('./app.wsgi', b'script'), ('./single.py', b'single'),
+])
+def test_an_application_in_each_form(serve, site, word, body):
+    server = serve(word, '-w', '1', cwd=site)
+    assert get(server.address).body == body
+    shown = word.replace('./', f'{site}/')
+    assert f'serves {shown} at' in server.log.text()
+    assert server.log.text().count('made') == ('()' in word)
+
+
+def test_a_script_by_its_absolute_path_from_elsewhere(serve, site):
+    server = serve(site / 'app.wsgi', '-w', '1', cwd='/')
+    assert get(server.address).body == b'script'
+
+
+def test_chdir_and_python_path_are_looked_into(serve, site):
+    assert get(serve('single', '-w', '1', '--chdir', site, cwd='/').address).body == b'single'
+    server = serve('single', '-w', '1', '--python-path', site, cwd='/')
+    assert get(server.address).body == b'single'
+
+
+def test_wsgi_app_in_the_environment(serve, site):
+    server = serve('-w', '1', cwd=site, env={'WSGI_APP': 'package.wsgi'})
+    assert get(server.address).body == b'package'
+
+
+@pytest.mark.parametrize('word, said', [
+    ('nothing', "there is no module 'nothing'"),
+    ('package.nothing', "there is no module 'package.nothing'"),
+    ('single:aplication', "'application'"),
+    ('single:Site', 'Site'),
+    ('./none.wsgi', 'none.wsgi does not exist'),
+    ('single:make', 'make'),
+    ('single:', 'application single:'),
+    ('not/a module', 'not/a module'),
+])
+def test_an_application_that_is_not_there(new_server, site, word, said):
+    server = new_server(word, '-w', '1', cwd=site)
+    if word in ('single:Site', 'single:make'):
+        # A class and a function can be called: only a request shows that they are none.
+        server.start()
+        assert get(server.address).status == 500
+        return
+    assert server.fails() == APPLICATION
+    assert said in server.log.text(), server.log.text()
+    assert 'Traceback' not in server.log.text()
+    assert len(server.log.text().splitlines()) <= 3
+
+
+@pytest.mark.parametrize('source, said', [
+    ('raise RuntimeError("deliberate")', 'RuntimeError: deliberate'),
+    ('import nothing_like_it', "No module named 'nothing_like_it'"),
+    ('def broken(:', 'SyntaxError'),
+    ('import sys; sys.exit(7)', r'sys\.exit'),
+    ('application = 3', 'application'),
+])
+def test_an_application_that_cannot_be_imported(new_server, directory, source, said):
+    (directory / 'broken.py').write_text(source + '\n')
+    server = new_server('broken', '-w', '2', cwd=directory)
+    assert server.fails() == APPLICATION
+    text = server.log.text()
+    assert re.search(said, text)
+    # Once, however many children there were to be.
+    assert text.count('Traceback (most recent call last)') <= 1
+    errors = re.findall(r'^.*:error\].*application broken.*$', text, re.M)
+    assert len(errors) == 1, text
+
+
+def test_an_import_that_never_ends_is_given_up(new_server, directory):
+    (directory / 'slow.py').write_text('import time\ntime.sleep(100)\n')
+    server = new_server('slow', '--startup-timeout', '1s', cwd=directory)
+    assert server.fails() == APPLICATION
+    assert 'StartupTimeout' in server.log.text()
+
+
+def test_a_person_may_lose_patience_while_it_is_imported(new_server, directory):
+    (directory / 'slow.py').write_text('import time\nprint("importing", flush=True)\n'
+                                       'time.sleep(100)\n')
+    server = new_server('slow', cwd=directory).spawn()
+    server.log.wait_for('importing')
+    server.kill(signal.SIGINT)
+    server.ended(5)
+
+
+def test_a_virtual_environment_is_named_by_its_directory(serve, directory, apps):
+    venv = directory / 'venv'
+    done = subprocess.run([PYTHON, '-m', 'venv', '--without-pip', venv],
+                          capture_output=True)
+    if done.returncode != 0:
+        pytest.skip('python3-venv is not installed')
+    place, = venv.glob('lib/python3*/site-packages')
+    (place / 'only_here.py').write_text(SOURCE % b'venv')
+    server = serve('only_here', '-w', '1', '--python-home', venv)
+    assert get(server.address).body == b'venv'
+    server = serve('probe', '-w', '1', '--python-home', venv, env={'PATH': '/nowhere'})
+    assert get(server.address, '/hello').status == 200
+
+
+def test_a_python_home_without_python_is_an_error(new_server, directory):
+    server = new_server('probe', '--python-home', directory)
+    assert server.fails() in (APPLICATION, CONFIG)
+    assert f'WSGIPythonHome {directory}' in server.log.text()
+
+
+# --- the daemon -----------------------------------------------------------------------------
+
+@pytest.fixture
+def daemon(directory, apps):
+    """daemon(OPTION...) runs wsgid --daemon to its end; what it left is stopped."""
+    run = directory / 'run'
+    log = directory / 'error.log'
+
+    def start(*words):
+        done = subprocess.run(
+            [WSGID, '--daemon', '--run-directory', run, '--error-log', log, '-b', '127.0.0.1:0',
+             *words], cwd=apps, env=clean_environment(), text=True, capture_output=True,
+            stdin=subprocess.DEVNULL, timeout=PATIENCE)
+        done.log, done.run = log, run
+        return done
+    yield start
+    for path in run.glob('*.pid'):
+        os.kill(int(path.read_text()), signal.SIGKILL)
+
+
+def test_a_daemon_serves_when_its_command_returns(daemon):
+    done = daemon('probe', '-w', '2')
+    assert (done.returncode, done.stderr) == (0, '')
+    port = int(re.search(r'at http://127\.0\.0\.1:(\d+)', done.log.read_text())[1])
+    assert get(('127.0.0.1', port), '/hello').status == 200
+    path, = done.run.glob('*.pid')
+    pid = int(path.read_text())
+    assert int(stat_fields(pid)[3]) == pid          # a session of its own
+    for fd in (0, 1, 2):
+        assert os.readlink(f'/proc/{pid}/fd/{fd}') == '/dev/null'
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not is_alive(pid), 'its end')
+    assert not list(done.run.iterdir())
+    assert 'stopped' in done.log.read_text()
+
+
+@pytest.mark.parametrize('words, status, said', [
+    (('nothing',), APPLICATION, "there is no module 'nothing'"),
+    (('probe', '--timeout', 'soon'), CONFIG, 'Timeout'),
+    (('probe', '--startup-timeout', '1ms'), APPLICATION, 'StartupTimeout'),
+])
+def test_a_daemon_that_cannot_serve_says_why(daemon, words, status, said):
+    done = daemon(*words)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert not done.run.exists() or not list(done.run.iterdir())
+
+
+# --- two of them ----------------------------------------------------------------------------
+
+def test_a_second_instance_in_the_same_run_directory_is_refused(new_server, serve):
+    port = free_port()
+    first = serve('probe', '-w', '1', bind=f'127.0.0.1:{port}')
+    second = new_server('probe', '-w', '1', bind=f'127.0.0.2:{port}')
+    second.run_directory = first.run_directory
+    second.spawn()
+    assert second.process.wait(PATIENCE) != 0
+    text = second.log.text()
+    assert str(first.pid) in text and f'{port}.pid' in text
+    assert get(first.address, '/hello').status == 200
+    first.stop()
+
+
+def test_the_run_directory_holds_what_it_says_and_nobody_else_may_write(serve):
+    server = serve('probe', '-w', '1')
+    name = str(server.port)
+    names = {path.name: path.stat() for path in server.run_directory.iterdir()}
+    assert {f'{name}.pid', f'{name}.ctl', f'{name}.scoreboard', f'{name}.scoreboard.0'} \
+        <= names.keys()
+    assert int((server.run_directory / f'{name}.pid').read_text()) == server.pid
+    for file, stat in names.items():
+        assert stat.st_uid == os.geteuid()
+        assert stat.st_mode & 0o022 == 0, file
+        if 'scoreboard' in file:
+            assert stat.st_mode & 0o777 == 0o640
+    if IS_ROOT:
+        child, = server.wait_for_ready(1)
+        assert status_of(child)['Uid'].split()[0] != '0'
+
+
+def test_no_run_directory_is_a_notice_and_no_obstacle(new_server, directory):
+    if IS_ROOT:
+        pytest.skip('root has /run/wsgid')
+    server = new_server('probe', '-w', '1')
+    server.command = lambda: [str(WSGID), '-b', '127.0.0.1:0', 'probe']
+    server.start()
+    assert 'RunDirectory' in server.log.text()
+
+
+def test_a_run_directory_that_cannot_be_made_is_an_error(new_server):
+    server = new_server('probe')
+    server.run_directory = pathlib.Path('/proc/nowhere/run')
+    assert server.fails() != 0
+    assert 'RunDirectory /proc/nowhere/run' in server.log.text()

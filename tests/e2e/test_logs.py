@@ -1,0 +1,147 @@
+"""The access log, by Apache's formats, and the files of both logs."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from client import Connection, get
+from server import IS_ROOT, wait_until
+
+COMBINED = re.compile(
+    r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
+    r'"GET /big\?n=5 HTTP/1\.1" 200 (\d+|-) "http://from/" "agent \\"x\\""$')
+
+
+def lines_of(path, number: int) -> list:
+    wait_until(lambda: path.exists() and path.read_text().count('\n') >= number,
+               f'{number} lines in {path}')
+    return path.read_text().splitlines()
+
+
+def test_the_combined_format_of_a_real_request(serve, directory):
+    path = directory / 'access.log'
+    server = serve('probe', '-w', '1', '--access-log', path)
+    get(server.address, '/big?n=5', [('Referer', 'http://from/'), ('User-Agent', 'agent "x"')])
+    line, = lines_of(path, 1)
+    found = COMBINED.match(line)
+    assert found and found[1] == '5', line
+    assert path.stat().st_mode & 0o777 == 0o640
+    if IS_ROOT:
+        assert path.stat().st_uid == 0
+
+
+def test_formats_of_a_configuration(serve, directory, apps):
+    conf = directory / 'wsgid.conf'
+    conf.write_text(f'''
+WSGIApplication probe
+ChDir {apps}
+Processes 1
+LogFormat "%a %m %U %q %>s %B %{{X-In}}i %{{Content-Type}}o %H %p %P %D" all
+CustomLog {directory}/all.log all
+CustomLog {directory}/common.log common
+CustomLog {directory}/own.log "%s %r"
+''')
+    server = serve('-c', conf)
+    with Connection(server.address) as c:
+        c.get('/hello?a=b', [('X-In', 'in\there')])
+        c.request('HEAD', '/hello')
+        c.get('/fail')
+        c.send('BAD\r\n\r\n')
+        c.response()
+    child, = server.wait_for_ready(1)
+    first, head, fail, bad = lines_of(directory / 'all.log', 4)
+    words = (r'127\.0\.0\.1 GET /hello \?a=b 200 6 in\\there text/plain HTTP/1\.1 '
+             rf'{server.port} {child} \d+')
+    assert re.fullmatch(words, first), first
+    assert ' HEAD /hello  200 0 ' in head and ' 500 ' in fail and ' 400 ' in bad
+    assert lines_of(directory / 'own.log', 4)[0] == '200 GET /hello?a=b HTTP/1.1'
+    common = lines_of(directory / 'common.log', 4)
+    assert re.search(r'"GET /hello\?a=b HTTP/1\.1" 200 6$', common[0])
+    assert re.search(r' 400 \d+$', common[3])
+
+
+def test_standard_output_is_an_access_log(serve):
+    server = serve('probe', '-w', '1', '--access-log', '-')
+    get(server.address, '/hello')
+    server.output.wait_for(r'"GET /hello HTTP/1\.1" 200')
+
+
+def test_no_client_can_forge_a_line(serve, directory):
+    path = directory / 'access.log'
+    server = serve('probe', '-w', '1', '--access-log', path)
+    with Connection(server.address) as c:
+        c.get('/hello', [('User-Agent', 'a"\\ \xff')])
+        c.get('/%0a%0dfake')
+    lines = lines_of(path, 2)
+    assert len(lines) == 2
+    assert lines[0].endswith(r'"a\"\\ \xff"'), lines[0]
+
+
+def test_lines_of_all_children_are_whole(serve, directory):
+    path = directory / 'access.log'
+    server = serve('probe', '-w', '3', '--access-log', path)
+    connections = [Connection(server.address) for _ in range(30)]
+    for i in range(20):
+        for c in connections:
+            c.send(f'GET /hello?{"x" * 200}{i} HTTP/1.1\r\nHost: t\r\n\r\n')
+        for c in connections:
+            assert c.response().status == 200
+    lines = lines_of(path, 600)
+    assert len(lines) == 600
+    assert all(re.search(r'"GET /hello\?x{200}\d+ HTTP/1\.1" 200 6 ', line) for line in lines)
+
+
+def test_a_reload_opens_the_logs_again(serve, directory):
+    access, error = directory / 'access.log', directory / 'error.log'
+    server = serve('probe', '-w', '1', '--access-log', access)
+    get(server.address, '/hello')
+    lines_of(access, 1)
+    access.rename(directory / 'access.log.1')
+    assert 'reload done' in server.reload()
+    get(server.address, '/hello')
+    assert len(lines_of(access, 1)) == 1
+    assert len(lines_of(directory / 'access.log.1', 1)) == 1
+    assert not error.exists()
+
+
+def test_an_error_log_in_a_file_has_everything(new_server, directory):
+    path = directory / 'error.log'
+    server = new_server('probe', '-w', '1', '--error-log', path).spawn()
+    wait_until(lambda: path.exists() and 'serves probe' in path.read_text(), 'the start line')
+    port = int(re.search(r'at http://127\.0\.0\.1:(\d+)', path.read_text())[1])
+    get(('127.0.0.1', port), '/fail')
+    wait_until(lambda: 'ValueError' in path.read_text(), 'the traceback')
+    os.kill(server.pid, signal.SIGTERM)
+    assert server.ended() == 0
+    assert path.read_text().splitlines()[-1].endswith('stopped')
+
+
+@pytest.mark.parametrize('option', ['--error-log', '--access-log'])
+def test_a_log_that_cannot_be_opened_is_named(new_server, option):
+    server = new_server('probe', option, '/nowhere/file.log')
+    assert server.fails() in (1, 78)
+    assert '/nowhere/file.log' in server.log.text()
+    assert 'No such file or directory' in server.log.text()
+
+
+def test_a_level_chooses_what_is_said(serve):
+    quiet = serve('probe', '-w', '1')
+    loud = serve('probe', '-w', '1', '--log-level', 'debug')
+    for server in (quiet, loud):
+        with Connection(server.address) as c:
+            c.send('BAD\r\n\r\n')
+            assert c.response().status == 400
+        server.stop()
+    assert 'refused with 400' in loud.log.text()
+    assert 'refused with 400' not in quiet.log.text()
+
+
+def test_a_healthy_request_leaves_no_word_in_the_error_log(serve):
+    server = serve('probe', '-w', '1', '--log-level', 'info')
+    get(server.address, '/hello')
+    since = len(server.log.text())
+    for _ in range(20):
+        get(server.address, '/hello')
+    assert server.log.text()[since:] == ''
