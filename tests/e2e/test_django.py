@@ -76,7 +76,8 @@ def test_an_administrator_logs_in_adds_a_user_and_logs_out(site):
         done = session.post(f'{site.url}/admin/auth/group/add/', data={
             'name': name, 'csrfmiddlewaretoken': token(add.text)}, headers={'Referer': add.url})
         assert done.status_code == 200 and name in done.text
-        session.get(f'{site.url}/admin/logout/')
+        session.post(f'{site.url}/admin/logout/',
+                     headers={'X-CSRFToken': session.cookies['csrftoken']})
         assert 'login' in session.get(f'{site.url}/admin/').url
 
 
