@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/pidfile.h"
+#include "base/rundir.h"
 #include "master/state.h"
 
 /* Make the directory where it is missing; its parents must exist. */
@@ -34,28 +35,24 @@ prepare(const char *path, struct err *err)
 	return 0;
 }
 
-/* The first of the places that nobody asked for and that will do. */
+/* The first of the places that nobody asked for and that will do.  Root has
+ * one of its own, and so has everybody else. */
 static char *
 search(void)
 {
-	const char *runtime = getenv("RUNTIME_DIRECTORY"); /* systemd's */
-	const char *user = getenv("XDG_RUNTIME_DIR");
-	char *path = NULL;
+	enum rundir_place not_ours =
+		geteuid() == 0 ? RUNDIR_USER : RUNDIR_SYSTEM;
 
-	if (runtime != NULL && runtime[0] == '/') {
-		path = strndup(runtime, strcspn(runtime, ":"));
+	for (int place = 0; place < RUNDIR_PLACES; place++) {
+		char *path;
+
+		if (place == (int)not_ours)
+			continue;
+		path = rundir_place((enum rundir_place)place);
 		if (path != NULL && prepare(path, NULL) == 0)
 			return path;
 		free(path);
 	}
-	if (geteuid() == 0)
-		path = strdup("/run/wsgid");
-	else if (user == NULL || user[0] != '/' ||
-		 asprintf(&path, "%s/wsgid", user) < 0)
-		path = NULL;
-	if (path != NULL && prepare(path, NULL) == 0)
-		return path;
-	free(path);
 	return NULL;
 }
 
