@@ -156,6 +156,10 @@ take_order(struct engine *e, struct channel_message *m)
 		access_log_replace(e->set.access_log, m->fds, m->n_fds);
 		m->n_fds = 0;
 		break;
+	case CHANNEL_LOG_LEVEL:
+		if (log_level_of(m->text) >= 0)
+			log_set_level((enum log_level)log_level_of(m->text));
+		break;
 	default:
 		log_warnx("child", "the master sent order %u, unknown here",
 			m->kind);

@@ -96,6 +96,58 @@ child_stop(struct master *m, struct child *c, int64_t patience_ms)
 	child_happened(m, c, LIFECYCLE_TOLD_TO_STOP);
 }
 
+struct channel_order {
+	enum channel_kind kind;
+	const char *text;
+	const int *fds;
+	size_t n_fds;
+};
+
+/* Only of one generation: another one's logs may be others.  What a full
+ * channel does not take, the child's replacement will have. */
+static void
+tell_generation(struct master *m, const struct generation *g,
+	const struct channel_order *order)
+{
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct child *c = &m->children[i];
+
+		if (c->life == LIFECYCLE_VACANT || c->channel.fd < 0 ||
+			c->generation != g->number)
+			continue;
+		if (channel_send(c->channel.fd, order->kind, 0, order->text,
+			    order->fds, order->n_fds) < 0)
+			log_warnx("master",
+				"child pid %d (slot %u) cannot be told of its "
+				"logs; it goes on as before",
+				(int)c->pid, c->slot);
+	}
+}
+
+void
+child_tell_logs(struct master *m, const struct generation *g)
+{
+	if (g->n_logs > 0)
+		tell_generation(m, g,
+			&(struct channel_order){
+				.kind = CHANNEL_LOGS,
+				.fds = g->logs,
+				.n_fds = g->n_logs,
+			});
+}
+
+void
+child_tell_log_level(struct master *m, const struct generation *g)
+{
+	enum log_level level = (enum log_level)g->config->log_level;
+
+	tell_generation(m, g,
+		&(struct channel_order){
+			.kind = CHANNEL_LOG_LEVEL,
+			.text = log_level_name(level),
+		});
+}
+
 void
 child_due(struct master *m, struct child *c)
 {
@@ -161,6 +213,8 @@ became_ready(struct master *m, struct child *c, const char *text)
 	}
 	if (m->phase == PHASE_STARTING)
 		master_proven(m);
+	if (c->generation == m->now->number)
+		control_restarted(m, NULL);
 	if (c->replacement)
 		pool_replaced(m, c);
 }

@@ -22,14 +22,22 @@
 
 enum {
 	CLIENTS = 16,
-	ASK_S = 10, /* to send the line, or to read the answer */
+	ASK_S = 10,        /* to send the line, or to read the answer */
+	TOLD = 256 * 1024, /* bytes of progress for one that does not read */
+};
+
+enum wait {
+	WAITS_FOR_NOTHING,
+	WAITS_FOR_RELOAD,
+	WAITS_FOR_RESTART,
 };
 
 struct client {
 	struct source source;
 	struct client *next;
-	int64_t deadline_ns; /* NEVER while it waits for a reload */
-	bool waits_for_reload;
+	int64_t deadline_ns; /* NEVER while it waits for something */
+	enum wait waits;
+	unsigned after; /* restart: for a generation younger than this */
 	bool answered;
 	bool half_closed; /* it has said all; the answer is still wanted */
 	struct buf in;
@@ -38,7 +46,9 @@ struct client {
 
 struct verb {
 	const char *name;
-	void (*answer)(struct master *m, struct client *c);
+	size_t arguments; /* at most */
+	void (*answer)(struct master *m, struct client *c,
+		const struct control_line *request);
 };
 
 static void
@@ -98,9 +108,11 @@ say_error(struct client *c, const char *sentence)
 }
 
 static void
-answer_version(struct master *m, struct client *c)
+answer_version(
+	struct master *m, struct client *c, const struct control_line *request)
 {
 	(void)m;
+	(void)request;
 	LINE(c, "+", "version", "wsgid/" WSGID_VERSION);
 	LINE(c, "+", "python", PYTHON_VERSION);
 	say_ok(c);
@@ -125,7 +137,8 @@ list_children(struct master *m, struct client *c)
 }
 
 static void
-answer_status(struct master *m, struct client *c)
+answer_status(
+	struct master *m, struct client *c, const struct control_line *request)
 {
 	static const char *const phases[] = {
 		[PHASE_STARTING] = "starting",
@@ -136,6 +149,7 @@ answer_status(struct master *m, struct client *c)
 	struct buf listeners = {0};
 	struct census census;
 
+	(void)request;
 	census_take(m, &census);
 	census_look(m, &census);
 	say_listeners(m->now, &listeners);
@@ -160,41 +174,177 @@ answer_status(struct master *m, struct client *c)
 
 /* Answered when the reload has ended. */
 static void
-answer_reload(struct master *m, struct client *c)
+answer_reload(
+	struct master *m, struct client *c, const struct control_line *request)
 {
+	(void)request;
 	if (m->phase == PHASE_STOPPING) {
 		say_error(c, "the server is being stopped");
 		return;
 	}
-	c->waits_for_reload = true;
+	c->waits = WAITS_FOR_RELOAD;
 	c->deadline_ns = NEVER;
 	LINE(c, "+", "reloading");
 	restart_begin(m, false, "asked by the control socket");
 }
 
+/* Apache's ungraceful one.  Answered when a child of the new generation
+ * serves, or its first one has failed. */
 static void
-answer_stop(struct master *m, struct client *c)
+answer_restart(
+	struct master *m, struct client *c, const struct control_line *request)
 {
-	say_ok(c);
-	stop_begin(m, false, "asked by the control socket");
+	(void)request;
+	if (m->phase == PHASE_STOPPING) {
+		say_error(c, "the server is being stopped");
+		return;
+	}
+	c->waits = WAITS_FOR_RESTART;
+	c->after = m->last_generation;
+	c->deadline_ns = NEVER;
+	LINE(c, "+", "restarting");
+	restart_begin(m, true, "asked by the control socket");
+}
+
+/* What is being finished, and how many milliseconds it has; 0: as long as it
+ * takes. */
+static void
+say_finishing(struct master *m, struct client *c, int64_t timeout_ms)
+{
+	struct census census;
+
+	census_take(m, &census);
+	census_look(m, &census);
+	line_number(
+		c, "finishing", census.ready - census.idle + census.draining);
+	line_number(c, "within-ms", timeout_ms);
 }
 
 static void
-answer_graceful_stop(struct master *m, struct client *c)
+stop_gracefully(struct master *m, struct client *c)
 {
+	say_finishing(m, c, m->now->config->graceful_shutdown_timeout);
 	say_ok(c);
 	/* A second one, unlike a second signal, changes nothing. */
 	if (m->phase != PHASE_STOPPING)
 		stop_begin(m, true, "asked by the control socket");
 }
 
+/* As SIGTERM, or at once. */
+static void
+answer_stop(
+	struct master *m, struct client *c, const struct control_line *request)
+{
+	bool apache = m->now->config->signal_style == CONFIG_SIGNALS_APACHE;
+	bool now = request->n > 1;
+
+	if (now && !str_equal(request->words[1], STR("now"))) {
+		say_error(c, "stop has no argument but \"now\"");
+		return;
+	}
+	if (!now && !apache) {
+		stop_gracefully(m, c);
+		return;
+	}
+	LINE(c, "+", "now");
+	say_ok(c);
+	stop_begin(m, false, "asked by the control socket");
+}
+
+static void
+answer_graceful_stop(
+	struct master *m, struct client *c, const struct control_line *request)
+{
+	(void)request;
+	stop_gracefully(m, c);
+}
+
+static void
+answer_reopen_logs(
+	struct master *m, struct client *c, const struct control_line *request)
+{
+	struct err err = {0};
+
+	(void)request;
+	if (logs_reopen(m, &err) < 0) {
+		log_errorx("master", "logs cannot be reopened: %s", err.text);
+		say_error(c, err.text);
+		return;
+	}
+	log_notice("master", "logs reopened, asked by the control socket");
+	line_number(c, "access-logs", (long long)m->now->n_logs);
+	LINE(c, "+", "error-log",
+		m->now->error_log >= 0 ? m->now->config->error_log : "-");
+	say_ok(c);
+}
+
+static void
+set_log_level(struct master *m, struct client *c, const char *name)
+{
+	int level = log_level_of(name);
+	struct err err = {0};
+
+	if (level < 0) {
+		say_error(c, "a log level is one of error, warn, notice, info "
+			     "and debug");
+		return;
+	}
+	if (generation_set_log_level(m->now, (enum log_level)level, &err) < 0) {
+		say_error(c, err.text);
+		return;
+	}
+	log_notice("master",
+		"LogLevel %s until the next reload, asked by the "
+		"control socket",
+		name);
+	log_set_level((enum log_level)level);
+	child_tell_log_level(m, m->now);
+}
+
+static void
+answer_log_level(
+	struct master *m, struct client *c, const struct control_line *request)
+{
+	AUTO_FREE char *name = NULL;
+	int level;
+
+	if (request->n > 1) {
+		name = strndup(request->words[1].p, request->words[1].len);
+		set_log_level(m, c, name != NULL ? name : "");
+	}
+	if (c->answered)
+		return;
+	level = m->now->config->log_level;
+	LINE(c, "+", "log-level", log_level_name((enum log_level)level));
+	say_ok(c);
+}
+
 static const struct verb verbs[] = {
-	{"status", answer_status},
-	{"reload", answer_reload},
-	{"stop", answer_stop},
-	{"graceful-stop", answer_graceful_stop},
-	{"version", answer_version},
+	{"status", 0, answer_status},
+	{"reload", 0, answer_reload},
+	{"restart", 0, answer_restart},
+	{"stop", 1, answer_stop},
+	{"graceful-stop", 0, answer_graceful_stop},
+	{"reopen-logs", 0, answer_reopen_logs},
+	{"log-level", 1, answer_log_level},
+	{"version", 0, answer_version},
 };
+
+static void
+say_unknown(struct client *c)
+{
+	struct buf text = {0};
+
+	buf_add_text(&text, "unknown verb; there are");
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		buf_printf(&text, "%s %s",
+			i == 0                     ? ""
+			: i + 1 < ARRAY_LEN(verbs) ? ","
+						   : " and",
+			verbs[i].name);
+	say_error(c, buf_text(&text));
+	buf_fini(&text);
+}
 
 static void
 answer(struct master *m, struct client *c, struct str text)
@@ -209,14 +359,15 @@ answer(struct master *m, struct client *c, struct str text)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (!str_equal(request.words[0], str_of(verbs[i].name)))
 			continue;
-		if (request.n > 1)
+		if (request.n - 1 <= verbs[i].arguments)
+			verbs[i].answer(m, c, &request);
+		else if (verbs[i].arguments == 0)
 			say_error(c, "this verb takes no arguments");
 		else
-			verbs[i].answer(m, c);
+			say_error(c, "this verb takes one argument");
 		return;
 	}
-	say_error(c, "unknown verb; there are status, reload, stop, "
-		     "graceful-stop and version");
+	say_unknown(c);
 }
 
 /* --- the conversation -------------------------------------------------------- */
@@ -288,7 +439,7 @@ listen_to(struct master *m, struct client *c)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	c->half_closed = n == 0;
-	if (c->answered || c->waits_for_reload)
+	if (c->answered || c->waits != WAITS_FOR_NOTHING)
 		return true;
 	c->in.len += (size_t)n;
 	if (n > 0)
@@ -350,23 +501,52 @@ listener_ready(struct master *m, struct source *s)
 }
 
 void
-control_reloaded(struct master *m, const char *reason)
+control_tell(struct master *m, const char *const *words)
 {
-	struct client *c, *next;
+	const char *all[CONTROL_WORDS + 1] = {"+"};
 
-	for (c = m->control.clients; c != NULL; c = next) {
-		next = c->next;
-		if (!c->waits_for_reload || m->reload_wanted)
+	for (size_t i = 1; i < CONTROL_WORDS && words[i - 1] != NULL; i++)
+		all[i] = words[i - 1];
+	for (struct client *c = m->control.clients; c != NULL; c = c->next) {
+		if (c->waits == WAITS_FOR_NOTHING || c->out.len > TOLD)
 			continue;
-		c->waits_for_reload = false;
-		c->deadline_ns = m->now_ns + ASK_S * SECOND_NS;
-		if (reason == NULL)
-			say_ok(c);
-		else
-			say_error(c, reason);
-		/* Not flushed here: its own handler may have called us. */
+		line(c, all);
 		watch_for(m, c, true);
 	}
+}
+
+/* Not flushed here: its own handler may have called us. */
+static void
+end_wait(struct master *m, struct client *c, const char *reason)
+{
+	c->waits = WAITS_FOR_NOTHING;
+	c->deadline_ns = m->now_ns + ASK_S * SECOND_NS;
+	if (reason == NULL)
+		say_ok(c);
+	else
+		say_error(c, reason);
+	watch_for(m, c, true);
+}
+
+void
+control_reloaded(struct master *m, const char *reason)
+{
+	for (struct client *c = m->control.clients; c != NULL; c = c->next) {
+		/* The one that it waits for is still to come. */
+		if (c->waits == WAITS_FOR_NOTHING || m->reload_wanted)
+			continue;
+		/* A restart has only begun when the old ones are gone. */
+		if (c->waits == WAITS_FOR_RELOAD || reason != NULL)
+			end_wait(m, c, reason);
+	}
+}
+
+void
+control_restarted(struct master *m, const char *reason)
+{
+	for (struct client *c = m->control.clients; c != NULL; c = c->next)
+		if (c->waits == WAITS_FOR_RESTART && m->now->number > c->after)
+			end_wait(m, c, reason);
 }
 
 void
@@ -444,8 +624,15 @@ control_open(struct master *m, struct err *err)
 void
 control_close(struct master *m)
 {
-	while (m->control.clients != NULL)
-		destroy(m, m->control.clients);
+	while (m->control.clients != NULL) {
+		struct client *c = m->control.clients;
+
+		/* An answer may have been given in this last turn. */
+		if (c->out.len > 0)
+			(void)send(c->source.fd, c->out.data, c->out.len,
+				MSG_NOSIGNAL | MSG_DONTWAIT);
+		destroy(m, c);
+	}
 	if (m->control.path == NULL)
 		return;
 	master_forget(m, &m->control.listener);

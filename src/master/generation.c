@@ -180,25 +180,26 @@ make_set(struct generation *g, struct err *err)
 static int
 write_config(struct generation *g, struct err *err)
 {
+	AUTO_CLOSE int fd =
+		memfd_create("wsgid-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct buf text = {0};
-	int rc = config_dump(g->config, &text);
+	int rc = fd < 0 ? -errno : config_dump(g->config, &text);
 
 	if (rc == 0 && buf_failed(&text))
 		rc = -ENOMEM;
-	if (rc == 0) {
-		g->config_fd = memfd_create(
-			"wsgid-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-		if (g->config_fd < 0)
-			rc = -errno;
-	}
 	if (rc == 0)
-		rc = fd_write_all(g->config_fd, text.data, text.len);
-	if (rc == 0 && fcntl(g->config_fd, F_ADD_SEALS,
+		rc = fd_write_all(fd, text.data, text.len);
+	if (rc == 0 && fcntl(fd, F_ADD_SEALS,
 			       F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK |
 				       F_SEAL_SEAL) < 0)
 		rc = -errno;
 	buf_fini(&text);
-	return rc < 0 ? err_set(err, -rc, "configuration for the children") : 0;
+	if (rc < 0)
+		return err_set(err, -rc, "configuration for the children");
+	fd_close(&g->config_fd);
+	g->config_fd = fd;
+	fd = -1;
+	return 0;
 }
 
 static int
@@ -254,6 +255,49 @@ generation_create(struct generation **ret, struct master *m, struct config *c,
 	return 0;
 }
 
+static void
+close_logs(struct generation *g)
+{
+	fd_close(&g->error_log);
+	for (size_t i = 0; i < g->n_logs; i++)
+		fd_close(&g->logs[i]);
+	free(g->logs);
+	g->logs = NULL;
+	g->n_logs = 0;
+}
+
+/* All of them or none: a log that cannot be opened goes on in the old file,
+ * and so do those that could be. */
+int
+generation_reopen_logs(struct generation *g, struct err *err)
+{
+	struct generation opened = {.config = g->config, .error_log = -1};
+	int rc = open_logs(&opened, err);
+
+	if (rc < 0) {
+		close_logs(&opened);
+		return rc;
+	}
+	close_logs(g);
+	g->error_log = opened.error_log;
+	g->logs = opened.logs;
+	g->n_logs = opened.n_logs;
+	return 0;
+}
+
+int
+generation_set_log_level(
+	struct generation *g, enum log_level level, struct err *err)
+{
+	int before = g->config->log_level, rc;
+
+	g->config->log_level = level;
+	rc = write_config(g, err);
+	if (rc < 0)
+		g->config->log_level = before;
+	return rc;
+}
+
 void
 generation_succeed(struct generation *g, struct generation *before)
 {
@@ -286,10 +330,7 @@ generation_destroy(struct generation *g)
 	free(g->listeners);
 	free(g->asked);
 	fd_close(&g->config_fd);
-	fd_close(&g->error_log);
-	for (size_t i = 0; i < g->n_logs; i++)
-		fd_close(&g->logs[i]);
-	free(g->logs);
+	close_logs(g);
 	config_destroy(g->config);
 	free(g);
 }

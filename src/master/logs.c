@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,6 +59,24 @@ logs_use(const struct generation *g)
 	log_set_level((enum log_level)g->config->log_level);
 }
 
+int
+logs_reopen(struct master *m, struct err *err)
+{
+	int rc = generation_reopen_logs(m->now, err);
+
+	if (rc < 0)
+		return rc;
+	logs_use(m->now);
+	child_tell_logs(m, m->now);
+	if (m->next == NULL)
+		return 0;
+	rc = generation_reopen_logs(m->next, err);
+	if (rc < 0)
+		return rc;
+	child_tell_logs(m, m->next);
+	return 0;
+}
+
 void
 logs_say_messages(const struct config *c)
 {
@@ -83,8 +102,28 @@ logs_say_lines(struct buf *lines)
 
 /* --- lines ------------------------------------------------------------------ */
 
+/* Whoever asked for a reload wants to see why it fails: the words of a child
+ * that imports the application. */
 static void
-say_piece(struct relay *r, struct str piece, bool ends)
+tell(struct master *m, const struct relay *r, struct str text)
+{
+	char line[CHANNEL_TEXT + 1];
+
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct child *c = &m->children[i];
+
+		if (c->life == LIFECYCLE_VACANT || c->pid != r->pid)
+			continue;
+		if (c->ready_ns != 0)
+			return;
+		snprintf(line, sizeof(line), "%.*s", (int)text.len, text.p);
+		CONTROL_TELL(m, "log", line);
+		return;
+	}
+}
+
+static void
+say_piece(struct master *m, struct relay *r, struct str piece, bool ends)
 {
 	struct str token, text = piece;
 
@@ -97,6 +136,7 @@ say_piece(struct relay *r, struct str piece, bool ends)
 	}
 	if (text.len > 0 || !r->within_line)
 		log_relayed(r->pid, r->level, str_of(r->token), text);
+	tell(m, r, text);
 	r->within_line = !ends;
 }
 
@@ -109,7 +149,7 @@ without_cr(struct str line)
 }
 
 static void
-say_lines(struct relay *r)
+say_lines(struct master *m, struct relay *r)
 {
 	size_t done = 0;
 
@@ -121,11 +161,11 @@ say_lines(struct relay *r)
 		size_t len = end != NULL ? (size_t)(end - rest.p) : rest.len;
 
 		if (len > PIECE) {
-			say_piece(r, (struct str){rest.p, PIECE}, false);
+			say_piece(m, r, (struct str){rest.p, PIECE}, false);
 			done += PIECE;
 		} else if (end != NULL) {
-			say_piece(
-				r, without_cr((struct str){rest.p, len}), true);
+			say_piece(m, r, without_cr((struct str){rest.p, len}),
+				true);
 			done += len + 1;
 		} else {
 			break;
@@ -145,8 +185,8 @@ destroy(struct master *m, struct relay *r)
 		link = &(*link)->next;
 	*link = r->next;
 	if (r->partial.len > 0)
-		say_piece(
-			r, (struct str){r->partial.data, r->partial.len}, true);
+		say_piece(m, r, (struct str){r->partial.data, r->partial.len},
+			true);
 	if (r->source.fd >= 0)
 		master_forget(m, &r->source);
 	buf_fini(&r->partial);
@@ -155,7 +195,7 @@ destroy(struct master *m, struct relay *r)
 
 /* What read(2) gives at once: more than 0, 0 at the end, or negative. */
 static int
-read_some(struct relay *r)
+read_some(struct master *m, struct relay *r)
 {
 	char *to = buf_reserve(&r->partial, READ);
 	ssize_t n;
@@ -166,7 +206,7 @@ read_some(struct relay *r)
 	if (n < 0)
 		return -errno;
 	r->partial.len += (size_t)n;
-	say_lines(r);
+	say_lines(m, r);
 	return (int)n;
 }
 
@@ -174,7 +214,7 @@ static void
 readable(struct master *m, struct source *s)
 {
 	struct relay *r = CONTAINER_OF(s, struct relay, source);
-	int n = read_some(r);
+	int n = read_some(m, r);
 
 	if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR && n != -ENOMEM))
 		destroy(m, r);
@@ -217,7 +257,7 @@ relay_drain(struct master *m, pid_t pid)
 	if (r == NULL)
 		return;
 	while (n > 0 && sum < DRAIN) {
-		n = read_some(r);
+		n = read_some(m, r);
 		sum += n;
 	}
 	if (n == 0)

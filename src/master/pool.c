@@ -103,14 +103,30 @@ find_outgoing(const struct master *m)
 	return tired;
 }
 
+static void
+tell_progress(struct master *m, const struct child *by, const struct child *c)
+{
+	char new_pid[16], old_pid[16], left[16];
+	struct census census;
+
+	census_take(m, &census);
+	snprintf(new_pid, sizeof(new_pid), "%d", (int)by->pid);
+	snprintf(old_pid, sizeof(old_pid), "%d", (int)c->pid);
+	snprintf(left, sizeof(left), "%d", census.outgoing);
+	CONTROL_TELL(m, "replaced", old_pid, new_pid, left);
+}
+
 void
 pool_replaced(struct master *m, struct child *by)
 {
 	struct child *c = find_outgoing(m);
 
 	by->replacement = false;
-	if (c != NULL)
-		child_retire(m, c, m->now->config->worker_drain_timeout);
+	if (c == NULL)
+		return;
+	child_retire(m, c, m->now->config->worker_drain_timeout);
+	if (m->reloading)
+		tell_progress(m, by, c);
 }
 
 /* A reload goes one by one; the tired ones may be some more at once where

@@ -127,6 +127,8 @@ died_untold(struct master *m, const struct child *c, int status)
 		return;
 	}
 	pool_failed(m, c);
+	if (c->ready_ns == 0)
+		control_restarted(m, reason);
 	if (!c->replacement)
 		pool_owe(m, 1);
 }

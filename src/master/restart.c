@@ -90,14 +90,25 @@ sum_up(const struct config *c, struct err *err)
 		err_setx(err, EINVAL, "%zu mistakes, the first: %s", n, first);
 }
 
+static void
+tell_messages(struct master *m, const struct config *c)
+{
+	const struct config_message *message;
+
+	for (size_t i = 0; (message = config_message(c, i)) != NULL; i++)
+		CONTROL_TELL(m, message->fatal ? "mistake" : "warning",
+			message->text);
+}
+
 /* 0, or a negative errno and a reason. */
 static int
-settle(struct config *c, struct err *err)
+settle(struct master *m, struct config *c, struct err *err)
 {
 	struct buf notices = {0};
 	int rc = master_settle(c, &notices, err);
 
 	logs_say_messages(c);
+	tell_messages(m, c);
 	logs_say_lines(&notices);
 	buf_fini(&notices);
 	if (rc < 0 && err->text[0] == '\0')
@@ -116,7 +127,7 @@ read_config(struct master *m, struct err *err)
 {
 	struct config *c = m->order->read(m->order->arg, err);
 
-	if (c == NULL || settle(c, err) == 0)
+	if (c == NULL || settle(m, c, err) == 0)
 		return c;
 	config_destroy(c);
 	return NULL;
@@ -222,7 +233,11 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 void
 restart_commit(struct master *m)
 {
+	char number[16];
+
 	take_over(m);
+	snprintf(number, sizeof(number), "%u", m->now->number);
+	CONTROL_TELL(m, "ready", number);
 	log_notice("master",
 		"generation %u is ready and takes over: %d to %ld children",
 		m->now->number, (int)m->now->config->start_servers,

@@ -173,6 +173,12 @@ int generation_create(struct generation **ret, struct master *m,
 	struct config *c, const struct generation *before, struct err *err);
 /* g replaces before: the socket files become g's to remove. */
 void generation_succeed(struct generation *g, struct generation *before);
+/* Open the logs anew, under the names that they have.  On failure the old
+ * ones stay. */
+int generation_reopen_logs(struct generation *g, struct err *err);
+/* For the children that will be started; until the next reload. */
+int generation_set_log_level(
+	struct generation *g, enum log_level level, struct err *err);
 /* Accept no more: close the listeners, remove socket files. */
 void generation_close_listeners(struct generation *g);
 void generation_destroy(struct generation *g);
@@ -194,6 +200,10 @@ void child_happened(
 	struct master *m, struct child *c, enum lifecycle_event event);
 /* Tell it to finish within timeout_ms, 0 = no limit. */
 void child_retire(struct master *m, struct child *c, int64_t timeout_ms);
+/* Tell all of a generation that its access logs, or its log level, have
+ * changed. */
+void child_tell_logs(struct master *m, const struct generation *g);
+void child_tell_log_level(struct master *m, const struct generation *g);
 /* Tell it to leave now; it is killed when it has not after patience_ms. */
 void child_stop(struct master *m, struct child *c, int64_t patience_ms);
 /* Its channel is readable. */
@@ -270,6 +280,8 @@ int logs_open(const char *directive, const char *target, int standard,
 	struct err *err);
 /* From now on the master writes to g's error log, at its level. */
 void logs_use(const struct generation *g);
+/* Reopen all files, the children's too. */
+int logs_reopen(struct master *m, struct err *err);
 /* Say the configuration's messages. */
 void logs_say_messages(const struct config *c);
 void logs_say_lines(struct buf *lines);
@@ -287,8 +299,16 @@ void control_close(struct master *m);
 /* Connections that take too long are closed. */
 void control_turn(struct master *m);
 int64_t control_deadline(const struct master *m);
+/* Tell those who wait for a reload or restart how it goes: one line, as in
+ * control/control.h; words end with NULL. */
+void control_tell(struct master *m, const char *const *words);
+#define CONTROL_TELL(m, ...) \
+	control_tell((m), (const char *const[]){__VA_ARGS__, NULL})
 /* Answer those who wait for the reload: reason is NULL when it is done. */
 void control_reloaded(struct master *m, const char *reason);
+/* The current generation has a child that serves, or its first one has ended
+ * and this is the reason: answers those who wait for a restart. */
+void control_restarted(struct master *m, const char *reason);
 
 /* --- rundir.c ---------------------------------------------------------------- */
 

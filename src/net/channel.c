@@ -59,6 +59,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_STOP:
 	case CHANNEL_LOGS:
 	case CHANNEL_FINISH:
+	case CHANNEL_LOG_LEVEL:
 		return true;
 	default:
 		return false;

@@ -25,6 +25,7 @@ enum channel_kind {
 	CHANNEL_LOGS = 18,   /* with descriptors: new access logs */
 	CHANNEL_FINISH = 19, /* the server stops: accept no more, finish,
 	                      * close, leave; deadline_ms as above */
+	CHANNEL_LOG_LEVEL = 20, /* text: "info", as LogLevel has it */
 };
 
 enum { CHANNEL_TEXT = 480, CHANNEL_FDS = 16 };
