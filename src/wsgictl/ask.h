@@ -1,0 +1,53 @@
+/*
+ * ask.h - one request to a master, over its control socket.
+ *
+ * The lines are control/control.h's.  A master that does not answer, because
+ * it is stopped or very busy, costs its asker the time that it allows and
+ * no more.
+ */
+#ifndef WSGID_WSGICTL_ASK_H
+#define WSGID_WSGICTL_ASK_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "control/control.h"
+
+struct err;
+struct instance;
+
+/* A line of the answer, its words as strings without control characters: an
+ * application's words go to a terminal. */
+struct ask_answer {
+	size_t n;
+	const char *words[CONTROL_WORDS]; /* "" behind the last one */
+	char text[CONTROL_LINE + CONTROL_WORDS];
+};
+
+struct ask {
+	int fd;
+	pid_t master; /* the process at the other end */
+	struct buf in;
+};
+
+/* How long a master may take to say its first word; it never blocks, so
+ * that is much. */
+enum { ASK_PATIENCE_MS = 10000 };
+
+/* Connect and send the words, which end with NULL.  0, or a negative errno
+ * and a sentence; -EACCES when this user may not. */
+int ask_open(struct ask *ret, const struct instance *i,
+	const char *const *words, struct err *err);
+
+/* The next line within ms, -1 for as long as it takes.  1 with a line, 0
+ * when the time is over, -EPIPE when the master has closed, -EBADMSG for
+ * nonsense, or another negative errno. */
+int ask_line(struct ask *a, int64_t ms, struct ask_answer *ret);
+
+void ask_close(struct ask *a);
+
+/* Take a line apart, without its newline.  0 or -EBADMSG. */
+int ask_parse(struct ask_answer *ret, struct str line);
+
+#endif

@@ -1,0 +1,368 @@
+/*
+ * command.c - the command line of wsgictl.  See command.h.
+ *
+ * apachectl's ways are understood: "graceful" for "reload", and a verb
+ * behind -k.
+ */
+#include "wsgictl/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/log.h"
+
+static const struct verb_row {
+	const char *name;
+	enum verb verb;
+	bool passes_on; /* what is not ours goes to wsgid */
+	bool listed;    /* in the sentence about an unknown one */
+} verbs[] = {
+	{"start", VERB_START, true, true},
+	{"stop", VERB_STOP, false, true},
+	{"restart", VERB_RESTART, false, true},
+	{"reload", VERB_RELOAD, false, true},
+	{"graceful", VERB_RELOAD, false, false},
+	{"graceful-stop", VERB_GRACEFUL_STOP, false, true},
+	{"status", VERB_STATUS, false, true},
+	{"fullstatus", VERB_FULLSTATUS, false, true},
+	{"configtest", VERB_CONFIGTEST, true, true},
+	{"reopen-logs", VERB_REOPEN_LOGS, false, true},
+	{"log-level", VERB_LOG_LEVEL, false, true},
+	{"version", VERB_VERSION, false, true},
+	{"help", VERB_HELP, false, false},
+};
+
+enum meaning {
+	MEANS_CONFIG,
+	MEANS_PID_FILE,
+	MEANS_NAME,
+	MEANS_RUN_DIRECTORY,
+	MEANS_WAIT,
+	MEANS_VERB,
+	MEANS_JSON,
+	MEANS_NOW,
+	MEANS_HELP,
+	MEANS_VERSION,
+};
+
+static const struct option_row {
+	const char *name;
+	enum meaning meaning;
+	bool has_value;
+	bool for_wsgid_too; /* behind start and configtest */
+} options[] = {
+	{"-c", MEANS_CONFIG, true, true},
+	{"-f", MEANS_CONFIG, true, true}, /* Apache's */
+	{"--config", MEANS_CONFIG, true, true},
+	{"--pid-file", MEANS_PID_FILE, true, true},
+	{"--run-directory", MEANS_RUN_DIRECTORY, true, true},
+	{"-n", MEANS_NAME, true, false},
+	{"--name", MEANS_NAME, true, false},
+	{"--wait", MEANS_WAIT, true, false},
+	{"-k", MEANS_VERB, true, false}, /* apachectl's */
+	{"--json", MEANS_JSON, false, false},
+	{"--now", MEANS_NOW, false, false},
+	{"-h", MEANS_HELP, false, false},
+	{"--help", MEANS_HELP, false, false},
+	{"-v", MEANS_VERSION, false, false},
+	{"--version", MEANS_VERSION, false, false},
+};
+
+/* One walk along the command line. */
+struct walk {
+	struct command *command;
+	const struct verb_row *verb; /* NULL until there is one */
+	int argc, index;
+	char **argv;
+	bool only_words; /* behind "--" */
+};
+
+static const struct verb_row *
+find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+void
+command_list_verbs(char *to, size_t size)
+{
+	struct buf text = {0};
+	const char *before = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (!verbs[i].listed)
+			continue;
+		if (verbs[i].verb == VERB_VERSION)
+			before = " and ";
+		buf_printf(&text, "%s%s", before, verbs[i].name);
+		before = ", ";
+	}
+	snprintf(to, size, "%s", buf_text(&text));
+	buf_fini(&text);
+}
+
+static int
+take_verb(struct walk *w, const char *name, struct err *err)
+{
+	const struct verb_row *row = find_verb(name);
+	char known[512];
+
+	if (w->verb != NULL)
+		return err_setx(err, EINVAL,
+			"one verb at a time: there are %s and %s",
+			w->verb->name, name);
+	if (row == NULL) {
+		command_list_verbs(known, sizeof(known));
+		return err_setx(err, EINVAL,
+			"unknown verb \"%s\"; there are %s", name, known);
+	}
+	w->verb = row;
+	w->command->verb = row->verb;
+	w->command->said = name;
+	return 0;
+}
+
+/* --- options ------------------------------------------------------------- */
+
+/* The row of an option written as "--name" or "--name=value". */
+static const struct option_row *
+find_option(const char *argument, const char **value)
+{
+	size_t len = strlen(argument);
+
+	*value = NULL;
+	if (strncmp(argument, "--", 2) == 0) {
+		len = strcspn(argument, "=");
+		if (argument[len] == '=')
+			*value = argument + len + 1;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (strlen(options[i].name) == len &&
+			strncmp(options[i].name, argument, len) == 0)
+			return &options[i];
+	return NULL;
+}
+
+/* Seconds, with or without "s" and a fraction. */
+static int
+take_wait(struct command *c, const char *value, struct err *err)
+{
+	enum { MOST_S = 7 * 24 * 3600 };
+	char *end;
+	double s = strtod(value, &end);
+
+	if (end != value && *end == 's')
+		end++;
+	if (end == value || *end != '\0' || !(s >= 0 && s <= MOST_S))
+		return err_setx(err, EINVAL,
+			"--wait %s: give seconds, from 0 (do not wait) to %d",
+			value, MOST_S);
+	c->wait_ms = (int64_t)(s * 1000);
+	return 0;
+}
+
+static int
+take_meaning(struct walk *w, const struct option_row *row, const char *value,
+	struct err *err)
+{
+	struct command *c = w->command;
+
+	switch (row->meaning) {
+	case MEANS_CONFIG:
+		c->config_file = value;
+		return 0;
+	case MEANS_PID_FILE:
+		c->pid_file = value;
+		return 0;
+	case MEANS_NAME:
+		if (strchr(value, '/') != NULL)
+			return err_setx(err, EINVAL,
+				"%s %s: a name has no \"/\"; a file is for "
+				"--config or --pid-file",
+				row->name, value);
+		c->name = value;
+		return 0;
+	case MEANS_RUN_DIRECTORY:
+		c->run_directory = value;
+		return 0;
+	case MEANS_WAIT:
+		return take_wait(c, value, err);
+	case MEANS_VERB:
+		return take_verb(w, value, err);
+	case MEANS_JSON:
+		c->json = true;
+		return 0;
+	case MEANS_NOW:
+		c->now = true;
+		return 0;
+	case MEANS_HELP:
+		c->verb = VERB_HELP;
+		return 0;
+	case MEANS_VERSION:
+		c->verb = VERB_VERSION;
+		return 0;
+	}
+	return 0;
+}
+
+static void
+pass_on(struct command *c, const char *word)
+{
+	c->rest[c->n_rest++] = word;
+}
+
+static bool
+passes_on(const struct walk *w)
+{
+	return w->verb != NULL && w->verb->passes_on;
+}
+
+static int
+take_option(struct walk *w, const struct option_row *row, const char *value,
+	struct err *err)
+{
+	int first = w->index;
+
+	if (!row->has_value && value != NULL)
+		return err_setx(err, EINVAL, "%s takes no value", row->name);
+	if (row->has_value && value == NULL && w->index + 1 < w->argc)
+		value = w->argv[++w->index];
+	if (row->has_value && (value == NULL || *value == '\0'))
+		return err_setx(err, EINVAL, "%s needs a value", row->name);
+	/* In the same order, so that wsgid sees what was typed. */
+	for (int i = first; passes_on(w) && row->for_wsgid_too && i <= w->index;
+		i++)
+		pass_on(w->command, w->argv[i]);
+	return take_meaning(w, row, value, err);
+}
+
+static int
+take_word(struct walk *w, const char *word, struct err *err)
+{
+	struct command *c = w->command;
+
+	if (w->verb == NULL)
+		return take_verb(w, word, err);
+	if (w->verb->verb == VERB_LOG_LEVEL && c->log_level == NULL) {
+		if (log_level_of(word) < 0)
+			return err_setx(err, EINVAL,
+				"log-level %s: a level is one of error, warn, "
+				"notice, info and debug",
+				word);
+		c->log_level = word;
+		return 0;
+	}
+	return err_setx(err, EINVAL, "%s: \"%s\" is one word too many",
+		w->verb->name, word);
+}
+
+static int
+take_argument(struct walk *w, struct err *err)
+{
+	const char *argument = w->argv[w->index], *value;
+	const struct option_row *row = NULL;
+
+	if (!w->only_words && strcmp(argument, "--") == 0) {
+		w->only_words = true;
+		if (passes_on(w))
+			pass_on(w->command, argument);
+		return 0;
+	}
+	if (!w->only_words && argument[0] == '-')
+		row = find_option(argument, &value);
+	if (row != NULL)
+		return take_option(w, row, value, err);
+	if (passes_on(w)) {
+		pass_on(w->command, argument);
+		return 0;
+	}
+	if (!w->only_words && argument[0] == '-' && argument[1] != '\0')
+		return err_setx(err, EINVAL,
+			"unknown option %s; \"wsgictl --help\" shows them, and "
+			"those of wsgid go behind start or configtest",
+			argument);
+	return take_word(w, argument, err);
+}
+
+/* What was said before the verb and concerns wsgid too; behind it, it has
+ * been passed on already. */
+static bool
+was_passed_on(const struct command *c, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (size_t i = 0; i < c->n_rest; i++) {
+		const char *word = c->rest[i];
+		size_t word_len = strlen(word);
+
+		if (word_len >= len && word + word_len - len == value)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_earlier(struct command *c, const char *option, const char *value)
+{
+	if (value == NULL || was_passed_on(c, value))
+		return;
+	memmove(c->rest + 2, c->rest, c->n_rest * sizeof(*c->rest));
+	c->rest[0] = option;
+	c->rest[1] = value;
+	c->n_rest += 2;
+}
+
+static int
+check(const struct command *c, struct err *err)
+{
+	bool reads = c->verb == VERB_STATUS || c->verb == VERB_FULLSTATUS;
+
+	if (c->verb == VERB_HELP || c->verb == VERB_VERSION)
+		return 0;
+	if (c->json && !reads)
+		return err_setx(
+			err, EINVAL, "--json is for status and fullstatus");
+	if (c->now && c->verb != VERB_STOP)
+		return err_setx(err, EINVAL, "--now is for stop");
+	return 0;
+}
+
+int
+command_parse(struct command *ret, int argc, char **argv, struct err *err)
+{
+	struct walk w = {.command = ret, .argc = argc, .argv = argv};
+
+	*ret = (struct command){.wait_ms = -1};
+	/* Each word once, and an option with its value for each of three. */
+	ret->rest = calloc((size_t)argc + 7, sizeof(*ret->rest));
+	if (ret->rest == NULL)
+		return err_set(err, ENOMEM, "command line");
+	for (w.index = 1; w.index < argc; w.index++) {
+		int rc = take_argument(&w, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (passes_on(&w)) {
+		add_earlier(ret, "--pid-file", ret->pid_file);
+		add_earlier(ret, "--run-directory", ret->run_directory);
+		add_earlier(ret, "--config", ret->config_file);
+	}
+	return check(ret, err);
+}
+
+void
+command_fini(struct command *c)
+{
+	free(c->rest);
+	c->rest = NULL;
+	c->n_rest = 0;
+}

@@ -1,0 +1,526 @@
+/*
+ * instance.c - finding the server that is meant.  See instance.h.
+ */
+#include "wsgictl/instance.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/pidfile.h"
+#include "base/rundir.h"
+#include "built_with.h"
+#include "config/config.h"
+#include "scoreboard/scoreboard.h"
+#include "wsgictl/command.h"
+#include "wsgictl/process.h"
+
+#define DEFAULT_CONFIG SYSCONFDIR "/wsgid/wsgid.conf"
+
+enum {
+	DIRECTORIES = RUNDIR_PLACES + 1, /* one more by a configuration */
+	LATER_US = 5000000, /* a process that began so long after the board
+	                      * was written has only the pid of the master */
+};
+
+/* What is looked for. */
+struct search {
+	char *directories[DIRECTORIES];
+	size_t n_directories;
+	char *name;     /* NULL: any */
+	char *pid_file; /* NULL: NAME.pid in the directory */
+};
+
+static const char *const suffixes[] = {".pid", ".ctl", ".scoreboard"};
+
+/* --- one instance --------------------------------------------------------- */
+
+static void
+instance_fini(struct instance *i)
+{
+	free(i->name);
+	free(i->directory);
+	free(i->control);
+	free(i->board);
+	free(i->pid_file);
+}
+
+static char *
+path_of(const char *directory, const char *name, const char *suffix)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s%s", directory, name, suffix) < 0 ? NULL
+								       : path;
+}
+
+/* The pid that the scoreboard tells, when that process can be the master;
+ * 0 when not, a negative errno when the scoreboard cannot be read. */
+static pid_t
+ask_board(struct instance *i)
+{
+	struct scoreboard_view *view;
+	struct wsgid_board board;
+	struct process process;
+	struct err err = {0};
+	int64_t latest;
+
+	if (i->board == NULL)
+		return -ENOENT;
+	if (scoreboard_open(&view, i->board, &err) < 0)
+		return -err.code;
+	scoreboard_read_board(view, &board);
+	scoreboard_close(view);
+	i->start_us = board.start_us;
+	if (board.master_pid <= 0 ||
+		process_read(board.master_pid, &process) < 0)
+		return 0;
+	latest = board.updated_us > board.start_us ? board.updated_us
+						   : board.start_us;
+	return process.began_us <= latest + LATER_US ? board.master_pid : 0;
+}
+
+/* By the lock, or where there is no pid file by the scoreboard. */
+static void
+find_state(struct instance *i)
+{
+	pid_t by_board = ask_board(i);
+	pid_t holder = i->pid_file != NULL ? pidfile_holder(i->pid_file) : 0;
+	struct process process;
+
+	i->has_pid_file = i->pid_file != NULL && holder != 0;
+	if (holder > 0) {
+		i->state = INSTANCE_RUNNING;
+		i->pid = holder;
+	} else if (holder == -EINVAL) {
+		/* Locked, and its number not written yet. */
+		i->state = INSTANCE_RUNNING;
+		i->pid = by_board > 0 ? by_board : 0;
+	} else if (holder == -ESRCH) {
+		i->state = INSTANCE_DEAD;
+	} else if (holder < 0) {
+		i->state = INSTANCE_UNKNOWN;
+	} else if (by_board > 0) {
+		i->state = INSTANCE_RUNNING;
+		i->pid = by_board;
+	} else if (by_board == 0) {
+		i->state = INSTANCE_DEAD;
+	} else if (by_board == -EACCES) {
+		i->state = INSTANCE_UNKNOWN;
+	} else {
+		i->state = i->control != NULL && access(i->control, F_OK) == 0
+				   ? INSTANCE_DEAD
+				   : INSTANCE_ABSENT;
+	}
+	if (i->pid > 0 && process_read(i->pid, &process) == 0)
+		i->stopped = process_is_stopped(&process);
+}
+
+static int
+add(struct instances *l, const struct search *s, const char *directory,
+	const char *name)
+{
+	struct instance i = {0};
+	struct instance *more =
+		reallocarray(l->list, l->n + 1, sizeof(*l->list));
+
+	if (more == NULL)
+		return -ENOMEM;
+	l->list = more;
+	i.name = strdup(name);
+	if (directory != NULL) {
+		i.directory = strdup(directory);
+		i.control = path_of(directory, name, ".ctl");
+		i.board = path_of(directory, name, ".scoreboard");
+	}
+	if (s->pid_file != NULL)
+		i.pid_file = strdup(s->pid_file);
+	else if (directory != NULL)
+		i.pid_file = path_of(directory, name, ".pid");
+	if (i.name == NULL ||
+		(directory != NULL &&
+			(i.directory == NULL || i.control == NULL ||
+				i.board == NULL || i.pid_file == NULL)) ||
+		(s->pid_file != NULL && i.pid_file == NULL)) {
+		instance_fini(&i);
+		return -ENOMEM;
+	}
+	find_state(&i);
+	if (i.state == INSTANCE_ABSENT) {
+		instance_fini(&i);
+		return 0;
+	}
+	l->list[l->n++] = i;
+	return 0;
+}
+
+/* --- directories ----------------------------------------------------------- */
+
+static bool
+is_listed(const struct instances *l, const char *directory, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->list[i].name, name) == 0 &&
+			l->list[i].directory != NULL &&
+			strcmp(l->list[i].directory, directory) == 0)
+			return true;
+	return false;
+}
+
+/* "shop.pid" gives "shop"; NULL for a name that none of ours has. */
+static char *
+name_of(const char *entry)
+{
+	size_t len = strlen(entry);
+
+	for (size_t i = 0; entry[0] != '.' && i < 3; i++) {
+		size_t end = strlen(suffixes[i]);
+
+		if (len > end && strcmp(entry + len - end, suffixes[i]) == 0)
+			return strndup(entry, len - end);
+	}
+	return NULL;
+}
+
+static int
+look_for_any(struct instances *l, const struct search *s, const char *directory)
+{
+	DIR *d = opendir(directory);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (d == NULL)
+		return 0;
+	while (rc == 0 && (entry = readdir(d)) != NULL) {
+		char *name = name_of(entry->d_name);
+
+		if (name != NULL && !is_listed(l, directory, name))
+			rc = add(l, s, directory, name);
+		free(name);
+	}
+	closedir(d);
+	return rc;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct instance *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	if (order != 0 || x->directory == NULL || y->directory == NULL)
+		return order;
+	return strcmp(x->directory, y->directory);
+}
+
+/* With a pid file alone: the instance whose files are those of its pid, or
+ * of its name. */
+static int
+look_by_pid_file(struct instances *l, const struct search *s)
+{
+	const struct search any = {0};
+	struct instances all = {0};
+	pid_t pid = pidfile_holder(s->pid_file);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < s->n_directories; i++)
+		rc = look_for_any(&all, &any, s->directories[i]);
+	for (size_t i = 0; rc == 0 && i < all.n && l->n == 0; i++) {
+		const struct instance *found = &all.list[i];
+		bool same = found->pid_file != NULL &&
+			    strcmp(found->pid_file, s->pid_file) == 0;
+
+		if (same || (pid > 0 && found->pid == pid))
+			rc = add(l, s, found->directory, found->name);
+	}
+	if (rc == 0 && l->n == 0)
+		rc = add(l, s, NULL, s->pid_file);
+	instances_fini(&all);
+	return rc;
+}
+
+static int
+look(struct instances *l, const struct search *s)
+{
+	int rc = 0;
+
+	if (s->name == NULL && s->pid_file != NULL)
+		rc = look_by_pid_file(l, s);
+	for (size_t i = 0; rc == 0 && i < s->n_directories; i++) {
+		if (s->name != NULL &&
+			!is_listed(l, s->directories[i], s->name))
+			rc = add(l, s, s->directories[i], s->name);
+		else if (s->name == NULL && s->pid_file == NULL)
+			rc = look_for_any(l, s, s->directories[i]);
+	}
+	if (l->n > 1)
+		qsort(l->list, l->n, sizeof(*l->list), by_name);
+	return rc;
+}
+
+/* Where it was looked, for the case that nothing is found. */
+static void
+describe(struct instances *l, const struct search *s)
+{
+	if (s->pid_file != NULL) {
+		buf_printf(&l->looked, "the pid file %s", s->pid_file);
+		if (s->name == NULL)
+			return;
+		buf_add_text(&l->looked, " and ");
+	}
+	buf_printf(&l->looked, "%s.pid, .ctl and .scoreboard in",
+		s->name != NULL ? s->name : "*");
+	for (size_t i = 0; i < s->n_directories; i++) {
+		const char *directory = s->directories[i];
+
+		buf_printf(&l->looked, "%s %s",
+			i == 0                     ? ""
+			: i + 1 < s->n_directories ? ","
+						   : " and",
+			directory);
+		if (access(directory, F_OK) < 0 && errno == ENOENT)
+			buf_add_text(&l->looked, " (there is none)");
+		else if (access(directory, R_OK | X_OK) < 0)
+			buf_add_text(&l->looked, " (you may not look there)");
+	}
+}
+
+static int
+run(struct instances *l, struct search *s, struct err *err)
+{
+	int rc = look(l, s);
+
+	describe(l, s);
+	for (size_t i = 0; i < s->n_directories; i++)
+		free(s->directories[i]);
+	free(s->name);
+	free(s->pid_file);
+	return rc < 0 ? err_set(err, -rc, "looking for servers") : 0;
+}
+
+/* --- what is meant ---------------------------------------------------------- */
+
+static void
+add_directory(struct search *s, char *directory)
+{
+	size_t len = directory != NULL ? strlen(directory) : 0;
+
+	while (len > 1 && directory[len - 1] == '/')
+		directory[--len] = '\0';
+	for (size_t i = 0; i < s->n_directories; i++)
+		if (directory != NULL &&
+			strcmp(s->directories[i], directory) == 0)
+			len = 0;
+	if (len == 0 || s->n_directories == DIRECTORIES)
+		free(directory);
+	else
+		s->directories[s->n_directories++] = directory;
+}
+
+static void
+add_places(struct search *s)
+{
+	for (int place = 0; place < RUNDIR_PLACES; place++)
+		add_directory(s, rundir_place((enum rundir_place)place));
+}
+
+/* NAME alone stands for a configuration of that name, as for systemd's
+ * templates; nothing at all for the default one. */
+static char *
+choose_config(const struct command *c)
+{
+	char *path = NULL;
+
+	if (c->config_file != NULL)
+		return strdup(c->config_file);
+	if (c->pid_file != NULL)
+		return NULL;
+	if (c->name == NULL)
+		path = strdup(DEFAULT_CONFIG);
+	else if (asprintf(&path, "%s/wsgid/%s.conf", SYSCONFDIR, c->name) < 0)
+		path = NULL;
+	if (path != NULL && access(path, R_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+struct config *
+instances_read_config(const struct command *c, struct err *err)
+{
+	AUTO_FREE char *path = choose_config(c);
+	struct config *config = config_create();
+	struct config_machine machine = {.cpus = 1};
+	int rc = 0;
+
+	if (config == NULL) {
+		err_set(err, ENOMEM, "configuration");
+		return NULL;
+	}
+	if (path != NULL)
+		rc = config_read_file(config, path);
+	if (rc < 0) {
+		err_set(err, -rc, "configuration %s", path);
+		config_destroy(config);
+		return NULL;
+	}
+	config_read_environment(config, environ);
+	/* Mistakes are the server's business; what can be read is enough to
+	 * find it. */
+	(void)config_settle(config, &machine);
+	return config;
+}
+
+static int
+copy(char **to, const char *text)
+{
+	if (text == NULL)
+		return 0;
+	*to = strdup(text);
+	return *to != NULL ? 0 : -ENOMEM;
+}
+
+/* What was said here is stronger than what the configuration says. */
+static int
+plan(struct search *s, const struct command *c, const struct config *config)
+{
+	bool by_config = c->config_file != NULL;
+	const char *name = c->name, *pid_file = c->pid_file;
+	int rc;
+
+	if (c->run_directory != NULL)
+		add_directory(s, strdup(c->run_directory));
+	else if (config->run_directory != NULL)
+		add_directory(s, strdup(config->run_directory));
+	/* Whoever named nothing may mean any. */
+	if (s->n_directories == 0 || (c->run_directory == NULL && !by_config))
+		add_places(s);
+	if (name == NULL && by_config)
+		name = config->name;
+	if (name != NULL && pid_file == NULL)
+		pid_file = config->pid_file;
+	rc = copy(&s->name, name);
+	return rc == 0 ? copy(&s->pid_file, pid_file) : rc;
+}
+
+int
+instances_find(struct instances *ret, const struct command *c, struct err *err)
+{
+	struct config *config = instances_read_config(c, err);
+	struct search s = {0};
+	int rc;
+
+	*ret = (struct instances){0};
+	if (config == NULL)
+		return -err->code;
+	rc = plan(&s, c, config);
+	config_destroy(config);
+	if (rc < 0)
+		return err_set(err, -rc, "looking for servers");
+	return run(ret, &s, err);
+}
+
+int
+instances_find_configured(
+	struct instances *ret, const struct config *c, struct err *err)
+{
+	struct search s = {0};
+	int rc;
+
+	*ret = (struct instances){0};
+	if (c->run_directory != NULL)
+		add_directory(&s, strdup(c->run_directory));
+	else
+		add_places(&s);
+	rc = copy(&s.name, c->name);
+	if (rc == 0)
+		rc = copy(&s.pid_file, c->pid_file);
+	if (rc < 0)
+		return err_set(err, -rc, "looking for servers");
+	return run(ret, &s, err);
+}
+
+void
+instances_fini(struct instances *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		instance_fini(&l->list[i]);
+	free(l->list);
+	buf_fini(&l->looked);
+	*l = (struct instances){0};
+}
+
+/* --- the one ------------------------------------------------------------------ */
+
+static const char *
+state_word(const struct instance *i)
+{
+	switch (i->state) {
+	case INSTANCE_RUNNING:
+		return i->stopped ? "stopped by a signal" : "running";
+	case INSTANCE_DEAD:
+		return "dead";
+	case INSTANCE_UNKNOWN:
+		return "unknown: you may not look";
+	case INSTANCE_ABSENT:
+		break;
+	}
+	return "absent";
+}
+
+static void
+list(const struct instances *l, int code, const char *what, struct err *err)
+{
+	struct buf text = {0};
+
+	buf_printf(&text, "%s; choose one with --name%s:", what,
+		l->n > 1 && strcmp(l->list[0].name, l->list[1].name) == 0
+			? " or --run-directory"
+			: "");
+	for (size_t i = 0; i < l->n; i++) {
+		const struct instance *one = &l->list[i];
+
+		buf_printf(&text, "\n  %-16s", one->name);
+		if (one->pid > 0)
+			buf_printf(&text, " pid %-8d", (int)one->pid);
+		else
+			buf_add_text(&text, "             ");
+		buf_printf(&text, " %s, in %s", state_word(one),
+			one->directory != NULL ? one->directory
+					       : one->pid_file);
+	}
+	err_setx(err, code, "%s", buf_text(&text));
+	buf_fini(&text);
+}
+
+const struct instance *
+instances_choose(struct instances *l, struct err *err)
+{
+	const struct instance *running = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->list[i].state != INSTANCE_RUNNING)
+			continue;
+		running = &l->list[i];
+		n++;
+	}
+	if (n == 1)
+		return running;
+	if (l->n == 1)
+		return &l->list[0];
+	if (n > 1)
+		list(l, E2BIG, "several servers run", err);
+	else if (l->n > 1)
+		list(l, ESRCH, "no server runs, but several have left files",
+			err);
+	else
+		err_setx(err, ENOENT, "no server was found; looked for %s",
+			buf_text(&l->looked));
+	return NULL;
+}

@@ -1,0 +1,219 @@
+/*
+ * json.c - a server's state for programs.  See report.h.
+ *
+ * The keys are the scoreboard's names and never change their meaning; new
+ * ones may be added.  The schema is in the manual page.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "wsgictl/instance.h"
+#include "wsgictl/report.h"
+#include "wsgictl/snapshot.h"
+
+static void
+set_text(json_t *object, const char *key, const char *text)
+{
+	(void)json_object_set_new(
+		object, key, text != NULL ? json_string(text) : json_null());
+}
+
+static void
+set_number(json_t *object, const char *key, uint64_t number)
+{
+	(void)json_object_set_new(
+		object, key, json_integer((json_int_t)number));
+}
+
+/* Of a time that is not: null. */
+static void
+set_time(json_t *object, const char *key, int64_t us)
+{
+	(void)json_object_set_new(
+		object, key, us > 0 ? json_integer(us) : json_null());
+}
+
+/* What is not known is null. */
+static void
+set_known(json_t *object, const char *key, int64_t number)
+{
+	(void)json_object_set_new(
+		object, key, number >= 0 ? json_integer(number) : json_null());
+}
+
+static json_t *
+reload_object(const struct wsgid_board *b)
+{
+	json_t *o = json_object();
+
+	set_text(o, "result", snapshot_reload_name(b->reload_result));
+	set_time(o, "begin_us", b->reload_begin_us);
+	set_time(o, "end_us", b->reload_end_us);
+	set_text(o, "reason",
+		b->reload_reason[0] != '\0' ? b->reload_reason : NULL);
+	return o;
+}
+
+static json_t *
+server_object(const struct snapshot *s)
+{
+	const struct wsgid_board *b = &s->board;
+	json_t *o = json_object();
+
+	set_text(o, "version", b->version);
+	set_text(o, "mpm", b->mpm);
+	set_text(o, "accept", b->accept);
+	set_text(o, "io_engine", s->io_engine);
+	set_text(o, "python", b->python);
+	set_text(o, "application", b->application);
+	set_text(o, "listeners", b->listeners);
+	set_number(o, "max_request_workers", b->max_request_workers);
+	set_number(o, "generation", b->generation);
+	set_time(o, "start_us", b->start_us);
+	set_time(o, "restart_us", b->restart_us);
+	set_time(o, "updated_us", b->updated_us);
+	(void)json_object_set_new(o, "reload", reload_object(b));
+	return o;
+}
+
+static json_t *
+counts_object(const struct snapshot *s)
+{
+	json_t *o = json_object();
+
+	set_number(o, "busy", s->busy);
+	set_number(o, "idle", s->idle);
+	set_number(o, "starting", s->starting);
+	set_number(o, "graceful", s->graceful);
+	return o;
+}
+
+static json_t *
+children_object(const struct snapshot *s)
+{
+	json_t *o = json_object();
+
+	set_number(o, "now", s->children);
+	set_number(o, "started", s->board.children_started);
+	set_number(o, "crashed", s->board.children_crashed);
+	(void)json_object_set_new(
+		o, "throttled", json_boolean(s->board.throttled));
+	return o;
+}
+
+static json_t *
+connections_object(const struct snapshot *s)
+{
+	json_t *o = json_object();
+
+	set_number(o, "open", s->connections);
+	set_number(o, "parked", s->parked);
+	return o;
+}
+
+static json_t *
+totals_object(const struct snapshot *s)
+{
+	json_t *o = json_object();
+	double up = (double)(s->now_us - s->board.start_us) / 1e6;
+
+	set_number(o, "requests", s->requests);
+	set_number(o, "connections", s->accepted);
+	set_number(o, "bytes_in", s->bytes_in);
+	set_number(o, "bytes_out", s->bytes_out);
+	set_number(o, "busy_us", s->busy_us);
+	set_number(o, "refused", s->refused);
+	set_number(o, "aborted", s->aborted);
+	(void)json_object_set_new(o, "requests_per_second",
+		json_real(up > 0 ? (double)s->requests / up : 0));
+	(void)json_object_set_new(o, "bytes_per_second",
+		json_real(up > 0 ? (double)s->bytes_out / up : 0));
+	return o;
+}
+
+static json_t *
+worker_object(const struct snapshot_worker *w)
+{
+	json_t *o = json_object();
+	const char state[2] = {(char)w->record.state, '\0'};
+
+	set_number(o, "slot", w->slot);
+	set_number(o, "worker", w->worker);
+	set_number(o, "pid", (uint64_t)w->pid);
+	set_number(o, "thread", w->record.thread);
+	set_number(o, "generation", w->generation);
+	set_text(o, "lifecycle", snapshot_lifecycle_name(w->lifecycle));
+	set_text(o, "state", state);
+	set_number(o, "requests", w->record.requests);
+	set_number(o, "slot_requests", w->record.requests + w->past_requests);
+	set_number(o, "bytes_out", w->record.bytes_out);
+	set_time(o, "begin_us", w->record.begin_us);
+	set_time(o, "end_us", w->record.end_us);
+	set_known(o, "cpu_us", w->cpu_us);
+	set_known(o, "rss_bytes", w->rss);
+	set_text(o, "client", w->record.client);
+	set_text(o, "method", w->record.method);
+	set_text(o, "target", w->record.target);
+	return o;
+}
+
+static json_t *
+workers_array(const struct snapshot *s)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < s->n_workers; i++)
+		(void)json_array_append_new(
+			array, worker_object(&s->workers[i]));
+	return array;
+}
+
+static void
+add_snapshot(json_t *o, const struct snapshot *s, bool with_workers)
+{
+	size_t shown = snapshot_shown_letters(s);
+
+	(void)json_object_set_new(o, "now_us", json_integer(s->now_us));
+	(void)json_object_set_new(o, "server", server_object(s));
+	(void)json_object_set_new(
+		o, "scoreboard", json_stringn(s->letters, shown));
+	(void)json_object_set_new(o, "workers", counts_object(s));
+	(void)json_object_set_new(o, "children", children_object(s));
+	(void)json_object_set_new(o, "connections", connections_object(s));
+	(void)json_object_set_new(o, "totals", totals_object(s));
+	if (with_workers)
+		(void)json_object_set_new(o, "rows", workers_array(s));
+}
+
+static int
+write_out(const char *data, size_t len, void *to)
+{
+	return buf_add(to, data, len) == 0 ? 0 : -1;
+}
+
+int
+report_json(struct buf *to, const struct report *r, bool with_workers)
+{
+	const struct instance *i = r->instance;
+	json_t *o = json_object();
+	int rc;
+
+	set_text(o, "name", i->name);
+	set_text(o, "state", report_state(r));
+	(void)json_object_set_new(
+		o, "pid", i->pid > 0 ? json_integer(i->pid) : json_null());
+	set_text(o, "directory", i->directory);
+	set_text(o, "pid_file", i->has_pid_file ? i->pid_file : NULL);
+	if (r->snapshot != NULL)
+		add_snapshot(o, r->snapshot, with_workers);
+	else
+		set_text(o, "reason", r->reason);
+	rc = json_dump_callback(
+		o, write_out, to, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_decref(o);
+	buf_add_char(to, '\n');
+	return rc == 0 && !buf_failed(to) ? 0 : -ENOMEM;
+}

@@ -1,0 +1,90 @@
+/*
+ * logs.c - reopen-logs and log-level.
+ *
+ * Short requests: the master does them before it answers.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "wsgictl/command.h"
+#include "wsgictl/target.h"
+#include "wsgictl/verbs.h"
+
+/* Called for each "+" line. */
+typedef void heard(const struct ask_answer *l);
+
+static int
+ask_all(const struct target *t, const char *const *words, heard *tell,
+	struct err *err)
+{
+	struct ask_answer answer;
+	struct ask a = {.fd = -1};
+	int status = target_ask(t, words, &a, err);
+
+	while (status == EXIT_DONE) {
+		int rc = ask_line(&a, ASK_PATIENCE_MS, &answer);
+
+		if (rc != 1) {
+			status = target_no_answer(t, rc, err);
+		} else if (strcmp(answer.words[0], "error") == 0) {
+			err_setx(err, EPROTO, "%s: %s", words[0],
+				answer.words[1]);
+			status = EXIT_FAILED;
+		} else if (strcmp(answer.words[0], "ok") == 0) {
+			break;
+		} else {
+			tell(&answer);
+		}
+	}
+	ask_close(&a);
+	return status;
+}
+
+static int
+do_request(const struct command *c, const char *const *words, heard *tell,
+	struct err *err)
+{
+	struct target t;
+	int status = target_find_running(&t, c, err);
+
+	if (status == EXIT_DONE)
+		status = ask_all(&t, words, tell, err);
+	target_fini(&t);
+	return status;
+}
+
+static void
+tell_logs(const struct ask_answer *l)
+{
+	if (strcmp(l->words[1], "error-log") == 0)
+		printf("error log reopened: %s\n",
+			strcmp(l->words[2], "-") == 0
+				? "standard error, which stays"
+				: l->words[2]);
+	else if (strcmp(l->words[1], "access-logs") == 0)
+		printf("access logs reopened: %s\n", l->words[2]);
+}
+
+int
+verb_reopen_logs(const struct command *c, struct err *err)
+{
+	static const char *const words[] = {"reopen-logs", NULL};
+
+	return do_request(c, words, tell_logs, err);
+}
+
+static void
+tell_level(const struct ask_answer *l)
+{
+	printf("LogLevel %s\n", l->words[2]);
+}
+
+int
+verb_log_level(const struct command *c, struct err *err)
+{
+	const char *const words[] = {"log-level", c->log_level, NULL};
+
+	return do_request(c, words, tell_level, err);
+}

@@ -1,0 +1,106 @@
+/*
+ * main.c - wsgictl: the administrator's hand.
+ *
+ * The only place of this program that says why something went wrong.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "wsgictl/command.h"
+#include "wsgictl/verbs.h"
+
+static const char help[] =
+	"usage: wsgictl [options] VERB\n"
+	"\n"
+	"Starts, stops, reloads and shows a wsgid.\n"
+	"\n"
+	"  start [OPTIONS OF wsgid]  start it in the background\n"
+	"  stop [--now]              finish the running requests, and end\n"
+	"  graceful-stop             the same, whatever SignalStyle says\n"
+	"  restart                   end all children at once, start new ones\n"
+	"  reload, graceful          new configuration and application, "
+	"losing\n"
+	"                            no request; the old ones stay if the new\n"
+	"                            do not start\n"
+	"  status [--json]           one screen\n"
+	"  fullstatus [--json]       and a row for each worker\n"
+	"  configtest [OPTIONS OF wsgid]\n"
+	"                            check the configuration\n"
+	"  reopen-logs               after they were rotated\n"
+	"  log-level [LEVEL]         show it, or set it until the next reload\n"
+	"  version                   of wsgictl, and of the server\n"
+	"\n"
+	"Which server, where more than one runs\n"
+	"  -c, --config FILE         the one with this configuration\n"
+	"  -n, --name NAME           the one of this name: its "
+	"configuration's,\n"
+	"                            or its port\n"
+	"      --pid-file FILE       the one that holds this file\n"
+	"      --run-directory DIR   look here\n"
+	"\n"
+	"      --wait SECONDS        do not wait longer for the effect; 0: "
+	"not\n"
+	"                            at all\n"
+	"  -h, --help                this text\n"
+	"\n"
+	"wsgictl(8) has the exit status and the JSON.\n";
+
+typedef int do_verb(const struct command *c, struct err *err);
+
+static do_verb *const verbs[] = {
+	[VERB_START] = verb_start,
+	[VERB_STOP] = verb_stop,
+	[VERB_RESTART] = verb_restart,
+	[VERB_RELOAD] = verb_reload,
+	[VERB_GRACEFUL_STOP] = verb_graceful_stop,
+	[VERB_STATUS] = verb_status,
+	[VERB_FULLSTATUS] = verb_fullstatus,
+	[VERB_CONFIGTEST] = verb_configtest,
+	[VERB_REOPEN_LOGS] = verb_reopen_logs,
+	[VERB_LOG_LEVEL] = verb_log_level,
+	[VERB_VERSION] = verb_version,
+};
+
+static int
+act(const struct command *c, struct err *err)
+{
+	char known[512];
+
+	switch (c->verb) {
+	case VERB_HELP:
+		fputs(help, stdout);
+		return EXIT_DONE;
+	case VERB_NONE:
+		command_list_verbs(known, sizeof(known));
+		err_setx(err, EXIT_USAGE,
+			"what shall be done? There are %s; \"wsgictl --help\" "
+			"tells more",
+			known);
+		return EXIT_USAGE;
+	default:
+		return verbs[c->verb](c, err);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command c;
+	struct err err = {0};
+	int status;
+
+	/* "wsgictl status | head" is no failure of ours. */
+	signal(SIGPIPE, SIG_DFL);
+	if (command_parse(&c, argc, argv, &err) < 0)
+		status = EXIT_USAGE;
+	else
+		status = act(&c, &err);
+	fflush(stdout);
+	if (err.text[0] != '\0')
+		fprintf(stderr, "wsgictl: %s\n", err.text);
+	command_fini(&c);
+	return status;
+}

@@ -1,0 +1,244 @@
+/*
+ * reload.c - reload and restart.
+ *
+ * The master tells how it goes, line by line, and ends with the result.  What
+ * its new children and its configuration had to say is kept until then, for
+ * it matters only when they fail.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "wsgictl/command.h"
+#include "wsgictl/progress.h"
+#include "wsgictl/snapshot.h"
+#include "wsgictl/target.h"
+#include "wsgictl/verbs.h"
+#include "wsgictl/words.h"
+
+enum {
+	KEPT = 256 * 1024, /* bytes of what is said meanwhile */
+	LOOK_MS = 500,
+};
+
+struct turn {
+	const struct command *command;
+	const struct target *target;
+	struct progress progress;
+	int64_t begin_ns;
+	unsigned replaced;
+	bool heard;       /* the master has taken the order */
+	struct buf words; /* of new children, and mistakes */
+};
+
+static void
+keep(struct turn *t, const char *text)
+{
+	if (t->words.len < KEPT)
+		buf_printf(&t->words, "%s\n", text);
+}
+
+static void
+hear(struct turn *t, const struct ask_answer *l)
+{
+	const char *what = l->words[1];
+
+	t->heard = true;
+	if (strcmp(what, "warning") == 0) {
+		progress_say(&t->progress, "warning: %s", l->words[2]);
+	} else if (strcmp(what, "mistake") == 0 || strcmp(what, "log") == 0) {
+		keep(t, l->words[2]);
+	} else if (strcmp(what, "ready") == 0) {
+		progress_step(&t->progress,
+			"generation %s is ready: its first child serves",
+			l->words[2]);
+	} else if (strcmp(what, "replaced") == 0) {
+		t->replaced++;
+		progress_step(&t->progress,
+			"child %s is replaced by %s, %s left", l->words[2],
+			l->words[3], l->words[4]);
+	}
+}
+
+/* What the scoreboard has at the end: the generation, how the reload ended,
+ * how many old children are finishing. */
+static bool
+look(const struct turn *t, struct wsgid_board *board, unsigned *finishing)
+{
+	const struct instance *i = t->target->one;
+	struct snapshot s;
+	struct err err = {0};
+
+	if (i->board == NULL ||
+		snapshot_take(&s, i->board, true, clock_real_us(), &err) < 0)
+		return false;
+	*board = s.board;
+	*finishing = 0;
+	for (size_t n = 0; n < s.n_workers; n++)
+		*finishing += s.workers[n].worker == 0 &&
+			      s.workers[n].letter == WSGID_WORKER_GRACEFUL;
+	snapshot_fini(&s);
+	return true;
+}
+
+static void
+say_done(struct turn *t, const char *verb)
+{
+	struct wsgid_board board;
+	struct buf text = {0};
+	unsigned finishing;
+
+	buf_printf(&text, "%s done in ", verb);
+	words_duration(&text, (clock_monotonic_ns() - t->begin_ns) / 1000);
+	if (look(t, &board, &finishing)) {
+		buf_printf(&text, ": generation %u serves", board.generation);
+		if (finishing > 0) {
+			buf_add_text(&text, "; ");
+			words_count(&text, finishing, "old child is",
+				"old children are");
+			buf_add_text(&text, " finishing");
+		}
+	}
+	progress_say(&t->progress, "%s", buf_text(&text));
+	buf_fini(&text);
+}
+
+static int
+say_failed(
+	struct turn *t, const char *verb, const char *reason, struct err *err)
+{
+	struct wsgid_board board;
+	unsigned finishing;
+
+	progress_end(&t->progress);
+	if (t->words.len > 0)
+		fwrite(t->words.data, 1, t->words.len, stderr);
+	if (!look(t, &board, &finishing))
+		err_setx(err, ECANCELED, "%s failed: %s", verb, reason);
+	else if (board.reload_result == WSGID_RELOAD_FAILED)
+		err_setx(err, ECANCELED,
+			"%s failed: %s\n"
+			"the old generation (%u) goes on",
+			verb, reason, board.generation);
+	else if (strcmp(verb, "restart") == 0)
+		err_setx(err, ECANCELED,
+			"restart failed: %s\n"
+			"the old children are gone and no new one serves; "
+			"the master goes on trying",
+			reason);
+	else
+		err_setx(err, ECANCELED, "%s failed: %s", verb, reason);
+	return EXIT_FAILED;
+}
+
+static int
+late(const struct turn *t, const char *verb, struct err *err)
+{
+	err_setx(err, ETIMEDOUT,
+		"the %s is not done within %g s; it goes on, and \"wsgictl "
+		"status\" shows how it ends",
+		verb, (double)t->command->wait_ms / 1000);
+	return EXIT_LATE;
+}
+
+static void
+show_waiting(struct turn *t)
+{
+	struct buf since = {0};
+
+	words_duration(&since, (clock_monotonic_ns() - t->begin_ns) / 1000);
+	if (t->replaced == 0)
+		progress_wait(&t->progress, "waiting for the first child, %s",
+			buf_text(&since));
+	buf_fini(&since);
+}
+
+/* Until the result, or the end of the waiting. */
+static int
+follow(struct turn *t, struct ask *a, const char *verb, struct err *err)
+{
+	int64_t end = target_wait_end(t->command);
+	int64_t patience_end =
+		clock_monotonic_ns() + ASK_PATIENCE_MS * INT64_C(1000000);
+
+	for (;;) {
+		struct ask_answer answer;
+		int64_t left = target_wait_left(end);
+		int rc = ask_line(a,
+			left >= 0 && left < LOOK_MS ? left : LOOK_MS, &answer);
+
+		if (rc < 0)
+			return target_no_answer(t->target, rc, err);
+		if (rc == 0 && left == 0)
+			return late(t, verb, err);
+		if (rc == 0 && !t->heard && clock_monotonic_ns() > patience_end)
+			return target_no_answer(t->target, 0, err);
+		if (rc == 0) {
+			show_waiting(t);
+			continue;
+		}
+		if (strcmp(answer.words[0], "ok") == 0) {
+			say_done(t, verb);
+			return EXIT_DONE;
+		}
+		if (strcmp(answer.words[0], "error") == 0)
+			return say_failed(t, verb, answer.words[1], err);
+		hear(t, &answer);
+	}
+}
+
+static int
+turn(const struct command *c, const struct target *target, const char *verb,
+	struct err *err)
+{
+	const char *const words[] = {verb, NULL};
+	struct turn t = {
+		.command = c,
+		.target = target,
+		.begin_ns = clock_monotonic_ns(),
+	};
+	struct ask a = {.fd = -1};
+	int status = target_ask(target, words, &a, err);
+
+	progress_begin(&t.progress);
+	if (status == EXIT_DONE) {
+		progress_step(&t.progress, "%sing %s (pid %d)", verb,
+			target->one->name, (int)target->one->pid);
+		status = follow(&t, &a, verb, err);
+	}
+	progress_end(&t.progress);
+	buf_fini(&t.words);
+	ask_close(&a);
+	return status;
+}
+
+int
+verb_reload(const struct command *c, struct err *err)
+{
+	struct target t;
+	int status = target_find_running(&t, c, err);
+
+	if (status == EXIT_DONE)
+		status = turn(c, &t, "reload", err);
+	target_fini(&t);
+	return status;
+}
+
+int
+verb_restart(const struct command *c, struct err *err)
+{
+	struct target t;
+	int status = target_find_running(&t, c, err);
+
+	if (status == EXIT_DONE)
+		status = turn(c, &t, "restart", err);
+	target_fini(&t);
+	if (status != EXIT_NOT_RUNNING)
+		return status;
+	puts("it does not run, so it is started");
+	fflush(stdout);
+	*err = (struct err){0};
+	return verb_start(c, err);
+}

@@ -1,0 +1,314 @@
+/*
+ * report.c - a server's state for people.  See report.h.
+ */
+#include "wsgictl/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "wsgictl/instance.h"
+#include "wsgictl/snapshot.h"
+#include "wsgictl/words.h"
+
+enum { LETTERS_A_LINE = 64 };
+
+#define LABEL "  %-12s "
+
+const char *
+report_state(const struct report *r)
+{
+	switch (r->instance->state) {
+	case INSTANCE_RUNNING:
+		if (r->instance->stopped)
+			return "stopped by a signal";
+		return r->busy ? "busy" : "running";
+	case INSTANCE_DEAD:
+		return "dead";
+	case INSTANCE_UNKNOWN:
+		return "unknown";
+	case INSTANCE_ABSENT:
+		break;
+	}
+	return "stopped";
+}
+
+static void
+add_head(struct buf *to, const struct report *r)
+{
+	const struct instance *i = r->instance;
+	const struct snapshot *s = r->snapshot;
+
+	buf_printf(to, "%s [%s] ",
+		s != NULL && s->board.version[0] != '\0' ? s->board.version
+							 : "wsgid",
+		i->name);
+	switch (i->state) {
+	case INSTANCE_RUNNING:
+		buf_printf(to, "is running, pid %d", (int)i->pid);
+		if (s != NULL) {
+			buf_add_text(to, ", up ");
+			words_duration(to, s->now_us - s->board.start_us);
+		}
+		break;
+	case INSTANCE_DEAD:
+		buf_add_text(to, "is dead: ");
+		if (i->has_pid_file)
+			buf_printf(to, "its pid file %s was left behind",
+				i->pid_file);
+		else
+			buf_printf(to, "it has left files in %s", i->directory);
+		break;
+	case INSTANCE_UNKNOWN:
+	case INSTANCE_ABSENT:
+		buf_add_text(to, "may or may not run");
+	}
+	buf_add_char(to, '\n');
+}
+
+static void
+add_warnings(struct buf *to, const struct report *r)
+{
+	const struct instance *i = r->instance;
+
+	if (i->state == INSTANCE_RUNNING && i->stopped)
+		buf_printf(to,
+			"the master is stopped by a signal: children serve "
+			"but none is replaced; kill -CONT %d lets it go on\n",
+			(int)i->pid);
+	else if (r->busy)
+		buf_add_text(to, "the master is busy: it has not answered "
+				 "within a second\n");
+	if (i->state == INSTANCE_DEAD && r->snapshot != NULL)
+		buf_add_text(to, "this is the last that it wrote:\n");
+	if (r->snapshot == NULL && r->reason != NULL)
+		buf_printf(to, "%s\n", r->reason);
+}
+
+static void
+add_text(struct buf *to, const char *label, const char *text)
+{
+	if (text[0] != '\0')
+		buf_printf(to, LABEL "%s\n", label, text);
+}
+
+static void
+add_engine(struct buf *to, const struct snapshot *s)
+{
+	const struct wsgid_board *b = &s->board;
+
+	buf_printf(to, LABEL "%s, at most ", "MPM", b->mpm);
+	words_count(to, b->max_request_workers, "worker", "workers");
+	if (s->io_engine[0] != '\0')
+		buf_printf(to, ", %s", s->io_engine);
+	if (b->accept[0] != '\0')
+		buf_printf(to, "; accept: %s", b->accept);
+	buf_add_char(to, '\n');
+}
+
+static void
+add_reload(struct buf *to, const struct snapshot *s)
+{
+	const struct wsgid_board *b = &s->board;
+
+	buf_printf(to, LABEL "%u", "generation", b->generation);
+	if (b->reload_result == WSGID_RELOAD_NONE) {
+		buf_add_text(to, ", never reloaded\n");
+		return;
+	}
+	if (b->reload_result == WSGID_RELOAD_RUNNING) {
+		buf_add_text(to, "; a reload is running since ");
+		words_duration(to, s->now_us - b->reload_begin_us);
+		buf_add_char(to, '\n');
+		return;
+	}
+	buf_add_text(to, "; last reload ");
+	words_time(to, b->reload_begin_us);
+	if (b->reload_result == WSGID_RELOAD_DONE) {
+		buf_add_text(to, ", done in ");
+		words_duration(to, b->reload_end_us - b->reload_begin_us);
+		buf_add_char(to, '\n');
+		return;
+	}
+	buf_printf(to, " FAILED, the old generation went on:\n" LABEL "%s\n",
+		"", b->reload_reason);
+}
+
+static void
+add_letters(struct buf *to, const struct snapshot *s)
+{
+	size_t n = snapshot_shown_letters(s);
+
+	for (size_t at = 0; at < n; at += LETTERS_A_LINE) {
+		size_t len = n - at < LETTERS_A_LINE ? n - at : LETTERS_A_LINE;
+
+		buf_printf(to, LABEL "%.*s\n", "", (int)len, s->letters + at);
+	}
+}
+
+static void
+add_workers(struct buf *to, const struct snapshot *s)
+{
+	buf_printf(to, LABEL "%u busy, %u idle", "workers", s->busy, s->idle);
+	if (s->starting > 0)
+		buf_printf(to, ", %u starting", s->starting);
+	if (s->graceful > 0)
+		buf_printf(to, ", %u finishing", s->graceful);
+	buf_add_char(to, '\n');
+	add_letters(to, s);
+	buf_printf(to, LABEL "%u open, %u of them kept alive and idle\n",
+		"connections", s->connections, s->parked);
+}
+
+/* With a decimal while it is small. */
+static void
+add_rate(struct buf *to, double n, double seconds)
+{
+	double rate = seconds > 0 ? n / seconds : 0;
+
+	buf_printf(to, rate < 9.95 ? "%.1f" : "%.0f", rate);
+}
+
+static void
+add_totals(struct buf *to, const struct snapshot *s)
+{
+	double up = (double)(s->now_us - s->board.start_us) / 1e6;
+
+	buf_printf(to, LABEL, "requests");
+	words_count(to, s->requests, "request on ", "requests on ");
+	words_count(to, s->accepted, "connection, ", "connections, ");
+	add_rate(to, (double)s->requests, up);
+	buf_add_text(to, "/s since the start");
+	if (s->requests > 0) {
+		buf_add_text(to, "; ");
+		words_duration(to, (int64_t)(s->busy_us / s->requests));
+		buf_add_text(to, " each");
+	}
+	buf_add_char(to, '\n');
+	buf_printf(to, LABEL, "traffic");
+	words_size(to, (double)s->bytes_in);
+	buf_add_text(to, " in, ");
+	words_size(to, (double)s->bytes_out);
+	buf_add_text(to, " out, ");
+	words_size(to, up > 0 ? (double)s->bytes_out / up : 0);
+	buf_add_text(to, "/s\n");
+}
+
+static void
+add_children(struct buf *to, const struct snapshot *s)
+{
+	const struct wsgid_board *b = &s->board;
+
+	buf_printf(to, LABEL "%u now, %llu started, %llu crashed", "children",
+		s->children, (unsigned long long)b->children_started,
+		(unsigned long long)b->children_crashed);
+	if (b->throttled)
+		buf_add_text(to, "; they fail one after the other, so starts "
+				 "are delayed: see the error log");
+	buf_add_char(to, '\n');
+}
+
+void
+report_status(struct buf *to, const struct report *r)
+{
+	const struct snapshot *s = r->snapshot;
+
+	add_head(to, r);
+	add_warnings(to, r);
+	if (s == NULL)
+		return;
+	add_text(to, "application", s->board.application);
+	add_text(to, "listeners", s->board.listeners);
+	add_text(to, "Python", s->board.python);
+	buf_printf(to, LABEL, "started");
+	words_time(to, s->board.start_us);
+	if (s->board.restart_us > s->board.start_us) {
+		buf_add_text(to, ", restarted ");
+		words_time(to, s->board.restart_us);
+	}
+	buf_add_char(to, '\n');
+	add_engine(to, s);
+	add_reload(to, s);
+	add_workers(to, s);
+	add_totals(to, s);
+	add_children(to, s);
+}
+
+/* --- a row a worker ---------------------------------------------------------- */
+
+static void
+add_milliseconds(struct buf *to, int width, int64_t us)
+{
+	buf_printf(to, " %*lld", width, (long long)(us < 0 ? 0 : us / 1000));
+}
+
+static void
+add_memory(struct buf *to, int64_t rss)
+{
+	struct buf text = {0};
+
+	if (rss >= 0)
+		words_size(&text, (double)rss);
+	else
+		buf_add_text(&text, "-");
+	buf_printf(to, " %8s", buf_text(&text));
+	buf_fini(&text);
+}
+
+static void
+add_row(struct buf *to, const struct snapshot *s,
+	const struct snapshot_worker *w)
+{
+	const struct wsgid_worker *r = &w->record;
+	bool within = r->begin_us > r->end_us;
+	int64_t last = within ? r->begin_us : r->end_us;
+	struct buf srv = {0}, cpu = {0};
+
+	buf_printf(&srv, "%u-%u", w->slot, w->generation);
+	if (s->board.worker_count > 1)
+		buf_printf(&srv, ".%u", w->worker);
+	if (w->cpu_us >= 0)
+		buf_printf(&cpu, "%.2f", (double)w->cpu_us / 1e6);
+	else
+		buf_add_text(&cpu, "-");
+	buf_printf(to, "%-8s %7d %-8s %c %8s", buf_text(&srv), (int)w->pid,
+		snapshot_lifecycle_name(w->lifecycle),
+		w->lifecycle == WSGID_PROCESS_STARTING ? w->letter
+						       : (char)r->state,
+		buf_text(&cpu));
+	add_memory(to, w->rss);
+	buf_printf(to, " %8llu %8llu", (unsigned long long)r->requests,
+		(unsigned long long)(r->requests + w->past_requests));
+	buf_printf(to, " %6lld",
+		last > 0 && s->now_us > last
+			? (long long)((s->now_us - last) / 1000000)
+			: 0);
+	add_milliseconds(to, 7, (within ? s->now_us : r->end_us) - r->begin_us);
+	buf_fini(&cpu);
+	words_size(&cpu, (double)r->bytes_out);
+	buf_printf(to, " %8s %-15s %s%s%s\n", buf_text(&cpu),
+		r->client[0] != '\0' ? r->client : "-", r->method,
+		r->method[0] != '\0' ? " " : "", r->target);
+	buf_fini(&srv);
+	buf_fini(&cpu);
+}
+
+void
+report_workers(struct buf *to, const struct report *r)
+{
+	const struct snapshot *s = r->snapshot;
+
+	if (s == NULL)
+		return;
+	buf_printf(to,
+		"\n%-8s %7s %-8s %s %8s %8s %8s %8s %6s %7s %8s %-15s %s\n",
+		"Srv", "PID", "Life", "M", "CPU", "Memory", "Child", "Slot",
+		"SS", "Req", "Sent", "Client", "Request");
+	for (size_t i = 0; i < s->n_workers; i++)
+		add_row(to, s, &s->workers[i]);
+	buf_add_text(to,
+		"\nSrv: slot-generation; M: _ idle, S starting, R reading, "
+		"W working, L logging,\nC closing, G finishing; CPU: seconds; "
+		"Child, Slot: requests; SS: seconds since the\nlast request "
+		"began or ended; Req: its milliseconds; Sent: by the worker\n");
+}

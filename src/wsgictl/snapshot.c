@@ -1,0 +1,225 @@
+/*
+ * snapshot.c - what a server does at one moment.  See snapshot.h.
+ */
+#include "wsgictl/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "scoreboard/scoreboard.h"
+#include "wsgictl/process.h"
+
+const char *
+snapshot_lifecycle_name(uint32_t lifecycle)
+{
+	static const char *const names[] = {
+		[WSGID_PROCESS_VACANT] = "vacant",
+		[WSGID_PROCESS_STARTING] = "starting",
+		[WSGID_PROCESS_READY] = "ready",
+		[WSGID_PROCESS_DRAINING] = "draining",
+		[WSGID_PROCESS_STOPPING] = "stopping",
+	};
+
+	return lifecycle < ARRAY_LEN(names) ? names[lifecycle] : "unknown";
+}
+
+const char *
+snapshot_reload_name(uint32_t result)
+{
+	static const char *const names[] = {
+		[WSGID_RELOAD_NONE] = "none",
+		[WSGID_RELOAD_RUNNING] = "running",
+		[WSGID_RELOAD_DONE] = "done",
+		[WSGID_RELOAD_FAILED] = "failed",
+	};
+
+	return result < ARRAY_LEN(names) ? names[result] : "unknown";
+}
+
+char
+snapshot_letter(uint32_t lifecycle, uint32_t state)
+{
+	switch (lifecycle) {
+	case WSGID_PROCESS_VACANT:
+		return WSGID_WORKER_DEAD;
+	case WSGID_PROCESS_STARTING:
+		return WSGID_WORKER_STARTING;
+	case WSGID_PROCESS_DRAINING:
+	case WSGID_PROCESS_STOPPING:
+		return WSGID_WORKER_GRACEFUL;
+	default:
+		/* Its page is being made. */
+		return state == WSGID_WORKER_DEAD ? WSGID_WORKER_STARTING
+						  : (char)state;
+	}
+}
+
+static void
+count(struct snapshot *s, char letter)
+{
+	switch (letter) {
+	case WSGID_WORKER_DEAD:
+		break;
+	case WSGID_WORKER_READY:
+		s->idle++;
+		break;
+	case WSGID_WORKER_STARTING:
+		s->starting++;
+		break;
+	case WSGID_WORKER_GRACEFUL:
+		s->graceful++;
+		break;
+	default:
+		s->busy++;
+	}
+}
+
+static void
+add_past(struct snapshot *s, const struct wsgid_process *p)
+{
+	s->requests += p->past_requests;
+	s->accepted += p->past_connections;
+	s->bytes_in += p->past_bytes_in;
+	s->bytes_out += p->past_bytes_out;
+	s->busy_us += p->past_busy_us;
+}
+
+static void
+add_page(struct snapshot *s, const struct wsgid_page *page)
+{
+	s->requests += page->requests;
+	s->accepted += page->accepted;
+	s->bytes_in += page->bytes_in;
+	s->bytes_out += page->bytes_out;
+	s->busy_us += page->busy_us;
+	s->connections += page->connections;
+	s->parked += page->parked;
+	s->refused += page->refused;
+	s->aborted += page->aborted;
+	if (s->io_engine[0] == '\0')
+		memcpy(s->io_engine, page->io_engine, sizeof(s->io_engine));
+}
+
+/* One row for each worker of a child. */
+static void
+add_workers(struct snapshot *s, struct scoreboard_view *view,
+	const struct wsgid_process *p, const struct snapshot_worker *row)
+{
+	for (unsigned i = 0; i < s->board.worker_count; i++) {
+		struct snapshot_worker *w = &s->workers[s->n_workers];
+
+		*w = *row;
+		w->worker = i;
+		(void)scoreboard_read_worker(view, row->slot, i, &w->record);
+		w->letter = snapshot_letter(p->lifecycle, w->record.state);
+		count(s, w->letter);
+		s->letters[row->slot * s->board.worker_count + i] = w->letter;
+		s->n_workers++;
+	}
+}
+
+static int
+grow(struct snapshot *s)
+{
+	size_t n = s->n_workers + s->board.worker_count;
+	struct snapshot_worker *more;
+
+	more = reallocarray(s->workers, n, sizeof(*more));
+	if (more == NULL)
+		return -ENOMEM;
+	s->workers = more;
+	return 0;
+}
+
+static int
+add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
+	bool alive)
+{
+	struct snapshot_worker row = {.slot = slot, .cpu_us = -1, .rss = -1};
+	struct process process;
+	struct wsgid_process p;
+	struct wsgid_page page;
+
+	scoreboard_read_process(view, slot, &p);
+	add_past(s, &p);
+	if (p.pid <= 0)
+		return 0;
+	if (grow(s) < 0)
+		return -ENOMEM;
+	s->children++;
+	if (scoreboard_read_page(view, slot, &page) == 0)
+		add_page(s, &page);
+	row.pid = p.pid;
+	row.generation = p.generation;
+	row.lifecycle = p.lifecycle;
+	row.past_requests = p.past_requests;
+	if (alive && process_read(p.pid, &process) == 0) {
+		row.cpu_us = process.cpu_us;
+		row.rss = process.rss;
+	}
+	add_workers(s, view, &p, &row);
+	return 0;
+}
+
+static int
+read_all(struct snapshot *s, struct scoreboard_view *view, bool alive,
+	struct err *err)
+{
+	s->n_letters = (size_t)s->board.process_count * s->board.worker_count;
+	s->letters = malloc(s->n_letters + 1);
+	if (s->letters == NULL)
+		return err_set(err, ENOMEM, "scoreboard");
+	memset(s->letters, WSGID_WORKER_DEAD, s->n_letters);
+	s->letters[s->n_letters] = '\0';
+	for (unsigned slot = 0; slot < s->board.process_count; slot++)
+		if (add_slot(s, view, slot, alive) < 0)
+			return err_set(err, ENOMEM, "scoreboard");
+	return 0;
+}
+
+int
+snapshot_take(struct snapshot *ret, const char *path, bool alive,
+	int64_t now_us, struct err *err)
+{
+	struct snapshot s = {.now_us = now_us};
+	struct scoreboard_view *view;
+	int rc = scoreboard_open(&view, path, err);
+
+	if (rc < 0)
+		return rc;
+	scoreboard_read_board(view, &s.board);
+	if (!alive)
+		s.now_us = s.board.updated_us;
+	rc = read_all(&s, view, alive, err);
+	scoreboard_close(view);
+	if (rc < 0)
+		snapshot_fini(&s);
+	else
+		*ret = s;
+	return rc;
+}
+
+void
+snapshot_fini(struct snapshot *s)
+{
+	free(s->letters);
+	free(s->workers);
+	s->letters = NULL;
+	s->workers = NULL;
+}
+
+size_t
+snapshot_shown_letters(const struct snapshot *s)
+{
+	size_t n = (size_t)s->board.max_request_workers * s->board.worker_count;
+
+	if (n > s->n_letters)
+		n = s->n_letters;
+	for (size_t i = n; i < s->n_letters; i++)
+		if (s->letters[i] != WSGID_WORKER_DEAD)
+			n = i + 1;
+	return n;
+}

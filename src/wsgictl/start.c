@@ -1,0 +1,288 @@
+/*
+ * start.c - start and configtest, which are wsgid's own doing.
+ *
+ * wsgictl finds the program, gives it the words that it was given, and makes
+ * of its end an exit status and a sentence.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "built_with.h"
+#include "config/config.h"
+#include "wsgictl/command.h"
+#include "wsgictl/instance.h"
+#include "wsgictl/snapshot.h"
+#include "wsgictl/target.h"
+#include "wsgictl/verbs.h"
+#include "wsgictl/wanted.h"
+
+enum { WSGID_EXIT_CONFIG = 78 };
+
+/* Beside wsgictl, as it is built, or as it is installed. */
+static int
+find_program(char to[PATH_MAX], struct err *err)
+{
+	static const char *const places[] = {"wsgid", "../sbin/wsgid"};
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_set(err, errno, "/proc/self/exe");
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	slash[1] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		int len = snprintf(to, PATH_MAX, "%s%s", self, places[i]);
+
+		if (len < PATH_MAX && access(to, X_OK) == 0)
+			return 0;
+	}
+	return err_setx(err, ENOENT,
+		"the program wsgid is neither beside wsgictl, in %s, nor in "
+		"%s../sbin; is it installed?",
+		self, self);
+}
+
+/* --- running it --------------------------------------------------------------- */
+
+/* The words of wsgid: first, and then what was said here. */
+static const char **
+make_words(const struct command *c, const char *program, const char *first,
+	const char *config_file)
+{
+	const char **words = calloc(c->n_rest + 5, sizeof(*words));
+	size_t n = 0;
+
+	if (words == NULL)
+		return NULL;
+	words[n++] = program;
+	words[n++] = first;
+	if (config_file != NULL) {
+		words[n++] = "--config";
+		words[n++] = config_file;
+	}
+	memcpy(words + n, c->rest, c->n_rest * sizeof(*words));
+	return words;
+}
+
+/* Its wait status; -ETIMEDOUT when it has not ended within ms. */
+static int
+wait_for(pid_t pid, int64_t ms, int *wait_status)
+{
+	AUTO_CLOSE int pidfd = ms >= 0 ? pidfd_open(pid, 0) : -1;
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	if (pidfd >= 0 && poll(&p, 1, (int)ms) == 0)
+		return -ETIMEDOUT;
+	while (waitpid(pid, wait_status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static int
+code_of(int wait_status, struct err *err)
+{
+	if (WIFSIGNALED(wait_status)) {
+		err_setx(err, ECHILD, "wsgid was ended by signal %d (%s)",
+			WTERMSIG(wait_status),
+			strsignal(WTERMSIG(wait_status)));
+		return EXIT_FAILED;
+	}
+	switch (WEXITSTATUS(wait_status)) {
+	case 0:
+		return EXIT_DONE;
+	case EXIT_USAGE:
+		return EXIT_USAGE;
+	case WSGID_EXIT_CONFIG:
+		return EXIT_CONFIG;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+/* What wsgid has to say it says itself, on the same terminal. */
+static int
+run(const struct command *c, const char *const *words, struct err *err)
+{
+	int wait_status, rc;
+	pid_t pid;
+
+	fflush(stdout);
+	rc = posix_spawn(
+		&pid, words[0], NULL, NULL, (char *const *)words, environ);
+	if (rc != 0) {
+		err_set(err, rc, "%s", words[0]);
+		return EXIT_FAILED;
+	}
+	rc = wait_for(pid, c->wait_ms, &wait_status);
+	if (rc == -ETIMEDOUT) {
+		err_setx(err, ETIMEDOUT,
+			"wsgid (pid %d) has not come to a result within %g s; "
+			"it goes on",
+			(int)pid, (double)c->wait_ms / 1000);
+		return EXIT_LATE;
+	}
+	if (rc < 0) {
+		err_set(err, -rc, "%s", words[0]);
+		return EXIT_FAILED;
+	}
+	return code_of(wait_status, err);
+}
+
+/* --name stands for a configuration of that name; -ENOENT and a sentence when
+ * there is none.  *ret is NULL where nothing needs to be added. */
+static int
+find_config(const struct command *c, char to[PATH_MAX], const char **ret,
+	struct err *err)
+{
+	*ret = NULL;
+	if (c->name == NULL || c->config_file != NULL)
+		return 0;
+	snprintf(to, PATH_MAX, "%s/wsgid/%s.conf", SYSCONFDIR, c->name);
+	if (access(to, F_OK) < 0)
+		return err_set(err, errno,
+			"a new server is called after its configuration, and "
+			"that of %s would be %s",
+			c->name, to);
+	*ret = to;
+	return 0;
+}
+
+/* --- start ---------------------------------------------------------------------- */
+
+/* The one of these that runs, and has begun since. */
+static const struct instance *
+find_begun(const struct instances *all, int64_t since_us)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->list[i].state == INSTANCE_RUNNING &&
+			(since_us == 0 || all->list[i].start_us >= since_us))
+			return &all->list[i];
+	return NULL;
+}
+
+static void
+say_started(const struct config *wanted, int64_t since_us)
+{
+	struct config any = *wanted;
+	const struct instance *i;
+	struct instances all;
+	struct snapshot s;
+	struct err err = {0};
+
+	/* Port 0 is no name. */
+	any.name = NULL;
+	any.pid_file = NULL;
+	if (instances_find_configured(&all, &any, &err) < 0)
+		return;
+	i = find_begun(&all, since_us);
+	if (i == NULL)
+		puts("wsgid has started");
+	else if (snapshot_take(&s, i->board, true, since_us, &err) < 0)
+		printf("%s has started, pid %d\n", i->name, (int)i->pid);
+	else {
+		printf("%s has started, pid %d: %s at %s\n", i->name,
+			(int)i->pid, s.board.application, s.board.listeners);
+		snapshot_fini(&s);
+	}
+	instances_fini(&all);
+}
+
+static bool
+runs_already(const struct config *wanted)
+{
+	const struct instance *i;
+	struct instances all;
+	struct err err = {0};
+	bool runs = false;
+
+	if (wanted->name == NULL || strcmp(wanted->name, "0") == 0)
+		return false;
+	if (instances_find_configured(&all, wanted, &err) == 0) {
+		i = find_begun(&all, 0);
+		runs = i != NULL;
+		if (runs)
+			printf("%s runs already, pid %d\n", i->name,
+				(int)i->pid);
+	}
+	instances_fini(&all);
+	return runs;
+}
+
+static int
+start(const struct command *c, const char *const *words, size_t n,
+	struct err *err)
+{
+	struct config *wanted = wanted_config(words + 2, n - 2, err);
+	int64_t begin_us = clock_real_us();
+	int status;
+
+	if (wanted == NULL)
+		return EXIT_FAILED;
+	if (runs_already(wanted)) {
+		config_destroy(wanted);
+		return EXIT_DONE;
+	}
+	status = run(c, words, err);
+	if (status == EXIT_DONE)
+		say_started(wanted, begin_us);
+	config_destroy(wanted);
+	return status;
+}
+
+int
+verb_start(const struct command *c, struct err *err)
+{
+	char program[PATH_MAX], path[PATH_MAX];
+	const char **words, *config_file;
+	size_t n = 0;
+	int status;
+
+	if (find_program(program, err) < 0)
+		return EXIT_FAILED;
+	if (find_config(c, path, &config_file, err) < 0)
+		return EXIT_CONFIG;
+	words = make_words(c, program, "--daemon", config_file);
+	if (words == NULL) {
+		err_set(err, ENOMEM, "command line");
+		return EXIT_FAILED;
+	}
+	while (words[n] != NULL)
+		n++;
+	status = start(c, words, n, err);
+	free(words);
+	return status;
+}
+
+int
+verb_configtest(const struct command *c, struct err *err)
+{
+	char program[PATH_MAX], path[PATH_MAX];
+	const char **words, *config_file;
+	int status;
+
+	if (find_program(program, err) < 0)
+		return EXIT_FAILED;
+	if (find_config(c, path, &config_file, err) < 0)
+		return EXIT_CONFIG;
+	words = make_words(c, program, "--test", config_file);
+	if (words == NULL) {
+		err_set(err, ENOMEM, "command line");
+		return EXIT_FAILED;
+	}
+	status = run(c, words, err);
+	free(words);
+	return status;
+}

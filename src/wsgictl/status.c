@@ -1,0 +1,159 @@
+/*
+ * status.c - status, fullstatus and version.
+ *
+ * They read the scoreboard and change nothing; the master is asked for one
+ * thing alone, whether it still listens, and not waited for.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "built_with.h"
+#include "wsgictl/command.h"
+#include "wsgictl/report.h"
+#include "wsgictl/snapshot.h"
+#include "wsgictl/target.h"
+#include "wsgictl/verbs.h"
+
+enum { BUSY_MS = 1000 };
+
+/* Of who may ask; to others a master never looks busy. */
+static bool
+is_busy(const struct instance *i)
+{
+	static const char *const words[] = {"version", NULL};
+	struct ask_answer answer;
+	struct ask a = {.fd = -1};
+	struct err err = {0};
+	int rc;
+
+	if (i->state != INSTANCE_RUNNING || i->stopped || i->control == NULL)
+		return false;
+	rc = ask_open(&a, i, words, &err);
+	if (rc == 0)
+		rc = ask_line(&a, BUSY_MS, &answer);
+	ask_close(&a);
+	return rc == 0 || rc == -EAGAIN;
+}
+
+static int
+code_of(const struct instance *i)
+{
+	switch (i->state) {
+	case INSTANCE_RUNNING:
+		return STATUS_RUNNING;
+	case INSTANCE_DEAD:
+		return i->has_pid_file ? STATUS_DEAD : STATUS_STOPPED;
+	case INSTANCE_UNKNOWN:
+		return STATUS_UNKNOWN;
+	case INSTANCE_ABSENT:
+		break;
+	}
+	return STATUS_STOPPED;
+}
+
+static const char *
+why_unread(const struct instance *i, struct err *err)
+{
+	if (i->board == NULL)
+		return "its run directory is not known; name it with "
+		       "--run-directory";
+	if (err->code == EACCES)
+		err_setx(err, EACCES,
+			"you may not read its scoreboard %s; try sudo",
+			i->board);
+	return err->text;
+}
+
+static int
+print(const struct command *c, const struct report *r)
+{
+	bool full = c->verb == VERB_FULLSTATUS;
+	struct buf text = {0};
+	int rc = 0;
+
+	if (c->json) {
+		rc = report_json(&text, r, full);
+	} else {
+		report_status(&text, r);
+		if (full)
+			report_workers(&text, r);
+	}
+	if (rc == 0 && !buf_failed(&text))
+		fwrite(text.data, 1, text.len, stdout);
+	else
+		rc = -ENOMEM;
+	buf_fini(&text);
+	return rc;
+}
+
+static int
+show(const struct command *c, const struct instance *i, struct err *err)
+{
+	bool alive = i->state == INSTANCE_RUNNING;
+	struct report r = {.instance = i, .busy = is_busy(i)};
+	struct snapshot s = {0};
+	struct err unread = {0};
+
+	if (i->board != NULL && snapshot_take(&s, i->board, alive,
+					clock_real_us(), &unread) == 0)
+		r.snapshot = &s;
+	else
+		r.reason = why_unread(i, &unread);
+	if (print(c, &r) < 0) {
+		snapshot_fini(&s);
+		err_set(err, ENOMEM, "status");
+		return STATUS_UNKNOWN;
+	}
+	snapshot_fini(&s);
+	return code_of(i);
+}
+
+int
+verb_status(const struct command *c, struct err *err)
+{
+	struct target t;
+	int status = target_find(&t, c, err);
+
+	switch (status) {
+	case EXIT_DONE:
+		status = show(c, t.one, err);
+		break;
+	case EXIT_NOT_RUNNING:
+		status = err->code == ENOENT ? STATUS_STOPPED : STATUS_DEAD;
+		break;
+	default:
+		status = STATUS_UNKNOWN;
+	}
+	target_fini(&t);
+	return status;
+}
+
+int
+verb_fullstatus(const struct command *c, struct err *err)
+{
+	return verb_status(c, err);
+}
+
+/* Of wsgictl itself, and of the server where there is one to be seen. */
+int
+verb_version(const struct command *c, struct err *err)
+{
+	struct snapshot s = {0};
+	struct err ignored = {0};
+	struct target t;
+
+	(void)err;
+	puts("wsgictl/" WSGID_VERSION);
+	if (target_find(&t, c, &ignored) == EXIT_DONE && t.one->board != NULL &&
+		snapshot_take(&s, t.one->board, false, 0, &ignored) == 0)
+		printf("%s [%s]%s\n", s.board.version, t.one->name,
+			t.one->state == INSTANCE_RUNNING ? ""
+							 : ", which is dead");
+	snapshot_fini(&s);
+	target_fini(&t);
+	return EXIT_DONE;
+}

@@ -1,0 +1,213 @@
+/*
+ * stop.c - stop and graceful-stop.
+ *
+ * The server has stopped when its process has ended, and that is what is
+ * waited for; the pid is held by a pidfd from before it is asked, so that
+ * it cannot become another process meanwhile.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "wsgictl/command.h"
+#include "wsgictl/progress.h"
+#include "wsgictl/snapshot.h"
+#include "wsgictl/target.h"
+#include "wsgictl/verbs.h"
+#include "wsgictl/words.h"
+
+enum { LOOK_MS = 200 };
+
+/* What the master says about the stop. */
+struct terms {
+	long long finishing; /* requests; -1: at once */
+	long long within_ms; /* 0: as long as they take */
+};
+
+static long long
+number_of(const char *text)
+{
+	long long n = strtoll(text, NULL, 10);
+
+	return n > 0 ? n : 0;
+}
+
+static int
+hear_terms(struct ask *a, const struct target *t, struct terms *ret,
+	struct err *err)
+{
+	struct ask_answer answer;
+
+	*ret = (struct terms){.finishing = -1};
+	for (;;) {
+		int rc = ask_line(a, ASK_PATIENCE_MS, &answer);
+
+		if (rc != 1)
+			return target_no_answer(t, rc, err);
+		if (strcmp(answer.words[0], "ok") == 0)
+			return EXIT_DONE;
+		if (strcmp(answer.words[0], "error") == 0) {
+			err_setx(err, EPROTO, "stop: %s", answer.words[1]);
+			return EXIT_FAILED;
+		}
+		if (strcmp(answer.words[1], "finishing") == 0)
+			ret->finishing = number_of(answer.words[2]);
+		else if (strcmp(answer.words[1], "within-ms") == 0)
+			ret->within_ms = number_of(answer.words[2]);
+	}
+}
+
+static void
+add_deadline(struct buf *to, long long within_ms)
+{
+	int64_t end_us = clock_real_us() + within_ms * 1000;
+	struct buf text = {0};
+
+	if (within_ms == 0) {
+		buf_add_text(to, ", however long that takes");
+		return;
+	}
+	words_time(&text, end_us);
+	/* The day is today. */
+	buf_printf(to, ", by %s at the latest (",
+		text.len > 11 ? buf_text(&text) + 11 : "");
+	words_duration(to, within_ms * 1000);
+	buf_add_char(to, ')');
+	buf_fini(&text);
+}
+
+static void
+say_terms(struct progress *p, const struct target *t, const struct terms *terms)
+{
+	struct buf text = {0};
+
+	buf_printf(
+		&text, "stopping %s (pid %d)", t->one->name, (int)t->one->pid);
+	if (terms->finishing < 0) {
+		buf_add_text(&text, " at once");
+	} else if (terms->finishing == 0) {
+		buf_add_text(&text, ": no request is running");
+	} else {
+		buf_add_text(&text, ": ");
+		words_count(&text, (uint64_t)terms->finishing, "request is",
+			"requests are");
+		buf_add_text(&text, " being finished");
+		add_deadline(&text, terms->within_ms);
+	}
+	progress_say(p, "%s", buf_text(&text));
+	buf_fini(&text);
+}
+
+/* 1 when it has ended, 0 when not within ms. */
+static int
+wait_for_end(int pidfd, pid_t pid, int ms)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	if (poll(&p, pidfd >= 0 ? 1 : 0, ms) > 0)
+		return 1;
+	return pidfd < 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* How many requests are left, for who looks at it. */
+static void
+show_rest(struct progress *p, const struct target *t, int64_t begin_ns)
+{
+	struct snapshot s;
+	struct err err = {0};
+	struct buf since = {0};
+	unsigned busy = 0;
+
+	if (!p->terminal || t->one->board == NULL ||
+		snapshot_take(&s, t->one->board, true, clock_real_us(), &err) <
+			0)
+		return;
+	for (size_t i = 0; i < s.n_workers; i++)
+		busy += s.workers[i].record.begin_us >
+			s.workers[i].record.end_us;
+	words_duration(&since, (clock_monotonic_ns() - begin_ns) / 1000);
+	progress_wait(p, "%u requests, %u children left after %s", busy,
+		s.children, buf_text(&since));
+	buf_fini(&since);
+	snapshot_fini(&s);
+}
+
+static int
+wait_and_say(const struct command *c, const struct target *t, int pidfd,
+	struct progress *p, struct err *err)
+{
+	int64_t begin = clock_monotonic_ns(), end = target_wait_end(c);
+	struct buf took = {0};
+
+	for (;;) {
+		int64_t left = target_wait_left(end);
+		int ms = left >= 0 && left < LOOK_MS ? (int)left : LOOK_MS;
+
+		if (wait_for_end(pidfd, t->one->pid, ms) == 1)
+			break;
+		if (left == 0) {
+			err_setx(err, ETIMEDOUT,
+				"%s (pid %d) has not ended within %g s; it "
+				"goes on stopping",
+				t->one->name, (int)t->one->pid,
+				(double)c->wait_ms / 1000);
+			return EXIT_LATE;
+		}
+		show_rest(p, t, begin);
+	}
+	words_duration(&took, (clock_monotonic_ns() - begin) / 1000);
+	progress_say(p, "%s has stopped (%s)", t->one->name, buf_text(&took));
+	buf_fini(&took);
+	return EXIT_DONE;
+}
+
+static int
+stop(const struct command *c, const char *const *words, struct err *err)
+{
+	AUTO_CLOSE int pidfd = -1;
+	struct progress p;
+	struct target t;
+	struct terms terms;
+	struct ask a = {.fd = -1};
+	int status = target_find_running(&t, c, err);
+
+	progress_begin(&p);
+	if (status == EXIT_DONE && t.one->pid > 0)
+		pidfd = pidfd_open(t.one->pid, 0);
+	if (status == EXIT_DONE)
+		status = target_ask(&t, words, &a, err);
+	if (status == EXIT_DONE)
+		status = hear_terms(&a, &t, &terms, err);
+	ask_close(&a);
+	if (status == EXIT_DONE)
+		say_terms(&p, &t, &terms);
+	if (status == EXIT_DONE && c->wait_ms != 0)
+		status = wait_and_say(c, &t, pidfd, &p, err);
+	progress_end(&p);
+	target_fini(&t);
+	return status;
+}
+
+int
+verb_stop(const struct command *c, struct err *err)
+{
+	const char *const words[] = {"stop", c->now ? "now" : NULL, NULL};
+
+	return stop(c, words, err);
+}
+
+int
+verb_graceful_stop(const struct command *c, struct err *err)
+{
+	static const char *const words[] = {"graceful-stop", NULL};
+
+	return stop(c, words, err);
+}

@@ -1,0 +1,133 @@
+/*
+ * target.c - the running server that a verb is about.  See target.h.
+ */
+#include "wsgictl/target.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "wsgictl/command.h"
+
+#define MS_NS INT64_C(1000000)
+
+int
+target_find(struct target *ret, const struct command *c, struct err *err)
+{
+	int rc;
+
+	*ret = (struct target){0};
+	rc = instances_find(&ret->all, c, err);
+	if (rc < 0)
+		return rc == -EACCES ? EXIT_DENIED : EXIT_CONFIG;
+	ret->one = instances_choose(&ret->all, err);
+	if (ret->one != NULL)
+		return EXIT_DONE;
+	return err->code == E2BIG ? EXIT_USAGE : EXIT_NOT_RUNNING;
+}
+
+static int
+not_running(const struct instance *i, struct err *err)
+{
+	err_setx(err, ESRCH,
+		"%s does not run: what is in %s was left behind by a server "
+		"that was killed",
+		i->name, i->directory != NULL ? i->directory : i->pid_file);
+	return EXIT_NOT_RUNNING;
+}
+
+int
+target_find_running(
+	struct target *ret, const struct command *c, struct err *err)
+{
+	int status = target_find(ret, c, err);
+	const struct instance *i = ret->one;
+
+	if (status != EXIT_DONE)
+		return status;
+	if (i->state == INSTANCE_UNKNOWN) {
+		err_setx(err, EACCES,
+			"whether %s runs cannot be told: you may not read its "
+			"files in %s; try sudo",
+			i->name, i->directory != NULL ? i->directory : "");
+		return EXIT_DENIED;
+	}
+	if (i->state != INSTANCE_RUNNING)
+		return not_running(i, err);
+	if (i->stopped) {
+		err_setx(err, EBUSY,
+			"the master of %s (pid %d) is stopped by a signal and "
+			"hears nothing; kill -CONT %d lets it go on",
+			i->name, (int)i->pid, (int)i->pid);
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
+void
+target_fini(struct target *t)
+{
+	instances_fini(&t->all);
+	t->one = NULL;
+}
+
+int
+target_ask(const struct target *t, const char *const *words, struct ask *ret,
+	struct err *err)
+{
+	int rc = ask_open(ret, t->one, words, err);
+
+	if (rc == 0)
+		return EXIT_DONE;
+	return rc == -EACCES ? EXIT_DENIED : EXIT_FAILED;
+}
+
+int
+target_no_answer(const struct target *t, int why, struct err *err)
+{
+	int pid = (int)t->one->pid;
+
+	switch (why) {
+	case 0:
+		err_setx(err, ETIMEDOUT,
+			"the master of %s (pid %d) has not answered within "
+			"%d s; it is stopped, or very busy",
+			t->one->name, pid, ASK_PATIENCE_MS / 1000);
+		return EXIT_LATE;
+	case -EPIPE:
+	case -ECONNRESET:
+		err_setx(err, EPIPE,
+			"the master of %s (pid %d) has closed the connection "
+			"without an answer: it has ended, or has too many "
+			"callers",
+			t->one->name, pid);
+		break;
+	case -EBADMSG:
+		err_setx(err, EBADMSG,
+			"the master of %s (pid %d) does not answer as this "
+			"wsgictl expects; use the one that came with it",
+			t->one->name, pid);
+		break;
+	default:
+		err_set(err, -why, "control socket of %s", t->one->name);
+	}
+	return EXIT_FAILED;
+}
+
+int64_t
+target_wait_end(const struct command *c)
+{
+	return c->wait_ms < 0 ? -1 : clock_monotonic_ns() + c->wait_ms * MS_NS;
+}
+
+int64_t
+target_wait_left(int64_t end_ns)
+{
+	int64_t left;
+
+	if (end_ns < 0)
+		return -1;
+	left = (end_ns - clock_monotonic_ns() + MS_NS - 1) / MS_NS;
+	return left > 0 ? left : 0;
+}
