@@ -2,17 +2,20 @@
  * posixsem.c - accept mutex by a POSIX semaphore in shared memory.
  *
  * A semaphore knows no holder, so it cannot tell that its holder has died.
- * Here it is only the place to wait and a token in it the permission to try;
- * who holds the mutex is the word beside it.  Invariant: while the word says
- * nobody, there is a token, or a living process that has taken one and is
- * about to look at the word, or one that has cleared the word and is about
- * to give one.  A token too many costs one look.  So the master may put one
- * in whenever a child has died, wherever it died.
+ * Here it is only the place to wait; who holds the mutex is the word beside
+ * it.  A token in the semaphore is a hint to look at the word, so one too
+ * many costs one look, and one that died with its taker costs PATIENCE:
+ * nobody waits longer than that without looking.
+ *
+ * The master writes the word and nothing else.  It must not give a token
+ * for a dead child: the library ends a process that finds a semaphore
+ * overwritten, and a child can overwrite this one.
  */
 #include <errno.h>
 #include <semaphore.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -20,7 +23,7 @@
 #include "lock/accept_mutex_priv.h"
 #include "lock/memory_priv.h"
 
-enum { NOBODY = 0 };
+enum { NOBODY = 0, PATIENCE_NS = 250000000 };
 
 /* What is shared. */
 struct content {
@@ -110,13 +113,31 @@ posixsem_attach(struct accept_mutex *m, struct err *err)
 	return 0;
 }
 
+static struct timespec
+end_of_patience(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += PATIENCE_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	return until;
+}
+
 static int
 posixsem_lock(struct accept_mutex *m)
 {
 	struct content *content = content_of(m);
+	struct timespec until;
 
 	do {
-		if (sem_wait(&content->tokens) < 0)
+		until = end_of_patience();
+		if (sem_clockwait(&content->tokens, CLOCK_MONOTONIC, &until) <
+				0 &&
+			errno != ETIMEDOUT)
 			return -errno;
 	} while (!change_holder(&content->holder, NOBODY, m->home));
 	return 0;
@@ -135,12 +156,7 @@ posixsem_unlock(struct accept_mutex *m)
 static void
 posixsem_bury(struct accept_mutex *m, pid_t pid)
 {
-	struct content *content = content_of(m);
-	int tokens;
-
-	change_holder(&content->holder, pid, NOBODY);
-	if (sem_getvalue(&content->tokens, &tokens) == 0 && tokens <= 0)
-		sem_post(&content->tokens);
+	change_holder(&content_of(m)->holder, pid, NOBODY);
 }
 
 static const char *
