@@ -117,6 +117,9 @@ on_accepted(struct engine *e, int result)
 		make_room(e, result);
 		break;
 	case -EINVAL:
+		/* The master has shut it, and its order is on the way. */
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+		break;
 	case -EBADF:
 	case -ENETDOWN:
 		/* The socket itself is ill: do not spin on it. */

@@ -40,9 +40,15 @@ retire_children(struct master *m, int64_t timeout_ms)
 	}
 }
 
+/* A busy child cannot close its copy of a listener: without shutting it,
+ * clients would be let in by the kernel, and then wait for nobody.  Sockets
+ * that were passed to us are systemd's, and who comes waits for our successor.
+ */
 static void
 close_doors(struct master *m)
 {
+	for (size_t i = 0; m->n_passed == 0 && i < m->now->n_listeners; i++)
+		listen_shut(&m->now->listeners[i]);
 	generation_close_listeners(m->now);
 	generation_destroy(m->next);
 	m->next = NULL;

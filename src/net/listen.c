@@ -196,6 +196,12 @@ listen_open(struct listener *ret, const struct address *address,
 }
 
 void
+listen_shut(const struct listener *l)
+{
+	(void)shutdown(l->fd, SHUT_RD);
+}
+
+void
 listen_close(struct listener *l)
 {
 	/* The file goes first: who looks meanwhile finds nothing, instead of

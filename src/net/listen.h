@@ -36,6 +36,11 @@ struct listen_options {
 int listen_open(struct listener *ret, const struct address *address,
 	const struct listen_options *options, struct err *err);
 
+/* Let nobody in any more, at once, whoever else holds the socket and however
+ * busy he is: connecting is refused, accepting is -EINVAL.  Not for a socket
+ * that somebody else goes on with, such as systemd.  To be closed after. */
+void listen_shut(const struct listener *l);
+
 /* Close; remove the socket file when we made it and it still is ours. */
 void listen_close(struct listener *l);
 

@@ -38,6 +38,26 @@ def test_a_graceful_stop_lets_requests_finish(probe, signum):
     assert 'stopped' in probe.log.text()
 
 
+@pytest.mark.parametrize('number', [1, 2])
+def test_nobody_is_let_in_while_the_last_requests_finish(serve, directory, number):
+    """Not even into the queue of a listener that a busy child still holds."""
+    path = directory / 'socket'
+    options = ['-b', f'unix:{path}'] if number == 2 else []
+    server = serve('probe', '-w', '1', *options)
+    with Connection(server.address) as slow:
+        slow.send(SLOW)
+        server.log.wait_for('sleeping')
+        server.kill(signal.SIGTERM)
+        server.log.wait_for('gracefully')
+        since = time.monotonic()
+        wait_until(lambda: refused(server.address), 'refused connections')
+        assert not path.exists()
+        assert time.monotonic() - since < 0.5
+        assert slow.response().body == b'awake'
+    assert server.ended() == 0
+    assert ':warn]' not in server.log.text()
+
+
 def test_a_graceful_stop_ends_with_its_timeout(serve):
     server = serve('probe', '-w', '1', '--graceful-shutdown-timeout', '500ms')
     with Connection(server.address) as slow:

@@ -156,6 +156,28 @@ test_port_0_becomes_a_number(void **state)
 }
 
 static void
+test_a_shut_listener_lets_nobody_in_though_others_hold_it(void **state)
+{
+	const struct place *p = *state;
+	const char *const texts[] = {"127.0.0.1:0", p->text};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct listener l = must_open(texts[i]);
+		int copy = fcntl(l.fd, F_DUPFD_CLOEXEC, 0);
+
+		assert_true(copy >= 0);
+		close(connect_to(&l.address));
+		listen_shut(&l);
+		assert_int_equal(connect_to(&l.address), -ECONNREFUSED);
+		close(accept4(copy, NULL, NULL, SOCK_NONBLOCK));
+		assert_int_equal(accept4(copy, NULL, NULL, SOCK_NONBLOCK), -1);
+		assert_int_equal(errno, EINVAL);
+		listen_close(&l);
+		close(copy);
+	}
+}
+
+static void
 test_one_socket_serves_both_families(void **state)
 {
 	struct listener l = must_open("0");
@@ -621,6 +643,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_listener_has_its_connections_have),
 		cmocka_unit_test(test_port_0_becomes_a_number),
+		IN_PLACE(
+			test_a_shut_listener_lets_nobody_in_though_others_hold_it),
 		cmocka_unit_test(test_one_socket_serves_both_families),
 		cmocka_unit_test(test_a_port_in_use_names_the_program),
 		cmocka_unit_test(
