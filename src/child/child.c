@@ -28,6 +28,7 @@
 #include "child/access_log.h"
 #include "child/engine.h"
 #include "child/privileges.h"
+#include "child/watcher.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "net/channel.h"
@@ -331,7 +332,12 @@ serve(struct child *c, struct err *err)
 
 	if (rc < 0)
 		return err_set(err, -rc, "engine");
+	if (c->config->max_request_workers > 1 &&
+		watcher_create(&c->engine.watcher, &c->engine, err) < 0)
+		return -ENOMEM;
 	rc = engine_run(&c->engine);
+	watcher_destroy(c->engine.watcher);
+	c->engine.watcher = NULL;
 	if (rc < 0 && rc != -ETIMEDOUT)
 		return err_set(err, -rc, "%s", io_name(c->io));
 	if (rc == -ETIMEDOUT)

@@ -20,6 +20,7 @@
 #include "base/defs.h"
 #include "child/engine.h"
 #include "child/handover.h"
+#include "child/watcher.h"
 #include "net/handoff.h"
 
 enum {
@@ -435,6 +436,7 @@ connection_send(struct engine *e, struct connection *c)
 			c->window[n].iov_len = room;
 		room -= c->window[n].iov_len;
 	}
+	c->n_window = n;
 	c->sending = true;
 	c->in_flight++;
 	io_send(e->io, c, c->fd, c->window, n);
@@ -446,28 +448,32 @@ connection_await_sent(struct engine *e, struct connection *c)
 	wait_in(e, c, CONNECTION_SENDING, &e->sending, e->config->timeout);
 }
 
+void
+connection_count_sent(struct connection *c, size_t len)
+{
+	c->bytes_out += len;
+	while (c->part < c->n_parts && len >= c->parts[c->part].iov_len)
+		len -= c->parts[c->part++].iov_len;
+	if (c->part < c->n_parts) {
+		c->parts[c->part].iov_base =
+			(char *)c->parts[c->part].iov_base + len;
+		c->parts[c->part].iov_len -= len;
+	}
+}
+
 bool
 connection_sent(struct engine *e, struct connection *c, int result)
 {
-	size_t left;
-
 	c->sending = false;
 	if (result < 0 && c->error == 0)
 		c->error = result;
 	if (result > 0)
-		c->bytes_out += (uint64_t)result;
+		connection_count_sent(c, (size_t)result);
 	/* A send that was cancelled may have sent some of it. */
-	if (c->error != 0 || c->state == CONNECTION_CLOSING) {
+	if (c->error != 0 || c->state == CONNECTION_CLOSING)
 		c->part = c->n_parts;
-		return true;
-	}
-	left = (size_t)result;
-	while (c->part < c->n_parts && left >= c->parts[c->part].iov_len)
-		left -= c->parts[c->part++].iov_len;
 	if (c->part == c->n_parts)
 		return true;
-	c->parts[c->part].iov_base = (char *)c->parts[c->part].iov_base + left;
-	c->parts[c->part].iov_len -= left;
 	connection_send(e, c);
 	return false;
 }
@@ -605,6 +611,7 @@ connection_settle(struct engine *e, struct connection *c)
 {
 	if (c->state != CONNECTION_CLOSING || c->in_flight > 0 || c->fd < 0)
 		return;
+	watcher_forget(e->watcher, c);
 	if (c->foreign)
 		(void)shutdown(c->fd, SHUT_RDWR);
 	close(c->fd);

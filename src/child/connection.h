@@ -56,6 +56,7 @@ struct connection {
 	bool paused;        /* receiving stopped: too much is unread */
 	bool sending;       /* one of them is IO_SEND */
 	bool at_eof;        /* the client will send no more */
+	bool watched;       /* the watcher knows it */
 	bool foreign;       /* came from a sibling, which may still hold it */
 	bool keep;          /* goes on after the response under way */
 	bool client_closes; /* the client asked for the close: it sends no more */
@@ -75,7 +76,8 @@ struct connection {
 	struct iovec parts[3]; /* what is to be sent: out, data, tail */
 	unsigned part, n_parts;
 	struct iovec window[3]; /* the beginning of it that is under way */
-	void *held;             /* keeps the data alive: app_drop */
+	unsigned n_window;
+	void *held; /* keeps the data alive: app_drop */
 
 	int64_t patience_ns; /* LEAVING: when its client has waited too long */
 	unsigned requests;   /* begun */
@@ -150,6 +152,9 @@ void connection_send(struct engine *e, struct connection *c);
 /* The response is going out: wait until it has, Timeout at most between two
  * signs of progress. */
 void connection_await_sent(struct engine *e, struct connection *c);
+
+/* So much of the parts is out. */
+void connection_count_sent(struct connection *c, size_t len);
 
 /* A send has completed with result: account it.  True when all parts are out
  * or the connection has failed, false when the rest was started. */

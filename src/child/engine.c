@@ -291,9 +291,11 @@ expire(struct engine *e)
 		connection_close(e, c);
 	while ((c = e->sending.first) != NULL && c->deadline_ns <= e->now_ns)
 		connection_close(e, c);
-	while ((c = e->reading.first) != NULL && c->deadline_ns <= e->now_ns)
-		request_too_slow(e, c);
 	handover_retry(e);
+	/* Refusing takes what a request that runs has in use: after it. */
+	while (e->running == NULL && (c = e->reading.first) != NULL &&
+		c->deadline_ns <= e->now_ns)
+		request_too_slow(e, c);
 }
 
 static void
@@ -319,7 +321,8 @@ patience(const struct engine *e)
 	if (e->queue.first != NULL)
 		return 0;
 	sooner_of(&when, &e->parked);
-	sooner_of(&when, &e->reading);
+	if (e->running == NULL)
+		sooner_of(&when, &e->reading);
 	sooner_of(&when, &e->sending);
 	sooner_of(&when, &e->lingering);
 	sooner_of(&when, &e->leaving);
@@ -345,8 +348,15 @@ turn(struct engine *e, int64_t timeout_ns)
 	begin_turn(e);
 	for (int i = 0; i < n; i++)
 		dispatch(e, &e->events[i]);
+	/* All of it: while a request runs the watcher may give a connection
+	 * away, and must not leave bytes of it behind in a completion. */
+	while (UNLIKELY(n == ENGINE_EVENTS && io_pending(e->io))) {
+		n = io_wait(e->io, e->events, ENGINE_EVENTS, 0);
+		for (int i = 0; i < n; i++)
+			dispatch(e, &e->events[i]);
+	}
 	expire(e);
-	return 0;
+	return n < 0 ? n : 0;
 }
 
 int

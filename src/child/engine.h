@@ -94,6 +94,7 @@ struct engine {
 	int64_t leave_by_ns; /* 0 = no deadline */
 
 	/* The request under way: there is one at a time. */
+	struct watcher *watcher; /* NULL: there are no siblings */
 	struct connection *running;
 	struct request request;
 	struct response response;

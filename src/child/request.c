@@ -17,6 +17,7 @@
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/report.h"
+#include "child/watcher.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "python/app.h"
@@ -40,9 +41,11 @@ client_read(struct app_exchange *x, void *data, size_t len)
 	struct engine *e = ex->engine;
 	ssize_t n;
 
+	watcher_end(e->watcher);
 	report_state(e, WSGID_WORKER_READ);
 	n = body_read(&ex->body, e, ex->connection, data, len);
 	report_state(e, WSGID_WORKER_WRITE);
+	watcher_begin(e->watcher);
 	return n;
 }
 
@@ -55,9 +58,11 @@ client_send(
 	struct str out = {c->out.data, c->out.len};
 	int rc;
 
+	watcher_end(ex->engine->watcher);
 	report_head(&ex->report, ex->engine, out);
 	rc = connection_send_and_wait(ex->engine, c, out, data, len, tail);
 	buf_clear(&c->out);
+	watcher_begin(ex->engine->watcher);
 	return rc;
 }
 
@@ -263,7 +268,9 @@ request_serve(struct engine *e, struct connection *c)
 		.collected = body == BODY_WHOLE,
 	};
 	e->running = c;
+	watcher_begin(e->watcher);
 	app_call(e->set.app, &ex.app);
+	watcher_end(e->watcher);
 	e->running = NULL;
 	finish(&ex);
 	connection_settle(e, c);

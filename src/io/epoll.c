@@ -628,6 +628,23 @@ epoll_pending(const struct io *io)
 	return CONTAINER_OF(io, const struct epoll, io)->queue_head != NULL;
 }
 
+static unsigned
+epoll_room(const struct io *io)
+{
+	(void)io;
+	return UINT_MAX;
+}
+
+/* A send is tried when it is asked for; what waits has been started. */
+static void
+epoll_withdraw_sends(
+	struct io *io, void (*withdrawn)(void *arg, void *owner), void *arg)
+{
+	(void)io;
+	(void)withdrawn;
+	(void)arg;
+}
+
 const struct io_engine io_engine_epoll = {
 	.name = "epoll",
 	.create = epoll_create_io,
@@ -640,5 +657,7 @@ const struct io_engine io_engine_epoll = {
 	.send = epoll_send,
 	.cancel = epoll_cancel,
 	.wait = epoll_wait_io,
+	.room = epoll_room,
+	.withdraw_sends = epoll_withdraw_sends,
 	.pending = epoll_pending,
 };

@@ -183,6 +183,19 @@ io_wait(struct io *io, struct io_event *events, unsigned max,
 	return io->engine->wait(io, events, max, timeout_ns);
 }
 
+unsigned
+io_room(const struct io *io)
+{
+	return io->engine->room(io);
+}
+
+void
+io_withdraw_sends(
+	struct io *io, void (*withdrawn)(void *arg, void *owner), void *arg)
+{
+	io->engine->withdraw_sends(io, withdrawn, arg);
+}
+
 bool
 io_pending(const struct io *io)
 {

@@ -116,6 +116,17 @@ void io_cancel(struct io *io, void *owner, enum io_kind kind, int fd);
 int io_wait(struct io *io, struct io_event *events, unsigned max,
 	int64_t timeout_ns);
 
+/* For a thread that looks after another one's io while that one is away, and
+ * cannot come back meanwhile: how many operations can be asked for before the
+ * next io_wait, which only the owner may call. */
+unsigned io_room(const struct io *io);
+
+/* Likewise: every send that was asked for and has not been started completes
+ * with 0, as if nothing of it had been sent.  Each owner is told to withdrawn,
+ * which may then send by itself. */
+void io_withdraw_sends(
+	struct io *io, void (*withdrawn)(void *arg, void *owner), void *arg);
+
 /* Do completions wait to be taken with io_wait(…, 0)? */
 bool io_pending(const struct io *io);
 

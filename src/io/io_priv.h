@@ -26,6 +26,9 @@ struct io_engine {
 	void (*cancel)(struct io *io, void *owner, enum io_kind kind, int fd);
 	int (*wait)(struct io *io, struct io_event *events, unsigned max,
 		int64_t timeout_ns);
+	unsigned (*room)(const struct io *io);
+	void (*withdraw_sends)(struct io *io,
+		void (*withdrawn)(void *arg, void *owner), void *arg);
 	bool (*pending)(const struct io *io);
 };
 

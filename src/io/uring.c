@@ -509,6 +509,34 @@ uring_wait(struct io *io, struct io_event *events, unsigned max,
 	return (int)n;
 }
 
+static unsigned
+uring_room(const struct io *io)
+{
+	return io_uring_sq_space_left(&uring_of_const(io)->ring);
+}
+
+/* Whatever was submitted has been taken by the kernel before submitting
+ * returned, so what liburing has not flushed is what was not started. */
+static void
+uring_withdraw_sends(
+	struct io *io, void (*withdrawn)(void *arg, void *owner), void *arg)
+{
+	struct uring *u = uring_of(io);
+	struct io_uring_sq *sq = &u->ring.sq;
+
+	for (unsigned i = sq->sqe_head; i != sq->sqe_tail; i++) {
+		struct io_uring_sqe *sqe = &sq->sqes[i & *sq->kring_mask];
+		uint64_t data = sqe->user_data;
+
+		if ((data & KIND_MASK) != IO_SEND)
+			continue;
+		io_uring_prep_nop(sqe);
+		sqe->user_data = data;
+		withdrawn(
+			arg, (void *)(uintptr_t)(data & ~(uint64_t)KIND_MASK));
+	}
+}
+
 static bool
 uring_pending(const struct io *io)
 {
@@ -529,5 +557,7 @@ const struct io_engine io_engine_uring = {
 	.send = uring_send,
 	.cancel = uring_cancel,
 	.wait = uring_wait,
+	.room = uring_room,
+	.withdraw_sends = uring_withdraw_sends,
 	.pending = uring_pending,
 };

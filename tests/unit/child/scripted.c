@@ -186,6 +186,22 @@ io_wait(struct io *io, struct io_event *events, unsigned max,
 	return 0;
 }
 
+unsigned
+io_room(const struct io *io)
+{
+	(void)io;
+	return 1000;
+}
+
+void
+io_withdraw_sends(
+	struct io *io, void (*withdrawn)(void *arg, void *owner), void *arg)
+{
+	(void)io;
+	(void)withdrawn;
+	(void)arg;
+}
+
 bool
 io_pending(const struct io *io)
 {

@@ -1,0 +1,389 @@
+/*
+ * watcher.c - nobody waits for a worker that is stuck in a request.
+ *
+ * Once a millisecond the watcher compares the word with that of the last
+ * tick.  Still the same request: it takes the engine over for a moment.  What
+ * makes that safe: between two waits a DEFER_TASKRUN ring touches no socket,
+ * and a wait submits before anything else.  So a connection may be given away
+ * although the ring still receives on it, when the cancellation is asked for
+ * before the worker can wait again.  Nothing is in the completion queue: the
+ * loop empties it before it serves.
+ *
+ * What is taken over: responses that were asked to be sent and not started;
+ * connections with bytes that nobody has looked at; and, for as long as it
+ * lasts, parked connections that become readable.  Wake-ups that the stuck
+ * worker's waits have used up are passed on by a nudge in the pool.
+ */
+#include "child/watcher.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "child/connection.h"
+#include "child/engine.h"
+#include "child/handover.h"
+#include "io/io.h"
+#include "net/handoff.h"
+
+enum {
+	TICK_NS = 1000000,
+	IDLE_TICKS = 100, /* without a request: sleep until there is one */
+	STACK = 128 * 1024,
+	AT_ONCE = 128,   /* connections, before the worker may come back */
+	IO_RESERVE = 64, /* operations left to the worker */
+};
+
+/* The word: a number that changes with each request, and in the low bits
+ * whose the engine is. */
+enum { WORKERS = 0, NOBODYS = 1, WATCHERS = 2, WHOSE = 3 };
+
+struct watcher {
+	_Atomic uint32_t word;
+	_Atomic uint32_t asleep; /* the futex that wakes the watcher */
+	_Atomic bool ending;
+	bool started;
+	pthread_t thread;
+	struct engine *engine;
+	int epoll;   /* connections of the worker, added when first seen */
+	bool nudged; /* in this takeover */
+};
+
+static long
+futex(_Atomic uint32_t *word, int what, uint32_t value,
+	const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, what | FUTEX_PRIVATE_FLAG, value,
+		timeout, NULL, 0);
+}
+
+/* --- the worker's side -------------------------------------------------------- */
+
+static void *watch(void *arg);
+
+/* All signals are for the worker. */
+static void
+start(struct watcher *w)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int rc;
+
+	w->started = true; /* one try: without a watcher it works, too */
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&w->thread, &attributes, watch, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (rc == 0)
+		return;
+	w->thread = 0;
+	errno = rc;
+	log_warn("child", "no thread to watch long requests with");
+}
+
+void
+watcher_begin(struct watcher *w)
+{
+	uint32_t number;
+
+	if (w == NULL)
+		return;
+	if (UNLIKELY(!w->started))
+		start(w);
+	number = atomic_load_explicit(&w->word, memory_order_relaxed) & ~WHOSE;
+	atomic_store(&w->word, (number + WHOSE + 1) | NOBODYS);
+	if (UNLIKELY(atomic_load(&w->asleep) != 0)) {
+		atomic_store(&w->asleep, 0);
+		futex(&w->asleep, FUTEX_WAKE, 1, NULL);
+	}
+}
+
+void
+watcher_end(struct watcher *w)
+{
+	uint32_t word;
+
+	if (w == NULL)
+		return;
+	for (;;) {
+		word = (atomic_load_explicit(&w->word, memory_order_relaxed) &
+			       ~WHOSE) |
+		       NOBODYS;
+		if (LIKELY(atomic_compare_exchange_weak(
+			    &w->word, &word, word & ~WHOSE)))
+			return;
+		/* The watcher has it, for some microseconds. */
+		sched_yield();
+	}
+}
+
+void
+watcher_forget(struct watcher *w, struct connection *c)
+{
+	if (c->watched)
+		(void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	c->watched = false;
+}
+
+/* --- the watcher's side: the engine is ours ------------------------------------ */
+
+/* What io had not begun to send goes out now, as far as the socket takes it;
+ * the rest is the worker's, when it is back. */
+static void
+send_now(void *arg, void *owner)
+{
+	struct connection *c = owner;
+	struct msghdr message = {
+		.msg_iov = c->window,
+		.msg_iovlen = c->n_window,
+	};
+	ssize_t n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	(void)arg;
+	if (n > 0)
+		connection_count_sent(c, (size_t)n);
+}
+
+static bool
+has_room(const struct engine *e)
+{
+	return io_room(e->io) > IO_RESERVE;
+}
+
+/* False when it could not be given: the pool is full. */
+static bool
+give(struct watcher *w, struct connection *c)
+{
+	struct engine *e = w->engine;
+	struct handoff handoff = {
+		.fd = c->fd,
+		.requests = c->requests,
+		.deadline_ns =
+			c->list != &e->queue ? c->deadline_ns : INT64_MAX,
+		.bytes = connection_input(c),
+	};
+
+	if (c->error != 0 || c->body.len > 0 || !has_room(e) ||
+		handoff_send(e->set.give, &handoff) < 0)
+		return false;
+	connection_let_go(e, c);
+	return true;
+}
+
+static bool
+give_queue(struct watcher *w)
+{
+	struct connection *c;
+
+	while ((c = w->engine->queue.first) != NULL)
+		if (!give(w, c))
+			return false;
+	return true;
+}
+
+/* Have some more of a list's connections watched; true when all are. */
+static bool
+add(struct watcher *w, struct connection_list *list, int *left)
+{
+	for (struct connection *c = list->first; c != NULL; c = c->next) {
+		struct epoll_event event = {
+			.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c};
+
+		if (c->watched || c->body.len > 0)
+			continue;
+		if ((*left)-- == 0)
+			return false;
+		c->watched =
+			epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0;
+	}
+	return true;
+}
+
+static bool
+may_leave(const struct connection *c)
+{
+	return c->state == CONNECTION_PARKED ||
+	       c->state == CONNECTION_READING ||
+	       c->state == CONNECTION_COLLECTING;
+}
+
+/* Those that are readable: the worker is away, so they still are what they
+ * were when epoll was asked. */
+static bool
+give_readable(struct watcher *w)
+{
+	struct epoll_event events[AT_ONCE];
+	int n = epoll_wait(w->epoll, events, AT_ONCE, 0);
+	bool all = true;
+
+	for (int i = 0; i < n; i++) {
+		struct connection *c = events[i].data.ptr;
+
+		if (may_leave(c))
+			all &= give(w, c);
+		else
+			watcher_forget(w, c);
+	}
+	return all;
+}
+
+/* A wait of the worker's may have used up the wake-up for what is there. */
+static void
+pass_wake_up_on(struct watcher *w)
+{
+	struct engine *e = w->engine;
+	struct pollfd doors[2] = {
+		{.fd = -1, .events = POLLIN},
+		{.fd = -1, .events = POLLIN},
+	};
+
+	if (w->nudged)
+		return;
+	if (e->accepting)
+		doors[0].fd =
+			e->set.set >= 0 ? e->set.set : e->set.listeners[0];
+	if (e->pool_watched)
+		doors[1].fd = e->set.take;
+	if (poll(doors, ARRAY_LEN(doors), 0) > 0)
+		w->nudged = handoff_nudge(e->set.give) == 0;
+}
+
+/* One go, with the engine ours.  True when nothing is left for now but to wait
+ * until a connection becomes readable. */
+static bool
+look_after(struct watcher *w)
+{
+	struct engine *e = w->engine;
+	int left = AT_ONCE;
+	bool calm;
+
+	io_withdraw_sends(e->io, send_now, NULL);
+	calm = give_queue(w);
+	calm &= add(w, &e->parked, &left);
+	calm &= add(w, &e->reading, &left);
+	calm &= give_readable(w);
+	pass_wake_up_on(w);
+	return calm;
+}
+
+/* --- the watcher's side: whose it is --------------------------------------------- */
+
+/* Take the engine if the worker still is in the request of that word. */
+static bool
+acquire(struct watcher *w, uint32_t word)
+{
+	return atomic_compare_exchange_strong(
+		&w->word, &word, (word & ~WHOSE) | WATCHERS);
+}
+
+static void
+wait_a_tick(struct watcher *w, bool for_connections)
+{
+	struct timespec tick = {.tv_nsec = TICK_NS};
+	struct pollfd readable = {.fd = w->epoll, .events = POLLIN};
+
+	if (for_connections)
+		(void)poll(&readable, 1, 1);
+	else
+		futex(&w->asleep, FUTEX_WAIT, 0, &tick);
+}
+
+/* The worker is stuck: look after its connections until it is back. */
+static void
+take_over(struct watcher *w, uint32_t word)
+{
+	w->nudged = false;
+	while (!atomic_load(&w->ending) && acquire(w, word)) {
+		bool calm = look_after(w);
+
+		atomic_store(&w->word, word);
+		wait_a_tick(w, calm);
+	}
+}
+
+static void
+sleep_until_woken(struct watcher *w, uint32_t word)
+{
+	atomic_store(&w->asleep, 1);
+	/* A request that has begun before it could see us sleep. */
+	if (atomic_load(&w->word) != word || atomic_load(&w->ending))
+		atomic_store(&w->asleep, 0);
+	while (atomic_load(&w->asleep) == 1)
+		futex(&w->asleep, FUTEX_WAIT, 1, NULL);
+}
+
+static void *
+watch(void *arg)
+{
+	struct watcher *w = arg;
+	uint32_t last = 0;
+	int idle = 0;
+
+	pthread_setname_np(pthread_self(), "wsgid-watcher");
+	while (!atomic_load(&w->ending)) {
+		uint32_t word = atomic_load(&w->word);
+
+		if (word == last && (word & WHOSE) == NOBODYS)
+			take_over(w, word);
+		idle = word == last ? idle + 1 : 0;
+		last = word;
+		if (idle > IDLE_TICKS && (word & WHOSE) == WORKERS)
+			sleep_until_woken(w, word);
+		else
+			wait_a_tick(w, false);
+	}
+	return NULL;
+}
+
+/* --- beginning and end ------------------------------------------------------------- */
+
+int
+watcher_create(struct watcher **ret, struct engine *e, struct err *err)
+{
+	struct watcher *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return err_set(err, ENOMEM, "watcher");
+	w->engine = e;
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll < 0) {
+		int rc = err_set(err, errno, "watcher");
+
+		free(w);
+		return rc;
+	}
+	*ret = w;
+	return 0;
+}
+
+void
+watcher_destroy(struct watcher *w)
+{
+	if (w == NULL)
+		return;
+	atomic_store(&w->ending, true);
+	atomic_store(&w->asleep, 0);
+	futex(&w->asleep, FUTEX_WAKE, 1, NULL);
+	if (w->thread != 0)
+		pthread_join(w->thread, NULL);
+	close(w->epoll);
+	free(w);
+}

@@ -1,0 +1,37 @@
+/*
+ * watcher.h - nobody waits for a worker that is stuck in a request.
+ *
+ * A request runs inline, so while it does its worker looks after no other
+ * connection.  That is fast as long as requests are short; when one is long,
+ * the watcher, a thread of C that never runs Python and never waits with the
+ * worker's io, gives what the worker holds to idle siblings.
+ *
+ * One word decides whose the engine is: the worker's, nobody's while the
+ * worker is in the application, or the watcher's for some microseconds.  The
+ * worker says so with watcher_begin and watcher_end, around everything that
+ * runs foreign code; between them it must not touch the engine.
+ */
+#ifndef WSGID_CHILD_WATCHER_H
+#define WSGID_CHILD_WATCHER_H
+
+struct connection;
+struct engine;
+struct err;
+struct watcher;
+
+/* A watcher for e, whose thread starts with the first watcher_begin.  0 or a
+ * negative errno. */
+int watcher_create(struct watcher **ret, struct engine *e, struct err *err);
+
+/* End the thread.  NULL is allowed. */
+void watcher_destroy(struct watcher *w);
+
+/* The worker goes into the application, and comes back from it.  NULL is
+ * allowed: then nobody watches. */
+void watcher_begin(struct watcher *w);
+void watcher_end(struct watcher *w);
+
+/* A connection that the watcher knows is closed or given away. */
+void watcher_forget(struct watcher *w, struct connection *c);
+
+#endif
