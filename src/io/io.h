@@ -101,7 +101,7 @@ void io_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 /* Ask that owner's operation of that kind on fd end now.  Its completion comes
  * as always: with -ECANCELED, or with what it had done already (an accept may
  * hold a connection, a send may have sent a part).  Nothing happens if it has
- * completed.
+ * completed.  An operation that io_wait has not started yet never starts.
  *
  * An exclusive wait that ends with -ECANCELED may have used up a wake-up that
  * no other process gets any more: ask poll(2) once, and if there is something

@@ -41,6 +41,7 @@ enum {
 	BUFFER_GROUP = 0,
 	KIND_MASK = 15,
 	KIND_CANCEL = IO_KINDS, /* nobody's: a cancellation's own completion */
+	NEVER_STARTED = 8,      /* beside the kind: cancelled before it began */
 	SUBMIT_TRIES = 1000,    /* while the kernel is short of memory */
 };
 
@@ -396,12 +397,39 @@ uring_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	sqe->user_data = tag(owner, IO_SEND);
 }
 
+/* The operation of that tag that was asked for and not started, or NULL.
+ * Whatever was submitted has been taken by the kernel before submitting
+ * returned, so it is what liburing has not flushed. */
+static struct io_uring_sqe *
+find_unstarted(struct uring *u, uint64_t data)
+{
+	const struct io_uring_sq *sq = &u->ring.sq;
+
+	for (unsigned i = sq->sqe_head; i != sq->sqe_tail; i++) {
+		struct io_uring_sqe *sqe = &sq->sqes[i & *sq->kring_mask];
+
+		if (sqe->user_data == data)
+			return sqe;
+	}
+	return NULL;
+}
+
+/* Without the first case an operation would be started, do what it can at
+ * once, and be cancelled afterwards: who cancels to have nothing more read
+ * from a socket must be able to rely on it. */
 static void
 uring_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 {
-	struct io_uring_sqe *sqe = next_sqe(uring_of(io));
+	struct uring *u = uring_of(io);
+	struct io_uring_sqe *sqe = find_unstarted(u, tag(owner, kind));
 
 	(void)fd;
+	if (sqe != NULL) {
+		io_uring_prep_nop(sqe);
+		sqe->user_data = tag(owner, kind) | NEVER_STARTED;
+		return;
+	}
+	sqe = next_sqe(u);
 	io_uring_prep_cancel64(sqe, tag(owner, kind), 0);
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 	sqe->user_data = KIND_CANCEL;
@@ -421,8 +449,8 @@ translate(
 		return false;
 	event->owner =
 		(void *)(uintptr_t)(cqe->user_data & ~(uint64_t)KIND_MASK);
-	event->kind = (enum io_kind)kind;
-	event->result = cqe->res;
+	event->kind = (enum io_kind)(kind & ~(unsigned)NEVER_STARTED);
+	event->result = (kind & NEVER_STARTED) != 0 ? -ECANCELED : cqe->res;
 	event->more = (cqe->flags & IORING_CQE_F_MORE) != 0;
 	event->data = NULL;
 	event->buffer = 0;
@@ -515,8 +543,6 @@ uring_room(const struct io *io)
 	return io_uring_sq_space_left(&uring_of_const(io)->ring);
 }
 
-/* Whatever was submitted has been taken by the kernel before submitting
- * returned, so what liburing has not flushed is what was not started. */
 static void
 uring_withdraw_sends(
 	struct io *io, void (*withdrawn)(void *arg, void *owner), void *arg)

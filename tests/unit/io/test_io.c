@@ -369,6 +369,52 @@ test_receiving_can_be_cancelled(void **state)
 	expect_piece(b->io, &owner, "later");
 }
 
+/* Who gives a socket away while another thread owns the io relies on this. */
+static void
+test_what_is_cancelled_before_it_starts_never_starts(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner owner = {0};
+	char text[8];
+
+	put(b->far, "data");
+	io_receive(b->io, &owner, b->near);
+	io_cancel(b->io, &owner, IO_RECEIVE, b->near);
+	expect(b->io, &owner, IO_RECEIVE, -ECANCELED);
+	assert_int_equal(recv(b->near, text, sizeof(text), MSG_DONTWAIT), 4);
+	expect_nothing(b->io);
+}
+
+static void
+count_withdrawn(void *arg, void *owner)
+{
+	(void)owner;
+	++*(int *)arg;
+}
+
+static void
+test_sends_that_have_not_started_can_be_withdrawn(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner one = {0}, two = {0};
+	struct iovec part;
+	char text[16];
+	int withdrawn = 0;
+
+	send_text(b->io, &one, b->near, &part, "x");
+	io_poll(b->io, &two, b->near);
+	io_withdraw_sends(b->io, count_withdrawn, &withdrawn);
+	if (withdrawn == 0) {
+		/* An engine that sends when it is asked to. */
+		expect(b->io, &one, IO_SEND, 1);
+		return;
+	}
+	assert_int_equal(withdrawn, 1);
+	expect(b->io, &one, IO_SEND, 0);
+	assert_int_equal(recv(b->far, text, sizeof(text), MSG_DONTWAIT), -1);
+	assert_true(io_room(b->io) > 0);
+}
+
 /* Data that has arrived when receiving is cancelled comes first, or stays in
  * the socket; the end comes exactly once either way. */
 static void
@@ -1369,6 +1415,8 @@ main(void)
 		TEST(test_a_reset_connection_says_so),
 		TEST(test_what_is_not_a_socket_is_refused),
 		TEST(test_receiving_can_be_cancelled),
+		TEST(test_what_is_cancelled_before_it_starts_never_starts),
+		TEST(test_sends_that_have_not_started_can_be_withdrawn),
 		TEST(test_a_cancellation_loses_no_data),
 		TEST(test_a_piece_that_was_not_taken_survives_a_cancellation),
 		TEST(test_a_shut_down_socket_ends_receiving),
