@@ -2,9 +2,9 @@
  * accept.c - waiting for new clients, while there is a worker for them.
  *
  * The wait is exclusive in the kernel: for one connection one of the waiting
- * processes is woken.  So a wake-up must not be lost: who ends his wait looks
- * once more, and who was stuck while his wait was woken is told by a nudge
- * in the pool, which makes an idle sibling look.
+ * processes is woken.  So a wake-up must not be lost: who ends his wait, or
+ * was stuck while it was woken, puts a nudge into the pool, which makes an
+ * idle sibling look.
  */
 #include "child/accept.h"
 
@@ -16,6 +16,7 @@
 #include "child/engine.h"
 #include "io/io.h"
 #include "net/channel.h"
+#include "net/handoff.h"
 #include "net/listen.h"
 
 enum { PAUSE_MS = 100 }; /* of accepting, when it cannot go on */
@@ -48,7 +49,7 @@ accept_arm(struct engine *e)
 {
 	if (e->accepting || !may_accept(e))
 		return;
-	e->looked_again = false;
+	e->looking = false;
 	wait_for_client(e);
 }
 
@@ -133,19 +134,18 @@ on_accepted(struct engine *e, int result)
 }
 
 /* A wait that was cancelled may have used up the one wake-up that the kernel
- * gives for a connection, and then nobody else is woken for it: so who leaves
- * looks once more, and takes what it finds. */
+ * gives for a connection, and then nobody else is woken for it: so somebody is
+ * made to look, who may be the next to wait here. */
 static void
-look_once_more(struct engine *e)
+pass_wake_up_on(struct engine *e)
 {
 	int fd = e->set.set >= 0 ? e->set.set : e->set.listeners[0];
 	struct pollfd door = {.fd = fd, .events = POLLIN};
 
-	if (e->looked_again || poll(&door, 1, 0) <= 0)
-		return;
-	e->looked_again = true;
-	wait_for_client(e);
-	accept_disarm(e);
+	if (e->looking || e->set.give < 0)
+		return; /* we wait anew, which begins with looking */
+	if (poll(&door, 1, 0) > 0)
+		(void)handoff_nudge(e->set.give);
 }
 
 void
@@ -156,7 +156,7 @@ accept_happened(struct engine *e, const struct io_event *event)
 	e->accepting = false;
 	e->set.page->page->accepting = 0;
 	if (event->result == -ECANCELED) {
-		look_once_more(e);
+		pass_wake_up_on(e);
 		return;
 	}
 	if (event->kind == IO_ACCEPT)
@@ -167,9 +167,9 @@ accept_happened(struct engine *e, const struct io_event *event)
 				   e->set.n_listeners, &from));
 }
 
-/* Waiting anew begins with looking: so ending the wait is all it takes. */
 void
 accept_look(struct engine *e)
 {
+	e->looking = e->accepting;
 	accept_disarm(e);
 }

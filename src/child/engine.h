@@ -78,7 +78,7 @@ struct engine {
 	unsigned n_connections, n_parked;
 
 	/* Accepting. */
-	bool looked_again;            /* after the last cancelled wait */
+	bool looking;                 /* the wait is ended only to look */
 	bool accepting;               /* an accept or poll is under way */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 	uint64_t accepted;

@@ -272,7 +272,8 @@ def test_apache_hup_restarts_at_once_and_usr1_gracefully(serve):
         server.wait_for_ready(1)
         with Connection(server.address) as slow:
             since = len(server.log.text())
-            slow.send(SLOW.replace('0.8', '3.5'))
+            slow.send(SLOW.replace('0.8', '3.5').replace('\r\n\r\n',
+                                                         '\r\nConnection: close\r\n\r\n'))
             server.log.wait_for('sleeping', since=since)
             server.kill(signum)
             assert is_answered(slow) == finishes
