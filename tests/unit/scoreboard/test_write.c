@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -526,7 +527,8 @@ test_an_unprivileged_child_can_write_its_page_alone(void **state)
 	fd = renew(s, 0);
 	pid = fork();
 	if (pid == 0) {
-		if (setgid(65534) < 0 || setuid(65534) < 0)
+		if (setgroups(0, NULL) < 0 || setgid(65534) < 0 ||
+			setuid(65534) < 0)
 			_exit(255);
 		_exit(try_everything(*state, fd));
 	}
