@@ -11,7 +11,8 @@ folder that WSGID_BUILD names, else in the newest one below build, else it is
   default, in the order of the list, with help above it; read with the
   comments taken off it is a configuration without a mistake;
 - the manual (wsgid.conf.5) and the README name every directive they show by
-  its right name; the manual, where there is one, names all of them.
+  its right name; the manual names all of them, and is what tools/conf_manual.py
+  makes of the list.
 
 Prints each breach with file and line; the status is 1 when there is one.
 """
@@ -43,10 +44,12 @@ class Directive:
             raise ValueError(f'wsgid -L: not understood: {lines[0]!r}')
         self.name, self.alias = head.groups()
         words = lines[1].strip().split(', ')
-        self.option = words[-1].split(' ')[0]
-        self.environment = lines[2].strip().split(', ')[0]
-        facts = lines[3].strip()
-        self.default = re.match(r'default (.*?)(?:; |$)', facts).group(1)
+        self.option, _, self.metavar = words[-1].partition(' ')
+        self.options = words[:-1] + [self.option]
+        self.environments = lines[2].strip().split(', ')
+        self.environment = self.environments[0]
+        default, *self.facts = lines[3].strip().split('; ')
+        self.default = re.fullmatch(r'default (.*)', default).group(1)
         self.help = lines[4].strip()
 
 
@@ -174,6 +177,12 @@ def check_manual(directives, text):
             yield f'{MANUAL}: {row.name} is missing'
 
 
+def check_manual_is_new(directives, text):
+    import conf_manual
+    if conf_manual.page(directives) != text:
+        yield f'{MANUAL}: out of date; tools/conf_manual.py > {MANUAL} writes it anew'
+
+
 def check_readme(directives, text):
     """The lines of fenced blocks that are marked as configuration."""
     known = {row.name for row in directives} | {row.alias for row in directives} | SYNTAX
@@ -215,15 +224,17 @@ def main():
     else:
         wrong += check_sample(directives, sample)
         wrong += check_sample_is_read(program, sample)
-    if manual is not None:
+    if manual is None:
+        wrong.append(f'{MANUAL} is missing')
+    else:
         wrong += check_manual(directives, manual)
+        wrong += check_manual_is_new(directives, manual)
     if readme is not None:
         wrong += check_readme(directives, readme)
     for line in wrong:
         print(line)
     if not wrong:
-        print(f'{len(directives)} directives: table, sample'
-              f'{", manual" if manual is not None else ""} and README agree')
+        print(f'{len(directives)} directives: table, sample, manual and README agree')
     return 1 if wrong else 0
 
 

@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+"""Write the manual page of the configuration, src/wsgid/wsgid.conf.5.
+
+    tools/conf_manual.py [--wsgid PROGRAM] > src/wsgid/wsgid.conf.5
+
+What a directive is comes from the table, as "wsgid -L" prints it; only what one line of help
+cannot say stands here, in MORE.  tools/check_directives.py says when the page is out of date.
+"""
+
+import argparse
+import sys
+import textwrap
+
+import check_directives
+
+DATE = 'November 26, 2026'
+
+# The first directive of each section.
+SECTIONS = {
+    'Listen': 'The network',
+    'MPM': 'The processes',
+    'Timeout': 'HTTP',
+    'WSGIApplication': 'The application',
+    'ErrorLog': 'Logs',
+}
+
+HEAD = r"""
+.\" Written by tools/conf_manual.py from the table of directives: change that.
+.Dd {date}
+.Dt WSGID.CONF 5
+.Os
+.Sh NAME
+.Nm wsgid.conf
+.Nd the configuration of wsgid
+.Sh DESCRIPTION
+.Xr wsgid 8
+reads the file that
+.Fl c
+names, or
+.Pa /etc/wsgid/wsgid.conf
+when no application is named either.
+Two lines are enough:
+.Bd -literal -offset indent
+WSGIApplication shop.wsgi:application
+Listen          127.0.0.1:8000
+.Ed
+.Pp
+The syntax is Apache's.
+A line has one directive and its values, separated by spaces; names are
+matched without case.
+A value with spaces stands in
+.Qq quotes ;
+a backslash at the end of a line continues it; a line that begins with # is a
+comment.
+Relative paths begin at the directory of the file.
+.Pp
+A time is a number with
+.Cm ms , s , min
+or
+.Cm h ,
+and without one it is seconds; a size is bytes, or a number with
+.Cm k , m
+or
+.Cm g .
+.Cm auto
+is a value where the default depends on the machine.
+.Pp
+Each directive is also an option of
+.Xr wsgid 8
+and an environment variable.
+The command line is stronger than the environment, and that is stronger than
+the file.
+All mistakes are listed at once, with file and line;
+.Ql wsgid -t
+looks for them and does nothing else.
+.Pp
+These give the file its shape:
+.Bl -tag -width Ds
+.It Ic Include Ar file , Ic IncludeOptional Ar file
+Read other files: a file, all of a directory, or a pattern such as
+.Pa conf.d/*.conf .
+.Ic Include
+insists that there is one.
+.It Ic Define Ar name Op Ar value
+From here on
+.Ql ${{name}}
+is the value, and
+.Ic <IfDefine Ar name Ns Ic >
+holds.
+.Ql ${{name}}
+of what is not defined is the environment variable of that name.
+.It Ic UnDefine Ar name
+Take it back.
+.It Ic <IfDefine Oo \&! Oc Ns Ar name Ns Ic > No ... Ic </IfDefine>
+What is between counts only where the name is defined, by
+.Ic Define
+or with
+.Fl D
+on the command line; or, with !, where it is not.
+.El
+.Pp
+A changed file counts from the next reload on (see
+.Xr wsgictl 8 ) ,
+except for the directives that say otherwise.
+"""
+
+NO_RANGE = '0 to 2147483647'
+
+# Behind the help; mdoc.
+MORE = {
+    'Listen': """
+A port alone, as in
+.Ql Listen 8000 ,
+is all addresses; an IPv6 address stands in brackets.
+A Unix socket is made with the given mode (0666) and owner; one that a dead
+server has left behind is replaced, one that is in use is not.
+The lines of a stronger source replace those of a weaker one.
+Sockets passed by
+.Xr systemd 1
+replace all of them.
+""",
+    'GracefulShutdownTimeout': """
+.Ql wsgictl stop
+says by when that is.
+""",
+    'SignalStyle': """
+Apache's
+.Dv TERM
+stops at once, and its
+.Dv HUP
+ends all children before new ones start.
+""",
+    'RunDirectory': """
+Servers of other users than root use
+.Pa $XDG_RUNTIME_DIR/wsgid .
+Where there is none of these, the server runs without, and
+.Xr wsgictl 8
+cannot find it.
+""",
+    'LogFormat': r"""
+The items are Apache's:
+.Bl -column -offset indent "%{name}i" "its own words"
+.It Li \&%h , \&%a Ta the client's address
+.It Li \&%A , \&%p Ta our own address and port; %{remote}p is the client's port
+.It Li \&%t Ta the time; %{format}t by strftime(3), and sec, msec, usec
+.It Li \&%r Ta the request line
+.It Li \&%m , \&%U , \&%q , \&%H Ta its method, path, query string, protocol
+.It Li \&%v , \&%V Ta the host that was asked
+.It Li \&%s , \&%>s Ta the status of the response
+.It Li \&%B , \&%b Ta bytes of the response's body, 0 or - when there are none
+.It Li \&%I , \&%O , \&%S Ta bytes received, sent, both, with heads
+.It Li \&%D , \&%T Ta how long it took, in microseconds and in seconds
+.It Li \&%{ms}T Ta how long it took, in ms, us or s
+.It Li \&%{name}i , \&%{name}o Ta a header field of the request, of the response
+.It Li \&%{name}C Ta a cookie
+.It Li \&%u , \&%l Ta the user, and - for what nobody asks any more
+.It Li \&%k Ta how many requests the connection had before
+.It Li \&%X Ta the connection at the end: X aborted, + kept, - closed
+.It Li \&%P Ta the child's pid; %{tid}P its thread
+.It Li \&%L Ta the request's number
+.It Li \&%% Ta a percent sign
+.El
+""",
+    'CustomLog': """
+.Ql wsgictl reopen-logs
+opens all logs anew after they were rotated.
+""",
+    'LogLevel': """
+.Ql wsgictl log-level
+changes it while the server runs.
+""",
+}
+
+TAIL = r"""
+.Sh FILES
+.Bl -tag -width Ds
+.It Pa /etc/wsgid/wsgid.conf
+The default; where it is installed, it has all directives with their defaults.
+.El
+.Sh EXAMPLES
+.Bd -literal -offset indent
+WSGIApplication   shop.wsgi:application
+WSGIPythonHome    /srv/shop/venv
+ChDir             /srv/shop
+User              shop
+
+Listen            "unix:/run/shop/shop.sock" mode=0660 group=www-data
+MaxRequestWorkers 16
+
+ErrorLog          /var/log/wsgid/shop-error.log
+CustomLog         /var/log/wsgid/shop-access.log combined
+
+<IfDefine DEBUG>
+LogLevel          debug
+</IfDefine>
+.Ed
+.Sh SEE ALSO
+.Xr wsgictl 8 ,
+.Xr wsgid 8
+"""
+
+
+def text(words: str) -> str:
+    """Lines of text that mdoc takes for nothing else: a line a sentence."""
+    lines = []
+    for sentence in words.replace('\\', r'\e').split('; '):
+        lines += textwrap.wrap(sentence + ';', 78, break_on_hyphens=False)
+    lines[-1] = lines[-1].rstrip(';') + '.'
+    return '\n'.join(r'\&' + line if line[:1] in ".'" else line for line in lines)
+
+
+def words_of(line: str) -> str:
+    """Words of a macro's line: what would be punctuation or a macro is not."""
+    return ' '.join(r'\&' + word if len(word) < 3 and not word.isalnum() else word
+                    for word in line.replace('\\', r'\e').split())
+
+
+def entry(row) -> str:
+    lines = [f'.It Ic {row.name}' + (f' Ar {words_of(row.metavar)}' if row.metavar else '')]
+    lines.append(text(row.help))
+    if row.alias:
+        lines.append(f'Apache\'s older name\n.Ic {row.alias}\nis the same.')
+    if row.name in MORE:
+        lines.append(MORE[row.name].strip('\n'))
+    lines.append('.br')
+    facts = [f'Default: {row.default}' if row.default != 'none' else 'No default']
+    facts += [fact for fact in row.facts
+              if not fact.startswith('a change needs') and fact != NO_RANGE]
+    lines.append(text('; '.join(facts)))
+    if any(fact.startswith('a change needs') for fact in row.facts):
+        lines.append('A change needs a stop and a start.')
+    options = ' , '.join('Fl ' + name[1:].replace('-', r'\-') for name in row.options)
+    lines += ['.br', f'.{options} ;']
+    lines.append('.Ev ' + ' , '.join(row.environments))
+    return '\n'.join(lines)
+
+
+def page(directives: list) -> str:
+    parts = [HEAD.format(date=DATE).strip('\n')]
+    opened = False
+    for row in directives:
+        if row.name in SECTIONS:
+            if opened:
+                parts.append('.El')
+            parts.append(f'.Sh {SECTIONS[row.name].upper()}\n.Bl -tag -width Ds')
+            opened = True
+        parts.append(entry(row))
+    parts.append('.El')
+    parts.append(TAIL.strip('\n'))
+    return '\n'.join(parts) + '\n'
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description='Write wsgid.conf.5 on standard output.')
+    parser.add_argument('--wsgid', metavar='PROGRAM', help='the program to ask for its list')
+    program = parser.parse_args().wsgid or check_directives.find_program()
+    if program is None:
+        print('conf_manual: no wsgid is built; build it first, with "scons build"',
+              file=sys.stderr)
+        return 2
+    sys.stdout.write(page(check_directives.read_list(program)))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
