@@ -115,14 +115,18 @@ receive(struct child *c, struct err *err)
 		&c->access_log, c->config, logs, in->n_logs, err);
 }
 
+static int
+end_of_inherited(const struct inheritance *in)
+{
+	return INHERIT_REST + (int)(in->n_listeners + in->n_logs);
+}
+
 /* An exec keeps what is not marked, and the application's subprocesses are
  * to inherit nothing of ours. */
 static void
 mark_descriptors(const struct inheritance *in)
 {
-	int end = INHERIT_REST + (int)(in->n_listeners + in->n_logs);
-
-	for (int fd = INHERIT_CHANNEL; fd < end; fd++)
+	for (int fd = INHERIT_CHANNEL; fd < end_of_inherited(in); fd++)
 		(void)fd_set_cloexec(fd, true);
 }
 
@@ -248,6 +252,38 @@ enter_directory(
 	return 0;
 }
 
+/* --- forks by the application ----------------------------------------------------- */
+
+static void
+before_fork(void *arg)
+{
+	struct child *c = arg;
+
+	watcher_stop(c->engine.watcher);
+}
+
+static void
+after_fork_in_parent(void *arg)
+{
+	struct child *c = arg;
+
+	watcher_start(c->engine.watcher);
+}
+
+/* The copy must hold nothing open: clients, which would wait for the end of a
+ * response that has ended, and the port, which must be free when we are gone. */
+static void
+after_fork_in_child(void *arg)
+{
+	struct child *c = arg;
+
+	for (int fd = INHERIT_CHANNEL; fd < end_of_inherited(c->in); fd++)
+		close(fd);
+	if (c->engine.io == NULL)
+		c->engine.io = c->io; /* forked while it was imported */
+	engine_abandon(&c->engine);
+}
+
 static int
 start_python(struct child *c, struct err *err)
 {
@@ -262,6 +298,8 @@ start_python(struct child *c, struct err *err)
 		.software = "wsgid/" WSGID_VERSION,
 		.multithread = false,
 		.multiprocess = config->max_request_workers > 1,
+		.forks = {before_fork, after_fork_in_parent,
+			after_fork_in_child, c},
 	};
 	int rc;
 

@@ -20,6 +20,7 @@
 #include "child/accept.h"
 #include "child/handover.h"
 #include "child/request.h"
+#include "child/watcher.h"
 #include "net/channel.h"
 
 enum {
@@ -507,6 +508,32 @@ free_list(struct connection_list *list)
 		buf_fini(&c->out);
 		free(c);
 	}
+}
+
+static void
+abandon_list(const struct connection_list *list)
+{
+	for (const struct connection *c = list->first; c != NULL; c = c->next)
+		if (c->fd >= 0)
+			close(c->fd);
+}
+
+void
+engine_abandon(struct engine *e)
+{
+	e->forked = true;
+	abandon_list(&e->queue);
+	abandon_list(&e->reading);
+	abandon_list(&e->parked);
+	abandon_list(&e->sending);
+	abandon_list(&e->lingering);
+	abandon_list(&e->leaving);
+	abandon_list(&e->finished);
+	if (e->running != NULL)
+		close(e->running->fd);
+	if (e->io != NULL)
+		close(io_fd(e->io));
+	watcher_abandon(e->watcher);
 }
 
 /* io is gone by now, so nothing of a connection is under way. */

@@ -91,6 +91,7 @@ struct engine {
 	bool retiring;  /* accepts no more */
 	bool finishing; /* nor gives to siblings: the server stops */
 	bool stopping;
+	bool forked; /* this process is a copy that the application made */
 	int64_t leave_by_ns; /* 0 = no deadline */
 
 	/* The request under way: there is one at a time. */
@@ -122,6 +123,10 @@ int engine_run(struct engine *e);
  * nobody else.  To be called without the GIL.  0, -ETIMEDOUT when deadline_ns
  * has passed, -ECANCELED when the child must leave now. */
 int engine_wait(struct engine *e, int64_t deadline_ns);
+
+/* In a copy of the process that the application has forked: close whatever
+ * the engine holds, and touch nothing of it any more. */
+void engine_abandon(struct engine *e);
 
 /* Look at the clock. */
 void engine_read_clock(struct engine *e);

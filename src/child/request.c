@@ -8,6 +8,7 @@
 #include "child/request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,6 +42,8 @@ client_read(struct app_exchange *x, void *data, size_t len)
 	struct engine *e = ex->engine;
 	ssize_t n;
 
+	if (UNLIKELY(e->forked))
+		return -ECONNRESET;
 	watcher_end(e->watcher);
 	report_state(e, WSGID_WORKER_READ);
 	n = body_read(&ex->body, e, ex->connection, data, len);
@@ -58,6 +61,8 @@ client_send(
 	struct str out = {c->out.data, c->out.len};
 	int rc;
 
+	if (UNLIKELY(ex->engine->forked))
+		return -ECONNRESET;
 	watcher_end(ex->engine->watcher);
 	report_head(&ex->report, ex->engine, out);
 	rc = connection_send_and_wait(ex->engine, c, out, data, len, tail);
@@ -230,6 +235,15 @@ finish(struct exchange *ex)
 		connection_answered(e, c);
 }
 
+/* The application has forked, and the copy has come out of it here.  It has
+ * no client and no ring: it ends, without the cleaning up that is for the
+ * process it was copied from. */
+static void __attribute__((noreturn)) leave_forked(void)
+{
+	fflush(NULL);
+	_exit(0);
+}
+
 void
 request_serve(struct engine *e, struct connection *c)
 {
@@ -268,9 +282,12 @@ request_serve(struct engine *e, struct connection *c)
 		.collected = body == BODY_WHOLE,
 	};
 	e->running = c;
+	watcher_start(e->watcher);
 	watcher_begin(e->watcher);
 	app_call(e->set.app, &ex.app);
 	watcher_end(e->watcher);
+	if (UNLIKELY(e->forked))
+		leave_forked();
 	e->running = NULL;
 	finish(&ex);
 	connection_settle(e, c);

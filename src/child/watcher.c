@@ -57,7 +57,7 @@ struct watcher {
 	_Atomic uint32_t word;
 	_Atomic uint32_t asleep; /* the futex that wakes the watcher */
 	_Atomic bool ending;
-	bool started;
+	bool started, running;
 	pthread_t thread;
 	struct engine *engine;
 	int epoll;   /* connections of the worker, added when first seen */
@@ -77,13 +77,15 @@ futex(_Atomic uint32_t *word, int what, uint32_t value,
 static void *watch(void *arg);
 
 /* All signals are for the worker. */
-static void
-start(struct watcher *w)
+void
+watcher_start(struct watcher *w)
 {
 	pthread_attr_t attributes;
 	sigset_t all, before;
 	int rc;
 
+	if (w == NULL || LIKELY(w->started))
+		return;
 	w->started = true; /* one try: without a watcher it works, too */
 	sigfillset(&all);
 	pthread_attr_init(&attributes);
@@ -92,11 +94,31 @@ start(struct watcher *w)
 	rc = pthread_create(&w->thread, &attributes, watch, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
+	w->running = rc == 0;
 	if (rc == 0)
 		return;
-	w->thread = 0;
 	errno = rc;
 	log_warn("child", "no thread to watch long requests with");
+}
+
+void
+watcher_stop(struct watcher *w)
+{
+	if (w == NULL || !w->running)
+		return;
+	atomic_store(&w->ending, true);
+	atomic_store(&w->asleep, 0);
+	futex(&w->asleep, FUTEX_WAKE, 1, NULL);
+	pthread_join(w->thread, NULL);
+	atomic_store(&w->ending, false);
+	w->started = w->running = false;
+}
+
+void
+watcher_abandon(struct watcher *w)
+{
+	if (w != NULL)
+		close(w->epoll);
 }
 
 void
@@ -106,8 +128,6 @@ watcher_begin(struct watcher *w)
 
 	if (w == NULL)
 		return;
-	if (UNLIKELY(!w->started))
-		start(w);
 	number = atomic_load_explicit(&w->word, memory_order_relaxed) & ~WHOSE;
 	atomic_store(&w->word, (number + WHOSE + 1) | NOBODYS);
 	if (UNLIKELY(atomic_load(&w->asleep) != 0)) {
@@ -379,11 +399,7 @@ watcher_destroy(struct watcher *w)
 {
 	if (w == NULL)
 		return;
-	atomic_store(&w->ending, true);
-	atomic_store(&w->asleep, 0);
-	futex(&w->asleep, FUTEX_WAKE, 1, NULL);
-	if (w->thread != 0)
-		pthread_join(w->thread, NULL);
+	watcher_stop(w);
 	close(w->epoll);
 	free(w);
 }

@@ -19,12 +19,21 @@ struct engine;
 struct err;
 struct watcher;
 
-/* A watcher for e, whose thread starts with the first watcher_begin.  0 or a
+/* A watcher for e, whose thread starts with the first watcher_start.  0 or a
  * negative errno. */
 int watcher_create(struct watcher **ret, struct engine *e, struct err *err);
 
 /* End the thread.  NULL is allowed. */
 void watcher_destroy(struct watcher *w);
+
+/* See that the thread runs, and that it does not: the application forks, and
+ * the copy has no such thread.  Both with the GIL, which keeps them apart.
+ * NULL is allowed. */
+void watcher_start(struct watcher *w);
+void watcher_stop(struct watcher *w);
+
+/* In a forked copy of the process: its descriptors. */
+void watcher_abandon(struct watcher *w);
 
 /* The worker goes into the application, and comes back from it.  NULL is
  * allowed: then nobody watches. */

@@ -29,6 +29,7 @@ copy_settings(struct app *app, const struct app_settings *settings)
 		copy_text(&app->callable_name, name) < 0 ||
 		copy_text(&app->directory, settings->directory) < 0)
 		return -ENOMEM;
+	app->forks = settings->forks;
 	return 0;
 }
 
@@ -91,6 +92,8 @@ make_objects(struct app *app, const struct app_settings *settings)
 	if (errors_init(app) < 0 || input_init(app) < 0)
 		return -1;
 	if (start_response_init(app) < 0 || filewrapper_init(app) < 0)
+		return -1;
+	if (forks_init(app) < 0)
 		return -1;
 	return environ_init(app, settings);
 }

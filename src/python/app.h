@@ -24,6 +24,16 @@
 struct err;
 struct app;
 
+/* What the worker must do around a fork by the application: called in the
+ * thread that forks, with the GIL; each may be NULL.  The process after
+ * after_in_child is the application's and serves nobody. */
+struct app_forks {
+	void (*before)(void *arg);
+	void (*after_in_parent)(void *arg);
+	void (*after_in_child)(void *arg);
+	void *arg;
+};
+
 struct app_settings {
 	const char *application; /* "package.module:callable",
 	                          * "package.module", "module:factory()",
@@ -36,6 +46,7 @@ struct app_settings {
 	const char *software;    /* SERVER_SOFTWARE */
 	bool multithread;
 	bool multiprocess;
+	struct app_forks forks;
 };
 
 /* Initialise the interpreter.  0 and *ret with the GIL held, or a negative

@@ -53,6 +53,7 @@ struct app {
 	char *application; /* as configured */
 	char *callable_name;
 	char *directory;
+	struct app_forks forks;
 
 	PyObject *callable;
 	struct environ *environ;
@@ -124,6 +125,10 @@ void output_reset(struct call *c);
 
 /* OSError, ConnectionResetError, ... for an operation of the client. */
 void output_raise(int error, const char *what);
+
+/* --- forks.c ----------------------------------------------------------------- */
+
+int forks_init(struct app *app);
 
 /* --- start_response.c ---------------------------------------------------------- */
 

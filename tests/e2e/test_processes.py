@@ -302,6 +302,8 @@ def application(environ, start_response):
     pid = int(get(server.address).body)
     assert pid in children_of(child)
     os.kill(child, signal.SIGKILL)
+    # A connection that the dying child has accepted dies with it.
+    wait_until(lambda: not is_alive(child), 'the death of the child')
     assert get(server.address).status == 200
     # Orphans come to the master, which buries them.
     wait_until(lambda: not os.path.exists(f'/proc/{pid}'), 'the burial')

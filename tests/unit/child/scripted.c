@@ -186,6 +186,13 @@ io_wait(struct io *io, struct io_event *events, unsigned max,
 	return 0;
 }
 
+int
+io_fd(const struct io *io)
+{
+	(void)io;
+	return -1;
+}
+
 unsigned
 io_room(const struct io *io)
 {

@@ -1,0 +1,84 @@
+/*
+ * forks.c - telling the worker of forks that the application makes.
+ *
+ * os.fork, and multiprocessing by it, copies this process with everything that
+ * it holds: sockets that must not stay open in a process that does not serve
+ * them, and threads that the copy does not have.  Python asks before and
+ * after; subprocess needs nothing of this, because it execs.
+ */
+#include "python/python_priv.h"
+
+#include <stddef.h>
+
+static PyObject *
+tell(PyObject *self, void (*hook)(void *arg))
+{
+	struct app *app = PyCapsule_GetPointer(self, NULL);
+
+	if (app == NULL)
+		return NULL;
+	if (hook != NULL)
+		hook(app->forks.arg);
+	Py_RETURN_NONE;
+}
+
+static const struct app_forks *
+hooks_of(PyObject *self)
+{
+	static const struct app_forks none;
+	struct app *app = PyCapsule_GetPointer(self, NULL);
+
+	return app != NULL ? &app->forks : &none;
+}
+
+static PyObject *
+before(PyObject *self, PyObject *unused)
+{
+	(void)unused;
+	return tell(self, hooks_of(self)->before);
+}
+
+static PyObject *
+after_in_parent(PyObject *self, PyObject *unused)
+{
+	(void)unused;
+	return tell(self, hooks_of(self)->after_in_parent);
+}
+
+static PyObject *
+after_in_child(PyObject *self, PyObject *unused)
+{
+	(void)unused;
+	return tell(self, hooks_of(self)->after_in_child);
+}
+
+static PyMethodDef methods[] = {
+	{"before", before, METH_NOARGS, NULL},
+	{"after_in_parent", after_in_parent, METH_NOARGS, NULL},
+	{"after_in_child", after_in_child, METH_NOARGS, NULL},
+};
+
+int
+forks_init(struct app *app)
+{
+	AUTO_DECREF PyObject *self = PyCapsule_New(app, NULL, NULL);
+	AUTO_DECREF PyObject *os = PyImport_ImportModule("os");
+	AUTO_DECREF PyObject *hooks = PyDict_New();
+	AUTO_DECREF PyObject *nothing = PyTuple_New(0);
+	AUTO_DECREF PyObject *add = NULL, *done = NULL;
+
+	if (self == NULL || os == NULL || hooks == NULL || nothing == NULL)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		AUTO_DECREF PyObject *f = PyCFunction_New(&methods[i], self);
+
+		if (f == NULL ||
+			PyDict_SetItemString(hooks, methods[i].ml_name, f) < 0)
+			return -1;
+	}
+	add = PyObject_GetAttrString(os, "register_at_fork");
+	if (add == NULL)
+		return -1;
+	done = PyObject_Call(add, nothing, hooks);
+	return done != NULL ? 0 : -1;
+}

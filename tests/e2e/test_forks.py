@@ -1,0 +1,84 @@
+"""Applications that fork: the copy of a child holds nothing that is the server's."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from client import Connection, get
+from server import is_alive, wait_until
+
+APP = '''
+import multiprocessing, os, time
+
+def work(queue):
+    queue.put(os.getpid())
+
+def stay():
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(30)
+        os._exit(0)
+    return pid
+
+def come_back():
+    """The copy runs on, out of the application."""
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+    return 'parent' if pid else 'copy'
+
+def other_process():
+    queue = multiprocessing.Queue()
+    process = multiprocessing.Process(target=work, args=(queue,))
+    process.start()
+    pid = queue.get()
+    process.join()
+    return pid
+
+def application(environ, start_response):
+    answer = globals()[environ['PATH_INFO'][1:]]()
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [str(answer).encode()]
+'''
+
+
+@pytest.fixture(params=['io_uring', 'epoll'])
+def forking(serve, directory, request):
+    (directory / 'forking.py').write_text(APP)
+    return serve('forking', '-w', '2', '--io-engine', request.param, cwd=directory)
+
+
+def test_a_copy_holds_no_descriptor_of_the_server(forking):
+    copy = int(get(forking.address, '/stay').body)
+    try:
+        held = {fd: os.readlink(f'/proc/{copy}/fd/{fd}') for fd in os.listdir(f'/proc/{copy}/fd')}
+        assert set(held) <= {'0', '1', '2'}, held
+    finally:
+        os.kill(copy, signal.SIGKILL)
+
+
+def test_the_port_is_free_although_a_copy_lives_on(forking, serve, directory):
+    copy = int(get(forking.address, '/stay').body)
+    try:
+        forking.stop()
+        assert is_alive(copy)
+        second = serve('forking', '-w', '1', bind='%s:%d' % forking.address, cwd=directory)
+        assert get(second.address, '/come_back').body == b'parent'
+    finally:
+        os.kill(copy, signal.SIGKILL)
+
+
+def test_a_copy_that_comes_back_ends_and_the_parent_answers(forking):
+    with Connection(forking.address) as c:
+        for _ in range(5):
+            assert c.get('/come_back').body == b'parent'
+    assert get(forking.address, '/come_back').body == b'parent'
+
+
+def test_multiprocessing_works_and_leaves_nothing(forking):
+    for _ in range(3):
+        pid = int(get(forking.address, '/other_process').body)
+        wait_until(lambda: not is_alive(pid), 'the end of the process')
+    assert not re.search('exit signal|Traceback', forking.log.text())
