@@ -53,8 +53,8 @@ def forking(serve, directory, request):
 def test_a_copy_holds_no_descriptor_of_the_server(forking):
     copy = int(get(forking.address, '/stay').body)
     try:
-        held = {fd: os.readlink(f'/proc/{copy}/fd/{fd}') for fd in os.listdir(f'/proc/{copy}/fd')}
-        assert set(held) <= {'0', '1', '2'}, held
+        wait_until(lambda: set(os.listdir(f'/proc/{copy}/fd')) <= {'0', '1', '2'},
+                   'the closing of what is the server\'s')
     finally:
         os.kill(copy, signal.SIGKILL)
 
@@ -62,7 +62,8 @@ def test_a_copy_holds_no_descriptor_of_the_server(forking):
 def test_the_port_is_free_although_a_copy_lives_on(forking, serve, directory):
     copy = int(get(forking.address, '/stay').body)
     try:
-        forking.stop()
+        forking.kill(signal.SIGTERM)
+        assert forking.ended() == 0
         assert is_alive(copy)
         second = serve('forking', '-w', '1', bind='%s:%d' % forking.address, cwd=directory)
         assert get(second.address, '/come_back').body == b'parent'
