@@ -18,6 +18,7 @@ def work(queue):
 def stay():
     pid = os.fork()
     if pid == 0:
+        os.setsid()
         time.sleep(30)
         os._exit(0)
     return pid
