@@ -431,7 +431,13 @@ is_done(struct engine *e)
 		return true;
 	if (!e->retiring || e->n_connections > 0 || e->accepting)
 		return false;
-	return e->finishing ? !handover_take_last(e) : !e->pool_watched;
+	if (!e->finishing)
+		return !e->pool_watched;
+	/* A nudge brings no connection, and nothing would wake us again. */
+	while (handover_take_last(e))
+		if (e->n_connections > 0)
+			return false;
+	return true;
 }
 
 static void
