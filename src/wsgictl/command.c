@@ -351,7 +351,8 @@ command_parse(struct command *ret, int argc, char **argv, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
-	if (passes_on(&w)) {
+	/* restart starts what does not run. */
+	if (passes_on(&w) || ret->verb == VERB_RESTART) {
 		add_earlier(ret, "--pid-file", ret->pid_file);
 		add_earlier(ret, "--run-directory", ret->run_directory);
 		add_earlier(ret, "--config", ret->config_file);

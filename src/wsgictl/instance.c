@@ -32,6 +32,8 @@ enum {
 struct search {
 	char *directories[DIRECTORIES];
 	size_t n_directories;
+	size_t own;     /* so many of them, and the rest only when nothing is
+	             * found there */
 	char *name;     /* NULL: any */
 	char *pid_file; /* NULL: NAME.pid in the directory */
 };
@@ -252,6 +254,8 @@ look(struct instances *l, const struct search *s)
 	if (s->name == NULL && s->pid_file != NULL)
 		rc = look_by_pid_file(l, s);
 	for (size_t i = 0; rc == 0 && i < s->n_directories; i++) {
+		if (i == s->own && l->n > 0)
+			break;
 		if (s->name != NULL &&
 			!is_listed(l, s->directories[i], s->name))
 			rc = add(l, s, s->directories[i], s->name);
@@ -322,9 +326,12 @@ add_directory(struct search *s, char *directory)
 		s->directories[s->n_directories++] = directory;
 }
 
+/* systemd's is that of the unit that we are called in. */
 static void
 add_places(struct search *s)
 {
+	add_directory(s, rundir_place(RUNDIR_RUNTIME));
+	s->own = s->n_directories;
 	for (int place = 0; place < RUNDIR_PLACES; place++)
 		add_directory(s, rundir_place((enum rundir_place)place));
 }
@@ -389,7 +396,9 @@ copy(char **to, const char *text)
 static int
 plan(struct search *s, const struct command *c, const struct config *config)
 {
-	bool by_config = c->config_file != NULL;
+	const char *variable = getenv("WSGID_RUN_DIRECTORY");
+	bool by_config = c->config_file != NULL ||
+			 (variable != NULL && variable[0] != '\0');
 	const char *name = c->name, *pid_file = c->pid_file;
 	int rc;
 
@@ -400,7 +409,7 @@ plan(struct search *s, const struct command *c, const struct config *config)
 	/* Whoever named nothing may mean any. */
 	if (s->n_directories == 0 || (c->run_directory == NULL && !by_config))
 		add_places(s);
-	if (name == NULL && by_config)
+	if (name == NULL && c->config_file != NULL)
 		name = config->name;
 	if (name != NULL && pid_file == NULL)
 		pid_file = config->pid_file;
@@ -485,6 +494,8 @@ list(const struct instances *l, int code, const char *what, struct err *err)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct instance *one = &l->list[i];
 
+		if (code == E2BIG && one->state != INSTANCE_RUNNING)
+			continue;
 		buf_printf(&text, "\n  %-16s", one->name);
 		if (one->pid > 0)
 			buf_printf(&text, " pid %-8d", (int)one->pid);

@@ -1,0 +1,835 @@
+"""wsgictl as a person types it: every verb, on servers alive, stopped, dead and absent."""
+
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+from client import Connection, get
+from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, is_alive, run_wsgid,
+                    wait_until)
+
+WSGICTL = BUILD / 'wsgictl'
+VERBS = ['start', 'stop', 'restart', 'reload', 'graceful-stop', 'status', 'fullstatus',
+         'configtest', 'reopen-logs', 'log-level', 'version']
+APPLICATION = """\
+import time
+
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/slow':
+        time.sleep(1.5)
+    if environ['PATH_INFO'] == '/slower':
+        time.sleep(8)
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'%s']
+"""
+
+
+def ctl(*words, env=None, timeout=PATIENCE):
+    """wsgictl to its end."""
+    return subprocess.run([str(WSGICTL), *map(str, words)], text=True, timeout=timeout,
+                          env={**clean_environment(), **(env or {})},
+                          stdin=subprocess.DEVNULL, capture_output=True)
+
+
+def of(server, *words, **more):
+    """The same, for one server."""
+    return ctl('--run-directory', server.run_directory, *words, **more)
+
+
+def succeeds(run, *patterns):
+    assert (run.returncode, run.stderr) == (0, ''), run
+    for pattern in patterns:
+        assert re.search(pattern, run.stdout, re.M), run.stdout
+    return run
+
+
+def fails(run, status, *patterns):
+    assert run.returncode == status, run
+    for pattern in patterns:
+        assert re.search(pattern, run.stderr, re.M), run.stderr
+    assert run.stderr.startswith('wsgictl: ') or '\nwsgictl: ' in run.stderr, run.stderr
+    return run
+
+
+@pytest.fixture
+def site(directory):
+    """A directory with an application that a test may change: write('text')."""
+    place = directory / 'site'
+    place.mkdir()
+    place.chmod(0o755)
+
+    class Site:
+        path = place
+
+        def write(self, text, whole=False):
+            # Its time stamp may stay: no child has left a .pyc, it may not write here.
+            file = place / 'shop.py'
+            file.write_text(text if whole else APPLICATION % text)
+            file.chmod(0o644)
+    made = Site()
+    made.write('one')
+    return made
+
+
+@pytest.fixture
+def shop(new_server, site):
+    """A server of that application with a configuration file of its own."""
+    def start(*words, error_log=None):
+        config = site.path / 'shop.conf'
+        config.write_text('StartServers 2\nMinSpareServers 1\nMaxSpareServers 2\n'
+                          'MaxRequestWorkers 4\nWSGIApplication shop:application\n'
+                          f'ChDir {site.path}\n')
+        server = new_server('-c', config, *words)
+        server.config = config
+        if error_log is None:
+            server.start()
+        else:
+            start_with(server, error_log)
+        server.wait_for_ready(2)
+        return server
+    return start
+
+
+def start_with(server, error_log):
+    """Its start line goes to a file."""
+    server.spawn()
+    wait_until(lambda: error_log.exists() and ' serves ' in error_log.read_text(), 'the start')
+    found = re.search(r' serves \S+ at (.+)$', error_log.read_text(), re.M)
+    server.addresses = found[1].split()
+
+
+class Daemon:
+    """What "wsgictl start" has left running; it goes with the test."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.run_directory = directory / 'run'
+        self.error_log = directory / 'error.log'
+        self.words = ['--run-directory', str(self.run_directory)]
+
+    def pids(self):
+        return [int(file.read_text()) for file in self.run_directory.glob('*.pid')]
+
+    def discard(self):
+        for pid in self.pids() if self.run_directory.exists() else []:
+            try:
+                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGQUIT)
+            except ProcessLookupError:
+                continue
+            wait_until(lambda: not is_alive(pid), 'the end of the daemon')  # noqa: B023
+
+
+@pytest.fixture
+def daemon(directory):
+    made = Daemon(directory)
+    yield made
+    made.discard()
+
+
+def start_words(daemon, site, *words):
+    return ['start', *daemon.words, '--error-log', daemon.error_log, '--chdir', site.path,
+            '-w', '2', *words]
+
+
+# --- the command line -----------------------------------------------------------------------
+
+def test_no_word_at_all_lists_the_verbs():
+    run = fails(ctl(), 2, 'what shall be done')
+    for verb in VERBS:
+        assert verb in run.stderr
+
+
+def test_an_unknown_verb_lists_the_known_ones():
+    run = fails(ctl('scale', '4'), 2, 'unknown verb "scale"')
+    for verb in VERBS:
+        assert verb in run.stderr
+
+
+@pytest.mark.parametrize('words, sentence', [
+    (['stop', 'now'], 'stop: "now" is one word too many'),
+    (['stop', 'start'], 'one word too many'),
+    (['-k', 'stop', '-k', 'start'], 'one verb at a time'),
+    (['status', '--name'], '--name needs a value'),
+    (['status', '--name='], '--name needs a value'),
+    (['status', '--name', 'a/b'], 'a name has no "/"'),
+    (['status', '--frobnicate'], 'unknown option --frobnicate'),
+    (['reload', '--json'], '--json is for status'),
+    (['reload', '--now'], '--now is for stop'),
+    (['status', '--json=yes'], '--json takes no value'),
+    (['stop', '--wait', 'long'], '--wait long: give seconds'),
+    (['stop', '--wait', '-1'], '--wait -1: give seconds'),
+    (['stop', '--wait', 'nan'], 'give seconds'),
+    (['log-level', 'loud'], 'log-level loud: a level is one of'),
+    (['-k', 'dance'], 'unknown verb "dance"'),
+])
+def test_mistakes_get_a_sentence(words, sentence):
+    run = fails(ctl(*words), 2, re.escape(sentence))
+    assert run.stdout == ''
+
+
+def test_help_fits_a_terminal():
+    run = succeeds(ctl('--help'))
+    for verb in [*VERBS, 'graceful']:
+        assert re.search(rf'\b{verb}\b', run.stdout)
+    assert max(map(len, run.stdout.splitlines())) <= 80
+
+
+def test_version_needs_no_server(directory):
+    run = succeeds(ctl('version', '--run-directory', directory))
+    assert run.stdout == 'wsgictl/' + run_wsgid('-v').stdout.split('/')[1]
+
+
+# --- which server ---------------------------------------------------------------------------
+
+READING = ['status', 'fullstatus']
+DOING = ['stop', 'graceful-stop', 'reload', 'graceful', 'reopen-logs', 'log-level']
+
+
+@pytest.mark.parametrize('verb', READING + DOING)
+def test_where_none_is_found_it_is_said_where_was_looked(directory, verb):
+    run = fails(ctl(verb, '--run-directory', directory / 'no'), 3, 'no server was found',
+                rf'\*\.pid, \.ctl and \.scoreboard in {directory}/no \(there is none\)')
+    assert run.stdout == ''
+    fails(ctl(verb, '--run-directory', directory, '--name', 'shop'), 3,
+          rf'looked for shop\.pid, \.ctl and \.scoreboard in {directory}$')
+
+
+def test_the_usual_places_are_searched(directory):
+    env = {'RUNTIME_DIRECTORY': f'{directory}:/other', 'XDG_RUNTIME_DIR': str(directory / 'x')}
+    run = ctl('status', '--name', 'no-such-server', env=env)
+    fails(run, 3, rf'in {directory}, /run/wsgid( \(there is none\))? and {directory}/x/wsgid')
+
+
+def test_a_server_is_found_by_each_of_its_names(shop):
+    server = shop()
+    head = rf'^wsgid/\S+ \[shop\] is running, pid {server.pid}, up '
+    run = server.run_directory
+    for words in (['--run-directory', run], ['--run-directory', run, '--name', 'shop'],
+                  ['-n', 'shop', '--run-directory', f'{run}/'],
+                  ['--pid-file', run / 'shop.pid', '--run-directory', run],
+                  ['-c', server.config, '--run-directory', run]):
+        succeeds(ctl('status', *words), head)
+    # As a container is configured, and as a unit of systemd is.
+    succeeds(ctl('status', env={'WSGID_RUN_DIRECTORY': str(run)}), head)
+    succeeds(ctl('status', '-n', 'shop', env={'RUNTIME_DIRECTORY': str(run)}), head)
+
+
+def test_a_configuration_names_directory_and_pid_file(serve, site, directory):
+    config = site.path / 'site.conf'
+    run, pid_file = directory / 'run-site', directory / 'site-a.pid'
+    config.write_text(f'WSGIApplication shop:application\nChDir {site.path}\n'
+                      f'RunDirectory {run}\nPidFile {pid_file}\n')
+    server = serve('-c', config)
+    # The option was stronger than the file; here it is as well.
+    succeeds(ctl('status', '-c', config, '--run-directory', server.run_directory), 'is running')
+    # Without it the pid file leads to the master, but not to its socket.
+    fails(ctl('stop', '-c', config), 1,
+          rf'site \(pid {server.pid}\) runs, but nobody answers at .* {run}/site\.ctl')
+    server.stop()
+    fails(ctl('stop', '-c', config), 3,
+          rf'looked for the pid file {pid_file} and site\.pid, \.ctl and \.scoreboard in {run} ')
+
+
+def test_the_file_with_mistakes_still_finds_its_server(shop):
+    server = shop()
+    server.config.write_text('Nonsense here\nMaxRequestWorkers many\n')
+    succeeds(ctl('status', '-c', server.config, '--run-directory', server.run_directory),
+             r'\[shop\] is running')
+
+
+def test_a_missing_configuration_is_named(directory):
+    fails(ctl('stop', '-c', directory / 'no.conf'), 5,
+          rf'configuration {directory}/no\.conf: No such file')
+
+
+def test_several_servers_are_listed(serve, new_server):
+    one = serve('hello', '-w', '1')
+    words = ['-w', '1', '--pid-file', one.run_directory / 'other.pid']
+    other = new_server('hello', *words)
+    other.run_directory = one.run_directory
+    other.start()
+    for verb, status in (('status', 4), ('stop', 2), ('reload', 2)):
+        run = fails(of(one, verb), status, 'several servers run; choose one with --name',
+                    rf'^  {one.port} +pid {one.pid} +running, in',
+                    rf'^  {other.port} +pid {other.pid} +running, in')
+        assert run.stdout == ''
+    succeeds(of(one, 'stop', '--name', other.port), rf'{other.port} has stopped')
+    assert other.process.wait(PATIENCE) == 0
+    succeeds(of(one, 'status'), rf'\[{one.port}\] is running')
+
+
+def test_a_pid_file_elsewhere_finds_the_files_of_its_server(serve, directory):
+    pid_file = directory / 'elsewhere.pid'
+    server = serve('hello', '-w', '1', '--pid-file', pid_file)
+    succeeds(of(server, 'status', '--pid-file', pid_file),
+             rf'\[{server.port}\] is running, pid {server.pid}')
+    # And without it the scoreboard tells the master.
+    succeeds(of(server, 'status'), rf'\[{server.port}\] is running, pid {server.pid}')
+    server.kill(signal.SIGKILL)
+    server.process.wait(PATIENCE)
+    assert of(server, 'status', '--pid-file', pid_file).returncode == 1
+    # No pid file is known here, so it has just stopped.
+    assert of(server, 'status').returncode == 3
+
+
+# --- status ---------------------------------------------------------------------------------
+
+def test_status_is_one_screen(shop):
+    server = shop()
+    for _ in range(3):
+        assert get(server.address, '/').status == 200
+    run = succeeds(of(server, 'status'), r'^  application  shop:application$',
+                   rf'^  listeners    http://127\.0\.0\.1:{server.port}$',
+                   r'^  Python       Python 3\.\d+',
+                   r'^  MPM          prefork, at most 4 workers, (io_uring|epoll); accept: ',
+                   r'^  generation   1, never reloaded$', r'^  workers      0 busy, 2 idle$',
+                   r'^               __\.\.$', r'^  requests     3 requests on 3 connections, ',
+                   r'^  traffic      \d+ B in, \d+ B out, ', r'^  children     2 now, 2 started, 0')
+    assert len(run.stdout.splitlines()) <= 24
+    assert max(map(len, run.stdout.splitlines())) <= 80
+
+
+def test_fullstatus_has_a_row_a_worker_without_query_strings(serve):
+    server = serve('probe', '-w', '2')
+    rows = server.wait_for_ready(2)
+    with Connection(server.address) as c:
+        c.send('GET /sleep?s=1&secret=42 HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'a busy worker')
+        run = succeeds(of(server, 'fullstatus'), r'^Srv +PID +Life +M +CPU ')
+        for pid in rows:
+            assert re.search(rf'^\d-1 +{pid} ready ', run.stdout, re.M)
+        assert re.search(r' ready +W .* 127\.0\.0\.1 +GET /sleep$', run.stdout, re.M)
+        assert 'secret' not in run.stdout
+        assert 'secret' not in of(server, 'fullstatus', '--json').stdout
+        assert c.response().status == 200
+
+
+def test_json_says_the_same(serve):
+    server = serve('probe', '-w', '2')
+    rows = server.wait_for_ready(2)
+    for _ in range(3):
+        get(server.address, '/hello')
+    state = json.loads(succeeds(of(server, 'status', '--json')).stdout)
+    assert (state['name'], state['state'], state['pid']) == \
+        (str(server.port), 'running', server.pid)
+    assert state['server']['application'] == 'probe'
+    assert state['server']['reload'] == \
+        {'result': 'none', 'begin_us': None, 'end_us': None, 'reason': None}
+    assert state['totals']['requests'] == 3
+    assert state['workers'] == {'busy': 0, 'idle': 2, 'starting': 0, 'graceful': 0}
+    assert state['scoreboard'] == '__'
+    assert 'rows' not in state
+    full = json.loads(succeeds(of(server, 'fullstatus', '--json')).stdout)
+    assert {row['pid'] for row in full['rows']} == set(rows)
+    assert sum(row['requests'] for row in full['rows']) == 3
+    assert {row['method'] + row['target'] for row in full['rows']} <= {'GET/hello', ''}
+    assert all(row['rss_bytes'] > 1 << 20 for row in full['rows'])
+
+
+def test_the_schema_of_the_manual_has_every_key(serve):
+    server = serve('hello', '-w', '1')
+    manual = (pathlib.Path(__file__).parents[2] / 'src/wsgictl/wsgictl.8').read_text()
+    documented = {word for line in re.findall(r'^\.(?:It )?Va (.+)$', manual, re.M)
+                  for word in line.split()}
+
+    def keys(value):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield key
+                yield from keys(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from keys(inner)
+    found = set(keys(json.loads(of(server, 'fullstatus', '--json').stdout)))
+    assert found - documented == set()
+
+
+def test_a_stopped_master_is_read_and_not_asked(serve):
+    server = serve('hello', '-w', '1')
+    server.kill(signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        wait_until(lambda: 'stopped by a signal' in of(server, 'status').stdout, 'the stop')
+        succeeds(of(server, 'status'), 'is running', f'kill -CONT {server.pid}', '1 idle')
+        state = json.loads(succeeds(of(server, 'status', '--json')).stdout)
+        assert state['state'] == 'stopped by a signal'
+        assert state['workers']['idle'] == 1
+        for verb in ('stop', 'reload', 'reopen-logs', 'log-level', 'restart'):
+            fails(of(server, verb), 1, f'pid {server.pid}.* is stopped by a signal',
+                  f'kill -CONT {server.pid}')
+        assert time.monotonic() - begin < PATIENCE / 2
+    finally:
+        server.kill(signal.SIGCONT)
+    succeeds(of(server, 'log-level'), '^LogLevel notice$')
+    server.stop()
+
+
+def test_a_dead_server_is_shown_as_it_was(serve):
+    server = serve('hello', '-w', '1')
+    for _ in range(4):
+        get(server.address, '/')
+    children = server.children()
+    server.kill(signal.SIGKILL)
+    server.process.wait(PATIENCE)
+    wait_until(lambda: not any(map(is_alive, children)), 'the end of the children')
+    run = of(server, 'status')
+    assert (run.returncode, run.stderr) == (1, '')
+    assert re.search(rf'is dead: its pid file {server.run_directory}/{server.port}.pid was left',
+                     run.stdout)
+    assert 'this is the last that it wrote' in run.stdout
+    assert '4 requests' in run.stdout
+    run = of(server, 'fullstatus', '--json')
+    assert run.returncode == 1
+    state = json.loads(run.stdout)
+    assert (state['state'], state['pid']) == ('dead', None)
+    assert all(row['rss_bytes'] is None for row in state['rows'])
+    for verb in DOING:
+        fails(of(server, verb), 3, rf'{server.port} does not run: what is in')
+    # And a new one takes its place.
+    shutil.rmtree(server.run_directory)
+
+
+def test_a_scoreboard_that_is_none_gets_a_sentence(serve):
+    server = serve('hello', '-w', '1')
+    board, = server.run_directory.glob('*.scoreboard')
+    data = board.read_bytes()
+    board.with_suffix('.new').write_bytes(b'nonsense')
+    os.rename(board.with_suffix('.new'), board)
+    run = succeeds(of(server, 'status'), 'is running', f'{board} is not a scoreboard of wsgid')
+    assert len(run.stdout.splitlines()) == 2
+    state = json.loads(of(server, 'status', '--json').stdout)
+    assert 'is not a scoreboard' in state['reason']
+    board.write_bytes(data)
+
+
+# --- stop -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('verb', ['stop', 'graceful-stop'])
+def test_stop_finishes_what_runs_and_says_so(shop, verb):
+    server = shop()
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(get(server.address, '/slow')))
+    thread.start()
+    wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'the request')
+    run = succeeds(of(server, verb),
+                   rf'^stopping shop \(pid {server.pid}\): 1 request is being finished, by '
+                   r'\d\d:\d\d:\d\d at the latest \(30 s\)$', r'^shop has stopped \(1?\.?\d+ m?s\)$')
+    thread.join(PATIENCE)
+    assert answers[0].body == b'one'
+    assert not is_alive(server.pid), run
+    assert server.ended() == 0
+    fails(of(server, verb), 3, 'no server was found')
+
+
+def test_stop_now_waits_for_nobody(shop):
+    server = shop()
+    with Connection(server.address) as c:
+        c.send('GET /slower HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'the request')
+        succeeds(of(server, 'stop', '--now'), r'^stopping shop \(pid \d+\) at once$',
+                 '^shop has stopped')
+        assert b'one' not in c.rest()
+    assert server.ended() == 0
+
+
+def test_apaches_stop_is_at_once(shop):
+    server = shop('--signal-style', 'apache')
+    succeeds(of(server, 'stop'), 'at once$')
+    assert server.ended() == 0
+
+
+def test_waiting_may_have_an_end(shop):
+    server = shop()
+    with Connection(server.address) as c:
+        c.send('GET /slow HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'the request')
+        fails(of(server, 'stop', '--wait', '0.2'), 6, 'has not ended within 0.2 s; it goes on')
+        # A second one joins, and does not hurry it.
+        succeeds(of(server, 'stop'), 'has stopped')
+        assert c.response().body == b'one'
+    assert server.ended() == 0
+
+
+def test_not_to_wait_is_to_tell(shop):
+    server = shop()
+    run = succeeds(of(server, 'stop', '--wait=0'))
+    assert 'has stopped' not in run.stdout
+    assert server.ended() == 0
+
+
+# --- reload and restart ---------------------------------------------------------------------
+
+@pytest.mark.parametrize('words', [['reload'], ['graceful'], ['-k', 'graceful']])
+def test_reload_shows_the_children_turning_over(shop, site, words):
+    server = shop()
+    old = sorted(server.ready())
+    site.write('two')
+    run = succeeds(of(server, *words), rf'^reloading shop \(pid {server.pid}\)$',
+                   '^generation 2 is ready: its first child serves$',
+                   r'^reload done in .*: generation 2 serves')
+    turned = re.findall(r'^child (\d+) is replaced by (\d+), (\d) left$', run.stdout, re.M)
+    assert sorted(int(pid) for pid, _, _ in turned) == old
+    assert [left for _, _, left in turned] == ['1', '0']
+    assert get(server.address, '/').body == b'two'
+    succeeds(of(server, 'status'), r'^  generation   2; last reload .*, done in ')
+
+
+def test_a_failed_reload_shows_the_traceback_and_changes_nothing(shop, site):
+    server = shop()
+    site.write('def application(:\n', whole=True)
+    run = fails(of(server, 'reload'), 1, '^  File ".*shop.py", line 1', 'SyntaxError',
+                '^wsgictl: reload failed: ', r'^the old generation \(1\) goes on$')
+    assert run.stdout == f'reloading shop (pid {server.pid})\n'
+    assert get(server.address, '/').body == b'one'
+    succeeds(of(server, 'status'), 'FAILED, the old generation went on:', 'SyntaxError')
+    state = json.loads(of(server, 'status', '--json').stdout)
+    assert state['server']['reload']['result'] == 'failed'
+    site.write('two')
+    succeeds(of(server, 'reload'), 'reload done')
+
+
+def test_all_mistakes_of_a_configuration_are_shown(shop):
+    server = shop()
+    text = server.config.read_text()
+    server.config.write_text(text + 'MaxRequestWorkers many\nTimeuot 3\n')
+    fails(of(server, 'reload'), 1, r'shop\.conf:7: MaxRequestWorkers: ',
+          r'shop\.conf:8: Timeuot: .*did you mean Timeout', '^wsgictl: reload failed: 2 mistakes',
+          r'^the old generation \(1\) goes on$')
+    server.config.write_text(text + 'ServerLimit 0\n')
+    succeeds(of(server, 'reload'), r'^warning: .*ServerLimit: 0 is not allowed', 'reload done')
+
+
+def test_a_reload_that_takes_long_need_not_be_awaited(shop, site):
+    server = shop()
+    site.write('import time\ntime.sleep(1)\n' + APPLICATION % 'two', whole=True)
+    fails(of(server, 'reload', '--wait', '0.2'), 6, 'the reload is not done within 0.2 s')
+    assert json.loads(of(server, 'status', '--json').stdout)['server']['reload']['result'] == \
+        'running'
+    # Another one waits for its turn.
+    succeeds(of(server, 'reload'), 'generation 3 serves')
+    assert get(server.address, '/').body == b'two'
+
+
+def test_restart_is_ungraceful_and_answers_when_a_child_serves(shop, site):
+    server = shop()
+    old = sorted(server.ready())
+    site.write('two')
+    with Connection(server.address) as c:
+        c.send('GET /slower HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'the request')
+        succeeds(of(server, 'restart'), rf'^restarting shop \(pid {server.pid}\)$',
+                 r'^restart done in .*: generation 2 serves')
+        assert get(server.address, '/').body == b'two'
+        assert b'one' not in c.rest()
+    wait_until(lambda: not any(map(is_alive, old)), 'the end of the old children')
+    succeeds(of(server, 'status'), 'restarted 20')
+
+
+def test_a_failed_restart_says_that_nobody_serves(shop, site):
+    server = shop()
+    site.write('import no_such_module\n', whole=True)
+    fails(of(server, 'restart'), 1, "No module named 'no_such_module'",
+          '^the old children are gone and no new one serves; the master goes on trying$')
+    site.write('two')
+    succeeds(of(server, 'restart'), 'restart done')
+    assert get(server.address, '/').body == b'two'
+    # A configuration that cannot be used touches nobody.
+    server.config.write_text(server.config.read_text() + 'Timeout never\n')
+    fails(of(server, 'restart'), 1, 'Timeout: ', r'^the old generation \(\d+\) goes on$')
+    assert get(server.address, '/').body == b'two'
+
+
+def test_a_server_that_stops_ends_the_wait_for_a_reload(shop, site):
+    server = shop()
+    site.write('import time\ntime.sleep(5)\n', whole=True)
+    waiting = subprocess.Popen(
+        [str(WSGICTL), 'reload', '--run-directory', str(server.run_directory)], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_until(lambda: 'a reload is running' in of(server, 'status').stdout, 'the reload')
+    succeeds(of(server, 'stop'), 'has stopped')
+    output, error = waiting.communicate(timeout=PATIENCE)
+    assert waiting.returncode == 1, output
+    assert 'wsgictl: reload failed: the server is being stopped' in error
+    assert server.ended() == 0
+
+
+# --- logs -----------------------------------------------------------------------------------
+
+def test_reopened_logs_get_the_next_lines(shop, directory):
+    error, access = directory / 'error.log', directory / 'access.log'
+    server = shop('--error-log', error, '--access-log', access, error_log=error)
+    get(server.address, '/before')
+    wait_until(lambda: '/before' in access.read_text(), 'the line')
+    for file in (error, access):
+        file.rename(file.with_suffix('.1'))
+    succeeds(of(server, 'reopen-logs'), rf'^error log reopened: {error}$',
+             '^access logs reopened: 1$')
+    assert 'logs reopened' in error.read_text()
+    get(server.address, '/after')
+    wait_until(lambda: '/after' in access.read_text(), 'the line in the new file')
+    assert '/after' not in access.with_suffix('.1').read_text()
+    # Where one cannot be opened nothing changes.
+    access.rename(access.with_suffix('.2'))
+    access.mkdir()
+    fails(of(server, 'reopen-logs'), 1, rf'reopen-logs: CustomLog {access}: Is a directory')
+    get(server.address, '/still')
+    wait_until(lambda: '/still' in access.with_suffix('.2').read_text(), 'the line')
+
+
+def test_the_log_level_changes_until_the_next_reload(shop):
+    server = shop()
+    succeeds(of(server, 'log-level'), '^LogLevel notice$')
+    succeeds(of(server, 'log-level', 'debug'), '^LogLevel debug$')
+    server.log.wait_for('LogLevel debug until the next reload')
+    child = server.children()[0]
+    os.kill(child, signal.SIGKILL)
+    server.log.wait_for(r'\[master:info\].* is ready')
+    # Children are told too, those that come later as well.
+    since = len(server.log.text())
+    with Connection(server.address) as c:
+        c.send('nonsense\r\n\r\n')
+        c.rest()
+    server.log.wait_for(r'\[child:info\].* refused', since=since)
+    succeeds(of(server, 'reload'))
+    succeeds(of(server, 'log-level'), '^LogLevel notice$')
+
+
+# --- start and configtest -------------------------------------------------------------------
+
+def test_start_returns_when_it_serves(daemon, site):
+    port = free_port()
+    words = start_words(daemon, site, '-b', f'127.0.0.1:{port}', 'shop:application')
+    run = succeeds(ctl(*words), rf'^{port} has started, pid (\d+): shop:application at '
+                   rf'http://127\.0\.0\.1:{port}$')
+    assert get(('127.0.0.1', port), '/').body == b'one'
+    pid, = daemon.pids()
+    assert str(pid) in run.stdout
+    succeeds(ctl(*words), rf'^{port} runs already, pid {pid}$')
+    succeeds(ctl('stop', *daemon.words), 'has stopped')
+    assert not is_alive(pid)
+    assert ctl('status', *daemon.words).returncode == 3
+
+
+def test_a_start_that_fails_says_why(daemon, site):
+    site.write('import no_such_module\n', whole=True)
+    run = ctl(*start_words(daemon, site, '-b', '127.0.0.1:0', 'shop:application'))
+    assert run.returncode == 1
+    assert "No module named 'no_such_module'" in run.stderr
+    assert ctl('status', *daemon.words).returncode == 3
+
+
+@pytest.mark.parametrize('words, status, sentence', [
+    (['--max-request-workers', 'x', 'shop:application'], 5, 'MaxRequestWorkers'),
+    (['--frobnicate', 'shop:application'], 2, 'unknown option --frobnicate'),
+    ([], 2, 'nothing to serve|WSGIApplication|ErrorLog'),
+    (['--name', 'no-such-site'], 5, 'a new server is called after its configuration'),
+])
+def test_mistakes_of_a_start_keep_their_status(daemon, site, words, status, sentence):
+    run = ctl(*start_words(daemon, site, *words))
+    assert (run.returncode, run.stdout) == (status, ''), run
+    assert re.search(sentence, run.stderr), run.stderr
+
+
+def test_restart_starts_what_does_not_run(daemon, site):
+    config = site.path / 'shop.conf'
+    config.write_text(f'Listen 127.0.0.1:{free_port()}\nWSGIApplication shop:application\n'
+                      f'ChDir {site.path}\nErrorLog {daemon.error_log}\nProcesses 1\n'
+                      f'RunDirectory {daemon.run_directory}\n')
+    succeeds(ctl('restart', '-c', config), '^it does not run, so it is started$',
+             '^shop has started, pid ')
+    succeeds(ctl('restart', '-c', config), 'restart done')
+    succeeds(ctl('-c', config, '-k', 'start'), '^shop runs already')
+    succeeds(ctl('graceful', '-c', config), 'reload done')
+    succeeds(ctl('-c', config, 'graceful-stop'), '^shop has stopped')
+    fails(ctl('graceful', '-c', config), 3, 'no server was found; looked for shop')
+
+
+def test_configtest_is_wsgids_own(site):
+    config = site.path / 'site.conf'
+    config.write_text('WSGIApplication shop:application\n')
+    for words in (['configtest', '-c', config], ['-c', config, 'configtest'],
+                  ['--config', config, '-k', 'configtest']):
+        run = ctl(*words)
+        assert (run.returncode, run.stderr) == (0, 'Syntax OK\n')
+    config.write_text('MaxRequestWorkers many\n')
+    run = ctl('configtest', '-c', config)
+    assert run.returncode == 5
+    assert 'site.conf:1: MaxRequestWorkers' in run.stderr
+
+
+def free_port():
+    """One that is free now; nothing here depends on it staying so for long."""
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+# --- other users, terminals, hostile masters --------------------------------------------------
+
+need_root = pytest.mark.skipif(not IS_ROOT, reason='needs another user')
+NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups']
+
+
+@pytest.fixture
+def for_others():
+    """The program where any user may run it; a checkout may be private."""
+    place = pathlib.Path(tempfile.mkdtemp(prefix='wsgictl-'))
+    place.chmod(0o755)
+    shutil.copy(WSGICTL, place / 'wsgictl')
+    yield place / 'wsgictl'
+    shutil.rmtree(place)
+
+
+@need_root
+def test_a_user_without_rights_gets_a_sentence(serve, for_others):
+    server = serve('hello', '-w', '1')
+
+    def as_nobody(*words):
+        return subprocess.run([*NOBODY, str(for_others), '--run-directory',
+                               str(server.run_directory), *words], text=True,
+                              env=clean_environment(), capture_output=True, timeout=PATIENCE)
+    for words in (['stop'], ['reload'], ['restart'], ['reopen-logs'], ['log-level', 'debug']):
+        fails(as_nobody(*words), 4, rf'^wsgictl: {server.port} is the server of user root, and you '
+              'are (nobody|#65534): only root may control it; try sudo$')
+    run = as_nobody('status')
+    assert run.returncode == 0
+    assert re.search(rf'is running, pid {server.pid}$', run.stdout, re.M)
+    assert re.search(r'you may not read its scoreboard .*; try sudo', run.stdout)
+    assert is_alive(server.pid)
+
+
+@need_root
+def test_the_servers_own_user_may(new_server, for_others, directory):
+    own = new_server('hello', '-w', '1', launcher=NOBODY)
+    own.directory.chmod(0o777)
+    if subprocess.run([*NOBODY, 'test', '-x', str(BUILD / 'wsgid')]).returncode != 0:
+        pytest.skip('another user may not enter the build folder')
+    own.start()
+    run = subprocess.run([*NOBODY, str(for_others), '--run-directory', str(own.run_directory),
+                          'stop'], text=True, capture_output=True, timeout=PATIENCE)
+    succeeds(run, 'has stopped')
+    assert own.ended() == 0
+
+
+def on_terminal(*words):
+    """Its status and all that a terminal of 80 columns was sent."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.clear()
+        os.environ.update(clean_environment())
+        os.execv(WSGICTL, [str(WSGICTL), *map(str, words)])
+    output, end = b'', time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if not select.select([fd], [], [], 0.1)[0]:
+            continue
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        output += data
+    _, status = os.waitpid(pid, 0)
+    os.close(fd)
+    return os.waitstatus_to_exitcode(status), output.decode()
+
+
+def test_a_terminal_gets_one_line_that_changes(shop, site):
+    server = shop()
+    site.write('import time\ntime.sleep(.7)\n' + APPLICATION % 'two', whole=True)
+    status, output = on_terminal('reload', '--run-directory', server.run_directory)
+    assert status == 0
+    assert re.search('waiting for the first child, 5\\d\\d ms', output)
+    # Every step in place of the one before, and the result stays.
+    assert output.count('\n') == 1
+    assert re.search(r'\r\x1b\[Kreload done in [^\r\n]*\r\n$', output)
+    status, output = on_terminal('status', '--run-directory', server.run_directory)
+    assert (status, '\x1b' in output) == (0, False)
+    status, output = on_terminal('stop', '--run-directory', server.run_directory)
+    assert status == 0
+    assert output.endswith('\r\n') and 'shop has stopped' in output
+    assert server.ended() == 0
+
+
+@pytest.fixture
+def impostor(directory):
+    """A control socket behind which a test says what it likes: impostor(answer)."""
+    listeners, threads = [], []
+
+    def start(answer, backlog=4):
+        run = directory / 'fake'
+        run.mkdir()
+        pid_file = run / 'fake.pid'
+        pid_file.write_text(f'{os.getpid()}\n')
+        lock = os.open(pid_file, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(run / 'fake.ctl'))
+        listener.listen(backlog)
+        listeners.append((listener, lock))
+
+        def serve():
+            while True:
+                try:
+                    s, _ = listener.accept()
+                except OSError:
+                    return
+                with s:
+                    s.recv(4096)
+                    s.sendall(answer)
+        if answer is not None:
+            threads.append(threading.Thread(target=serve, daemon=True))
+            threads[-1].start()
+        return run
+    yield start
+    for listener, lock in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        os.close(lock)
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize('answer, sentence', [
+    (b'', 'has closed the connection without an answer'),
+    (b'+ reloading\n', 'has closed the connection without an answer'),
+    (b'+ reloading\nok', 'has closed the connection without an answer'),
+    (b'\n', 'does not answer as this wsgictl expects'),
+    (b'+ %zz\n', 'does not answer as this wsgictl expects'),
+    (b'x' * 5000, 'does not answer as this wsgictl expects'),
+    (b'error all%20is%20lost\n', 'reload failed: all is lost'),
+    (b'error %1B[31mred\n', r'reload failed: \?\[31mred'),
+])
+def test_answers_that_are_none_get_a_sentence(impostor, answer, sentence):
+    run = impostor(answer)
+    fails(ctl('reload', '--run-directory', run), 1, sentence)
+
+
+def test_a_master_that_takes_no_callers_is_busy(impostor):
+    run = impostor(None, backlog=0)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(run / 'fake.ctl'))
+        fails(ctl('reload', '--run-directory', run), 1, 'takes no more callers')
+        succeeds(ctl('status', '--run-directory', run), 'the master is busy')
+
+
+def test_a_master_that_says_nothing_is_busy(impostor):
+    run = impostor(None)
+    succeeds(ctl('status', '--run-directory', run),
+             'the master is busy: it has not answered within a second')
+    state = json.loads(ctl('status', '--json', '--run-directory', run).stdout)
+    assert (state['state'], state['pid']) == ('busy', os.getpid())
