@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -286,6 +287,9 @@ open_loop(struct master *m, struct err *err)
 	m->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (m->epoll < 0 || m->null_fd < 0)
 		return err_set(err, errno, "descriptors of the master");
+	/* What the children of a dead child become: ours to bury, and not to
+	 * find a process 1 that buries nobody. */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	rc = hear_signals(m);
 	if (rc < 0)
 		return err_set(err, -rc, "signals");

@@ -435,6 +435,9 @@ try_without(const char *path, const char *const needs[], const char *text)
 		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		umount2(path, MNT_DETACH) < 0)
 		return 77;
+	/* There may be another one below it. */
+	while (umount2(path, MNT_DETACH) == 0)
+		continue;
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
 		bool needed = false;
 		int rc;
