@@ -17,8 +17,11 @@
 static void
 set_text(json_t *object, const char *key, const char *text)
 {
+	json_t *value = text != NULL ? json_string(text) : NULL;
+
+	/* A path need not be UTF-8. */
 	(void)json_object_set_new(
-		object, key, text != NULL ? json_string(text) : json_null());
+		object, key, value != NULL ? value : json_null());
 }
 
 static void

@@ -1,0 +1,167 @@
+/*
+ * test_ask.c - a master that answers well, badly, late or not at all.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "server.h"
+#include "wsgictl/ask.h"
+#include "wsgictl/instance.h"
+
+static int
+listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(
+		bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	return fd;
+}
+
+/* Both ends of a request. */
+static int
+open_both(const char *dir, struct ask *a, int *master)
+{
+	static const char *const words[] = {"log-level", "a b", NULL};
+	struct instance i = {.name = "shop", .pid = 1};
+	struct err err = {0};
+	int listener;
+
+	i.control = strdup(server_path(dir, "shop.ctl"));
+	listener = listen_at(i.control);
+	assert_int_equal(ask_open(a, &i, words, &err), 0);
+	*master = accept(listener, NULL, NULL);
+	close(listener);
+	free(i.control);
+	return 0;
+}
+
+static void
+test_a_request_is_one_line(void **state)
+{
+	struct ask a;
+	int master;
+	char text[64] = {0};
+
+	open_both(*state, &a, &master);
+	/* Whoever listens is the master, whatever the pid file says. */
+	assert_int_equal(a.master, getpid());
+	assert_true(recv(master, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, "log-level a%20b\n");
+	close(master);
+	ask_close(&a);
+}
+
+static void
+test_lines_may_come_in_pieces(void **state)
+{
+	struct ask_answer l;
+	struct ask a;
+	int master;
+	char text[64];
+
+	open_both(*state, &a, &master);
+	assert_true(recv(master, text, sizeof(text), 0) > 0);
+	assert_int_equal(ask_line(&a, 0, &l), 0);
+	assert_int_equal(send(master, "+ rea", 5, 0), 5);
+	assert_int_equal(ask_line(&a, 0, &l), 0);
+	assert_int_equal(send(master, "dy 3\nok\nrest", 12, 0), 12);
+	assert_int_equal(ask_line(&a, 1000, &l), 1);
+	assert_int_equal(l.n, 3);
+	assert_string_equal(l.words[1], "ready");
+	assert_string_equal(l.words[2], "3");
+	assert_string_equal(l.words[3], "");
+	assert_int_equal(ask_line(&a, 1000, &l), 1);
+	assert_string_equal(l.words[0], "ok");
+	close(master);
+	assert_int_equal(ask_line(&a, 1000, &l), -EPIPE);
+	ask_close(&a);
+}
+
+static void
+test_a_line_without_end_is_refused(void **state)
+{
+	char flood[CONTROL_LINE + 1];
+	struct ask_answer l;
+	struct ask a;
+	int master;
+
+	open_both(*state, &a, &master);
+	memset(flood, 'x', sizeof(flood));
+	assert_int_equal(send(master, flood, sizeof(flood), 0), sizeof(flood));
+	assert_int_equal(ask_line(&a, 1000, &l), -EBADMSG);
+	close(master);
+	ask_close(&a);
+}
+
+static void
+test_words_are_fit_for_a_terminal(void **state)
+{
+	struct ask_answer l;
+
+	(void)state;
+	assert_int_equal(ask_parse(&l, STR("+ log a%09b%1B[2J%0Ac%C3%A9")), 0);
+	assert_string_equal(l.words[2], "a\tb?[2J?c\xc3\xa9");
+	assert_int_equal(ask_parse(&l, STR("")), -EBADMSG);
+	assert_int_equal(ask_parse(&l, STR("+ %0")), -EBADMSG);
+}
+
+static void
+test_nobody_there_is_a_sentence(void **state)
+{
+	static const char *const words[] = {"status", NULL};
+	struct instance i = {.name = "shop", .pid = 42};
+	struct err err = {0};
+	struct ask a;
+	char name[200];
+
+	i.control = strdup(server_path(*state, "shop.ctl"));
+	assert_int_equal(ask_open(&a, &i, words, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "nobody answers at its control"));
+	close(listen_at(i.control));
+	assert_int_equal(ask_open(&a, &i, words, &err), -ECONNREFUSED);
+	assert_non_null(strstr(err.text, "kill -TERM 42 stops it"));
+	free(i.control);
+	i.control = NULL;
+	assert_int_equal(ask_open(&a, &i, words, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "--run-directory"));
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	i.control = name;
+	assert_int_equal(ask_open(&a, &i, words, &err), -ENAMETOOLONG);
+}
+
+#define TEST(name)                       \
+	cmocka_unit_test_setup_teardown( \
+		name, server_make_directory, server_remove_directory)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_request_is_one_line),
+		TEST(test_lines_may_come_in_pieces),
+		TEST(test_a_line_without_end_is_refused),
+		cmocka_unit_test(test_words_are_fit_for_a_terminal),
+		TEST(test_nobody_there_is_a_sentence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

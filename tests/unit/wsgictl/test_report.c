@@ -1,0 +1,347 @@
+/*
+ * test_report.c - scoreboards added up, and shown to people and programs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/defs.h"
+#include "base/err.h"
+#include "server.h"
+#include "wsgictl/instance.h"
+#include "wsgictl/report.h"
+#include "wsgictl/snapshot.h"
+
+#define START INT64_C(1700000000000000)
+#define NOW   (START + INT64_C(100000000))
+
+static struct snapshot
+take(const char *dir, bool alive)
+{
+	struct snapshot s;
+	struct err err = {0};
+
+	assert_int_equal(snapshot_take(&s, server_path(dir, "shop.scoreboard"),
+				 alive, NOW, &err),
+		0);
+	return s;
+}
+
+/* One idle, one busy, one finishing; and one that is gone. */
+static struct scoreboard *
+make_server(const char *dir)
+{
+	struct scoreboard *s = server_board(dir, "shop", getpid(), START);
+	struct wsgid_page_map page;
+
+	page = server_child(s, 0, WSGID_PROCESS_READY, '_');
+	page.page->requests = page.workers[0].requests = 5;
+	page.page->bytes_out = 5000;
+	strcpy(page.page->io_engine, "epoll");
+	page = server_child(s, 1, WSGID_PROCESS_READY, 'W');
+	page.page->connections = 3;
+	page.page->parked = 2;
+	page.workers[0].begin_us = NOW - 2500000;
+	strcpy(page.workers[0].client, "10.0.0.1");
+	strcpy(page.workers[0].method, "GET");
+	strcpy(page.workers[0].target, "/slow\x1b[31m");
+	(void)server_child(s, 3, WSGID_PROCESS_DRAINING, 'W');
+	scoreboard_process(s, 2)->past_requests = 95;
+	return s;
+}
+
+static void
+test_letters_consider_the_life_of_the_child(void **state)
+{
+	static const struct {
+		uint32_t lifecycle;
+		char state, letter;
+	} cases[] = {
+		{WSGID_PROCESS_VACANT, 'W', '.'},
+		{WSGID_PROCESS_STARTING, '.', 'S'},
+		{WSGID_PROCESS_STARTING, '_', 'S'},
+		{WSGID_PROCESS_READY, '.', 'S'},
+		{WSGID_PROCESS_READY, '_', '_'},
+		{WSGID_PROCESS_READY, 'W', 'W'},
+		{WSGID_PROCESS_DRAINING, 'W', 'G'},
+		{WSGID_PROCESS_STOPPING, '_', 'G'},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(snapshot_letter(cases[i].lifecycle,
+					 (uint32_t)cases[i].state),
+			cases[i].letter);
+}
+
+static void
+test_totals_have_the_dead_in_them(void **state)
+{
+	struct scoreboard *board = make_server(*state);
+	struct snapshot s = take(*state, true);
+
+	assert_int_equal(s.requests, 100);
+	assert_int_equal(s.children, 3);
+	assert_int_equal(s.idle, 1);
+	assert_int_equal(s.busy, 1);
+	assert_int_equal(s.graceful, 1);
+	assert_int_equal(s.connections, 3);
+	assert_int_equal(s.parked, 2);
+	assert_string_equal(s.letters, "_W.G");
+	assert_int_equal(snapshot_shown_letters(&s), 4);
+	assert_int_equal(s.n_workers, 3);
+	assert_string_equal(s.io_engine, "epoll");
+	snapshot_fini(&s);
+	scoreboard_destroy(board, 1);
+}
+
+static void
+test_a_dead_servers_time_has_stopped(void **state)
+{
+	struct scoreboard *board = make_server(*state);
+	struct snapshot s;
+
+	scoreboard_board(board)->updated_us = START + 7;
+	s = take(*state, false);
+	assert_int_equal(s.now_us, START + 7);
+	assert_int_equal(s.workers[0].rss, -1);
+	snapshot_fini(&s);
+	scoreboard_destroy(board, 1);
+}
+
+static void
+test_no_scoreboard_is_a_sentence(void **state)
+{
+	struct snapshot s;
+	struct err err = {0};
+
+	assert_true(snapshot_take(&s, server_path(*state, "shop.scoreboard"),
+			    true, NOW, &err) < 0);
+	assert_non_null(strstr(err.text, "No such file"));
+}
+
+static void
+test_the_screen(void **state)
+{
+	static const char *const parts[] = {
+		"wsgid/1.2.3 [shop] is running, pid 77, up 1 min 40 s\n",
+		"  application  shop:app\n",
+		"  MPM          prefork, at most 3 workers, epoll\n",
+		"  generation   1, never reloaded\n",
+		"  workers      1 busy, 1 idle, 1 finishing\n"
+		"               _W.G\n",
+		"  connections  3 open, 2 of them kept alive and idle\n",
+		"  requests     100 requests on 0 connections, 1.0/s",
+		"  traffic      0 B in, 4.9 kB out, 50 B/s\n",
+		"\n0-1      536870912 ready    _ ",
+		" 10.0.0.1        GET /slow?[31m\n",
+		"\n3-1      536870912 draining W ",
+	};
+	struct scoreboard *board = make_server(*state);
+	struct snapshot s = take(*state, true);
+	struct instance i = {
+		.name = "shop", .state = INSTANCE_RUNNING, .pid = 77};
+	struct report r = {.instance = &i, .snapshot = &s};
+	struct buf text = {0};
+
+	report_status(&text, &r);
+	report_workers(&text, &r);
+	for (size_t n = 0; n < ARRAY_LEN(parts); n++)
+		if (strstr(buf_text(&text), parts[n]) == NULL)
+			fail_msg(
+				"no \"%s\" in:\n%s", parts[n], buf_text(&text));
+	buf_fini(&text);
+	snapshot_fini(&s);
+	scoreboard_destroy(board, 1);
+}
+
+static void
+test_a_reload_is_told_by_its_end(void **state)
+{
+	static const struct {
+		uint32_t result;
+		const char *text;
+	} cases[] = {
+		{WSGID_RELOAD_NONE, "never reloaded"},
+		{WSGID_RELOAD_RUNNING, "a reload is running since 40 s\n"},
+		{WSGID_RELOAD_DONE, ", done in 1.5 s\n"},
+		{WSGID_RELOAD_FAILED, " FAILED, the old generation went on:\n"
+				      "               no module\n"},
+	};
+	struct scoreboard *board = make_server(*state);
+	struct wsgid_board *b = scoreboard_board(board);
+	struct instance i = {
+		.name = "shop", .state = INSTANCE_RUNNING, .pid = 77};
+
+	b->reload_begin_us = START + 60 * INT64_C(1000000);
+	b->reload_end_us = b->reload_begin_us + 1500000;
+	strcpy(b->reload_reason, "no module");
+	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
+		struct snapshot s;
+		struct buf text = {0};
+
+		b->reload_result = cases[n].result;
+		s = take(*state, true);
+		report_status(&text,
+			&(struct report){.instance = &i, .snapshot = &s});
+		assert_non_null(strstr(buf_text(&text), cases[n].text));
+		buf_fini(&text);
+		snapshot_fini(&s);
+	}
+	scoreboard_destroy(board, 1);
+}
+
+static void
+test_states_in_words(void **state)
+{
+	static const struct {
+		enum instance_state state;
+		bool stopped, busy;
+		const char *word, *sentence;
+	} cases[] = {
+		{INSTANCE_RUNNING, false, false, "running", "is running"},
+		{INSTANCE_RUNNING, true, false, "stopped by a signal",
+			"kill -CONT 77 lets it go on"},
+		{INSTANCE_RUNNING, false, true, "busy",
+			"has not answered within a second"},
+		{INSTANCE_DEAD, false, false, "dead",
+			"its pid file /run/shop.pid was left behind"},
+		{INSTANCE_UNKNOWN, false, false, "unknown",
+			"may or may not run"},
+	};
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
+		struct instance i = {
+			.name = "shop",
+			.state = cases[n].state,
+			.stopped = cases[n].stopped,
+			.pid = cases[n].state == INSTANCE_RUNNING ? 77 : 0,
+			.pid_file = "/run/shop.pid",
+			.has_pid_file = true,
+		};
+		struct report r = {
+			.instance = &i,
+			.reason = "you may not read it",
+			.busy = cases[n].busy,
+		};
+		struct buf text = {0};
+
+		assert_string_equal(report_state(&r), cases[n].word);
+		report_status(&text, &r);
+		assert_non_null(strstr(buf_text(&text), cases[n].sentence));
+		assert_non_null(
+			strstr(buf_text(&text), "\nyou may not read it\n"));
+		buf_fini(&text);
+	}
+}
+
+static json_t *
+load_json(const struct report *r, bool with_workers)
+{
+	struct buf text = {0};
+	json_error_t error;
+	json_t *o;
+
+	assert_int_equal(report_json(&text, r, with_workers), 0);
+	o = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+	assert_non_null(o);
+	buf_fini(&text);
+	return o;
+}
+
+static void
+test_json_is_read_back(void **state)
+{
+	struct scoreboard *board = make_server(*state);
+	struct snapshot s = take(*state, true);
+	struct instance i = {
+		.name = "shop", .state = INSTANCE_RUNNING, .pid = 77};
+	struct report r = {.instance = &i, .snapshot = &s};
+	json_int_t pid, requests, connections, slot;
+	const char *letters, *target;
+	json_t *o = load_json(&r, true), *null, *rows;
+	double rate;
+
+	assert_int_equal(
+		json_unpack(o, "{s:I, s:s, s:{s:I, s:I, s:F}, s:o, s:o}", "pid",
+			&pid, "scoreboard", &letters, "totals", "requests",
+			&requests, "connections", &connections,
+			"requests_per_second", &rate, "rows", &rows, "pid_file",
+			&null),
+		0);
+	assert_int_equal(pid, 77);
+	assert_string_equal(letters, "_W.G");
+	assert_int_equal(requests, 100);
+	assert_true(rate > 0.99 && rate < 1.01);
+	assert_true(json_is_null(null));
+	assert_int_equal(json_array_size(rows), 3);
+	assert_int_equal(
+		json_unpack(json_array_get(rows, 1), "{s:I, s:s, s:o}", "slot",
+			&slot, "target", &target, "rss_bytes", &null),
+		0);
+	assert_int_equal(slot, 1);
+	assert_string_equal(target, "/slow?[31m");
+	assert_true(json_is_null(null));
+	json_decref(o);
+
+	o = load_json(&r, false);
+	assert_null(json_object_get(o, "rows"));
+	json_decref(o);
+	snapshot_fini(&s);
+	scoreboard_destroy(board, 1);
+}
+
+static void
+test_json_without_a_scoreboard_has_the_reason(void **state)
+{
+	/* A path need not be text. */
+	struct instance i = {
+		.name = "shop",
+		.directory = "/run/\xff",
+		.state = INSTANCE_UNKNOWN,
+	};
+	struct report r = {.instance = &i, .reason = "you may not"};
+	json_t *o = load_json(&r, true);
+
+	(void)state;
+	assert_string_equal(
+		json_string_value(json_object_get(o, "reason")), "you may not");
+	assert_true(json_is_null(json_object_get(o, "directory")));
+	assert_true(json_is_null(json_object_get(o, "pid")));
+	assert_null(json_object_get(o, "totals"));
+	json_decref(o);
+}
+
+#define TEST(name)                       \
+	cmocka_unit_test_setup_teardown( \
+		name, server_make_directory, server_remove_directory)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_letters_consider_the_life_of_the_child),
+		TEST(test_totals_have_the_dead_in_them),
+		TEST(test_a_dead_servers_time_has_stopped),
+		TEST(test_no_scoreboard_is_a_sentence),
+		TEST(test_the_screen),
+		TEST(test_a_reload_is_told_by_its_end),
+		cmocka_unit_test(test_states_in_words),
+		TEST(test_json_is_read_back),
+		cmocka_unit_test(test_json_without_a_scoreboard_has_the_reason),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
