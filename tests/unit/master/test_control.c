@@ -116,6 +116,10 @@ test_nonsense_gets_a_sentence(void **state)
 		{"\n", "no%20request"},
 		{"dance\n", "unknown%20verb"},
 		{"status now\n", "no%20arguments"},
+		{"dance\n", "status,%20reload,%20restart,%20stop,"},
+		{"stop a b\n", "one%20argument"},
+		{"stop later\n", "no%20argument%20but%20\"now\""},
+		{"log-level loud\n", "one%20of%20error,%20warn"},
 		{"stat%zz\n", "no%20request"},
 		{"status  x\n", "no%20arguments"},
 	};
@@ -227,6 +231,114 @@ test_a_client_that_leaves_is_forgotten(void **state)
 	f->m.next = NULL;
 }
 
+static void
+test_a_stop_says_what_is_being_finished(void **state)
+{
+	struct fixture *f = *state;
+	const char *text;
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	fixture_work(f, 0, WSGID_WORKER_WRITE);
+	fixture_child(f, 1, LIFECYCLE_DRAINING);
+	f->m.stop_now = true; /* nobody is told anything here */
+	f->m.phase = PHASE_STOPPING;
+	text = ask(f, "graceful-stop\n");
+	assert_string_equal(text, "+ finishing 2\n+ within-ms 30000\nok\n");
+	assert_string_equal(ask(f, "stop now\n"), "+ now\nok\n");
+	f->generation.config->signal_style = CONFIG_SIGNALS_APACHE;
+	assert_string_equal(ask(f, "stop\n"), "+ now\nok\n");
+	assert_int_equal(f->m.control.n_clients, 0);
+}
+
+static void
+test_a_restart_is_answered_when_a_child_serves(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+
+	f->m.next = &f->generation; /* busy: it begins later */
+	assert_int_equal(send(fd, "restart\n", 8, 0), 8);
+	run(f);
+	assert_string_equal(answer(fd), "+ restarting\n");
+	assert_true(f->m.reload_ungraceful);
+	f->m.reload_wanted = false;
+	/* That the old ones are gone is only the half of it. */
+	control_reloaded(&f->m, NULL);
+	control_restarted(&f->m, NULL);
+	run(f);
+	assert_string_equal(answer(fd), "");
+	f->generation.number = 2;
+	control_restarted(&f->m, "no module");
+	run(f);
+	assert_string_equal(answer(fd), "error no%20module\n");
+	f->m.next = NULL;
+	close(fd);
+}
+
+static void
+test_who_waits_is_told_but_not_without_end(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+	char text[1001];
+	struct client *c;
+
+	f->m.next = &f->generation;
+	CONTROL_TELL(&f->m, "log", "nobody hears");
+	assert_int_equal(send(fd, "reload\n", 7, 0), 7);
+	run(f);
+	CONTROL_TELL(&f->m, "log", "a line");
+	run(f);
+	assert_string_equal(answer(fd), "+ reloading\n+ log a%20line\n");
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (int i = 0; i < 1000; i++)
+		CONTROL_TELL(&f->m, "log", text);
+	c = f->m.control.clients;
+	assert_non_null(c);
+	f->m.reload_wanted = false;
+	control_reloaded(&f->m, NULL);
+	close(fd);
+	run(f);
+	assert_int_equal(f->m.control.n_clients, 0);
+	f->m.next = NULL;
+}
+
+static void
+test_the_log_level_is_that_of_later_children_too(void **state)
+{
+	struct fixture *f = *state;
+	int before = f->generation.config_fd;
+
+	assert_string_equal(ask(f, "log-level\n"), "+ log-level notice\nok\n");
+	assert_string_equal(
+		ask(f, "log-level debug\n"), "+ log-level debug\nok\n");
+	assert_int_equal(f->generation.config->log_level, LOG_LEVEL_DEBUG);
+	assert_int_not_equal(f->generation.config_fd, before);
+	assert_string_equal(ask(f, "log-level\n"), "+ log-level debug\nok\n");
+	log_set_level(LOG_LEVEL_NOTICE);
+	close(f->generation.config_fd);
+	f->generation.config_fd = -1;
+}
+
+static void
+test_logs_that_cannot_be_reopened_stay(void **state)
+{
+	struct fixture *f = *state;
+
+	f->generation.config->error_log = "/nonexistent/error.log";
+	assert_non_null(strstr(ask(f, "reopen-logs\n"),
+		"error ErrorLog%20/nonexistent/error.log:%20No%20such"));
+	f->generation.config->error_log = strdup(fixture_path(f, "error.log"));
+	assert_non_null(strstr(ask(f, "reopen-logs\n"), "/error.log\nok\n"));
+	assert_non_null(strstr(fixture_read(f, "error.log"), "logs reopened"));
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(f->generation.error_log);
+	free(f->generation.logs);
+	free((char *)(uintptr_t)f->generation.config->error_log);
+	f->generation.config->error_log = NULL;
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, open_control, fixture_remove)
 
@@ -242,6 +354,11 @@ main(void)
 		TEST(test_clients_beyond_the_limit_are_turned_away),
 		TEST(test_the_end_of_a_reload_answers_who_waits),
 		TEST(test_a_client_that_leaves_is_forgotten),
+		TEST(test_a_stop_says_what_is_being_finished),
+		TEST(test_a_restart_is_answered_when_a_child_serves),
+		TEST(test_who_waits_is_told_but_not_without_end),
+		TEST(test_the_log_level_is_that_of_later_children_too),
+		TEST(test_logs_that_cannot_be_reopened_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
