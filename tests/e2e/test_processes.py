@@ -11,8 +11,8 @@ import time
 import pytest
 
 from client import Connection, get
-from server import (IS_ROOT, ROOT, PATIENCE, PYTHON, child_user, children_of, free_port, is_alive, need,
-                    status_of, title_of, wait_until)
+from server import (IS_ROOT, PATIENCE, PYTHON, ROOT, child_user, children_of, free_port,
+                    is_alive, need, status_of, title_of, wait_until)
 
 as_root = pytest.mark.skipif(not IS_ROOT, reason='only root can choose users')
 

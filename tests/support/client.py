@@ -1,7 +1,6 @@
 """A client that sends exactly the bytes it is given and reads answers as RFC 9112 frames them."""
 
 import socket
-import time
 from dataclasses import dataclass, field
 
 PATIENCE = 20
@@ -166,7 +165,3 @@ def refused(address) -> bool:
     except OSError:
         return True
     return False
-
-
-def seconds(since: float) -> float:
-    return time.monotonic() - since

@@ -9,7 +9,6 @@ import os
 import pathlib
 import pwd
 import re
-import select
 import shutil
 import signal
 import socket
@@ -342,7 +341,3 @@ def need(program: str) -> str:
     if path is None:
         pytest.skip(f'{program} is not installed')
     return path
-
-
-def readable(sock, seconds: float) -> bool:
-    return bool(select.select([sock], [], [], seconds)[0])
