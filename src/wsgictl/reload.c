@@ -165,14 +165,15 @@ follow(struct turn *t, struct ask *a, const char *verb, struct err *err)
 
 	for (;;) {
 		struct ask_answer answer;
-		int64_t left = target_wait_left(end);
+		int64_t left = t->heard ? target_wait_left(end) : -1;
 		int rc = ask_line(a,
 			left >= 0 && left < LOOK_MS ? left : LOOK_MS, &answer);
 
 		if (rc < 0)
 			return target_no_answer(t->target, rc, err);
 		if (rc == 0 && left == 0)
-			return late(t, verb, err);
+			return t->command->wait_ms > 0 ? late(t, verb, err)
+						       : EXIT_DONE;
 		if (rc == 0 && !t->heard && clock_monotonic_ns() > patience_end)
 			return target_no_answer(t->target, 0, err);
 		if (rc == 0) {

@@ -127,6 +127,8 @@ run(const struct command *c, const char *const *words, struct err *err)
 		return EXIT_FAILED;
 	}
 	rc = wait_for(pid, c->wait_ms, &wait_status);
+	if (rc == -ETIMEDOUT && c->wait_ms == 0)
+		return EXIT_DONE;
 	if (rc == -ETIMEDOUT) {
 		err_setx(err, ETIMEDOUT,
 			"wsgid (pid %d) has not come to a result within %g s; "
@@ -236,7 +238,7 @@ start(const struct command *c, const char *const *words, size_t n,
 		return EXIT_DONE;
 	}
 	status = run(c, words, err);
-	if (status == EXIT_DONE)
+	if (status == EXIT_DONE && c->wait_ms != 0)
 		say_started(wanted, begin_us);
 	config_destroy(wanted);
 	return status;

@@ -21,6 +21,7 @@ from client import Connection, get
 from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, is_alive, run_wsgid,
                     wait_until)
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 WSGICTL = BUILD / 'wsgictl'
 VERBS = ['start', 'stop', 'restart', 'reload', 'graceful-stop', 'status', 'fullstatus',
          'configtest', 'reopen-logs', 'log-level', 'version']
@@ -188,6 +189,32 @@ def test_help_fits_a_terminal():
     assert max(map(len, run.stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize('name', ['wsgictl.bash', '_wsgictl', 'wsgictl.fish'])
+def test_completions_know_every_verb(name):
+    text = (ROOT / 'etc/completion' / name).read_text()
+    for verb in [*VERBS, 'graceful']:
+        assert re.search(rf"[\s']{verb}[\s:']", text), verb
+
+
+@pytest.mark.parametrize('line, words', [
+    ('wsgictl re', {'restart', 'reload', 'reopen-logs'}),
+    ('wsgictl -k gracef', {'graceful', 'graceful-stop'}),
+    ('wsgictl status --j', {'--json'}),
+    ('wsgictl stop --n', {'--now', '--name'}),
+    ('wsgictl log-level ', {'error', 'warn', 'notice', 'info', 'debug'}),
+    ('wsgictl start --max-request', {'--max-request-workers'}),
+])
+def test_bash_completes(line, words):
+    script = f'''source {ROOT}/etc/completion/wsgictl.bash
+        COMP_WORDS=({line}{' ""' if line.endswith(' ') else ''})
+        COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _wsgictl
+        printf '%s\\n' "${{COMPREPLY[@]}}"'''
+    run = subprocess.run(['bash', '-c', script], text=True, capture_output=True, check=True,
+                         env={'PATH': f'{BUILD}:/usr/bin:/bin'}, cwd='/')
+    assert set(run.stdout.split()) == words
+
+
 def test_version_needs_no_server(directory):
     run = succeeds(ctl('version', '--run-directory', directory))
     assert run.stdout == 'wsgictl/' + run_wsgid('-v').stdout.split('/')[1]
@@ -342,7 +369,7 @@ def test_json_says_the_same(serve):
 
 def test_the_schema_of_the_manual_has_every_key(serve):
     server = serve('hello', '-w', '1')
-    manual = (pathlib.Path(__file__).parents[2] / 'src/wsgictl/wsgictl.8').read_text()
+    manual = (ROOT / 'src/wsgictl/wsgictl.8').read_text()
     documented = {word for line in re.findall(r'^\.(?:It )?Va (.+)$', manual, re.M)
                   for word in line.split()}
 
@@ -521,6 +548,15 @@ def test_a_reload_that_takes_long_need_not_be_awaited(shop, site):
         'running'
     # Another one waits for its turn.
     succeeds(of(server, 'reload'), 'generation 3 serves')
+    assert get(server.address, '/').body == b'two'
+
+
+def test_a_reload_may_only_be_told(shop, site):
+    server = shop()
+    site.write('two')
+    run = succeeds(of(server, 'reload', '--wait', '0'))
+    assert run.stdout == f'reloading shop (pid {server.pid})\n'
+    server.log.wait_for('reload done: generation 2')
     assert get(server.address, '/').body == b'two'
 
 

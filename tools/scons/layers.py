@@ -40,7 +40,7 @@ OUTSIDE = {
     'liburing.h': ('src/io/uring.c',),
     'Python.h': ('src/python/', 'tests/unit/python/'),
     'systemd/': ('src/master/notify.c',),
-    'jansson.h': ('src/wsgictl/',),
+    'jansson.h': ('src/wsgictl/', 'tests/unit/wsgictl/'),
     'ncurses.h': ('src/wsgictl/',),
     'curses.h': ('src/wsgictl/',),
     'cmocka.h': ('tests/',),

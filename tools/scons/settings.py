@@ -27,6 +27,14 @@ Targets:
 """
 
 
+# What each shell looks for below share.
+COMPLETIONS = {
+    'wsgictl.bash': 'bash-completion/completions/wsgictl',
+    '_wsgictl': 'zsh/site-functions/_wsgictl',
+    'wsgictl.fish': 'fish/vendor_completions.d/wsgictl.fish',
+}
+
+
 def fail(*lines):
     """Say what is wrong and end, as SCons does for a wrong command line."""
     sys.stdout.flush()
@@ -173,8 +181,8 @@ def places(env):
     prefix = os.path.normpath(env['prefix'])
     sysconf = '/etc' if prefix in ('/usr', '/usr/local') else prefix + '/etc'
     return {'sbin': prefix + '/sbin', 'bin': prefix + '/bin',
-            'libexec': prefix + '/libexec/wsgid', 'man': prefix + '/share/man',
-            'sysconf': sysconf}
+            'libexec': prefix + '/libexec/wsgid', 'share': prefix + '/share',
+            'man': prefix + '/share/man', 'sysconf': sysconf}
 
 
 def destination(env, path):
@@ -238,6 +246,10 @@ def install(env, programs):
         installed += env.Install(where.get(program.name, at['libexec']), program)
     for page in env.Glob('#src/*/*.[58]', strings=True):
         installed += env.Install(f'{at["man"]}/man{page[-1]}', page)
+    for name, path in COMPLETIONS.items():
+        file = env.File('#etc/completion/' + name)
+        if os.path.exists(file.get_abspath()):
+            installed += env.InstallAs(f'{at["share"]}/{path}', file)
     fixed = [str(node) for node in installed]
     sample = env.File('#etc/wsgid.conf')
     if os.path.exists(sample.get_abspath()):
