@@ -16,11 +16,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
+
+enum { TRIES = 100 }; /* of a millisecond */
 
 static pid_t
 read_pid(int fd)
@@ -48,23 +51,41 @@ is_at(const char *path, int fd)
 	       named.st_dev == held.st_dev && named.st_ino == held.st_ino;
 }
 
+/* Who only looks, as pidfile_holder does, holds the lock for a moment, but
+ * shares it: that is no server, and it will be gone.  0, -EWOULDBLOCK when a
+ * server has it, or another negative errno. */
+static int
+lock(int fd)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+
+	for (int i = 0; i < TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK || flock(fd, LOCK_SH | LOCK_NB) < 0)
+			return -errno;
+		flock(fd, LOCK_UN);
+		nanosleep(&moment, NULL);
+	}
+	return -EWOULDBLOCK;
+}
+
 int
 pidfile_acquire(const char *path, struct err *err)
 {
 	for (;;) {
 		AUTO_CLOSE int fd = open(
 			path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-		int ret;
+		int ret, rc;
 
 		if (fd < 0)
 			return err_set(err, errno, "pid file %s", path);
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-			pid_t pid;
+		rc = lock(fd);
+		if (rc < 0 && rc != -EWOULDBLOCK)
+			return err_set(err, -rc, "lock of pid file %s", path);
+		if (rc < 0) {
+			pid_t pid = read_pid(fd);
 
-			if (errno != EWOULDBLOCK)
-				return err_set(err, errno,
-					"lock of pid file %s", path);
-			pid = read_pid(fd);
 			if (pid > 0)
 				return err_setx(err, EWOULDBLOCK,
 					"wsgid already runs with pid file %s "

@@ -239,6 +239,30 @@ test_a_directory_that_is_not_there_is_named(void **state)
 				      "No such file or directory");
 }
 
+static void
+test_who_only_looks_is_in_nobodys_way(void **state)
+{
+	const struct place *p = *state;
+	struct err err = {0};
+	pid_t pid;
+	int fd;
+
+	close(pidfile_acquire(p->path, &err));
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			(void)pidfile_holder(p->path);
+	for (int i = 0; i < 500; i++) {
+		fd = pidfile_acquire(p->path, &err);
+		if (fd < 0)
+			break;
+		close(fd);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_true(fd >= 0);
+}
+
 #define IN_PLACE(test) \
 	cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
@@ -253,6 +277,7 @@ main(void)
 		IN_PLACE(test_a_held_file_with_junk_in_it_names_nobody),
 		IN_PLACE(test_symbolic_links_are_not_followed),
 		IN_PLACE(test_a_successors_file_is_not_removed),
+		IN_PLACE(test_who_only_looks_is_in_nobodys_way),
 		cmocka_unit_test(test_a_directory_that_is_not_there_is_named),
 	};
 
