@@ -104,6 +104,10 @@ struct connection *connection_open(struct engine *e, int fd);
 struct connection *connection_adopt(
 	struct engine *e, const struct handoff *handoff);
 
+/* Is all that it has received and not consumed still in its input?  What has
+ * been decoded of a chunked body cannot go elsewhere. */
+bool connection_is_whole(const struct connection *c);
+
 /* It is to be given away: off its list, asked for no more. */
 void connection_leave(struct engine *e, struct connection *c);
 

@@ -107,7 +107,7 @@ give_waiting(struct engine *e, struct connection_list *list)
 
 	for (c = list->first; c != NULL; c = next) {
 		next = c->next;
-		if (c->body.len == 0)
+		if (connection_is_whole(c))
 			handover_give(e, c);
 	}
 }

@@ -201,7 +201,7 @@ give(struct watcher *w, struct connection *c)
 		.bytes = connection_input(c),
 	};
 
-	if (c->error != 0 || c->body.len > 0 || !has_room(e) ||
+	if (c->error != 0 || !connection_is_whole(c) || !has_room(e) ||
 		handoff_send(e->set.give, &handoff) < 0)
 		return false;
 	connection_let_go(e, c);
@@ -227,7 +227,7 @@ add(struct watcher *w, struct connection_list *list, int *left)
 		struct epoll_event event = {
 			.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c};
 
-		if (c->watched || c->body.len > 0)
+		if (c->watched || !connection_is_whole(c))
 			continue;
 		if ((*left)-- == 0)
 			return false;

@@ -7,8 +7,6 @@
  */
 #include "http/chunked.h"
 
-#include <stdbool.h>
-
 #include "http/chars.h"
 
 enum {
@@ -229,6 +227,7 @@ take_data(struct chunked *c, struct str *in, struct str *data)
 int
 chunked_next(struct chunked *c, struct str *in, struct str *data)
 {
+	c->begun |= in->len > 0;
 	while (in->len > 0 && c->state != ENDED && c->state != BROKEN) {
 		if (c->state == DATA) {
 			take_data(c, in, data);

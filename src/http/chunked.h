@@ -8,6 +8,7 @@
 #ifndef WSGID_HTTP_CHUNKED_H
 #define WSGID_HTTP_CHUNKED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ enum { CHUNKED_NAME_MAX = 24 }; /* longer names are none that are refused */
 
 /* Zeroed to begin with; the rest is private. */
 struct chunked {
+	bool begun; /* for all to read: some of the body has been taken */
 	int state;
 	uint64_t left;   /* of the current chunk */
 	size_t line;     /* digits of the size, or bytes of a trailer's name */

@@ -498,6 +498,36 @@ test_retiring_gives_waiting_clients_to_siblings_with_their_bytes(void **state)
 	}
 }
 
+/* What the decoder has taken cannot travel, not even a chunk's bare size. */
+static void
+test_a_chunked_body_that_has_begun_stays_until_it_is_answered(void **state)
+{
+	static const struct {
+		const char *begun, *rest;
+	} bodies[] = {
+		{"5\r\n", "hello\r\n0\r\n\r\n"},
+		{"5", "\r\nhello\r\n0\r\n\r\n"},
+		{"5\r\nhel", "lo\r\n0\r\n\r\n"},
+		{"5\r\nhello\r\n", "0\r\n\r\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		struct script *s = script_new();
+
+		script_with_pool(s);
+		script_send(s, POST "Transfer-Encoding: chunked\r\n\r\n");
+		script_send(s, bodies[i].begun);
+		script_step(s, STEP_RETIRE);
+		script_send(s, bodies[i].rest);
+		script_run(s);
+		assert_int_equal(s->calls, 1);
+		assert_sent(s, "200 OK");
+		take_from_pool(s, 1, "");
+		script_free(s);
+	}
+}
+
 static void
 test_a_client_from_the_pool_is_served_at_once(void **state)
 {
@@ -618,6 +648,8 @@ main(void)
 		cmocka_unit_test(test_finishing_lets_parked_clients_go),
 		cmocka_unit_test(
 			test_retiring_gives_waiting_clients_to_siblings_with_their_bytes),
+		cmocka_unit_test(
+			test_a_chunked_body_that_has_begun_stays_until_it_is_answered),
 		cmocka_unit_test(test_a_client_from_the_pool_is_served_at_once),
 		cmocka_unit_test(
 			test_what_is_left_in_the_pool_is_served_by_who_finishes),
