@@ -4,7 +4,7 @@
  * An engine is one thread with one io.  It turns completions into states of
  * connections, and serves one request at a time, inline, on its own thread.
  * Whatever a request needs while it runs (more of its body, room to send) it
- * gets by turning the same loop without serving others: engine_wait_for.
+ * gets by turning the same loop without serving others: engine_wait.
  *
  * Handling an event never touches Python, because it also happens while an
  * application waits and the GIL is free.  What must be told to Python is put
@@ -138,7 +138,7 @@ void engine_give_out(struct engine *e, struct buf *out);
 /* Queue a connection that has bytes to look at. */
 void engine_queue(struct engine *e, struct connection *c);
 
-/* SIGTERM's handler: as if the master had said CHANNEL_RETIRE. */
+/* SIGTERM's handler: as if the master had said CHANNEL_FINISH. */
 void engine_on_sigterm(int signal);
 
 #endif
