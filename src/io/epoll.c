@@ -228,12 +228,15 @@ static struct operation *
 start(struct epoll *e, void *owner, enum io_kind kind, int fd)
 {
 	struct operation *op;
+	int rc;
 
 	assert(fd >= 0);
 	if (UNLIKELY(e->unused == NULL || (unsigned)fd >= e->n_watches)) {
-		e->broken = make_room(e, fd);
-		if (e->broken < 0)
+		rc = make_room(e, fd);
+		if (rc < 0) {
+			e->broken = rc;
 			return NULL;
+		}
 	}
 	op = e->unused;
 	e->unused = op->next;
