@@ -181,11 +181,23 @@ DEFINE_LOG(log_notice, LOG_LEVEL_NOTICE, 0)
 DEFINE_LOG(log_info, LOG_LEVEL_INFO, 0)
 DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG, 0)
 
+/* What a child writes between the brackets is a folder's name: nothing that
+ * could steer a terminal. */
+static bool
+is_token(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return true;
+}
+
 void
 log_parse_relayed(struct str line, enum log_level *level, struct str *token,
 	struct str *text)
 {
 	const char *end;
+	struct str between;
 
 	*level = LOG_LEVEL_INFO;
 	*token = STR("app");
@@ -196,8 +208,11 @@ log_parse_relayed(struct str line, enum log_level *level, struct str *token,
 	end = memchr(line.p + 4, ']', line.len - 4);
 	if (end == NULL || end - line.p > 40)
 		return;
+	between = (struct str){line.p + 4, (size_t)(end - line.p - 4)};
+	if (!is_token(between))
+		return;
 	*level = (enum log_level)(line.p[1] - '0');
-	*token = (struct str){line.p + 4, (size_t)(end - line.p - 4)};
+	*token = between;
 	text->p = end + 1;
 	text->len = line.len - (size_t)(text->p - line.p);
 	if (text->len > 0 && text->p[0] == ' ') {
