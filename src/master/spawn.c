@@ -34,6 +34,13 @@ struct launch {
 	char argument[INHERIT_ARGUMENT];
 };
 
+static int
+keep_program(struct master *m, const char *path, struct err *err)
+{
+	m->child_program = strdup(path);
+	return m->child_program != NULL ? 0 : err_set(err, ENOMEM, "%s", path);
+}
+
 int
 spawn_find_program(struct master *m, struct err *err)
 {
@@ -46,10 +53,8 @@ spawn_find_program(struct master *m, struct err *err)
 		slash = strrchr(self, '/');
 		slash[1] = '\0';
 		snprintf(path, sizeof(path), "%s%s", self, CHILD_PROGRAM);
-		if (access(path, X_OK) == 0) {
-			m->child_program = strdup(path);
-			return m->child_program != NULL ? 0 : -ENOMEM;
-		}
+		if (access(path, X_OK) == 0)
+			return keep_program(m, path, err);
 	}
 	snprintf(path, sizeof(path), "%s/%s", LIBEXECDIR, CHILD_PROGRAM);
 	if (access(path, X_OK) < 0)
@@ -57,8 +62,7 @@ spawn_find_program(struct master *m, struct err *err)
 			"the program of the children, %s, is neither beside "
 			"wsgid nor usable at %s",
 			CHILD_PROGRAM, path);
-	m->child_program = strdup(path);
-	return m->child_program != NULL ? 0 : -ENOMEM;
+	return keep_program(m, path, err);
 }
 
 static bool
@@ -197,8 +201,8 @@ prepare_launch(struct launch *l, const struct master *m,
 	return 0;
 }
 
-/* The child runs.  What fails from here on makes it useless: it will see
- * the end of its channel and leave. */
+/* The child runs.  What fails from here on makes it useless; its death is
+ * one that nobody had told it, so that whoever waits for it hears of it. */
 static int
 adopt(struct master *m, struct child *c, const struct generation *g, pid_t pid,
 	int channel, int output)
@@ -224,7 +228,8 @@ adopt(struct master *m, struct child *c, const struct generation *g, pid_t pid,
 	if (rc < 0) {
 		log_errorx("master", "child pid %d cannot be watched: %s",
 			(int)pid, strerror(-rc));
-		child_stop(m, c, 0);
+		c->killed = true;
+		kill(pid, SIGKILL);
 	}
 	log_info("master", "child pid %d (slot %u, generation %u) started",
 		(int)pid, c->slot, c->generation);
