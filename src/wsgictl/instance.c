@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "base/err.h"
 #include "base/pidfile.h"
 #include "base/rundir.h"
@@ -180,7 +181,7 @@ name_of(const char *entry)
 {
 	size_t len = strlen(entry);
 
-	for (size_t i = 0; entry[0] != '.' && i < 3; i++) {
+	for (size_t i = 0; entry[0] != '.' && i < ARRAY_LEN(suffixes); i++) {
 		size_t end = strlen(suffixes[i]);
 
 		if (len > end && strcmp(entry + len - end, suffixes[i]) == 0)
@@ -357,8 +358,10 @@ choose_config(const struct command *c)
 	return NULL;
 }
 
-struct config *
-instances_read_config(const struct command *c, struct err *err)
+/* The file that belongs to the choice, and the environment, read as far as
+ * they can be; NULL and a reason when they cannot. */
+static struct config *
+read_config(const struct command *c, struct err *err)
 {
 	AUTO_FREE char *path = choose_config(c);
 	struct config *config = config_create();
@@ -420,7 +423,7 @@ plan(struct search *s, const struct command *c, const struct config *config)
 int
 instances_find(struct instances *ret, const struct command *c, struct err *err)
 {
-	struct config *config = instances_read_config(c, err);
+	struct config *config = read_config(c, err);
 	struct search s = {0};
 	int rc;
 

@@ -65,8 +65,4 @@ void instances_fini(struct instances *l);
  * (E2BIG), or several that are dead (ESRCH); the sentence is a list then. */
 const struct instance *instances_choose(struct instances *l, struct err *err);
 
-/* The configuration file that belongs to the choice, read as far as it can
- * be; NULL when none was named and there is no default one. */
-struct config *instances_read_config(const struct command *c, struct err *err);
-
 #endif

@@ -4,7 +4,6 @@
 #include "wsgictl/words.h"
 
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -78,18 +77,4 @@ void
 words_count(struct buf *to, uint64_t n, const char *one, const char *many)
 {
 	buf_printf(to, "%llu %s", (unsigned long long)n, n == 1 ? one : many);
-}
-
-void
-words_death(struct buf *to, int wait_status)
-{
-	const char *name;
-
-	if (!WIFSIGNALED(wait_status)) {
-		buf_printf(to, "exit status %d", WEXITSTATUS(wait_status));
-		return;
-	}
-	name = sigdescr_np(WTERMSIG(wait_status));
-	buf_printf(to, "exit signal %s (%d)", name != NULL ? name : "unknown",
-		WTERMSIG(wait_status));
 }

@@ -21,8 +21,4 @@ void words_time(struct buf *to, int64_t us);
 /* "1 request", "2 requests". */
 void words_count(struct buf *to, uint64_t n, const char *one, const char *many);
 
-/* A wait status, as waitpid(2) gives it: "exit status 1", "exit signal
- * Killed (9)". */
-void words_death(struct buf *to, int wait_status);
-
 #endif
