@@ -72,8 +72,10 @@ has_traceback(PyObject *exception)
 	return traceback != NULL;
 }
 
-void
-call_complain_exception(struct call *c, const char *what)
+/* As call_complain, for the current exception, with its traceback; clears
+ * it. */
+static void
+complain_of_exception(struct call *c, const char *what)
 {
 	PyObject *exception = errors_take();
 	AUTO_DECREF PyObject *formatted = NULL;
@@ -406,8 +408,7 @@ complain(struct call *c)
 {
 	if (!is_clients_fault(c)) {
 		c->x->failed = true;
-		call_complain_exception(
-			c, "the application raised an exception");
+		complain_of_exception(c, "the application raised an exception");
 		return;
 	}
 	if (c->send_error == 0) {
@@ -467,7 +468,7 @@ close_result(struct call *c, PyObject *result, bool exhausted)
 		done = PyObject_CallNoArgs(method);
 	if (rc < 0 || (rc > 0 && done == NULL)) {
 		c->x->failed = true;
-		call_complain_exception(c,
+		complain_of_exception(c,
 			"close() of the application's response raised an "
 			"exception");
 	}

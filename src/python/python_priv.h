@@ -96,9 +96,6 @@ struct call {
 /* "GET / HTTP/1.1: " and the sentence, as one line of the error log. */
 void call_complain(struct call *c, const char *format, ...) PRINTF(2, 3);
 
-/* The same for the current exception, with its traceback; clears it. */
-void call_complain_exception(struct call *c, const char *what);
-
 /* --- output.c: from blocks to the client ----------------------------------- */
 
 enum output_result {
