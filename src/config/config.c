@@ -288,6 +288,32 @@ config_set(struct config *c, const char *directive, const char *value,
 	config_apply_text(c, CONFIG_FROM_COMMAND_LINE, row, value, where);
 }
 
+void
+config_blame(struct config *c, const char *directive, const char *sentence)
+{
+	const struct directive *row = directive_find(directive);
+	const struct config_setting *setting;
+
+	assert(row != NULL);
+	setting = config_setting_of(c, row);
+	config_fail(c,
+		setting->source > CONFIG_FROM_DEFAULT ? setting->where : "",
+		row->name, "%s", sentence);
+}
+
+void
+config_blame_listen(struct config *c, size_t i, const char *sentence)
+{
+	config_fail(c, c->listens[i].where, NULL, "%s", sentence);
+}
+
+void
+config_blame_access_log(struct config *c, size_t i, const char *sentence)
+{
+	config_fail(
+		c, c->priv->access_log_wheres[i], "CustomLog", "%s", sentence);
+}
+
 /* Defaults go the way of all other values, so a wrong one cannot exist. */
 static void
 apply_defaults(struct config *c)

@@ -165,6 +165,14 @@ const char *config_nearest_option(const char *option);
 void config_set(struct config *c, const char *directive, const char *value,
 	const char *where);
 
+/* A mistake that shows only outside of this library, such as a user that does
+ * not exist: a fatal message about the value of a directive, or about the
+ * i-th CustomLog or, in a sentence that begins with its words, Listen. */
+void config_blame(
+	struct config *c, const char *directive, const char *sentence);
+void config_blame_listen(struct config *c, size_t i, const char *sentence);
+void config_blame_access_log(struct config *c, size_t i, const char *sentence);
+
 /* Replace "auto", apply the rules between directives.  -EINVAL when there is
  * any fatal message, from reading too; else 0. */
 int config_settle(struct config *c, const struct config_machine *machine);

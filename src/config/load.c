@@ -380,7 +380,9 @@ handle_line(struct reader *r, const struct lexer_line *line)
 	if (rc == -ENOMEM)
 		config_no_memory(r->c);
 	else if (rc < 0)
-		config_fail(r->c, r->where, NULL, "%s", err.text);
+		config_fail(r->c, r->where,
+			words.n > 0 ? value_show(words.word[0]).text : NULL,
+			"%s", err.text);
 	else
 		handle_directive(r, &words);
 }

@@ -123,8 +123,8 @@ add_passed(struct generation *g, struct master *m, struct err *err)
 	return 0;
 }
 
-int
-generation_check_listens(const struct config *c, struct err *err)
+void
+generation_check_listens(struct config *c)
 {
 	for (size_t i = 0; i < c->n_listens; i++) {
 		struct address addresses[ADDRESSES];
@@ -132,12 +132,9 @@ generation_check_listens(const struct config *c, struct err *err)
 		int rc = address_parse(
 			addresses, ADDRESSES, c->listens[i].address, &why);
 
-		if (rc == -EINVAL || rc == -ENAMETOOLONG) {
-			*err = why;
-			return rc;
-		}
+		if (rc == -EINVAL || rc == -ENAMETOOLONG)
+			config_blame_listen(c, i, why.text);
 	}
-	return 0;
 }
 
 static int

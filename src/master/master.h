@@ -28,9 +28,9 @@ struct master_order {
 
 /* Decide as whom children run, replace "auto" by numbers, apply the rules
  * between directives.  0, or -EINVAL: then the configuration's messages say
- * why, or *err where its text is not empty.  What deserves a remark without
- * being wrong is appended to notices, a line each. */
-int master_settle(struct config *c, struct buf *notices, struct err *err);
+ * why.  What deserves a remark without being wrong is appended to notices, a
+ * line each. */
+int master_settle(struct config *c, struct buf *notices);
 
 /* Serve until told to stop.  Takes over the settled configuration.  The
  * exit status of the program: 0, 1, or 78 when the configuration is wrong. */

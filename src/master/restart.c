@@ -105,16 +105,16 @@ static int
 settle(struct master *m, struct config *c, struct err *err)
 {
 	struct buf notices = {0};
-	int rc = master_settle(c, &notices, err);
+	int rc = master_settle(c, &notices);
 
 	logs_say_messages(c);
 	tell_messages(m, c);
 	logs_say_lines(&notices);
 	buf_fini(&notices);
-	if (rc < 0 && err->text[0] == '\0')
+	if (rc < 0) {
 		sum_up(c, err);
-	if (rc < 0)
 		return rc;
+	}
 	if (c->application == NULL)
 		return err_setx(
 			err, EINVAL, "there is no WSGIApplication any more");

@@ -162,9 +162,8 @@ void master_fail(struct master *m, int status, const char *sentence);
 /* --- generation.c ------------------------------------------------------------ */
 
 /* Is what stands behind each Listen an address?  Whether it can be had is
- * another question, and no mistake in the configuration.  0 or a negative
- * errno. */
-int generation_check_listens(const struct config *c, struct err *err);
+ * another question, and no mistake in the configuration. */
+void generation_check_listens(struct config *c);
 
 /* Make what the configuration asks for; sockets of before (or NULL) that
  * have the same address are shared with it.  Takes the configuration over
@@ -318,8 +317,9 @@ void rundir_close(struct master *m);
 
 /* --- user.c ------------------------------------------------------------------ */
 
-/* As whom children shall run, put into the configuration. */
-int user_settle(struct config *c, struct buf *notices, struct err *err);
+/* As whom children shall run, put into the configuration.  What is wrong with
+ * User and Group becomes its messages. */
+void user_settle(struct config *c, struct buf *notices);
 
 /* --- schedule.c -------------------------------------------------------------- */
 

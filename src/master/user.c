@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "accesslog/format.h"
 #include "base/account.h"
 #include "base/machine.h"
 #include "master/state.h"
@@ -33,8 +34,8 @@ default_user(void)
 	return NULL;
 }
 
-static int
-settle_default(struct config *c, struct buf *notices, struct err *err)
+static void
+settle_default(struct config *c, struct buf *notices)
 {
 	const char *user;
 
@@ -46,93 +47,134 @@ settle_default(struct config *c, struct buf *notices, struct err *err)
 				"User is given\n");
 		config_set(c, "AllowRoot", "On", "default");
 		config_set(c, "User", "root", "default");
-		return 0;
+		return;
 	}
 	user = default_user();
-	if (user == NULL)
-		return err_setx(err, EINVAL,
-			"User: none is given, and there is neither www-data "
-			"nor nobody on this machine; name one with User");
-	config_set(c, "User", user, "default");
-	return 0;
+	if (user != NULL)
+		config_set(c, "User", user, "default");
+	else
+		config_blame(c, "User",
+			"none is given, and there is neither www-data nor "
+			"nobody on this machine; name one");
 }
 
-static int
-check_given(const struct config *c, struct err *err)
+/* The account of User; false, and said, when there is none. */
+static bool
+find_user(struct config *c, struct account *ret)
 {
-	struct account account;
-	int rc = account_find_user(c->user, &account, err);
+	struct err err = {0};
+	int rc = account_find_user(c->user, ret, &err);
 
 	if (rc < 0)
-		return rc;
-	if (account.uid == 0 && !c->allow_root)
-		return err_setx(err, EINVAL,
-			"User %s: an application that runs as root can do "
-			"anything to this machine; choose another User, or "
-			"say AllowRoot On",
-			c->user);
-	return 0;
+		config_blame(c, "User", err.text);
+	return rc == 0;
+}
+
+static bool
+find_group(struct config *c, gid_t *ret)
+{
+	struct err err = {0};
+	int rc = account_find_group(c->group, ret, &err);
+
+	if (rc < 0)
+		config_blame(c, "Group", err.text);
+	return rc == 0;
+}
+
+static void
+check_root(struct config *c, const struct account *account)
+{
+	struct err err = {0};
+
+	if (account->uid != 0 || c->allow_root)
+		return;
+	err_setx(&err, EINVAL,
+		"%s: an application that runs as root can do anything to this "
+		"machine; choose another User, or say AllowRoot On",
+		c->user);
+	config_blame(c, "User", err.text);
 }
 
 /* Without the right to change, what is asked for must be what we are. */
-static int
-check_unprivileged(const struct config *c, struct err *err)
+static void
+check_own_user(struct config *c, const struct account *account)
 {
-	struct account account;
 	char own[ACCOUNT_NAME];
-	gid_t gid;
-	int rc;
+	struct err err = {0};
 
-	if (c->user != NULL) {
-		rc = account_find_user(c->user, &account, err);
-		if (rc < 0)
-			return rc;
-		account_user_name(geteuid(), own);
-		if (account.uid != geteuid())
-			return err_setx(err, EPERM,
-				"User %s: only root can run children as "
-				"another user, and this is %s; start wsgid as "
-				"root or leave User out",
-				c->user, own);
-	}
-	if (c->group != NULL) {
-		rc = account_find_group(c->group, &gid, err);
-		if (rc < 0)
-			return rc;
-		account_group_name(getegid(), own);
-		if (gid != getegid())
-			return err_setx(err, EPERM,
-				"Group %s: only root can run children with "
-				"another group, and this is %s; start wsgid as "
-				"root or leave Group out",
-				c->group, own);
-	}
-	return 0;
+	if (account->uid == geteuid())
+		return;
+	account_user_name(geteuid(), own);
+	err_setx(&err, EPERM,
+		"%s: only root can run children as another user, and this is "
+		"%s; start wsgid as root or leave User out",
+		c->user, own);
+	config_blame(c, "User", err.text);
 }
 
-int
-user_settle(struct config *c, struct buf *notices, struct err *err)
+static void
+check_own_group(struct config *c, gid_t gid)
 {
-	gid_t gid;
-	int rc;
+	char own[ACCOUNT_NAME];
+	struct err err = {0};
 
-	if (geteuid() != 0)
-		return check_unprivileged(c, err);
-	rc = c->user != NULL ? check_given(c, err)
-			     : settle_default(c, notices, err);
-	if (rc == 0 && c->group != NULL)
-		rc = account_find_group(c->group, &gid, err);
+	if (gid == getegid())
+		return;
+	account_group_name(getegid(), own);
+	err_setx(&err, EPERM,
+		"%s: only root can run children with another group, and this "
+		"is %s; start wsgid as root or leave Group out",
+		c->group, own);
+	config_blame(c, "Group", err.text);
+}
+
+void
+user_settle(struct config *c, struct buf *notices)
+{
+	bool is_root = geteuid() == 0;
+	struct account account;
+	gid_t gid;
+
+	if (c->user != NULL && find_user(c, &account)) {
+		if (is_root)
+			check_root(c, &account);
+		else
+			check_own_user(c, &account);
+	} else if (c->user == NULL && is_root) {
+		settle_default(c, notices);
+	}
+	if (c->group != NULL && find_group(c, &gid) && !is_root)
+		check_own_group(c, gid);
+}
+
+/* The children will compile them again; a mistake shall show before. */
+static int
+check_log_formats(struct config *c)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < c->n_access_logs; i++) {
+		struct log_format *format = NULL;
+		struct err err = {0};
+
+		if (log_format_compile(
+			    &format, c->access_logs[i].format, &err) < 0) {
+			config_blame_access_log(c, i, err.text);
+			rc = -EINVAL;
+		}
+		log_format_destroy(format);
+	}
 	return rc;
 }
 
 int
-master_settle(struct config *c, struct buf *notices, struct err *err)
+master_settle(struct config *c, struct buf *notices)
 {
 	struct config_machine machine = {.cpus = machine_cpus("")};
-	int other = user_settle(c, notices, err);
-	int rc = config_settle(c, &machine);
+	int rc;
 
-	if (other == 0)
-		other = generation_check_listens(c, err);
-	return rc < 0 ? rc : other;
+	user_settle(c, notices);
+	generation_check_listens(c);
+	rc = config_settle(c, &machine);
+	return rc < 0 ? rc : check_log_formats(c);
 }

@@ -114,13 +114,11 @@ load_config(struct program *p, int *status)
 		*status = complain(EXIT_USAGE, &err);
 		return NULL;
 	}
-	if (master_settle(c, &p->notices, &err) == 0)
+	if (master_settle(c, &p->notices) == 0)
 		return c;
 	print_messages(c);
-	if (err.text[0] != '\0')
-		complain(EXIT_CONFIG, &err);
 	config_destroy(c);
-	*status = EXIT_CONFIG;
+	*status = p->options.mistaken ? EXIT_USAGE : EXIT_CONFIG;
 	return NULL;
 }
 

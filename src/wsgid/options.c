@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "built_with.h"
 #include "config/config.h"
+#include "config/nearest.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/wsgid/wsgid.conf"
 
@@ -60,22 +61,37 @@ struct walk {
 	int index;
 };
 
-/* The row of an option written as "--name" or "--name=value". */
+static const struct option_row *
+row_called(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strlen(rows[i].name) == len &&
+			strncmp(rows[i].name, name, len) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+/* The row of an option written as "--name", "--name=value", "-n", or
+ * "-nvalue" where it has one. */
 static const struct option_row *
 find_row(const char *argument, const char **value)
 {
+	const struct option_row *row;
 	size_t len = strcspn(argument, "=");
 
-	*value = argument[len] == '=' ? argument + len + 1 : NULL;
-	if (strncmp(argument, "--", 2) != 0) {
-		*value = NULL;
-		len = strlen(argument);
+	*value = NULL;
+	if (strncmp(argument, "--", 2) == 0) {
+		if (argument[len] == '=')
+			*value = argument + len + 1;
+		return row_called(argument, len);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (strlen(rows[i].name) == len &&
-			strncmp(rows[i].name, argument, len) == 0)
-			return &rows[i];
-	return NULL;
+	row = row_called(argument, 2);
+	if (argument[2] == '\0' || row == NULL)
+		return row;
+	*value = argument + 2;
+	return row->meaning == MEANS_CONFIG || row->meaning == MEANS_DEFINE
+		       ? row
+		       : NULL;
 }
 
 static int
@@ -130,6 +146,9 @@ take_application(struct walk *w, const char *text, struct err *err)
 {
 	struct options *o = w->options;
 
+	if (*text == '\0')
+		return err_setx(
+			err, EINVAL, "the application is an empty word");
 	if (o->application != NULL && o->application != text)
 		return err_setx(err, EINVAL,
 			"only one application can be served, and there are "
@@ -139,13 +158,31 @@ take_application(struct walk *w, const char *text, struct err *err)
 	return 0;
 }
 
+/* The option that a mistyped one may have meant, or NULL. */
+static const char *
+nearest_option(const char *argument)
+{
+	size_t len = strcspn(argument, "=");
+	struct nearest s;
+	char name[64];
+
+	if (strncmp(argument, "--", 2) != 0 || len >= sizeof(name))
+		return NULL;
+	memcpy(name, argument, len);
+	name[len] = '\0';
+	s = nearest_begin(name);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].name[1] == '-')
+			nearest_consider(&s, rows[i].name);
+	nearest_consider(&s, config_nearest_option(name));
+	return s.best;
+}
+
 static int
 unknown(const char *argument, struct err *err)
 {
-	const char *near = NULL;
+	const char *near = nearest_option(argument);
 
-	if (strncmp(argument, "--", 2) == 0)
-		near = config_nearest_option(argument);
 	if (near != NULL)
 		return err_setx(err, EINVAL,
 			"unknown option %s; did you mean %s?", argument, near);
@@ -216,6 +253,17 @@ copy_words(int n, char *const *words)
 	return copy;
 }
 
+static bool
+has_mistakes(const struct config *c)
+{
+	const struct config_message *m;
+
+	for (size_t i = 0; (m = config_message(c, i)) != NULL; i++)
+		if (m->fatal)
+			return true;
+	return false;
+}
+
 int
 options_parse(struct options *ret, int argc, char **argv, struct err *err)
 {
@@ -229,6 +277,8 @@ options_parse(struct options *ret, int argc, char **argv, struct err *err)
 		rc = err_set(err, ENOMEM, "command line");
 	else
 		rc = walk(&w, err);
+	if (rc == 0)
+		ret->mistaken = has_mistakes(w.config);
 	config_destroy(w.config);
 	return rc;
 }

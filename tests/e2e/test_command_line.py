@@ -47,6 +47,10 @@ def test_the_list_names_every_spelling_of_a_directive():
     (('-D', 'a/b=c', 'probe'), ['-D a/b=c', 'a name is']),
     (('--test=yes', 'probe'), ['--test takes no value']),
     (('--daemon', 'probe'), ['--daemon needs an ErrorLog']),
+    (('--deamon', 'probe'), ['did you mean --daemon?']),
+    (('-w', 'four', 'probe'), ['-w: Processes: "four" is not a number']),
+    (('probe', '--timeout'), ['--timeout: Timeout: the option needs a value']),
+    (('',), ['empty']),
 ])
 def test_a_mistake_on_the_command_line_is_usage(words, said, apps):
     done = run_wsgid(*words, cwd=apps)
@@ -89,16 +93,20 @@ IoEngine kqueue
 KeepAlive perhaps
 Listen 127.0.0.1:99999
 Entirely unknown
+User nosuchuser
+Listen 1:2:3
+ErrorLog ${NOWHERE}/error.log
+Group nosuchgroup
 ''')
     assert done.returncode == CONFIG
     lines = done.stderr.splitlines()
     path = directory / 'wsgid.conf'
     for number, said in ((1, 'Timeout'), (2, 'MaxRequestWorkers'), (4, 'LimitRequestBody'),
-                         (5, 'io_uring'), (6, 'KeepAlive'), (8, 'Entirely')):
+                         (5, 'io_uring'), (6, 'KeepAlive'), (7, 'Listen 127.0.0.1:99999: '), (8, 'Entirely'),
+                         (9, 'User: '), (10, 'Listen 1:2:3: '), (11, 'ErrorLog: '), (12, 'Group: ')):
         assert any(f'{path}:{number}' in line and said in line for line in lines), \
             (number, done.stderr)
     assert 'did you mean MaxRequestWorkers?' in done.stderr
-    assert 'Listen 127.0.0.1:99999' in done.stderr
     assert 'Syntax OK' not in done.stderr
 
 
@@ -112,6 +120,8 @@ Entirely unknown
     ('Timeout 1 2\n', 'Timeout'),
     ('Timeout -1\n', 'Timeout'),
     ('Timeout 99999999999999999999\n', 'Timeout'),
+    ('CustomLog - "%h %Q"\n', '1: CustomLog: .*%Q'),
+    ('LogFormat "%h %Q" mine\nCustomLog - mine\n', '2: CustomLog: .*%Q'),
 ])
 def test_a_broken_file_is_one_clear_error(directory, text, said):
     done = config_test(directory, text)
@@ -368,7 +378,7 @@ def test_a_daemon_serves_when_its_command_returns(daemon):
 
 @pytest.mark.parametrize('words, status, said', [
     (('nothing',), APPLICATION, "there is no module 'nothing'"),
-    (('probe', '--timeout', 'soon'), CONFIG, 'Timeout'),
+    (('probe', '--timeout', 'soon'), USAGE, 'Timeout'),
     (('probe', '--startup-timeout', '1ms'), APPLICATION, 'StartupTimeout'),
 ])
 def test_a_daemon_that_cannot_serve_says_why(daemon, words, status, said):

@@ -25,7 +25,7 @@ FOLDERS = {
     'python': ('http', 'base'),
     # Roles.
     'child': ('python', 'http', 'accesslog', 'config', 'scoreboard', 'lock', 'io', 'net', 'base'),
-    'master': ('config', 'control', 'scoreboard', 'mpm', 'lock', 'net', 'base'),
+    'master': ('accesslog', 'config', 'control', 'scoreboard', 'mpm', 'lock', 'net', 'base'),
     'wsgid': ('master', 'config', 'lock', 'base'),
     'wsgictl': ('config', 'control', 'scoreboard', 'net', 'base'),
 }

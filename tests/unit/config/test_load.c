@@ -76,10 +76,10 @@ test_one_mistake_one_sentence(void **state)
 		{"User \\\n  x \\\n  y",
 			"t.conf:1: User: one value is expected, as in \"User "
 			"www-data\"; put one with spaces in quotes"},
-		{"User \"x", "t.conf:1: the closing \" is missing"},
+		{"User \"x", "t.conf:1: User: the closing \" is missing"},
 		{"\nUser ${not_there_at_all}",
-			"t.conf:2: ${not_there_at_all} is not defined: not by "
-			"Define, not by -D, and not in the environment"},
+			"t.conf:2: User: ${not_there_at_all} is not defined: "
+			"not by Define, not by -D, and not in the environment"},
 		{"User x\001",
 			"t.conf:1: there is a control character (0x01) in "
 			"column 7; remove it"},

@@ -20,7 +20,7 @@
 struct question {
 	const char *text; /* of the configuration */
 	const char *sudo_user;
-	int rc;
+	bool is_wrong;
 	const char *user; /* afterwards; NULL: none */
 	const char *part; /* of the sentence */
 };
@@ -30,21 +30,23 @@ static int
 ask(const struct question *q)
 {
 	struct config *c = config_create();
+	const struct config_message *message;
 	struct buf notices = {0};
-	struct err err = {0};
 
 	unsetenv("SUDO_USER");
 	if (q->sudo_user != NULL)
 		setenv("SUDO_USER", q->sudo_user, 1);
 	if (config_read_text(c, "test", q->text, strlen(q->text)) < 0)
 		return __LINE__;
-	if (user_settle(c, &notices, &err) != q->rc)
+	user_settle(c, &notices);
+	message = config_message(c, 0);
+	if ((message != NULL && message->fatal) != q->is_wrong)
 		return __LINE__;
-	if (q->part != NULL && strstr(err.text, q->part) == NULL)
+	if (q->part != NULL && strstr(message->text, q->part) == NULL)
 		return __LINE__;
-	if (q->rc == 0 && q->user == NULL && c->user != NULL)
+	if (!q->is_wrong && q->user == NULL && c->user != NULL)
 		return __LINE__;
-	if (q->rc == 0 && q->user != NULL &&
+	if (!q->is_wrong && q->user != NULL &&
 		(c->user == NULL || strcmp(c->user, q->user) != 0))
 		return __LINE__;
 	buf_fini(&notices);
@@ -75,15 +77,17 @@ static void
 test_root_runs_no_application_as_root(void **state)
 {
 	static const struct question questions[] = {
-		{"", "daemon", 0, "daemon", NULL},
-		{"User daemon\n", "games", 0, "daemon", NULL},
-		{"User root\n", NULL, -22, NULL, "AllowRoot On"},
-		{"User #0\n", NULL, -22, NULL, "AllowRoot On"},
-		{"User root\nAllowRoot On\n", NULL, 0, "root", NULL},
-		{"AllowRoot On\n", "daemon", 0, "root", NULL},
-		{"User nosuchuser\n", NULL, -2, NULL, "nosuchuser"},
-		{"User daemon\nGroup nosuchgroup\n", NULL, -2, NULL,
-			"nosuchgroup"},
+		{"", "daemon", false, "daemon", NULL},
+		{"User daemon\n", "games", false, "daemon", NULL},
+		{"User root\n", NULL, true, NULL,
+			"test:1: User: root: an application"},
+		{"User #0\n", NULL, true, NULL, "AllowRoot On"},
+		{"User root\nAllowRoot On\n", NULL, false, "root", NULL},
+		{"AllowRoot On\n", "daemon", false, "root", NULL},
+		{"User nosuchuser\n", NULL, true, NULL,
+			"test:1: User: there is no user nosuchuser"},
+		{"User daemon\nGroup nosuchgroup\n", NULL, true, NULL,
+			"test:2: Group: there is no group nosuchgroup"},
 	};
 
 	(void)state;
@@ -97,9 +101,9 @@ test_the_default_user_is_never_root(void **state)
 {
 	const char *user = getpwnam("www-data") != NULL ? "www-data" : "nobody";
 	const struct question questions[] = {
-		{"", NULL, 0, user, NULL},
-		{"", "root", 0, user, NULL},
-		{"", "nosuchuser", 0, user, NULL},
+		{"", NULL, false, user, NULL},
+		{"", "root", false, user, NULL},
+		{"", "nosuchuser", false, user, NULL},
 	};
 
 	(void)state;
@@ -112,10 +116,10 @@ static void
 test_only_root_can_choose(void **state)
 {
 	static const struct question questions[] = {
-		{"", "daemon", 0, NULL, NULL},
-		{"User root\n", NULL, -1, NULL, "only root can"},
-		{"User #4242\n", NULL, 0, "#4242", NULL},
-		{"User #4243\n", NULL, -1, NULL, "only root can"},
+		{"", "daemon", false, NULL, NULL},
+		{"User root\n", NULL, true, NULL, "only root can"},
+		{"User #4242\n", NULL, false, "#4242", NULL},
+		{"User #4243\n", NULL, true, NULL, "only root can"},
 	};
 
 	(void)state;

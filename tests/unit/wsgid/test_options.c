@@ -73,7 +73,11 @@ test_mistakes_are_named(void **state)
 		{{"--procesess", "3", "x:y"},
 			"unknown option --procesess; did you mean "
 			"--processes?"},
+		{{"--deamon", "x:y"}, "did you mean --daemon?"},
+		{{"--confg=x"}, "did you mean --config?"},
 		{{"-Z"}, "unknown option -Z"},
+		{{"-tL"}, "unknown option -tL"},
+		{{""}, "the application is an empty word"},
 		{{"-c"}, "-c needs a value"},
 		{{"--config="}, "--config= needs a value"},
 		{{"--daemon=yes"}, "--daemon takes no value"},
@@ -89,6 +93,41 @@ test_mistakes_are_named(void **state)
 		if (strstr(err.text, cases[i].part) == NULL)
 			fail_msg("\"%s\" has no \"%s\"", err.text,
 				cases[i].part);
+		options_fini(&o);
+	}
+}
+
+static void
+test_a_short_option_may_have_its_value_attached(void **state)
+{
+	static const char *const words[] = {
+		"-c/a.conf", "-DPORT=8080", "-w3", "x:y", NULL};
+	struct options o;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(parse(&o, words, &err), 0);
+	assert_string_equal(o.config_file, "/a.conf");
+	assert_string_equal(o.application, "x:y");
+	assert_false(o.mistaken);
+	options_fini(&o);
+}
+
+static void
+test_a_wrong_value_is_remembered(void **state)
+{
+	static const char *const cases[][4] = {
+		{"--timeout", "soon", "x:y", NULL},
+		{"x:y", "--timeout", NULL},
+		{"-wx", NULL},
+	};
+	struct options o;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(parse(&o, cases[i], &err), 0);
+		assert_true(o.mistaken);
 		options_fini(&o);
 	}
 }
@@ -197,6 +236,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_action_has_its_options),
 		cmocka_unit_test(test_mistakes_are_named),
+		cmocka_unit_test(
+			test_a_short_option_may_have_its_value_attached),
+		cmocka_unit_test(test_a_wrong_value_is_remembered),
 		cmocka_unit_test(test_values_of_options_are_no_application),
 		cmocka_unit_test(test_behind_two_dashes_there_are_only_words),
 		cmocka_unit_test(
