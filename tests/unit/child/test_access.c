@@ -25,6 +25,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "child/access.h"
+#include "support/skip.h"
 
 enum { STRANGER = 12345, MEMBER = 12346 };
 
@@ -118,7 +119,7 @@ static void
 need_root(void)
 {
 	if (geteuid() != 0)
-		skip();
+		SKIP("only root can make files of others");
 }
 
 static void

@@ -18,6 +18,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "child/privileges.h"
+#include "support/skip.h"
 
 enum { GROUPS = 64 };
 
@@ -61,8 +62,10 @@ drop(const char *user, const char *group)
 static void
 need_root(void)
 {
-	if (geteuid() != 0 || getpwnam("nobody") == NULL)
-		skip();
+	if (geteuid() != 0)
+		SKIP("only root has privileges to drop");
+	if (getpwnam("nobody") == NULL)
+		SKIP("there is no user nobody on this machine");
 }
 
 static void

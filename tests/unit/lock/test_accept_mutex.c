@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "lock/accept_mutex.h"
 #include "processes.h"
+#include "support/skip.h"
 
 enum { CHILDREN = 4 };
 
@@ -109,10 +110,8 @@ test_processes_without_privileges_take_turns_too(void **state)
 	const char *mechanism;
 
 	(void)state;
-	if (geteuid() != 0) {
-		print_message("only root can give up privileges\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		SKIP("only root can give up privileges");
 	FOR_EACH_MECHANISM(mechanism)
 	take_turns(mechanism, true);
 }

@@ -26,6 +26,7 @@
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
 #include "processes.h"
+#include "support/skip.h"
 
 enum { MS = 1000000, A_WHILE = 20 /* ms: to see that nothing happens */ };
 
@@ -354,7 +355,7 @@ test_a_broken_mutex_is_told(void **state)
 
 	(void)state;
 	if (!set_up(&f, "sysvsem"))
-		skip();
+		SKIP("this machine has no sysvsem");
 	locker_ask(f.l);
 	assert_true(becomes_readable(&f, SOON));
 	locker_release(f.l);

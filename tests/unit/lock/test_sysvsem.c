@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "lock/accept_mutex.h"
 #include "processes.h"
+#include "support/skip.h"
 
 struct fixture {
 	char path[32];
@@ -201,10 +202,8 @@ test_the_semaphore_belongs_to_the_childrens_user(void **state)
 	struct accept_mutex *m = NULL;
 	struct semid_ds ds;
 
-	if (geteuid() != 0) {
-		print_message("only root can give a semaphore away\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		SKIP("only root can give a semaphore away");
 	accept_mutex_destroy(f->m);
 	f->m = NULL;
 	f->settings.user = NOBODY_ID;

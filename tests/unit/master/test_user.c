@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "support/skip.h"
 
 struct question {
 	const char *text; /* of the configuration */
@@ -92,7 +93,7 @@ test_root_runs_no_application_as_root(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		SKIP("only root has a user to settle");
 	ask_all(questions, ARRAY_LEN(questions), 0);
 }
 
@@ -108,7 +109,7 @@ test_the_default_user_is_never_root(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		SKIP("only root has a user to settle");
 	ask_all(questions, ARRAY_LEN(questions), 0);
 }
 
@@ -124,7 +125,7 @@ test_only_root_can_choose(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		SKIP("only root has a user to settle");
 	ask_all(questions, ARRAY_LEN(questions), 4242);
 }
 

@@ -25,6 +25,7 @@
 #include "base/fd.h"
 #include "net/address.h"
 #include "net/listen.h"
+#include "support/skip.h"
 
 static const struct listen_options options = {
 	.mode = 0666, .owner = (uid_t)-1, .group = (gid_t)-1};
@@ -187,7 +188,7 @@ test_one_socket_serves_both_families(void **state)
 
 	(void)state;
 	if (!has_ipv6())
-		skip();
+		SKIP("this machine has no IPv6");
 	v4.in4.sin_port = v6.in6.sin6_port = l.address.in6.sin6_port;
 	client = connect_to(&v6);
 	assert_true(client >= 0);
@@ -313,8 +314,10 @@ test_a_low_port_needs_a_privilege(void **state)
 		assert_int_equal(fscanf(f, "%d", &first), 1);
 		fclose(f);
 	}
-	if (geteuid() != 0 || first <= 1)
-		skip();
+	if (geteuid() != 0)
+		SKIP("only root can give up the privilege");
+	if (first <= 1)
+		SKIP("every port is free for all: the first is %d", first);
 	assert_int_equal(try_as_stranger("127.0.0.1:1", &err), -EACCES);
 	assert_non_null(strstr(err.text, "CAP_NET_BIND_SERVICE"));
 	assert_non_null(strstr(err.text, "ip_unprivileged_port_start"));
@@ -357,7 +360,7 @@ test_a_socket_file_is_given_to_its_owner(void **state)
 	struct stat st;
 
 	if (geteuid() != 0)
-		skip();
+		SKIP("only root gives files away");
 	o.owner = 12345;
 	o.group = 23456;
 	assert_int_equal(listen_open(&l, &a, &o, NULL), 0);

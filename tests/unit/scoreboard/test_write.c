@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "directory.h"
 #include "scoreboard/scoreboard.h"
+#include "support/skip.h"
 
 static struct scoreboard *
 create(const char *dir)
@@ -520,7 +521,7 @@ test_an_unprivileged_child_can_write_its_page_alone(void **state)
 	pid_t pid;
 
 	if (geteuid() != 0)
-		skip();
+		SKIP("only root can give up privileges");
 	assert_int_equal(chmod(*state, 0755), 0);
 	s = create(*state);
 	close(renew(s, 1));
