@@ -51,8 +51,8 @@ struct request {
 	enum request_form form;
 	int minor; /* HTTP/1.minor, 0 or 1 */
 
-	bool keep_alive;      /* what version and Connection ask for */
-	bool asks_keep_alive; /* HTTP/1.0 client that said keep-alive */
+	bool keep_alive;       /* what version and Connection ask for */
+	bool asks_keep_alive;  /* HTTP/1.0 client that said keep-alive */
 	bool expects_continue; /* 1.1 only, and only with a body to come */
 	bool chunked;
 	bool has_length;

@@ -14,17 +14,17 @@
 
 enum channel_kind {
 	/* The child's. */
-	CHANNEL_READY = 1,        /* serves; text: "Python 3.11.2" */
+	CHANNEL_READY = 1,        /* serves; text: "Python 3.11.2, epoll" */
 	CHANNEL_FAILED = 2,       /* will exit; text: the reason, a sentence */
 	CHANNEL_WANTS_RETIRE = 3, /* has done its share; text: why */
 	/* The master's. */
-	CHANNEL_RETIRE = 16, /* accept no more, give idle connections to
-	                      * the siblings, finish, leave; deadline_ms
-	                      * from now, 0 = none */
-	CHANNEL_STOP = 17,   /* leave now */
-	CHANNEL_LOGS = 18,   /* with descriptors: new access logs */
-	CHANNEL_FINISH = 19, /* the server stops: accept no more, finish,
-	                      * close, leave; deadline_ms as above */
+	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
+	                         * the siblings, finish, leave; deadline_ms
+	                         * from now, 0 = none */
+	CHANNEL_STOP = 17,      /* leave now */
+	CHANNEL_LOGS = 18,      /* with descriptors: new access logs */
+	CHANNEL_FINISH = 19,    /* the server stops: accept no more, finish,
+	                         * close, leave; deadline_ms as above */
 	CHANNEL_LOG_LEVEL = 20, /* text: "info", as LogLevel has it */
 };
 
