@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "base/defs.h"
 #include "base/machine.h"
+#include "support/tree.h"
 
 struct file {
 	const char *path;
@@ -43,15 +43,6 @@ put(const char *root, const struct file *file)
 }
 
 static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int
 quota_of(const struct file *files)
 {
 	char root[] = "/tmp/test_machine.XXXXXX";
@@ -61,7 +52,7 @@ quota_of(const struct file *files)
 	for (size_t i = 0; i < FILES && files[i].path != NULL; i++)
 		put(root, &files[i]);
 	quota = machine_cpu_quota(root);
-	nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	tree_remove(root);
 	return quota;
 }
 

@@ -3,7 +3,6 @@
  */
 #include "reading.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +12,8 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+
+#include "support/tree.h"
 
 struct config *
 read_config(const char *text)
@@ -93,19 +94,10 @@ scratch_init(struct scratch *s)
 	assert_non_null(mkdtemp(s->path));
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 void
 scratch_fini(struct scratch *s)
 {
-	nftw(s->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	tree_remove(s->path);
 }
 
 const char *

@@ -4,13 +4,14 @@
 #include "fixture.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "support/tree.h"
 
 static const char text[] = "Listen 127.0.0.1:0\n"
 			   "WSGIApplication shop:app\n"
@@ -75,15 +76,6 @@ fixture_make(void **state)
 		       : 0;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 int
 fixture_remove(void **state)
 {
@@ -95,7 +87,7 @@ fixture_remove(void **state)
 	config_destroy(f->generation.config);
 	free(f->m.children);
 	close(f->m.epoll);
-	nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	tree_remove(f->dir);
 	free(f);
 	return 0;
 }

@@ -5,7 +5,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,6 +15,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/tree.h"
 
 int
 directory_make(void **state)
@@ -28,19 +29,10 @@ directory_make(void **state)
 	return *state != NULL ? 0 : -1;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 int
 directory_remove(void **state)
 {
-	int rc = nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	int rc = tree_remove(*state);
 
 	free(*state);
 	return rc;

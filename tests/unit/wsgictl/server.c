@@ -4,7 +4,6 @@
 #include "server.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "support/tree.h"
 
 int
 server_make_directory(void **state)
@@ -26,19 +26,10 @@ server_make_directory(void **state)
 	return dir != NULL && mkdtemp(dir) != NULL ? 0 : -1;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 int
 server_remove_directory(void **state)
 {
-	nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	tree_remove(*state);
 	free(*state);
 	return 0;
 }
