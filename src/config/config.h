@@ -26,7 +26,10 @@
 struct err;
 
 /* A number or size whose directive says "auto", until config_settle. */
-enum { CONFIG_AUTO = -1 };
+enum {
+	CONFIG_AUTO = -1,
+	CONFIG_ACCESS_LOGS = 16, /* the most: a message to a child takes them */
+};
 
 enum config_mpm { CONFIG_MPM_PREFORK, CONFIG_MPM_WORKER };
 enum config_io_engine {

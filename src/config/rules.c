@@ -335,6 +335,10 @@ unknown_nickname(struct config *c, const char *where, const char *nickname)
 static void
 settle_access_logs(struct config *c)
 {
+	if (c->n_access_logs > CONFIG_ACCESS_LOGS)
+		config_fail(c, c->priv->access_log_wheres[CONFIG_ACCESS_LOGS],
+			NAME_OF(access_logs), "more than %d logs are given",
+			CONFIG_ACCESS_LOGS);
 	for (size_t i = 0; i < c->n_access_logs; i++) {
 		struct config_access_log *log = &c->access_logs[i];
 		const char *format = strchr(log->format, '%') != NULL

@@ -124,6 +124,9 @@ tell_generation(struct master *m, const struct generation *g,
 	}
 }
 
+_Static_assert((int)CONFIG_ACCESS_LOGS <= (int)CHANNEL_FDS,
+	"the logs of a configuration fit a message");
+
 void
 child_tell_logs(struct master *m, const struct generation *g)
 {

@@ -268,6 +268,26 @@ test_listeners_have_a_limit(void **state)
 }
 
 static void
+test_there_may_be_sixteen_access_logs(void **state)
+{
+	struct buf b = {0};
+	struct config *c;
+
+	(void)state;
+	for (int i = 0; i < CONFIG_ACCESS_LOGS; i++)
+		buf_printf(&b, "CustomLog /%d\n", i);
+	c = settle_config(buf_text(&b), 2);
+	assert_null(config_message(c, 0));
+	config_destroy(c);
+	buf_add_text(&b, "CustomLog /more\n");
+	c = settle_config(buf_text(&b), 2);
+	assert_string_equal(
+		only_message(c), "CustomLog: more than 16 logs are given");
+	config_destroy(c);
+	buf_fini(&b);
+}
+
+static void
 test_settling_says_whether_it_can_be_used(void **state)
 {
 	struct config_machine machine = {.cpus = 2};
@@ -479,6 +499,7 @@ main(void)
 		cmocka_unit_test(test_what_is_not_available_yet_is_refused),
 		cmocka_unit_test(test_a_listener_twice_is_one_too_many),
 		cmocka_unit_test(test_listeners_have_a_limit),
+		cmocka_unit_test(test_there_may_be_sixteen_access_logs),
 		cmocka_unit_test(test_settling_says_whether_it_can_be_used),
 		cmocka_unit_test(test_a_script_is_looked_up_from_chdir),
 		cmocka_unit_test(
