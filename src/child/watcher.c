@@ -60,8 +60,11 @@ struct watcher {
 	bool started, running;
 	pthread_t thread;
 	struct engine *engine;
-	int epoll;   /* connections of the worker, added when first seen */
-	bool nudged; /* in this takeover */
+	int epoll; /* connections of the worker, added when first seen */
+
+	/* In this takeover: looks that found somebody at a door in a row, and
+	 * the number of them at which a sibling is nudged. */
+	unsigned knocks, nudge_at;
 };
 
 static long
@@ -168,16 +171,18 @@ watcher_forget(struct watcher *w, struct connection *c)
 /* What io had not begun to send goes out now, as far as the socket takes it;
  * the rest is the worker's, when it is back. */
 static void
-send_now(void *arg, void *owner)
+send_now(void *arg, void *owner, size_t sent)
 {
 	struct connection *c = owner;
 	struct msghdr message = {
 		.msg_iov = c->window,
 		.msg_iovlen = c->n_window,
 	};
-	ssize_t n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n = (ssize_t)sent;
 
 	(void)arg;
+	if (n == 0)
+		n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n > 0)
 		connection_count_sent(c, (size_t)n);
 }
@@ -196,8 +201,9 @@ give(struct watcher *w, struct connection *c)
 	struct handoff handoff = {
 		.fd = c->fd,
 		.requests = c->requests,
-		.deadline_ns =
-			c->list != &e->queue ? c->deadline_ns : INT64_MAX,
+		.deadline_ns = c->list == &e->parked || c->list == &e->reading
+				       ? c->deadline_ns
+				       : INT64_MAX,
 		.bytes = connection_input(c),
 	};
 
@@ -211,12 +217,45 @@ give(struct watcher *w, struct connection *c)
 static bool
 give_queue(struct watcher *w)
 {
-	struct connection *c;
+	struct connection *c, *next;
+	bool all = true;
 
-	while ((c = w->engine->queue.first) != NULL)
-		if (!give(w, c))
-			return false;
-	return true;
+	for (c = w->engine->queue.first; c != NULL; c = next) {
+		next = c->next;
+		all &= give(w, c);
+	}
+	return all;
+}
+
+/* Its response is out, which the worker does not know yet, and it goes on. */
+static bool
+is_answered(const struct connection *c)
+{
+	return c->state == CONNECTION_SENDING && c->keep &&
+	       c->part == c->n_parts && !c->at_eof;
+}
+
+/* Those of them that have sent the next request already. */
+static bool
+give_answered(struct watcher *w)
+{
+	struct connection *c, *next;
+	bool all = true;
+
+	for (c = w->engine->sending.first; c != NULL; c = next) {
+		next = c->next;
+		if (is_answered(c) && connection_input(c).len > 0)
+			all &= give(w, c);
+	}
+	return all;
+}
+
+static bool
+may_leave(const struct connection *c)
+{
+	return c->state == CONNECTION_PARKED ||
+	       c->state == CONNECTION_READING ||
+	       c->state == CONNECTION_COLLECTING || is_answered(c);
 }
 
 /* Have some more of a list's connections watched; true when all are. */
@@ -227,7 +266,7 @@ add(struct watcher *w, struct connection_list *list, int *left)
 		struct epoll_event event = {
 			.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c};
 
-		if (c->watched || !connection_is_whole(c))
+		if (c->watched || !may_leave(c) || !connection_is_whole(c))
 			continue;
 		if ((*left)-- == 0)
 			return false;
@@ -235,14 +274,6 @@ add(struct watcher *w, struct connection_list *list, int *left)
 			epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0;
 	}
 	return true;
-}
-
-static bool
-may_leave(const struct connection *c)
-{
-	return c->state == CONNECTION_PARKED ||
-	       c->state == CONNECTION_READING ||
-	       c->state == CONNECTION_COLLECTING;
 }
 
 /* Those that are readable: the worker is away, so they still are what they
@@ -265,7 +296,9 @@ give_readable(struct watcher *w)
 	return all;
 }
 
-/* A wait of the worker's may have used up the wake-up for what is there. */
+/* A wait of the worker's may have used up the wake-up for what is there; and
+ * that of a nudge, or another stuck worker's has.  So there are more nudges,
+ * ever more seldom, for as long as nobody comes. */
 static void
 pass_wake_up_on(struct watcher *w)
 {
@@ -275,15 +308,18 @@ pass_wake_up_on(struct watcher *w)
 		{.fd = -1, .events = POLLIN},
 	};
 
-	if (w->nudged)
-		return;
 	if (e->accepting)
 		doors[0].fd =
 			e->set.set >= 0 ? e->set.set : e->set.listeners[0];
 	if (e->pool_watched)
 		doors[1].fd = e->set.take;
-	if (poll(doors, ARRAY_LEN(doors), 0) > 0)
-		w->nudged = handoff_nudge(e->set.give) == 0;
+	if (poll(doors, ARRAY_LEN(doors), 0) <= 0) {
+		w->knocks = 0;
+		w->nudge_at = 1;
+	} else if (++w->knocks >= w->nudge_at) {
+		(void)handoff_nudge(e->set.give);
+		w->nudge_at *= 2;
+	}
 }
 
 /* One go, with the engine ours.  True when nothing is left for now but to wait
@@ -297,6 +333,8 @@ look_after(struct watcher *w)
 
 	io_withdraw_sends(e->io, send_now, NULL);
 	calm = give_queue(w);
+	calm &= give_answered(w);
+	calm &= add(w, &e->sending, &left);
 	calm &= add(w, &e->parked, &left);
 	calm &= add(w, &e->reading, &left);
 	calm &= give_readable(w);
@@ -330,7 +368,8 @@ wait_a_tick(struct watcher *w, bool for_connections)
 static void
 take_over(struct watcher *w, uint32_t word)
 {
-	w->nudged = false;
+	w->knocks = 0;
+	w->nudge_at = 1;
 	while (!atomic_load(&w->ending) && acquire(w, word)) {
 		bool calm = look_after(w);
 

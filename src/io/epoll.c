@@ -638,14 +638,22 @@ epoll_room(const struct io *io)
 	return UINT_MAX;
 }
 
-/* A send is tried when it is asked for; what waits has been started. */
+/* A send is tried when it is asked for, so the common one is out, and its
+ * completion in the queue. */
 static void
-epoll_withdraw_sends(
-	struct io *io, void (*withdrawn)(void *arg, void *owner), void *arg)
+epoll_withdraw_sends(struct io *io,
+	void (*withdrawn)(void *arg, void *owner, size_t sent), void *arg)
 {
-	(void)io;
-	(void)withdrawn;
-	(void)arg;
+	struct operation *op;
+
+	for (op = epoll_of(io)->queue_head; op != NULL; op = op->next) {
+		size_t sent = op->result > 0 ? (size_t)op->result : 0;
+
+		if (op->kind != IO_SEND || sent == 0)
+			continue;
+		op->result = 0;
+		withdrawn(arg, op->owner, sent);
+	}
 }
 
 const struct io_engine io_engine_epoll = {

@@ -543,9 +543,11 @@ uring_room(const struct io *io)
 	return io_uring_sq_space_left(&uring_of_const(io)->ring);
 }
 
+/* What has been withdrawn stays in the queue as a NOP of the same tag, and is
+ * none the next time. */
 static void
-uring_withdraw_sends(
-	struct io *io, void (*withdrawn)(void *arg, void *owner), void *arg)
+uring_withdraw_sends(struct io *io,
+	void (*withdrawn)(void *arg, void *owner, size_t sent), void *arg)
 {
 	struct uring *u = uring_of(io);
 	struct io_uring_sq *sq = &u->ring.sq;
@@ -554,12 +556,13 @@ uring_withdraw_sends(
 		struct io_uring_sqe *sqe = &sq->sqes[i & *sq->kring_mask];
 		uint64_t data = sqe->user_data;
 
-		if ((data & KIND_MASK) != IO_SEND)
+		if ((data & KIND_MASK) != IO_SEND ||
+			sqe->opcode == IORING_OP_NOP)
 			continue;
 		io_uring_prep_nop(sqe);
 		sqe->user_data = data;
-		withdrawn(
-			arg, (void *)(uintptr_t)(data & ~(uint64_t)KIND_MASK));
+		withdrawn(arg, (void *)(uintptr_t)(data & ~(uint64_t)KIND_MASK),
+			0);
 	}
 }
 
