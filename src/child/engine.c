@@ -360,20 +360,38 @@ turn(struct engine *e, int64_t timeout_ns)
 	return n < 0 ? n : 0;
 }
 
+/* How long the queue waits for a request that waits for its client, before
+ * siblings are better off with it; -1 = as long as it takes. */
+static int64_t
+until_given(const struct engine *e)
+{
+	int64_t left = e->running_since_ns + LONG_REQUEST_US * 1000 - e->now_ns;
+
+	if (e->watcher == NULL || e->finishing)
+		return -1;
+	return left > 0 ? left : 0;
+}
+
+/* The watcher does not look while the engine is ours. */
+static void
+give_queue(struct engine *e)
+{
+	if (until_given(e) == 0)
+		give_waiting(e, &e->queue);
+}
+
 int
 engine_wait(struct engine *e, int64_t deadline_ns)
 {
-	int64_t timeout_ns = deadline_ns - e->now_ns;
+	int64_t timeout_ns = deadline_ns - e->now_ns, until_turn;
 	int rc;
 
 	if (timeout_ns <= 0)
 		return -ETIMEDOUT;
-	if (e->queue.first == NULL) {
-		int64_t until_expiry = patience(e);
-
-		if (until_expiry >= 0 && until_expiry < timeout_ns)
-			timeout_ns = until_expiry;
-	}
+	give_queue(e);
+	until_turn = e->queue.first != NULL ? until_given(e) : patience(e);
+	if (until_turn >= 0 && until_turn < timeout_ns)
+		timeout_ns = until_turn;
 	access_log_flush(e->set.access_log);
 	rc = turn(e, timeout_ns);
 	if (rc < 0)

@@ -97,6 +97,7 @@ struct engine {
 	/* The request under way: there is one at a time. */
 	struct watcher *watcher; /* NULL: there are no siblings */
 	struct connection *running;
+	int64_t running_since_ns;
 	struct request request;
 	struct response response;
 	struct buf head;   /* of the response, where a log looks at it */

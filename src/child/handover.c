@@ -70,7 +70,7 @@ void
 handover_take(struct engine *e, int result)
 {
 	e->pool_watched = false;
-	if (e->retiring && !e->finishing)
+	if ((e->retiring && !e->finishing) || e->running != NULL)
 		/* This wait may have used up a sibling's wake-up. */
 		(void)handoff_nudge(e->set.give);
 	else if (result > 0)

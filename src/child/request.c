@@ -282,6 +282,7 @@ request_serve(struct engine *e, struct connection *c)
 		.collected = body == BODY_WHOLE,
 	};
 	e->running = c;
+	e->running_since_ns = e->now_ns;
 	watcher_start(e->watcher);
 	watcher_begin(e->watcher);
 	app_call(e->set.app, &ex.app);

@@ -1,0 +1,112 @@
+"""Nobody waits for a worker that is busy while another one is idle."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from client import Connection
+
+LONG = 3
+SOON = 1.5  # half of it: who waited for the long request has waited longer
+
+
+@pytest.fixture(params=['io_uring', 'epoll'])
+def two(request, serve):
+    """A server with two idle children."""
+    server = serve('probe', '-w', '2', '--io-engine', request.param)
+    server.wait_for_ready(2)
+    return server
+
+
+def soon(connection, target='/hello'):
+    """Its answer, which must not have waited."""
+    begin = time.monotonic()
+    response = connection.get(target)
+    assert time.monotonic() - begin < SOON
+    assert response.status == 200
+    return response
+
+
+def all_in_one(server, number):
+    """A child that is stopped, and connections that it holds."""
+    connections = [Connection(server.address) for _ in range(2 * number)]
+    held = {}
+    for connection in connections:
+        held.setdefault(int(connection.get('/pid').body), []).append(connection)
+    pid = max(held, key=lambda pid: len(held[pid]))
+    for other in held:
+        if other != pid:
+            for connection in held[other]:
+                connection.close()
+    os.kill(pid, signal.SIGSTOP)
+    return pid, held[pid][:number]
+
+
+def test_answers_before_a_long_request_are_sent_once_and_the_next_are_served(two):
+    pid, (*before, stuck) = all_in_one(two, 5)
+    for connection in before:
+        connection.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+    stuck.send(f'GET /sleep?s={LONG} HTTP/1.1\r\nHost: t\r\n\r\n')
+    os.kill(pid, signal.SIGCONT)
+    begin = time.monotonic()
+    for connection in before:
+        assert connection.response().body == b'hello\n'
+    for connection in before:
+        assert soon(connection).body == b'hello\n'
+    assert time.monotonic() - begin < SOON
+    assert stuck.response().body == b'awake'
+    for connection in before:
+        connection.socket.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            connection.socket.recv(1)
+        assert not connection.buffer
+
+
+def test_new_clients_one_by_one_find_the_idle_child(two):
+    with Connection(two.address) as stuck:
+        stuck.send(f'GET /sleep?s={LONG} HTTP/1.1\r\nHost: t\r\n\r\n')
+        two.log.wait_for('sleeping')
+        for _ in range(6):
+            with Connection(two.address) as connection:
+                soon(connection)
+            time.sleep(0.05)
+        assert stuck.response().body == b'awake'
+
+
+def keep_with(server, connection, number):
+    """Connections of the child that holds this one."""
+    pid = connection.get('/pid').body
+    found = []
+    while len(found) < number:
+        other = Connection(server.address)
+        if other.get('/pid').body == pid:
+            found.append(other)
+        else:
+            other.close()
+    return found
+
+
+def test_a_client_that_takes_its_response_slowly_holds_nobody_up(two):
+    with Connection(two.address) as slow:
+        beside = keep_with(two, slow, 2)
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.send('GET /expect_close HTTP/1.1\r\nHost: t\r\n\r\n')
+        time.sleep(0.2)
+        for connection in beside:
+            soon(connection)
+            soon(connection)
+
+
+def test_a_client_that_sends_its_body_slowly_holds_nobody_up(two):
+    with Connection(two.address) as slow:
+        beside = keep_with(two, slow, 2)
+        slow.send('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 90000000\r\n\r\nbegun')
+        time.sleep(0.2)
+        for connection in beside:
+            soon(connection)
+        for _ in range(6):
+            with Connection(two.address) as connection:
+                soon(connection)
