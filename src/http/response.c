@@ -125,7 +125,7 @@ response_begin(struct response *r, struct str status)
 	r->status = (status.p[0] - '0') * 100 + (status.p[1] - '0') * 10 +
 		    (status.p[2] - '0');
 	r->framing = RESPONSE_NO_BODY;
-	r->has_date = r->has_server = r->has_length = r->has_type = false;
+	r->has_date = r->has_server = r->has_length = false;
 	r->length = r->sent = 0;
 	r->head_len = 0;
 	r->start = r->out->len;
@@ -170,10 +170,6 @@ read_field(struct response *r, struct str name, struct str value)
 	case 6:
 		if (str_equal_nocase(name, STR("Server")))
 			r->has_server = true;
-		break;
-	case 12:
-		if (str_equal_nocase(name, STR("Content-Type")))
-			r->has_type = true;
 		break;
 	case 14:
 		if (str_equal_nocase(name, STR("Content-Length")))

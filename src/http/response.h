@@ -38,7 +38,7 @@ struct response {
 	/* Kept by response.c; the caller reads. */
 	int status;
 	enum response_framing framing;
-	bool has_date, has_server, has_length, has_type;
+	bool has_date, has_server, has_length;
 	uint64_t length; /* when has_length */
 	uint64_t sent;   /* body bytes framed so far */
 	size_t head_len; /* bytes of the head, once ended */
