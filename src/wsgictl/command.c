@@ -126,7 +126,6 @@ take_verb(struct walk *w, const char *name, struct err *err)
 	}
 	w->verb = row;
 	w->command->verb = row->verb;
-	w->command->said = name;
 	return 0;
 }
 

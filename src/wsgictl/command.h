@@ -47,7 +47,6 @@ enum verb {
 
 struct command {
 	enum verb verb;
-	const char *said; /* the verb as it was typed */
 
 	/* Which server; NULL: not said. */
 	const char *config_file;
