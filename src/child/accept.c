@@ -15,6 +15,7 @@
 #include "child/connection.h"
 #include "child/engine.h"
 #include "io/io.h"
+#include "lock/locker.h"
 #include "net/channel.h"
 #include "net/handoff.h"
 #include "net/listen.h"
@@ -44,20 +45,52 @@ wait_for_client(struct engine *e)
 		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
 }
 
+/* With a mutex only its holder waits.  The thread that waits for the mutex is
+ * not this one: we hear of it as of everything else. */
+static bool
+has_turn(struct engine *e)
+{
+	int held;
+
+	if (e->locker == NULL)
+		return true;
+	held = locker_held(e->locker);
+	if (held == 0)
+		held = locker_ask(e->locker);
+	if (held < 0 && held != -EAGAIN) {
+		e->broken = held;
+		return false;
+	}
+	if (held <= 0 && !e->lock_watched) {
+		e->lock_watched = true;
+		io_poll(e->io, &e->lock_owner, locker_fd(e->locker));
+	}
+	return held > 0;
+}
+
 void
 accept_arm(struct engine *e)
 {
-	if (e->accepting || !may_accept(e))
+	if (e->accepting || !may_accept(e) || !has_turn(e))
 		return;
 	e->looking = false;
 	wait_for_client(e);
 }
 
+bool
+accept_keeps_others_waiting(const struct engine *e)
+{
+	return e->locker != NULL;
+}
+
 void
 accept_disarm(struct engine *e)
 {
-	if (!e->accepting)
+	if (!e->accepting) {
+		if (e->locker != NULL)
+			locker_release(e->locker);
 		return;
+	}
 	if (e->set.set >= 0)
 		io_cancel(e->io, &e->accept_owner, IO_POLL, e->set.set);
 	else
@@ -155,6 +188,8 @@ accept_happened(struct engine *e, const struct io_event *event)
 
 	e->accepting = false;
 	e->set.page->page->accepting = 0;
+	if (e->locker != NULL)
+		locker_release(e->locker);
 	if (event->result == -ECANCELED) {
 		pass_wake_up_on(e);
 		return;

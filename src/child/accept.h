@@ -4,6 +4,8 @@
 #ifndef WSGID_CHILD_ACCEPT_H
 #define WSGID_CHILD_ACCEPT_H
 
+#include <stdbool.h>
+
 struct engine;
 struct io_event;
 
@@ -12,6 +14,9 @@ void accept_arm(struct engine *e);
 
 /* End the waiting. */
 void accept_disarm(struct engine *e);
+
+/* Do siblings wait for our turn to end?  Then it must, before a request runs. */
+bool accept_keeps_others_waiting(const struct engine *e);
 
 /* The wait is over. */
 void accept_happened(struct engine *e, const struct io_event *event);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/defs.h"
@@ -31,6 +32,8 @@
 #include "child/watcher.h"
 #include "config/config.h"
 #include "io/io.h"
+#include "lock/accept_mutex.h"
+#include "lock/locker.h"
 #include "net/channel.h"
 #include "net/inherit.h"
 #include "python/app.h"
@@ -50,6 +53,7 @@ struct child {
 	struct wsgid_page_map page;
 	struct access_log *access_log;
 	struct io *io;
+	struct accept_mutex *mutex;
 	struct app *app;
 	int *listeners;
 	struct engine engine;
@@ -206,6 +210,23 @@ make_ring(struct child *c, struct err *err)
 	return try_engine(c, "epoll", err);
 }
 
+/* --- accept mutex -------------------------------------------------------------------- */
+
+/* "default" and "none" are no mutex: the master has left /dev/null. */
+static int
+attach_mutex(struct child *c, struct err *err)
+{
+	char mechanism[32];
+
+	snprintf(mechanism, sizeof(mechanism), "%.*s",
+		(int)strcspn(c->config->mutex, ":"), c->config->mutex);
+	if (strcasecmp(mechanism, "default") == 0 ||
+		strcasecmp(mechanism, "none") == 0 ||
+		strcasecmp(mechanism, "no") == 0)
+		return 0;
+	return accept_mutex_attach(&c->mutex, mechanism, INHERIT_MUTEX, err);
+}
+
 /* --- Python ------------------------------------------------------------------------ */
 
 /* The configuration has decided: a script's path is absolute, and a module's
@@ -260,6 +281,8 @@ before_fork(void *arg)
 	struct child *c = arg;
 
 	watcher_stop(c->engine.watcher);
+	if (c->engine.locker != NULL)
+		locker_pause(c->engine.locker);
 }
 
 static void
@@ -268,6 +291,8 @@ after_fork_in_parent(void *arg)
 	struct child *c = arg;
 
 	watcher_start(c->engine.watcher);
+	if (c->engine.locker != NULL)
+		(void)locker_resume(c->engine.locker);
 }
 
 /* The copy must hold nothing open: clients, which would wait for the end of a
@@ -358,6 +383,7 @@ serve(struct child *c, struct err *err)
 		.n_listeners = c->in->n_listeners,
 		.set = c->in->has_set ? INHERIT_SET : -1,
 		.channel = INHERIT_CHANNEL,
+		.mutex = c->mutex,
 		.give = INHERIT_GIVE,
 		.take = INHERIT_TAKE,
 		.slot = c->in->slot,
@@ -373,9 +399,16 @@ serve(struct child *c, struct err *err)
 	if (c->config->max_request_workers > 1 &&
 		watcher_create(&c->engine.watcher, &c->engine, err) < 0)
 		return -ENOMEM;
+	if (c->mutex != NULL &&
+		locker_create(&c->engine.locker, c->mutex, err) < 0)
+		return -ENOMEM;
 	rc = engine_run(&c->engine);
+	locker_destroy(c->engine.locker);
+	c->engine.locker = NULL;
 	watcher_destroy(c->engine.watcher);
 	c->engine.watcher = NULL;
+	if (rc < 0 && rc == c->engine.broken)
+		return accept_mutex_explain(c->mutex, rc, err);
 	if (rc < 0 && rc != -ETIMEDOUT)
 		return err_set(err, -rc, "%s", io_name(c->io));
 	if (rc == -ETIMEDOUT)
@@ -395,6 +428,8 @@ live(struct child *c, struct err *err)
 	set_signals();
 	if (make_ring(c, err) < 0)
 		return fail(CHILD_EXIT_CONFIG, err);
+	if (attach_mutex(c, err) < 0)
+		return fail(CHILD_EXIT_SICK, err);
 	if (privileges_drop(c->config->user, c->config->group, err) < 0)
 		return fail(CHILD_EXIT_FATAL, err);
 	if (start_python(c, err) < 0)
@@ -423,6 +458,7 @@ child_run(const struct inheritance *in)
 	if (c->app != NULL)
 		app_destroy(c->app);
 	io_destroy(c->io);
+	accept_mutex_destroy(c->mutex);
 	engine_fini(&c->engine);
 	access_log_destroy(c->access_log);
 	config_destroy(c->config);

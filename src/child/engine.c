@@ -21,6 +21,8 @@
 #include "child/handover.h"
 #include "child/request.h"
 #include "child/watcher.h"
+#include "lock/accept_mutex.h"
+#include "lock/locker.h"
 #include "net/channel.h"
 
 enum {
@@ -179,6 +181,8 @@ on_channel(struct engine *e)
 		take_order(e, &message);
 	if (rc == 0 && !e->retiring) {
 		log_warnx("child", "the master is gone; finishing and leaving");
+		if (e->set.mutex != NULL)
+			accept_mutex_orphan(e->set.mutex);
 		finish_alone(e);
 	}
 	if (rc != 0)
@@ -271,6 +275,8 @@ dispatch(struct engine *e, const struct io_event *event)
 		on_send(e, event->owner, event);
 	else if (event->owner == &e->accept_owner)
 		accept_happened(e, event);
+	else if (event->owner == &e->lock_owner)
+		e->lock_watched = false;
 	else if (event->owner == &e->pool_owner)
 		handover_take(e, event->result);
 	else
@@ -432,7 +438,8 @@ serve_queue(struct engine *e)
 {
 	struct connection *c;
 
-	if (e->queue.first != NULL && e->lately_ns > LONG_REQUEST_US * 1000) {
+	if (e->queue.first != NULL && (e->lately_ns > LONG_REQUEST_US * 1000 ||
+					      accept_keeps_others_waiting(e))) {
 		accept_disarm(e);
 		(void)turn(e, 0);
 	}
@@ -480,6 +487,8 @@ engine_run(struct engine *e)
 		app_leave(e->set.app);
 		rc = turn(e, patience(e));
 		app_enter(e->set.app);
+		if (rc == 0)
+			rc = e->broken;
 		if (rc < 0)
 			break;
 		if (UNLIKELY(sigterm_came) && !e->retiring)
@@ -558,6 +567,8 @@ engine_abandon(struct engine *e)
 	if (e->io != NULL)
 		close(io_fd(e->io));
 	watcher_abandon(e->watcher);
+	locker_destroy(e->locker);
+	accept_mutex_destroy(e->set.mutex);
 }
 
 /* io is gone by now, so nothing of a connection is under way. */

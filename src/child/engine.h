@@ -38,9 +38,10 @@ struct engine_settings {
 	const struct config *config;
 	const int *listeners; /* descriptors; the engine does not close them */
 	size_t n_listeners;
-	int set;        /* epoll set of several listeners, or -1 */
-	int channel;    /* to the master */
-	int give, take; /* the pool socket's ends, or -1 */
+	int set;                    /* epoll set of several listeners, or -1 */
+	int channel;                /* to the master */
+	struct accept_mutex *mutex; /* NULL: none is needed */
+	int give, take;             /* the pool socket's ends, or -1 */
 	unsigned slot;
 	struct wsgid_page_map *page;
 	struct access_log *access_log;
@@ -54,7 +55,7 @@ struct engine_owner {
 };
 
 struct engine {
-	struct engine_owner accept_owner, channel_owner, pool_owner;
+	struct engine_owner accept_owner, channel_owner, pool_owner, lock_owner;
 	struct engine_settings set;
 	const struct config *config; /* = set.config, the hot path's */
 	struct io *io;
@@ -78,8 +79,11 @@ struct engine {
 	unsigned n_connections, n_parked;
 
 	/* Accepting. */
-	bool looking;                 /* the wait is ended only to look */
-	bool accepting;               /* an accept or poll is under way */
+	struct locker *locker; /* NULL: no mutex */
+	bool lock_watched;     /* a poll of the locker is under way */
+	int broken;            /* what is wrong with the mutex: an errno */
+	bool looking;          /* the wait is ended only to look */
+	bool accepting;        /* an accept or poll is under way */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 	uint64_t accepted;
 	bool asked_to_retire; /* MaxConnectionsPerChild was reached */

@@ -82,6 +82,7 @@ struct config {
 	size_t n_listens;
 	long listen_backlog;
 	int io_engine; /* enum config_io_engine */
+	const char *mutex; /* "default", "flock", "fcntl:/var/lock/x" */
 
 	/* HTTP. */
 	long limit_request_line;

@@ -70,6 +70,18 @@ static const struct directive table[] = {
 		.help = "How children wait for the network: auto, io_uring or "
 			"epoll; auto is io_uring where the kernel allows it",
 	},
+	{
+		.name = "Mutex",
+		.option = "--mutex",
+		.type = &value_text,
+		.offset = AT(mutex),
+		.initial = "default",
+		.example = "flock",
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "How children take turns at accepting: default, none, "
+			"pthread, fcntl[:FILE], flock[:FILE], sysvsem or "
+			"posixsem",
+	},
 	/* ---- The processes. ----------------------------------------- */
 	{
 		.name = "MPM",

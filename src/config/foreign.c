@@ -43,7 +43,7 @@ static const struct foreign foreigners[] = {
 	{"WSGIScriptReloading",
 		"wsgid reloads when it is told to (signal HUP or USR1); leave "
 		"it out"},
-	{"WSGIAcceptMutex", "wsgid needs no accept mutex; leave it out"},
+	{"WSGIAcceptMutex", "use Mutex, or leave it out"},
 	{"WSGISocketPrefix", "sockets are in RunDirectory"},
 	/* Apache's. */
 	{"ThreadsPerChild", "threads need MPM worker, which is not available "
@@ -68,8 +68,7 @@ static const struct foreign foreigners[] = {
 	{"ScriptAlias", "wsgid runs no CGI programs; leave it out"},
 	{"LoadModule", "wsgid has no modules; leave it out"},
 	{"LockFile", "wsgid needs no lock file; leave it out"},
-	{"AcceptMutex", "wsgid needs no accept mutex; leave it out"},
-	{"Mutex", "wsgid needs no accept mutex; leave it out"},
+	{"AcceptMutex", "use Mutex, or leave it out"},
 	{"ScoreBoardFile", "the scoreboard is in RunDirectory"},
 	{"HostnameLookups", "names of clients are never looked up; leave it "
 			    "out"},

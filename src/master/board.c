@@ -43,6 +43,7 @@ board_show_generation(struct master *m)
 	struct wsgid_board *b = scoreboard_board(m->scoreboard);
 	const struct config *c = m->now->config;
 	struct buf listeners = {0};
+	char accept[sizeof(b->accept)];
 
 	b->generation = m->now->number;
 	b->max_request_workers = (uint32_t)census_limit(m);
@@ -51,8 +52,10 @@ board_show_generation(struct master *m)
 	scoreboard_put_text(b->listeners, sizeof(b->listeners), listeners.data,
 		listeners.len);
 	buf_fini(&listeners);
-	put(b->accept, sizeof(b->accept),
-		m->now->set >= 0 ? "shared set" : "one listener");
+	snprintf(accept, sizeof(accept), "%s, mutex %s",
+		m->now->set >= 0 ? "shared set" : "one listener",
+		mutex_name(m));
+	put(b->accept, sizeof(b->accept), accept);
 	if (c->application != NULL)
 		put(b->application, sizeof(b->application), c->application);
 	board_touch(m);

@@ -354,6 +354,9 @@ open_server(struct master *m, struct config *c, struct err *err)
 	m->logging = true;
 	logs_say_messages(c);
 	logs_say_lines(m->order->notices);
+	rc = mutex_open(m, c, err);
+	if (rc < 0)
+		return rc;
 	rc = board_create(m, err);
 	if (rc < 0)
 		return rc;
@@ -366,6 +369,7 @@ static void
 close_server(struct master *m)
 {
 	control_close(m);
+	mutex_close(m);
 	relay_close_all(m);
 	generation_destroy(m->next);
 	generation_destroy(m->now);

@@ -138,6 +138,7 @@ bury(struct master *m, struct child *c, int status)
 {
 	struct child dead;
 
+	mutex_bury(m, c->pid);
 	relay_drain(m, c->pid);
 	if (c->channel.fd >= 0) {
 		/* Its reason may still be unread. */

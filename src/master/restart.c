@@ -49,13 +49,18 @@ same(const char *a, const char *b)
 }
 
 static void
-warn_of_fixed(const struct master *m, const struct config *c)
+keep_fixed(const struct master *m, struct config *c)
 {
 	const struct config *was = m->now->config;
 
 	if (!same(was->run_directory, c->run_directory))
 		log_warnx("master", "RunDirectory changes only when wsgid is "
 				    "stopped and started");
+	if (!same(was->mutex, c->mutex)) {
+		log_warnx("master", "Mutex changes only when wsgid is "
+				    "stopped and started");
+		config_set(c, "Mutex", was->mutex, "the start");
+	}
 	if (!same(was->pid_file, c->pid_file))
 		log_warnx("master", "PidFile changes only when wsgid is "
 				    "stopped and started");
@@ -141,7 +146,7 @@ make_candidate(struct master *m, struct err *err)
 
 	if (c == NULL)
 		return NULL;
-	warn_of_fixed(m, c);
+	keep_fixed(m, c);
 	if (generation_create(&g, m, c, m->now, err) == 0)
 		return g;
 	config_destroy(c);

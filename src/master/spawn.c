@@ -240,7 +240,7 @@ static int
 launch_child(struct master *m, const struct generation *g, struct child *c,
 	int page, struct err *err)
 {
-	AUTO_CLOSE int channel = -1, far_channel = -1;
+	AUTO_CLOSE int channel = -1, far_channel = -1, mutex = -1;
 	int output[2], ends[2], rc;
 	struct launch l = {0};
 	pid_t pid;
@@ -253,7 +253,10 @@ launch_child(struct master *m, const struct generation *g, struct child *c,
 	if (pipe2(output, O_CLOEXEC) < 0)
 		return err_set(err, errno, "output of a child");
 	l.output = output[1];
+	mutex = mutex_export(m);
 	if (prepare_launch(&l, m, g, c) == 0) {
+		l.fds[INHERIT_MUTEX - INHERIT_CHANNEL] =
+			mutex >= 0 ? mutex : m->null_fd;
 		l.fds[0] = far_channel;
 		l.fds[INHERIT_PAGE - INHERIT_CHANNEL] = page;
 		pid = fork();

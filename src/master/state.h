@@ -32,6 +32,7 @@
 #define MS_NS     INT64_C(1000000)
 #define NEVER     INT64_MAX
 
+struct accept_mutex;
 struct master;
 
 /* A descriptor in the loop.  ready may remove and free its source: the loop
@@ -104,8 +105,9 @@ struct master {
 	char *child_program;
 	char **child_environment;
 	int null_fd;
-	int pool_give, pool_take; /* the pool socket: of all generations */
-	struct rlimit files;      /* as we found it; children get it back */
+	struct accept_mutex *mutex; /* NULL: none is needed */
+	int pool_give, pool_take;   /* the pool socket: of all generations */
+	struct rlimit files;        /* as we found it; children get it back */
 	int epoll;
 	struct source signals;
 	int64_t now_ns; /* monotonic; read once a turn */
@@ -314,6 +316,20 @@ void control_restarted(struct master *m, const char *reason);
 /* Find or make the run directory and lock the pid file in it. */
 int rundir_open(struct master *m, const struct config *c, struct err *err);
 void rundir_close(struct master *m);
+
+/* --- mutex.c ------------------------------------------------------------------ */
+
+/* Is the mechanism to be had here?  Else a message of the configuration. */
+void mutex_check(struct config *c);
+/* After rundir_open. */
+int mutex_open(struct master *m, const struct config *c, struct err *err);
+void mutex_close(struct master *m);
+/* "none", "flock", ... */
+const char *mutex_name(const struct master *m);
+/* A descriptor for one child, the caller's to close; -1: there is no mutex. */
+int mutex_export(struct master *m);
+/* The child has died: it holds the mutex no more. */
+void mutex_bury(struct master *m, pid_t pid);
 
 /* --- user.c ------------------------------------------------------------------ */
 

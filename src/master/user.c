@@ -175,6 +175,7 @@ master_settle(struct config *c, struct buf *notices)
 
 	user_settle(c, notices);
 	generation_check_listens(c);
+	mutex_check(c);
 	rc = config_settle(c, &machine);
 	return rc < 0 ? rc : check_log_formats(c);
 }

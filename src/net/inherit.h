@@ -22,7 +22,8 @@ enum {
 	                      * /dev/null */
 	INHERIT_GIVE = 7,    /* the pool socket's ends: net/handoff.h */
 	INHERIT_TAKE = 8,
-	INHERIT_REST = 9, /* the listeners, then the access logs */
+	INHERIT_MUTEX = 9, /* accept_mutex_export; else /dev/null */
+	INHERIT_REST = 10, /* the listeners, then the access logs */
 };
 
 struct inheritance {

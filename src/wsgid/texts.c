@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "built_with.h"
+#include "lock/accept_mutex.h"
 
 static const char help[] =
 	"usage: wsgid [options] APP\n"
@@ -72,6 +73,10 @@ texts_print_facts(void)
 	printf("  Python         %s (%s), %s library\n", PYTHON_VERSION,
 		PYTHON_EXECUTABLE, PYTHON_LINKAGE);
 	printf("  IoEngine       %sepoll\n", HAVE_URING ? "io_uring, " : "");
+	printf("  Mutex          default");
+	for (size_t i = 0; accept_mutex_name(i) != NULL; i++)
+		printf(", %s", accept_mutex_name(i));
+	printf("\n");
 	printf("  MPM            prefork\n");
 	printf("  systemd        %s\n", HAVE_SYSTEMD ? "yes" : "no");
 	printf("  configuration  %s/wsgid/wsgid.conf\n", SYSCONFDIR);

@@ -1,0 +1,121 @@
+/*
+ * mutex.c - which accept mutex the children take in turn, if any.
+ *
+ * "Mutex MECHANISM[:FILE]" as in Apache, for mpm-accept.  default and none
+ * are no mutex at all: with one listener the kernel wakes one waiting child
+ * for a connection, and with several the children wait on one set of them,
+ * which measured better than any mutex.  The others are Apache's, for those
+ * who want its way.  One mutex serves all generations, so changing the
+ * directive takes a stop and a start.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/account.h"
+#include "lock/accept_mutex.h"
+#include "master/state.h"
+
+struct choice {
+	char mechanism[32];
+	const char *file; /* NULL: none was named */
+};
+
+static int
+read_choice(const char *text, struct choice *ret, struct err *err)
+{
+	size_t len = strcspn(text, ":");
+
+	if (len >= sizeof(ret->mechanism))
+		return err_setx(err, EINVAL,
+			"Mutex %s: that is the name of no mechanism", text);
+	memcpy(ret->mechanism, text, len);
+	ret->mechanism[len] = '\0';
+	if (strcasecmp(ret->mechanism, "default") == 0 ||
+		strcasecmp(ret->mechanism, "no") == 0)
+		strcpy(ret->mechanism, "none");
+	ret->file = text[len] == ':' ? text + len + 1 : NULL;
+	if (ret->file != NULL && ret->file[0] != '/')
+		return err_setx(err, EINVAL,
+			"Mutex %s: the file must be an absolute path", text);
+	return 0;
+}
+
+void
+mutex_check(struct config *c)
+{
+	struct choice choice;
+	struct err err = {0};
+
+	if (read_choice(c->mutex, &choice, &err) < 0 ||
+		accept_mutex_probe(choice.mechanism, &err) < 0)
+		config_blame(c, "Mutex", err.text);
+}
+
+static void
+find_owner(const struct config *c, struct accept_mutex_settings *settings)
+{
+	struct account account;
+
+	settings->user = (uid_t)-1;
+	settings->group = (gid_t)-1;
+	if (c->user != NULL &&
+		account_find_user(c->user, &account, NULL) == 0) {
+		settings->user = account.uid;
+		settings->group = account.gid;
+	}
+	if (c->group != NULL)
+		(void)account_find_group(c->group, &settings->group, NULL);
+}
+
+int
+mutex_open(struct master *m, const struct config *c, struct err *err)
+{
+	struct accept_mutex_settings settings = {
+		.run_directory = m->run.path,
+		.name = m->name,
+	};
+	struct choice choice;
+	int rc = read_choice(c->mutex, &choice, err);
+
+	if (rc < 0)
+		return rc;
+	if (m->run.path != NULL)
+		(void)accept_mutex_sweep(m->run.path, m->name);
+	if (strcmp(choice.mechanism, "none") == 0)
+		return 0;
+	settings.mechanism = choice.mechanism;
+	settings.file = choice.file;
+	find_owner(c, &settings);
+	rc = accept_mutex_create(&m->mutex, &settings, err);
+	if (rc == 0)
+		log_notice("master", "accept mutex: %s",
+			accept_mutex_mechanism(m->mutex));
+	return rc;
+}
+
+const char *
+mutex_name(const struct master *m)
+{
+	return m->mutex != NULL ? accept_mutex_mechanism(m->mutex) : "none";
+}
+
+int
+mutex_export(struct master *m)
+{
+	return m->mutex != NULL ? accept_mutex_export(m->mutex) : -1;
+}
+
+void
+mutex_bury(struct master *m, pid_t pid)
+{
+	if (m->mutex != NULL)
+		accept_mutex_bury(m->mutex, pid);
+}
+
+void
+mutex_close(struct master *m)
+{
+	accept_mutex_destroy(m->mutex);
+	m->mutex = NULL;
+}
