@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -39,14 +40,16 @@
 #include "child/engine.h"
 #include "child/handover.h"
 #include "io/io.h"
+#include "net/channel.h"
 #include "net/handoff.h"
 
 enum {
 	TICK_NS = 1000000,
 	IDLE_TICKS = 100, /* without a request: sleep until there is one */
 	STACK = 128 * 1024,
-	AT_ONCE = 128,   /* connections, before the worker may come back */
-	IO_RESERVE = 64, /* operations left to the worker */
+	TELL_NS = 50000000, /* the master hears of it that often at most */
+	AT_ONCE = 128,      /* connections, before the worker may come back */
+	IO_RESERVE = 64,    /* operations left to the worker */
 };
 
 /* The word: a number that changes with each request, and in the low bits
@@ -65,6 +68,7 @@ struct watcher {
 	/* In this takeover: looks that found somebody at a door in a row, and
 	 * the number of them at which a sibling is nudged. */
 	unsigned knocks, nudge_at;
+	int64_t told_ns; /* when the master last heard of a stuck worker */
 };
 
 static long
@@ -364,12 +368,27 @@ wait_a_tick(struct watcher *w, bool for_connections)
 		futex(&w->asleep, FUTEX_WAIT, 0, &tick);
 }
 
+/* It may have been the last idle child: the master need not find that out when
+ * its second is over. */
+static void
+tell_master(struct watcher *w)
+{
+	int64_t now = clock_monotonic_ns();
+
+	if (now - w->told_ns < TELL_NS)
+		return;
+	w->told_ns = now;
+	(void)channel_send(
+		w->engine->set.channel, CHANNEL_BUSY, 0, NULL, NULL, 0);
+}
+
 /* The worker is stuck: look after its connections until it is back. */
 static void
 take_over(struct watcher *w, uint32_t word)
 {
 	w->knocks = 0;
 	w->nudge_at = 1;
+	tell_master(w);
 	while (!atomic_load(&w->ending) && acquire(w, word)) {
 		bool calm = look_after(w);
 

@@ -259,6 +259,9 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 	case CHANNEL_WANTS_RETIRE:
 		wants_retire(c, message->text);
 		break;
+	case CHANNEL_BUSY:
+		pool_hurry(m);
+		break;
 	default:
 		if (!c->babbled)
 			log_warnx("master",

@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SPAWN_RATE = 32 }; /* children a turn at most, as in Apache */
+enum {
+	SPAWN_RATE = 32, /* children a turn at most, as in Apache */
+	HURRY_MS = 100,  /* between turns that somebody has asked for */
+};
 
 /* How many may be started at this moment. */
 static int
@@ -231,6 +234,21 @@ pool_turn(struct master *m)
 	replace(m);
 	if (m->now_ns < m->turn_ns)
 		return;
+	m->last_turn_ns = m->now_ns;
 	m->turn_ns = m->now_ns + SECOND_NS;
 	maintain(m);
+}
+
+void
+pool_hurry(struct master *m)
+{
+	int64_t soon = m->last_turn_ns + HURRY_MS * MS_NS;
+	struct census census;
+
+	if (m->phase != PHASE_RUNNING || soon >= m->turn_ns)
+		return;
+	census_take(m, &census);
+	census_look(m, &census);
+	if (census.idle == 0 && census.starting == 0)
+		m->turn_ns = soon;
 }

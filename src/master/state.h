@@ -134,6 +134,7 @@ struct master {
 	struct throttle throttle;
 	int owed;        /* children that died and are to be replaced */
 	int64_t turn_ns; /* next maintenance */
+	int64_t last_turn_ns;
 	bool told_no_slot;
 
 	bool reloading; /* until the last old child was told to retire */
@@ -246,6 +247,9 @@ long census_limit(const struct master *m);
 /* Keep the number of children right: replace the dead and the outgoing,
  * and once a second do what the policy says. */
 void pool_turn(struct master *m);
+/* A child is stuck in a request: when nobody else is idle the policy is asked
+ * now, not when its second is over. */
+void pool_hurry(struct master *m);
 /* Start so many, as soon as may be. */
 void pool_owe(struct master *m, int children);
 /* A replacement is ready: one of those it was started for may go. */

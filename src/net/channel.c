@@ -55,6 +55,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_READY:
 	case CHANNEL_FAILED:
 	case CHANNEL_WANTS_RETIRE:
+	case CHANNEL_BUSY:
 	case CHANNEL_RETIRE:
 	case CHANNEL_STOP:
 	case CHANNEL_LOGS:

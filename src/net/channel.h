@@ -17,6 +17,7 @@ enum channel_kind {
 	CHANNEL_READY = 1,        /* serves; text: "Python 3.11.2, epoll" */
 	CHANNEL_FAILED = 2,       /* will exit; text: the reason, a sentence */
 	CHANNEL_WANTS_RETIRE = 3, /* has done its share; text: why */
+	CHANNEL_BUSY = 4,         /* is in a request for longer than a moment */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms
