@@ -28,7 +28,7 @@ read_choice(const char *text, struct choice *ret, struct err *err)
 
 	if (len >= sizeof(ret->mechanism))
 		return err_setx(err, EINVAL,
-			"Mutex %s: that is the name of no mechanism", text);
+			"\"%s\" is the name of no mechanism", text);
 	memcpy(ret->mechanism, text, len);
 	ret->mechanism[len] = '\0';
 	if (strcasecmp(ret->mechanism, "default") == 0 ||
@@ -37,7 +37,7 @@ read_choice(const char *text, struct choice *ret, struct err *err)
 	ret->file = text[len] == ':' ? text + len + 1 : NULL;
 	if (ret->file != NULL && ret->file[0] != '/')
 		return err_setx(err, EINVAL,
-			"Mutex %s: the file must be an absolute path", text);
+			"%s: the file must be an absolute path", text);
 	return 0;
 }
 

@@ -250,7 +250,7 @@ test_what_is_not_well_formed_is_dropped_with_its_descriptors(void **state)
 		{{MAGIC, CHANNEL_READY, 0, 0, 0, ""}, HEAD - 1, 0},
 		{{MAGIC + 1, CHANNEL_READY, 0, 0, 0, ""}, HEAD, 0},
 		{{MAGIC, 0, 0, 0, 0, ""}, HEAD, 0},
-		{{MAGIC, 4, 0, 0, 0, ""}, HEAD, 0},
+		{{MAGIC, 5, 0, 0, 0, ""}, HEAD, 0},
 		{{MAGIC, UINT32_MAX, 0, 0, 0, ""}, HEAD, 0},
 		{{MAGIC, CHANNEL_READY, 0, 1, 0, ""}, HEAD, 0},
 		{{MAGIC, CHANNEL_READY, 0, 1, 0, "xy"}, HEAD + 2, 0},
