@@ -566,7 +566,7 @@ connection_leave(struct engine *e, struct connection *c)
 	if (c->list == &e->parked || c->list == &e->reading)
 		c->patience_ns = c->deadline_ns;
 	set_state(e, c, CONNECTION_LEAVING);
-	connection_list_remove(c);
+	connection_list_add(&e->ending, c);
 }
 
 void
@@ -604,7 +604,7 @@ connection_close(struct engine *e, struct connection *c)
 	if (c->state == CONNECTION_CLOSING)
 		return;
 	set_state(e, c, CONNECTION_CLOSING);
-	connection_list_remove(c);
+	connection_list_add(&e->ending, c);
 	if (c->receiving)
 		io_cancel(e->io, c, IO_RECEIVE, c->fd);
 	if (c->sending)

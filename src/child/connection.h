@@ -3,7 +3,8 @@
  *
  * A connection belongs to one engine and is on at most one of its lists: the
  * queue of those with bytes to look at, or one of the lists of those that wait
- * for something and must not wait for ever.  Its memory may go when no
+ * for something and must not wait for ever.  Only the one whose request runs is
+ * on none, so that a forked copy finds all that it must close.  Its memory may go when no
  * operation of it is under way (in_flight is 0), and not before.
  *
  * Input comes in pieces of the engine's own receive buffers.  The common

@@ -561,6 +561,7 @@ engine_abandon(struct engine *e)
 	abandon_list(&e->sending);
 	abandon_list(&e->lingering);
 	abandon_list(&e->leaving);
+	abandon_list(&e->ending);
 	abandon_list(&e->finished);
 	if (e->running != NULL)
 		close(e->running->fd);
@@ -581,6 +582,7 @@ engine_fini(struct engine *e)
 	free_list(&e->sending);
 	free_list(&e->lingering);
 	free_list(&e->leaving);
+	free_list(&e->ending);
 	free_list(&e->finished);
 	free_list(&e->buried);
 	buf_fini(&e->head);

@@ -74,6 +74,7 @@ struct engine {
 	struct connection_list sending; /* Timeout */
 	struct connection_list lingering;
 	struct connection_list leaving;  /* the pool was full */
+	struct connection_list ending;   /* an operation is being cancelled */
 	struct connection_list finished; /* sent all; hold a Python object */
 	struct connection_list buried;   /* closed; Python must be told */
 	unsigned n_connections, n_parked;
