@@ -33,6 +33,7 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "support/skip.h"
 
 #define SECOND      INT64_C(1000000000)
 #define MILLISECOND INT64_C(1000000)
@@ -107,7 +108,7 @@ bench_of(void **state)
 	struct bench *b = *state;
 
 	if (b->io == NULL)
-		skip();
+		SKIP("%s is not to be had here", b->engine);
 	return b;
 }
 
