@@ -102,7 +102,7 @@ need() {
 	manager=$(package_manager)
 	if [ -z "$manager" ]; then
 		have_anyway && return
-		die "this distribution is not known here; install gcc, pkg-config, scons, Python 3 with its headers, liburing 2.3 or newer and, for the tests, cmocka and pytest, and run it again"
+		die "this distribution is not known here; install gcc, pkg-config, scons, Python 3 with its headers, liburing 2.3 or newer, jansson and, for the tests, cmocka and pytest, and run it again"
 	fi
 	lacking=
 	for package in $(packages "$manager" "$@" | sort -u); do
@@ -123,7 +123,7 @@ have_anyway() {
 	for program in cc pkg-config scons python3; do
 		command -v "$program" >/dev/null || return 1
 	done
-	pkg-config --exists liburing
+	pkg-config --exists liburing jansson
 }
 
 # What root built belongs to the person who called sudo, or their next build

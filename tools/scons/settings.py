@@ -8,8 +8,8 @@ import shutil
 import sys
 
 from SCons.Tool import compilation_db
-from SCons.Script import (Action, Alias, AlwaysBuild, BoolVariable, EnumVariable, Exit,
-                          Variables)
+from SCons.Script import (COMMAND_LINE_TARGETS, Action, Alias, AlwaysBuild, BoolVariable,
+                          EnumVariable, Exit, Variables)
 
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Wstrict-prototypes', '-Wmissing-prototypes',
             '-Wconversion', '-Wno-sign-conversion']
@@ -119,8 +119,12 @@ def refuse_clean_install(targets):
 def one_build_at_a_time(top):
     """Wait for another scons in this checkout: both would write the same
     objects.  The lock goes when this process ends, however it ends."""
-    os.makedirs(os.path.join(top, 'build'), exist_ok=True)
-    lock = open(os.path.join(top, 'build', '.lock'), 'w')
+    try:
+        os.makedirs(os.path.join(top, 'build'), exist_ok=True)
+        lock = open(os.path.join(top, 'build', '.lock'), 'w')
+    except OSError as error:
+        fail(f'{error.filename} cannot be written ({error.strerror}): run it as the owner of '
+             f'{top}, or make that the owner of build/ again')
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -259,6 +263,9 @@ def install(env, programs):
         AlwaysBuild(config)
         installed += config
     Alias('install', installed)
+    if 'install' in COMMAND_LINE_TARGETS:
+        # What is installed is for everybody, whoever installs it.
+        os.umask(0o022)
 
     def action(target, source, env):
         return uninstall(env, fixed, sample.get_abspath())
