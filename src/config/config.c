@@ -230,6 +230,22 @@ store(struct config *c, enum config_source source,
 		c->priv->application_base = in->base;
 }
 
+/* What a source gives as a value is none. */
+static void
+misread(struct config *c, enum config_source source, const char *where,
+	const char *directive, const char *sentence)
+{
+	if (source == CONFIG_FROM_COMMAND_LINE)
+		c->priv->misread_option = true;
+	config_fail(c, where, directive, "%s", sentence);
+}
+
+bool
+config_misread_option(const struct config *c)
+{
+	return c->priv->misread_option;
+}
+
 void
 config_apply(struct config *c, enum config_source source,
 	const struct directive_input *in)
@@ -243,7 +259,7 @@ config_apply(struct config *c, enum config_source source,
 	if (rc == -ENOMEM)
 		config_no_memory(c);
 	else if (rc < 0)
-		config_fail(c, in->where, in->row->name, "%s", err.text);
+		misread(c, source, in->where, in->row->name, err.text);
 	else
 		store(c, source, in, &value);
 }
@@ -265,7 +281,7 @@ config_apply_text(struct config *c, enum config_source source,
 		return;
 	}
 	if (rc < 0) {
-		config_fail(c, where, row->name, "%s", err.text);
+		misread(c, source, where, row->name, err.text);
 		return;
 	}
 	config_apply(c, source,
@@ -304,14 +320,15 @@ config_blame(struct config *c, const char *directive, const char *sentence)
 void
 config_blame_listen(struct config *c, size_t i, const char *sentence)
 {
-	config_fail(c, c->listens[i].where, NULL, "%s", sentence);
+	misread(c, config_setting_of(c, directive_find("Listen"))->source,
+		c->listens[i].where, NULL, sentence);
 }
 
 void
 config_blame_access_log(struct config *c, size_t i, const char *sentence)
 {
-	config_fail(
-		c, c->priv->access_log_wheres[i], "CustomLog", "%s", sentence);
+	misread(c, config_setting_of(c, directive_find("CustomLog"))->source,
+		c->priv->access_log_wheres[i], "CustomLog", sentence);
 }
 
 /* Defaults go the way of all other values, so a wrong one cannot exist. */

@@ -181,6 +181,10 @@ void config_blame_access_log(struct config *c, size_t i, const char *sentence);
  * any fatal message, from reading too; else 0. */
 int config_settle(struct config *c, const struct config_machine *machine);
 
+/* Is the value of an option missing, or none that it can have?  That is a
+ * mistake on the command line rather than in the configuration. */
+bool config_misread_option(const struct config *c);
+
 /* The messages so far, in the order found; NULL behind the last one. */
 const struct config_message *config_message(const struct config *c, size_t i);
 

@@ -44,6 +44,7 @@ struct config_private {
 	size_t n_messages;
 	size_t room; /* for messages */
 	size_t n_fatal;
+	bool misread_option;
 	bool too_many; /* mistakes: nothing more is read */
 	bool no_memory;
 	bool may_be_dump; /* the text being read can be config_dump's */

@@ -66,6 +66,7 @@ flag_value(struct config *c, const struct option *o, const char *where,
 	const char *next, int *index)
 {
 	if (o->negated && o->value != NULL) {
+		c->priv->misread_option = true;
 		config_fail(c, where, o->row->name,
 			"an option that begins with --no- has no value");
 		return NULL;
@@ -92,6 +93,7 @@ option_value(struct config *c, const struct option *o, const char *where,
 		++*index;
 		return next;
 	}
+	c->priv->misread_option = true;
 	config_fail(c, where, o->row->name,
 		"the option needs a value, as in \"%s %s\"%s", where,
 		o->row->example,

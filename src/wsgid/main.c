@@ -117,14 +117,15 @@ load_config(struct program *p, int *status)
 	if (master_settle(c, &p->notices) == 0)
 		return c;
 	print_messages(c);
+	*status = config_misread_option(c) ? EXIT_USAGE : EXIT_CONFIG;
 	config_destroy(c);
-	*status = p->options.mistaken ? EXIT_USAGE : EXIT_CONFIG;
 	return NULL;
 }
 
 static int
 test_config(struct program *p)
 {
+	struct err err = {0};
 	int status = 0;
 	struct config *c = load_config(p, &status);
 
@@ -132,6 +133,8 @@ test_config(struct program *p)
 		return status;
 	print_messages(c);
 	print_notices(p);
+	if (c->file == NULL && !options_has_application(c, &err))
+		fprintf(stderr, "wsgid: warning: %s\n", err.text);
 	fputs("Syntax OK\n", stderr);
 	config_destroy(c);
 	return 0;
@@ -175,7 +178,8 @@ serve(struct program *p)
 	if (c == NULL)
 		return status;
 	if (!options_has_application(c, &err))
-		status = complain(EXIT_USAGE, &err);
+		status = complain(
+			c->file != NULL ? EXIT_CONFIG : EXIT_USAGE, &err);
 	else if (p->options.daemon && logs_to_terminal(c))
 		status = complain(EXIT_USAGE, &no_log);
 	else if (p->options.daemon && (p->report = detach(&err)) < 0)

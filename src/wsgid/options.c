@@ -253,17 +253,6 @@ copy_words(int n, char *const *words)
 	return copy;
 }
 
-static bool
-has_mistakes(const struct config *c)
-{
-	const struct config_message *m;
-
-	for (size_t i = 0; (m = config_message(c, i)) != NULL; i++)
-		if (m->fatal)
-			return true;
-	return false;
-}
-
 int
 options_parse(struct options *ret, int argc, char **argv, struct err *err)
 {
@@ -277,8 +266,6 @@ options_parse(struct options *ret, int argc, char **argv, struct err *err)
 		rc = err_set(err, ENOMEM, "command line");
 	else
 		rc = walk(&w, err);
-	if (rc == 0)
-		ret->mistaken = has_mistakes(w.config);
 	config_destroy(w.config);
 	return rc;
 }
@@ -338,6 +325,13 @@ options_has_application(const struct config *c, struct err *err)
 {
 	if (c->application != NULL)
 		return true;
+	if (c->file != NULL) {
+		err_setx(err, EINVAL,
+			"nothing to serve: %s has no WSGIApplication; write "
+			"one, or name an application on the command line",
+			c->file);
+		return false;
+	}
 	err_setx(err, EINVAL,
 		"nothing to serve: name an application, as in \"wsgid "
 		"package.module:app\" or \"wsgid /srv/site/app.wsgi\", or a "

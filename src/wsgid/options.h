@@ -24,7 +24,6 @@ struct options {
 	char **argv; /* a copy: the original becomes the process's title */
 	enum action action;
 	bool daemon;
-	bool mistaken; /* a directive's option has a wrong value or none */
 	const char *config_file; /* NULL: none named */
 	const char *application; /* likewise */
 };

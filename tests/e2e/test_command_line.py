@@ -59,6 +59,15 @@ def test_a_mistake_on_the_command_line_is_usage(words, said, apps):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_file_without_an_application_is_named(directory):
+    path = directory / 'bare.conf'
+    path.write_text('Timeout 30s\n')
+    done = run_wsgid('-c', path)
+    assert done.returncode == CONFIG
+    assert f'{path} has no WSGIApplication' in done.stderr
+    assert config_test(directory, 'Timeout 30s\n').stderr == 'Syntax OK\n'
+
+
 # --- the configuration ----------------------------------------------------------------------
 
 def config_test(directory, text: str, *words, env=None):

@@ -115,9 +115,9 @@ def test_a_taken_port_names_who_has_it(new_server):
     ('127.0.0.1:http', 'http'), ('127.0.0.1:0x50', '0x50'), ('127.0.0.1:65536', '65536'),
     ('[::1:80', r'[::1:80'), ('unix:', 'unix:'), ('unix:' + 'x' * 200, 'unix:'),
 ])
-def test_an_address_that_is_none_is_a_configuration_error(new_server, bind, said):
+def test_an_address_that_is_none_is_a_mistake_on_the_command_line(new_server, bind, said):
     server = new_server('probe', bind=bind)
-    assert server.fails() == 78
+    assert server.fails() == 2
     assert 'Listen' in server.log.text() and said in server.log.text()
 
 

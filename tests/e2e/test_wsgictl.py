@@ -669,7 +669,7 @@ def test_a_start_that_fails_says_why(daemon, site):
 
 
 @pytest.mark.parametrize('words, status, sentence', [
-    (['--max-request-workers', 'x', 'shop:application'], 5, 'MaxRequestWorkers'),
+    (['--max-request-workers', 'x', 'shop:application'], 2, 'MaxRequestWorkers'),
     (['--frobnicate', 'shop:application'], 2, 'unknown option --frobnicate'),
     ([], 2, 'nothing to serve|WSGIApplication|ErrorLog'),
     (['--name', 'no-such-site'], 5, 'a new server is called after its configuration'),

@@ -301,6 +301,36 @@ test_environment_mistakes(void **state)
 	config_destroy(c);
 }
 
+static void
+test_a_misread_option_is_remembered(void **state)
+{
+	static const struct {
+		const char *words[2];
+		bool is_misread;
+	} cases[] = {
+		{{"--timeout=soon", NULL}, true},
+		{{"--timeout", NULL}, true},
+		{{"--no-keep-alive=1", NULL}, true},
+		{{"--access-log", "- \"x"}, true},
+		{{"--timeout", "3s"}, false},
+	};
+	static char *const env[] = {"WSGID_TIMEOUT=soon", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *argv[] = {(char *)(uintptr_t)cases[i].words[0],
+			(char *)(uintptr_t)cases[i].words[1]};
+		struct config *c = config_create();
+		int index = 0;
+
+		config_read_environment(c, env);
+		assert_false(config_misread_option(c));
+		config_read_option(c, argv[1] != NULL ? 2 : 1, argv, &index);
+		assert_int_equal(config_misread_option(c), cases[i].is_misread);
+		config_destroy(c);
+	}
+}
+
 int
 main(void)
 {
@@ -318,6 +348,7 @@ main(void)
 		cmocka_unit_test(
 			test_our_own_variable_is_stronger_than_everybody_s),
 		cmocka_unit_test(test_environment_mistakes),
+		cmocka_unit_test(test_a_misread_option_is_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,27 +109,7 @@ test_a_short_option_may_have_its_value_attached(void **state)
 	assert_int_equal(parse(&o, words, &err), 0);
 	assert_string_equal(o.config_file, "/a.conf");
 	assert_string_equal(o.application, "x:y");
-	assert_false(o.mistaken);
 	options_fini(&o);
-}
-
-static void
-test_a_wrong_value_is_remembered(void **state)
-{
-	static const char *const cases[][4] = {
-		{"--timeout", "soon", "x:y", NULL},
-		{"x:y", "--timeout", NULL},
-		{"-wx", NULL},
-	};
-	struct options o;
-	struct err err;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		assert_int_equal(parse(&o, cases[i], &err), 0);
-		assert_true(o.mistaken);
-		options_fini(&o);
-	}
 }
 
 static void
@@ -238,7 +218,6 @@ main(void)
 		cmocka_unit_test(test_mistakes_are_named),
 		cmocka_unit_test(
 			test_a_short_option_may_have_its_value_attached),
-		cmocka_unit_test(test_a_wrong_value_is_remembered),
 		cmocka_unit_test(test_values_of_options_are_no_application),
 		cmocka_unit_test(test_behind_two_dashes_there_are_only_words),
 		cmocka_unit_test(
