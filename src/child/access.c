@@ -287,3 +287,41 @@ access_explain(const char *path, struct err *err)
 	/* Somebody mended it meanwhile. */
 	return 0;
 }
+
+/* "package.module:callable" to "package/module", below the directory. */
+static bool
+module_path(char *to, size_t size, const char *directory, const char *name,
+	const char *suffix)
+{
+	int len = (int)strcspn(name, ":"), before;
+	int n = snprintf(
+		to, size, "%s/%n%.*s%s", directory, &before, len, name, suffix);
+
+	if (n < 0 || (size_t)n >= size)
+		return false;
+	for (char *p = to + before; p < to + before + len; p++)
+		if (*p == '.')
+			*p = '/';
+	return true;
+}
+
+int
+access_explain_module(const char *name, struct err *err)
+{
+	static const char *const suffixes[] = {".py", "/__init__.py"};
+	char directory[PATH_MAX], path[PATH_MAX];
+
+	if (getcwd(directory, sizeof(directory)) == NULL)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		if (!module_path(
+			    path, sizeof(path), directory, name, suffixes[i]))
+			continue;
+		if (!may(path, R_OK) && errno == EACCES)
+			return access_explain(path, err);
+		/* Python has to list what it imports from. */
+		if (may(path, R_OK) && !may_read(directory))
+			return access_explain(directory, err);
+	}
+	return 0;
+}

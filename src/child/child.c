@@ -266,8 +266,13 @@ static int
 enter_directory(
 	const struct config *config, char *to, size_t size, struct err *err)
 {
-	if (config->directory != NULL && chdir(config->directory) < 0)
-		return err_set(err, errno, "ChDir %s", config->directory);
+	if (config->directory != NULL && chdir(config->directory) < 0) {
+		int rc = err_set(err, errno, "ChDir %s", config->directory);
+
+		if (rc == -EACCES)
+			(void)access_explain(config->directory, err);
+		return rc;
+	}
 	if (getcwd(to, size) == NULL)
 		return err_set(err, errno, "current directory");
 	return 0;
@@ -345,7 +350,11 @@ import_application(struct child *c, struct err *err)
 
 	if (is_script(application))
 		rc = access_explain(application, err);
-	return rc == 0 ? app_import(c->app, err) : rc;
+	if (rc == 0)
+		rc = app_import(c->app, err);
+	if (rc < 0 && !is_script(application))
+		(void)access_explain_module(application, err);
+	return rc;
 }
 
 /* --- life ------------------------------------------------------------------------------ */
