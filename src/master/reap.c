@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "master/state.h"
+#include "net/handoff.h"
 
 static struct child *
 find_child(struct master *m, pid_t pid)
@@ -154,6 +155,9 @@ bury(struct master *m, struct child *c, int status)
 	say_end(m, &dead, status);
 	if (!dead.told && m->phase != PHASE_STOPPING)
 		died_untold(m, &dead, status);
+	/* The kernel may have woken it, and nobody else, for a client. */
+	if (!nobody_serves(m))
+		(void)handoff_nudge(m->pool_give);
 }
 
 void

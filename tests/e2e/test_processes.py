@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from client import Connection, get
+from client import Closed, Connection, get
 from server import (IS_ROOT, PATIENCE, PYTHON, ROOT, child_user, children_of, free_port,
                     is_alive, need, status_of, title_of, wait_until)
 
@@ -161,6 +161,22 @@ def test_a_path_that_the_user_cannot_enter_is_named(new_server, directory):
     assert 'Traceback' not in text
 
 
+@as_root
+@pytest.mark.parametrize('closed, mode', [('.', 0o700), ('site', 0o700), ('site', 0o711),
+                                          ('site/mod.py', 0o600)])
+def test_a_module_that_the_user_cannot_read_is_named(new_server, directory, closed, mode):
+    (directory / 'top' / 'site').mkdir(parents=True)
+    for path in ('top', 'top/site'):
+        (directory / path).chmod(0o755)
+    (directory / 'top' / 'site' / 'mod.py').write_text('def application(e, s):\n    pass\n')
+    (directory / 'top' / closed).chmod(mode)
+    server = new_server('mod:application', '--chdir', directory / 'top' / 'site',
+                        '--user', 'nobody')
+    server.fails()
+    where = (directory / 'top' / closed).resolve()
+    assert f'{where} has mode 0{mode:o}' in server.log.text()
+
+
 # --- what a death costs ---------------------------------------------------------------------
 
 class Client(threading.Thread):
@@ -230,6 +246,38 @@ def test_a_killed_child_costs_only_its_own_connections(serve):
     assert {pid for pid, _ in errors} <= victims | {None}, (victims, errors)
     server.wait_for_ready(3)
     assert server.board()['board']['children_crashed'] == 3
+
+
+def test_a_client_whose_child_dies_before_it_is_let_in_is_let_in_by_a_sibling(serve, directory):
+    """The kernel wakes one child for a client, and the replacement takes its time."""
+    slow = directory / 'slow'
+    (directory / 'late.py').write_text(
+        'import os, time\n'
+        f'time.sleep(15 if os.path.exists({str(slow)!r}) else 0)\n'
+        'def application(environ, start_response):\n'
+        '    start_response("200 OK", [("Content-Length", "0")])\n'
+        '    return []\n')
+    server = serve('late', '-w', '2', '--chdir', directory)
+    pid = min(server.wait_for_ready(2))
+    slow.touch()
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: status_of(pid)['State'].startswith('T'), 'the child to stop')
+    late = None
+    for _ in range(3):
+        client = Connection(server.address, 0.5)
+        client.send('GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
+        try:
+            assert client.response().status == 200
+        except TimeoutError:
+            late = client
+            break
+    os.kill(pid, signal.SIGKILL)
+    if late is not None:  # on epoll the kernel knows who waits
+        late.socket.settimeout(5)
+        try:
+            assert late.response().status == 200
+        except (ConnectionError, Closed):
+            pass  # the dying ring had accepted it already
 
 
 def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
