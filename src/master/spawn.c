@@ -41,18 +41,20 @@ keep_program(struct master *m, const char *path, struct err *err)
 	return m->child_program != NULL ? 0 : err_set(err, ENOMEM, "%s", path);
 }
 
+/* Beside wsgid as it was built, or in the libexec folder of the prefix that
+ * it was moved to. */
 int
 spawn_find_program(struct master *m, struct err *err)
 {
-	char self[PATH_MAX], path[PATH_MAX + sizeof(CHILD_PROGRAM)];
+	static const char *const places[] = {"", "../libexec/wsgid/"};
+	char self[PATH_MAX], path[PATH_MAX + 64];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
 
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-		slash[1] = '\0';
-		snprintf(path, sizeof(path), "%s%s", self, CHILD_PROGRAM);
+	self[n > 0 ? n : 0] = '\0';
+	for (size_t i = 0; n > 0 && i < ARRAY_LEN(places); i++) {
+		snprintf(path, sizeof(path), "%.*s%s%s",
+			(int)(strrchr(self, '/') + 1 - self), self, places[i],
+			CHILD_PROGRAM);
 		if (access(path, X_OK) == 0)
 			return keep_program(m, path, err);
 	}

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
@@ -327,6 +328,19 @@ def test_a_person_may_lose_patience_while_it_is_imported(new_server, directory):
     server.log.wait_for('importing')
     server.kill(signal.SIGINT)
     server.ended(5)
+
+
+def test_an_installation_may_be_moved(directory, apps):
+    for program, place in ((WSGID, 'sbin'),
+                           (next(WSGID.parent.glob('wsgid-python*')), 'libexec/wsgid')):
+        (directory / place).mkdir(parents=True)
+        shutil.copy(program, directory / place)
+    done = subprocess.run([directory / 'sbin' / 'wsgid', '-b', '127.0.0.1:0', 'nothing'],
+                          cwd=apps, env=clean_environment(), text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=PATIENCE)
+    # A child has looked for it.
+    assert done.returncode == APPLICATION, done.stderr
+    assert "there is no module 'nothing'" in done.stderr
 
 
 def test_a_virtual_environment_is_named_by_its_directory(serve, directory, apps):
