@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "child/connection.h"
@@ -117,6 +118,30 @@ make_room(struct engine *e, int error)
 			"descriptors or memory are short (see ulimit -n)");
 }
 
+/* A quarter of the descriptors is for the application: its files and databases
+ * must not fail because clients keep idle connections. */
+static bool
+has_its_share(const struct engine *e)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return false;
+	return e->n_connections >= limit.rlim_cur - limit.rlim_cur / 4;
+}
+
+/* The descriptors of the server are not ours any more: the application has
+ * closed them, or opened others in their place.  Nothing that we could do with
+ * them is right, so a new child has to take our place. */
+static void
+leave_broken(struct engine *e, int error)
+{
+	errno = -error;
+	log_error("child",
+		"accept: has the application closed our descriptors? leaving");
+	e->stopping = true;
+}
+
 static void
 count_accepted(struct engine *e)
 {
@@ -139,6 +164,8 @@ on_accepted(struct engine *e, int result)
 {
 	if (result >= 0) {
 		count_accepted(e);
+		if (e->parked.first != NULL && has_its_share(e))
+			connection_close(e, e->parked.first);
 		if (connection_open(e, result) == NULL)
 			log_warnx("child", "no memory for a connection");
 		return;
@@ -155,6 +182,10 @@ on_accepted(struct engine *e, int result)
 		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
 		break;
 	case -EBADF:
+	case -ENOTSOCK:
+	case -EOPNOTSUPP:
+		leave_broken(e, result);
+		break;
 	case -ENETDOWN:
 		/* The socket itself is ill: do not spin on it. */
 		pause_accepting(e, result, "the listener fails");
@@ -200,6 +231,8 @@ accept_happened(struct engine *e, const struct io_event *event)
 		on_accepted(
 			e, listen_accept_from_set(e->set.set, e->set.listeners,
 				   e->set.n_listeners, &from));
+	else if (event->result < 0)
+		on_accepted(e, event->result);
 }
 
 void

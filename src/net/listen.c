@@ -297,8 +297,10 @@ listen_accept_from_set(int set, const int *fds, size_t n, size_t *from)
 		do
 			found = epoll_wait(set, &event, 1, 0);
 		while (found < 0 && errno == EINTR);
-		if (found <= 0)
-			return found < 0 ? -errno : -EAGAIN;
+		if (found < 0)
+			return -EBADF; /* it is no set, or not any more */
+		if (found == 0)
+			return -EAGAIN;
 		if (event.data.u32 >= n)
 			return -EBADF;
 		do

@@ -1,0 +1,77 @@
+"""Descriptors that run short, and an application that closes those of the server."""
+
+import pytest
+
+from client import Connection, get
+from server import wait_until
+
+APP = '''
+import os
+
+
+def close_all():
+    os.closerange(3, 4096)
+
+
+def replace_all():
+    os.closerange(3, 4096)
+    for _ in range(64):
+        os.open('/dev/null', os.O_RDONLY)
+
+
+def open_some():
+    for fd in [os.open('/dev/null', os.O_RDONLY) for _ in range(8)]:
+        os.close(fd)
+
+
+def hello():
+    pass
+
+
+def application(environ, start_response):
+    globals()[environ['PATH_INFO'][1:]]()
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [str(os.getpid()).encode()]
+'''
+
+ENGINES = ['io_uring', 'epoll']
+
+
+@pytest.mark.parametrize('how', ['/close_all', '/replace_all'])
+@pytest.mark.parametrize('listeners', [1, 2])
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_child_whose_descriptors_are_closed_is_replaced(
+        serve, directory, engine, listeners, how):
+    (directory / 'closing.py').write_text(APP)
+    more = ['-b', '127.0.0.2:0'] * (listeners - 1)
+    server = serve('closing', '-w', '1', '--io-engine', engine, *more, cwd=directory)
+    before = int(get(server.address, '/hello').body)
+    with Connection(server.address) as c:
+        c.send(f'GET {how} HTTP/1.1\r\nHost: t\r\n\r\n')
+        c.rest()
+    # One more connection may be with it already, in an accept that was under way.
+    for _ in range(2):
+        with Connection(server.address) as c:
+            c.send('GET /hello HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
+            c.rest()
+    wait_until(lambda: before not in server.children(), 'the end of the broken child')
+    after, = server.wait_for_ready(1)
+    assert int(get(server.address, '/hello').body) == after
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_idle_connections_leave_the_application_descriptors(serve, directory, engine):
+    (directory / 'closing.py').write_text(APP)
+    server = serve('closing', '-w', '1', '--io-engine', engine, cwd=directory,
+                   launcher=('/bin/sh', '-c', 'ulimit -n 128; exec "$@"', 'sh'))
+    kept = []
+    try:
+        for _ in range(150):
+            kept.append(Connection(server.address))
+            assert kept[-1].get('/hello').status == 200
+        assert get(server.address, '/open_some').status == 200
+        assert kept[-1].get('/hello').status == 200
+        assert kept[0].is_closed()
+    finally:
+        for connection in kept:
+            connection.close()
