@@ -27,6 +27,7 @@
 #include "built_with.h"
 #include "child/access.h"
 #include "child/access_log.h"
+#include "child/balance.h"
 #include "child/engine.h"
 #include "child/privileges.h"
 #include "child/watcher.h"
@@ -54,6 +55,7 @@ struct child {
 	struct access_log *access_log;
 	struct io *io;
 	struct accept_mutex *mutex;
+	struct balance balance;
 	struct app *app;
 	int *listeners;
 	struct engine engine;
@@ -105,6 +107,9 @@ receive(struct child *c, struct err *err)
 	c->page.workers[0].state = WSGID_WORKER_STARTING;
 	c->page.workers[0].thread = (uint32_t)gettid();
 
+	rc = balance_open(&c->balance, INHERIT_PEERS, in->slot, err);
+	if (rc < 0)
+		return rc;
 	c->listeners = calloc(in->n_listeners + 1, sizeof(int));
 	if (c->listeners == NULL)
 		return err_set(err, ENOMEM, "listeners");
@@ -393,6 +398,8 @@ serve(struct child *c, struct err *err)
 		.set = c->in->has_set ? INHERIT_SET : -1,
 		.channel = INHERIT_CHANNEL,
 		.mutex = c->mutex,
+		.balance =
+			c->config->max_request_workers > 1 ? &c->balance : NULL,
 		.give = INHERIT_GIVE,
 		.take = INHERIT_TAKE,
 		.slot = c->in->slot,
@@ -468,6 +475,7 @@ child_run(const struct inheritance *in)
 		app_destroy(c->app);
 	io_destroy(c->io);
 	accept_mutex_destroy(c->mutex);
+	balance_close(&c->balance);
 	engine_fini(&c->engine);
 	access_log_destroy(c->access_log);
 	config_destroy(c->config);

@@ -18,6 +18,7 @@
 #include "base/defs.h"
 #include "base/log.h"
 #include "child/accept.h"
+#include "child/balance.h"
 #include "child/handover.h"
 #include "child/request.h"
 #include "child/watcher.h"
@@ -27,6 +28,7 @@
 
 enum {
 	OUT_KEPT = 32 * 1024,   /* larger response buffers are given back */
+	BALANCE_MS = 10,        /* between two looks at the siblings */
 	LONG_REQUEST_US = 1000, /* from here on siblings are better off with
 	                           * the next connection */
 };
@@ -432,12 +434,45 @@ tell_python(struct engine *e)
 	}
 }
 
+/* Several requests at once, and siblings that have nothing to do: some of them
+ * get a connection.  The last to come have waited least. */
+static void
+spread(struct engine *e)
+{
+	size_t ready = 0, excess;
+	struct connection *c;
+
+	if (e->set.balance == NULL || e->now_ns < e->balance_at_ns ||
+		e->queue.first == e->queue.last)
+		return;
+	e->balance_at_ns = e->now_ns + BALANCE_MS * ms;
+	for (c = e->queue.first; c != NULL; c = c->next)
+		ready++;
+	excess = balance_excess(e->set.balance, e->n_connections, ready);
+	while (excess-- > 0 && handover_give_now(e, e->queue.last))
+		continue;
+}
+
+/* What siblings see of us. */
+static void
+show_peer(struct engine *e, bool idle)
+{
+	struct balance_peer *me;
+
+	if (e->set.balance == NULL)
+		return;
+	me = &e->set.balance->peers[e->set.balance->slot];
+	me->connections = e->n_connections;
+	me->idle = idle;
+}
+
 /* Siblings are better off with the next connection when ours take long. */
 static void
 serve_queue(struct engine *e)
 {
 	struct connection *c;
 
+	spread(e);
 	if (e->queue.first != NULL && (e->lately_ns > LONG_REQUEST_US * 1000 ||
 					      accept_keeps_others_waiting(e))) {
 		accept_disarm(e);
@@ -485,7 +520,9 @@ engine_run(struct engine *e)
 		handover_watch(e);
 		access_log_flush(e->set.access_log);
 		app_leave(e->set.app);
+		show_peer(e, e->queue.first == NULL && !e->retiring);
 		rc = turn(e, patience(e));
+		show_peer(e, false);
 		app_enter(e->set.app);
 		if (rc == 0)
 			rc = e->broken;

@@ -41,6 +41,7 @@ struct engine_settings {
 	int set;                    /* epoll set of several listeners, or -1 */
 	int channel;                /* to the master */
 	struct accept_mutex *mutex; /* NULL: none is needed */
+	struct balance *balance;    /* NULL: there is nobody to share with */
 	int give, take;             /* the pool socket's ends, or -1 */
 	unsigned slot;
 	struct wsgid_page_map *page;
@@ -89,7 +90,8 @@ struct engine {
 	uint64_t accepted;
 	bool asked_to_retire; /* MaxConnectionsPerChild was reached */
 
-	bool pool_watched; /* a poll of the pool is under way */
+	int64_t balance_at_ns; /* when to look at the siblings again */
+	bool pool_watched;     /* a poll of the pool is under way */
 	struct handoff_room room;
 
 	/* Leaving. */

@@ -20,7 +20,10 @@
 #include "io/io.h"
 #include "net/handoff.h"
 
-enum { FULL_MS = 1 }; /* before a full pool is tried again */
+enum {
+	FULL_MS = 1,     /* before a full pool is tried again */
+	IO_RESERVE = 64, /* operations left to the worker */
+};
 
 static const int64_t ms = 1000000;
 
@@ -116,6 +119,26 @@ handover_go_on(struct engine *e, struct connection *c)
 		connection_close(e, c);
 	else
 		connection_let_go(e, c);
+}
+
+bool
+handover_give_now(struct engine *e, struct connection *c)
+{
+	struct handoff handoff = {
+		.fd = c->fd,
+		.requests = c->requests,
+		.deadline_ns = c->list == &e->parked || c->list == &e->reading
+				       ? c->deadline_ns
+				       : INT64_MAX,
+		.bytes = connection_input(c),
+	};
+
+	if (c->error != 0 || !connection_is_whole(c) ||
+		io_room(e->io) <= IO_RESERVE ||
+		handoff_send(e->set.give, &handoff) < 0)
+		return false;
+	connection_let_go(e, c);
+	return true;
 }
 
 void

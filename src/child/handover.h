@@ -31,6 +31,11 @@ bool handover_take_last(struct engine *e);
  * is full.  Only for one of which no request is under way. */
 void handover_give(struct engine *e, struct connection *c);
 
+/* The same at once, although its receive is still under way: between two waits
+ * io touches no socket, and the next one begins with ending it.  False when it
+ * must stay for now: the pool is full. */
+bool handover_give_now(struct engine *e, struct connection *c);
+
 /* The connection has stopped receiving, or it is time to try again. */
 void handover_go_on(struct engine *e, struct connection *c);
 

@@ -49,7 +49,6 @@ enum {
 	STACK = 128 * 1024,
 	TELL_NS = 50000000, /* the master hears of it that often at most */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
-	IO_RESERVE = 64,    /* operations left to the worker */
 };
 
 /* The word: a number that changes with each request, and in the low bits
@@ -192,33 +191,6 @@ send_now(void *arg, void *owner, size_t sent)
 }
 
 static bool
-has_room(const struct engine *e)
-{
-	return io_room(e->io) > IO_RESERVE;
-}
-
-/* False when it could not be given: the pool is full. */
-static bool
-give(struct watcher *w, struct connection *c)
-{
-	struct engine *e = w->engine;
-	struct handoff handoff = {
-		.fd = c->fd,
-		.requests = c->requests,
-		.deadline_ns = c->list == &e->parked || c->list == &e->reading
-				       ? c->deadline_ns
-				       : INT64_MAX,
-		.bytes = connection_input(c),
-	};
-
-	if (c->error != 0 || !connection_is_whole(c) || !has_room(e) ||
-		handoff_send(e->set.give, &handoff) < 0)
-		return false;
-	connection_let_go(e, c);
-	return true;
-}
-
-static bool
 give_queue(struct watcher *w)
 {
 	struct connection *c, *next;
@@ -226,7 +198,7 @@ give_queue(struct watcher *w)
 
 	for (c = w->engine->queue.first; c != NULL; c = next) {
 		next = c->next;
-		all &= give(w, c);
+		all &= handover_give_now(w->engine, c);
 	}
 	return all;
 }
@@ -249,7 +221,7 @@ give_answered(struct watcher *w)
 	for (c = w->engine->sending.first; c != NULL; c = next) {
 		next = c->next;
 		if (is_answered(c) && connection_input(c).len > 0)
-			all &= give(w, c);
+			all &= handover_give_now(w->engine, c);
 	}
 	return all;
 }
@@ -293,7 +265,7 @@ give_readable(struct watcher *w)
 		struct connection *c = events[i].data.ptr;
 
 		if (may_leave(c))
-			all &= give(w, c);
+			all &= handover_give_now(w->engine, c);
 		else
 			watcher_forget(w, c);
 	}

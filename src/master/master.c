@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #include "master/notify.h"
 #include "master/state.h"
 #include "net/handoff.h"
+#include "net/inherit.h"
 
 /* --- sources ------------------------------------------------------------------ */
 
@@ -232,6 +234,10 @@ make_slots(struct master *m, const struct config *c)
 
 	m->server_limit = c->server_limit;
 	m->n_slots = (unsigned)(c->server_limit + extra);
+	m->peers = memfd_create("wsgid-peers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (m->peers < 0 || ftruncate(m->peers, m->n_slots * INHERIT_PEER) < 0)
+		return -errno;
+	(void)fcntl(m->peers, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
 	m->children = calloc(m->n_slots, sizeof(*m->children));
 	if (m->children == NULL)
 		return -ENOMEM;
@@ -382,6 +388,7 @@ close_server(struct master *m)
 		master_forget(m, &m->signals);
 	fd_close(&m->epoll);
 	fd_close(&m->null_fd);
+	fd_close(&m->peers);
 	fd_close(&m->pool_give);
 	fd_close(&m->pool_take);
 	free(m->children);
@@ -408,6 +415,7 @@ master_run(const struct master_order *order, struct config *c)
 		.order = order,
 		.epoll = -1,
 		.null_fd = -1,
+		.peers = -1,
 		.pool_give = -1,
 		.pool_take = -1,
 		.signals = {.fd = -1},

@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "master/state.h"
 #include "net/handoff.h"
+#include "net/inherit.h"
 
 static struct child *
 find_child(struct master *m, pid_t pid)
@@ -134,12 +136,23 @@ died_untold(struct master *m, const struct child *c, int status)
 		pool_owe(m, 1);
 }
 
+/* To its siblings it is not idle any more, and has no connections. */
+static void
+forget_peer(const struct master *m, unsigned slot)
+{
+	static const char nothing[INHERIT_PEER];
+
+	(void)!pwrite(
+		m->peers, nothing, sizeof(nothing), (off_t)slot * INHERIT_PEER);
+}
+
 static void
 bury(struct master *m, struct child *c, int status)
 {
 	struct child dead;
 
 	mutex_bury(m, c->pid);
+	forget_peer(m, c->slot);
 	relay_drain(m, c->pid);
 	if (c->channel.fd >= 0) {
 		/* Its reason may still be unread. */

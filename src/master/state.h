@@ -105,6 +105,7 @@ struct master {
 	char *child_program;
 	char **child_environment;
 	int null_fd;
+	int peers; /* what children show each other: INHERIT_PEERS */
 	struct accept_mutex *mutex; /* NULL: none is needed */
 	int pool_give, pool_take;   /* the pool socket: of all generations */
 	struct rlimit files;        /* as we found it; children get it back */

@@ -22,9 +22,13 @@ enum {
 	                      * /dev/null */
 	INHERIT_GIVE = 7,    /* the pool socket's ends: net/handoff.h */
 	INHERIT_TAKE = 8,
-	INHERIT_MUTEX = 9, /* accept_mutex_export; else /dev/null */
-	INHERIT_REST = 10, /* the listeners, then the access logs */
+	INHERIT_MUTEX = 9,  /* accept_mutex_export; else /dev/null */
+	INHERIT_PEERS = 10, /* memory of all slots: child/balance.h */
+	INHERIT_REST = 11,  /* the listeners, then the access logs */
 };
+
+/* Bytes of a slot in the memory behind INHERIT_PEERS. */
+enum { INHERIT_PEER = 64 };
 
 struct inheritance {
 	unsigned slot;

@@ -1,0 +1,65 @@
+/*
+ * balance.c - clients spread over the children of a pool.  See balance.h.
+ *
+ * The threshold is what makes it settle: without it surplus went to and fro
+ * without end.  The mean counts idle siblings alone, because one that is
+ * stuck has given its connections away and would pull it down.
+ */
+#include "child/balance.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+
+int
+balance_open(struct balance *ret, int fd, size_t slot, struct err *err)
+{
+	struct stat st;
+	size_t n;
+	void *memory;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(err, errno, "memory of the siblings");
+	n = (size_t)st.st_size / sizeof(struct balance_peer);
+	if (slot >= n)
+		return err_setx(err, EPROTO,
+			"memory of the siblings: there is no slot %zu", slot);
+	memory = mmap(NULL, n * sizeof(struct balance_peer),
+		PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return err_set(err, errno, "memory of the siblings");
+	*ret = (struct balance){.peers = memory, .n = n, .slot = slot};
+	return 0;
+}
+
+void
+balance_close(struct balance *b)
+{
+	if (b->peers != NULL)
+		munmap(b->peers, b->n * sizeof(*b->peers));
+	*b = (struct balance){0};
+}
+
+size_t
+balance_excess(const struct balance *b, size_t connections, size_t ready)
+{
+	size_t idle = 0, sum = connections, mean, excess;
+
+	if (ready < 2)
+		return 0;
+	for (size_t i = 0; i < b->n; i++) {
+		if (i == b->slot || b->peers[i].idle == 0)
+			continue;
+		idle++;
+		sum += b->peers[i].connections;
+	}
+	mean = sum / (idle + 1);
+	if (idle == 0 || connections <= mean + mean / 8 + 1)
+		return 0;
+	excess = connections - mean;
+	if (excess > idle)
+		excess = idle;
+	return excess < ready - 1 ? excess : ready - 1;
+}
