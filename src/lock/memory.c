@@ -17,6 +17,17 @@
 #define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
 #endif
 
+/* A write that is only short sets no errno. */
+static int
+write_name(int fd, const char name[MEMORY_NAME])
+{
+	ssize_t n = pwrite(fd, name, MEMORY_NAME, 0);
+
+	if (n < 0)
+		return -errno;
+	return n == MEMORY_NAME ? 0 : -EIO;
+}
+
 int
 memory_create(const char *mechanism, size_t size)
 {
@@ -33,9 +44,8 @@ memory_create(const char *mechanism, size_t size)
 		return -errno;
 	if (size == 0)
 		return fd;
-	if (ftruncate(fd, (off_t)size) < 0 ||
-		pwrite(fd, name, sizeof(name), 0) != sizeof(name)) {
-		rc = -errno;
+	rc = ftruncate(fd, (off_t)size) < 0 ? -errno : write_name(fd, name);
+	if (rc < 0) {
 		close(fd);
 		return rc;
 	}
