@@ -71,7 +71,7 @@ lock(int fd)
 }
 
 int
-pidfile_acquire(const char *path, struct err *err)
+pidfile_acquire(const char *path, const char *choice, struct err *err)
 {
 	for (;;) {
 		AUTO_CLOSE int fd = open(
@@ -90,12 +90,12 @@ pidfile_acquire(const char *path, struct err *err)
 				return err_setx(err, EWOULDBLOCK,
 					"wsgid already runs with pid file %s "
 					"(pid %d); stop it or choose another "
-					"PidFile",
-					path, (int)pid);
+					"%s",
+					path, (int)pid, choice);
 			return err_setx(err, EWOULDBLOCK,
 				"wsgid already runs with pid file %s; stop it "
-				"or choose another PidFile",
-				path);
+				"or choose another %s",
+				path, choice);
 		}
 		if (!is_at(path, fd))
 			continue;
@@ -110,10 +110,14 @@ pidfile_write(int fd)
 {
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	ssize_t written;
 
 	if (ftruncate(fd, 0) < 0)
 		return -errno;
-	return pwrite(fd, text, (size_t)n, 0) == n ? 0 : -errno;
+	written = pwrite(fd, text, (size_t)n, 0);
+	if (written < 0)
+		return -errno;
+	return written == n ? 0 : -EIO;
 }
 
 void

@@ -14,8 +14,9 @@ struct err;
 
 /* Create the file, or take over one left behind, and lock it; nothing is
  * written yet.  The descriptor, close-on-exec; -EWOULDBLOCK when a living
- * server holds it (*err names its pid), or another negative errno. */
-int pidfile_acquire(const char *path, struct err *err);
+ * server holds it (*err names its pid, and choice as what to change), or
+ * another negative errno. */
+int pidfile_acquire(const char *path, const char *choice, struct err *err);
 
 /* Write the pid of the calling process.  0 or a negative errno. */
 int pidfile_write(int fd);

@@ -274,7 +274,7 @@ static const struct directive table[] = {
 		.offset = AT(pid_file),
 		.example = "/run/wsgid/wsgid.pid",
 		.change = DIRECTIVE_AT_RESTART,
-		.help = "The file that names the master's process; else "
+		.help = "A second file that names the master's process, beside "
 			"NAME.pid in RunDirectory",
 	},
 	/* ---- HTTP. -------------------------------------------------- */

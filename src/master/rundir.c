@@ -2,11 +2,13 @@
  * rundir.c - where the server leaves its pid, its control socket and its
  * scoreboard.
  *
- * The lock on the pid file decides who owns NAME in that directory: whoever
- * holds it may replace what a killed server has left behind, and nobody
- * else touches it.
+ * The lock on NAME.pid decides who owns NAME in that directory: whoever holds
+ * it may replace what a killed server has left behind, and nobody else
+ * touches it.  A PidFile elsewhere comes on top and takes nothing of that
+ * away: two servers of one name would take each other's socket.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,20 +59,65 @@ search(void)
 }
 
 static int
+acquire(struct pid_file *f, char *path, const char *choice, struct err *err)
+{
+	if (path == NULL)
+		return err_set(err, ENOMEM, "pid file");
+	f->path = path;
+	f->fd = pidfile_acquire(path, choice, err);
+	return f->fd < 0 ? f->fd : 0;
+}
+
+static void
+release(struct pid_file *f)
+{
+	if (f->fd >= 0)
+		pidfile_remove(f->path, f->fd);
+	fd_close(&f->fd);
+	free(f->path);
+	f->path = NULL;
+}
+
+static char *
+own_path(const struct master *m)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s.pid", m->run.path, m->name) < 0 ? NULL
+								      : path;
+}
+
+/* Is it the file that we have locked already? */
+static bool
+is_own(const struct run_directory *run, const char *path)
+{
+	struct stat own, named;
+
+	return run->own.fd >= 0 && fstat(run->own.fd, &own) == 0 &&
+	       stat(path, &named) == 0 && own.st_dev == named.st_dev &&
+	       own.st_ino == named.st_ino;
+}
+
+static int
 lock(struct master *m, const struct config *c, struct err *err)
 {
 	struct run_directory *run = &m->run;
+	int rc = 0;
 
-	if (c->pid_file != NULL)
-		run->pid_path = strdup(c->pid_file);
-	else if (run->path == NULL)
-		return 0;
-	else if (asprintf(&run->pid_path, "%s/%s.pid", run->path, m->name) < 0)
-		run->pid_path = NULL;
-	if (run->pid_path == NULL)
-		return err_set(err, ENOMEM, "pid file");
-	run->pid_fd = pidfile_acquire(run->pid_path, err);
-	return run->pid_fd < 0 ? run->pid_fd : 0;
+	if (run->path != NULL)
+		rc = acquire(&run->own, own_path(m),
+			"InstanceName or RunDirectory", err);
+	if (rc == 0 && c->pid_file != NULL && !is_own(run, c->pid_file))
+		rc = acquire(&run->named, strdup(c->pid_file), "PidFile", err);
+	return rc;
+}
+
+static int
+write_pid(const struct pid_file *f, struct err *err)
+{
+	int rc = f->fd >= 0 ? pidfile_write(f->fd) : 0;
+
+	return rc < 0 ? err_set(err, -rc, "pid file %s", f->path) : 0;
 }
 
 int
@@ -78,7 +125,6 @@ rundir_open(struct master *m, const struct config *c, struct err *err)
 {
 	int rc;
 
-	m->run.pid_fd = -1;
 	if (c->run_directory != NULL) {
 		rc = prepare(c->run_directory, err);
 		if (rc < 0)
@@ -96,19 +142,15 @@ rundir_open(struct master *m, const struct config *c, struct err *err)
 	rc = lock(m, c, err);
 	if (rc < 0)
 		return rc;
-	if (m->run.pid_fd < 0)
-		return 0;
-	rc = pidfile_write(m->run.pid_fd);
-	return rc < 0 ? err_set(err, -rc, "pid file %s", m->run.pid_path) : 0;
+	rc = write_pid(&m->run.own, err);
+	return rc < 0 ? rc : write_pid(&m->run.named, err);
 }
 
 void
 rundir_close(struct master *m)
 {
-	if (m->run.pid_fd >= 0)
-		pidfile_remove(m->run.pid_path, m->run.pid_fd);
-	fd_close(&m->run.pid_fd);
-	free(m->run.pid_path);
+	release(&m->run.named);
+	release(&m->run.own);
 	free(m->run.path);
-	m->run = (struct run_directory){.pid_fd = -1};
+	m->run.path = NULL;
 }

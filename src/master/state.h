@@ -84,10 +84,15 @@ enum phase {
 	PHASE_OVER,
 };
 
+struct pid_file {
+	char *path;
+	int fd; /* holds the lock; -1: not held */
+};
+
 struct run_directory {
-	char *path; /* NULL: there is none */
-	char *pid_path;
-	int pid_fd; /* holds the lock; -1 without a pid file */
+	char *path;            /* NULL: there is none */
+	struct pid_file own;   /* NAME.pid in it */
+	struct pid_file named; /* PidFile, when that is another file */
 };
 
 struct relay;  /* the standard error of one child: logs.c */

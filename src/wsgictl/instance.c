@@ -88,6 +88,17 @@ ask_board(struct instance *i)
 	return process.began_us <= latest + LATER_US ? board.master_pid : 0;
 }
 
+/* NAME.pid in the directory is another server's than that of the pid file:
+ * then so are the socket and the scoreboard. */
+static bool
+is_another(const struct instance *i)
+{
+	AUTO_FREE char *own = path_of(i->directory, i->name, ".pid");
+	pid_t owner = own != NULL ? pidfile_holder(own) : 0;
+
+	return owner > 0 && owner != pidfile_holder(i->pid_file);
+}
+
 /* By the lock, or where there is no pid file by the scoreboard. */
 static void
 find_state(struct instance *i)
@@ -153,7 +164,8 @@ add(struct instances *l, const struct search *s, const char *directory,
 		instance_fini(&i);
 		return -ENOMEM;
 	}
-	find_state(&i);
+	if (directory == NULL || s->pid_file == NULL || !is_another(&i))
+		find_state(&i);
 	if (i.state == INSTANCE_ABSENT) {
 		instance_fini(&i);
 		return 0;

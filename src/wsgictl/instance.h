@@ -3,8 +3,8 @@
  *
  * A server is NAME in a run directory: NAME.pid with a lock on it,
  * NAME.ctl, NAME.scoreboard.  Any of them may be missing or left behind, and
- * the pid file may be elsewhere.  Whether it lives is asked of the lock on
- * the pid file, and without one of the kernel about the pid that the
+ * PidFile may be a second one elsewhere.  Whether it lives is asked of the lock
+ * on the pid file, and without one of the kernel about the pid that the
  * scoreboard tells.
  */
 #ifndef WSGID_WSGICTL_INSTANCE_H

@@ -304,13 +304,40 @@ def test_a_pid_file_elsewhere_finds_the_files_of_its_server(serve, directory):
     server = serve('hello', '-w', '1', '--pid-file', pid_file)
     succeeds(of(server, 'status', '--pid-file', pid_file),
              rf'\[{server.port}\] is running, pid {server.pid}')
-    # And without it the scoreboard tells the master.
+    # And without it the one in the run directory, which is there all the same.
     succeeds(of(server, 'status'), rf'\[{server.port}\] is running, pid {server.pid}')
     server.kill(signal.SIGKILL)
     server.process.wait(PATIENCE)
     assert of(server, 'status', '--pid-file', pid_file).returncode == 1
-    # No pid file is known here, so it has just stopped.
-    assert of(server, 'status').returncode == 3
+    assert of(server, 'status').returncode == 1
+
+
+def test_two_configurations_of_one_name_do_not_share_a_directory(serve, new_server, site,
+                                                                 directory):
+    configs = []
+    for folder in ('a', 'b'):
+        (directory / folder).mkdir()
+        config = directory / folder / 'shop.conf'
+        config.write_text(f'WSGIApplication shop:application\nChDir {site.path}\n'
+                          f'PidFile {directory}/{folder}.pid\n')
+        configs.append(config)
+    one = serve('-c', configs[0])
+    run = one.run_directory
+    other = new_server('-c', configs[1])
+    other.run_directory = run
+    other.spawn()
+    assert other.process.wait(PATIENCE) == 1
+    other.log.wait_for(rf'already runs with pid file {run}/shop\.pid \(pid {one.pid}\); '
+                       'stop it or choose another InstanceName or RunDirectory')
+    # The first one is neither shown nor stopped in the place of the second.
+    words = ['-c', configs[1], '--run-directory', run]
+    assert ctl('status', *words).returncode == 3
+    assert ctl('stop', *words).returncode == 3
+    succeeds(ctl('status', '-c', configs[0], '--run-directory', run),
+             rf'\[shop\] is running, pid {one.pid}')
+    one.stop()
+    assert not list(run.glob('shop.*'))
+    assert not (directory / 'a.pid').exists()
 
 
 # --- status ---------------------------------------------------------------------------------

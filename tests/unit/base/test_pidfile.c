@@ -59,7 +59,7 @@ static int
 acquire(const struct place *p)
 {
 	struct err err = {0};
-	int fd = pidfile_acquire(p->path, &err);
+	int fd = pidfile_acquire(p->path, "PidFile", &err);
 
 	if (fd < 0)
 		fail_msg("%s", err.text);
@@ -88,7 +88,7 @@ start_server(const struct place *p, int *end)
 	assert_int_equal(pipe(told), 0);
 	pid = fork();
 	if (pid == 0) {
-		int fd = pidfile_acquire(p->path, NULL);
+		int fd = pidfile_acquire(p->path, "PidFile", NULL);
 
 		close(ends[1]);
 		if (fd < 0 || pidfile_write(fd) < 0)
@@ -136,7 +136,8 @@ test_a_running_server_keeps_its_file(void **state)
 	pid_t server = start_server(p, &end);
 
 	assert_int_equal(pidfile_holder(p->path), server);
-	assert_int_equal(pidfile_acquire(p->path, &err), -EWOULDBLOCK);
+	assert_int_equal(
+		pidfile_acquire(p->path, "PidFile", &err), -EWOULDBLOCK);
 	snprintf(says, sizeof(says), "(pid %d)", (int)server);
 	assert_non_null(strstr(err.text, says));
 	assert_non_null(strstr(err.text, p->path));
@@ -192,7 +193,8 @@ test_a_held_file_with_junk_in_it_names_nobody(void **state)
 
 		put(p->path, junk[i]);
 		assert_int_equal(pidfile_holder(p->path), -EINVAL);
-		assert_int_equal(pidfile_acquire(p->path, &err), -EWOULDBLOCK);
+		assert_int_equal(pidfile_acquire(p->path, "PidFile", &err),
+			-EWOULDBLOCK);
 		assert_non_null(strstr(err.text, "already runs"));
 		close(fd);
 	}
@@ -206,7 +208,7 @@ test_symbolic_links_are_not_followed(void **state)
 
 	put(p->other, "precious");
 	assert_int_equal(symlink(p->other, p->path), 0);
-	assert_int_equal(pidfile_acquire(p->path, &err), -ELOOP);
+	assert_int_equal(pidfile_acquire(p->path, "PidFile", &err), -ELOOP);
 	assert_non_null(strstr(err.text, p->path));
 	assert_int_equal(pidfile_holder(p->path), -ELOOP);
 }
@@ -234,7 +236,8 @@ test_a_directory_that_is_not_there_is_named(void **state)
 
 	(void)state;
 	assert_int_equal(
-		pidfile_acquire("/nonexistent/site.pid", &err), -ENOENT);
+		pidfile_acquire("/nonexistent/site.pid", "PidFile", &err),
+		-ENOENT);
 	assert_string_equal(err.text, "pid file /nonexistent/site.pid: "
 				      "No such file or directory");
 }
@@ -247,13 +250,13 @@ test_who_only_looks_is_in_nobodys_way(void **state)
 	pid_t pid;
 	int fd;
 
-	close(pidfile_acquire(p->path, &err));
+	close(pidfile_acquire(p->path, "PidFile", &err));
 	pid = fork();
 	if (pid == 0)
 		for (;;)
 			(void)pidfile_holder(p->path);
 	for (int i = 0; i < 500; i++) {
-		fd = pidfile_acquire(p->path, &err);
+		fd = pidfile_acquire(p->path, "PidFile", &err);
 		if (fd < 0)
 			break;
 		close(fd);

@@ -260,6 +260,39 @@ test_a_pid_file_leads_to_the_other_files(void **state)
 	close(fd);
 }
 
+/* Two configurations of one name, each with a pid file of its own. */
+static void
+test_another_servers_files_are_not_this_ones(void **state)
+{
+	char pid_file[256];
+	struct command c = {
+		.run_directory = *state,
+		.name = "shop",
+		.pid_file = pid_file,
+	};
+	int fd = server_pid_file(*state, "shop", 1);
+	struct scoreboard *s =
+		server_board(*state, "shop", getpid(), clock_real_us());
+	struct instances l;
+	int other;
+
+	snprintf(pid_file, sizeof(pid_file), "%s",
+		server_path(*state, "elsewhere.pid"));
+	l = find(&c);
+	assert_int_equal(l.n, 0);
+	instances_fini(&l);
+
+	/* The pid file is one more of the same master. */
+	other = server_pid_file(*state, "elsewhere", 1);
+	l = find(&c);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.list[0].state, INSTANCE_RUNNING);
+	instances_fini(&l);
+	close(other);
+	scoreboard_destroy(s, 1);
+	close(fd);
+}
+
 static void
 test_a_missing_configuration_is_a_sentence(void **state)
 {
@@ -290,6 +323,7 @@ main(void)
 		TEST(test_a_configuration_leads_there),
 		TEST(test_the_environment_leads_there),
 		TEST(test_a_pid_file_leads_to_the_other_files),
+		TEST(test_another_servers_files_are_not_this_ones),
 		TEST(test_a_missing_configuration_is_a_sentence),
 	};
 
