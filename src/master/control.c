@@ -23,6 +23,7 @@
 enum {
 	CLIENTS = 16,
 	ASK_S = 10,        /* to send the line, or to read the answer */
+	REST_S = 1,        /* when descriptors are short */
 	TOLD = 256 * 1024, /* bytes of progress for one that does not read */
 };
 
@@ -477,13 +478,31 @@ is_welcome(int fd)
 }
 
 static void
+watch_listener(struct master *m, bool watched)
+{
+	struct epoll_event event = {
+		.events = watched ? EPOLLIN : 0,
+		.data.ptr = &m->control.listener,
+	};
+
+	(void)epoll_ctl(
+		m->epoll, EPOLL_CTL_MOD, m->control.listener.fd, &event);
+	m->control.rest_ns = watched ? NEVER : m->now_ns + REST_S * SECOND_NS;
+}
+
+/* Whoever cannot be let in for want of descriptors or memory stays in the
+ * queue, and the socket readable: the loop would turn for nothing else. */
+static void
 listener_ready(struct master *m, struct source *s)
 {
 	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *c;
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			watch_listener(m, false);
 		return;
+	}
 	c = calloc(1, sizeof(*c));
 	if (c == NULL || m->control.n_clients >= CLIENTS || !is_welcome(fd)) {
 		free(c);
@@ -554,6 +573,8 @@ control_turn(struct master *m)
 {
 	struct client *c, *next;
 
+	if (m->control.rest_ns <= m->now_ns)
+		watch_listener(m, true);
 	for (c = m->control.clients; c != NULL; c = next) {
 		next = c->next;
 		if (c->deadline_ns <= m->now_ns)
@@ -564,7 +585,7 @@ control_turn(struct master *m)
 int64_t
 control_deadline(const struct master *m)
 {
-	int64_t first = NEVER;
+	int64_t first = m->control.rest_ns;
 
 	for (struct client *c = m->control.clients; c != NULL; c = c->next)
 		if (c->deadline_ns < first)

@@ -419,7 +419,7 @@ master_run(const struct master_order *order, struct config *c)
 		.pool_give = -1,
 		.pool_take = -1,
 		.signals = {.fd = -1},
-		.control = {.listener = {.fd = -1}},
+		.control = {.listener = {.fd = -1}, .rest_ns = NEVER},
 		.run = {.own.fd = -1, .named.fd = -1},
 		.memory = {.spawn_rate = 1},
 		.now_ns = clock_monotonic_ns(),

@@ -103,6 +103,7 @@ struct control {
 	char *path; /* NULL: no control socket */
 	struct client *clients;
 	size_t n_clients;
+	int64_t rest_ns; /* until when nobody is let in; NEVER: they are */
 };
 
 struct master {

@@ -60,8 +60,9 @@ fixture_make(void **state)
 		.phase = PHASE_RUNNING,
 		.n_slots = SLOTS,
 		.server_limit = SLOTS,
+		.control = {.listener = {.fd = -1}, .rest_ns = NEVER},
 		.memory = {.spawn_rate = 1},
-		.run = {.pid_fd = -1},
+		.run = {.own.fd = -1, .named.fd = -1},
 	};
 	strcpy(f->m.name, "test");
 	f->m.children = calloc(SLOTS, sizeof(struct child));

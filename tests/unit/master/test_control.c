@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -85,6 +86,45 @@ test_only_the_owner_may_connect(void **state)
 
 	assert_int_equal(stat(fixture_path(f, "test.ctl"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+/* The lowest number that no descriptor may have makes accept fail. */
+static void
+limit_descriptors(bool limited)
+{
+	static struct rlimit before;
+	struct rlimit none;
+
+	if (!limited) {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		return;
+	}
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+static void
+test_without_descriptors_the_loop_rests(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+
+	assert_true(send(fd, "version\n", 8, MSG_NOSIGNAL) == 8);
+	limit_descriptors(true);
+	assert_true(fixture_event(f));
+	assert_false(fixture_event(f));
+	limit_descriptors(false);
+	assert_int_equal(f->m.control.n_clients, 0);
+	assert_int_equal(control_deadline(&f->m), f->m.now_ns + SECOND_NS);
+
+	f->m.now_ns += SECOND_NS;
+	control_turn(&f->m);
+	assert_int_equal(control_deadline(&f->m), NEVER);
+	run(f);
+	assert_non_null(strstr(answer(fd), "ok\n"));
+	close(fd);
 }
 
 static void
@@ -347,6 +387,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_only_the_owner_may_connect),
+		TEST(test_without_descriptors_the_loop_rests),
 		TEST(test_status_tells_what_there_is),
 		TEST(test_nonsense_gets_a_sentence),
 		TEST(test_a_request_may_come_in_pieces_but_not_for_ever),
