@@ -3,7 +3,9 @@
  *
  * The server has stopped when its process has ended, and that is what is
  * waited for; the pid is held by a pidfd from before it is asked, so that
- * it cannot become another process meanwhile.
+ * it cannot become another process meanwhile.  Which process that is, the
+ * other end of the socket knows best: a pid file tells a pid of the server's
+ * own namespace.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +27,12 @@
 #include "wsgictl/words.h"
 
 enum { LOOK_MS = 200 };
+
+/* Whose end is waited for. */
+struct process_held {
+	pid_t pid;
+	int pidfd; /* -1 where there is none */
+};
 
 /* What the master says about the stop. */
 struct terms {
@@ -85,12 +93,12 @@ add_deadline(struct buf *to, long long within_ms)
 }
 
 static void
-say_terms(struct progress *p, const struct target *t, const struct terms *terms)
+say_terms(struct progress *p, const struct target *t, pid_t pid,
+	const struct terms *terms)
 {
 	struct buf text = {0};
 
-	buf_printf(
-		&text, "stopping %s (pid %d)", t->one->name, (int)t->one->pid);
+	buf_printf(&text, "stopping %s (pid %d)", t->one->name, (int)pid);
 	if (terms->finishing < 0) {
 		buf_add_text(&text, " at once");
 	} else if (terms->finishing == 0) {
@@ -108,13 +116,13 @@ say_terms(struct progress *p, const struct target *t, const struct terms *terms)
 
 /* 1 when it has ended, 0 when not within ms. */
 static int
-wait_for_end(int pidfd, pid_t pid, int ms)
+wait_for_end(const struct process_held *master, int ms)
 {
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	struct pollfd p = {.fd = master->pidfd, .events = POLLIN};
 
-	if (poll(&p, pidfd >= 0 ? 1 : 0, ms) > 0)
+	if (poll(&p, master->pidfd >= 0 ? 1 : 0, ms) > 0)
 		return 1;
-	return pidfd < 0 && kill(pid, 0) < 0 && errno == ESRCH;
+	return master->pidfd < 0 && kill(master->pid, 0) < 0 && errno == ESRCH;
 }
 
 /* How many requests are left, for who looks at it. */
@@ -141,8 +149,8 @@ show_rest(struct progress *p, const struct target *t, int64_t begin_ns)
 }
 
 static int
-wait_and_say(const struct command *c, const struct target *t, int pidfd,
-	struct progress *p, struct err *err)
+wait_and_say(const struct command *c, const struct target *t,
+	const struct process_held *master, struct progress *p, struct err *err)
 {
 	int64_t begin = clock_monotonic_ns(), end = target_wait_end(c);
 	struct buf took = {0};
@@ -151,13 +159,13 @@ wait_and_say(const struct command *c, const struct target *t, int pidfd,
 		int64_t left = target_wait_left(end);
 		int ms = left >= 0 && left < LOOK_MS ? (int)left : LOOK_MS;
 
-		if (wait_for_end(pidfd, t->one->pid, ms) == 1)
+		if (wait_for_end(master, ms) == 1)
 			break;
 		if (left == 0) {
 			err_setx(err, ETIMEDOUT,
 				"%s (pid %d) has not ended within %g s; it "
 				"goes on stopping",
-				t->one->name, (int)t->one->pid,
+				t->one->name, (int)master->pid,
 				(double)c->wait_ms / 1000);
 			return EXIT_LATE;
 		}
@@ -169,10 +177,20 @@ wait_and_say(const struct command *c, const struct target *t, int pidfd,
 	return EXIT_DONE;
 }
 
+static void
+hold(struct process_held *master, pid_t pid)
+{
+	if (pid <= 0 || pid == master->pid)
+		return;
+	fd_close(&master->pidfd);
+	master->pid = pid;
+	master->pidfd = pidfd_open(pid, 0);
+}
+
 static int
 stop(const struct command *c, const char *const *words, struct err *err)
 {
-	AUTO_CLOSE int pidfd = -1;
+	struct process_held master = {.pidfd = -1};
 	struct progress p;
 	struct target t;
 	struct terms terms;
@@ -180,17 +198,20 @@ stop(const struct command *c, const char *const *words, struct err *err)
 	int status = target_find_running(&t, c, err);
 
 	progress_begin(&p);
-	if (status == EXIT_DONE && t.one->pid > 0)
-		pidfd = pidfd_open(t.one->pid, 0);
-	if (status == EXIT_DONE)
+	if (status == EXIT_DONE) {
+		hold(&master, t.one->pid);
 		status = target_ask(&t, words, &a, err);
+	}
+	if (status == EXIT_DONE)
+		hold(&master, a.master);
 	if (status == EXIT_DONE)
 		status = hear_terms(&a, &t, &terms, err);
 	ask_close(&a);
 	if (status == EXIT_DONE)
-		say_terms(&p, &t, &terms);
+		say_terms(&p, &t, master.pid, &terms);
 	if (status == EXIT_DONE && c->wait_ms != 0)
-		status = wait_and_say(c, &t, pidfd, &p, err);
+		status = wait_and_say(c, &t, &master, &p, err);
+	fd_close(&master.pidfd);
 	progress_end(&p);
 	target_fini(&t);
 	return status;
