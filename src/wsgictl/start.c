@@ -76,15 +76,32 @@ make_words(const struct command *c, const char *program, const char *first,
 	return words;
 }
 
-/* Its wait status; -ETIMEDOUT when it has not ended within ms. */
+/* 0 when it is readable, -ETIMEDOUT when it is not by end_ns; a signal ends
+ * nothing. */
 static int
-wait_for(pid_t pid, int64_t ms, int *wait_status)
+wait_until(int pidfd, int64_t end_ns)
 {
-	AUTO_CLOSE int pidfd = ms >= 0 ? pidfd_open(pid, 0) : -1;
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	int n;
 
-	if (pidfd >= 0 && poll(&p, 1, (int)ms) == 0)
-		return -ETIMEDOUT;
+	do
+		n = poll(&p, 1, (int)target_wait_left(end_ns));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return n > 0 ? 0 : -ETIMEDOUT;
+}
+
+/* Its wait status; -ETIMEDOUT when it has not ended by end_ns, -1 for as long
+ * as it takes. */
+static int
+wait_for(pid_t pid, int64_t end_ns, int *wait_status)
+{
+	AUTO_CLOSE int pidfd = end_ns >= 0 ? pidfd_open(pid, 0) : -1;
+	int rc = pidfd >= 0 ? wait_until(pidfd, end_ns) : 0;
+
+	if (rc < 0)
+		return rc;
 	while (waitpid(pid, wait_status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -126,7 +143,7 @@ run(const struct command *c, const char *const *words, struct err *err)
 		err_set(err, rc, "%s", words[0]);
 		return EXIT_FAILED;
 	}
-	rc = wait_for(pid, c->wait_ms, &wait_status);
+	rc = wait_for(pid, target_wait_end(c), &wait_status);
 	if (rc == -ETIMEDOUT && c->wait_ms == 0)
 		return EXIT_DONE;
 	if (rc == -ETIMEDOUT) {
