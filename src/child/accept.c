@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/resource.h>
 
 #include "base/log.h"
 #include "child/connection.h"
@@ -103,43 +102,35 @@ static void
 pause_accepting(struct engine *e, int error, const char *why)
 {
 	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+	if (e->told_short)
+		return;
+	e->told_short = true;
 	errno = -error;
 	log_warn("child", "accept: %s; new connections wait", why);
+}
+
+/* The connection that is needed least: who has been idle longest, else who has
+ * been longest with the head of a request.  False when there is neither. */
+static bool
+close_oldest(struct engine *e)
+{
+	struct connection *c = e->parked.first;
+
+	if (c == NULL)
+		c = e->reading.first;
+	if (c == NULL)
+		return false;
+	connection_close(e, c);
+	return true;
 }
 
 /* A descriptor is needed more by a new client than by one that is idle. */
 static void
 make_room(struct engine *e, int error)
 {
-	if (e->parked.first != NULL)
-		connection_close(e, e->parked.first);
-	else
+	if (!close_oldest(e))
 		pause_accepting(e, error,
 			"descriptors or memory are short (see ulimit -n)");
-}
-
-/* A quarter of the descriptors is for the application: its files and databases
- * must not fail because clients keep idle connections. */
-static bool
-has_its_share(const struct engine *e)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return false;
-	return e->n_connections >= limit.rlim_cur - limit.rlim_cur / 4;
-}
-
-/* The descriptors of the server are not ours any more: the application has
- * closed them, or opened others in their place.  Nothing that we could do with
- * them is right, so a new child has to take our place. */
-static void
-leave_broken(struct engine *e, int error)
-{
-	errno = -error;
-	log_error("child",
-		"accept: has the application closed our descriptors? leaving");
-	e->stopping = true;
 }
 
 static void
@@ -163,8 +154,10 @@ static void
 on_accepted(struct engine *e, int result)
 {
 	if (result >= 0) {
+		e->told_short = false;
 		count_accepted(e);
-		if (e->parked.first != NULL && has_its_share(e))
+		if (e->parked.first != NULL &&
+			e->n_connections >= e->most_connections)
 			connection_close(e, e->parked.first);
 		if (connection_open(e, result) == NULL)
 			log_warnx("child", "no memory for a connection");
@@ -184,7 +177,7 @@ on_accepted(struct engine *e, int result)
 	case -EBADF:
 	case -ENOTSOCK:
 	case -EOPNOTSUPP:
-		leave_broken(e, result);
+		engine_leave(e, result);
 		break;
 	case -ENETDOWN:
 		/* The socket itself is ill: do not spin on it. */

@@ -8,10 +8,12 @@
 #include "child/engine.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -78,6 +80,15 @@ engine_queue(struct engine *e, struct connection *c)
 		e->n_parked--;
 	c->state = CONNECTION_QUEUED;
 	connection_list_add(&e->queue, c);
+}
+
+void
+engine_leave(struct engine *e, int error)
+{
+	errno = -error;
+	log_error(
+		"child", "has the application closed our descriptors? leaving");
+	e->stopping = true;
 }
 
 struct buf
@@ -187,7 +198,9 @@ on_channel(struct engine *e)
 			accept_mutex_orphan(e->set.mutex);
 		finish_alone(e);
 	}
-	if (rc != 0)
+	if (rc == -EBADF || rc == -ENOTSOCK)
+		engine_leave(e, rc);
+	else if (rc != 0)
 		io_poll(e->io, &e->channel_owner, e->set.channel);
 }
 
@@ -544,6 +557,16 @@ engine_run(struct engine *e)
 
 /* --- beginning and end ------------------------------------------------------------ */
 
+static unsigned
+descriptors_for_clients(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > UINT_MAX)
+		return UINT_MAX;
+	return (unsigned)(limit.rlim_cur - limit.rlim_cur / 4);
+}
+
 int
 engine_init(struct engine *e, const struct engine_settings *settings)
 {
@@ -560,6 +583,7 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 				  : REQUEST_FIELDS_MAX,
 		.field_size = (size_t)config->limit_request_field_size,
 	};
+	e->most_connections = descriptors_for_clients();
 	begin_turn(e);
 	return 0;
 }

@@ -79,6 +79,8 @@ struct engine {
 	struct connection_list finished; /* sent all; hold a Python object */
 	struct connection_list buried;   /* closed; Python must be told */
 	unsigned n_connections, n_parked;
+	unsigned most_connections; /* a quarter of the descriptors is for the
+	                            * application: its files and databases */
 
 	/* Accepting. */
 	struct locker *locker; /* NULL: no mutex */
@@ -86,6 +88,7 @@ struct engine {
 	int broken;            /* what is wrong with the mutex: an errno */
 	bool looking;          /* the wait is ended only to look */
 	bool accepting;        /* an accept or poll is under way */
+	bool told_short;       /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 	uint64_t accepted;
 	bool asked_to_retire; /* MaxConnectionsPerChild was reached */
@@ -135,6 +138,11 @@ int engine_wait(struct engine *e, int64_t deadline_ns);
 /* In a copy of the process that the application has forked: close whatever
  * the engine holds, and touch nothing of it any more. */
 void engine_abandon(struct engine *e);
+
+/* The descriptors of the server are not ours any more: the application has
+ * closed them, or opened others in their place.  Nothing that we could do with
+ * them is right, so this child leaves and another one takes its place. */
+void engine_leave(struct engine *e, int error);
 
 /* Look at the clock. */
 void engine_read_clock(struct engine *e);

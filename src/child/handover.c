@@ -73,6 +73,10 @@ void
 handover_take(struct engine *e, int result)
 {
 	e->pool_watched = false;
+	if (result == -EBADF || result == -ENOTSOCK) {
+		engine_leave(e, result);
+		return;
+	}
 	if ((e->retiring && !e->finishing) || e->running != NULL)
 		/* This wait may have used up a sibling's wake-up. */
 		(void)handoff_nudge(e->set.give);
