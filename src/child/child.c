@@ -59,6 +59,7 @@ struct child {
 	struct app *app;
 	int *listeners;
 	struct engine engine;
+	bool forked; /* as in the engine, which is not there from the start */
 };
 
 /* --- what the master left ------------------------------------------------------- */
@@ -250,6 +251,7 @@ find_executable(
 {
 	static const char *const names[] = {"bin/python", "bin/python3"};
 	const char *home = config->python_home;
+	int why = ENAMETOOLONG;
 
 	if (home == NULL) {
 		snprintf(to, size, "%s", PYTHON_EXECUTABLE);
@@ -258,10 +260,13 @@ find_executable(
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		int n = snprintf(to, size, "%s/%s", home, names[i]);
 
-		if (n > 0 && (size_t)n < size && access(to, X_OK) == 0)
+		if (n < 0 || (size_t)n >= size)
+			continue;
+		if (access(to, X_OK) == 0)
 			return 0;
+		why = errno;
 	}
-	return err_set(err, errno,
+	return err_set(err, why,
 		"WSGIPythonHome %s: there is no bin/python that this user can "
 		"run; name a virtual environment or an installation's prefix",
 		home);
@@ -316,6 +321,7 @@ after_fork_in_child(void *arg)
 		close(fd);
 	if (c->engine.io == NULL)
 		c->engine.io = c->io; /* forked while it was imported */
+	c->forked = true;
 	engine_abandon(&c->engine);
 }
 
@@ -347,6 +353,8 @@ start_python(struct child *c, struct err *err)
 	return rc;
 }
 
+/* The copy of a module that forks comes back from the import as well, and is
+ * no child of the server. */
 static int
 import_application(struct child *c, struct err *err)
 {
@@ -357,6 +365,8 @@ import_application(struct child *c, struct err *err)
 		rc = access_explain(application, err);
 	if (rc == 0)
 		rc = app_import(c->app, err);
+	if (c->forked)
+		engine_leave_forked();
 	if (rc < 0 && !is_script(application))
 		(void)access_explain_module(application, err);
 	return rc;

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -631,6 +632,13 @@ engine_abandon(struct engine *e)
 	watcher_abandon(e->watcher);
 	locker_destroy(e->locker);
 	accept_mutex_destroy(e->set.mutex);
+}
+
+void
+engine_leave_forked(void)
+{
+	fflush(NULL);
+	_exit(0);
 }
 
 /* io is gone by now, so nothing of a connection is under way. */

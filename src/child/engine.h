@@ -139,6 +139,10 @@ int engine_wait(struct engine *e, int64_t deadline_ns);
  * the engine holds, and touch nothing of it any more. */
 void engine_abandon(struct engine *e);
 
+/* End that copy, without the cleaning up that is for the process it was
+ * copied from. */
+void engine_leave_forked(void) __attribute__((noreturn));
+
 /* The descriptors of the server are not ours any more: the application has
  * closed them, or opened others in their place.  Nothing that we could do with
  * them is right, so this child leaves and another one takes its place. */

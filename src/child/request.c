@@ -8,7 +8,6 @@
 #include "child/request.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -235,15 +234,6 @@ finish(struct exchange *ex)
 		connection_answered(e, c);
 }
 
-/* The application has forked, and the copy has come out of it here.  It has
- * no client and no ring: it ends, without the cleaning up that is for the
- * process it was copied from. */
-static void __attribute__((noreturn)) leave_forked(void)
-{
-	fflush(NULL);
-	_exit(0);
-}
-
 void
 request_serve(struct engine *e, struct connection *c)
 {
@@ -287,8 +277,10 @@ request_serve(struct engine *e, struct connection *c)
 	watcher_begin(e->watcher);
 	app_call(e->set.app, &ex.app);
 	watcher_end(e->watcher);
+	/* The application has forked, and the copy has come out of it here:
+	 * it has no client and no ring. */
 	if (UNLIKELY(e->forked))
-		leave_forked();
+		engine_leave_forked();
 	e->running = NULL;
 	finish(&ex);
 	connection_settle(e, c);

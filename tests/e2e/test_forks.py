@@ -79,6 +79,20 @@ def test_a_copy_that_comes_back_ends_and_the_parent_answers(forking):
     assert get(forking.address, '/come_back').body == b'parent'
 
 
+def test_a_copy_made_by_the_import_is_no_child(serve, directory):
+    (directory / 'forks_early.py').write_text(
+        'import os\n'
+        'pid = os.fork()\n'
+        'if pid:\n'
+        '    os.waitpid(pid, 0)\n'
+        'def application(environ, start_response):\n'
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [b'parent' if pid else b'copy']\n")
+    server = serve('forks_early', '-w', '1', cwd=directory)
+    assert get(server.address, '/').body == b'parent'
+    assert not re.search('error', server.log.text())
+
+
 def test_multiprocessing_works_and_leaves_nothing(forking):
     for _ in range(3):
         pid = int(get(forking.address, '/other_process').body)
