@@ -18,11 +18,9 @@ main(int argc, char **argv)
 	struct err err = {0};
 
 	log_open(STDERR_FILENO, LOG_RELAY);
-	if (argc != 2 || inherit_parse(&in, argv[1], &err) < 0) {
-		fprintf(stderr,
-			"%s is started by wsgid and cannot be run by "
-			"hand; run \"wsgid APP\"\n",
-			argv[0]);
+	if (inherit_parse(&in, argc == 2 ? argv[1] : "", &err) < 0) {
+		fprintf(stderr, "%s: %s; run \"wsgid APP\"\n", argv[0],
+			err.text);
 		return CHILD_EXIT_FATAL;
 	}
 	title_init(argc, argv);
