@@ -385,8 +385,12 @@ walk(struct app *app, PyObject *thing, const char *path, int *rc,
 	char *rest = steps;
 	char *step;
 
+	if (steps == NULL) {
+		*rc = err_set(err, ENOMEM, "application %s", app->application);
+		return NULL;
+	}
 	Py_INCREF(thing);
-	while (steps != NULL && (step = strsep(&rest, ".")) != NULL) {
+	while ((step = strsep(&rest, ".")) != NULL) {
 		AUTO_DECREF PyObject *name = PyUnicode_FromString(step);
 		PyObject *next = NULL;
 		int found = -1;
