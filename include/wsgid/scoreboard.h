@@ -78,7 +78,8 @@ struct wsgid_board {
 	uint32_t worker_size;
 	uint32_t worker_count; /* workers a process */
 	int32_t master_pid;
-	uint32_t generation;     /* reloads since the start */
+	uint32_t generation;     /* that serves: 1 for the first; a reload that
+	                      * fails takes a number as well */
 	uint32_t reload_result;  /* enum wsgid_reload_result */
 	int64_t start_us;        /* of the server */
 	int64_t restart_us;      /* of the last ungraceful restart */
@@ -133,7 +134,7 @@ struct wsgid_page {
 	uint64_t bytes_out;
 	uint64_t busy_us; /* time in the application */
 	uint64_t aborted; /* connections lost under a response */
-	uint64_t refused; /* requests answered 4xx or 501/505 by us */
+	uint64_t refused; /* requests answered 4xx, 501, 503 or 505 by us */
 	char io_engine[16];
 };
 
