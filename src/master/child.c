@@ -16,10 +16,10 @@
 
 enum {
 	MESSAGES_A_TURN = 8,
-	STOP_MS = 5000,       /* from "leave now" to SIGKILL */
 	IMPORT_STOP_MS = 500, /* likewise, of one that is not ready */
 	SETTLED_S = 10,       /* a child that lived so long is no failure */
-	LAST_WORDS_MS = 5000  /* from "I cannot serve" to SIGKILL */
+	LAST_WORDS_MS = 5000  /* from "I cannot serve", or a channel that it
+	                       * has closed, to SIGKILL */
 };
 
 void
@@ -60,7 +60,7 @@ void
 child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 {
 	if (c->life != LIFECYCLE_READY) {
-		child_stop(m, c, STOP_MS);
+		child_stop(m, c, CHILD_STOP_MS);
 		return;
 	}
 	c->told = true;
@@ -175,7 +175,7 @@ child_due(struct master *m, struct child *c)
 			"child pid %d (slot %u) has not finished its requests "
 			"in time, telling it to stop",
 			(int)c->pid, c->slot);
-		child_stop(m, c, STOP_MS);
+		child_stop(m, c, CHILD_STOP_MS);
 		break;
 	case LIFECYCLE_STOPPING:
 		c->killed = true;
@@ -278,7 +278,7 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 static void
 went_deaf(struct master *m, struct child *c)
 {
-	int64_t deadline = m->now_ns + STOP_MS * MS_NS;
+	int64_t deadline = m->now_ns + LAST_WORDS_MS * MS_NS;
 
 	master_forget(m, &c->channel);
 	if (child_active(c))

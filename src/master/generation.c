@@ -179,8 +179,14 @@ write_config(struct generation *g, struct err *err)
 {
 	AUTO_CLOSE int fd =
 		memfd_create("wsgid-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct config named = *g->config;
 	struct buf text = {0};
-	int rc = fd < 0 ? -errno : config_dump(g->config, &text);
+	int rc;
+
+	/* The configuration knows no port but the 0 that was asked for. */
+	if (g->name != NULL && g->name[0] != '\0')
+		named.name = g->name;
+	rc = fd < 0 ? -errno : config_dump(&named, &text);
 
 	if (rc == 0 && buf_failed(&text))
 		rc = -ENOMEM;
@@ -234,6 +240,7 @@ generation_create(struct generation **ret, struct master *m, struct config *c,
 	if (g == NULL)
 		return err_set(err, ENOMEM, "a new generation");
 	g->config = c;
+	g->name = m->name;
 	g->set = g->config_fd = g->error_log = -1;
 	rc = open_listeners(g, m, before, err);
 	if (rc == 0)
@@ -280,6 +287,12 @@ generation_reopen_logs(struct generation *g, struct err *err)
 	g->logs = opened.logs;
 	g->n_logs = opened.n_logs;
 	return 0;
+}
+
+int
+generation_tell_name(struct generation *g, struct err *err)
+{
+	return write_config(g, err);
 }
 
 int

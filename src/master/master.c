@@ -340,6 +340,10 @@ open_sockets(struct master *m, struct config *c, struct err *err)
 	if (rc < 0)
 		return rc;
 	choose_name(m, c);
+	if (unnamed)
+		rc = generation_tell_name(m->now, err);
+	if (rc < 0)
+		return rc;
 	rc = rundir_open(m, c, err);
 	if (rc < 0 || unnamed)
 		return rc;

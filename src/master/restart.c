@@ -20,7 +20,6 @@
 
 enum {
 	HOLD_OFF = 10, /* turns without faster growth, as in Apache */
-	STOP_MS = 2000,
 };
 
 static void
@@ -177,7 +176,7 @@ stop_everybody(struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->children[i].life != LIFECYCLE_VACANT)
-			child_stop(m, &m->children[i], STOP_MS);
+			child_stop(m, &m->children[i], CHILD_STOP_MS);
 }
 
 static void
@@ -258,7 +257,7 @@ restart_fail(struct master *m, const char *reason)
 		struct child *c = &m->children[i];
 
 		if (c->life != LIFECYCLE_VACANT && c->generation == number)
-			child_stop(m, c, STOP_MS);
+			child_stop(m, c, CHILD_STOP_MS);
 	}
 	generation_destroy(m->next);
 	m->next = NULL;

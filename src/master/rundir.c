@@ -105,8 +105,7 @@ lock(struct master *m, const struct config *c, struct err *err)
 	int rc = 0;
 
 	if (run->path != NULL)
-		rc = acquire(&run->own, own_path(m),
-			"InstanceName or RunDirectory", err);
+		rc = acquire(&run->own, own_path(m), "RunDirectory", err);
 	if (rc == 0 && c->pid_file != NULL && !is_own(run, c->pid_file))
 		rc = acquire(&run->named, strdup(c->pid_file), "PidFile", err);
 	return rc;

@@ -32,6 +32,9 @@
 #define MS_NS     INT64_C(1000000)
 #define NEVER     INT64_MAX
 
+/* From "leave now" to SIGKILL, whoever says it. */
+enum { CHILD_STOP_MS = 2000 };
+
 struct accept_mutex;
 struct master;
 
@@ -45,7 +48,8 @@ struct source {
 /* What the children of one generation have in common: made at start and by
  * each reload. */
 struct generation {
-	unsigned number; /* 1 for the first */
+	unsigned number;  /* 1 for the first */
+	const char *name; /* of the instance, for the children; the master's */
 	struct config *config;
 	struct listener *listeners;
 	/* As it was asked for, port 0 included; parallel to listeners. */
@@ -180,6 +184,9 @@ void generation_check_listens(struct config *c);
  * unless it fails. */
 int generation_create(struct generation **ret, struct master *m,
 	struct config *c, const struct generation *before, struct err *err);
+/* To be called when the master's name has been chosen after the first
+ * generation was made; nobody has its text yet. */
+int generation_tell_name(struct generation *g, struct err *err);
 /* g replaces before: the socket files become g's to remove. */
 void generation_succeed(struct generation *g, struct generation *before);
 /* Open the logs anew, under the names that they have.  On failure the old

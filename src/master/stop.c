@@ -11,8 +11,7 @@
 #include "master/state.h"
 
 enum {
-	PATIENCE_MS = 2000, /* from "stop now" to SIGKILL */
-	GIVE_UP_S = 8,      /* for a process that not even SIGKILL ends */
+	GIVE_UP_S = 8, /* for a process that not even SIGKILL ends */
 };
 
 static void
@@ -22,7 +21,7 @@ stop_children_now(struct master *m)
 	m->give_up_ns = m->now_ns + GIVE_UP_S * SECOND_NS;
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->children[i].life != LIFECYCLE_VACANT)
-			child_stop(m, &m->children[i], PATIENCE_MS);
+			child_stop(m, &m->children[i], CHILD_STOP_MS);
 }
 
 static void

@@ -24,8 +24,9 @@ def test_the_pool_has_the_size_it_was_given(serve):
     assert len(server.children()) == 3
 
 
-def test_titles_tell_master_and_children_apart(serve):
-    server = serve('probe', '-w', '2', bind=f'127.0.0.1:{free_port()}')
+@pytest.mark.parametrize('port', [free_port, int], ids=['asked for', 'chosen'])
+def test_titles_tell_master_and_children_apart(serve, port):
+    server = serve('probe', '-w', '2', bind=f'127.0.0.1:{port()}')
     children = server.wait_for_ready(2)
     name = server.port
     assert title_of(server.pid) == f'wsgid: master [{name}]'

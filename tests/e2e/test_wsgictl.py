@@ -328,7 +328,7 @@ def test_two_configurations_of_one_name_do_not_share_a_directory(serve, new_serv
     other.spawn()
     assert other.process.wait(PATIENCE) == 1
     other.log.wait_for(rf'already runs with pid file {run}/shop\.pid \(pid {one.pid}\); '
-                       'stop it or choose another InstanceName or RunDirectory')
+                       'stop it or choose another RunDirectory')
     # The first one is neither shown nor stopped in the place of the second.
     words = ['-c', configs[1], '--run-directory', run]
     assert ctl('status', *words).returncode == 3
