@@ -412,6 +412,25 @@ serve(struct master *m)
 	log_notice("master", "stopped");
 }
 
+/* A name that stands for nothing usable is a mistake in the configuration; a
+ * port that is taken, or memory that is short, may be free the next time. */
+static int
+status_of(int code)
+{
+	switch (code) {
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
+	case EACCES:
+	case ELOOP:
+	case EINVAL:
+	case ENAMETOOLONG:
+		return CHILD_EXIT_CONFIG;
+	default:
+		return EXIT_FAILURE;
+	}
+}
+
 int
 master_run(const struct master_order *order, struct config *c)
 {
@@ -431,7 +450,7 @@ master_run(const struct master_order *order, struct config *c)
 	struct err err = {0};
 
 	if (open_loop(&m, &err) < 0 || open_server(&m, c, &err) < 0) {
-		announce_failure(&m, EXIT_FAILURE, err.text);
+		announce_failure(&m, status_of(err.code), err.text);
 		if (m.now == NULL)
 			config_destroy(c);
 	} else {

@@ -12,9 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "accesslog/format.h"
 #include "base/account.h"
-#include "base/machine.h"
 #include "master/state.h"
 
 static const char *
@@ -145,37 +143,4 @@ user_settle(struct config *c, struct buf *notices)
 	}
 	if (c->group != NULL && find_group(c, &gid) && !is_root)
 		check_own_group(c, gid);
-}
-
-/* The children will compile them again; a mistake shall show before. */
-static int
-check_log_formats(struct config *c)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < c->n_access_logs; i++) {
-		struct log_format *format = NULL;
-		struct err err = {0};
-
-		if (log_format_compile(
-			    &format, c->access_logs[i].format, &err) < 0) {
-			config_blame_access_log(c, i, err.text);
-			rc = -EINVAL;
-		}
-		log_format_destroy(format);
-	}
-	return rc;
-}
-
-int
-master_settle(struct config *c, struct buf *notices)
-{
-	struct config_machine machine = {.cpus = machine_cpus("")};
-	int rc;
-
-	user_settle(c, notices);
-	generation_check_listens(c);
-	mutex_check(c);
-	rc = config_settle(c, &machine);
-	return rc < 0 ? rc : check_log_formats(c);
 }

@@ -99,11 +99,10 @@ add_engine(struct buf *to, const struct snapshot *s)
 
 	buf_printf(to, LABEL "%s, at most ", "MPM", b->mpm);
 	words_count(to, b->max_request_workers, "worker", "workers");
-	if (s->io_engine[0] != '\0')
-		buf_printf(to, ", %s", s->io_engine);
-	if (b->accept[0] != '\0')
-		buf_printf(to, "; accept: %s", b->accept);
 	buf_add_char(to, '\n');
+	if (b->accept[0] != '\0')
+		buf_printf(to, LABEL "%s%s%s\n", "accept", s->io_engine,
+			s->io_engine[0] != '\0' ? ", " : "", b->accept);
 }
 
 static void

@@ -457,3 +457,23 @@ def test_a_run_directory_that_cannot_be_made_is_an_error(new_server):
     server.run_directory = pathlib.Path('/proc/nowhere/run')
     assert server.fails() != 0
     assert 'RunDirectory /proc/nowhere/run' in server.log.text()
+
+
+# --- names that stand for nothing ------------------------------------------------------------
+
+@pytest.mark.parametrize('directive, value', [
+    ('ChDir', '/nonexistent'), ('WSGIPythonHome', '/nonexistent'), ('ChDir', '/etc/passwd')])
+def test_a_directory_that_is_none_is_found_before_anything_starts(apps, directory, directive,
+                                                                  value):
+    config = directory / 'shop.conf'
+    config.write_text(f'WSGIApplication hello\n{directive} {value}\n')
+    done = run_wsgid('-t', '-c', config, cwd=apps)
+    assert done.returncode == 78
+    assert f'{config}:2: {directive}: {value}' in done.stderr
+
+
+@pytest.mark.parametrize('option', ['--error-log', '--pid-file', '--access-log'])
+def test_a_file_that_cannot_be_made_is_a_wrong_configuration(new_server, option):
+    server = new_server('hello', option, '/nonexistent/file')
+    assert server.fails() == 78
+    assert '/nonexistent/file' in server.log.text()

@@ -349,7 +349,8 @@ def test_status_is_one_screen(shop):
     run = succeeds(of(server, 'status'), r'^  application  shop:application$',
                    rf'^  listeners    http://127\.0\.0\.1:{server.port}$',
                    r'^  Python       Python 3\.\d+',
-                   r'^  MPM          prefork, at most 4 workers, (io_uring|epoll); accept: ',
+                   r'^  MPM          prefork, at most 4 workers$',
+                   r'^  accept       (io_uring|epoll), one listener, mutex none$',
                    r'^  generation   1, never reloaded$', r'^  workers      0 busy, 2 idle$',
                    r'^               __\.\.$', r'^  requests     3 requests on 3 connections, ',
                    r'^  traffic      \d+ B in, \d+ B out, ', r'^  children     2 now, 2 started, 0')

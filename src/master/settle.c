@@ -1,0 +1,66 @@
+/*
+ * settle.c - everything about a configuration that can be found wrong before
+ * anything is opened.
+ *
+ * The configuration knows its own rules.  What takes another library or a look
+ * at the machine is asked here, at the start, by "wsgid -t" and by a reload;
+ * whatever is wrong becomes a message of the configuration, with its place.
+ */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "accesslog/format.h"
+#include "base/machine.h"
+#include "master/state.h"
+
+/* The children will compile them again; a mistake shall show before. */
+static int
+check_log_formats(struct config *c)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < c->n_access_logs; i++) {
+		struct log_format *format = NULL;
+		struct err err = {0};
+
+		if (log_format_compile(
+			    &format, c->access_logs[i].format, &err) < 0) {
+			config_blame_access_log(c, i, err.text);
+			rc = -EINVAL;
+		}
+		log_format_destroy(format);
+	}
+	return rc;
+}
+
+/* Whether the children's user may enter is found out by the children. */
+static void
+check_directory(struct config *c, const char *directive, const char *path)
+{
+	struct stat st;
+	struct err err = {0};
+
+	if (path == NULL)
+		return;
+	if (stat(path, &st) < 0)
+		err_set(&err, errno, "%s", path);
+	else if (!S_ISDIR(st.st_mode))
+		err_setx(&err, ENOTDIR, "%s is no directory", path);
+	if (err.code != 0)
+		config_blame(c, directive, err.text);
+}
+
+int
+master_settle(struct config *c, struct buf *notices)
+{
+	struct config_machine machine = {.cpus = machine_cpus("")};
+	int rc;
+
+	user_settle(c, notices);
+	generation_check_listens(c);
+	mutex_check(c);
+	check_directory(c, "ChDir", c->directory);
+	check_directory(c, "WSGIPythonHome", c->python_home);
+	rc = config_settle(c, &machine);
+	return rc < 0 ? rc : check_log_formats(c);
+}
