@@ -13,18 +13,12 @@
 #include "http/chars.h"
 
 static bool
-is_of(char c, unsigned class)
-{
-	return (chars[(unsigned char)c] & class) != 0;
-}
-
-static bool
 port_valid(struct str s)
 {
 	unsigned long port = 0;
 
 	for (size_t i = 0; i < s.len; i++) {
-		if (!is_of(s.p[i], CHAR_DIGIT))
+		if (!char_is_of(s.p[i], CHAR_DIGIT))
 			return false;
 		port = port * 10 + (unsigned long)(s.p[i] - '0');
 		if (port > 65535)
@@ -39,12 +33,12 @@ future_address_valid(struct str s)
 {
 	size_t i = 1;
 
-	while (i < s.len && is_of(s.p[i], CHAR_HEX))
+	while (i < s.len && char_is_of(s.p[i], CHAR_HEX))
 		i++;
 	if (i == 1 || i + 1 >= s.len || s.p[i] != '.')
 		return false;
 	for (i++; i < s.len; i++)
-		if (!is_of(s.p[i], CHAR_HOST) && s.p[i] != ':')
+		if (!char_is_of(s.p[i], CHAR_HOST) && s.p[i] != ':')
 			return false;
 	return true;
 }
@@ -73,11 +67,11 @@ name_len(struct str s)
 	size_t i = 0;
 
 	while (i < s.len) {
-		if (is_of(s.p[i], CHAR_HOST))
+		if (char_is_of(s.p[i], CHAR_HOST))
 			i++;
 		else if (s.p[i] == '%' && s.len - i >= 3 &&
-			 is_of(s.p[i + 1], CHAR_HEX) &&
-			 is_of(s.p[i + 2], CHAR_HEX))
+			 char_is_of(s.p[i + 1], CHAR_HEX) &&
+			 char_is_of(s.p[i + 2], CHAR_HEX))
 			i += 3;
 		else
 			break;

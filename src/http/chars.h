@@ -7,6 +7,8 @@
 #ifndef WSGID_HTTP_CHARS_H
 #define WSGID_HTTP_CHARS_H
 
+#include <stdbool.h>
+
 enum {
 	CHAR_TOKEN = 1 << 0,  /* RFC 9110 section 5.6.2 */
 	CHAR_TARGET = 1 << 1, /* visible ASCII without "#" */
@@ -18,5 +20,12 @@ enum {
 };
 
 extern const unsigned char chars[256];
+
+/* May the byte stand in one of these places? */
+static inline bool
+char_is_of(char c, unsigned places)
+{
+	return (chars[(unsigned char)c] & places) != 0;
+}
 
 #endif

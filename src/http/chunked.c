@@ -48,12 +48,6 @@ static const char *const refused_trailers[] = {
 	NULL,
 };
 
-static bool
-is_of(char c, unsigned class)
-{
-	return (chars[(unsigned char)c] & class) != 0;
-}
-
 static unsigned
 hex_value(char c)
 {
@@ -83,7 +77,7 @@ count_overhead(struct chunked *c)
 static int
 step_digit(struct chunked *c, char ch)
 {
-	if (!is_of(ch, CHAR_HEX) || ++c->line > DIGITS_MAX ||
+	if (!char_is_of(ch, CHAR_HEX) || ++c->line > DIGITS_MAX ||
 		c->left > (uint64_t)INT64_MAX >> 4)
 		return -400;
 	c->left = c->left << 4 | hex_value(ch);
@@ -123,7 +117,7 @@ step_extension(struct chunked *c, char ch)
 {
 	if (ch == '\r')
 		return enter(c, SIZE_LF);
-	return is_of(ch, CHAR_VALUE) ? count_overhead(c) : -400;
+	return char_is_of(ch, CHAR_VALUE) ? count_overhead(c) : -400;
 }
 
 static int
@@ -157,7 +151,7 @@ step_trailer_name(struct chunked *c, char ch)
 		c->state = TRAILER_VALUE;
 		return count_overhead(c);
 	}
-	if (!is_of(ch, CHAR_TOKEN))
+	if (!char_is_of(ch, CHAR_TOKEN))
 		return -400;
 	if (c->line < sizeof(c->name))
 		c->name[c->line] =
@@ -172,7 +166,7 @@ step_trailer_value(struct chunked *c, char ch)
 {
 	if (ch == '\r')
 		return enter(c, TRAILER_LF);
-	return is_of(ch, CHAR_VALUE) ? count_overhead(c) : -400;
+	return char_is_of(ch, CHAR_VALUE) ? count_overhead(c) : -400;
 }
 
 /* Take one byte, in any state but DATA, ENDED and BROKEN.  0 or -400. */

@@ -43,16 +43,10 @@ slice(const char *p, const char *end)
 	return (struct str){p, (size_t)(end - p)};
 }
 
-static bool
-is_of(char c, unsigned class)
-{
-	return (chars[(unsigned char)c] & class) != 0;
-}
-
 static const char *
 skip(const char *p, const char *end, unsigned class)
 {
-	while (p < end && is_of(*p, class))
+	while (p < end && char_is_of(*p, class))
 		p++;
 	return p;
 }
@@ -156,7 +150,8 @@ refuse_line(struct request *r, const struct cursor *c, const char *p,
 {
 	int rc = stop_in_line(r, c, p);
 
-	if (p < c->stop && (*p == ' ' || *p == '\r' || is_of(*p, CHAR_TARGET)))
+	if (p < c->stop &&
+		(*p == ' ' || *p == '\r' || char_is_of(*p, CHAR_TARGET)))
 		r->complaint = complaint;
 	return rc;
 }
@@ -167,8 +162,8 @@ static int
 read_version(struct request *r, struct str version)
 {
 	if (version.len != 8 || memcmp(version.p, "HTTP/", 5) != 0 ||
-		!is_of(version.p[5], CHAR_DIGIT) || version.p[6] != '.' ||
-		!is_of(version.p[7], CHAR_DIGIT))
+		!char_is_of(version.p[5], CHAR_DIGIT) || version.p[6] != '.' ||
+		!char_is_of(version.p[7], CHAR_DIGIT))
 		return refuse(r, 400,
 			"the request line does not end in an HTTP version");
 	if (version.p[5] != '1')
@@ -598,7 +593,7 @@ scan_byte(struct request_scan *s, const char *data,
 		return -431;
 	if (c == '\r')
 		return 0;
-	if (!is_of(c, CHAR_VALUE))
+	if (!char_is_of(c, CHAR_VALUE))
 		return 1;
 	if (at >= limit)
 		return s->lines == 0 ? -414 : -431;

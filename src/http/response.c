@@ -48,7 +48,7 @@ static bool
 is_all(struct str s, unsigned class)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if ((chars[(unsigned char)s.p[i]] & class) == 0)
+		if (!char_is_of(s.p[i], class))
 			return false;
 	return true;
 }
