@@ -21,8 +21,6 @@
 #include "wsgictl/command.h"
 #include "wsgictl/process.h"
 
-#define DEFAULT_CONFIG SYSCONFDIR "/wsgid/wsgid.conf"
-
 enum {
 	DIRECTORIES = RUNDIR_PLACES + 1, /* one more by a configuration */
 	LATER_US = 5000000, /* a process that began so long after the board

@@ -16,8 +16,6 @@
 #include "built_with.h"
 #include "config/config.h"
 
-#define DEFAULT_CONFIG SYSCONFDIR "/wsgid/wsgid.conf"
-
 struct line {
 	struct config *config;
 	char *const *words;

@@ -20,8 +20,6 @@
 #include "config/config.h"
 #include "config/nearest.h"
 
-#define DEFAULT_CONFIG SYSCONFDIR "/wsgid/wsgid.conf"
-
 enum meaning {
 	MEANS_ACTION,
 	MEANS_CONFIG,

@@ -39,8 +39,7 @@ static const char help[] =
 	"output\n"
 	"\n"
 	"  -c, --config FILE        configuration file in Apache's syntax\n"
-	"                           (" SYSCONFDIR
-	"/wsgid/wsgid.conf when no APP is given)\n"
+	"                           (" DEFAULT_CONFIG " when no APP is given)\n"
 	"  -D NAME[=VALUE]          define a name for the configuration\n"
 	"  -t, --test               check the configuration and exit\n"
 	"      --daemon             go to the background once it serves\n"
@@ -79,7 +78,7 @@ texts_print_facts(void)
 	printf("\n");
 	printf("  MPM            prefork\n");
 	printf("  systemd        %s\n", HAVE_SYSTEMD ? "yes" : "no");
-	printf("  configuration  %s/wsgid/wsgid.conf\n", SYSCONFDIR);
+	printf("  configuration  %s\n", DEFAULT_CONFIG);
 	printf("  compiler       %s\n", COMPILER);
 	printf("  hardening      %s\n", HARDENING);
 }

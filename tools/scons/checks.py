@@ -297,7 +297,9 @@ def define(conf, env, found):
     for name, value, comment in (
             ('WSGID_VERSION', env['WSGID_VERSION'], 'of this server'),
             ('LIBEXECDIR', at['libexec'], 'where the child program is installed'),
-            ('SYSCONFDIR', at['sysconf'], 'the folder above wsgid/wsgid.conf'),
+            ('SYSCONFDIR', at['sysconf'], 'the folder above wsgid/NAME.conf'),
+            ('DEFAULT_CONFIG', f"{at['sysconf']}/wsgid/wsgid.conf",
+             'what is read when nothing is named'),
             ('CHILD_PROGRAM', found['child'], "the child's file name"),
             ('PYTHON_EXECUTABLE', python.executable, 'for PyConfig.executable'),
             ('PYTHON_VERSION', python.name, 'that the child was built with'),
