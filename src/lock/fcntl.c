@@ -14,7 +14,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/err.h"
 #include "lock/accept_mutex_priv.h"
 #include "lock/lock_file_priv.h"
 
@@ -29,35 +28,6 @@ operate(int fd, int operation)
 	int command = operation & LOCK_NB ? F_OFD_SETLK : F_OFD_SETLKW;
 
 	return fcntl(fd, command, &whole) < 0 ? -errno : 0;
-}
-
-static int
-fcntl_create(struct accept_mutex *m,
-	const struct accept_mutex_settings *settings, struct err *err)
-{
-	int fd = lock_file_create(m->how->name, settings->file, err);
-
-	if (fd < 0)
-		return fd;
-	m->fd = fd;
-	return 0;
-}
-
-static int
-fcntl_export(struct accept_mutex *m)
-{
-	return lock_file_reopen(m->fd);
-}
-
-static int
-fcntl_attach(struct accept_mutex *m, struct err *err)
-{
-	int rc = lock_file_check(m->fd);
-
-	if (rc < 0)
-		return err_set(err, -rc, "Mutex %s: descriptor %d",
-			m->how->name, m->fd);
-	return 0;
 }
 
 static int
@@ -87,9 +57,9 @@ fcntl_explain(int code)
 const struct accept_mutex_mechanism accept_mutex_fcntl = {
 	.name = "fcntl",
 	.size = sizeof(struct accept_mutex),
-	.create = fcntl_create,
-	.export_fd = fcntl_export,
-	.attach = fcntl_attach,
+	.create = lock_file_mutex_create,
+	.export_fd = lock_file_mutex_export,
+	.attach = lock_file_mutex_attach,
 	.lock = fcntl_lock,
 	.unlock = fcntl_unlock,
 	.prove = fcntl_prove,

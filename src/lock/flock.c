@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <sys/file.h>
 
-#include "base/err.h"
-#include "base/fd.h"
 #include "lock/accept_mutex_priv.h"
 #include "lock/lock_file_priv.h"
 
@@ -18,35 +16,6 @@ static int
 operate(int fd, int operation)
 {
 	return flock(fd, operation) < 0 ? -errno : 0;
-}
-
-static int
-flock_create(struct accept_mutex *m,
-	const struct accept_mutex_settings *settings, struct err *err)
-{
-	int fd = lock_file_create(m->how->name, settings->file, err);
-
-	if (fd < 0)
-		return fd;
-	m->fd = fd;
-	return 0;
-}
-
-static int
-flock_export(struct accept_mutex *m)
-{
-	return lock_file_reopen(m->fd);
-}
-
-static int
-flock_attach(struct accept_mutex *m, struct err *err)
-{
-	int rc = lock_file_check(m->fd);
-
-	if (rc < 0)
-		return err_set(err, -rc, "Mutex %s: descriptor %d",
-			m->how->name, m->fd);
-	return 0;
 }
 
 static int
@@ -70,9 +39,9 @@ flock_prove(struct accept_mutex *m, struct err *err)
 const struct accept_mutex_mechanism accept_mutex_flock = {
 	.name = "flock",
 	.size = sizeof(struct accept_mutex),
-	.create = flock_create,
-	.export_fd = flock_export,
-	.attach = flock_attach,
+	.create = lock_file_mutex_create,
+	.export_fd = lock_file_mutex_export,
+	.attach = lock_file_mutex_attach,
 	.lock = flock_lock,
 	.unlock = flock_unlock,
 	.prove = flock_prove,

@@ -19,6 +19,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "lock/accept_mutex_priv.h"
 #include "lock/memory_priv.h"
 
 const char *
@@ -186,5 +187,36 @@ lock_file_prove(const char *mechanism, int fd,
 			"Mutex %s: this file system grants the lock twice; "
 			"name a directory of another one, or none",
 			mechanism);
+	return 0;
+}
+
+/* --- of a mutex --------------------------------------------------------------- */
+
+int
+lock_file_mutex_create(struct accept_mutex *m,
+	const struct accept_mutex_settings *settings, struct err *err)
+{
+	int fd = lock_file_create(m->how->name, settings->file, err);
+
+	if (fd < 0)
+		return fd;
+	m->fd = fd;
+	return 0;
+}
+
+int
+lock_file_mutex_export(struct accept_mutex *m)
+{
+	return lock_file_reopen(m->fd);
+}
+
+int
+lock_file_mutex_attach(struct accept_mutex *m, struct err *err)
+{
+	int rc = lock_file_check(m->fd);
+
+	if (rc < 0)
+		return err_set(err, -rc, "Mutex %s: descriptor %d",
+			m->how->name, m->fd);
 	return 0;
 }

@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+struct accept_mutex;
+struct accept_mutex_settings;
 struct err;
 
 /* A new file without a name: in the directory, beside the file, or in memory
@@ -28,6 +30,13 @@ int lock_file_check(int fd);
  * descriptor and LOCK_EX | LOCK_NB or LOCK_UN, as flock(2) does. */
 int lock_file_prove(const char *mechanism, int fd,
 	int (*lock)(int fd, int operation), struct err *err);
+
+/* What both mechanisms do with m->fd: accept_mutex_mechanism's create,
+ * export_fd and attach. */
+int lock_file_mutex_create(struct accept_mutex *m,
+	const struct accept_mutex_settings *settings, struct err *err);
+int lock_file_mutex_export(struct accept_mutex *m);
+int lock_file_mutex_attach(struct accept_mutex *m, struct err *err);
 
 /* The name of a file system whose locks depend on another machine, or NULL;
  * magic is what statfs(2) says. */
