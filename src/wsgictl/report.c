@@ -100,9 +100,11 @@ add_engine(struct buf *to, const struct snapshot *s)
 	buf_printf(to, LABEL "%s, at most ", "MPM", b->mpm);
 	words_count(to, b->max_request_workers, "worker", "workers");
 	buf_add_char(to, '\n');
-	if (b->accept[0] != '\0')
-		buf_printf(to, LABEL "%s%s%s\n", "accept", s->io_engine,
-			s->io_engine[0] != '\0' ? ", " : "", b->accept);
+	if (s->io_engine[0] == '\0' && b->accept[0] == '\0')
+		return;
+	buf_printf(to, LABEL "%s%s%s\n", "accept", s->io_engine,
+		s->io_engine[0] != '\0' && b->accept[0] != '\0' ? ", " : "",
+		b->accept);
 }
 
 static void

@@ -137,7 +137,8 @@ test_the_screen(void **state)
 	static const char *const parts[] = {
 		"wsgid/1.2.3 [shop] is running, pid 77, up 1 min 40 s\n",
 		"  application  shop:app\n",
-		"  MPM          prefork, at most 3 workers, epoll\n",
+		"  MPM          prefork, at most 3 workers\n"
+		"  accept       epoll\n",
 		"  generation   1, never reloaded\n",
 		"  workers      1 busy, 1 idle, 1 finishing\n"
 		"               _W.G\n",
