@@ -414,6 +414,15 @@ find_unstarted(struct uring *u, uint64_t data)
 	return NULL;
 }
 
+/* Turn an operation into none.  Since liburing 2.5 preparing one leaves alone
+ * what getting an entry has cleared, and flags of a send are none of a NOP. */
+static void
+make_nothing(struct io_uring_sqe *sqe)
+{
+	memset(sqe, 0, sizeof(*sqe));
+	io_uring_prep_nop(sqe);
+}
+
 /* Without the first case an operation would be started, do what it can at
  * once, and be cancelled afterwards: who cancels to have nothing more read
  * from a socket must be able to rely on it. */
@@ -425,7 +434,7 @@ uring_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 
 	(void)fd;
 	if (sqe != NULL) {
-		io_uring_prep_nop(sqe);
+		make_nothing(sqe);
 		sqe->user_data = tag(owner, kind) | NEVER_STARTED;
 		return;
 	}
@@ -559,7 +568,7 @@ uring_withdraw_sends(struct io *io,
 		if ((data & KIND_MASK) != IO_SEND ||
 			sqe->opcode == IORING_OP_NOP)
 			continue;
-		io_uring_prep_nop(sqe);
+		make_nothing(sqe);
 		sqe->user_data = data;
 		withdrawn(arg, (void *)(uintptr_t)(data & ~(uint64_t)KIND_MASK),
 			0);
