@@ -99,7 +99,7 @@ struct run_directory {
 	struct pid_file named; /* PidFile, when that is another file */
 };
 
-struct relay;  /* the standard error of one child: logs.c */
+struct relay;  /* the standard error of one child: relay.c */
 struct client; /* a connection of the control socket: control.c */
 
 struct control {
@@ -304,6 +304,9 @@ int logs_reopen(struct master *m, struct err *err);
 /* Say the configuration's messages. */
 void logs_say_messages(const struct config *c);
 void logs_say_lines(struct buf *lines);
+
+/* --- relay.c ----------------------------------------------------------------- */
+
 /* Read what the child writes to fd until its end. */
 int relay_open(struct master *m, int fd, pid_t pid);
 /* Read what there is now, so that a child's last words come before the news
