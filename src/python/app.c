@@ -89,6 +89,8 @@ make_objects(struct app *app, const struct app_settings *settings)
 {
 	if (find_names(app) < 0 || find_types(app) < 0)
 		return -1;
+	if (exceptions_init(app) < 0)
+		return -1;
 	if (errors_init(app) < 0 || input_init(app) < 0)
 		return -1;
 	if (start_response_init(app) < 0 || filewrapper_init(app) < 0)
@@ -107,6 +109,7 @@ drop_objects(struct app *app)
 	start_response_fini(app);
 	input_fini(app);
 	errors_fini(app);
+	exceptions_fini(app);
 	for (size_t i = 0; i < ARRAY_LEN(app->file_types); i++)
 		Py_CLEAR(app->file_types[i]);
 	Py_CLEAR(app->list_iterator_type);
@@ -146,7 +149,7 @@ app_create(
 	if (rc < 0)
 		goto fail_free;
 	if (make_objects(app, settings) < 0) {
-		errors_describe(what, sizeof(what));
+		exceptions_describe(what, sizeof(what));
 		rc = err_setx(err, ENOEXEC, "Python %s is not usable: %s",
 			app_python_version(), what);
 		goto fail_stop;

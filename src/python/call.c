@@ -77,7 +77,7 @@ has_traceback(PyObject *exception)
 static void
 complain_of_exception(struct call *c, const char *what)
 {
-	PyObject *exception = errors_take();
+	PyObject *exception = exceptions_take();
 	AUTO_DECREF PyObject *formatted = NULL;
 	AUTO_DECREF PyObject *bytes = NULL;
 	struct buf text = {0};
@@ -85,8 +85,8 @@ complain_of_exception(struct call *c, const char *what)
 	begin_line(c, &text);
 	if (has_traceback(exception))
 		(void)buf_printf(&text, "%s\n", what);
-	errors_put_back(exception);
-	formatted = errors_format(c->app);
+	exceptions_put_back(exception);
+	formatted = exceptions_format(c->app);
 	if (formatted != NULL)
 		bytes = PyUnicode_AsEncodedString(
 			formatted, "utf-8", "backslashreplace");
@@ -414,7 +414,7 @@ complain(struct call *c)
 	if (c->send_error == 0) {
 		char what[512];
 
-		errors_describe(what, sizeof(what));
+		exceptions_describe(what, sizeof(what));
 		call_complain(c, "%s", what);
 	}
 	PyErr_Clear();

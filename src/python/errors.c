@@ -1,7 +1,7 @@
 /*
- * errors.c - wsgi.errors, and exceptions as text.
+ * errors.c - wsgi.errors.
  *
- * wsgi.errors is one object for the whole process.  It writes whole lines to
+ * It is one object for the whole process.  It writes whole lines to
  * descriptor 2, each with one write(2), whatever thread they come from; the
  * beginning of a line is kept, by thread, until its end comes, it is flushed,
  * or the thread's request is over.  It works for as long as the process does,
@@ -318,15 +318,10 @@ static PyType_Spec spec = {
 int
 errors_init(struct app *app)
 {
-	AUTO_DECREF PyObject *traceback = PyImport_ImportModule("traceback");
 	struct errors *self;
 
-	if (traceback == NULL)
-		return -1;
-	app->format_exception =
-		PyObject_GetAttrString(traceback, "format_exception");
 	app->errors_type = interp_type(&spec);
-	if (app->format_exception == NULL || app->errors_type == NULL)
+	if (app->errors_type == NULL)
 		return -1;
 	self = PyObject_New(struct errors, app->errors_type);
 	if (self == NULL)
@@ -342,97 +337,4 @@ errors_fini(struct app *app)
 {
 	Py_CLEAR(app->errors);
 	Py_CLEAR(app->errors_type);
-	Py_CLEAR(app->format_exception);
-}
-
-/* --- exceptions ------------------------------------------------------------------------ */
-
-#if PY_VERSION_HEX >= 0x030c0000
-PyObject *
-errors_take(void)
-{
-	return PyErr_GetRaisedException();
-}
-
-void
-errors_put_back(PyObject *exception)
-{
-	PyErr_SetRaisedException(exception);
-}
-#else
-PyObject *
-errors_take(void)
-{
-	PyObject *type, *value, *traceback;
-
-	PyErr_Fetch(&type, &value, &traceback);
-	if (type == NULL)
-		return NULL;
-	PyErr_NormalizeException(&type, &value, &traceback);
-	if (traceback != NULL)
-		(void)PyException_SetTraceback(value, traceback);
-	Py_XDECREF(type);
-	Py_XDECREF(traceback);
-	return value;
-}
-
-void
-errors_put_back(PyObject *exception)
-{
-	PyObject *type = (PyObject *)Py_TYPE(exception);
-
-	Py_INCREF(type);
-	PyErr_Restore(type, exception, PyException_GetTraceback(exception));
-}
-#endif
-
-PyObject *
-errors_format(struct app *app)
-{
-	AUTO_DECREF PyObject *exception = errors_take();
-	AUTO_DECREF PyObject *traceback = NULL;
-	AUTO_DECREF PyObject *lines = NULL;
-	AUTO_DECREF PyObject *empty = NULL;
-	PyObject *whole = NULL;
-
-	if (exception == NULL)
-		return NULL;
-	traceback = PyException_GetTraceback(exception);
-	lines = PyObject_CallFunctionObjArgs(app->format_exception,
-		(PyObject *)Py_TYPE(exception), exception,
-		traceback != NULL ? traceback : Py_None, NULL);
-	empty = PyUnicode_FromString("");
-	if (lines != NULL && empty != NULL)
-		whole = PyUnicode_Join(empty, lines);
-	if (whole == NULL) {
-		/* Its __str__ may raise, or the stack or memory be used up. */
-		PyErr_Clear();
-		whole = PyUnicode_FromFormat("%.200s (it cannot be shown)\n",
-			Py_TYPE(exception)->tp_name);
-		PyErr_Clear();
-	}
-	return whole;
-}
-
-void
-errors_describe(char *to, size_t size)
-{
-	AUTO_DECREF PyObject *exception = errors_take();
-	AUTO_DECREF PyObject *shown = NULL;
-	const char *shown_text = NULL;
-	const char *name;
-
-	if (exception == NULL) {
-		snprintf(to, size, "no reason given");
-		return;
-	}
-	name = Py_TYPE(exception)->tp_name;
-	shown = PyObject_Str(exception);
-	if (shown != NULL)
-		shown_text = PyUnicode_AsUTF8(shown);
-	if (shown_text != NULL && shown_text[0] != '\0')
-		snprintf(to, size, "%s: %s", name, shown_text);
-	else
-		snprintf(to, size, "%s", name);
-	PyErr_Clear();
 }

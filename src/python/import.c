@@ -122,17 +122,17 @@ take_apart(const struct app *app, struct target *t, struct err *err)
 static int
 report(struct app *app, const char *what, struct err *err)
 {
-	AUTO_DECREF PyObject *exception = errors_take();
+	AUTO_DECREF PyObject *exception = exceptions_take();
 	AUTO_DECREF PyObject *text = NULL;
 	char described[512];
 	const char *utf8;
 
 	Py_INCREF(exception);
-	errors_put_back(exception);
-	errors_describe(described, sizeof(described));
+	exceptions_put_back(exception);
+	exceptions_describe(described, sizeof(described));
 	Py_INCREF(exception);
-	errors_put_back(exception);
-	text = errors_format(app);
+	exceptions_put_back(exception);
+	text = exceptions_format(app);
 	utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
 	PyErr_Clear();
 	if (utf8 != NULL) {
@@ -191,7 +191,7 @@ report_import(struct app *app, const struct target *t, struct err *err)
 		return report(app, "its module calls sys.exit()", err);
 	if (!PyErr_ExceptionMatches(PyExc_ModuleNotFoundError))
 		return report(app, "its module cannot be imported", err);
-	exception = errors_take();
+	exception = exceptions_take();
 	missing = is_about(exception, t->module);
 	if (missing)
 		return err_setx(err, ENOENT,
@@ -201,7 +201,7 @@ report_import(struct app *app, const struct target *t, struct err *err)
 			app->directory != NULL ? app->directory
 					       : "the current directory",
 			not_a_package(exception, more, sizeof(more)));
-	errors_put_back(exception);
+	exceptions_put_back(exception);
 	exception = NULL;
 	return report(app, "its module cannot be imported", err);
 }

@@ -282,7 +282,7 @@ interp_start(const struct app_settings *settings, struct err *err)
 		return rc;
 	if (furnish(settings) == 0)
 		return 0;
-	errors_describe(what, sizeof(what));
+	exceptions_describe(what, sizeof(what));
 	Py_FinalizeEx();
 	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s",
 		app_python_version(), settings->executable, what);

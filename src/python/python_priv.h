@@ -158,14 +158,19 @@ void errors_write(const char *text, size_t len);
 /* The unfinished line of this thread, if it left one. */
 void errors_end_line(struct app *app);
 
+/* --- exceptions.c ------------------------------------------------------------------ */
+
+int exceptions_init(struct app *app);
+void exceptions_fini(struct app *app);
+
 /* The current exception as text with its traceback (or without); clears it.
  * A new str; NULL when even that fails. */
-PyObject *errors_format(struct app *app);
-void errors_describe(char *to, size_t size); /* "KeyError: 'x'", clears */
+PyObject *exceptions_format(struct app *app);
+void exceptions_describe(char *to, size_t size); /* "KeyError: 'x'", clears */
 
 /* The current exception, taken; NULL when there is none. */
-PyObject *errors_take(void);
-void errors_put_back(PyObject *exception); /* steals it */
+PyObject *exceptions_take(void);
+void exceptions_put_back(PyObject *exception); /* steals it */
 
 /* --- environ.c ------------------------------------------------------------------- */
 

@@ -28,7 +28,7 @@ static void
 complain_of_latin1(PyObject *s, const char *what)
 {
 	AUTO_DECREF PyObject *bytes = PyUnicode_AsLatin1String(s);
-	PyObject *exception = errors_take();
+	PyObject *exception = exceptions_take();
 
 	if (exception == NULL) {
 		PyErr_Format(PyExc_ValueError,
@@ -47,7 +47,7 @@ complain_of_latin1(PyObject *s, const char *what)
 			what);
 		(void)PyUnicodeEncodeError_SetReason(exception, reason);
 	}
-	errors_put_back(exception);
+	exceptions_put_back(exception);
 }
 
 static int

@@ -124,36 +124,6 @@ test_it_serves_a_logging_handler_that_outlives_the_request(void **state)
 	buf_fini(&log);
 }
 
-static void
-test_exceptions_become_text(void **state)
-{
-	static const struct {
-		const char *source, *describes;
-	} rows[] = {
-		{"raise KeyError('x')", "KeyError: 'x'"},
-		{"raise RuntimeError", "RuntimeError"},
-		{"class B(Exception):\n"
-		 "    def __str__(self): raise KeyError\n"
-		 "raise B",
-			"B"},
-		{"raise ValueError('\\udc80')", "ValueError"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		PyObject *d = PyDict_New();
-		char text[64];
-
-		assert_null(PyRun_String(rows[i].source, Py_file_input, d, d));
-		errors_describe(text, sizeof(text));
-		assert_string_equal(text, rows[i].describes);
-		assert_false(PyErr_Occurred());
-		Py_DECREF(d);
-	}
-	assert_null(errors_take());
-	assert_null(errors_format(exchange_app()));
-}
-
 int
 main(void)
 {
@@ -163,7 +133,6 @@ main(void)
 		cmocka_unit_test(test_lines_of_threads_do_not_mix),
 		cmocka_unit_test(
 			test_it_serves_a_logging_handler_that_outlives_the_request),
-		cmocka_unit_test(test_exceptions_become_text),
 	};
 
 	return cmocka_run_group_tests(

@@ -34,7 +34,7 @@ test_errors_are_named_for_the_application(void **state)
 		char text[128];
 
 		output_raise(rows[i].error, "x");
-		errors_describe(text, sizeof(text));
+		exceptions_describe(text, sizeof(text));
 		assert_holds(text, rows[i].describes);
 	}
 }
