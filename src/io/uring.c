@@ -549,7 +549,13 @@ uring_wait(struct io *io, struct io_event *events, unsigned max,
 static unsigned
 uring_room(const struct io *io)
 {
-	return io_uring_sq_space_left(&uring_of_const(io)->ring);
+	const struct uring *u = uring_of_const(io);
+	unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
+
+	if (io_uring_cq_ready(&u->ring) > 0 ||
+		(flags & IORING_SQ_CQ_OVERFLOW) != 0)
+		return 0;
+	return io_uring_sq_space_left(&u->ring);
 }
 
 /* What has been withdrawn stays in the queue as a NOP of the same tag, and is
