@@ -242,7 +242,7 @@ def test_a_slow_head_gets_408_and_an_idle_connection_nothing(serve):
 def test_a_slow_client_costs_no_worker(probe):
     with Connection(probe.address) as slow:
         slow.send('POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nabc')
-        time.sleep(0.05)
+        wait_until(lambda: slow.far_queues() == (0, 0), 'the server to read all there is')
         assert get(probe.address, '/hello').status == 200
         slow.send('de')
         assert slow.response().body == b'abcde'
@@ -251,7 +251,7 @@ def test_a_slow_client_costs_no_worker(probe):
 def test_a_client_that_does_not_read_costs_no_worker(probe):
     with Connection(probe.address) as slow:
         slow.send('GET /big?n=30000000 HTTP/1.1\r\nHost: t\r\n\r\n')
-        time.sleep(0.1)
+        wait_until(lambda: slow.far_queues()[0] > 0, 'an answer that is not taken')
         assert get(probe.address, '/hello').status == 200
         assert len(slow.response().body) == 30000000
 

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -287,12 +286,19 @@ def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
     server.wait_for_ready(3)
     load = subprocess.Popen([wrk, '-t1', '-c24', '-d3s', f'{server.url}/hello'],
                             stdout=subprocess.PIPE, text=True)
-    time.sleep(0.5)
+
+    def loaded(victim=None):
+        board = server.board()
+        return (board['counts']['connections'] >= 24
+                and victim not in [row['pid'] for row in board['processes']])
+
     held = 0
+    wait_until(loaded, 'the load')
     for _ in range(2):
         rows = server.wait_for_ready(3)
-        held += kill_counted(server, max(rows, key=lambda pid: rows[pid]['connections']))
-        time.sleep(0.5)
+        victim = max(rows, key=lambda pid: rows[pid]['connections'])
+        held += kill_counted(server, victim)
+        wait_until(lambda: loaded(victim), 'the load to go on')
     said = load.communicate(timeout=PATIENCE)[0]
     found = re.search(r'Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)', said)
     lost = sum(map(int, found.groups())) if found else 0

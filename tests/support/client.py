@@ -52,6 +52,16 @@ class Connection:
     def finish_sending(self):
         self.socket.shutdown(socket.SHUT_WR)
 
+    def far_queues(self):
+        """What the kernel holds at the server's end of TCP: bytes not sent and not read yet."""
+        ends = [end[1] for end in (self.socket.getpeername(), self.socket.getsockname())]
+        with open('/proc/net/tcp') as table:
+            for words in map(str.split, table):
+                if [int(word.split(':')[1], 16) for word in words[1:3] if ':' in word] == ends:
+                    unsent, unread = words[4].split(':')
+                    return int(unsent, 16), int(unread, 16)
+        return None
+
     # --- bytes --------------------------------------------------------------------------
 
     def _more(self) -> bool:
