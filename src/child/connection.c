@@ -164,6 +164,14 @@ find_ends(struct connection *c)
 	c->peer.scheme = STR("http");
 }
 
+/* Whoever kills this child wants to know, at that moment, what it cost. */
+static void
+count(struct engine *e, int change)
+{
+	e->n_connections += (unsigned)change;
+	e->set.page->page->connections = e->n_connections;
+}
+
 static struct connection *
 take_spare(struct engine *e)
 {
@@ -184,7 +192,7 @@ make(struct engine *e, int fd)
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
 	find_ends(c);
-	e->n_connections++;
+	count(e, 1);
 	return c;
 }
 
@@ -626,6 +634,6 @@ connection_settle(struct engine *e, struct connection *c)
 	buf_fini(&c->in);
 	buf_fini(&c->body);
 	engine_give_out(e, &c->out);
-	e->n_connections--;
+	count(e, -1);
 	connection_list_add(&e->buried, c);
 }

@@ -514,15 +514,6 @@ is_done(struct engine *e)
 	return true;
 }
 
-static void
-show(struct engine *e)
-{
-	struct wsgid_page *page = e->set.page->page;
-
-	page->connections = e->n_connections;
-	page->parked = e->n_parked;
-}
-
 int
 engine_run(struct engine *e)
 {
@@ -546,7 +537,7 @@ engine_run(struct engine *e)
 			finish_alone(e);
 		tell_python(e);
 		serve_queue(e);
-		show(e);
+		e->set.page->page->parked = e->n_parked;
 		if (e->leave_by_ns > 0 && e->now_ns >= e->leave_by_ns) {
 			rc = -ETIMEDOUT;
 			break;
