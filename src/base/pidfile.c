@@ -1,9 +1,9 @@
 /*
  * pidfile.c - the file that says which process is the server.
  *
- * The lock is flock(2)'s: it belongs to the open file, so it goes with the
- * process however that dies, and another process can only try it, which is
- * how pidfile_holder asks.  A name can be removed while it is opened: the
+ * The lock is an open file description's (fcntl(2), F_OFD_SETLK): it goes with
+ * the process however that dies, and unlike flock(2)'s it can be asked for
+ * without being taken, so that who only looks is in nobody's way.  A name can be removed while it is opened: the
  * file behind the lock is compared with the one behind the name, and the
  * opening tried again.
  */
@@ -14,16 +14,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
-
-enum { TRIES = 100 }; /* of a millisecond */
 
 static pid_t
 read_pid(int fd)
@@ -51,23 +47,15 @@ is_at(const char *path, int fd)
 	       named.st_dev == held.st_dev && named.st_ino == held.st_ino;
 }
 
-/* Who only looks, as pidfile_holder does, holds the lock for a moment, but
- * shares it: that is no server, and it will be gone.  0, -EWOULDBLOCK when a
- * server has it, or another negative errno. */
+/* 0, -EWOULDBLOCK when a server has it, or another negative errno. */
 static int
 lock(int fd)
 {
-	const struct timespec moment = {.tv_nsec = 1000000};
+	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	for (int i = 0; i < TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK || flock(fd, LOCK_SH | LOCK_NB) < 0)
-			return -errno;
-		flock(fd, LOCK_UN);
-		nanosleep(&moment, NULL);
-	}
-	return -EWOULDBLOCK;
+	if (fcntl(fd, F_OFD_SETLK, &all) == 0)
+		return 0;
+	return errno == EACCES ? -EWOULDBLOCK : -errno;
 }
 
 int
@@ -131,10 +119,11 @@ pid_t
 pidfile_holder(const char *path)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
-		return -ESRCH;
-	return errno == EWOULDBLOCK ? read_pid(fd) : -errno;
+	if (fcntl(fd, F_OFD_GETLK, &all) < 0)
+		return -errno;
+	return all.l_type == F_UNLCK ? -ESRCH : read_pid(fd);
 }

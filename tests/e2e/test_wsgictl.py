@@ -839,8 +839,8 @@ def impostor(directory):
         run.mkdir()
         pid_file = run / 'fake.pid'
         pid_file.write_text(f'{os.getpid()}\n')
-        lock = os.open(pid_file, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock = os.open(pid_file, os.O_RDWR)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(run / 'fake.ctl'))
         listener.listen(backlog)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -87,13 +86,14 @@ server_child(
 int
 server_pid_file(const char *dir, const char *name, int locked)
 {
+	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[256];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s.pid", dir, name);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0 ||
-		(locked && flock(fd, LOCK_EX | LOCK_NB) < 0))
+		(locked && fcntl(fd, F_OFD_SETLK, &all) < 0))
 		abort();
 	return fd;
 }
