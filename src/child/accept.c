@@ -16,7 +16,6 @@
 #include "child/engine.h"
 #include "io/io.h"
 #include "lock/locker.h"
-#include "net/channel.h"
 #include "net/handoff.h"
 #include "net/listen.h"
 
@@ -140,14 +139,8 @@ count_accepted(struct engine *e)
 
 	e->accepted++;
 	e->set.page->page->accepted++;
-	if (most == 0 || e->asked_to_retire || e->accepted < (uint64_t)most)
-		return;
-	/* The master starts a replacement and then tells us to go: until then
-	 * we serve, so that capacity is never short. */
-	e->asked_to_retire = true;
-	e->set.page->page->wants_retire = 1;
-	(void)channel_send(e->set.channel, CHANNEL_WANTS_RETIRE, 0,
-		"MaxConnectionsPerChild is reached", NULL, 0);
+	if (most > 0 && e->accepted >= (uint64_t)most)
+		engine_ask_to_retire(e, "MaxConnectionsPerChild is reached");
 }
 
 static void

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -81,6 +82,17 @@ engine_queue(struct engine *e, struct connection *c)
 		e->n_parked--;
 	c->state = CONNECTION_QUEUED;
 	connection_list_add(&e->queue, c);
+}
+
+void
+engine_ask_to_retire(struct engine *e, const char *why)
+{
+	if (e->asked_to_retire)
+		return;
+	e->asked_to_retire = true;
+	e->set.page->page->wants_retire = 1;
+	(void)channel_send(
+		e->set.channel, CHANNEL_WANTS_RETIRE, 0, why, NULL, 0);
 }
 
 void
@@ -559,6 +571,19 @@ descriptors_for_clients(void)
 	return (unsigned)(limit.rlim_cur - limit.rlim_cur / 4);
 }
 
+/* Children that began together must not all go together. */
+static uint64_t
+choose_most_requests(const struct config *config)
+{
+	uint64_t chance = 0;
+
+	if (config->max_requests == 0)
+		return 0;
+	(void)!getrandom(&chance, sizeof(chance), GRND_NONBLOCK);
+	return (uint64_t)config->max_requests +
+	       chance % ((uint64_t)config->max_requests_jitter + 1);
+}
+
 int
 engine_init(struct engine *e, const struct engine_settings *settings)
 {
@@ -576,6 +601,7 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 		.field_size = (size_t)config->limit_request_field_size,
 	};
 	e->most_connections = descriptors_for_clients();
+	e->most_requests = choose_most_requests(config);
 	begin_turn(e);
 	return 0;
 }

@@ -91,7 +91,8 @@ struct engine {
 	bool told_short;       /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 	uint64_t accepted;
-	bool asked_to_retire; /* MaxConnectionsPerChild was reached */
+	uint64_t most_requests; /* MaxRequests with its jitter; 0 = no limit */
+	bool asked_to_retire;   /* the master knows */
 
 	int64_t balance_at_ns; /* when to look at the siblings again */
 	bool pool_watched;     /* a poll of the pool is under way */
@@ -142,6 +143,11 @@ void engine_abandon(struct engine *e);
 /* End that copy, without the cleaning up that is for the process it was
  * copied from. */
 void engine_leave_forked(void) __attribute__((noreturn));
+
+/* This child has done its share, for that reason.  The master starts another
+ * one and then tells us to go: until then we serve, so that capacity is never
+ * short. */
+void engine_ask_to_retire(struct engine *e, const char *why);
 
 /* The descriptors of the server are not ours any more: the application has
  * closed them, or opened others in their place.  Nothing that we could do with

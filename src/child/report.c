@@ -151,6 +151,8 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 		out += c->parts[i].iov_len;
 	engine_read_clock(e);
 	page->requests++;
+	if (UNLIKELY(page->requests == e->most_requests))
+		engine_ask_to_retire(e, "MaxRequests is reached");
 	page->bytes_in += c->bytes_in - c->reported_in;
 	page->bytes_out += out;
 	page->busy_us += (uint64_t)(e->now_ns - r->begin_ns) / 1000;

@@ -67,6 +67,8 @@ struct config {
 	long max_request_workers;
 	long server_limit;
 	long max_connections_per_child; /* 0 = no limit */
+	long max_requests;              /* of a child; 0 = no limit */
+	long max_requests_jitter;
 	int64_t graceful_shutdown_timeout;
 	int64_t worker_drain_timeout; /* 0 = no limit */
 	int64_t startup_timeout;      /* child start to READY; 0 = no limit */
@@ -81,7 +83,7 @@ struct config {
 	struct config_listen *listens; /* 127.0.0.1:8000 when none is given */
 	size_t n_listens;
 	long listen_backlog;
-	int io_engine; /* enum config_io_engine */
+	int io_engine;     /* enum config_io_engine */
 	const char *mutex; /* "default", "flock", "fcntl:/var/lock/x" */
 
 	/* HTTP. */

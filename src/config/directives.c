@@ -187,6 +187,27 @@ static const struct directive table[] = {
 		.help = "Replace a child after so many connections; 0 is never",
 	},
 	{
+		.name = "MaxRequests",
+		.option = "--max-requests",
+		.type = &value_number,
+		.offset = AT(max_requests),
+		.initial = "0",
+		.example = "10000",
+		.max = COUNT_MAX,
+		.help = "Replace a child after so many requests; 0 is never",
+	},
+	{
+		.name = "MaxRequestsJitter",
+		.option = "--max-requests-jitter",
+		.type = &value_number,
+		.offset = AT(max_requests_jitter),
+		.initial = "0",
+		.example = "1000",
+		.max = COUNT_MAX,
+		.help = "Add up to so many requests to MaxRequests, by chance, "
+			"so that not all children go together",
+	},
+	{
 		.name = "GracefulShutdownTimeout",
 		.option = "--graceful-shutdown-timeout",
 		.type = &value_time,

@@ -1,0 +1,40 @@
+"""Children that have done their share are replaced, and no client sees it."""
+
+import pytest
+
+from client import Connection
+from server import wait_until
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+@pytest.mark.parametrize('options, reason', [
+    (('--max-requests', '40', '--max-requests-jitter', '20'), 'MaxRequests is reached'),
+    (('--max-connections-per-child', '2'), 'MaxConnectionsPerChild is reached'),
+])
+def test_a_replaced_child_costs_no_client_its_connection(serve, engine, options, reason):
+    server = serve('probe', '-w', '2', '--io-engine', engine, '--log-level', 'info', *options)
+    first = set(server.wait_for_ready(2))
+    clients = [Connection(server.address) for _ in range(8)]
+    seen = set()
+
+    def round_of_requests():
+        for client in clients:
+            answer = client.get('/pid')
+            assert answer.status == 200 and answer.header('Connection') == ''
+            seen.add(int(answer.body))
+        return seen - first
+    wait_until(round_of_requests, 'an answer of a child that has taken a place')
+    server.log.wait_for(reason)
+    assert ':error]' not in server.log.text()
+    server.stop()
+
+
+def test_the_jitter_adds_to_the_share(serve):
+    """By chance less than this one time in a million."""
+    server = serve('probe', '-w', '1', '--max-requests', '1',
+                   '--max-requests-jitter', '1000000000', '--log-level', 'info')
+    with Connection(server.address) as client:
+        for _ in range(50):
+            assert client.get('/hello').status == 200
+    server.stop()
+    assert 'MaxRequests is reached' not in server.log.text()
