@@ -422,7 +422,8 @@ serve(struct child *c, struct err *err)
 
 	if (rc < 0)
 		return err_set(err, -rc, "engine");
-	if (c->config->max_request_workers > 1 &&
+	if ((c->config->max_request_workers > 1 ||
+		    c->config->request_timeout > 0) &&
 		watcher_create(&c->engine.watcher, &c->engine, err) < 0)
 		return -ENOMEM;
 	if (c->mutex != NULL &&

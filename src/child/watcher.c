@@ -61,13 +61,15 @@ struct watcher {
 	_Atomic bool ending;
 	bool started, running;
 	pthread_t thread;
+	pthread_t worker;
 	struct engine *engine;
 	int epoll; /* connections of the worker, added when first seen */
 
 	/* In this takeover: looks that found somebody at a door in a row, and
 	 * the number of them at which a sibling is nudged. */
 	unsigned knocks, nudge_at;
-	int64_t told_ns; /* when the master last heard of a stuck worker */
+	int64_t told_ns;     /* when the master last heard of a stuck worker */
+	int64_t reported_ns; /* when the request that was reported began */
 };
 
 static long
@@ -298,6 +300,30 @@ pass_wake_up_on(struct watcher *w)
 	}
 }
 
+/* Over RequestTimeout: who asked for what, where in Python it is, and the master
+ * starts another child in this one's place.  Once for each request. */
+static void
+report_overdue(struct watcher *w)
+{
+	struct engine *e = w->engine;
+	const struct request *r = &e->request;
+	int64_t limit_ns = e->config->request_timeout * 1000000;
+	int64_t since_ns = e->running_since_ns;
+
+	if (limit_ns == 0 || w->reported_ns == since_ns ||
+		clock_monotonic_ns() - since_ns < limit_ns)
+		return;
+	w->reported_ns = since_ns;
+	log_errorx("child",
+		"\"%.*s\" from %s takes longer than RequestTimeout; it is "
+		"here, and its child will be replaced:",
+		(int)r->line.len, r->line.p,
+		e->running->remote_addr[0] != '\0' ? e->running->remote_addr
+						   : "a unix: client");
+	pthread_kill(w->worker, app_traceback_signal());
+	engine_ask_to_retire(e, "a request is over RequestTimeout");
+}
+
 /* One go, with the engine ours.  True when nothing is left for now but to wait
  * until a connection becomes readable. */
 static bool
@@ -315,6 +341,7 @@ look_after(struct watcher *w)
 	calm &= add(w, &e->reading, &left);
 	calm &= give_readable(w);
 	pass_wake_up_on(w);
+	report_overdue(w);
 	return calm;
 }
 
@@ -413,6 +440,7 @@ watcher_create(struct watcher **ret, struct engine *e, struct err *err)
 	if (w == NULL)
 		return err_set(err, ENOMEM, "watcher");
 	w->engine = e;
+	w->worker = pthread_self();
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (w->epoll < 0) {
 		int rc = err_set(err, errno, "watcher");

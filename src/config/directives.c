@@ -312,6 +312,17 @@ static const struct directive table[] = {
 			"request",
 	},
 	{
+		.name = "RequestTimeout",
+		.option = "--request-timeout",
+		.type = &value_time,
+		.offset = AT(request_timeout),
+		.initial = "0",
+		.example = "30s",
+		.max = YEAR,
+		.help = "After this time a request's traceback is logged and "
+			"its child replaced; 0 is never",
+	},
+	{
 		.name = "KeepAlive",
 		.option = "--keep-alive",
 		.type = &value_flag,

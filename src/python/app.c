@@ -95,7 +95,7 @@ make_objects(struct app *app, const struct app_settings *settings)
 		return -1;
 	if (start_response_init(app) < 0 || filewrapper_init(app) < 0)
 		return -1;
-	if (forks_init(app) < 0)
+	if (forks_init(app) < 0 || tracebacks_init() < 0)
 		return -1;
 	return environ_init(app, settings);
 }

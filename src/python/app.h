@@ -62,6 +62,10 @@ int app_import(struct app *app, struct err *err);
  * The GIL must be held. */
 void app_destroy(struct app *app);
 
+/* A thread that is sent this signal, from any thread and without the GIL, writes
+ * the Python stacks of all threads to standard error. */
+int app_traceback_signal(void);
+
 /* "3.11.2", of the running library. */
 const char *app_python_version(void);
 

@@ -123,6 +123,10 @@ void output_reset(struct call *c);
 /* OSError, ConnectionResetError, ... for an operation of the client. */
 void output_raise(int error, const char *what);
 
+/* --- tracebacks.c ------------------------------------------------------------ */
+
+int tracebacks_init(void);
+
 /* --- forks.c ----------------------------------------------------------------- */
 
 int forks_init(struct app *app);

@@ -217,6 +217,12 @@ io_pending(const struct io *io)
 
 /* --- Python --------------------------------------------------------------- */
 
+int
+app_traceback_signal(void)
+{
+	return 0;
+}
+
 void
 app_enter(struct app *app)
 {

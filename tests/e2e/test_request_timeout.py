@@ -1,0 +1,70 @@
+"""RequestTimeout: a request that takes too long is explained, and its child replaced."""
+
+import time
+
+import pytest
+
+from client import Connection, get
+from server import is_alive, wait_until
+
+APP = '''
+import time
+
+def deep_inside(seconds):
+    time.sleep(seconds)
+
+def spin(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+def application(environ, start_response):
+    seconds = float(environ['QUERY_STRING'] or 0)
+    {'/sleep': deep_inside, '/spin': spin}.get(environ['PATH_INFO'], time.sleep)(seconds)
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'done']
+'''
+
+
+@pytest.fixture(params=['io_uring', 'epoll'])
+def start(serve, directory, request):
+    (directory / 'stuck.py').write_text(APP)
+    return lambda *options: serve('stuck', '--io-engine', request.param, '--log-level', 'info',
+                                  *options, cwd=directory)
+
+
+@pytest.mark.parametrize('path, function', [('/sleep', 'deep_inside'), ('/spin', 'spin')])
+def test_the_log_says_what_takes_so_long_and_where_it_is(start, path, function):
+    server = start('-w', '2', '--request-timeout', '500ms')
+    before = set(server.wait_for_ready(2))
+    with Connection(server.address) as slow:
+        slow.send(f'GET {path}?2 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for(rf'"GET {path}\?2 HTTP/1\.1" from 127\.0\.0\.1 takes longer than '
+                            'RequestTimeout')
+        server.log.wait_for(rf'File ".*stuck\.py", line \d+ in {function}')
+        # Others are served, the request may end, and then its child goes.
+        assert get(server.address).body == b'done'
+        assert slow.response().body == b'done'
+    wait_until(lambda: set(server.wait_for_ready(2)) - before, 'the replacement')
+    assert server.log.text().count('takes longer') == 1
+    server.stop()
+
+
+def test_a_request_that_never_ends_is_ended(start):
+    server = start('-w', '1', '--request-timeout', '300ms', '--worker-drain-timeout', '300ms')
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as stuck:
+        stuck.send('GET /sleep?600 HTTP/1.1\r\nHost: t\r\n\r\n')
+        since = time.monotonic()
+        wait_until(lambda: not is_alive(child), 'the end of the child')
+        assert time.monotonic() - since < 10
+        assert stuck.rest() == b''
+    assert get(server.address).body == b'done'
+    server.stop()
+
+
+def test_without_it_requests_take_as_long_as_they_take(start):
+    server = start('-w', '1')
+    assert get(server.address, '/sleep?1').body == b'done'
+    server.stop()
+    assert 'takes longer' not in server.log.text()
