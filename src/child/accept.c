@@ -23,6 +23,12 @@ enum { PAUSE_MS = 100 }; /* of accepting, when it cannot go on */
 
 static const int64_t ms = 1000000;
 
+static int
+door_of(const struct engine *e)
+{
+	return e->set.set >= 0 ? e->set.set : e->set.listeners[0];
+}
+
 static bool
 may_accept(const struct engine *e)
 {
@@ -30,18 +36,17 @@ may_accept(const struct engine *e)
 	       e->now_ns >= e->accept_not_before_ns;
 }
 
-/* New connections are for a process that is about to be idle.  With one
- * listener the wait is an accept, with several a poll of the set that holds
- * them: an accept on each would take several connections at once. */
+/* New connections are for a process that is about to be idle.  The wait is a
+ * poll, of the listener or of the set that holds several: a process that dies
+ * while it waits for readiness has taken nothing with it, and one that has
+ * started an accept may have. */
 static void
 wait_for_client(struct engine *e)
 {
 	e->accepting = true;
 	e->set.page->page->accepting = 1;
-	if (e->set.set >= 0)
-		io_poll(e->io, &e->accept_owner, e->set.set);
-	else
-		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
+	e->accept_kind = IO_POLL;
+	io_poll(e->io, &e->accept_owner, door_of(e));
 }
 
 /* With a mutex only its holder waits.  The thread that waits for the mutex is
@@ -90,11 +95,7 @@ accept_disarm(struct engine *e)
 			locker_release(e->locker);
 		return;
 	}
-	if (e->set.set >= 0)
-		io_cancel(e->io, &e->accept_owner, IO_POLL, e->set.set);
-	else
-		io_cancel(e->io, &e->accept_owner, IO_ACCEPT,
-			e->set.listeners[0]);
+	io_cancel(e->io, &e->accept_owner, e->accept_kind, door_of(e));
 }
 
 static void
@@ -189,8 +190,7 @@ on_accepted(struct engine *e, int result)
 static void
 pass_wake_up_on(struct engine *e)
 {
-	int fd = e->set.set >= 0 ? e->set.set : e->set.listeners[0];
-	struct pollfd door = {.fd = fd, .events = POLLIN};
+	struct pollfd door = {.fd = door_of(e), .events = POLLIN};
 
 	if (e->looking || e->set.give < 0)
 		return; /* we wait anew, which begins with looking */
@@ -203,11 +203,20 @@ accept_happened(struct engine *e, const struct io_event *event)
 {
 	size_t from;
 
+	if (event->kind == IO_POLL && event->result > 0 && e->set.set < 0 &&
+		!e->retiring) {
+		/* Somebody is there.  Should a sibling be faster, this waits
+		 * for the next one. */
+		e->accept_kind = IO_ACCEPT;
+		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
+		return;
+	}
 	e->accepting = false;
 	e->set.page->page->accepting = 0;
 	if (e->locker != NULL)
 		locker_release(e->locker);
-	if (event->result == -ECANCELED) {
+	if (event->result == -ECANCELED ||
+		(event->kind == IO_POLL && e->retiring)) {
 		pass_wake_up_on(e);
 		return;
 	}

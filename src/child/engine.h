@@ -83,12 +83,13 @@ struct engine {
 	                            * application: its files and databases */
 
 	/* Accepting. */
-	struct locker *locker; /* NULL: no mutex */
-	bool lock_watched;     /* a poll of the locker is under way */
-	int broken;            /* what is wrong with the mutex: an errno */
-	bool looking;          /* the wait is ended only to look */
-	bool accepting;        /* an accept or poll is under way */
-	bool told_short;       /* that it cannot go on; until it has */
+	struct locker *locker;    /* NULL: no mutex */
+	bool lock_watched;        /* a poll of the locker is under way */
+	int broken;               /* what is wrong with the mutex: an errno */
+	bool looking;             /* the wait is ended only to look */
+	bool accepting;           /* an accept or poll is under way */
+	enum io_kind accept_kind; /* which of the two */
+	bool told_short;          /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 	uint64_t accepted;
 	uint64_t most_requests; /* MaxRequests with its jitter; 0 = no limit */

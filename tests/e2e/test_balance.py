@@ -6,6 +6,7 @@ import time
 import pytest
 
 from client import Connection
+from server import wait_until
 
 REQUEST = b'GET /hello HTTP/1.1\r\nHost: t\r\n\r\n'
 CLIENTS = 64
@@ -34,14 +35,14 @@ def test_a_burst_settles_on_all_children(serve, engine):
     server = serve('probe', '-w', '4', '--io-engine', engine)
     server.wait_for_ready(4)
     clients = [Connection(server.address) for _ in range(CLIENTS)]
-    assert in_a_closed_loop(clients, 1.5) > CLIENTS
-    for client in clients:
-        assert client.get('/hello').status == 200
-    shares = [p['page']['connections'] for p in server.board()['processes'] if p['pid']]
-    assert sum(shares) == CLIENTS
-    # Even shares are 16; on a busy machine a child that was not run looks stuck for a moment,
-    # and gives more away than it should.
-    assert len(shares) == 4 and min(shares) >= 3, shares
+
+    def settled():
+        # Even shares are 16; on a busy machine a child that was not run looks stuck for a
+        # moment, and gives more away than it should, until the next turns mend that.
+        assert in_a_closed_loop(clients, 1) > CLIENTS
+        shares = [p['page']['connections'] for p in server.board()['processes'] if p['pid']]
+        return len(shares) == 4 and sum(shares) == CLIENTS and min(shares) >= 8
+    wait_until(settled, 'even shares')
     for client in clients:
         client.close()
     server.stop()

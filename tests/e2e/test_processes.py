@@ -302,8 +302,7 @@ def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
     said = load.communicate(timeout=PATIENCE)[0]
     found = re.search(r'Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)', said)
     lost = sum(map(int, found.groups())) if found else 0
-    # A ring that dies may accept one client more, whom nobody has counted.
-    assert lost <= held + 2, (held, said)
+    assert lost <= held, (held, said)
     assert 'Non-2xx' not in said
     assert int(re.search(r'(\d+) requests in', said)[1]) > 1000
     assert get(server.address, '/hello').status == 200
