@@ -202,7 +202,7 @@ def test_completions_know_every_verb(name):
     ('wsgictl status --j', {'--json'}),
     ('wsgictl stop --n', {'--now', '--name'}),
     ('wsgictl log-level ', {'error', 'warn', 'notice', 'info', 'debug'}),
-    ('wsgictl start --max-request', {'--max-request-workers'}),
+    ('wsgictl start --max-request-w', {'--max-request-workers'}),
 ])
 def test_bash_completes(line, words):
     script = f'''source {ROOT}/etc/completion/wsgictl.bash
