@@ -177,6 +177,7 @@ master_turn(struct master *m)
 		if (m->children[i].life != LIFECYCLE_VACANT &&
 			m->children[i].deadline_ns <= m->now_ns)
 			child_due(m, &m->children[i]);
+	reap_nudge(m);
 	control_turn(m);
 	restart_turn(m);
 	if (m->phase == PHASE_RUNNING)

@@ -17,6 +17,8 @@
 #include "net/handoff.h"
 #include "net/inherit.h"
 
+enum { NUDGES = 4, NUDGE_MS = 50 };
+
 static struct child *
 find_child(struct master *m, pid_t pid)
 {
@@ -168,7 +170,21 @@ bury(struct master *m, struct child *c, int status)
 	say_end(m, &dead, status);
 	if (!dead.told && m->phase != PHASE_STOPPING)
 		died_untold(m, &dead, status);
-	/* The kernel may have woken it, and nobody else, for a client. */
+	m->nudges_due = NUDGES;
+	m->nudge_ns = m->now_ns;
+}
+
+/* The kernel may have woken the dead child, and nobody else, for a client: one
+ * of its siblings is made to look.  What the dead one waited with is taken down
+ * by the kernel only after its death, and until then may take wake-ups, so there
+ * are some more a little later. */
+void
+reap_nudge(struct master *m)
+{
+	if (m->nudges_due == 0 || m->now_ns < m->nudge_ns)
+		return;
+	m->nudges_due--;
+	m->nudge_ns = m->now_ns + NUDGE_MS * MS_NS;
 	if (!nobody_serves(m))
 		(void)handoff_nudge(m->pool_give);
 }

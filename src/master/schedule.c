@@ -38,6 +38,8 @@ schedule_next(const struct master *m)
 		return earlier(next, m->give_up_ns);
 	if (m->phase != PHASE_RUNNING)
 		return next;
+	if (m->nudges_due > 0)
+		next = earlier(next, m->nudge_ns);
 	census_take(m, &census);
 	next = earlier(next, next_start(m, &census));
 	if (!census_settled(m, &census) || census.outgoing > 0)

@@ -147,6 +147,8 @@ struct master {
 	int64_t turn_ns; /* next maintenance */
 	int64_t last_turn_ns;
 	bool told_no_slot;
+	int nudges_due; /* after the death of a child */
+	int64_t nudge_ns;
 
 	bool reloading; /* until the last old child was told to retire */
 	bool reload_wanted;
@@ -274,6 +276,8 @@ void pool_failed(struct master *m, const struct child *c);
 /* --- reap.c ------------------------------------------------------------------ */
 
 void reap_children(struct master *m);
+/* Make siblings of the dead look for clients, when that is due. */
+void reap_nudge(struct master *m);
 
 /* --- restart.c --------------------------------------------------------------- */
 
