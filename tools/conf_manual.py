@@ -119,6 +119,22 @@ Sockets passed by
 .Xr systemd 1
 replace all of them.
 """,
+    'SendBufferSize': """
+512 bytes or more.
+It counts for TCP, and for the connections that come after a reload too.
+A size that is given is fixed: the system's own buffers grow with the need, so
+that a slow or distant client is served faster than with most sizes that can
+be chosen here.
+The kernel's
+.Va net.core.wmem_max
+bounds it, which is said in the error log.
+""",
+    'ReceiveBufferSize': """
+As
+.Ic SendBufferSize ;
+the bound is
+.Va net.core.rmem_max .
+""",
     'GracefulShutdownTimeout': """
 .Ql wsgictl stop
 says by when that is.

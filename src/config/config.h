@@ -83,6 +83,8 @@ struct config {
 	struct config_listen *listens; /* 127.0.0.1:8000 when none is given */
 	size_t n_listens;
 	long listen_backlog;
+	long send_buffer_size; /* of a connection; 0 = the system's */
+	long receive_buffer_size;
 	int io_engine;     /* enum config_io_engine */
 	const char *mutex; /* "default", "flock", "fcntl:/var/lock/x" */
 

@@ -30,6 +30,7 @@ enum {
 	 * does, need only fit an int. */
 	COUNT_MAX = INT_MAX,
 	PROCESSES_MAX = 200000,
+	BUFFER_MAX = 1 << 30, /* the kernel doubles it, in an int */
 };
 #define YEAR INT64_C(31536000000)
 
@@ -58,6 +59,28 @@ static const struct directive table[] = {
 		.max = 65535,
 		.help = "How many connections may wait to be accepted; the "
 			"kernel's net.core.somaxconn bounds it",
+	},
+	{
+		.name = "SendBufferSize",
+		.option = "--send-buffer-size",
+		.type = &value_bytes,
+		.offset = AT(send_buffer_size),
+		.initial = "0",
+		.example = "256k",
+		.max = BUFFER_MAX,
+		.help = "Bytes that the kernel keeps of what a client has not "
+			"taken yet; 0 is as the system does it",
+	},
+	{
+		.name = "ReceiveBufferSize",
+		.option = "--receive-buffer-size",
+		.type = &value_bytes,
+		.offset = AT(receive_buffer_size),
+		.initial = "0",
+		.example = "256k",
+		.max = BUFFER_MAX,
+		.help = "Bytes that a client may send before they are read; 0 "
+			"is as the system does it",
 	},
 	{
 		.name = "IoEngine",

@@ -21,6 +21,7 @@ enum {
 	SERVER_LIMIT_MAX = 200000,
 	SERVER_LIMIT_AUTO = 256,
 	LISTENERS_MAX = 1000,
+	BUFFER_LEAST = 512,
 };
 
 #define SETTING(c, member) setting_at((c), offsetof(struct config, member))
@@ -228,6 +229,27 @@ settle_max_spare_servers(struct config *c, int cpus)
 
 /* ---- The network -------------------------------------------------------- */
 
+/* As in Apache: less would only be a mistake in the unit. */
+static void
+check_buffer(struct config *c, size_t offset, long size)
+{
+	if (size > 0 && size < BUFFER_LEAST)
+		config_fail(c, setting_at(c, offset)->where,
+			directive_of(offset)->name,
+			"%ld bytes are too few; write %d or more, or 0 to "
+			"leave it to the system",
+			size, BUFFER_LEAST);
+}
+
+static void
+check_buffers(struct config *c)
+{
+	check_buffer(c, offsetof(struct config, send_buffer_size),
+		c->send_buffer_size);
+	check_buffer(c, offsetof(struct config, receive_buffer_size),
+		c->receive_buffer_size);
+}
+
 /* The kernel would say "Address already in use", of ourselves. */
 static void
 check_listens(struct config *c)
@@ -409,6 +431,7 @@ config_settle(struct config *c, const struct config_machine *machine)
 	settle_max_spare_servers(c, cpus);
 
 	check_listens(c);
+	check_buffers(c);
 	settle_application(c);
 	settle_access_logs(c);
 	settle_name(c);

@@ -64,6 +64,8 @@ find_options(struct listen_options *ret, const struct config *c,
 {
 	*ret = (struct listen_options){
 		.backlog = (int)c->listen_backlog,
+		.send_buffer = (int)c->send_buffer_size,
+		.receive_buffer = (int)c->receive_buffer_size,
 		.mode = l->mode < 0 ? 0666 : (mode_t)l->mode,
 		.owner = (uid_t)-1,
 		.group = (gid_t)-1,
@@ -106,6 +108,29 @@ add_listener(struct generation *g, const struct generation *before,
 	return 0;
 }
 
+/* What somebody else has opened, or an earlier generation.  The backlog of a
+ * passed socket is the unit's. */
+static void
+tune(const struct generation *g)
+{
+	const struct config *c = g->config;
+	const struct listen_options options = {
+		.backlog = g->passed ? 0 : (int)c->listen_backlog,
+		.send_buffer = (int)c->send_buffer_size,
+		.receive_buffer = (int)c->receive_buffer_size,
+	};
+
+	for (size_t i = 0; i < g->n_listeners; i++) {
+		int rc = listen_tune(&g->listeners[i], &options);
+
+		if (rc < 0)
+			log_warnx("master",
+				"Listen %s goes on with the backlog and "
+				"buffers that it had: %s",
+				g->asked[i], strerror(-rc));
+	}
+}
+
 /* Sockets that systemd passes stand for all of Listen: the unit says where
  * to listen, and privileged ports and addresses are its business. */
 static int
@@ -120,6 +145,9 @@ add_passed(struct generation *g, struct master *m, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
+	g->passed = true;
+	if (m->now == NULL)
+		tune(g);
 	return 0;
 }
 
@@ -308,9 +336,39 @@ generation_set_log_level(
 	return rc;
 }
 
+static void
+say_cut(const char *directive, long asked, int granted, const char *limit)
+{
+	if (asked > granted)
+		log_warnx("master",
+			"%s %ld: the kernel grants %d bytes; raise %s for more",
+			directive, asked, granted, limit);
+}
+
+void
+generation_check_buffers(const struct generation *g)
+{
+	const struct config *c = g->config;
+
+	/* All have the same. */
+	for (size_t i = 0; i < g->n_listeners; i++) {
+		int send, receive;
+
+		if (g->listeners[i].address.any.sa_family == AF_UNIX ||
+			listen_buffers(&g->listeners[i], &send, &receive) < 0)
+			continue;
+		say_cut("SendBufferSize", c->send_buffer_size, send,
+			"net.core.wmem_max");
+		say_cut("ReceiveBufferSize", c->receive_buffer_size, receive,
+			"net.core.rmem_max");
+		return;
+	}
+}
+
 void
 generation_succeed(struct generation *g, struct generation *before)
 {
+	tune(g);
 	for (size_t i = 0; i < g->n_listeners; i++) {
 		for (size_t j = 0; j < before->n_listeners; j++) {
 			if (strcmp(g->asked[i], before->asked[j]) != 0)

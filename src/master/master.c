@@ -365,6 +365,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 	m->logging = true;
 	logs_say_messages(c);
 	logs_say_lines(m->order->notices);
+	generation_check_buffers(m->now);
 	rc = mutex_open(m, c, err);
 	if (rc < 0)
 		return rc;

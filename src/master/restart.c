@@ -162,6 +162,7 @@ take_over(struct master *m)
 	m->now = m->next;
 	m->next = NULL;
 	logs_use(m->now);
+	generation_check_buffers(m->now);
 	generation_destroy(old);
 	m->memory = (struct mpm_memory){
 		.spawn_rate = 1,

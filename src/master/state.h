@@ -55,6 +55,7 @@ struct generation {
 	/* As it was asked for, port 0 included; parallel to listeners. */
 	char (*asked)[ADDRESS_TEXT];
 	size_t n_listeners;
+	bool passed;   /* they are systemd's */
 	int set;       /* listen_make_set of them, or -1 for one listener */
 	int config_fd; /* sealed memfd with the configuration's text */
 	int *logs;     /* access logs, as many as config->n_access_logs */
@@ -189,7 +190,10 @@ int generation_create(struct generation **ret, struct master *m,
 /* To be called when the master's name has been chosen after the first
  * generation was made; nobody has its text yet. */
 int generation_tell_name(struct generation *g, struct err *err);
-/* g replaces before: the socket files become g's to remove. */
+/* Say so when the kernel has cut SendBufferSize or ReceiveBufferSize. */
+void generation_check_buffers(const struct generation *g);
+/* g replaces before: the socket files become g's to remove, and what both
+ * have listens as g's configuration says. */
 void generation_succeed(struct generation *g, struct generation *before);
 /* Open the logs anew, under the names that they have.  On failure the old
  * ones stay. */

@@ -26,6 +26,15 @@
 #include "net/holder.h"
 #include "net/listen_priv.h"
 
+/* Of <linux/socket.h>, Linux 5.14. */
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+#ifndef SOCK_SNDBUF_LOCK
+#define SOCK_SNDBUF_LOCK 1
+#define SOCK_RCVBUF_LOCK 2
+#endif
+
 enum { DEFAULT_BACKLOG = 511 };
 
 int
@@ -122,8 +131,24 @@ set_inherited(int fd)
 	return rc < 0 ? rc : set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
+/* The size is fixed with it, and the kernel tunes it no more.  Linux doubles
+ * what is asked for, to have room for its own bookkeeping. */
 static int
-set_options(int fd, int family)
+set_buffers(int fd, const struct listen_options *options)
+{
+	int rc = 0;
+
+	if (options->send_buffer > 0)
+		rc = set_option(
+			fd, SOL_SOCKET, SO_SNDBUF, options->send_buffer);
+	if (rc == 0 && options->receive_buffer > 0)
+		rc = set_option(
+			fd, SOL_SOCKET, SO_RCVBUF, options->receive_buffer);
+	return rc;
+}
+
+static int
+set_options(int fd, int family, const struct listen_options *options)
 {
 	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
@@ -131,12 +156,14 @@ set_options(int fd, int family)
 	 * same on every machine. */
 	if (rc == 0 && family == AF_INET6)
 		rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-	return rc == 0 ? set_inherited(fd) : rc;
+	if (rc == 0)
+		rc = set_inherited(fd);
+	return rc == 0 ? set_buffers(fd, options) : rc;
 }
 
 /* The socket, or a negative errno. */
 static int
-open_tcp(const struct address *a, int backlog)
+open_tcp(const struct address *a, const struct listen_options *options)
 {
 	AUTO_CLOSE int fd =
 		socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -144,10 +171,10 @@ open_tcp(const struct address *a, int backlog)
 
 	if (fd < 0)
 		return -errno;
-	ret = set_options(fd, a->any.sa_family);
+	ret = set_options(fd, a->any.sa_family, options);
 	if (ret < 0)
 		return ret;
-	if (bind(fd, &a->any, a->len) < 0 || listen(fd, backlog) < 0)
+	if (bind(fd, &a->any, a->len) < 0 || listen(fd, options->backlog) < 0)
 		return -errno;
 	ret = fd;
 	fd = -1;
@@ -183,7 +210,7 @@ listen_open(struct listener *ret, const struct address *address,
 		*ret = l;
 		return 0;
 	}
-	l.fd = open_tcp(address, settled.backlog);
+	l.fd = open_tcp(address, &settled);
 	if (l.fd < 0)
 		return explain_tcp(-l.fd, address, err);
 	rc = read_address(l.fd, &l.address);
@@ -220,6 +247,56 @@ get_option(int fd, int option)
 
 	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -errno
 								    : value;
+}
+
+/* The size that a new socket of its kind has, and no lock on it. */
+static int
+free_buffer(int fd, int option, int lock, const char *file)
+{
+	AUTO_CLOSE int sizes = open(file, O_RDONLY | O_CLOEXEC);
+	char text[64] = "";
+	int locks = get_option(fd, SO_BUF_LOCK), standard, rc = 0;
+
+	/* Nobody has set it, or the kernel is older than 5.14 and cannot. */
+	if (locks < 0 || (locks & lock) == 0)
+		return 0;
+	if (sizes >= 0 && read(sizes, text, sizeof(text) - 1) > 0 &&
+		sscanf(text, "%*d %d", &standard) == 1)
+		rc = set_option(fd, SOL_SOCKET, option, standard / 2);
+	return rc == 0 ? set_option(fd, SOL_SOCKET, SO_BUF_LOCK, locks & ~lock)
+		       : rc;
+}
+
+int
+listen_tune(const struct listener *l, const struct listen_options *options)
+{
+	int rc;
+
+	if (options->backlog > 0 && listen(l->fd, options->backlog) < 0)
+		return -errno;
+	if (l->address.any.sa_family == AF_UNIX)
+		return 0;
+	rc = set_buffers(l->fd, options);
+	if (rc == 0 && options->send_buffer == 0)
+		rc = free_buffer(l->fd, SO_SNDBUF, SOCK_SNDBUF_LOCK,
+			"/proc/sys/net/ipv4/tcp_wmem");
+	if (rc == 0 && options->receive_buffer == 0)
+		rc = free_buffer(l->fd, SO_RCVBUF, SOCK_RCVBUF_LOCK,
+			"/proc/sys/net/ipv4/tcp_rmem");
+	return rc;
+}
+
+int
+listen_buffers(const struct listener *l, int *send, int *receive)
+{
+	int sent = get_option(l->fd, SO_SNDBUF);
+	int received = get_option(l->fd, SO_RCVBUF);
+
+	if (sent < 0 || received < 0)
+		return sent < 0 ? sent : received;
+	*send = sent / 2;
+	*receive = received / 2;
+	return 0;
 }
 
 int

@@ -22,6 +22,10 @@ struct listener {
 
 struct listen_options {
 	int backlog; /* 0 = Apache's 511; the kernel's somaxconn is the limit */
+	/* TCP: bytes of the buffers of the connections; 0 = the system's way,
+	 * which lets them grow with the need. */
+	int send_buffer;
+	int receive_buffer;
 	mode_t mode; /* unix: of the socket file, whatever the umask */
 	uid_t owner; /* unix: (uid_t)-1 = unchanged */
 	gid_t group; /* unix: (gid_t)-1 = unchanged */
@@ -35,6 +39,16 @@ struct listen_options {
  * not create files meanwhile. */
 int listen_open(struct listener *ret, const struct address *address,
 	const struct listen_options *options, struct err *err);
+
+/* Give a socket that listens already this backlog, 0 = the one that it has, and
+ * these buffers, 0 = the system's again: they count for the connections that
+ * come from now on.  0 or a negative errno. */
+int listen_tune(const struct listener *l, const struct listen_options *options);
+
+/* What the kernel gives to connections of this listener, in bytes as they were
+ * asked for: less than asked where net.core.wmem_max or rmem_max is less.
+ * 0 or a negative errno. */
+int listen_buffers(const struct listener *l, int *send, int *receive);
 
 /* Let nobody in any more, at once, whoever else holds the socket and however
  * busy he is: connecting is refused, accepting is -EINVAL.  Not for a socket

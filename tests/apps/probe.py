@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 import urllib.parse
@@ -56,6 +57,20 @@ def pid(environ, start_response, query):
 def show(environ, start_response, query):
     return as_json(start_response, {key: value if isinstance(value, (str, bool, int, tuple))
                                     else str(type(value)) for key, value in environ.items()})
+
+
+def buffers(environ, start_response, query):
+    """SO_SNDBUF and SO_RCVBUF of the connection that asks."""
+    for fd in range(3, 256):
+        try:
+            with socket.socket(fileno=os.dup(fd)) as s:
+                if s.getpeername()[1] == int(environ['REMOTE_PORT']):
+                    return as_json(start_response, [
+                        s.getsockopt(socket.SOL_SOCKET, option)
+                        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF)])
+        except (OSError, IndexError, TypeError):
+            pass
+    return answer(start_response, 'none', '404 Not Found')
 
 
 def echo(environ, start_response, query):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import stat
 
@@ -97,6 +98,32 @@ def test_a_file_in_the_way_is_left_alone(new_server, directory):
     server = new_server('probe', bind=f'unix:{path}')
     assert server.fails() != 0
     assert str(path) in server.log.text() and path.read_text() == 'precious'
+
+
+# --- buffers ------------------------------------------------------------------------------
+
+def test_connections_have_the_buffers_that_are_configured(serve, directory, apps):
+    conf = directory / 'wsgid.conf'
+    text = f'WSGIApplication probe\nChDir {apps}\nProcesses 1\nListen 127.0.0.1:0\n'
+    conf.write_text(text + 'SendBufferSize 64k\nReceiveBufferSize 32k\n')
+    server = serve('-c', conf, bind=None)
+    # Linux keeps room for its own bookkeeping: twice what was asked for.
+    assert json.loads(get(server.address, '/buffers').body) == [128 << 10, 64 << 10]
+    conf.write_text(text + 'SendBufferSize 100k\n')
+    assert 'reload done' in server.reload()
+    sent, received = json.loads(get(server.address, '/buffers').body)
+    assert sent == 200 << 10 and received > 64 << 10
+    server.stop()
+
+
+def test_a_buffer_that_the_kernel_cuts_is_said(serve):
+    most = int(open('/proc/sys/net/core/wmem_max').read())
+    if most >= 1 << 29:
+        pytest.skip('net.core.wmem_max is so high that no buffer is cut')
+    server = serve('probe', '-w', '1', '--send-buffer-size', '512m')
+    assert re.search(rf'SendBufferSize {512 << 20}: the kernel grants {most} bytes; '
+                     r'raise net.core.wmem_max', server.log.text())
+    assert json.loads(get(server.address, '/buffers').body)[0] == 2 * most
 
 
 # --- in the way -----------------------------------------------------------------------------

@@ -252,6 +252,19 @@ test_a_listener_twice_is_one_too_many(void **state)
 }
 
 static void
+test_buffers_have_a_least_size_as_in_apache(void **state)
+{
+	struct config *c =
+		settle_config("SendBufferSize 512\nReceiveBufferSize 511\n", 2);
+
+	(void)state;
+	assert_string_equal(only_message(c),
+		"ReceiveBufferSize: 511 bytes are too few; write "
+		"512 or more, or 0 to leave it to the system");
+	config_destroy(c);
+}
+
+static void
 test_listeners_have_a_limit(void **state)
 {
 	struct buf b = {0};
@@ -498,6 +511,7 @@ main(void)
 			test_a_stronger_number_opens_the_pool_that_processes_fixed),
 		cmocka_unit_test(test_what_is_not_available_yet_is_refused),
 		cmocka_unit_test(test_a_listener_twice_is_one_too_many),
+		cmocka_unit_test(test_buffers_have_a_least_size_as_in_apache),
 		cmocka_unit_test(test_listeners_have_a_limit),
 		cmocka_unit_test(test_there_may_be_sixteen_access_logs),
 		cmocka_unit_test(test_settling_says_whether_it_can_be_used),

@@ -146,6 +146,88 @@ test_what_a_listener_has_its_connections_have(void **state)
 	assert_int_equal(l.fd, -1);
 }
 
+static struct listener
+open_with(int send, int receive)
+{
+	struct listen_options o = options;
+	struct address a = parse("127.0.0.1:0");
+	struct listener l;
+	struct err err = {0};
+
+	o.send_buffer = send;
+	o.receive_buffer = receive;
+	if (listen_open(&l, &a, &o, &err) != 0)
+		fail_msg("%s", err.text);
+	return l;
+}
+
+static void
+assert_connection_has(const struct listener *l, int send, int receive)
+{
+	AUTO_CLOSE int client = connect_to(&l->address);
+	AUTO_CLOSE int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_SNDBUF), 2 * send);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_RCVBUF), 2 * receive);
+}
+
+static void
+test_connections_have_the_buffers_that_were_asked_for(void **state)
+{
+	struct listener l = open_with(40000, 50000);
+	int send, receive;
+
+	(void)state;
+	assert_connection_has(&l, 40000, 50000);
+	assert_int_equal(listen_buffers(&l, &send, &receive), 0);
+	assert_int_equal(send, 40000);
+	assert_int_equal(receive, 50000);
+	listen_close(&l);
+}
+
+static void
+test_what_the_kernel_cuts_is_told(void **state)
+{
+	struct listener l = open_with(1 << 30, 1 << 30);
+	int send, receive;
+
+	(void)state;
+	assert_int_equal(listen_buffers(&l, &send, &receive), 0);
+	assert_true(send > 0 && send < 1 << 30);
+	assert_true(receive > 0 && receive < 1 << 30);
+	assert_connection_has(&l, send, receive);
+	listen_close(&l);
+}
+
+static void
+test_a_listener_is_tuned_while_it_listens(void **state)
+{
+	struct listener l = open_with(40000, 0);
+	struct listen_options o = options;
+	int fresh = socket(AF_INET, SOCK_STREAM, 0), locks;
+
+	(void)state;
+	o.send_buffer = 60000;
+	o.receive_buffer = 30000;
+	o.backlog = 5;
+	assert_int_equal(listen_tune(&l, &o), 0);
+	assert_connection_has(&l, 60000, 30000);
+
+	o.send_buffer = o.receive_buffer = 0;
+	assert_int_equal(listen_tune(&l, &o), 0);
+	locks = option_of(l.fd, SOL_SOCKET, SO_BUF_LOCK);
+	if (locks < 0)
+		SKIP("SO_BUF_LOCK needs Linux 5.14");
+	assert_int_equal(locks, 0);
+	assert_int_equal(option_of(l.fd, SOL_SOCKET, SO_SNDBUF),
+		option_of(fresh, SOL_SOCKET, SO_SNDBUF));
+	assert_int_equal(option_of(l.fd, SOL_SOCKET, SO_RCVBUF),
+		option_of(fresh, SOL_SOCKET, SO_RCVBUF));
+	close(fresh);
+	listen_close(&l);
+}
+
 static void
 test_port_0_becomes_a_number(void **state)
 {
@@ -645,6 +727,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_listener_has_its_connections_have),
+		cmocka_unit_test(
+			test_connections_have_the_buffers_that_were_asked_for),
+		cmocka_unit_test(test_what_the_kernel_cuts_is_told),
+		cmocka_unit_test(test_a_listener_is_tuned_while_it_listens),
 		cmocka_unit_test(test_port_0_becomes_a_number),
 		IN_PLACE(
 			test_a_shut_listener_lets_nobody_in_though_others_hold_it),
