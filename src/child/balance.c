@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "net/inherit.h"
+
+_Static_assert(sizeof(struct balance_peer) == INHERIT_PEER,
+	"the master reckons with the same");
 
 int
 balance_open(struct balance *ret, int fd, size_t slot, struct err *err)
@@ -23,14 +27,15 @@ balance_open(struct balance *ret, int fd, size_t slot, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_set(err, errno, "memory of the siblings");
 	n = (size_t)st.st_size / sizeof(struct balance_peer);
-	if (slot >= n)
+	if (slot + 1 >= n)
 		return err_setx(err, EPROTO,
 			"memory of the siblings: there is no slot %zu", slot);
 	memory = mmap(NULL, n * sizeof(struct balance_peer),
 		PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return err_set(err, errno, "memory of the siblings");
-	*ret = (struct balance){.peers = memory, .n = n, .slot = slot};
+	*ret = (struct balance){.peers = memory, .n = n - 1, .slot = slot};
+	ret->news = (const void *)&ret->peers[ret->n];
 	return 0;
 }
 
@@ -38,7 +43,7 @@ void
 balance_close(struct balance *b)
 {
 	if (b->peers != NULL)
-		munmap(b->peers, b->n * sizeof(*b->peers));
+		munmap(b->peers, (b->n + 1) * sizeof(*b->peers));
 	*b = (struct balance){0};
 }
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct err;
+struct inherit_news;
 
 /* One child as its siblings see it; a line of the processor's cache, so that
  * writing one slows no other. */
@@ -28,6 +29,7 @@ struct balance {
 	struct balance_peer *peers; /* NULL: there is nobody */
 	size_t n;
 	size_t slot; /* our own */
+	const volatile struct inherit_news *news; /* the master's */
 };
 
 /* Map the memory that the master left, for this slot.  0 or a negative

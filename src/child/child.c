@@ -29,6 +29,7 @@
 #include "child/access_log.h"
 #include "child/balance.h"
 #include "child/engine.h"
+#include "child/orphan.h"
 #include "child/privileges.h"
 #include "child/watcher.h"
 #include "config/config.h"
@@ -372,6 +373,18 @@ import_application(struct child *c, struct err *err)
 	return rc;
 }
 
+/* The import may take long, and so may a request. */
+static void
+prepare_for_orphanhood(const struct child *c)
+{
+	orphan_prepare(&(struct orphan_settings){
+		.channel = INHERIT_CHANNEL,
+		.listeners = c->listeners,
+		.n_listeners = c->in->n_listeners,
+		.shared = &c->balance.news->shared,
+	});
+}
+
 /* --- life ------------------------------------------------------------------------------ */
 
 /* Why the child cannot live goes to the master, which decides what it means
@@ -459,6 +472,7 @@ live(struct child *c, struct err *err)
 		return fail(CHILD_EXIT_SICK, err);
 	if (privileges_drop(c->config->user, c->config->group, err) < 0)
 		return fail(CHILD_EXIT_FATAL, err);
+	prepare_for_orphanhood(c);
 	if (start_python(c, err) < 0)
 		return fail(CHILD_EXIT_CONFIG, err);
 	if (import_application(c, err) < 0)

@@ -24,6 +24,7 @@
 #include "child/accept.h"
 #include "child/balance.h"
 #include "child/handover.h"
+#include "child/orphan.h"
 #include "child/request.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
@@ -207,6 +208,7 @@ on_channel(struct engine *e)
 		take_order(e, &message);
 	if (rc == 0 && !e->retiring) {
 		log_warnx("child", "the master is gone; finishing and leaving");
+		orphan_shut_listeners();
 		if (e->set.mutex != NULL)
 			accept_mutex_orphan(e->set.mutex);
 		finish_alone(e);

@@ -236,7 +236,8 @@ make_slots(struct master *m, const struct config *c)
 	m->server_limit = c->server_limit;
 	m->n_slots = (unsigned)(c->server_limit + extra);
 	m->peers = memfd_create("wsgid-peers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (m->peers < 0 || ftruncate(m->peers, m->n_slots * INHERIT_PEER) < 0)
+	if (m->peers < 0 ||
+		ftruncate(m->peers, (m->n_slots + 1) * INHERIT_PEER) < 0)
 		return -errno;
 	(void)fcntl(m->peers, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
 	m->children = calloc(m->n_slots, sizeof(*m->children));
@@ -351,6 +352,15 @@ open_sockets(struct master *m, struct config *c, struct err *err)
 	return generation_create(&m->now, m, c, NULL, err);
 }
 
+void
+master_tell_shared(const struct master *m, bool shared)
+{
+	struct inherit_news news = {.shared = shared};
+
+	(void)!pwrite(m->peers, &news, sizeof(news),
+		(off_t)m->n_slots * INHERIT_PEER);
+}
+
 static int
 open_server(struct master *m, struct config *c, struct err *err)
 {
@@ -358,6 +368,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 
 	if (rc < 0)
 		return err_set(err, -rc, "ServerLimit %ld", c->server_limit);
+	master_tell_shared(m, m->n_passed > 0);
 	rc = open_sockets(m, c, err);
 	if (rc < 0)
 		return rc;

@@ -173,6 +173,10 @@ void master_forget(struct master *m, struct source *s);
 /* The first child is ready: the application is proven, the others follow. */
 void master_proven(struct master *m);
 
+/* Does somebody else go on with our listeners?  Then children must not shut
+ * them when they lose us. */
+void master_tell_shared(const struct master *m, bool shared);
+
 /* The server cannot go on: say why and stop at once with this status. */
 void master_fail(struct master *m, int status, const char *sentence);
 

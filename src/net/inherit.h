@@ -11,6 +11,7 @@
 #define WSGID_NET_INHERIT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct err;
 
@@ -27,8 +28,13 @@ enum {
 	INHERIT_REST = 11,  /* the listeners, then the access logs */
 };
 
-/* Bytes of a slot in the memory behind INHERIT_PEERS. */
+/* The memory behind INHERIT_PEERS: so many bytes for each slot, and as many
+ * behind them for what the master has to say to all at any moment. */
 enum { INHERIT_PEER = 64 };
+
+struct inherit_news {
+	uint32_t shared; /* somebody else goes on with the listeners */
+};
 
 struct inheritance {
 	unsigned slot;

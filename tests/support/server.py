@@ -170,7 +170,7 @@ class Server:
     """One wsgid: Server(directory, 'hello:application', '-w', '2').start()."""
 
     def __init__(self, directory: pathlib.Path, *words, env=None, bind='127.0.0.1:0',
-                 launcher=(), cwd=None):
+                 launcher=(), cwd=None, stdin=subprocess.DEVNULL):
         self.directory = directory
         self.run_directory = directory / 'run'
         self.cwd = cwd or directory
@@ -178,6 +178,7 @@ class Server:
         self.launcher = [str(word) for word in launcher]
         self.environment = {**clean_environment(), **(env or {})}
         self.bind = bind
+        self.stdin = stdin
         self.process = None
         self.log = self.output = None
         self.addresses = []
@@ -195,7 +196,7 @@ class Server:
         """Start it, and wait for nothing."""
         self.log, self.output = Log(), Log()
         self.process = subprocess.Popen(
-            self.command(), cwd=self.cwd, env=self.environment, stdin=subprocess.DEVNULL,
+            self.command(), cwd=self.cwd, env=self.environment, stdin=self.stdin,
             stdout=self.output.write_end, stderr=self.log.write_end, start_new_session=True,
             pass_fds=pass_fds)
         self.log.let_go()

@@ -73,7 +73,8 @@ test_any_start_settles_and_then_nothing_moves(void **state)
 				.connections++;
 		for (int round = 0; round < ROUNDS; round++) {
 			size_t me = (size_t)random() % CHILDREN;
-			struct balance b = {peers, CHILDREN, me};
+			struct balance b = {
+				.peers = peers, .n = CHILDREN, .slot = me};
 			size_t n = balance_excess(&b, peers[me].connections,
 				peers[me].connections);
 
@@ -107,9 +108,10 @@ test_a_slot_that_does_not_exist_is_refused(void **state)
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(ftruncate(fd, 3 * sizeof(struct balance_peer)), 0);
+	assert_int_equal(ftruncate(fd, 4 * sizeof(struct balance_peer)), 0);
 	assert_int_equal(balance_open(&b, fd, 2, &err), 0);
 	assert_int_equal(b.n, 3);
+	assert_ptr_equal(b.news, &b.peers[3]);
 	balance_close(&b);
 	assert_true(balance_open(&b, fd, 3, &err) < 0);
 	close(fd);

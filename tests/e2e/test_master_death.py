@@ -1,0 +1,154 @@
+"""The master is killed: its children leave the port at once, and finish what they have."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from client import Connection, get, refused
+from server import PATIENCE, is_alive, wait_until
+
+AT_ONCE = 0.1
+TRIES = 5  # a loaded machine may delay any of them, but not all: the best one counts
+
+APP = '''
+import os, time
+if os.path.exists('slow'):
+    print('importing', flush=True)
+    time.sleep(8)
+def application(environ, start_response):
+    print('begun', flush=True)
+    end = time.monotonic() + 1.5
+    if environ['PATH_INFO'] == '/spin':
+        while time.monotonic() < end:
+            pass
+    elif environ['PATH_INFO'] == '/sleep':
+        time.sleep(1.5)
+    start_response('200 OK', [('Content-Length', '4')])
+    return [b'done']
+'''
+
+
+@pytest.fixture
+def start(new_server, directory):
+    (directory / 'busy.py').write_text(APP)
+
+    def start(*words, **more):
+        return new_server('busy', *words, cwd=directory, **more).start()
+    return start
+
+
+def can_listen(address) -> bool:
+    """As every server tries it."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(address)
+            s.listen()
+        except OSError:
+            return False
+    return True
+
+
+def kill_master(server):
+    server.seen_children.update(server.children())
+    server.kill(signal.SIGKILL)
+
+
+def until_free(server) -> float:
+    """Seconds from the death of the master until another one could listen."""
+    assert not can_listen(server.address)
+    begin = time.monotonic()
+    kill_master(server)
+    while not can_listen(server.address):
+        assert time.monotonic() - begin < PATIENCE
+    return time.monotonic() - begin
+
+
+def wait_for_children(server):
+    wait_until(lambda: not any(map(is_alive, server.seen_children)), 'the end of the children')
+
+
+@pytest.mark.parametrize('workers', [1, 3])
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+@pytest.mark.parametrize('path', ['/sleep', '/spin'])
+def test_busy_children_give_up_their_listener_within_100_ms(start, workers, engine, path):
+    """They finish their requests all the same, and leave."""
+    took = []
+    while not took or (min(took) > AT_ONCE and len(took) < TRIES):
+        server = start('-w', workers, '--io-engine', engine)
+        server.wait_for_ready(workers)
+        clients = [Connection(server.address) for _ in range(workers)]
+        for client in clients:
+            client.send(f'GET {path} HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: server.log.text().count('begun') == workers, 'busy children')
+        took.append(until_free(server))
+        for client in clients:
+            assert client.response().body == b'done'
+            assert client.is_closed()
+            client.close()
+        wait_for_children(server)
+    assert min(took) <= AT_ONCE
+
+
+def test_idle_children_do_too_with_several_listeners(start):
+    took = []
+    while not took or (min(took) > AT_ONCE and len(took) < TRIES):
+        server = start('-w', '2', '-b', '127.0.0.2:0')
+        server.wait_for_ready(2)
+        took.append(until_free(server))
+        wait_for_children(server)
+    assert min(took) <= AT_ONCE
+
+
+def test_a_child_that_imports_gives_up_its_listener_too(start, directory):
+    took = []
+    while not took or (min(took) > AT_ONCE and len(took) < TRIES):
+        server = start('-w', '1')
+        child, = server.wait_for_ready(1)
+        (directory / 'slow').touch()
+        os.kill(child, signal.SIGKILL)
+        server.log.wait_for('importing')
+        took.append(until_free(server))
+        (directory / 'slow').unlink()
+        server.discard()
+    assert min(took) <= AT_ONCE
+
+
+def test_a_new_master_starts_at_once_on_the_same_pid_file_and_socket(start, directory):
+    path, pid_file = directory / 'socket', directory / 'server.pid'
+    server = start('-w', '1', '--pid-file', pid_file, '-b', f'unix:{path}')
+    server.wait_for_ready(1)
+    with Connection(server.address) as client:
+        client.send('GET /sleep HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('begun')
+        kill_master(server)
+        server.process.wait(PATIENCE)
+        again = start('-w', '1', '--pid-file', pid_file, '-b', f'unix:{path}',
+                      bind='%s:%d' % server.address)
+        assert get(again.address).body == b'done'
+        assert get(path).body == b'done'
+        assert client.response().body == b'done'
+    wait_for_children(server)
+    assert int(pid_file.read_text()) == again.pid
+    again.stop()
+    assert not path.exists() and not pid_file.exists()
+
+
+def test_sockets_that_systemd_passes_stay_open_for_the_next_master(start, directory):
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        launcher = ['/bin/sh', '-c',
+                    'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0', 'sh']
+        server = start('-w', '1', bind=None, launcher=launcher, stdin=listener)
+        server.wait_for_ready(1)
+        kill_master(server)
+        wait_for_children(server)
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+        with Connection(listener.getsockname()) as early:
+            early.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+            again = start('-w', '1', bind=None, launcher=launcher, stdin=listener)
+            assert early.response().body == b'done'
+        again.stop()
+        assert not refused(listener.getsockname())
