@@ -339,7 +339,7 @@ start_python(struct child *c, struct err *err)
 		.directory = directory,
 		.software = "wsgid/" WSGID_VERSION,
 		.multithread = false,
-		.multiprocess = config->max_request_workers > 1,
+		.multiprocess = config_most_children(config) > 1,
 		.forks = {before_fork, after_fork_in_parent,
 			after_fork_in_child, c},
 	};

@@ -58,13 +58,18 @@ struct config_access_log {
  * NULL means "not given" where the comment does not say otherwise. */
 struct config {
 	/* The processes. */
-	int mpm;            /* enum config_mpm */
-	long processes;     /* -w: fixes the pool at N; 0 = not given */
-	long threads;       /* --threads */
-	long start_servers; /* this and the next four: auto until settled */
-	long min_spare_servers;
-	long max_spare_servers;
-	long max_request_workers;
+	int mpm;                /* enum config_mpm */
+	long processes;         /* -w: fixes the pool at N; 0 = not given */
+	long threads_per_child; /* --threads; 1 under prefork when settled */
+	long thread_limit;      /* at least threads_per_child; likewise 1 */
+	long start_servers;     /* auto until settled, as those around it */
+	long min_spare_servers; /* prefork's; 1 under worker */
+	long max_spare_servers; /* prefork's; auto under worker */
+	long min_spare_threads; /* worker's; these two auto under prefork */
+	long max_spare_threads;
+	int64_t thread_stack_size; /* bytes; 0 = the system's */
+	long max_request_workers;  /* threads in all; when settled a multiple
+				    * of threads_per_child */
 	long server_limit;
 	long max_connections_per_child; /* 0 = no limit */
 	long max_requests;              /* of a child; 0 = no limit */
@@ -124,6 +129,9 @@ struct config {
 /* What defaults depend on; a test makes its own. */
 struct config_machine {
 	int cpus; /* granted: affinity and cgroup quota included, at least 1 */
+	/* Settled, of the server that reloads: its MPM, ServerLimit and
+	 * ThreadLimit stay.  NULL at the start. */
+	const struct config *running;
 };
 
 /* A mistake or a correction, with the place it was found at. */
@@ -185,6 +193,11 @@ void config_blame_access_log(struct config *c, size_t i, const char *sentence);
 /* Replace "auto", apply the rules between directives.  -EINVAL when there is
  * any fatal message, from reading too; else 0. */
 int config_settle(struct config *c, const struct config_machine *machine);
+
+/* Of a settled configuration: the children that MaxRequestWorkers allows, and
+ * the MPM's name. */
+long config_most_children(const struct config *c);
+const char *config_mpm_name(const struct config *c);
 
 /* Is the value of an option missing, or none that it can have?  That is a
  * mistake on the command line rather than in the configuration. */

@@ -78,4 +78,13 @@ void config_apply_text(struct config *c, enum config_source source,
 struct config_setting *config_setting_of(
 	const struct config *c, const struct directive *row);
 
+/* What is known about, and the directive's name of, a member of struct
+ * config. */
+#define SETTING(c, member) \
+	config_setting_of((c), directive_of(offsetof(struct config, member)))
+#define NAME_OF(member) (directive_of(offsetof(struct config, member))->name)
+
+/* processes.c: the rules about processes and threads. */
+void processes_settle(struct config *c, const struct config_machine *machine);
+
 #endif

@@ -133,15 +133,39 @@ static const struct directive table[] = {
 			"it grow and shrink",
 	},
 	{
-		.name = "Threads",
-		.option = "--threads",
-		.type = &value_number,
-		.offset = AT(threads),
-		.initial = "1",
-		.example = "1",
-		.min = 1,
-		.max = 20000,
-		.help = "Threads of each child; more than one needs MPM worker",
+		.name = "ThreadsPerChild",
+		.option = "--threads-per-child",
+		.other_option = "--threads",
+		.type = &value_auto_number,
+		.offset = AT(threads_per_child),
+		.initial = "auto",
+		.example = "8",
+		.max = COUNT_MAX,
+		.help = "Threads of each child; auto is 8 with MPM worker; "
+			"more than 1 selects it where no MPM is named",
+	},
+	{
+		.name = "ThreadLimit",
+		.option = "--thread-limit",
+		.type = &value_auto_number,
+		.offset = AT(thread_limit),
+		.initial = "auto",
+		.example = "64",
+		.max = COUNT_MAX,
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "To what ThreadsPerChild can be raised without a "
+			"restart; auto is 64 or ThreadsPerChild",
+	},
+	{
+		.name = "ThreadStackSize",
+		.option = "--thread-stack-size",
+		.type = &value_size,
+		.offset = AT(thread_stack_size),
+		.initial = "0",
+		.example = "8m",
+		.max = INT64_C(1) << 30,
+		.help = "Bytes of the stack of each thread of MPM worker; 0 is "
+			"what the system gives",
 	},
 	{
 		.name = "StartServers",
@@ -161,7 +185,8 @@ static const struct directive table[] = {
 		.initial = "1",
 		.example = "1",
 		.max = COUNT_MAX,
-		.help = "Start children when fewer than these are idle",
+		.help = "MPM prefork: start children when fewer than these are "
+			"idle",
 	},
 	{
 		.name = "MaxSpareServers",
@@ -171,8 +196,30 @@ static const struct directive table[] = {
 		.initial = "auto",
 		.example = "10",
 		.max = COUNT_MAX,
-		.help = "Retire children when more than these are idle; auto "
+		.help = "MPM prefork: retire children when more are idle; auto "
 			"is the CPUs, and more than MinSpareServers",
+	},
+	{
+		.name = "MinSpareThreads",
+		.option = "--min-spare-threads",
+		.type = &value_auto_number,
+		.offset = AT(min_spare_threads),
+		.initial = "auto",
+		.example = "8",
+		.max = COUNT_MAX,
+		.help = "MPM worker: start children when fewer threads are "
+			"idle; auto is half of ThreadsPerChild",
+	},
+	{
+		.name = "MaxSpareThreads",
+		.option = "--max-spare-threads",
+		.type = &value_auto_number,
+		.offset = AT(max_spare_threads),
+		.initial = "auto",
+		.example = "32",
+		.max = COUNT_MAX,
+		.help = "MPM worker: retire children when more threads are "
+			"idle; auto is ThreadsPerChild for each CPU",
 	},
 	{
 		.name = "MaxRequestWorkers",
@@ -183,8 +230,8 @@ static const struct directive table[] = {
 		.initial = "auto",
 		.example = "16",
 		.max = COUNT_MAX,
-		.help = "How many requests run at the same time at most; auto "
-			"is four for each CPU",
+		.help = "How many requests run at once; auto is 4 for each "
+			"CPU, or with MPM worker 2 children for each",
 	},
 	{
 		.name = "ServerLimit",
@@ -195,8 +242,8 @@ static const struct directive table[] = {
 		.example = "256",
 		.max = COUNT_MAX,
 		.change = DIRECTIVE_AT_RESTART,
-		.help = "To what MaxRequestWorkers can be raised without a "
-			"restart; auto is 256 or MaxRequestWorkers",
+		.help = "To how many children the pool can be made to grow "
+			"without a restart; auto is 256 or what it needs",
 	},
 	{
 		.name = "MaxConnectionsPerChild",

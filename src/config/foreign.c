@@ -46,11 +46,6 @@ static const struct foreign foreigners[] = {
 	{"WSGIAcceptMutex", "use Mutex, or leave it out"},
 	{"WSGISocketPrefix", "sockets are in RunDirectory"},
 	/* Apache's. */
-	{"ThreadsPerChild", "threads need MPM worker, which is not available "
-			    "yet; processes are MaxRequestWorkers"},
-	{"ThreadLimit", "threads need MPM worker, which is not available yet"},
-	{"MinSpareThreads", "with MPM prefork it is MinSpareServers"},
-	{"MaxSpareThreads", "with MPM prefork it is MaxSpareServers"},
 	{"TransferLog", "write CustomLog, with the format common"},
 	{"ServerRoot", "relative paths begin at the directory of the file "
 		       "that they are written in"},
@@ -90,6 +85,7 @@ static const struct foreign foreigners[] = {
 	{"bind", "write Listen"},
 	{"backlog", "write ListenBacklog"},
 	{"workers", "write Processes"},
+	{"threads", "write ThreadsPerChild"},
 	{"max_requests", "write MaxConnectionsPerChild, which counts "
 			 "connections"},
 	{"http", "write Listen"},

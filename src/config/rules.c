@@ -1,11 +1,11 @@
 /*
  * rules.c - what has to hold between directives; one rule, one function.
  *
- * Apache's rules and their order.  A rule that corrects what somebody wrote
- * says so; one that fills in an "auto", or makes room around one, does not:
- * the shipped defaults are silent on every machine.  Applied to its own
- * result no rule changes anything, or a child would see other values than
- * its master.
+ * Those about processes and threads are in processes.c.  A rule that corrects
+ * what somebody wrote says so; one that fills in an "auto", or makes room
+ * around one, does not: the shipped defaults are silent on every machine.
+ * Applied to its own result no rule changes anything, or a child would see
+ * other values than its master.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,214 +18,9 @@
 #include "config/nearest.h"
 
 enum {
-	SERVER_LIMIT_MAX = 200000,
-	SERVER_LIMIT_AUTO = 256,
 	LISTENERS_MAX = 1000,
 	BUFFER_LEAST = 512,
 };
-
-#define SETTING(c, member) setting_at((c), offsetof(struct config, member))
-#define NAME_OF(member)    (directive_of(offsetof(struct config, member))->name)
-
-static struct config_setting *
-setting_at(const struct config *c, size_t offset)
-{
-	return config_setting_of(c, directive_of(offset));
-}
-
-static long
-larger(long a, long b)
-{
-	return a > b ? a : b;
-}
-
-static long
-smaller(long a, long b)
-{
-	return a < b ? a : b;
-}
-
-/* ---- What there is not yet ---------------------------------------------- */
-
-static void
-refuse_worker(struct config *c)
-{
-	if (c->mpm == CONFIG_MPM_WORKER)
-		config_fail(c, SETTING(c, mpm)->where, NAME_OF(mpm),
-			"worker is not available yet; write prefork, and "
-			"Processes for as many children as there should be");
-}
-
-static void
-refuse_threads(struct config *c)
-{
-	if (c->threads > 1)
-		config_fail(c, SETTING(c, threads)->where, NAME_OF(threads),
-			"%ld threads need MPM worker, which is not available "
-			"yet; write 1, and more Processes",
-			c->threads);
-}
-
-/* ---- The processes ------------------------------------------------------ */
-
-static void
-clamp_server_limit(struct config *c)
-{
-	const char *where = SETTING(c, server_limit)->where;
-
-	if (c->server_limit == CONFIG_AUTO)
-		return;
-	if (c->server_limit > SERVER_LIMIT_MAX) {
-		config_warn(c, where, NAME_OF(server_limit),
-			"%ld exceeds the limit of %d that wsgid is built with, "
-			"lowered to %d",
-			c->server_limit, SERVER_LIMIT_MAX, SERVER_LIMIT_MAX);
-		c->server_limit = SERVER_LIMIT_MAX;
-	} else if (c->server_limit < 1) {
-		config_warn(c, where, NAME_OF(server_limit),
-			"%ld is not allowed, raised to 1", c->server_limit);
-		c->server_limit = 1;
-	}
-}
-
-/* The numbers that Processes stands for. */
-static void
-fix(struct config *c, size_t offset, long *value, long fixed, bool *kept)
-{
-	struct config_setting *setting = setting_at(c, offset);
-	const struct config_setting *processes = SETTING(c, processes);
-
-	if (setting->source > processes->source) {
-		*kept = *kept || *value != fixed;
-		return;
-	}
-	if (setting->source == processes->source && *value != fixed &&
-		*value != CONFIG_AUTO)
-		config_warn(c, setting->where, directive_of(offset)->name,
-			"ignored, because Processes (%s) fixes the pool at %ld",
-			processes->where, c->processes);
-	*value = fixed;
-	*setting = *processes;
-}
-
-/* "-w 4" of gunicorn's users: always four.  A number from a stronger source
- * than Processes stays, and then the pool is not a fixed one. */
-static void
-fix_pool(struct config *c)
-{
-	long n = c->processes;
-	bool kept = false;
-
-	if (n == 0)
-		return;
-	if (c->server_limit != CONFIG_AUTO && n > c->server_limit) {
-		config_warn(c, SETTING(c, processes)->where, NAME_OF(processes),
-			"%ld exceeds ServerLimit of %ld, lowered to %ld; "
-			"raise ServerLimit for more",
-			n, c->server_limit, c->server_limit);
-		n = c->processes = c->server_limit;
-	}
-	fix(c, offsetof(struct config, start_servers), &c->start_servers, n,
-		&kept);
-	fix(c, offsetof(struct config, min_spare_servers),
-		&c->min_spare_servers, n, &kept);
-	fix(c, offsetof(struct config, max_spare_servers),
-		&c->max_spare_servers, n + 1, &kept);
-	fix(c, offsetof(struct config, max_request_workers),
-		&c->max_request_workers, n, &kept);
-	if (kept)
-		c->processes = 0;
-}
-
-static void
-settle_max_request_workers(struct config *c, int cpus)
-{
-	long most = c->server_limit != CONFIG_AUTO ? c->server_limit
-						   : SERVER_LIMIT_MAX;
-	const char *where = SETTING(c, max_request_workers)->where;
-
-	if (c->max_request_workers == CONFIG_AUTO) {
-		c->max_request_workers = smaller(4L * cpus, most);
-	} else if (c->max_request_workers > most) {
-		config_warn(c, where, NAME_OF(max_request_workers),
-			"%ld exceeds ServerLimit of %ld, lowered to %ld; "
-			"raise ServerLimit for more",
-			c->max_request_workers, most, most);
-		c->max_request_workers = most;
-	} else if (c->max_request_workers < 1) {
-		config_warn(c, where, NAME_OF(max_request_workers),
-			"%ld is not allowed, raised to 1",
-			c->max_request_workers);
-		c->max_request_workers = 1;
-	}
-}
-
-static void
-settle_server_limit(struct config *c)
-{
-	if (c->server_limit == CONFIG_AUTO)
-		c->server_limit =
-			larger(SERVER_LIMIT_AUTO, c->max_request_workers);
-}
-
-static void
-settle_start_servers(struct config *c, int cpus)
-{
-	const char *where = SETTING(c, start_servers)->where;
-	long most = c->max_request_workers;
-
-	if (c->start_servers == CONFIG_AUTO) {
-		c->start_servers = smaller(cpus, most);
-	} else if (c->start_servers < 1) {
-		config_warn(c, where, NAME_OF(start_servers),
-			"%ld is not allowed, raised to 1", c->start_servers);
-		c->start_servers = 1;
-	} else if (c->start_servers > most) {
-		config_warn(c, where, NAME_OF(start_servers),
-			"%ld is above MaxRequestWorkers of %ld, lowered to "
-			"%ld",
-			c->start_servers, most, most);
-		c->start_servers = most;
-	}
-}
-
-static void
-settle_min_spare_servers(struct config *c)
-{
-	const char *where = SETTING(c, min_spare_servers)->where;
-	long most = c->max_request_workers;
-
-	if (c->min_spare_servers < 1) {
-		config_warn(c, where, NAME_OF(min_spare_servers),
-			"%ld is not allowed, raised to 1; with no idle child "
-			"a new connection would wait for a new process",
-			c->min_spare_servers);
-		c->min_spare_servers = 1;
-	} else if (c->min_spare_servers > most) {
-		config_warn(c, where, NAME_OF(min_spare_servers),
-			"%ld is above MaxRequestWorkers of %ld, lowered to "
-			"%ld",
-			c->min_spare_servers, most, most);
-		c->min_spare_servers = most;
-	}
-}
-
-static void
-settle_max_spare_servers(struct config *c, int cpus)
-{
-	long least = c->min_spare_servers + 1;
-
-	if (c->max_spare_servers == CONFIG_AUTO) {
-		c->max_spare_servers = larger(cpus, least);
-	} else if (c->max_spare_servers < least) {
-		config_warn(c, SETTING(c, max_spare_servers)->where,
-			NAME_OF(max_spare_servers),
-			"%ld is not above MinSpareServers of %ld, raised to "
-			"%ld",
-			c->max_spare_servers, c->min_spare_servers, least);
-		c->max_spare_servers = least;
-	}
-}
 
 /* ---- The network -------------------------------------------------------- */
 
@@ -233,9 +28,10 @@ settle_max_spare_servers(struct config *c, int cpus)
 static void
 check_buffer(struct config *c, size_t offset, long size)
 {
+	const struct directive *row = directive_of(offset);
+
 	if (size > 0 && size < BUFFER_LEAST)
-		config_fail(c, setting_at(c, offset)->where,
-			directive_of(offset)->name,
+		config_fail(c, config_setting_of(c, row)->where, row->name,
 			"%ld bytes are too few; write %d or more, or 0 to "
 			"leave it to the system",
 			size, BUFFER_LEAST);
@@ -417,19 +213,7 @@ settle_name(struct config *c)
 int
 config_settle(struct config *c, const struct config_machine *machine)
 {
-	int cpus = machine->cpus > 1 ? machine->cpus : 1;
-
-	refuse_worker(c);
-	refuse_threads(c);
-
-	clamp_server_limit(c);
-	fix_pool(c);
-	settle_max_request_workers(c, cpus);
-	settle_server_limit(c);
-	settle_start_servers(c, cpus);
-	settle_min_spare_servers(c);
-	settle_max_spare_servers(c, cpus);
-
+	processes_settle(c, machine);
 	check_listens(c);
 	check_buffers(c);
 	settle_application(c);

@@ -62,7 +62,7 @@ census_look(const struct master *m, struct census *census)
 long
 census_limit(const struct master *m)
 {
-	long limit = m->now->config->max_request_workers;
+	long limit = config_most_children(m->now->config);
 
 	return limit < m->server_limit ? limit : m->server_limit;
 }

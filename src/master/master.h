@@ -27,10 +27,12 @@ struct master_order {
 };
 
 /* Decide as whom children run, replace "auto" by numbers, apply the rules
- * between directives.  0, or -EINVAL: then the configuration's messages say
- * why.  What deserves a remark without being wrong is appended to notices, a
- * line each. */
-int master_settle(struct config *c, struct buf *notices);
+ * between directives; running is the configuration of the server that
+ * reloads, NULL at the start.  0, or -EINVAL: then the configuration's
+ * messages say why.  What deserves a remark without being wrong is appended to
+ * notices, a line each. */
+int master_settle(
+	struct config *c, const struct config *running, struct buf *notices);
 
 /* Serve until told to stop.  Takes over the settled configuration.  The
  * exit status of the program: 0, 1, or 78 when the configuration is wrong. */

@@ -63,12 +63,6 @@ keep_fixed(const struct master *m, struct config *c)
 	if (!same(was->pid_file, c->pid_file))
 		log_warnx("master", "PidFile changes only when wsgid is "
 				    "stopped and started");
-	if (c->server_limit != m->server_limit &&
-		c->max_request_workers > m->server_limit)
-		log_warnx("master",
-			"ServerLimit stays %ld until wsgid is stopped and "
-			"started; MaxRequestWorkers is held to it",
-			m->server_limit);
 }
 
 /* --- begin ------------------------------------------------------------------- */
@@ -109,7 +103,7 @@ static int
 settle(struct master *m, struct config *c, struct err *err)
 {
 	struct buf notices = {0};
-	int rc = master_settle(c, &notices);
+	int rc = master_settle(c, m->now->config, &notices);
 
 	logs_say_messages(c);
 	tell_messages(m, c);

@@ -50,10 +50,25 @@ check_directory(struct config *c, const char *directive, const char *path)
 		config_blame(c, directive, err.text);
 }
 
-int
-master_settle(struct config *c, struct buf *notices)
+static int
+refuse_worker(struct config *c)
 {
-	struct config_machine machine = {.cpus = machine_cpus("")};
+	if (c->mpm != CONFIG_MPM_WORKER)
+		return 0;
+	config_blame(c, "MPM",
+		"worker is not available yet; write MPM prefork, and Processes "
+		"for as many children as there should be");
+	return -EINVAL;
+}
+
+int
+master_settle(
+	struct config *c, const struct config *running, struct buf *notices)
+{
+	struct config_machine machine = {
+		.cpus = machine_cpus(""),
+		.running = running,
+	};
 	int rc;
 
 	user_settle(c, notices);
@@ -62,5 +77,7 @@ master_settle(struct config *c, struct buf *notices)
 	check_directory(c, "ChDir", c->directory);
 	check_directory(c, "WSGIPythonHome", c->python_home);
 	rc = config_settle(c, &machine);
+	if (rc == 0)
+		rc = refuse_worker(c);
 	return rc < 0 ? rc : check_log_formats(c);
 }

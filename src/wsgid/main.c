@@ -114,7 +114,7 @@ load_config(struct program *p, int *status)
 		*status = complain(EXIT_USAGE, &err);
 		return NULL;
 	}
-	if (master_settle(c, &p->notices) == 0)
+	if (master_settle(c, NULL, &p->notices) == 0)
 		return c;
 	print_messages(c);
 	*status = config_misread_option(c) ? EXIT_USAGE : EXIT_CONFIG;

@@ -25,10 +25,14 @@ test_defaults(void **state)
 	assert_int_equal(count_messages(c), 0);
 	assert_int_equal(c->mpm, CONFIG_MPM_PREFORK);
 	assert_int_equal(c->processes, 0);
-	assert_int_equal(c->threads, 1);
+	assert_int_equal(c->threads_per_child, CONFIG_AUTO);
+	assert_int_equal(c->thread_limit, CONFIG_AUTO);
+	assert_int_equal(c->thread_stack_size, 0);
 	assert_int_equal(c->start_servers, CONFIG_AUTO);
 	assert_int_equal(c->min_spare_servers, 1);
 	assert_int_equal(c->max_spare_servers, CONFIG_AUTO);
+	assert_int_equal(c->min_spare_threads, CONFIG_AUTO);
+	assert_int_equal(c->max_spare_threads, CONFIG_AUTO);
 	assert_int_equal(c->max_request_workers, CONFIG_AUTO);
 	assert_int_equal(c->server_limit, CONFIG_AUTO);
 	assert_int_equal(c->max_connections_per_child, 0);

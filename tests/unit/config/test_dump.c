@@ -113,11 +113,8 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 static bool
 is_left_out(const struct directive *row)
 {
-	/* Refused for now, or set by other means. */
-	return row->where == DIRECTIVE_DUMPED ||
-	       row->type == &value_log_format ||
-	       strcmp(row->name, "MPM") == 0 ||
-	       strcmp(row->name, "Threads") == 0;
+	/* Set by other means. */
+	return row->where == DIRECTIVE_DUMPED || row->type == &value_log_format;
 }
 
 /* A configuration of legal values from all sources. */
@@ -258,6 +255,13 @@ test_files_read_back(void **state)
 		"Processes 3\n",
 		"Processes 3\nServerLimit 2\n",
 		"MaxSpareServers 3\nMinSpareServers 5\nMaxRequestWorkers 2\n",
+		"MPM prefork\nThreadsPerChild 4\nMinSpareThreads 9\n",
+		"MPM worker\n",
+		"MPM worker\nMaxSpareServers 9\nMinSpareServers 3\n",
+		"ThreadsPerChild 3\nProcesses 3\n",
+		"MPM worker\nThreadsPerChild 30\nMaxRequestWorkers 100\n"
+		"MinSpareThreads 60\nMaxSpareThreads 70\nThreadLimit 20\n"
+		"ThreadStackSize 1k\n",
 		"LogFormat \"%h \\\"%r\\\" \\\\ \\t\" x\nCustomLog - x\n"
 		"CustomLog \"/a b\" combined\n",
 		"Listen unix:/run/x.sock mode=0600 owner=a group=b\n"
