@@ -72,9 +72,19 @@ has_turn(struct engine *e)
 	return held > 0;
 }
 
+bool
+accept_is_trying(const struct engine *e)
+{
+	return e->accepting && e->accept_kind == IO_ACCEPT;
+}
+
 void
 accept_arm(struct engine *e)
 {
+	/* A sibling was faster: back to the wait that takes nothing. */
+	if (accept_is_trying(e) && e->accept_tried && !e->looking)
+		accept_look(e);
+	e->accept_tried = accept_is_trying(e);
 	if (e->accepting || !may_accept(e) || !has_turn(e))
 		return;
 	e->looking = false;
@@ -198,16 +208,26 @@ pass_wake_up_on(struct engine *e)
 		(void)handoff_nudge(e->set.give);
 }
 
-void
-accept_happened(struct engine *e, const struct io_event *event)
+static void
+accept_one_of_several(struct engine *e)
 {
 	size_t from;
 
+	connection_expect(e, true);
+	on_accepted(e, listen_accept_from_set(e->set.set, e->set.listeners,
+			       e->set.n_listeners, &from));
+	connection_expect(e, false);
+}
+
+void
+accept_happened(struct engine *e, const struct io_event *event)
+{
 	if (event->kind == IO_POLL && event->result > 0 && e->set.set < 0 &&
 		!e->retiring) {
-		/* Somebody is there.  Should a sibling be faster, this waits
-		 * for the next one. */
+		/* Somebody is there. */
 		e->accept_kind = IO_ACCEPT;
+		e->accept_tried = e->looking = false;
+		connection_expect(e, true);
 		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
 		return;
 	}
@@ -216,18 +236,14 @@ accept_happened(struct engine *e, const struct io_event *event)
 	if (e->locker != NULL)
 		locker_release(e->locker);
 	if (event->result == -ECANCELED ||
-		(event->kind == IO_POLL && e->retiring)) {
+		(event->kind == IO_POLL && e->retiring))
 		pass_wake_up_on(e);
-		return;
-	}
+	else if (event->kind == IO_POLL && event->result > 0)
+		accept_one_of_several(e);
+	else if (event->kind == IO_ACCEPT || event->result < 0)
+		on_accepted(e, event->result);
 	if (event->kind == IO_ACCEPT)
-		on_accepted(e, event->result);
-	else if (event->result > 0)
-		on_accepted(
-			e, listen_accept_from_set(e->set.set, e->set.listeners,
-				   e->set.n_listeners, &from));
-	else if (event->result < 0)
-		on_accepted(e, event->result);
+		connection_expect(e, false);
 }
 
 void

@@ -12,6 +12,9 @@ struct io_event;
 /* Wait for one client, unless that is under way or must not be. */
 void accept_arm(struct engine *e);
 
+/* Is it about to take one, so that waiting would be wrong? */
+bool accept_is_trying(const struct engine *e);
+
 /* End the waiting. */
 void accept_disarm(struct engine *e);
 

@@ -164,12 +164,26 @@ find_ends(struct connection *c)
 	c->peer.scheme = STR("http");
 }
 
-/* Whoever kills this child wants to know, at that moment, what it cost. */
+/* Whoever kills this child wants to know, at that moment, what it cost; and
+ * the kernel may have given us what we are about to take. */
+static void
+show_count(struct engine *e)
+{
+	e->set.page->page->connections = e->n_connections + e->n_expected;
+}
+
 static void
 count(struct engine *e, int change)
 {
 	e->n_connections += (unsigned)change;
-	e->set.page->page->connections = e->n_connections;
+	show_count(e);
+}
+
+void
+connection_expect(struct engine *e, bool expected)
+{
+	e->n_expected += expected ? 1 : -1U;
+	show_count(e);
 }
 
 static struct connection *

@@ -96,6 +96,11 @@ struct connection {
 void connection_list_add(struct connection_list *list, struct connection *c);
 void connection_list_remove(struct connection *c);
 
+/* A connection is about to be taken, from a listener or from the pool: from
+ * here on it goes down with this process.  False once it has been taken, or
+ * there was none. */
+void connection_expect(struct engine *e, bool expected);
+
 /* A connection for an accepted socket, receiving already; NULL when memory
  * is short, and the socket is closed. */
 struct connection *connection_open(struct engine *e, int fd);

@@ -355,7 +355,7 @@ patience(const struct engine *e)
 {
 	int64_t when = INT64_MAX;
 
-	if (e->queue.first != NULL)
+	if (e->queue.first != NULL || accept_is_trying(e))
 		return 0;
 	sooner_of(&when, &e->parked);
 	if (e->running == NULL)

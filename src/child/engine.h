@@ -79,6 +79,7 @@ struct engine {
 	struct connection_list finished; /* sent all; hold a Python object */
 	struct connection_list buried;   /* closed; Python must be told */
 	unsigned n_connections, n_parked;
+	unsigned n_expected;       /* being taken at this moment */
 	unsigned most_connections; /* a quarter of the descriptors is for the
 	                            * application: its files and databases */
 
@@ -89,6 +90,7 @@ struct engine {
 	bool looking;             /* the wait is ended only to look */
 	bool accepting;           /* an accept or poll is under way */
 	enum io_kind accept_kind; /* which of the two */
+	bool accept_tried;        /* the accept has had its turn */
 	bool told_short;          /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 	uint64_t accepted;

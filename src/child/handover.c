@@ -43,12 +43,17 @@ static bool
 take_one(struct engine *e)
 {
 	struct handoff handoff;
-	int rc = handoff_receive(e->set.take, &handoff, &e->room);
+	int rc;
 
-	switch (rc) {
-	case HANDOFF_CONNECTION:
+	connection_expect(e, true);
+	rc = handoff_receive(e->set.take, &handoff, &e->room);
+	if (rc == HANDOFF_CONNECTION) {
 		(void)connection_adopt(e, &handoff);
 		handoff_room_fini(&e->room);
+	}
+	connection_expect(e, false);
+	switch (rc) {
+	case HANDOFF_CONNECTION:
 		return true;
 	case HANDOFF_NUDGE:
 		accept_look(e);
