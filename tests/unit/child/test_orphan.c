@@ -46,6 +46,12 @@ listens(const struct family *f)
 static void
 be_child(struct family *f)
 {
+	sigset_t all, none;
+
+	/* None comes before it is waited for. */
+	sigfillset(&all);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	close(f->master_end);
 	orphan_prepare(&(struct orphan_settings){
 		.channel = f->child_end,
@@ -54,7 +60,7 @@ be_child(struct family *f)
 		.shared = f->shared,
 	});
 	(void)!write(f->said[1], "p", 1);
-	pause();
+	sigsuspend(&none);
 	(void)!write(f->said[1], "s", 1);
 	_exit(0);
 }
