@@ -349,7 +349,7 @@ open_sockets(struct master *m, struct config *c, struct err *err)
 	rc = rundir_open(m, c, err);
 	if (rc < 0 || unnamed)
 		return rc;
-	return generation_create(&m->now, m, c, NULL, err);
+	return leftovers_outwait(m, c, err);
 }
 
 void

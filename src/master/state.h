@@ -209,6 +209,12 @@ int generation_set_log_level(
 void generation_close_listeners(struct generation *g);
 void generation_destroy(struct generation *g);
 
+/* --- leftovers.c ------------------------------------------------------------- */
+
+/* Create the first generation; where children of a killed server still have
+ * the address, try again until they have left, for three seconds. */
+int leftovers_outwait(struct master *m, struct config *c, struct err *err);
+
 /* --- spawn.c ----------------------------------------------------------------- */
 
 /* Find the child's program beside our own, else where it was installed.

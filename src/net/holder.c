@@ -211,6 +211,28 @@ read_program(pid_t pid, char program[HOLDER_PROGRAM])
 		snprintf(program, HOLDER_PROGRAM, "a program");
 }
 
+void
+holder_title(pid_t pid, char title[HOLDER_TITLE])
+{
+	AUTO_CLOSE int fd = -1;
+	char path[64];
+	ssize_t n = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		n = read(fd, title, HOLDER_TITLE - 1);
+	n = n > 0 ? n : 0;
+	while (n > 0 && (title[n - 1] == '\0' || title[n - 1] == ' '))
+		n--;
+	title[n] = '\0';
+	for (ssize_t i = 0; i < n; i++)
+		if (title[i] == '\0')
+			title[i] = ' ';
+		else if (title[i] < ' ' || title[i] > '~')
+			title[i] = '?';
+}
+
 pid_t
 holder_find(const struct address *a, char program[HOLDER_PROGRAM])
 {

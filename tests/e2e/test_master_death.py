@@ -152,3 +152,55 @@ def test_sockets_that_systemd_passes_stay_open_for_the_next_master(start, direct
             assert early.response().body == b'done'
         again.stop()
         assert not refused(listener.getsockname())
+
+
+# --- what a killed server has left ----------------------------------------------------------
+
+@pytest.fixture
+def leftover(start):
+    """A server that was killed, and its child, which is stopped and so leaves nothing."""
+    server = start('-w', '1')
+    child, = server.wait_for_ready(1)
+    os.kill(child, signal.SIGSTOP)
+    kill_master(server)
+    server.process.wait(PATIENCE)
+    yield server, child
+    if is_alive(child):
+        os.kill(child, signal.SIGCONT)
+        wait_for_children(server)
+
+
+def test_a_new_master_waits_for_the_children_of_the_old_and_says_for_whom(new_server, leftover):
+    old, child = leftover
+    server = new_server('busy', '-w', '1', bind='%s:%d' % old.address, cwd=old.cwd).spawn()
+    server.log.wait_for(rf'pid {child} \(wsgid: child 0 \[\S+\]\), left behind .* waiting')
+    os.kill(child, signal.SIGCONT)
+    server.start()
+    assert get(server.address).body == b'done'
+    server.stop()
+
+
+def test_it_gives_up_after_three_seconds_and_says_who_is_in_its_way(new_server, leftover):
+    old, child = leftover
+    begin = time.monotonic()
+    server = new_server('busy', '-w', '1', bind='%s:%d' % old.address, cwd=old.cwd)
+    assert server.fails() == 1
+    assert time.monotonic() - begin > 2.9
+    assert f'(pid {child})' in server.log.text().splitlines()[-1]
+
+
+def test_it_can_be_stopped_while_it_waits(new_server, leftover):
+    old, _ = leftover
+    server = new_server('busy', '-w', '1', bind='%s:%d' % old.address, cwd=old.cwd).spawn()
+    server.log.wait_for('waiting')
+    begin = time.monotonic()
+    server.kill(signal.SIGTERM)
+    assert server.ended() == 1
+    assert time.monotonic() - begin < 2
+
+
+def test_nobody_waits_for_another_program(new_server, directory):
+    with socket.create_server(('127.0.0.1', 0)) as other:
+        server = new_server('busy', bind='127.0.0.1:%d' % other.getsockname()[1], cwd=directory)
+        assert server.fails() == 1
+    assert 'waiting' not in server.log.text() and 'in use by' in server.log.text()
