@@ -118,6 +118,15 @@ def sleep(environ, start_response, query):
     return answer(start_response, 'awake')
 
 
+def spin(environ, start_response, query):
+    """Nothing but work for the CPU."""
+    print('spinning', flush=True)
+    end = time.monotonic() + float(query.get('s', '1'))
+    while time.monotonic() < end:
+        pass
+    return answer(start_response, 'dizzy')
+
+
 # --- responses ------------------------------------------------------------------------------
 
 def chunks(environ, start_response, query):

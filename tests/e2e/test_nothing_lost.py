@@ -1,0 +1,151 @@
+"""Clients in a closed loop notice no reload, no recycled child, and no death but their own's."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from client import refused
+from crowd import Crowd
+from server import PATIENCE, SANITIZED, free_port, is_alive, need, status_of, wait_until
+
+CLIENTS = 200
+RELOADS = 4 if SANITIZED else 20  # its children start slowly
+KILLS = RELOADS // 2
+
+
+def kill_idle(server) -> int:
+    """SIGKILL a child that serves nobody at this moment: how many connections it held."""
+    def stopped_while_idle():
+        ready = server.ready()
+        for pid in ready:
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: status_of(pid)['State'].startswith('T'), 'the child to stop')
+            row = server.ready().get(pid)
+            if row is not None and row['letters'] == '_':
+                return pid, row['connections']
+            os.kill(pid, signal.SIGCONT)
+        return None
+    pid, held = wait_until(stopped_while_idle, 'an idle child')
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid), 'its death')
+    return held
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_200_clients_through_20_reloads_and_recycling_and_10_kills(serve, engine):
+    """Nobody is refused, cut off or hung up on, but by the death of a child."""
+    server = serve('probe', '-w', '3', '--io-engine', engine, '--max-requests', '500',
+                   '--keep-alive-timeout', '60s', '--log-level', 'info')
+    server.wait_for_ready(3)
+    crowd = Crowd(server.address, CLIENTS, '/pid', check=bytes.isdigit, pause=0.05)
+    crowd.start()
+    begin = time.monotonic()
+    wait_until(crowd.connected, 'an answer for everybody')
+    allowed, kills = 0, 0
+    for i in range(RELOADS):
+        assert 'reload done' in server.reload()
+        assert len(crowd.ends) <= allowed and not crowd.wrong, (i, crowd.ends, crowd.wrong)
+        if i % 2 == 0:
+            # One that is under way from a sibling, or to one, may be in no count.
+            allowed += kill_idle(server) + 1
+            kills += 1
+    before = crowd.least()
+    server.log.wait_for('MaxRequests is reached')
+    wait_until(lambda: crowd.least() > before + 2, 'everybody to go on')
+    crowd.stop()
+    print(f'{crowd.answers} answers in {time.monotonic() - begin:.1f} s, {len(crowd.ends)} '
+          f'connections ended, {allowed - kills} were held by killed children')
+    assert crowd.wrong == []
+    assert kills == KILLS and len(crowd.ends) <= allowed
+    assert crowd.answers >= CLIENTS * RELOADS
+    assert server.board()['board']['children_crashed'] == KILLS
+    server.stop()
+
+
+# --- behind nginx ---------------------------------------------------------------------------
+
+NGINX = '''
+daemon off;
+master_process off;
+pid {directory}/nginx.pid;
+error_log {directory}/nginx.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    upstream wsgid {{
+        server 127.0.0.1:{upstream};
+        keepalive 256;
+        keepalive_requests 1000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        keepalive_requests 1000000;
+        location / {{
+            proxy_pass http://wsgid;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_next_upstream off;
+        }}
+    }}
+}}
+'''
+
+
+@pytest.fixture
+def nginx(directory):
+    """nginx(server): the address of one before it that keeps its connections.
+
+    It tries nothing twice, so whatever the server does to one of them is seen.
+    """
+    program = need('nginx')
+    processes = []
+
+    def start(server):
+        place = directory / 'nginx'
+        place.mkdir()
+        port = free_port()
+        (place / 'nginx.conf').write_text(NGINX.format(directory=place, port=port,
+                                                       upstream=server.port))
+        processes.append(subprocess.Popen(
+            [program, '-p', place, '-e', place / 'nginx.log', '-c', place / 'nginx.conf'],
+            stdin=subprocess.DEVNULL))
+
+        def listens():
+            assert processes[0].poll() is None, (place / 'nginx.log').read_text()
+            return not refused(('127.0.0.1', port))
+        wait_until(listens, 'nginx')
+        return '127.0.0.1', port
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+def test_nginx_with_kept_connections_has_no_502_through_reloads_and_recycling(serve, nginx):
+    server = serve('probe', '-w', '3', '--max-requests', '500', '--keep-alive-timeout', '60s',
+                   '--log-level', 'info')
+    server.wait_for_ready(3)
+    crowd = Crowd(nginx(server), CLIENTS, '/pid', check=bytes.isdigit, pause=0.05)
+    crowd.start()
+    wait_until(crowd.connected, 'an answer for everybody')
+    for i in range(RELOADS):
+        assert 'reload done' in server.reload()
+        assert not crowd.wrong and not crowd.ends, (i, crowd.ends, crowd.wrong)
+    server.log.wait_for('MaxRequests is reached')
+    before = crowd.least()
+    wait_until(lambda: crowd.least() > before + 2, 'everybody to go on')
+    crowd.stop()
+    totals = server.board()['totals']
+    print(f'{crowd.answers} answers; nginx made {totals["connections"]} connections for them')
+    assert (crowd.wrong, crowd.ends) == ([], [])
+    assert crowd.answers >= CLIENTS * RELOADS
+    # It had one for each client, and of those that were never idle no more.
+    assert totals['connections'] <= 2 * CLIENTS

@@ -1,0 +1,158 @@
+"""Many keep-alive clients in one thread, each in a closed loop, each answer checked.
+
+A client sends its next request when it has the answer to the last, at once or after a
+pause.  One whose connection ends is counted, and comes back on a new one.
+"""
+
+import errno
+import selectors
+import socket
+import threading
+import time
+
+
+class Member:
+    """One client: its connection, and what it is waiting for."""
+
+    def __init__(self):
+        self.socket = None
+        self.received = b''
+        self.sent_at = 0.0
+        self.answers = 0
+
+
+class Crowd(threading.Thread):
+    """Crowd(address, 64, '/pid').start() ... .stop().
+
+    check(body) tells whether an answer is right; a wrong one, one of another status than
+    200, or one that announces the end of the connection is in wrong.  ends has a sentence
+    for each connection that has ended, with an answer under way or without.
+    """
+
+    def __init__(self, address, number: int, target: str = '/hello', check=None,
+                 pause: float = 0.0):
+        super().__init__(daemon=True)
+        self.address, self.pause = address, pause
+        self.request = f'GET {target} HTTP/1.1\r\nHost: crowd\r\n\r\n'.encode()
+        self.check = check or (lambda body: True)
+        self.members = [Member() for _ in range(number)]
+        self.ends, self.wrong = [], []
+        self.latencies = []
+        self._selector = selectors.DefaultSelector()
+        self._waiting = []  # (when, member), in the order of when
+        self._leave = threading.Event()
+
+    # --- for the test -------------------------------------------------------------------
+
+    @property
+    def answers(self) -> int:
+        return sum(member.answers for member in self.members)
+
+    def least(self) -> int:
+        """Of the client that has got the fewest answers."""
+        return min(member.answers for member in self.members)
+
+    def waiting(self) -> int:
+        """How many have sent a request that is not answered yet."""
+        return sum(member.sent_at > 0 for member in self.members)
+
+    def connected(self) -> bool:
+        """Has everybody got an answer?"""
+        return self.least() > 0
+
+    def stop(self):
+        """Every client gets the answer that it waits for, and leaves."""
+        self._leave.set()
+        self.join()
+
+    # --- the thread ---------------------------------------------------------------------
+
+    def run(self):
+        for member in self.members:
+            self._connect(member)
+        while not self._leave.is_set():
+            self._turn(True)
+        end = time.monotonic() + 20
+        while any(m.sent_at for m in self.members) and time.monotonic() < end:
+            self._turn(False)
+        for member in self.members:
+            if member.sent_at:
+                self.ends.append('no answer within 20 s')
+            if member.socket is not None:
+                member.socket.close()
+        self._selector.close()
+
+    def _turn(self, go_on: bool):
+        now = time.monotonic()
+        while go_on and self._waiting and self._waiting[0][0] <= now:
+            self._send(self._waiting.pop(0)[1])
+        patience = 0.1
+        if go_on and self._waiting:
+            patience = min(patience, max(0.0, self._waiting[0][0] - now))
+        for key, _ in self._selector.select(patience):
+            self._receive(key.data, go_on)
+
+    def _connect(self, member: Member):
+        member.socket = socket.create_connection(self.address, 20)
+        member.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        member.received = b''
+        self._selector.register(member.socket, selectors.EVENT_READ, member)
+        self._send(member)
+
+    def _send(self, member: Member):
+        member.sent_at = time.monotonic()
+        try:
+            member.socket.sendall(self.request)
+        except OSError as e:
+            self._ended(member, errno.errorcode.get(e.errno, '?'), True)
+
+    def _ended(self, member: Member, how: str, go_on: bool):
+        self.ends.append(f'{how} after {len(member.received)} bytes' if member.sent_at
+                         else f'{how} between requests')
+        self._selector.unregister(member.socket)
+        member.socket.close()
+        member.socket, member.sent_at = None, 0.0
+        self._waiting = [(when, other) for when, other in self._waiting if other is not member]
+        if go_on:
+            self._connect(member)
+
+    def _receive(self, member: Member, go_on: bool):
+        try:
+            data = member.socket.recv(65536)
+        except OSError as e:
+            self._ended(member, errno.errorcode.get(e.errno, '?'), go_on)
+            return
+        if not data:
+            self._ended(member, 'end of file', go_on)
+            return
+        member.received += data
+        if self._is_whole(member):
+            self._answered(member, go_on)
+
+    @staticmethod
+    def _split(received: bytes):
+        head, _, body = received.partition(b'\r\n\r\n')
+        return head, body
+
+    def _is_whole(self, member: Member) -> bool:
+        head, body = self._split(member.received)
+        at = head.lower().find(b'\r\ncontent-length:')
+        if b'\r\n\r\n' not in member.received or at < 0:
+            return False
+        return len(body) >= int(head[at + 17:].split(b'\r\n', 1)[0])
+
+    def _answered(self, member: Member, go_on: bool):
+        now = time.monotonic()
+        self.latencies.append(now - member.sent_at)
+        head, body = self._split(member.received)
+        if (not head.startswith(b'HTTP/1.1 200 ') or not self.check(body)
+                or b'\r\nconnection: close' in head.lower()):
+            self.wrong.append(member.received[:200])
+        member.received, member.sent_at = b'', 0.0
+        member.answers += 1
+        if not go_on:
+            return
+        if self.pause:
+            self._waiting.append((now + self.pause, member))
+        else:
+            self._send(member)
