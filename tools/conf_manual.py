@@ -153,6 +153,20 @@ Where there is none of these, the server runs without, and
 .Xr wsgictl 8
 cannot find it.
 """,
+    'CoreDumpDirectory': """
+The user of the children must be able to write there.
+The limit of a coredump's size is raised to the hard limit, and a child may be
+dumped although it has changed its user; so other processes of that user may
+then attach to it, too.
+The directory is entered when a fatal signal comes, after Python has written
+its traceback to the error log; until then the child is where
+.Ic ChDir
+says.
+Only a
+.Va kernel.core_pattern
+that is a relative name leaves the place to the process; the error log says
+where a coredump went.
+""",
     'LogFormat': r"""
 The items are Apache's:
 .Bl -column -offset indent "%{name}i" "its own words"

@@ -28,6 +28,7 @@
 #include "child/access.h"
 #include "child/access_log.h"
 #include "child/balance.h"
+#include "child/coredump.h"
 #include "child/engine.h"
 #include "child/orphan.h"
 #include "child/privileges.h"
@@ -458,6 +459,22 @@ serve(struct child *c, struct err *err)
 	return 0;
 }
 
+/* A crash without a coredump is no reason not to serve. */
+static void
+allow_coredumps(struct child *c)
+{
+	struct err err = {0};
+
+	if (c->config->core_dump_directory == NULL ||
+		coredump_enable(c->config->core_dump_directory, &err) == 0)
+		return;
+	/* One child speaks for all. */
+	if (c->in->slot == 0)
+		log_warnx("child", "there will be no coredumps: %s", err.text);
+	else
+		log_debug("child", "there will be no coredumps: %s", err.text);
+}
+
 static int
 live(struct child *c, struct err *err)
 {
@@ -472,6 +489,7 @@ live(struct child *c, struct err *err)
 		return fail(CHILD_EXIT_SICK, err);
 	if (privileges_drop(c->config->user, c->config->group, err) < 0)
 		return fail(CHILD_EXIT_FATAL, err);
+	allow_coredumps(c);
 	prepare_for_orphanhood(c);
 	if (start_python(c, err) < 0)
 		return fail(CHILD_EXIT_CONFIG, err);

@@ -9,12 +9,12 @@
  *
  * Left as they are, on purpose:
  * - "dumpable", which the kernel takes away with the change of user.  Apache
- *   gives it back only with CoreDumpDirectory.  Without it no other process
- *   of the same user can attach to the child and take its descriptors, which
- *   root opened (a port below 1024, logs), and /proc/PID belongs to root:
- *   the application can list /proc/self/fd but not read its own environ or
- *   io there, as under Apache and gunicorn.  Programs that the application
- *   executes are ordinary again.
+ *   gives it back only with CoreDumpDirectory, and so does coredump.c.
+ *   Without it no other process of the same user can attach to the child and
+ *   take its descriptors, which root opened (a port below 1024, logs), and
+ *   /proc/PID belongs to root: the application can list /proc/self/fd but
+ *   not read its own environ or io there, as under Apache and gunicorn.
+ *   Programs that the application executes are ordinary again.
  * - no_new_privs stays off: applications call sudo helpers and sendmail.
  * - capabilities need no care: the kernel drops them with the last user id
  *   that is 0, and the try afterwards covers securebits that forbid it.

@@ -83,6 +83,7 @@ struct config {
 	bool allow_root;
 	const char *run_directory; /* NULL = found by the master */
 	const char *pid_file;
+	const char *core_dump_directory; /* NULL = nothing is done for them */
 
 	/* The network. */
 	struct config_listen *listens; /* 127.0.0.1:8000 when none is given */

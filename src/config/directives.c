@@ -368,6 +368,15 @@ static const struct directive table[] = {
 		.help = "A second file that names the master's process, beside "
 			"NAME.pid in RunDirectory",
 	},
+	{
+		.name = "CoreDumpDirectory",
+		.option = "--core-dump-directory",
+		.type = &value_path,
+		.offset = AT(core_dump_directory),
+		.example = "/srv/site/dumps",
+		.help = "Where a child that crashes leaves its coredump; "
+			"without it none is asked for",
+	},
 	/* ---- HTTP. -------------------------------------------------- */
 	{
 		.name = "Timeout",

@@ -377,6 +377,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 	logs_say_messages(c);
 	logs_say_lines(m->order->notices);
 	generation_check_buffers(m->now);
+	coredump_warn(m->now->config);
 	rc = mutex_open(m, c, err);
 	if (rc < 0)
 		return rc;

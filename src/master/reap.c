@@ -17,7 +17,11 @@
 #include "net/handoff.h"
 #include "net/inherit.h"
 
-enum { NUDGES = 4, NUDGE_MS = 50 };
+enum {
+	NUDGES = 4,
+	NUDGE_MS = 50,
+	MORE = 256, /* bytes of what is said of a death by signal */
+};
 
 static struct child *
 find_child(struct master *m, pid_t pid)
@@ -29,17 +33,28 @@ find_child(struct master *m, pid_t pid)
 	return NULL;
 }
 
-static const char *
-guess(const struct child *c, int status)
+static const struct config *
+config_of(const struct master *m, const struct child *c)
 {
+	if (m->next != NULL && c->generation == m->next->number)
+		return m->next->config;
+	return m->now->config;
+}
+
+/* What else is known of a death by signal. */
+static void
+put_more(const struct master *m, const struct child *c, int status, char *to,
+	size_t size)
+{
+	to[0] = '\0';
 	if (!WIFSIGNALED(status))
-		return "";
+		return;
 	if (WCOREDUMP(status))
-		return ", possible coredump";
-	if (WTERMSIG(status) == SIGKILL && !c->killed)
-		return "; nobody here sent it: likely the kernel was out of "
-		       "memory (see dmesg)";
-	return "";
+		coredump_say(config_of(m, c), to, size);
+	else if (WTERMSIG(status) == SIGKILL && !c->killed)
+		snprintf(to, size,
+			"; nobody here sent it: likely the kernel was out of "
+			"memory (see dmesg)");
 }
 
 /* Of the first child of a generation the reason is told by those who have
@@ -55,24 +70,26 @@ static void
 say_end(const struct master *m, const struct child *c, int status)
 {
 	enum lifecycle_verdict verdict = lifecycle_verdict(status, c->told);
-	char death[128];
+	char death[128], more[MORE];
 
 	say_death(status, death, sizeof(death));
+	put_more(m, c, status, more, sizeof(more));
 	if (verdict == VERDICT_NORMAL || is_first(m, c))
 		log_info("master", "child pid %d (slot %u) ended, %s",
 			(int)c->pid, c->slot, death);
 	else
 		log_errorx("master", "child pid %d (slot %u) %s%s%s%s",
-			(int)c->pid, c->slot, death, guess(c, status),
+			(int)c->pid, c->slot, death, more,
 			c->failed ? ": " : "", c->failed ? c->reason : "");
 }
 
 /* Why a generation whose first child ended like this cannot serve: the
  * child's own sentence where it has left one. */
 static void
-put_reason(const struct child *c, int status, char *to, size_t size)
+put_reason(const struct master *m, const struct child *c, int status, char *to,
+	size_t size)
 {
-	char death[128];
+	char death[128], more[MORE];
 
 	if (c->failed && c->reason[0] != '\0') {
 		snprintf(to, size, "%s", c->reason);
@@ -84,9 +101,10 @@ put_reason(const struct child *c, int status, char *to, size_t size)
 		return;
 	}
 	say_death(status, death, sizeof(death));
+	put_more(m, c, status, more, sizeof(more));
 	snprintf(to, size,
 		"the first child ended before the application was ready, %s%s",
-		death, guess(c, status));
+		death, more);
 }
 
 static int
@@ -113,7 +131,7 @@ died_untold(struct master *m, const struct child *c, int status)
 {
 	char reason[CHANNEL_TEXT + 1];
 
-	put_reason(c, status, reason, sizeof(reason));
+	put_reason(m, c, status, reason, sizeof(reason));
 	if (m->phase == PHASE_STARTING) {
 		master_fail(m, status_for(status), reason);
 		return;

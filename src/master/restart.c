@@ -157,6 +157,7 @@ take_over(struct master *m)
 	m->next = NULL;
 	logs_use(m->now);
 	generation_check_buffers(m->now);
+	coredump_warn(m->now->config);
 	generation_destroy(old);
 	m->memory = (struct mpm_memory){
 		.spawn_rate = 1,

@@ -76,6 +76,7 @@ master_settle(
 	mutex_check(c);
 	check_directory(c, "ChDir", c->directory);
 	check_directory(c, "WSGIPythonHome", c->python_home);
+	check_directory(c, "CoreDumpDirectory", c->core_dump_directory);
 	rc = config_settle(c, &machine);
 	if (rc == 0)
 		rc = refuse_worker(c);

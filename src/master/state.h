@@ -293,6 +293,17 @@ void reap_children(struct master *m);
 /* Make siblings of the dead look for clients, when that is due. */
 void reap_nudge(struct master *m);
 
+/* --- coredump.c -------------------------------------------------------------- */
+
+/* ", possible coredump in DIR": where kernel.core_pattern sends the coredump of
+ * a process with that working directory. */
+void coredump_place(
+	const char *pattern, const char *dir, char *to, size_t size);
+/* The same of a child with that configuration, on this machine. */
+void coredump_say(const struct config *c, char *to, size_t size);
+/* Say so when CoreDumpDirectory has no say. */
+void coredump_warn(const struct config *c);
+
 /* --- restart.c --------------------------------------------------------------- */
 
 void restart_begin(struct master *m, bool ungraceful, const char *why);
