@@ -153,6 +153,17 @@ Where there is none of these, the server runs without, and
 .Xr wsgictl 8
 cannot find it.
 """,
+    'ScoreBoardFile': """
+Its directory must exist; the pages of the children are beside it, under its
+name and a number.
+NAME.scoreboard in
+.Ic RunDirectory
+becomes a symbolic link to it, so that
+.Xr wsgictl 8
+finds it.
+A file that another running server has is refused, and so is one that is no
+scoreboard.
+""",
     'CoreDumpDirectory': """
 The user of the children must be able to write there.
 The limit of a coredump's size is raised to the hard limit, and a child may be

@@ -141,7 +141,8 @@ def read_board(path: str) -> tuple:
 def read_page(path: str, board: dict, slot: int) -> tuple:
     """The page of a slot, its workers and what is wrong with it, or None, [] and why."""
     try:
-        data = read_file(f'{path}.{slot}', board['page_size'], False)
+        # Beside the board itself, where ScoreBoardFile has put that elsewhere.
+        data = read_file(f'{os.path.realpath(path)}.{slot}', board['page_size'], False)
     except FileNotFoundError:
         return None, [], ''
     except (OSError, BadFile) as e:

@@ -13,6 +13,9 @@
  *                       worker_count records of struct wsgid_worker.  The
  *                       child in slot N can write it, no other child can.
  *
+ * With the directive ScoreBoardFile they are that file and FILE.N, and
+ * NAME.scoreboard is a symbolic link to it.
+ *
  * There are no pointers, no locks, and one writer for each record.  Numbers
  * are in the machine's byte order and naturally aligned, so a single number
  * is never torn; a text may be, while it changes: copy it, put a NUL at its

@@ -83,6 +83,7 @@ struct config {
 	bool allow_root;
 	const char *run_directory; /* NULL = found by the master */
 	const char *pid_file;
+	const char *score_board_file; /* NULL = in the run directory */
 	const char *core_dump_directory; /* NULL = nothing is done for them */
 
 	/* The network. */

@@ -369,6 +369,16 @@ static const struct directive table[] = {
 			"NAME.pid in RunDirectory",
 	},
 	{
+		.name = "ScoreBoardFile",
+		.option = "--score-board-file",
+		.type = &value_path,
+		.offset = AT(score_board_file),
+		.example = "/run/wsgid/board",
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "The file of the scoreboard, instead of "
+			"NAME.scoreboard in RunDirectory",
+	},
+	{
 		.name = "CoreDumpDirectory",
 		.option = "--core-dump-directory",
 		.type = &value_path,

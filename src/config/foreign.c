@@ -64,7 +64,6 @@ static const struct foreign foreigners[] = {
 	{"LoadModule", "wsgid has no modules; leave it out"},
 	{"LockFile", "wsgid needs no lock file; leave it out"},
 	{"AcceptMutex", "use Mutex, or leave it out"},
-	{"ScoreBoardFile", "the scoreboard is in RunDirectory"},
 	{"HostnameLookups", "names of clients are never looked up; leave it "
 			    "out"},
 	{"ErrorDocument", "error pages are the business of the application or "

@@ -21,9 +21,15 @@ put(char *to, size_t size, const char *text)
 int
 board_create(struct master *m, struct err *err)
 {
+	const struct scoreboard_order order = {
+		.dir = m->run.path,
+		.file = m->now->config->score_board_file,
+		.name = m->name,
+		.processes = m->n_slots,
+		.workers = 1,
+	};
 	struct wsgid_board *b;
-	int rc = scoreboard_create(
-		&m->scoreboard, m->run.path, m->name, m->n_slots, 1, err);
+	int rc = scoreboard_create(&m->scoreboard, &order, err);
 
 	if (rc < 0)
 		return rc;

@@ -63,6 +63,9 @@ keep_fixed(const struct master *m, struct config *c)
 	if (!same(was->pid_file, c->pid_file))
 		log_warnx("master", "PidFile changes only when wsgid is "
 				    "stopped and started");
+	if (!same(was->score_board_file, c->score_board_file))
+		log_warnx("master", "ScoreBoardFile changes only when wsgid "
+				    "is stopped and started");
 }
 
 /* --- begin ------------------------------------------------------------------- */

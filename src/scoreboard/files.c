@@ -114,15 +114,17 @@ scoreboard_file_discard(int dir, const char *name)
 		unlinkat(dir, temporary, 0);
 }
 
-void
+bool
 scoreboard_file_remove(int dir, const char *name, int fd)
 {
 	struct stat named, ours;
 
-	if (fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		fstat(fd, &ours) == 0 && named.st_dev == ours.st_dev &&
-		named.st_ino == ours.st_ino)
-		unlinkat(dir, name, 0);
+	if (fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+		fstat(fd, &ours) < 0 || named.st_dev != ours.st_dev ||
+		named.st_ino != ours.st_ino)
+		return false;
+	unlinkat(dir, name, 0);
+	return true;
 }
 
 /* Is it BOARD.N or, unfinished, .BOARD.new or .BOARD.N.new? */

@@ -23,7 +23,8 @@
 #include "scoreboard/scoreboard_priv.h"
 
 struct scoreboard_view {
-	char *path;
+	char *path; /* of the board itself, where there was a link to it: the
+		     * pages are beside that */
 	int fd;
 	struct wsgid_board sizes; /* as it was when opened, and checked */
 	int page_fd;              /* of the page read last; or -1 */
@@ -129,7 +130,7 @@ scoreboard_open(struct scoreboard_view **ret, const char *path, struct err *err)
 
 	v = calloc(1, sizeof(*v));
 	if (v != NULL)
-		v->path = strdup(path);
+		v->path = realpath(path, NULL);
 	if (v == NULL || v->path == NULL) {
 		free(v);
 		return err_set(err, ENOMEM, "scoreboard %s", path);

@@ -16,6 +16,7 @@
 #ifndef WSGID_SCOREBOARD_SCOREBOARD_H
 #define WSGID_SCOREBOARD_SCOREBOARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,10 +28,20 @@ struct err;
 
 struct scoreboard; /* the board with all its pages */
 
-/* Make dir/NAME.scoreboard, replacing one left behind; dir NULL: a memfd. */
-int scoreboard_create(struct scoreboard **ret, const char *dir,
-	const char *name, unsigned processes, unsigned workers,
-	struct err *err);
+struct scoreboard_order {
+	const char *dir;  /* the run directory; NULL: there is none */
+	const char *file; /* ScoreBoardFile, absolute; NULL: in dir */
+	const char *name; /* of the instance */
+	unsigned processes, workers;
+	/* The server that has the place knows of us, and hands it over. */
+	bool take_over;
+};
+
+/* Make dir/NAME.scoreboard, or file and a symbolic link dir/NAME.scoreboard to
+ * it, replacing what a dead server has left; without both a memfd.  A place
+ * that a running server has is -EWOULDBLOCK. */
+int scoreboard_create(struct scoreboard **ret,
+	const struct scoreboard_order *order, struct err *err);
 
 /* Unmap; and when remove is set take the files away. */
 void scoreboard_destroy(struct scoreboard *s, int remove);

@@ -10,6 +10,8 @@
 
 #include "wsgid/scoreboard.h"
 
+struct err;
+
 /* --- layout.c -------------------------------------------------------------- */
 
 enum {
@@ -39,6 +41,25 @@ void scoreboard_clean_board(struct wsgid_board *board);
 void scoreboard_clean_page(struct wsgid_page *page);
 void scoreboard_clean_worker(struct wsgid_worker *worker);
 
+/* --- place.c --------------------------------------------------------------- */
+
+/* Become who may replace the board at path, which is NAME in dir.  What holds
+ * the place until it is closed, to be done when the new board is there; or a
+ * negative errno and a sentence: -EWOULDBLOCK when a running server has it. */
+int scoreboard_place_claim(
+	int dir, const char *name, const char *path, struct err *err);
+/* After a claim that came to nothing; before it is closed. */
+void scoreboard_place_give_back(int dir, const char *name, int fd);
+
+/* Lock a board of ours: 0, -EAGAIN when it is locked, or another negative
+ * errno. */
+int scoreboard_place_lock(int fd);
+
+/* Make the symbolic link, replacing what is there, and remove it, if it still
+ * leads to path. */
+int scoreboard_place_link(const char *link, const char *path);
+void scoreboard_place_unlink(const char *link, const char *path);
+
 /* --- files.c --------------------------------------------------------------- */
 
 /* A new zeroed file of the given size, still under a temporary name, or a
@@ -49,10 +70,10 @@ int scoreboard_file_create_memory(const char *name, size_t size);
 
 /* Give the new file its name, replacing what has it now, and take it away
  * again: the first before it has got its name, the second if the name still
- * is that of the file behind fd. */
+ * is that of the file behind fd, which it tells. */
 int scoreboard_file_publish(int dir, const char *name);
 void scoreboard_file_discard(int dir, const char *name);
-void scoreboard_file_remove(int dir, const char *name, int fd);
+bool scoreboard_file_remove(int dir, const char *name, int fd);
 
 /* Remove the pages, and the unfinished files, that an earlier server left
  * beside the board of this name. */

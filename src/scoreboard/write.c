@@ -39,7 +39,8 @@ struct scoreboard {
 	unsigned n_processes;
 	unsigned n_workers;
 	char *path; /* for sentences; of the board, or of no file */
-	char *name; /* within path: NAME.scoreboard */
+	char *name; /* within path: its last part */
+	char *link; /* the symbolic link to it; NULL: there is none */
 	int dir;    /* of the files; -1: everything is a memfd */
 	int fd;     /* of the board */
 	struct wsgid_board *board;
@@ -84,32 +85,51 @@ check_counts(unsigned processes, unsigned workers, struct err *err)
 	return 0;
 }
 
+/* Where the board is to be, and where a link to it. */
+static int
+choose_paths(struct scoreboard *s, const struct scoreboard_order *order)
+{
+	char *standard;
+
+	if (asprintf(&standard, "%s/%s.scoreboard",
+		    order->dir != NULL ? order->dir : "memory",
+		    order->name) < 0)
+		return -ENOMEM;
+	if (order->file == NULL || strcmp(order->file, standard) == 0) {
+		s->path = standard;
+	} else {
+		s->path = strdup(order->file);
+		if (order->dir != NULL)
+			s->link = standard;
+		else
+			free(standard);
+	}
+	if (s->path == NULL)
+		return -ENOMEM;
+	s->name = strrchr(s->path, '/') + 1;
+	return 0;
+}
+
 /* Everything but memory for names and pages is still missing. */
 static struct scoreboard *
-make(const char *dir, const char *name, unsigned processes, unsigned workers)
+make(const struct scoreboard_order *order)
 {
 	struct scoreboard *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
-	s->layout = scoreboard_layout(processes, workers);
-	s->n_processes = processes;
-	s->n_workers = workers;
+	s->layout = scoreboard_layout(order->processes, order->workers);
+	s->n_workers = order->workers;
 	s->dir = -1;
 	s->fd = -1;
 	s->board = MAP_FAILED;
-	if (asprintf(&s->path, "%s/%s.scoreboard", dir != NULL ? dir : "memory",
-		    name) < 0)
-		s->path = NULL;
-	s->pages = calloc(processes, sizeof(*s->pages));
-	if (s->path == NULL || s->pages == NULL) {
-		free(s->path);
-		free(s->pages);
-		free(s);
+	s->pages = calloc(order->processes, sizeof(*s->pages));
+	if (s->pages == NULL || choose_paths(s, order) < 0) {
+		scoreboard_destroy(s, 0);
 		return NULL;
 	}
-	s->name = strrchr(s->path, '/') + 1;
-	for (unsigned i = 0; i < processes; i++)
+	s->n_processes = order->processes;
+	for (unsigned i = 0; i < s->n_processes; i++)
 		s->pages[i].fd = -1;
 	return s;
 }
@@ -142,25 +162,67 @@ map_board(struct scoreboard *s)
 	return s->board == MAP_FAILED ? -errno : 0;
 }
 
+/* In a directory of its own folder, whatever that is called. */
 static int
-make_board_in(struct scoreboard *s, const char *dir, const char *name)
+open_directory(struct scoreboard *s)
+{
+	AUTO_FREE char *dir = strndup(s->path,
+		s->name - s->path > 1 ? (size_t)(s->name - s->path) : 1);
+
+	if (dir == NULL)
+		return -ENOMEM;
+	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->dir < 0 ? -errno : 0;
+}
+
+static int
+make_board(struct scoreboard *s, const char *name)
 {
 	int rc;
 
-	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->dir < 0)
-		return -errno;
 	scoreboard_file_sweep(s->dir, s->name);
 	s->fd = scoreboard_file_create(s->dir, s->name, s->layout.board_size);
 	if (s->fd < 0)
 		return s->fd;
 	rc = map_board(s);
+	if (rc == 0)
+		rc = scoreboard_place_lock(s->fd);
 	if (rc == 0) {
 		fill_in(s, name);
 		rc = scoreboard_file_publish(s->dir, s->name);
 	}
 	if (rc < 0)
 		scoreboard_file_discard(s->dir, s->name);
+	return rc;
+}
+
+/* The lock on the pid file makes the name in the run directory ours, whatever
+ * has it; a ScoreBoardFile may be anybody's. */
+static int
+make_board_in_file(struct scoreboard *s, const struct scoreboard_order *order,
+	struct err *err)
+{
+	AUTO_CLOSE int claim = -1;
+	int rc = open_directory(s);
+
+	if (rc < 0)
+		return err_set(err, -rc, "scoreboard %s", s->path);
+	if (order->file != NULL && !order->take_over) {
+		claim = scoreboard_place_claim(s->dir, s->name, s->path, err);
+		if (claim < 0)
+			return claim;
+	}
+	rc = make_board(s, order->name);
+	if (rc < 0) {
+		scoreboard_place_give_back(s->dir, s->name, claim);
+		return err_set(err, -rc, "scoreboard %s", s->path);
+	}
+	if (s->link != NULL)
+		rc = scoreboard_place_link(s->link, s->path);
+	if (rc < 0) {
+		err_set(err, -rc, "scoreboard %s", s->link);
+		(void)scoreboard_file_remove(s->dir, s->name, s->fd);
+	}
 	return rc;
 }
 
@@ -184,24 +246,28 @@ make_board_in_memory(struct scoreboard *s, const char *name)
 }
 
 int
-scoreboard_create(struct scoreboard **ret, const char *dir, const char *name,
-	unsigned processes, unsigned workers, struct err *err)
+scoreboard_create(struct scoreboard **ret, const struct scoreboard_order *order,
+	struct err *err)
 {
 	struct scoreboard *s;
 	int rc;
 
-	rc = check_name(name, err);
+	rc = check_name(order->name, err);
 	if (rc == 0)
-		rc = check_counts(processes, workers, err);
+		rc = check_counts(order->processes, order->workers, err);
 	if (rc < 0)
 		return rc;
-	s = make(dir, name, processes, workers);
+	s = make(order);
 	if (s == NULL)
-		return err_set(err, ENOMEM, "scoreboard %s", name);
-	rc = dir != NULL ? make_board_in(s, dir, name)
-			 : make_board_in_memory(s, name);
+		return err_set(err, ENOMEM, "scoreboard %s", order->name);
+	if (order->dir != NULL || order->file != NULL) {
+		rc = make_board_in_file(s, order, err);
+	} else {
+		rc = make_board_in_memory(s, order->name);
+		if (rc < 0)
+			err_set(err, -rc, "scoreboard %s", s->path);
+	}
 	if (rc < 0) {
-		err_set(err, -rc, "scoreboard %s", s->path);
 		scoreboard_destroy(s, 0);
 		return rc;
 	}
@@ -228,9 +294,12 @@ remove_files(struct scoreboard *s)
 			continue;
 		name = page_name(s, i);
 		if (name != NULL)
-			scoreboard_file_remove(s->dir, name, s->pages[i].fd);
+			(void)scoreboard_file_remove(
+				s->dir, name, s->pages[i].fd);
 	}
-	scoreboard_file_remove(s->dir, s->name, s->fd);
+	/* Where a successor has the board, the link is his, too. */
+	if (scoreboard_file_remove(s->dir, s->name, s->fd) && s->link != NULL)
+		scoreboard_place_unlink(s->link, s->path);
 }
 
 void
@@ -249,6 +318,7 @@ scoreboard_destroy(struct scoreboard *s, int remove)
 		munmap(s->board, s->layout.board_size);
 	fd_close(&s->fd);
 	fd_close(&s->dir);
+	free(s->link);
 	free(s->path);
 	free(s);
 }

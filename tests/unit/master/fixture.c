@@ -71,8 +71,12 @@ fixture_make(void **state)
 			.slot = i, .channel = {.fd = -1}, .deadline_ns = NEVER};
 	*state = f;
 	return f->generation.config == NULL ||
-			       scoreboard_create(&f->m.scoreboard, NULL, "test",
-				       SLOTS, 1, &err) < 0
+			       scoreboard_create(&f->m.scoreboard,
+				       &(struct scoreboard_order){
+					       .name = "test",
+					       .processes = SLOTS,
+					       .workers = 1},
+				       &err) < 0
 		       ? -1
 		       : 0;
 }

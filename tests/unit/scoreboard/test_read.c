@@ -28,7 +28,12 @@ create(const char *dir)
 	struct scoreboard *s = NULL;
 	struct err err = {0};
 
-	if (scoreboard_create(&s, dir, "site", 3, 2, &err) < 0)
+	if (scoreboard_create(&s,
+		    &(struct scoreboard_order){.dir = dir,
+			    .name = "site",
+			    .processes = 3,
+			    .workers = 2},
+		    &err) < 0)
 		fail_msg("%s", err.text);
 	return s;
 }

@@ -31,7 +31,12 @@ create(const char *dir)
 	struct scoreboard *s = NULL;
 	struct err err = {0};
 
-	if (scoreboard_create(&s, dir, "site", 4, 2, &err) < 0)
+	if (scoreboard_create(&s,
+		    &(struct scoreboard_order){.dir = dir,
+			    .name = "site",
+			    .processes = 4,
+			    .workers = 2},
+		    &err) < 0)
 		fail_msg("%s", err.text);
 	return s;
 }
@@ -202,9 +207,12 @@ test_what_cannot_be_made_is_explained(void **state)
 		struct scoreboard *s = NULL;
 		struct err err = {0};
 
-		assert_true(
-			scoreboard_create(&s, *state, rows[i].name,
-				rows[i].processes, rows[i].workers, &err) < 0);
+		assert_true(scoreboard_create(&s,
+				    &(struct scoreboard_order){.dir = *state,
+					    .name = rows[i].name,
+					    .processes = rows[i].processes,
+					    .workers = rows[i].workers},
+				    &err) < 0);
 		assert_null(s);
 		assert_non_null(strstr(err.text, rows[i].says));
 	}
@@ -217,8 +225,13 @@ test_a_directory_that_is_not_there_is_named(void **state)
 	struct scoreboard *s = NULL;
 	struct err err = {0};
 
-	assert_int_equal(scoreboard_create(&s, directory_path(*state, "none"),
-				 "site", 1, 1, &err),
+	assert_int_equal(scoreboard_create(&s,
+				 &(struct scoreboard_order){
+					 .dir = directory_path(*state, "none"),
+					 .name = "site",
+					 .processes = 1,
+					 .workers = 1},
+				 &err),
 		-ENOENT);
 	assert_non_null(strstr(err.text, "/none/site.scoreboard: No such"));
 }
@@ -231,9 +244,164 @@ test_a_directory_in_the_way_is_named(void **state)
 
 	assert_int_equal(
 		mkdir(directory_path(*state, "site.scoreboard"), 0755), 0);
-	assert_true(scoreboard_create(&s, *state, "site", 1, 1, &err) < 0);
+	assert_true(scoreboard_create(&s,
+			    &(struct scoreboard_order){.dir = *state,
+				    .name = "site",
+				    .processes = 1,
+				    .workers = 1},
+			    &err) < 0);
 	assert_non_null(strstr(err.text, "/site.scoreboard: Is a directory"));
 	assert_int_equal(directory_count(*state), 1);
+}
+
+/* --- ScoreBoardFile -------------------------------------------------------- */
+
+static const char *
+link_of(const char *path)
+{
+	static char target[200];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+	target[n > 0 ? n : 0] = '\0';
+	return target;
+}
+
+static int
+create_at(struct scoreboard **ret, const char *dir, const char *name,
+	const char *file, struct err *err)
+{
+	const struct scoreboard_order order = {
+		.dir = dir,
+		.file = file,
+		.name = name,
+		.processes = 2,
+		.workers = 1,
+	};
+
+	return scoreboard_create(ret, &order, err);
+}
+
+static void
+test_a_file_elsewhere_is_found_by_a_link(void **state)
+{
+	AUTO_FREE char *run = strdup(directory_path(*state, "run"));
+	AUTO_FREE char *file = strdup(directory_path(*state, "elsewhere"));
+	AUTO_FREE char *link =
+		strdup(directory_path(*state, "run/site.scoreboard"));
+	struct scoreboard *s = NULL;
+	struct scoreboard_view *v = NULL;
+	struct wsgid_page page;
+	struct err err = {0};
+
+	assert_int_equal(mkdir(run, 0755), 0);
+	assert_int_equal(create_at(&s, run, "site", file, &err), 0);
+	assert_string_equal(link_of(link), file);
+	close(renew(s, 1));
+	assert_int_equal(
+		access(directory_path(*state, "elsewhere.1"), F_OK), 0);
+	assert_int_equal(scoreboard_open(&v, link, &err), 0);
+	assert_int_equal(scoreboard_read_page(v, 1, &page), 0);
+	scoreboard_close(v);
+	scoreboard_destroy(s, 1);
+	assert_int_equal(directory_count(run), 0);
+	assert_int_equal(directory_count(*state), 1);
+	rmdir(run);
+}
+
+static void
+test_a_file_in_the_run_directory_needs_no_link(void **state)
+{
+	AUTO_FREE char *file =
+		strdup(directory_path(*state, "site.scoreboard"));
+	struct scoreboard *s = NULL;
+	struct err err = {0};
+
+	assert_int_equal(create_at(&s, *state, "site", file, &err), 0);
+	assert_string_equal(link_of(file), "");
+	assert_int_equal(directory_count(*state), 1);
+	scoreboard_destroy(s, 1);
+	/* Nor does it need a run directory. */
+	assert_int_equal(create_at(&s, NULL, "site", file, &err), 0);
+	assert_int_equal(directory_count(*state), 1);
+	scoreboard_destroy(s, 1);
+	assert_int_equal(directory_count(*state), 0);
+}
+
+static void
+test_a_file_that_a_running_server_has_is_refused(void **state)
+{
+	AUTO_FREE char *file = strdup(directory_path(*state, "board"));
+	struct scoreboard *first = NULL, *second = NULL;
+	struct err err = {0};
+
+	assert_int_equal(create_at(&first, NULL, "one", file, &err), 0);
+	assert_int_equal(
+		create_at(&second, NULL, "two", file, &err), -EWOULDBLOCK);
+	assert_non_null(strstr(err.text, "/board is in use by another wsgid"));
+	scoreboard_board(first)->master_pid = 4711;
+	assert_int_equal(
+		create_at(&second, NULL, "two", file, &err), -EWOULDBLOCK);
+	assert_non_null(strstr(err.text,
+		"is in use by wsgid \"one\" (pid 4711); stop that or choose "
+		"another ScoreBoardFile"));
+	/* What it has left, dead, is in nobody's way. */
+	scoreboard_destroy(first, 0);
+	assert_int_equal(directory_count(*state), 1);
+	assert_int_equal(create_at(&second, NULL, "two", file, &err), 0);
+	assert_string_equal(scoreboard_board(second)->name, "two");
+	scoreboard_destroy(second, 1);
+	assert_int_equal(directory_count(*state), 0);
+}
+
+static void
+test_a_successor_takes_the_file_over(void **state)
+{
+	AUTO_FREE char *run = strdup(directory_path(*state, "run"));
+	AUTO_FREE char *file = strdup(directory_path(*state, "board"));
+	AUTO_FREE char *link =
+		strdup(directory_path(*state, "run/site.scoreboard"));
+	struct scoreboard_order order = {
+		.dir = run,
+		.file = file,
+		.name = "site",
+		.processes = 2,
+		.workers = 1,
+	};
+	struct scoreboard *first = NULL, *second = NULL;
+	struct err err = {0};
+
+	assert_int_equal(mkdir(run, 0755), 0);
+	assert_int_equal(scoreboard_create(&first, &order, &err), 0);
+	order.take_over = true;
+	assert_int_equal(scoreboard_create(&second, &order, &err), 0);
+	scoreboard_destroy(first, 1);
+	assert_string_equal(link_of(link), file);
+	assert_int_equal(access(link, F_OK), 0);
+	order.take_over = false;
+	assert_int_equal(scoreboard_create(&first, &order, &err), -EWOULDBLOCK);
+	scoreboard_destroy(second, 1);
+	assert_int_equal(directory_count(run), 0);
+	rmdir(run);
+}
+
+static void
+test_a_file_that_is_no_scoreboard_is_left_alone(void **state)
+{
+	AUTO_FREE char *file = strdup(directory_path(*state, "passwd"));
+	struct scoreboard *s = NULL;
+	struct err err = {0};
+	int fd = open(file, O_CREAT | O_WRONLY, 0600);
+
+	assert_int_equal(write(fd, "root:x:0:0\n", 11), 11);
+	close(fd);
+	assert_int_equal(create_at(&s, NULL, "site", file, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "passwd: there is a file that is no "
+					 "scoreboard; remove it or choose"));
+	assert_int_equal(truncate(file, 0), 0);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(symlink("/dev/null", file), 0);
+	assert_int_equal(create_at(&s, NULL, "site", file, &err), -ELOOP);
+	assert_int_equal(unlink(file), 0);
 }
 
 /* --- pages ----------------------------------------------------------------- */
@@ -658,6 +826,12 @@ main(void)
 		WITH_DIRECTORY(test_what_cannot_be_made_is_explained),
 		WITH_DIRECTORY(test_a_directory_that_is_not_there_is_named),
 		WITH_DIRECTORY(test_a_directory_in_the_way_is_named),
+		WITH_DIRECTORY(test_a_file_elsewhere_is_found_by_a_link),
+		WITH_DIRECTORY(test_a_file_in_the_run_directory_needs_no_link),
+		WITH_DIRECTORY(
+			test_a_file_that_a_running_server_has_is_refused),
+		WITH_DIRECTORY(test_a_successor_takes_the_file_over),
+		WITH_DIRECTORY(test_a_file_that_is_no_scoreboard_is_left_alone),
 		WITH_DIRECTORY(test_the_master_sees_what_the_child_writes),
 		WITH_DIRECTORY(test_totals_survive_the_childs_death),
 		WITH_DIRECTORY(test_a_childs_page_is_not_its_successors),

@@ -49,7 +49,12 @@ server_board(const char *dir, const char *name, pid_t master, int64_t start_us)
 	struct wsgid_board *b;
 	struct err err = {0};
 
-	if (scoreboard_create(&s, dir, name, SLOTS, 1, &err) < 0)
+	if (scoreboard_create(&s,
+		    &(struct scoreboard_order){.dir = dir,
+			    .name = name,
+			    .processes = SLOTS,
+			    .workers = 1},
+		    &err) < 0)
 		abort();
 	b = scoreboard_board(s);
 	b->master_pid = master;
