@@ -1,0 +1,21 @@
+"""Many graceful restarts under load leave nothing behind; tools/test --soak does 2,500."""
+
+import pytest
+
+import soak
+from server import SANITIZED
+
+RESTARTS = 20 if SANITIZED else 50
+
+
+@pytest.mark.parametrize('listeners, mutex', [(1, 'default'), (2, 'sysvsem')])
+def test_many_graceful_restarts_under_load_leave_all_as_it_was(
+        request, directory, listeners, mutex):
+    one = soak.make(directory, listeners, mutex)
+    request.node.servers = [one.server]
+    try:
+        print(one.run(RESTARTS))
+        assert not one.wrong
+        one.server.stop()
+    finally:
+        one.server.discard()
