@@ -32,7 +32,8 @@ struct head {
 
 union control {
 	struct cmsghdr align;
-	char room[CMSG_SPACE(CHANNEL_FDS * sizeof(int))];
+	char room[CMSG_SPACE(CHANNEL_FDS * sizeof(int)) +
+		  CMSG_SPACE(sizeof(struct ucred))];
 };
 
 int
@@ -48,6 +49,16 @@ channel_pair(int *master, int *child)
 	return 0;
 }
 
+int
+channel_identify(int fd)
+{
+	int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0
+		       ? -errno
+		       : 0;
+}
+
 static bool
 is_kind(uint32_t kind)
 {
@@ -56,11 +67,13 @@ is_kind(uint32_t kind)
 	case CHANNEL_FAILED:
 	case CHANNEL_WANTS_RETIRE:
 	case CHANNEL_BUSY:
+	case CHANNEL_BORN:
 	case CHANNEL_RETIRE:
 	case CHANNEL_STOP:
 	case CHANNEL_LOGS:
 	case CHANNEL_FINISH:
 	case CHANNEL_LOG_LEVEL:
+	case CHANNEL_FORK:
 		return true;
 	default:
 		return false;
@@ -70,7 +83,7 @@ is_kind(uint32_t kind)
 static bool
 carries_fds(uint32_t kind)
 {
-	return kind == CHANNEL_LOGS;
+	return kind == CHANNEL_LOGS || kind == CHANNEL_FORK;
 }
 
 /* At most CHANNEL_TEXT bytes, and no half of a UTF-8 character. */
@@ -131,29 +144,56 @@ channel_send(int fd, enum channel_kind kind, uint32_t deadline_ms,
 	return 0;
 }
 
-/* The descriptors that came along, however many headers they came in; they
- * fit because the kernel cuts to the room of union control. */
+/* Descriptors, as many as there is room for.  Where nobody asked for names the
+ * kernel has put more into the room that was meant for one: the number tells. */
 static size_t
-take_fds(struct msghdr *message, int fds[CHANNEL_FDS])
+take_fds(const struct cmsghdr *c, struct channel_message *m)
+{
+	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	for (size_t i = 0; i < n; i++) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+		if (m->n_fds + i < CHANNEL_FDS)
+			m->fds[m->n_fds + i] = fd;
+		else
+			close(fd);
+	}
+	return n;
+}
+
+/* What came along, however many headers it came in.  The number of descriptors,
+ * which may be more than were kept. */
+static size_t
+take_control(struct msghdr *message, struct channel_message *m)
 {
 	size_t n = 0;
 
+	m->pid = 0;
+	m->n_fds = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
 		c = CMSG_NXTHDR(message, c)) {
-		size_t len;
+		struct ucred sender;
 
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		if (c->cmsg_level != SOL_SOCKET)
 			continue;
-		len = c->cmsg_len - CMSG_LEN(0);
-		memcpy(fds + n, CMSG_DATA(c), len);
-		n += len / sizeof(int);
+		if (c->cmsg_type == SCM_RIGHTS) {
+			n += take_fds(c, m);
+			m->n_fds = n < CHANNEL_FDS ? n : CHANNEL_FDS;
+		} else if (c->cmsg_type == SCM_CREDENTIALS &&
+			   c->cmsg_len >= CMSG_LEN(sizeof(sender))) {
+			memcpy(&sender, CMSG_DATA(c), sizeof(sender));
+			m->pid = sender.pid;
+		}
 	}
 	return n;
 }
 
 static bool
 is_well_formed(const struct head *head, size_t len,
-	const struct msghdr *message, const struct channel_message *m)
+	const struct msghdr *message, const struct channel_message *m,
+	size_t n_fds)
 {
 	if (message->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		return false;
@@ -163,9 +203,9 @@ is_well_formed(const struct head *head, size_t len,
 		return false;
 	if (memchr(m->text, '\0', head->text_len) != NULL)
 		return false;
-	if (!is_kind(head->kind) || head->n_fds != m->n_fds)
+	if (!is_kind(head->kind) || head->n_fds != n_fds)
 		return false;
-	return m->n_fds == 0 || carries_fds(head->kind);
+	return n_fds <= CHANNEL_FDS && (n_fds == 0 || carries_fds(head->kind));
 }
 
 /* recvmsg answers 0 for the end and for an empty datagram alike. */
@@ -211,13 +251,14 @@ channel_receive(int fd, struct channel_message *ret)
 		.msg_controllen = sizeof(control.room),
 	};
 	ssize_t n = receive(fd, &message);
+	size_t n_fds;
 
 	if (n < 0)
 		return (int)n;
-	m.n_fds = take_fds(&message, m.fds);
-	if (n == 0 && m.n_fds == 0 && is_at_end(fd))
+	n_fds = take_control(&message, &m);
+	if (n == 0 && n_fds == 0 && is_at_end(fd))
 		return 0;
-	if (!is_well_formed(&head, (size_t)n, &message, &m)) {
+	if (!is_well_formed(&head, (size_t)n, &message, &m, n_fds)) {
 		for (size_t i = 0; i < m.n_fds; i++)
 			close(m.fds[i]);
 		return -EPROTO;

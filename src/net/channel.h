@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum channel_kind {
 	/* The child's. */
@@ -18,6 +19,8 @@ enum channel_kind {
 	CHANNEL_FAILED = 2,       /* will exit; text: the reason, a sentence */
 	CHANNEL_WANTS_RETIRE = 3, /* has done its share; text: why */
 	CHANNEL_BUSY = 4,         /* is in a request for longer than a moment */
+	CHANNEL_BORN = 5,         /* the first words of a child that a template
+	                           * has forked; says who it is: pid */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms
@@ -27,14 +30,20 @@ enum channel_kind {
 	CHANNEL_FINISH = 19,    /* the server stops: accept no more, finish,
 	                         * close, leave; deadline_ms as above */
 	CHANNEL_LOG_LEVEL = 20, /* text: "info", as LogLevel has it */
+	CHANNEL_FORK = 21,      /* to a template, with the descriptors of
+	                         * net/inherit.h: fork the child of a slot;
+	                         * text: inherit_format_slot's */
 };
 
-enum { CHANNEL_TEXT = 480, CHANNEL_FDS = 16 };
+enum { CHANNEL_TEXT = 480, CHANNEL_FDS = 20 };
 
 struct channel_message {
 	uint32_t kind; /* enum channel_kind */
 	uint32_t deadline_ms;
 	uint32_t text_len;
+	/* Who sent it, as the kernel saw; 0 where channel_identify was not
+	 * called, and for a process of another pid namespace. */
+	pid_t pid;
 	char text[CHANNEL_TEXT + 1]; /* NUL-terminated after receiving */
 	int fds[CHANNEL_FDS]; /* close-on-exec; the receiver's to close */
 	size_t n_fds;
@@ -42,6 +51,10 @@ struct channel_message {
 
 /* The two ends, close-on-exec, non-blocking.  0 or a negative errno. */
 int channel_pair(int *master, int *child);
+
+/* From now on messages that are received at this end say who sent them.  To be
+ * called before the other end is given away.  0 or a negative errno. */
+int channel_identify(int fd);
 
 /* Send.  0, -EAGAIN when the other side does not read, or another negative
  * errno.  text may be NULL and is cut to CHANNEL_TEXT. */

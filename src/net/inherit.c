@@ -26,8 +26,9 @@ void
 inherit_format(const struct inheritance *in, char to[INHERIT_ARGUMENT])
 {
 	snprintf(to, INHERIT_ARGUMENT,
-		"slot=%u generation=%u listeners=%u logs=%u set=%u", in->slot,
-		in->generation, in->n_listeners, in->n_logs, in->has_set);
+		"slot=%u generation=%u listeners=%u logs=%u set=%u template=%u",
+		in->slot, in->generation, in->n_listeners, in->n_logs,
+		in->has_set, in->is_template);
 }
 
 int
@@ -40,20 +41,22 @@ inherit_parse(struct inheritance *ret, const char *argument, struct err *err)
 	 * was forgiven does not come out the same again. */
 	if (strlen(argument) < INHERIT_ARGUMENT &&
 		sscanf(argument,
-			"slot=%u generation=%u listeners=%u logs=%u set=%u",
+			"slot=%u generation=%u listeners=%u logs=%u set=%u "
+			"template=%u",
 			&in.slot, &in.generation, &in.n_listeners, &in.n_logs,
-			&in.has_set) == 5) {
+			&in.has_set, &in.is_template) == 6) {
 		inherit_format(&in, again);
 		if (strcmp(argument, again) == 0 && in.has_set <= 1 &&
-			in.n_listeners <= MANY && in.n_logs <= MANY) {
+			in.is_template <= 1 && in.n_listeners <= MANY &&
+			in.n_logs <= MANY) {
 			*ret = in;
 			return 0;
 		}
 	}
 	return err_setx(err, EINVAL,
 		"this program is started by wsgid and not by hand: it wants "
-		"\"slot=N generation=N listeners=N logs=N set=0|1\", not "
-		"\"%.100s\"",
+		"\"slot=N generation=N listeners=N logs=N set=0|1 "
+		"template=0|1\", not \"%.100s\"",
 		argument);
 }
 
@@ -87,4 +90,87 @@ inherit_arrange(int *fds, size_t n)
 			return rc;
 	}
 	return 0;
+}
+
+/* --- what comes with an order to fork -------------------------------------------- */
+
+void
+inherit_format_slot(unsigned slot, char to[INHERIT_ARGUMENT])
+{
+	snprintf(to, INHERIT_ARGUMENT, "slot=%u", slot);
+}
+
+int
+inherit_parse_slot(unsigned *slot, const char *text)
+{
+	char again[INHERIT_ARGUMENT];
+	unsigned found;
+
+	if (sscanf(text, "slot=%u", &found) != 1)
+		return -EPROTO;
+	inherit_format_slot(found, again);
+	if (strcmp(text, again) != 0)
+		return -EPROTO;
+	*slot = found;
+	return 0;
+}
+
+/* Where the i-th descriptor of an order belongs. */
+static int
+place_of(const struct inheritance *in, size_t i)
+{
+	switch (i) {
+	case INHERIT_FORK_CHANNEL:
+		return INHERIT_CHANNEL;
+	case INHERIT_FORK_OUTPUT:
+		return STDOUT_FILENO;
+	case INHERIT_FORK_PAGE:
+		return INHERIT_PAGE;
+	case INHERIT_FORK_MUTEX:
+		return INHERIT_MUTEX;
+	default:
+		return INHERIT_REST + (int)in->n_listeners + (int)i -
+		       INHERIT_FORK_LOGS;
+	}
+}
+
+/* The application may have closed what was not its own, and then one of these
+ * can have the number that is another one's place. */
+static int
+move_away(const struct inheritance *in, int *fd)
+{
+	int behind = INHERIT_REST + (int)(in->n_listeners + in->n_logs);
+	int moved;
+
+	if (*fd >= behind)
+		return 0;
+	moved = fcntl(*fd, F_DUPFD_CLOEXEC, behind);
+	if (moved < 0)
+		return -errno;
+	close(*fd);
+	*fd = moved;
+	return 0;
+}
+
+int
+inherit_take_place(const struct inheritance *in, int *fds, size_t n)
+{
+	int rc = 0;
+
+	if (n != INHERIT_FORK_LOGS + (size_t)in->n_logs)
+		return -EPROTO;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = move_away(in, &fds[i]);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		int place = place_of(in, i);
+
+		rc = move(fds[i], place);
+		if (rc == 0 && i == INHERIT_FORK_OUTPUT)
+			rc = move(fds[i], STDERR_FILENO);
+		else if (rc == 0 && fcntl(place, F_SETFD, FD_CLOEXEC) < 0)
+			rc = -errno;
+	}
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	return rc;
 }

@@ -3,9 +3,14 @@
  *
  * A child is forked and exec'ed, so all it gets are descriptors and its
  * command line.  Descriptors have fixed numbers; the rest is one argument,
- * "slot=3 generation=1 listeners=2 logs=1 set=1".  Standard input is
- * /dev/null, standard output and error are one pipe that the master reads
+ * "slot=3 generation=1 listeners=2 logs=1 set=1 template=0".  Standard input
+ * is /dev/null, standard output and error are one pipe that the master reads
  * line by line.
+ *
+ * A template is no child of any slot: it imports the application and forks
+ * children on the master's order.  It holds /dev/null where a child holds what
+ * is its own; that comes with the order and is put in place after the fork,
+ * so that a child finds the same in its hands whichever way it was made.
  */
 #ifndef WSGID_NET_INHERIT_H
 #define WSGID_NET_INHERIT_H
@@ -42,6 +47,16 @@ struct inheritance {
 	unsigned n_listeners;
 	unsigned n_logs; /* as many as the configuration has CustomLogs */
 	unsigned has_set;
+	unsigned is_template; /* slot is 0, and means nothing */
+};
+
+/* What comes with the order to fork, for one slot. */
+enum {
+	INHERIT_FORK_CHANNEL,
+	INHERIT_FORK_OUTPUT, /* standard output and error */
+	INHERIT_FORK_PAGE,
+	INHERIT_FORK_MUTEX,
+	INHERIT_FORK_LOGS, /* n_logs of them */
 };
 
 enum { INHERIT_ARGUMENT = 128 };
@@ -56,5 +71,14 @@ int inherit_parse(
  * close-on-exec, whatever numbers they have now; everything else above is
  * closed by its close-on-exec flag.  0 or a negative errno. */
 int inherit_arrange(int *fds, size_t n);
+
+/* The text of an order to fork, and back: *slot. */
+void inherit_format_slot(unsigned slot, char to[INHERIT_ARGUMENT]);
+int inherit_parse_slot(unsigned *slot, const char *text);
+
+/* In a process that a template has forked: put what came with the order in its
+ * place, close-on-exec, and close fds.  0 or a negative errno: -EPROTO for
+ * another number of descriptors than in asks for. */
+int inherit_take_place(const struct inheritance *in, int *fds, size_t n);
 
 #endif

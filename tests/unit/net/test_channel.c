@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/defs.h"
@@ -104,6 +105,51 @@ test_descriptors_arrive_close_on_exec(void **state)
 	}
 	close(pipes[0]);
 	close(pipes[1]);
+}
+
+static void
+test_a_message_says_who_sent_it_to_who_wants_to_know(void **state)
+{
+	struct ends *e = *state;
+	struct channel_message m;
+	pid_t pid;
+
+	assert_int_equal(
+		channel_send(e->child, CHANNEL_READY, 0, NULL, NULL, 0), 0);
+	assert_int_equal(channel_receive(e->master, &m), 1);
+	assert_int_equal(m.pid, 0);
+
+	assert_int_equal(channel_identify(e->master), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(channel_send(e->child, CHANNEL_BORN, 0, NULL, NULL, 0) ==
+					0
+				? 0
+				: 1);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(channel_receive(e->master, &m), 1);
+	assert_int_equal(m.kind, CHANNEL_BORN);
+	assert_int_equal(m.pid, pid);
+}
+
+static void
+test_an_order_to_fork_brings_descriptors_and_a_name(void **state)
+{
+	struct ends *e = *state;
+	int fds[CHANNEL_FDS] = {0}, before = count_fds();
+	struct channel_message m;
+
+	assert_int_equal(channel_identify(e->child), 0);
+	assert_int_equal(channel_send(e->master, CHANNEL_FORK, 0, "slot=1", fds,
+				 CHANNEL_FDS),
+		0);
+	assert_int_equal(channel_receive(e->child, &m), 1);
+	assert_int_equal(m.kind, CHANNEL_FORK);
+	assert_int_equal(m.n_fds, CHANNEL_FDS);
+	assert_int_equal(m.pid, getpid());
+	for (size_t i = 0; i < m.n_fds; i++)
+		close(m.fds[i]);
+	assert_int_equal(count_fds(), before);
 }
 
 static void
@@ -250,7 +296,7 @@ test_what_is_not_well_formed_is_dropped_with_its_descriptors(void **state)
 		{{MAGIC, CHANNEL_READY, 0, 0, 0, ""}, HEAD - 1, 0},
 		{{MAGIC + 1, CHANNEL_READY, 0, 0, 0, ""}, HEAD, 0},
 		{{MAGIC, 0, 0, 0, 0, ""}, HEAD, 0},
-		{{MAGIC, 5, 0, 0, 0, ""}, HEAD, 0},
+		{{MAGIC, 15, 0, 0, 0, ""}, HEAD, 0},
 		{{MAGIC, UINT32_MAX, 0, 0, 0, ""}, HEAD, 0},
 		{{MAGIC, CHANNEL_READY, 0, 1, 0, ""}, HEAD, 0},
 		{{MAGIC, CHANNEL_READY, 0, 1, 0, "xy"}, HEAD + 2, 0},
@@ -316,6 +362,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_ENDS(test_a_message_arrives_as_it_was_sent),
 		WITH_ENDS(test_descriptors_arrive_close_on_exec),
+		WITH_ENDS(test_a_message_says_who_sent_it_to_who_wants_to_know),
+		WITH_ENDS(test_an_order_to_fork_brings_descriptors_and_a_name),
 		WITH_ENDS(test_what_is_no_message_is_not_sent),
 		WITH_ENDS(test_a_long_text_is_cut_between_characters),
 		WITH_ENDS(test_the_end_is_seen_after_the_last_words),

@@ -25,9 +25,10 @@ static void
 test_an_argument_is_read_as_it_was_written(void **state)
 {
 	static const struct inheritance rows[] = {
-		{0, 0, 0, 0, 0},
-		{3, 1, 2, 1, 1},
-		{4000, UINT_MAX, 100000, 100000, 0},
+		{0, 0, 0, 0, 0, 0},
+		{3, 1, 2, 1, 1, 0},
+		{0, 7, 1, 0, 0, 1},
+		{4000, UINT_MAX, 100000, 100000, 0, 0},
 	};
 
 	(void)state;
@@ -48,18 +49,22 @@ test_anything_else_is_no_argument(void **state)
 	static const char *const rows[] = {
 		"",
 		"--help",
-		"slot=3 generation=1 listeners=2 logs=1",
-		"slot=3 generation=1 listeners=2 logs=1 set=2",
-		"slot=3 generation=1 listeners=2 logs=1 set=1 ",
-		" slot=3 generation=1 listeners=2 logs=1 set=1",
-		"slot=3  generation=1 listeners=2 logs=1 set=1",
-		"slot=03 generation=1 listeners=2 logs=1 set=1",
-		"slot=-3 generation=1 listeners=2 logs=1 set=1",
-		"slot=+3 generation=1 listeners=2 logs=1 set=1",
-		"slot=4294967299 generation=1 listeners=2 logs=1 set=1",
-		"slot=3 generation=1 listeners=100001 logs=1 set=1",
-		"slot=3 generation=1 listeners=2 logs=4294967295 set=1",
-		"slot=3 generation=1 listeners=2 logs=1 set=1 set=1",
+		"slot=3 generation=1 listeners=2 logs=1 template=0",
+		"slot=3 generation=1 listeners=2 logs=1 set=2 template=0",
+		"slot=3 generation=1 listeners=2 logs=1 set=1 template=0 ",
+		" slot=3 generation=1 listeners=2 logs=1 set=1 template=0",
+		"slot=3  generation=1 listeners=2 logs=1 set=1 template=0",
+		"slot=03 generation=1 listeners=2 logs=1 set=1 template=0",
+		"slot=-3 generation=1 listeners=2 logs=1 set=1 template=0",
+		"slot=+3 generation=1 listeners=2 logs=1 set=1 template=0",
+		"slot=4294967299 generation=1 listeners=2 logs=1 set=1 "
+		"template=0",
+		"slot=3 generation=1 listeners=100001 logs=1 set=1 template=0",
+		"slot=3 generation=1 listeners=2 logs=4294967295 set=1 "
+		"template=0",
+		"slot=3 generation=1 listeners=2 logs=1 set=1 template=0 set=1",
+		"slot=3 generation=1 listeners=2 logs=1 set=1",
+		"slot=0 generation=1 listeners=2 logs=1 set=1 template=2",
 	};
 	static char endless[10000];
 
@@ -203,6 +208,92 @@ test_what_cannot_be_arranged_is_an_error(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void
+test_an_order_names_its_slot_and_nothing_else(void **state)
+{
+	static const char *const rows[] = {"", "slot=", "slot=-1", "slot=01",
+		"slot=4294967296", "slot=1 ", " slot=1", "slot=1 slot=2",
+		"generation=1"};
+	char text[INHERIT_ARGUMENT];
+	unsigned slot = 77;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(inherit_parse_slot(&slot, rows[i]), -EPROTO);
+	assert_int_equal(slot, 77);
+	inherit_format_slot(UINT_MAX, text);
+	assert_int_equal(inherit_parse_slot(&slot, text), 0);
+	assert_int_equal(slot, UINT_MAX);
+}
+
+/* One listener and one log: their places are 11 and 12. */
+static int
+take_place(const int *numbers, size_t n)
+{
+	static const int places[] = {INHERIT_CHANNEL, STDOUT_FILENO,
+		INHERIT_PAGE, INHERIT_MUTEX, INHERIT_REST + 1};
+	const struct inheritance in = {.n_listeners = 1, .n_logs = 1};
+	int fds[MOST];
+
+	for (int fd = 3; fd < 64; fd++)
+		close(fd);
+	for (size_t i = 0; i < n; i++) {
+		place((char)('a' + i), numbers[i]);
+		fds[i] = numbers[i];
+	}
+	if (inherit_take_place(&in, fds, n) < 0)
+		return 11;
+	for (size_t i = 0; i < n; i++) {
+		char here = 0;
+		bool output = i == INHERIT_FORK_OUTPUT;
+
+		if (pread(places[i], &here, 1, 0) != 1 ||
+			here != (char)('a' + i) ||
+			fcntl(places[i], F_GETFD) != (output ? 0 : FD_CLOEXEC))
+			return 12;
+	}
+	for (int fd = INHERIT_REST + 2; fd < 64; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			return 13;
+	return 0;
+}
+
+static void
+test_what_comes_with_an_order_goes_to_its_place(void **state)
+{
+	static const int rows[][5] = {
+		{13, 14, 15, 16, 17},
+		{17, 16, 15, 14, 13},
+		{5, 9, 3, 12, 20}, /* each in another's place */
+		{9, 3, 12, 5, 11},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(take_place(rows[i], 5));
+		waitpid(pid, &status, 0);
+		if (status != 0)
+			fail_msg("row %zu: exit status %d", i,
+				WEXITSTATUS(status));
+	}
+}
+
+static void
+test_an_order_with_too_few_or_too_many_is_none(void **state)
+{
+	const struct inheritance in = {.n_listeners = 1, .n_logs = 2};
+	int fds[8] = {0};
+
+	(void)state;
+	assert_int_equal(inherit_take_place(&in, fds, 5), -EPROTO);
+	assert_int_equal(inherit_take_place(&in, fds, 7), -EPROTO);
+	assert_int_equal(inherit_take_place(&in, fds, 0), -EPROTO);
+}
+
 int
 main(void)
 {
@@ -212,6 +303,11 @@ main(void)
 		cmocka_unit_test(
 			test_descriptors_come_to_their_places_from_anywhere),
 		cmocka_unit_test(test_what_cannot_be_arranged_is_an_error),
+		cmocka_unit_test(test_an_order_names_its_slot_and_nothing_else),
+		cmocka_unit_test(
+			test_what_comes_with_an_order_goes_to_its_place),
+		cmocka_unit_test(
+			test_an_order_with_too_few_or_too_many_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
