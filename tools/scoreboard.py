@@ -41,6 +41,7 @@ BOARD = [
     ('max_request_workers', 'I'), ('throttled', 'I'), ('name', '64s'), ('version', '32s'),
     ('mpm', '16s'), ('accept', '32s'), ('python', '64s'), ('application', '128s'),
     ('listeners', '256s'), ('reload_reason', '512s'),
+    ('template_pid', 'i'), ('templates_started', 'I'),
 ]
 PROCESS = [
     ('pid', 'i'), ('lifecycle', 'I'), ('generation', 'I'), ('last_status', 'i'),

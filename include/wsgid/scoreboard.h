@@ -101,6 +101,9 @@ struct wsgid_board {
 	char application[128];
 	char listeners[256]; /* space-separated, as the log names them */
 	char reload_reason[512];
+	int32_t template_pid; /* of the process that has the application and
+	                       * forks children; 0 = there is none */
+	uint32_t templates_started;
 };
 
 struct wsgid_process {

@@ -6,6 +6,10 @@
  * newer kernels charge a ring's memory to the user, and not to root.  Python
  * starts after the privileges are gone: nothing of an application ever runs
  * with them.
+ *
+ * A template (template.c) lives the same life up to the import, but for what
+ * belongs to one slot; each child that it forks goes on from there, takes its
+ * slot and has only then a ring, which no fork may share.
  */
 #include "child/child.h"
 
@@ -32,6 +36,7 @@
 #include "child/engine.h"
 #include "child/orphan.h"
 #include "child/privileges.h"
+#include "child/template.h"
 #include "child/watcher.h"
 #include "config/config.h"
 #include "io/io.h"
@@ -51,7 +56,8 @@ enum {
 };
 
 struct child {
-	const struct inheritance *in;
+	const struct inheritance *in; /* = &own */
+	struct inheritance own;
 	struct config *config;
 	struct wsgid_page_map page;
 	struct access_log *access_log;
@@ -91,25 +97,16 @@ read_config(struct child *c, struct err *err)
 	return 0;
 }
 
+/* What all children of the generation have. */
 static int
 receive(struct child *c, struct err *err)
 {
 	const struct inheritance *in = c->in;
-	int first_log = INHERIT_REST + (int)in->n_listeners;
-	int logs[CHANNEL_FDS];
 	int rc = read_config(c, err);
 
 	if (rc < 0)
 		return rc;
 	log_set_level((enum log_level)c->config->log_level);
-	rc = scoreboard_map_page(&c->page, INHERIT_PAGE, 1, err);
-	if (rc < 0)
-		return rc;
-	c->page.page->pid = getpid();
-	c->page.page->generation = in->generation;
-	c->page.workers[0].state = WSGID_WORKER_STARTING;
-	c->page.workers[0].thread = (uint32_t)gettid();
-
 	rc = balance_open(&c->balance, INHERIT_PEERS, in->slot, err);
 	if (rc < 0)
 		return rc;
@@ -118,6 +115,26 @@ receive(struct child *c, struct err *err)
 		return err_set(err, ENOMEM, "listeners");
 	for (unsigned i = 0; i < in->n_listeners; i++)
 		c->listeners[i] = INHERIT_REST + (int)i;
+	return 0;
+}
+
+/* What this child alone has. */
+static int
+receive_slot(struct child *c, struct err *err)
+{
+	const struct inheritance *in = c->in;
+	int first_log = INHERIT_REST + (int)in->n_listeners;
+	int logs[CHANNEL_FDS];
+	int rc = scoreboard_map_page(&c->page, INHERIT_PAGE, 1, err);
+
+	if (rc < 0)
+		return rc;
+	c->page.page->pid = getpid();
+	c->page.page->generation = in->generation;
+	c->page.workers[0].state = WSGID_WORKER_STARTING;
+	c->page.workers[0].thread = (uint32_t)gettid();
+
+	c->balance.slot = in->slot;
 	if (in->n_logs > CHANNEL_FDS)
 		return err_setx(
 			err, EINVAL, "more than %d access logs", CHANNEL_FDS);
@@ -143,6 +160,13 @@ mark_descriptors(const struct inheritance *in)
 }
 
 static void
+close_descriptors(const struct inheritance *in)
+{
+	for (int fd = INHERIT_CHANNEL; fd < end_of_inherited(in); fd++)
+		close(fd);
+}
+
+static void
 do_nothing(int signal)
 {
 	(void)signal;
@@ -152,7 +176,7 @@ do_nothing(int signal)
  * goes: so a handler, and not SIG_IGN, which subprocesses would inherit.
  * SIGPIPE is ignored as Python itself does; subprocess restores it. */
 static void
-set_signals(void)
+set_signals(const struct inheritance *in)
 {
 	static const int harmless[] = {
 		SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT};
@@ -160,7 +184,8 @@ set_signals(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(harmless); i++)
 		(void)sigaction(harmless[i], &action, NULL);
-	action.sa_handler = engine_on_sigterm;
+	action.sa_handler =
+		in->is_template ? template_on_sigterm : engine_on_sigterm;
 	(void)sigaction(SIGTERM, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	(void)sigaction(SIGPIPE, &action, NULL);
@@ -312,6 +337,23 @@ after_fork_in_parent(void *arg)
 		(void)locker_resume(c->engine.locker);
 }
 
+/* To end the copy is the application's business, as with Process.terminate.
+ * What it has handled itself it goes on handling. */
+static void
+forget_signals(void)
+{
+	struct sigaction standard = {.sa_handler = SIG_DFL}, action;
+
+	for (int i = 1; i < NSIG; i++) {
+		if (sigaction(i, NULL, &action) < 0)
+			continue;
+		if (action.sa_handler == do_nothing ||
+			action.sa_handler == engine_on_sigterm ||
+			action.sa_handler == template_on_sigterm)
+			(void)sigaction(i, &standard, NULL);
+	}
+}
+
 /* The copy must hold nothing open: clients, which would wait for the end of a
  * response that has ended, and the port, which must be free when we are gone. */
 static void
@@ -319,8 +361,8 @@ after_fork_in_child(void *arg)
 {
 	struct child *c = arg;
 
-	for (int fd = INHERIT_CHANNEL; fd < end_of_inherited(c->in); fd++)
-		close(fd);
+	close_descriptors(c->in);
+	forget_signals();
 	if (c->engine.io == NULL)
 		c->engine.io = c->io; /* forked while it was imported */
 	c->forked = true;
@@ -475,18 +517,24 @@ allow_coredumps(struct child *c)
 		log_debug("child", "there will be no coredumps: %s", err.text);
 }
 
+/* 0 or an exit status. */
 static int
-live(struct child *c, struct err *err)
+take_slot(struct child *c, struct err *err)
 {
-	if (receive(c, err) < 0)
-		return fail(CHILD_EXIT_FATAL, err);
 	title_set("wsgid: child %u [%s]", c->in->slot, c->config->name);
-	mark_descriptors(c->in);
-	set_signals();
+	if (receive_slot(c, err) < 0)
+		return fail(CHILD_EXIT_FATAL, err);
 	if (make_ring(c, err) < 0)
 		return fail(CHILD_EXIT_CONFIG, err);
 	if (attach_mutex(c, err) < 0)
 		return fail(CHILD_EXIT_SICK, err);
+	return 0;
+}
+
+/* Python and the application.  0 or an exit status. */
+static int
+prepare(struct child *c, struct err *err)
+{
 	if (privileges_drop(c->config->user, c->config->group, err) < 0)
 		return fail(CHILD_EXIT_FATAL, err);
 	allow_coredumps(c);
@@ -495,12 +543,62 @@ live(struct child *c, struct err *err)
 		return fail(CHILD_EXIT_CONFIG, err);
 	if (import_application(c, err) < 0)
 		return fail(CHILD_EXIT_APPLICATION, err);
+	return 0;
+}
+
+/* With everything in its hands: from READY to the last response. */
+static int
+work(struct child *c, struct err *err)
+{
 	say_ready(c);
 	if (serve(c, err) < 0) {
 		log_errorx("child", "%s", err->text);
 		return CHILD_EXIT_SICK;
 	}
 	return CHILD_EXIT_OK;
+}
+
+/* The template's own end, and the life of each of its children. */
+static int
+live_as_template(struct child *c, struct err *err)
+{
+	int status, rc;
+
+	title_set("wsgid: template [%s]", c->config->name);
+	status = prepare(c, err);
+	if (status != 0)
+		return status;
+	rc = template_run(c->app, &c->own, err);
+	if (rc < 0) {
+		log_errorx("child", "%s", err->text);
+		return fail(CHILD_EXIT_SICK, err);
+	}
+	if (rc == TEMPLATE_OVER) {
+		/* What Python has to finish may take a while, and the port
+		 * must not wait for that. */
+		close_descriptors(c->in);
+		return CHILD_EXIT_OK;
+	}
+	prepare_for_orphanhood(c); /* no fork inherits it */
+	status = take_slot(c, err);
+	return status != 0 ? status : work(c, err);
+}
+
+static int
+live(struct child *c, struct err *err)
+{
+	int status;
+
+	if (receive(c, err) < 0)
+		return fail(CHILD_EXIT_FATAL, err);
+	mark_descriptors(c->in);
+	set_signals(c->in);
+	if (c->in->is_template)
+		return live_as_template(c, err);
+	status = take_slot(c, err);
+	if (status == 0)
+		status = prepare(c, err);
+	return status != 0 ? status : work(c, err);
 }
 
 int
@@ -512,7 +610,8 @@ child_run(const struct inheritance *in)
 
 	if (c == NULL)
 		return CHILD_EXIT_SICK;
-	c->in = in;
+	c->own = *in;
+	c->in = &c->own;
 	status = live(c, &err);
 	if (c->app != NULL)
 		app_destroy(c->app);

@@ -112,7 +112,8 @@ struct config {
 				  * is an absolute path and what has no
 				  * "/" in it is a module */
 	const char *callable_object;
-	const char *directory; /* --chdir; NULL = where wsgid was started */
+	bool preload_application; /* once a generation, by a template process */
+	const char *directory;    /* --chdir; NULL = where wsgid was started */
 	const char *python_home;
 	const char *python_path; /* colon-separated */
 

@@ -518,6 +518,17 @@ static const struct directive table[] = {
 		.help = "The callable's name where WSGIApplication gives none",
 	},
 	{
+		.name = "WSGIPreloadApplication",
+		.option = "--preload-application",
+		.other_option = "--preload",
+		.type = &value_flag,
+		.offset = AT(preload_application),
+		.initial = "Off",
+		.example = "On",
+		.help = "Import the application once, in a template process "
+			"that children are forked from: less memory",
+	},
+	{
 		.name = "ChDir",
 		.option = "--chdir",
 		.type = &value_path,

@@ -64,6 +64,7 @@ board_show_generation(struct master *m)
 	put(b->accept, sizeof(b->accept), accept);
 	if (c->application != NULL)
 		put(b->application, sizeof(b->application), c->application);
+	board_show_template(m);
 	board_touch(m);
 }
 
@@ -106,6 +107,26 @@ board_show_child(struct master *m, const struct child *c)
 		break;
 	}
 	b->updated_us = now;
+}
+
+void
+board_show_birth(struct master *m, const struct child *c)
+{
+	scoreboard_process(m->scoreboard, c->slot)->pid = (int32_t)c->pid;
+	board_touch(m);
+}
+
+/* The one that forks, or will: of the newest generation that has one. */
+void
+board_show_template(struct master *m)
+{
+	struct wsgid_board *b = scoreboard_board(m->scoreboard);
+	const struct template *t = m->templates;
+
+	while (t != NULL && (t->told || t->generation != m->now->number))
+		t = t->next;
+	b->template_pid = t != NULL ? (int32_t)t->pid : 0;
+	b->updated_us = clock_real_us();
 }
 
 void

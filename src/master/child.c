@@ -32,6 +32,36 @@ child_happened(struct master *m, struct child *c, enum lifecycle_event event)
 	board_show_child(m, c);
 }
 
+struct child *
+child_of_pid(const struct master *m, pid_t pid)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life != LIFECYCLE_VACANT &&
+			m->children[i].pid == pid)
+			return &m->children[i];
+	return NULL;
+}
+
+/* Nobody yet, where a template has not forked it: kill(2) would take 0 for us
+ * and all that is ours. */
+static void
+send_signal(const struct child *c, int signal)
+{
+	if (c->pid > 0)
+		kill(c->pid, signal);
+}
+
+void
+child_cannot_be_watched(struct child *c, int error)
+{
+	log_errorx("master", "child pid %d (slot %u) cannot be watched: %s",
+		(int)c->pid, c->slot, strerror(-error));
+	if (birth_expected(c))
+		c->deadline_ns = 0;
+	c->killed = true;
+	send_signal(c, SIGKILL);
+}
+
 bool
 child_active(const struct child *c)
 {
@@ -53,7 +83,7 @@ tell(struct child *c, enum channel_kind kind, int64_t ms)
 
 	if (c->channel.fd < 0 ||
 		channel_send(c->channel.fd, kind, deadline, NULL, NULL, 0) < 0)
-		kill(c->pid, SIGTERM);
+		send_signal(c, SIGTERM);
 }
 
 void
@@ -90,7 +120,7 @@ child_stop(struct master *m, struct child *c, int64_t patience_ms)
 	}
 	tell(c, CHANNEL_STOP, patience_ms);
 	if (c->life == LIFECYCLE_STARTING)
-		kill(c->pid, SIGTERM);
+		send_signal(c, SIGTERM);
 	c->told = true;
 	c->deadline_ns = deadline;
 	child_happened(m, c, LIFECYCLE_TOLD_TO_STOP);
@@ -144,6 +174,7 @@ child_tell_log_level(struct master *m, const struct generation *g)
 {
 	enum log_level level = (enum log_level)g->config->log_level;
 
+	template_tell_log_level(m, g);
 	tell_generation(m, g,
 		&(struct channel_order){
 			.kind = CHANNEL_LOG_LEVEL,
@@ -155,6 +186,10 @@ void
 child_due(struct master *m, struct child *c)
 {
 	c->deadline_ns = NEVER;
+	if (birth_expected(c)) {
+		birth_lost(m, c);
+		return;
+	}
 	switch (c->life) {
 	case LIFECYCLE_STARTING:
 		c->killed = true;
@@ -222,8 +257,8 @@ became_ready(struct master *m, struct child *c, const char *text)
 		pool_replaced(m, c);
 }
 
-static void
-cannot_serve(struct master *m, struct child *c, const char *text)
+void
+child_cannot_serve(struct master *m, struct child *c, const char *text)
 {
 	int64_t deadline = m->now_ns + LAST_WORDS_MS * MS_NS;
 
@@ -249,12 +284,16 @@ wants_retire(struct child *c, const char *text)
 static void
 hear(struct master *m, struct child *c, const struct channel_message *message)
 {
+	if (birth_expected(c)) {
+		birth_hear(m, c, message);
+		return;
+	}
 	switch (message->kind) {
 	case CHANNEL_READY:
 		became_ready(m, c, message->text);
 		break;
 	case CHANNEL_FAILED:
-		cannot_serve(m, c, message->text);
+		child_cannot_serve(m, c, message->text);
 		break;
 	case CHANNEL_WANTS_RETIRE:
 		wants_retire(c, message->text);
@@ -300,7 +339,10 @@ child_speaks(struct master *m, struct source *s)
 			return;
 		if (rc == -EPROTO)
 			message = (struct channel_message){0};
-		else if (rc <= 0) {
+		else if (rc <= 0 && birth_expected(c)) {
+			birth_lost(m, c);
+			return;
+		} else if (rc <= 0) {
 			went_deaf(m, c);
 			return;
 		}

@@ -49,7 +49,8 @@ find_holder(const struct config *c, struct holder *ret)
 static bool
 is_leftover(const struct holder *h)
 {
-	return h->pid == 0 || strncmp(h->title, "wsgid: child", 12) == 0;
+	return h->pid == 0 || strncmp(h->title, "wsgid: child", 12) == 0 ||
+	       strncmp(h->title, "wsgid: template", 15) == 0;
 }
 
 static void

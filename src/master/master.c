@@ -177,6 +177,7 @@ master_turn(struct master *m)
 		if (m->children[i].life != LIFECYCLE_VACANT &&
 			m->children[i].deadline_ns <= m->now_ns)
 			child_due(m, &m->children[i]);
+	template_turn(m);
 	reap_nudge(m);
 	control_turn(m);
 	restart_turn(m);
@@ -245,7 +246,11 @@ make_slots(struct master *m, const struct config *c)
 		return -ENOMEM;
 	for (unsigned i = 0; i < m->n_slots; i++)
 		m->children[i] = (struct child){
-			.slot = i, .channel = {.fd = -1}, .deadline_ns = NEVER};
+			.slot = i,
+			.channel = {.fd = -1},
+			.output = -1,
+			.deadline_ns = NEVER,
+		};
 	return 0;
 }
 
@@ -394,6 +399,7 @@ close_server(struct master *m)
 {
 	control_close(m);
 	mutex_close(m);
+	template_close_all(m);
 	relay_close_all(m);
 	generation_destroy(m->next);
 	generation_destroy(m->now);
@@ -420,7 +426,7 @@ serve(struct master *m)
 	struct err err = {0};
 
 	title_set("wsgid: master [%s]", m->name);
-	if (spawn_child(m, m->now, NULL, &err) < 0)
+	if (spawn_first(m, m->now, false, &err) < 0)
 		master_fail(m, EXIT_FAILURE, err.text);
 	loop(m);
 	log_notice("master", "stopped");

@@ -21,7 +21,8 @@ enum {
 static int
 may_start(const struct master *m, const struct census *census)
 {
-	if (throttle_delay(&m->throttle, m->now_ns) > 0)
+	if (throttle_delay(&m->throttle, m->now_ns) > 0 ||
+		!template_takes_orders(m, m->now))
 		return 0;
 	if (m->throttle.failures > 1)
 		return census->starting == 0 ? 1 : 0;

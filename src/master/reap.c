@@ -23,16 +23,6 @@ enum {
 	MORE = 256, /* bytes of what is said of a death by signal */
 };
 
-static struct child *
-find_child(struct master *m, pid_t pid)
-{
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->children[i].life != LIFECYCLE_VACANT &&
-			m->children[i].pid == pid)
-			return &m->children[i];
-	return NULL;
-}
-
 static const struct config *
 config_of(const struct master *m, const struct child *c)
 {
@@ -207,19 +197,62 @@ reap_nudge(struct master *m)
 		(void)handoff_nudge(m->pool_give);
 }
 
+/* Its children go on.  As with the first child, the reason why a generation is
+ * given up is told by those who do so. */
+static void
+bury_template(struct master *m, struct template *t, int status)
+{
+	struct child dead;
+	char death[128], more[MORE];
+
+	template_bury(m, t, &dead);
+	say_death(status, death, sizeof(death));
+	put_more(m, &dead, status, more, sizeof(more));
+	if (dead.told || is_first(m, &dead))
+		log_info("master", "template pid %d ended, %s", (int)dead.pid,
+			death);
+	else
+		log_errorx("master",
+			"template pid %d %s%s%s%s; its children serve on, and "
+			"another one is started",
+			(int)dead.pid, death, more, dead.failed ? ": " : "",
+			dead.failed ? dead.reason : "");
+	if (!dead.told && m->phase != PHASE_STOPPING)
+		died_untold(m, &dead, status);
+}
+
+/* Who has died, though not yet waited for: a pid that has been waited for may
+ * be another process by the time we hear whose it was. */
+static pid_t
+next_dead(void)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return 0;
+	return info.si_pid;
+}
+
 void
 reap_children(struct master *m)
 {
-	for (;;) {
-		int status;
-		pid_t pid = waitpid(-1, &status, WNOHANG);
-		struct child *c;
+	pid_t pid;
 
-		if (pid <= 0)
+	while ((pid = next_dead()) > 0) {
+		struct template *t = template_of_pid(m, pid);
+		struct child *c = child_of_pid(m, pid);
+		int status;
+
+		if (t == NULL && c == NULL) {
+			birth_listen(m);
+			c = child_of_pid(m, pid);
+		}
+		if (waitpid(pid, &status, WNOHANG) != pid)
 			return;
-		c = find_child(m, pid);
 		if (c != NULL)
 			bury(m, c, status);
+		else if (t != NULL)
+			bury_template(m, t, status);
 		else
 			log_debug("master", "process %d has ended", (int)pid);
 	}

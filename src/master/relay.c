@@ -40,19 +40,14 @@ struct relay {
 static void
 tell(struct master *m, const struct relay *r, struct str text)
 {
+	const struct template *t = template_of_pid(m, r->pid);
+	const struct child *c = child_of_pid(m, r->pid);
 	char line[CHANNEL_TEXT + 1];
 
-	for (unsigned i = 0; i < m->n_slots; i++) {
-		const struct child *c = &m->children[i];
-
-		if (c->life == LIFECYCLE_VACANT || c->pid != r->pid)
-			continue;
-		if (c->ready_ns != 0)
-			return;
-		snprintf(line, sizeof(line), "%.*s", (int)text.len, text.p);
-		CONTROL_TELL(m, "log", line);
+	if ((t == NULL || t->ready_ns != 0) && (c == NULL || c->ready_ns != 0))
 		return;
-	}
+	snprintf(line, sizeof(line), "%.*s", (int)text.len, text.p);
+	CONTROL_TELL(m, "log", line);
 }
 
 static void

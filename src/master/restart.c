@@ -194,15 +194,12 @@ static void
 begin_graceful(struct master *m)
 {
 	struct err err = {0};
-	struct child *c;
 
-	if (spawn_child(m, m->next, &c, &err) < 0) {
+	if (spawn_first(m, m->next, true, &err) < 0) {
 		generation_destroy(m->next);
 		m->next = NULL;
 		failed(m, err.text);
-		return;
 	}
-	c->replacement = true;
 }
 
 void

@@ -59,6 +59,8 @@ say_start(struct master *m)
 	buf_clear(&text);
 	buf_printf(&text, "%s, prefork with ", m->python);
 	say_size(m, &text);
+	if (c->preload_application)
+		buf_add_text(&text, ", application preloaded");
 	if (c->user != NULL)
 		buf_printf(&text, ", user %s", c->user);
 	log_notice("master", "%s", buf_text(&text));

@@ -173,112 +173,209 @@ become_child(const struct master *m, const struct launch *l)
 
 /* --- in the master ---------------------------------------------------------- */
 
+/* What connects a process with the master: both ends of both. */
+struct ends {
+	int channel, far_channel;
+	int output, far_output;
+};
+
+static void
+close_ends(struct ends *e)
+{
+	fd_close(&e->channel);
+	fd_close(&e->far_channel);
+	fd_close(&e->output);
+	fd_close(&e->far_output);
+}
+
+static int
+open_ends(struct ends *e, struct err *err)
+{
+	int output[2], rc;
+
+	*e = (struct ends){-1, -1, -1, -1};
+	rc = channel_pair(&e->channel, &e->far_channel);
+	if (rc < 0)
+		return err_set(err, -rc, "channel of a child");
+	if (pipe2(output, O_CLOEXEC) < 0) {
+		rc = err_set(err, errno, "output of a child");
+		close_ends(e);
+		return rc;
+	}
+	e->output = output[0];
+	e->far_output = output[1];
+	return 0;
+}
+
+/* The process has its ends: ours are the caller's now. */
+static void
+give_ends(struct ends *e, pid_t pid, struct spawned *ret)
+{
+	fd_close(&e->far_channel);
+	fd_close(&e->far_output);
+	*ret = (struct spawned){pid, e->channel, e->output};
+}
+
+/* With /dev/null for all that belongs to one slot. */
 static int
 prepare_launch(struct launch *l, const struct master *m,
-	const struct generation *g, const struct child *c)
+	const struct generation *g, struct inheritance *in)
 {
-	struct inheritance in = {
-		.slot = c->slot,
-		.generation = g->number,
-		.n_listeners = (unsigned)g->n_listeners,
-		.n_logs = (unsigned)g->n_logs,
-		.has_set = g->set >= 0,
-	};
 	size_t n = INHERIT_REST - INHERIT_CHANNEL;
 
+	in->generation = g->number;
+	in->n_listeners = (unsigned)g->n_listeners;
+	in->n_logs = (unsigned)g->n_logs;
+	in->has_set = g->set >= 0;
 	l->fds = calloc(n + g->n_listeners + g->n_logs, sizeof(*l->fds));
 	if (l->fds == NULL)
 		return -ENOMEM;
-	inherit_format(&in, l->argument);
+	inherit_format(in, l->argument);
 	l->fds[INHERIT_CONFIG - INHERIT_CHANNEL] = g->config_fd;
+	l->fds[INHERIT_PAGE - INHERIT_CHANNEL] = m->null_fd;
 	l->fds[INHERIT_SET - INHERIT_CHANNEL] =
 		g->set >= 0 ? g->set : m->null_fd;
+	l->fds[INHERIT_MUTEX - INHERIT_CHANNEL] = m->null_fd;
 	l->fds[INHERIT_PEERS - INHERIT_CHANNEL] = m->peers;
 	l->fds[INHERIT_GIVE - INHERIT_CHANNEL] = m->pool_give;
 	l->fds[INHERIT_TAKE - INHERIT_CHANNEL] = m->pool_take;
 	for (size_t i = 0; i < g->n_listeners; i++)
 		l->fds[n++] = g->listeners[i].fd;
 	for (size_t i = 0; i < g->n_logs; i++)
-		l->fds[n++] = g->logs[i];
+		l->fds[n++] = m->null_fd;
 	l->n_fds = n;
 	return 0;
 }
 
-/* The child runs.  What fails from here on makes it useless; its death is
- * one that nobody had told it, so that whoever waits for it hears of it. */
+/* Fork and exec; frees what prepare_launch has made. */
 static int
-adopt(struct master *m, struct child *c, const struct generation *g, pid_t pid,
-	int channel, int output)
+launch(const struct master *m, struct launch *l, struct spawned *ret,
+	struct err *err)
 {
-	unsigned slot = c->slot;
-	int rc;
+	struct ends e;
+	pid_t pid = -1;
+	int rc = open_ends(&e, err);
+
+	if (rc == 0) {
+		l->output = e.far_output;
+		l->fds[0] = e.far_channel;
+		pid = fork();
+		if (pid == 0)
+			become_child(m, l);
+		if (pid < 0) {
+			rc = err_set(err, errno, "fork of a child");
+			close_ends(&e);
+		}
+	}
+	free(l->fds);
+	if (rc == 0)
+		give_ends(&e, pid, ret);
+	return rc;
+}
+
+static int
+launch_child(struct master *m, const struct generation *g,
+	const struct child *c, int page, struct spawned *ret, struct err *err)
+{
+	struct inheritance in = {.slot = c->slot};
+	AUTO_CLOSE int mutex = mutex_export(m);
+	struct launch l = {0};
+
+	if (prepare_launch(&l, m, g, &in) < 0)
+		return err_set(err, ENOMEM, "fork of a child");
+	l.fds[INHERIT_PAGE - INHERIT_CHANNEL] = page;
+	if (mutex >= 0)
+		l.fds[INHERIT_MUTEX - INHERIT_CHANNEL] = mutex;
+	for (size_t i = 0; i < g->n_logs; i++)
+		l.fds[l.n_fds - g->n_logs + i] = g->logs[i];
+	return launch(m, &l, ret, err);
+}
+
+int
+spawn_template(struct master *m, const struct generation *g,
+	struct spawned *ret, struct err *err)
+{
+	struct inheritance in = {.is_template = 1};
+	struct launch l = {0};
+
+	if (prepare_launch(&l, m, g, &in) < 0)
+		return err_set(err, ENOMEM, "fork of a template process");
+	return launch(m, &l, ret, err);
+}
+
+_Static_assert(
+	(int)INHERIT_FORK_LOGS + (int)CONFIG_ACCESS_LOGS <= (int)CHANNEL_FDS,
+	"what belongs to a slot fits a message");
+
+/* The template has no rights to open any of this, and shall not. */
+static int
+order_child(struct master *m, const struct generation *g, const struct child *c,
+	int page, struct spawned *ret, struct err *err)
+{
+	const struct template *t = template_ready(m, g);
+	AUTO_CLOSE int mutex = mutex_export(m);
+	int fds[CHANNEL_FDS], rc;
+	char text[INHERIT_ARGUMENT];
+	struct ends e;
+
+	if (t == NULL)
+		return err_setx(
+			err, EAGAIN, "the template process is not there");
+	rc = open_ends(&e, err);
+	if (rc < 0)
+		return rc;
+	inherit_format_slot(c->slot, text);
+	fds[INHERIT_FORK_CHANNEL] = e.far_channel;
+	fds[INHERIT_FORK_OUTPUT] = e.far_output;
+	fds[INHERIT_FORK_PAGE] = page;
+	fds[INHERIT_FORK_MUTEX] = mutex >= 0 ? mutex : m->null_fd;
+	for (size_t i = 0; i < g->n_logs; i++)
+		fds[INHERIT_FORK_LOGS + i] = g->logs[i];
+	rc = channel_identify(e.channel);
+	if (rc == 0)
+		rc = channel_send(t->channel.fd, CHANNEL_FORK, 0, text, fds,
+			INHERIT_FORK_LOGS + g->n_logs);
+	if (rc < 0) {
+		close_ends(&e);
+		return err_set(err, -rc, "order to the template process");
+	}
+	give_ends(&e, 0, ret);
+	return 0;
+}
+
+/* One that a template forks is known when it has spoken: birth.c. */
+static void
+adopt(struct master *m, struct child *c, const struct generation *g,
+	const struct spawned *spawned)
+{
+	int rc = 0;
 
 	*c = (struct child){
 		.channel = {.fd = -1},
-		.pid = pid,
-		.slot = slot,
+		.pid = spawned->pid,
+		.slot = c->slot,
+		.output = -1,
 		.generation = g->number,
 		.deadline_ns = NEVER,
 	};
 	if (g->config->startup_timeout > 0)
 		c->deadline_ns = m->now_ns + g->config->startup_timeout * MS_NS;
 	child_happened(m, c, LIFECYCLE_FORKED);
-	rc = relay_open(m, output, pid);
-	if (rc == 0)
-		rc = master_watch(m, &c->channel, channel, child_speaks);
+	if (spawned->pid == 0)
+		c->output = spawned->output;
 	else
-		close(channel);
-	if (rc < 0) {
-		log_errorx("master", "child pid %d cannot be watched: %s",
-			(int)pid, strerror(-rc));
-		c->killed = true;
-		kill(pid, SIGKILL);
-	}
-	log_info("master", "child pid %d (slot %u, generation %u) started",
-		(int)pid, c->slot, c->generation);
-	return 0;
-}
-
-static int
-launch_child(struct master *m, const struct generation *g, struct child *c,
-	int page, struct err *err)
-{
-	AUTO_CLOSE int channel = -1, far_channel = -1, mutex = -1;
-	int output[2], ends[2], rc;
-	struct launch l = {0};
-	pid_t pid;
-
-	rc = channel_pair(&ends[0], &ends[1]);
+		rc = relay_open(m, spawned->output, c->pid);
+	if (rc == 0)
+		rc = master_watch(
+			m, &c->channel, spawned->channel, child_speaks);
+	else
+		close(spawned->channel);
 	if (rc < 0)
-		return err_set(err, -rc, "channel of a child");
-	channel = ends[0];
-	far_channel = ends[1];
-	if (pipe2(output, O_CLOEXEC) < 0)
-		return err_set(err, errno, "output of a child");
-	l.output = output[1];
-	mutex = mutex_export(m);
-	if (prepare_launch(&l, m, g, c) == 0) {
-		l.fds[INHERIT_MUTEX - INHERIT_CHANNEL] =
-			mutex >= 0 ? mutex : m->null_fd;
-		l.fds[0] = far_channel;
-		l.fds[INHERIT_PAGE - INHERIT_CHANNEL] = page;
-		pid = fork();
-	} else {
-		pid = -1;
-		errno = ENOMEM;
-	}
-	if (pid == 0)
-		become_child(m, &l);
-	rc = errno;
-	free(l.fds);
-	close(output[1]);
-	if (pid < 0) {
-		close(output[0]);
-		return err_set(err, rc, "fork of a child");
-	}
-	rc = channel;
-	channel = -1;
-	return adopt(m, c, g, pid, rc, output[0]);
+		child_cannot_be_watched(c, rc);
+	if (spawned->pid != 0)
+		log_info("master",
+			"child pid %d (slot %u, generation %u) started",
+			(int)c->pid, c->slot, c->generation);
 }
 
 int
@@ -286,6 +383,7 @@ spawn_child(struct master *m, const struct generation *g, struct child **ret,
 	struct err *err)
 {
 	struct child *c = find_vacant(m);
+	struct spawned spawned;
 	AUTO_CLOSE int page = -1;
 	int rc;
 
@@ -296,8 +394,29 @@ spawn_child(struct master *m, const struct generation *g, struct child **ret,
 	page = scoreboard_renew_page(m->scoreboard, c->slot, err);
 	if (page < 0)
 		return page;
-	rc = launch_child(m, g, c, page, err);
-	if (rc == 0 && ret != NULL)
+	if (g->config->preload_application)
+		rc = order_child(m, g, c, page, &spawned, err);
+	else
+		rc = launch_child(m, g, c, page, &spawned, err);
+	if (rc < 0)
+		return rc;
+	adopt(m, c, g, &spawned);
+	if (ret != NULL)
 		*ret = c;
+	return 0;
+}
+
+int
+spawn_first(struct master *m, const struct generation *g, bool replacement,
+	struct err *err)
+{
+	struct child *c;
+	int rc;
+
+	if (g->config->preload_application)
+		return template_start(m, g, err);
+	rc = spawn_child(m, g, &c, err);
+	if (rc == 0)
+		c->replacement = replacement;
 	return rc;
 }

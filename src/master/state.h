@@ -63,11 +63,12 @@ struct generation {
 	int error_log; /* -1: standard error */
 };
 
-/* One slot.  pid is 0 when it is vacant. */
+/* One slot.  pid is 0 when it is vacant, and while a template is to fork it. */
 struct child {
 	struct source channel;
 	pid_t pid;
 	unsigned slot;
+	int output; /* that it will write to, until its pid is known; or -1 */
 	enum lifecycle life;
 	unsigned generation;
 	int64_t ready_ns;    /* 0: not yet */
@@ -80,6 +81,28 @@ struct child {
 	bool timed_out;                /* did not become ready in time */
 	bool babbled;                  /* sent nonsense; said once */
 	char reason[CHANNEL_TEXT + 1]; /* the child's own sentence */
+};
+
+/* The process of one generation that has the application and forks children. */
+struct template
+{
+	struct source channel;
+	struct template *next;
+	pid_t pid;
+	unsigned generation;
+	int64_t ready_ns; /* 0: not yet */
+	int64_t deadline_ns;
+	bool told; /* by us, to stop */
+	/* As in struct child. */
+	bool failed, killed, timed_out, babbled;
+	char reason[CHANNEL_TEXT + 1];
+};
+
+/* A process that has been started, and our ends of what it has. */
+struct spawned {
+	pid_t pid; /* 0: a template will fork it */
+	int channel;
+	int output;
 };
 
 enum phase {
@@ -139,6 +162,7 @@ struct master {
 	struct listener *passed; /* by systemd; ours to keep for life */
 	size_t n_passed;
 
+	struct template *templates; /* of all generations, dying ones too */
 	struct child *children;
 	unsigned n_slots;
 	long server_limit; /* of the first configuration, as in Apache */
@@ -222,9 +246,49 @@ int leftovers_outwait(struct master *m, struct config *c, struct err *err);
 int spawn_find_program(struct master *m, struct err *err);
 /* The environment that children get. */
 int spawn_prepare_environment(struct master *m);
-/* Start a child of g in the lowest vacant slot.  *ret or a negative errno. */
+/* Start a child of g in the lowest vacant slot, or have g's template fork it,
+ * which must be ready.  *ret or a negative errno. */
 int spawn_child(struct master *m, const struct generation *g,
 	struct child **ret, struct err *err);
+/* What proves g: its template, or its first child, which replaces another. */
+int spawn_first(struct master *m, const struct generation *g, bool replacement,
+	struct err *err);
+/* Start g's template: for template.c. */
+int spawn_template(struct master *m, const struct generation *g,
+	struct spawned *ret, struct err *err);
+
+/* --- template.c --------------------------------------------------------------- */
+
+int template_start(
+	struct master *m, const struct generation *g, struct err *err);
+struct template *template_of_pid(const struct master *m, pid_t pid);
+/* g's, when it can be told to fork; else NULL. */
+struct template *template_ready(
+	const struct master *m, const struct generation *g);
+/* Can children of g be started now?  Without preloading, yes. */
+bool template_takes_orders(const struct master *m, const struct generation *g);
+void template_speaks(struct master *m, struct source *s);
+void template_tell_log_level(struct master *m, const struct generation *g);
+/* That of a generation does not do what it is for. */
+void template_kill(struct master *m, unsigned generation, const char *why);
+/* It has died: forget it.  *ret is what it was, as if it had been a child. */
+void template_bury(struct master *m, struct template *t, struct child *ret);
+/* Start, stop and kill templates as the state asks for. */
+void template_turn(struct master *m);
+int64_t template_deadline(const struct master *m);
+void template_close_all(struct master *m);
+
+/* --- birth.c ------------------------------------------------------------------- */
+
+/* Has a template been told to fork it, and we do not know its pid yet? */
+bool birth_expected(const struct child *c);
+/* What such a child, or its template on its channel, says. */
+void birth_hear(struct master *m, struct child *c,
+	const struct channel_message *message);
+/* It will never be. */
+void birth_lost(struct master *m, struct child *c);
+/* Somebody unknown has died: let those who are expected speak. */
+void birth_listen(struct master *m);
 
 /* --- child.c ----------------------------------------------------------------- */
 
@@ -238,6 +302,13 @@ void child_tell_logs(struct master *m, const struct generation *g);
 void child_tell_log_level(struct master *m, const struct generation *g);
 /* Tell it to leave now; it is killed when it has not after patience_ms. */
 void child_stop(struct master *m, struct child *c, int64_t patience_ms);
+/* The living child with this pid, or NULL. */
+struct child *child_of_pid(const struct master *m, pid_t pid);
+/* It has said that it cannot serve, and why. */
+void child_cannot_serve(struct master *m, struct child *c, const char *text);
+/* It runs, and is useless: its death is one that nobody had told it, so that
+ * whoever waits for it hears of it.  error is a negative errno. */
+void child_cannot_be_watched(struct child *c, int error);
 /* Its channel is readable. */
 void child_speaks(struct master *m, struct source *s);
 /* Its deadline has passed. */
@@ -399,6 +470,9 @@ int board_create(struct master *m, struct err *err);
 /* The new generation's facts. */
 void board_show_generation(struct master *m);
 void board_show_child(struct master *m, const struct child *c);
+/* The pid of one that a template has forked is known. */
+void board_show_birth(struct master *m, const struct child *c);
+void board_show_template(struct master *m);
 void board_show_death(struct master *m, const struct child *c, int status);
 void board_show_reload(struct master *m, uint32_t result, const char *reason);
 void board_touch(struct master *m);

@@ -105,7 +105,8 @@ stop_turn(struct master *m)
 	if (m->phase != PHASE_STOPPING)
 		return;
 	census_take(m, &census);
-	if (census.starting + census.ready + census.draining == 0) {
+	if (census.starting + census.ready + census.draining == 0 &&
+		m->templates == NULL) {
 		m->phase = PHASE_OVER;
 		return;
 	}

@@ -184,6 +184,7 @@ app_destroy(struct app *app)
 {
 	if (app == NULL)
 		return;
+	preload_thaw(app);
 	drop_objects(app);
 	interp_stop();
 	free_app(app);

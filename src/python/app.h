@@ -72,6 +72,24 @@ const char *app_python_version(void);
 void app_enter(struct app *app); /* take the GIL */
 void app_leave(struct app *app); /* give it up */
 
+/* --- a process that imports once and is forked often ------------------------ */
+
+/* After app_import: what there is now is no business of the garbage collector
+ * any more, which would write to memory that children share; and nothing is left
+ * in a buffer that each of them would write.  0, or a negative errno with a
+ * sentence. */
+int app_freeze(struct app *app, struct err *err);
+
+/* Are there threads besides this one?  A fork does not copy them.  Their names
+ * as text, "reloader, Thread-2, 4 of C code". */
+bool app_name_threads(struct app *app, char *to, size_t size);
+
+/* Around a fork by the server itself, in the thread that forks and holds the
+ * GIL.  Python's hooks are run, those of struct app_forks are not: the child goes
+ * on with this application. */
+void app_before_fork(struct app *app);
+void app_after_fork(struct app *app, bool in_child);
+
 /* --- one request ------------------------------------------------------------ */
 
 /* What stays the same for all requests of a connection, as text.  The app may

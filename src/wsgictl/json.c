@@ -104,6 +104,8 @@ children_object(const struct snapshot *s)
 	set_number(o, "crashed", s->board.children_crashed);
 	(void)json_object_set_new(
 		o, "throttled", json_boolean(s->board.throttled));
+	set_known(o, "template_pid",
+		s->board.template_pid > 0 ? s->board.template_pid : -1);
 	return o;
 }
 

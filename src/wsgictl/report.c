@@ -93,6 +93,17 @@ add_text(struct buf *to, const char *label, const char *text)
 }
 
 static void
+add_application(struct buf *to, const struct wsgid_board *b)
+{
+	if (b->template_pid <= 0) {
+		add_text(to, "application", b->application);
+		return;
+	}
+	buf_printf(to, LABEL "%s, preloaded by pid %d\n", "application",
+		b->application, (int)b->template_pid);
+}
+
+static void
 add_engine(struct buf *to, const struct snapshot *s)
 {
 	const struct wsgid_board *b = &s->board;
@@ -218,7 +229,7 @@ report_status(struct buf *to, const struct report *r)
 	add_warnings(to, r);
 	if (s == NULL)
 		return;
-	add_text(to, "application", s->board.application);
+	add_application(to, &s->board);
 	add_text(to, "listeners", s->board.listeners);
 	add_text(to, "Python", s->board.python);
 	buf_printf(to, LABEL, "started");

@@ -4,6 +4,7 @@ import faulthandler
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -72,13 +73,23 @@ def directory():
     shutil.rmtree(path, ignore_errors=True)
 
 
+@pytest.fixture(params=['Off', 'On'], ids=['imported', 'preloaded'])
+def preload(request):
+    """The servers of the test have children that import, and then such that are forked from a
+    template: @either_way."""
+    return request.param
+
+
 @pytest.fixture
 def new_server(request, apps, directory):
     """new_server(APP, OPTION...) makes a Server that runs in tests/apps."""
     request.node.servers = made = []
+    preload = 'preload' in request.fixturenames and request.getfixturevalue('preload')
 
     def make(*words, **more):
         more.setdefault('cwd', apps)
+        if preload:
+            more['env'] = {**more.get('env', {}), 'WSGID_PRELOAD_APPLICATION': preload}
         place = directory / str(len(made))
         place.mkdir()
         place.chmod(0o755)
@@ -96,3 +107,15 @@ def serve(new_server):
     def start(*words, **more):
         return new_server(*words, **more).start()
     return start
+
+
+@pytest.fixture(scope='session')
+def no_uring(tmp_path_factory):
+    """A launcher that has io_uring refused."""
+    compiler = shutil.which('cc') or shutil.which('gcc')
+    if compiler is None:
+        pytest.skip('there is no C compiler')
+    program = tmp_path_factory.mktemp('no_uring') / 'no_uring'
+    source = ROOT / 'tests' / 'support' / 'no_uring.c'
+    subprocess.run([compiler, '-O1', '-Wall', '-Werror', '-o', program, source], check=True)
+    return program

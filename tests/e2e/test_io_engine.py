@@ -4,28 +4,13 @@ import ctypes
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 
 import pytest
 
 from client import Connection, get
-from server import PATIENCE, ROOT, SANITIZED, need, run_wsgid, wait_until
-
-SOURCE = ROOT / 'tests' / 'support' / 'no_uring.c'
-
-
-@pytest.fixture(scope='session')
-def no_uring(tmp_path_factory):
-    """A launcher that has io_uring refused."""
-    compiler = shutil.which('cc') or shutil.which('gcc')
-    if compiler is None:
-        pytest.skip('there is no C compiler')
-    program = tmp_path_factory.mktemp('no_uring') / 'no_uring'
-    subprocess.run([compiler, '-O1', '-Wall', '-Werror', '-o', program, SOURCE], check=True)
-    return program
-
+from server import PATIENCE, SANITIZED, need, run_wsgid, wait_until
 
 def has_uring() -> bool:
     """Was it built in, and does this kernel, as we are allowed to use it, make a ring?"""

@@ -253,7 +253,7 @@ test_foreign_and_short_files_are_refused(void **state)
 	check_refused(*state, &f, 8, "version 0.0"); /* magic alone */
 	check_refused(*state, &f, 400, "its header alone needs 1224");
 	check_refused(*state, &f, sizeof(f.board) + 3 * 88 - 1,
-		"it has 1487 bytes, by its header it needs 1488");
+		"it has 1495 bytes, by its header it needs 1496");
 	f.board.major = 2;
 	f.board.minor = 3;
 	check_refused(*state, &f, sizeof(f), "is of version 2.3");

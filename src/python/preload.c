@@ -1,0 +1,118 @@
+/*
+ * preload.c - an application that is imported once and then forked.
+ *
+ * The process that does this serves nobody: its memory is what its children
+ * share, so nothing here or later may write to it without need.  Its forks are
+ * the server's and not the application's: Python's own hooks run, as in
+ * os.fork, while those of struct app_forks, which make a copy forget the
+ * server, do not.
+ */
+#include "python/python_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+
+/* What stands in a buffer now would be written by every child.  Threads are
+ * named for a person, and those that Python does not know are counted. */
+static const char source[] =
+	"def freeze():\n"
+	"    import gc, sys\n"
+	"    for stream in sys.stdout, sys.stderr:\n"
+	"        try:\n"
+	"            stream.flush()\n"
+	"        except (AttributeError, OSError, ValueError):\n"
+	"            pass  # closed, or replaced by something else\n"
+	"    gc.collect()\n"
+	"    gc.freeze()\n"
+	"def unfreeze():\n"
+	"    import gc\n"
+	"    gc.unfreeze()\n"
+	"def threads():\n"
+	"    import os, threading\n"
+	"    known = [t.name for t in threading.enumerate()\n"
+	"             if t is not threading.current_thread()]\n"
+	"    others = len(os.listdir('/proc/self/task')) - 1 - len(known)\n"
+	"    if others > 0:\n"
+	"        known.append(f'{others} of C code')\n"
+	"    return ', '.join(known)\n";
+
+/* A new reference, or NULL with an exception. */
+static PyObject *
+call(const char *function)
+{
+	AUTO_DECREF PyObject *space = PyDict_New();
+	AUTO_DECREF PyObject *defined = NULL;
+	PyObject *f;
+
+	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
+				     PyEval_GetBuiltins()) < 0)
+		return NULL;
+	defined = PyRun_String(source, Py_file_input, space, space);
+	if (defined == NULL)
+		return NULL;
+	f = PyDict_GetItemString(space, function);
+	return f != NULL ? PyObject_CallNoArgs(f) : NULL;
+}
+
+int
+app_freeze(struct app *app, struct err *err)
+{
+	AUTO_DECREF PyObject *done = call("freeze");
+	char what[512];
+
+	fflush(NULL);
+	if (done != NULL) {
+		app->frozen = true;
+		return 0;
+	}
+	exceptions_describe(what, sizeof(what));
+	return err_setx(err, ENOEXEC,
+		"Python %s cannot freeze what it has imported: %s",
+		app_python_version(), what);
+}
+
+/* Finalisation is to find what it finds in any other process. */
+void
+preload_thaw(struct app *app)
+{
+	AUTO_DECREF PyObject *done = NULL;
+
+	if (!app->frozen)
+		return;
+	done = call("unfreeze");
+	PyErr_Clear();
+	app->frozen = false;
+}
+
+bool
+app_name_threads(struct app *app, char *to, size_t size)
+{
+	AUTO_DECREF PyObject *names = call("threads");
+	const char *text = names != NULL ? PyUnicode_AsUTF8(names) : NULL;
+
+	(void)app;
+	PyErr_Clear();
+	snprintf(to, size, "%s", text != NULL ? text : "");
+	return to[0] != '\0';
+}
+
+void
+app_before_fork(struct app *app)
+{
+	app->put_aside = app->forks;
+	app->forks = (struct app_forks){0};
+	PyOS_BeforeFork();
+}
+
+void
+app_after_fork(struct app *app, bool in_child)
+{
+	if (in_child)
+		PyOS_AfterFork_Child();
+	else
+		PyOS_AfterFork_Parent();
+	app->forks = app->put_aside;
+}
