@@ -12,6 +12,8 @@ from server import free_port, is_alive, run_wsgid, wait_until
 MECHANISMS = ['default', 'none', 'pthread', 'fcntl', 'flock', 'sysvsem', 'posixsem']
 REAL = MECHANISMS[2:]
 
+either_way = pytest.mark.usefixtures('preload')
+
 
 @pytest.fixture
 def start(serve):
@@ -25,6 +27,7 @@ def start(serve):
     return start
 
 
+@either_way
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
 @pytest.mark.parametrize('mechanism', MECHANISMS)
 def test_every_listener_is_served(start, mechanism, engine):
@@ -37,6 +40,7 @@ def test_every_listener_is_served(start, mechanism, engine):
     assert (f'accept mutex: {mechanism}' in server.log.text()) == (mechanism in REAL)
 
 
+@either_way
 @pytest.mark.parametrize('mechanism', REAL)
 def test_who_waits_for_its_turn_answers_its_clients(start, mechanism):
     """Parked connections of all children, most of which wait for the mutex."""
@@ -52,6 +56,7 @@ def test_who_waits_for_its_turn_answers_its_clients(start, mechanism):
     server.stop()
 
 
+@either_way
 @pytest.mark.parametrize('mechanism', REAL)
 def test_the_death_of_any_child_lets_the_others_go_on(start, mechanism):
     server = start(mechanism)
@@ -65,6 +70,7 @@ def test_the_death_of_any_child_lets_the_others_go_on(start, mechanism):
         server.wait_for_ready(3)
 
 
+@either_way
 @pytest.mark.parametrize('mechanism', REAL)
 def test_a_reload_goes_through(start, mechanism):
     server = start(mechanism)

@@ -13,6 +13,7 @@ from client import Closed, Connection, get
 from server import (IS_ROOT, PATIENCE, PYTHON, ROOT, child_user, children_of, free_port,
                     is_alive, need, status_of, title_of, wait_until)
 
+either_way = pytest.mark.usefixtures('preload')
 as_root = pytest.mark.skipif(not IS_ROOT, reason='only root can choose users')
 
 
@@ -38,6 +39,7 @@ def test_the_master_never_maps_python(serve):
         assert 'python' not in file.read()
 
 
+@either_way
 def test_spare_children_come_and_go(serve):
     server = serve('probe', '--start-servers', '1', '--min-spare-servers', '2',
                    '--max-spare-servers', '3', '--max-request-workers', '6')
@@ -59,6 +61,7 @@ def test_spare_children_come_and_go(serve):
     wait_until(lambda: len(server.ready()) == 3, 'the end of those too many')
 
 
+@either_way
 def test_a_child_is_replaced_after_its_connections(serve):
     server = serve('probe', '-w', '1', '--max-connections-per-child', '20')
     pids = set()
@@ -80,6 +83,7 @@ def test_children_inherit_no_descriptor_but_their_own(new_server, directory):
             assert 'ours' not in target and '.ctl' not in target, (name, target)
 
 
+@either_way
 def test_a_subprocess_of_the_application_has_a_clean_world(serve, directory, apps):
     """No blocked signals, no descriptors, no words of the server's own."""
     (directory / 'spawns.py').write_text('''
@@ -122,6 +126,7 @@ def test_root_without_a_user_serves_as_one_without_rights(serve):
     assert ids(server.pid)[0] == {'0'}
 
 
+@either_way
 @as_root
 def test_user_and_group_are_obeyed(serve):
     server = serve('probe', '-w', '1', '--user', 'nobody', '--group', 'daemon')
@@ -148,6 +153,7 @@ def test_root_as_the_user_must_be_allowed(new_server):
     assert ids(child)[0] == {'0'}
 
 
+@either_way
 @as_root
 def test_a_path_that_the_user_cannot_enter_is_named(new_server, directory):
     secret = directory / 'secret'
@@ -218,6 +224,7 @@ def kill_counted(server, pid: int) -> int:
     return row['connections']
 
 
+@either_way
 def test_a_killed_child_costs_only_its_own_connections(serve):
     server = serve('probe', '-w', '3')
     server.wait_for_ready(3)
@@ -248,6 +255,7 @@ def test_a_killed_child_costs_only_its_own_connections(serve):
     assert server.board()['board']['children_crashed'] == 3
 
 
+@either_way
 def test_a_client_whose_child_dies_before_it_is_let_in_is_let_in_by_a_sibling(serve, directory):
     """The kernel wakes one child for a client, and the replacement takes its time."""
     slow = directory / 'slow'
@@ -280,6 +288,7 @@ def test_a_client_whose_child_dies_before_it_is_let_in_is_let_in_by_a_sibling(se
             pass  # the dying ring had accepted it already
 
 
+@either_way
 def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
     wrk = need('wrk')
     server = serve('probe', '-w', '3')
@@ -308,6 +317,7 @@ def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
     assert get(server.address, '/hello').status == 200
 
 
+@either_way
 def test_the_scoreboard_is_readable_after_everything_was_killed(serve):
     server = serve('probe', '-w', '2')
     children = list(server.wait_for_ready(2))
@@ -329,6 +339,7 @@ def test_the_scoreboard_is_readable_after_everything_was_killed(serve):
     assert re.search(r'totals +5 requests, 5 connections', done.stdout)
 
 
+@either_way
 def test_what_a_killed_server_left_does_not_hinder_the_next(new_server, serve):
     first = serve('probe', '-w', '1')
     child, = first.wait_for_ready(1)
@@ -344,6 +355,7 @@ def test_what_a_killed_server_left_does_not_hinder_the_next(new_server, serve):
     second.stop()
 
 
+@either_way
 def test_children_of_children_do_not_stay(serve, directory):
     (directory / 'forks.py').write_text('''
 import subprocess

@@ -5,6 +5,8 @@ import pytest
 from client import Connection
 from server import wait_until
 
+pytestmark = pytest.mark.usefixtures('preload')
+
 
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
 @pytest.mark.parametrize('options, reason', [
