@@ -97,8 +97,9 @@ struct engine {
 	uint64_t most_requests; /* MaxRequests with its jitter; 0 = no limit */
 	bool asked_to_retire;   /* the master knows */
 
-	int64_t balance_at_ns; /* when to look at the siblings again */
-	bool pool_watched;     /* a poll of the pool is under way */
+	int64_t balance_at_ns;  /* when to look at the siblings again */
+	bool pool_watched;      /* a poll of the pool is under way */
+	int64_t quiet_until_ns; /* about messages that are none */
 	struct handoff_room room;
 
 	/* Leaving. */

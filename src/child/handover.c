@@ -22,6 +22,7 @@
 
 enum {
 	FULL_MS = 1,     /* before a full pool is tried again */
+	QUIET_MS = 1000, /* a sibling that sends junk must not fill the log */
 	IO_RESERVE = 64, /* operations left to the worker */
 };
 
@@ -36,6 +37,15 @@ handover_watch(struct engine *e)
 		return;
 	e->pool_watched = true;
 	io_poll(e->io, &e->pool_owner, e->set.take);
+}
+
+static void
+tell_of_junk(struct engine *e)
+{
+	if (e->now_ns < e->quiet_until_ns)
+		return;
+	e->quiet_until_ns = e->now_ns + QUIET_MS * ms;
+	log_warnx("child", "a message in the pool was no connection; dropped");
 }
 
 /* One message; false when there was none. */
@@ -59,8 +69,7 @@ take_one(struct engine *e)
 		accept_look(e);
 		return true;
 	case -EPROTO:
-		log_warnx("child",
-			"a message in the pool was no connection; dropped");
+		tell_of_junk(e);
 		return true;
 	default:
 		return false;
