@@ -1,0 +1,190 @@
+"""An application that turns on its server with whatever its process has been given."""
+
+import ctypes
+import json
+import mmap
+import os
+import random
+import re
+import socket
+import stat
+import struct
+import time
+import urllib.parse
+
+RINGS = 'io_uring'
+HANDOFF_MAGIC = 0x57534801
+
+
+def descriptors() -> dict:
+    """Ours by the server: number -> what it is.  No clients, and no directory listing."""
+    found = {}
+    for name in os.listdir('/proc/self/fd'):
+        try:
+            link = os.readlink(f'/proc/self/fd/{name}')
+            client = link.startswith('socket:') and is_client(int(name))
+        except OSError:
+            continue
+        if not client and not link.startswith('/proc/'):
+            found[int(name)] = link
+    return found
+
+
+def is_client(fd: int) -> bool:
+    with socket.socket(fileno=os.dup(fd)) as s:
+        return (s.family in (socket.AF_INET, socket.AF_INET6)
+                and not s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def attempt(what) -> bool:
+    try:
+        what()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def can_change(fd: int) -> list:
+    """Each way by which the bytes behind a descriptor can be changed, left as they are."""
+    size = os.fstat(fd).st_size
+    if not size:
+        return []
+    first = attempt(lambda: os.pread(fd, 1, 0)) and os.pread(fd, 1, 0) or b'x'
+    ways = {
+        'pwrite': lambda: os.pwrite(fd, first, 0),
+        'ftruncate': lambda: (os.ftruncate(fd, size + 1), os.ftruncate(fd, size)),
+        'mmap': lambda: mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_WRITE).close(),
+    }
+    return [name for name, way in ways.items() if attempt(way)]
+
+
+def reopen_all() -> dict:
+    """What can be changed: by the descriptor itself, and by opening it anew for writing."""
+    changed = {}
+    for fd, link in descriptors().items():
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            continue
+        ways = can_change(fd)
+        for flags in (os.O_RDWR, os.O_WRONLY, os.O_WRONLY | os.O_APPEND):
+            try:
+                again = os.open(f'/proc/self/fd/{fd}', flags)
+            except OSError:
+                continue
+            ways += [f'{way} after open' for way in can_change(again)]
+            os.close(again)
+        if ways:
+            changed[link] = sorted(set(ways))
+    return changed
+
+
+def open_files(directory: str) -> list:
+    """Names in the run directory that can be opened for writing, or removed."""
+    found = []
+    for name in os.listdir(directory) if os.path.isdir(directory) else ():
+        path = os.path.join(directory, name)
+        if attempt(lambda: os.close(os.open(path, os.O_WRONLY))):  # noqa: B023
+            found.append(name)
+        if attempt(lambda: os.rename(path, path + '.gone')):  # noqa: B023
+            found.append(f'{name}, by renaming')
+    return found
+
+
+def mappings() -> list:
+    """[(begin, end, name)] of the shared memory that can be written."""
+    found = []
+    with open('/proc/self/maps') as file:
+        for line in file:
+            match = re.match(r'(\w+)-(\w+) rw.s \S+ \S+ \S+ *(.*)', line)
+            if match:
+                found.append((int(match[1], 16), int(match[2], 16), match[3]))
+    return found
+
+
+def scribble(dice, rings: bool):
+    """Random bytes over all of it; the rings are for the end, nothing works afterwards."""
+    written = []
+    for begin, end, name in mappings():
+        if (RINGS in name) != rings:
+            continue
+        ctypes.memmove(begin, dice.randbytes(end - begin), end - begin)
+        written.append(name)
+    return written
+
+
+def messages(dice):
+    """Junk of all lengths, and messages of our own protocols that say what is not so."""
+    yield b''
+    for size in (1, 7, 24, 500, 9000):
+        yield dice.randbytes(size)
+    for _ in range(20):
+        yield struct.pack('=IIqII', HANDOFF_MAGIC, dice.getrandbits(32),
+                          dice.randrange(-2**63, 2**63), dice.randrange(20000),
+                          dice.randrange(3)) + dice.randbytes(dice.randrange(2000))
+
+
+def throw(dice, fd: int):
+    """Junk into one descriptor, with descriptors of several kinds where it takes them."""
+    if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+        attempt(lambda: os.write(fd, dice.randbytes(300)))
+        return
+    ends = os.pipe()
+    pair = socket.socketpair()
+    listener = socket.socket()
+    listener.listen()
+    gifts = [[], [ends[0]], [pair[0].fileno()], [listener.fileno()],
+             [pair[0].fileno(), ends[0]], [pair[0].fileno(), listener.fileno()], [*ends] * 4]
+    with socket.socket(fileno=os.dup(fd)) as s:
+        for message in messages(dice):
+            for gift in gifts:
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                           struct.pack(f'{len(gift)}i', *gift))] if gift else []
+                attempt(lambda: s.sendmsg([message], rights, socket.MSG_DONTWAIT))  # noqa: B023
+    for end in ends:
+        os.close(end)
+    for s in (*pair, listener):
+        s.close()
+
+
+def attack(query):
+    dice = random.Random(int(query['seed']))
+    config = os.pread(4, 1 << 20, 0)
+    said = {'pid': os.getpid(), 'changed': reopen_all(),
+            'files': open_files(query['directory']), 'written': []}
+    end = time.monotonic() + float(query['s'])
+    todo = descriptors()
+    while time.monotonic() < end:
+        said['written'] = scribble(dice, False)
+        for fd in todo:
+            throw(dice, fd)
+        # Once is enough for the log, where all of it may be read.
+        todo = [fd for fd in todo if fd > 2]
+    said['config'] = config.decode() if os.pread(4, 1 << 20, 0) == config else 'changed'
+    return said
+
+
+def pretend(query):
+    """Our page says that we are another process, and then we do as we are not told."""
+    for begin, _, name in mappings():
+        if '.scoreboard.' in name:
+            ctypes.memmove(begin + 8, struct.pack('=i', int(query['pid'])), 4)
+    print('pretending', flush=True)
+    time.sleep(600)
+
+
+def destroy(query):
+    """What the process itself does not survive."""
+    dice = random.Random(int(query['seed']))
+    print('destroying', flush=True)
+    for fd, link in descriptors().items():
+        if '.scoreboard.' in link:
+            os.ftruncate(fd, 1 << 20)
+            os.ftruncate(fd, 0)
+    return {'rings': scribble(dice, True)}
+
+
+def application(environ, start_response):
+    query = dict(urllib.parse.parse_qsl(environ['QUERY_STRING']))
+    said = {'/attack': attack, '/pretend': pretend, '/destroy': destroy,
+            '/pid': lambda query: os.getpid()}[environ['PATH_INFO']](query)
+    start_response('200 OK', [('Content-Type', 'application/json')])
+    return [json.dumps(said).encode()]

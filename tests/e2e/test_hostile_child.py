@@ -1,0 +1,150 @@
+"""A child that turns on its server harms nobody but itself.
+
+What it can write it fills with random bytes, what it can send to it sends junk, and it tries
+to open everything anew for writing.  This holds where children are another user than the
+master, and with the default accept mutex; an application that kills its siblings, which are
+its own user, or shuts the listener that they share, is not stopped by anything.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from client import Closed, Connection, get
+from crowd import Crowd
+from server import (BUILD, IS_ROOT, PATIENCE, PYTHON, ROOT, clean_environment, is_alive,
+                    wait_until)
+
+pytestmark = pytest.mark.skipif(not IS_ROOT, reason='only root can make children another user')
+
+# What the master has written once; the rest of the board goes with what happens.
+STABLE = ['magic', 'major', 'minor', 'board_size', 'process_offset', 'process_size',
+          'process_count', 'page_size', 'worker_offset', 'worker_size', 'worker_count',
+          'master_pid', 'generation', 'reload_result', 'reload_reason', 'start_us', 'name',
+          'restart_us', 'version', 'mpm', 'accept', 'python', 'application', 'listeners',
+          'max_request_workers', 'throttled']
+
+
+@pytest.fixture(params=['io_uring', 'epoll'])
+def server(request, serve):
+    server = serve('hostile', '-w', '3', '--user', 'nobody', '--io-engine', request.param,
+                   '--worker-drain-timeout', '300ms', '--keep-alive-timeout', '60s')
+    server.wait_for_ready(3)
+    return server
+
+
+def stable(server) -> dict:
+    board = server.board()['board']
+    return {name: board[name] for name in STABLE}
+
+
+def is_readable(server):
+    """By tools/scoreboard.py and by wsgictl, in characters that harm no terminal."""
+    for words in ([PYTHON, ROOT / 'tools' / 'scoreboard.py', server.run_directory],
+                  [BUILD / 'wsgictl', '--run-directory', server.run_directory, 'fullstatus']):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE,
+                              env=clean_environment())
+        assert (done.returncode, done.stderr) == (0, ''), done
+        assert re.fullmatch(r'[ -~\n]*', done.stdout), done.stdout
+    json.dumps(server.board())
+
+
+def serves_as_before(server, before, gone):
+    """Three good children, none of them that one; everything the master shows is right."""
+    rows = wait_until(lambda: gone not in server.ready() and server.wait_for_ready(3),
+                      'a sibling in its place')
+    assert [row['trouble'] for row in rows.values()] == [''] * 3
+    assert all(row['page']['pid'] == pid for pid, row in rows.items())
+    assert stable(server) == before and is_alive(server.pid)
+    for _ in range(6):
+        assert int(get(server.address, '/pid').body) in rows
+    is_readable(server)
+
+
+def test_random_bytes_and_junk_reach_neither_master_nor_siblings(server):
+    before, siblings = stable(server), set(server.ready())
+    crowd = Crowd(server.address, 16, '/pid', check=bytes.isdigit, pause=0.02)
+    crowd.start()
+    wait_until(crowd.connected, 'an answer for everybody')
+    with Connection(server.address) as hostile:
+        hostile.send(f'GET /attack?seed=4&s=1.5&directory={server.run_directory} HTTP/1.1\r\n'
+                     'Host: t\r\n\r\n')
+        least, end = crowd.least(), time.monotonic() + 1
+        while time.monotonic() < end:
+            is_readable(server)
+        assert crowd.least() > least, 'somebody waits for the hostile child'
+        said = json.loads(hostile.response().body)
+    crowd.stop()
+    assert (crowd.ends, crowd.wrong) == ([], [])
+
+    # It did what it wanted to, and found nothing but its page and what siblings share.
+    page, = [row['slot'] for row in server.board()['processes'] if row['pid'] == said['pid']]
+    own = f'{server.run_directory}/{server.port}.scoreboard.{page}'
+    shared = '/memfd:wsgid-peers (deleted)'
+    assert sorted(said['written']) == sorted([own, shared])
+    assert sorted(said['changed']) == sorted([own, shared])
+    assert said['changed'][own] == ['ftruncate', 'mmap', 'pwrite'], 'and not by its name'
+    assert not [way for way in said['changed'][shared] if 'ftruncate' in way]
+    assert said['files'] == []
+    assert 'WSGIApplication hostile\n' in said['config']
+
+    # Nobody has died, and of what it threw the log has some words and no flood.
+    assert set(server.ready()) == siblings and stable(server) == before
+    text = server.log.text()
+    assert 'sent a message that makes no sense' in text
+    assert 'a message in the pool was no connection' in text
+    assert text.count('\n') < 200 and not re.search(r'[\x00-\x08\x0b-\x1f\x7f]', text)
+
+    # The next in its slot begins with a clean page, and with the same configuration.
+    os.kill(said['pid'], signal.SIGKILL)
+    wait_until(lambda: not is_alive(said['pid']), 'its death')
+    serves_as_before(server, before, said['pid'])
+    again = json.loads(get(server.address, '/attack?seed=5&s=0&directory=/nowhere').body)
+    assert again['config'] == said['config']
+    server.stop()
+
+
+def test_a_child_that_destroys_its_page_and_its_ring_is_replaced(server):
+    before = stable(server)
+    with Connection(server.address) as hostile:
+        pid = int(hostile.get('/pid').body)
+        try:
+            hostile.get('/destroy?seed=6')
+        except (Closed, ConnectionResetError):
+            pass
+    is_readable(server)
+    if is_alive(pid):
+        os.kill(pid, signal.SIGKILL)  # it waits, for a ring that tells it nothing any more
+    serves_as_before(server, before, pid)
+    assert 'reload done' in server.reload()
+    server.stop()
+
+
+def test_the_pids_that_the_master_kills_are_its_own(server):
+    """The page of a child that does not stop has the number of an innocent process."""
+    innocent = subprocess.Popen(['sleep', '600'])
+    try:
+        with Connection(server.address) as hostile:
+            pid = int(hostile.get('/pid').body)
+            hostile.send(f'GET /pretend?pid={innocent.pid} HTTP/1.1\r\nHost: t\r\n\r\n')
+            server.log.wait_for('pretending')
+            row, = [row for row in server.board()['processes'] if row['pid'] == pid]
+            assert row['trouble'] == f'page says it is of pid {innocent.pid}'
+            since = len(server.log.text())
+            server.reload()
+            server.log.wait_for(rf'child pid {pid} .* did not stop, sending SIGKILL',
+                                since=since)
+            wait_until(lambda: not is_alive(pid), 'the end of the child')
+        assert innocent.poll() is None
+        assert str(innocent.pid) not in re.findall(r'child pid (\d+)', server.log.text())
+        assert pid not in server.wait_for_ready(3)
+        assert server.process.poll() is None
+    finally:
+        innocent.kill()
+        innocent.wait()
+    server.stop()
