@@ -303,6 +303,7 @@ open_loop(struct master *m, struct err *err)
 	/* What the children of a dead child become: ours to bury, and not to
 	 * find a process 1 that buries nobody. */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	oom_open(m);
 	rc = hear_signals(m);
 	if (rc < 0)
 		return err_set(err, -rc, "signals");

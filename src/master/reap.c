@@ -20,7 +20,7 @@
 enum {
 	NUDGES = 4,
 	NUDGE_MS = 50,
-	MORE = 256, /* bytes of what is said of a death by signal */
+	HOW = 320, /* bytes of what is said of a death */
 };
 
 static const struct config *
@@ -31,20 +31,48 @@ config_of(const struct master *m, const struct child *c)
 	return m->now->config;
 }
 
-/* What else is known of a death by signal. */
+/* What else is known of a death by signal; to is empty before. */
 static void
-put_more(const struct master *m, const struct child *c, int status, char *to,
+put_more(struct master *m, const struct child *c, int status, char *to,
 	size_t size)
 {
-	to[0] = '\0';
 	if (!WIFSIGNALED(status))
 		return;
-	if (WCOREDUMP(status))
+	if (WCOREDUMP(status)) {
 		coredump_say(config_of(m, c), to, size);
-	else if (WTERMSIG(status) == SIGKILL && !c->killed)
+		return;
+	}
+	if (WTERMSIG(status) != SIGKILL || c->killed)
+		return;
+	switch (oom_ask(m, c->pid)) {
+	case OOM_KILLED:
 		snprintf(to, size,
-			"; nobody here sent it: likely the kernel was out of "
-			"memory (see dmesg)");
+			", by the kernel's out-of-memory killer: fewer or "
+			"smaller children are needed, or more memory");
+		break;
+	case OOM_INNOCENT:
+		snprintf(to, size,
+			"; neither wsgid nor the kernel, for want of memory, "
+			"has sent it");
+		break;
+	case OOM_UNKNOWN:
+		snprintf(to, size,
+			"; wsgid has not sent it: perhaps the kernel was out "
+			"of memory (see dmesg)");
+		break;
+	}
+}
+
+/* To be asked once: the kernel's traces are used up by it. */
+static void
+say_how(struct master *m, const struct child *c, int status, char *to,
+	size_t size)
+{
+	size_t len;
+
+	say_death(status, to, size);
+	len = strlen(to);
+	put_more(m, c, status, to + len, size - len);
 }
 
 /* Of the first child of a generation the reason is told by those who have
@@ -57,30 +85,25 @@ is_first(const struct master *m, const struct child *c)
 }
 
 static void
-say_end(const struct master *m, const struct child *c, int status)
+say_end(const struct master *m, const struct child *c, int status,
+	const char *how)
 {
 	enum lifecycle_verdict verdict = lifecycle_verdict(status, c->told);
-	char death[128], more[MORE];
 
-	say_death(status, death, sizeof(death));
-	put_more(m, c, status, more, sizeof(more));
 	if (verdict == VERDICT_NORMAL || is_first(m, c))
 		log_info("master", "child pid %d (slot %u) ended, %s",
-			(int)c->pid, c->slot, death);
+			(int)c->pid, c->slot, how);
 	else
-		log_errorx("master", "child pid %d (slot %u) %s%s%s%s",
-			(int)c->pid, c->slot, death, more,
-			c->failed ? ": " : "", c->failed ? c->reason : "");
+		log_errorx("master", "child pid %d (slot %u) %s%s%s",
+			(int)c->pid, c->slot, how, c->failed ? ": " : "",
+			c->failed ? c->reason : "");
 }
 
 /* Why a generation whose first child ended like this cannot serve: the
  * child's own sentence where it has left one. */
 static void
-put_reason(const struct master *m, const struct child *c, int status, char *to,
-	size_t size)
+put_reason(const struct child *c, const char *how, char *to, size_t size)
 {
-	char death[128], more[MORE];
-
 	if (c->failed && c->reason[0] != '\0') {
 		snprintf(to, size, "%s", c->reason);
 		return;
@@ -90,11 +113,9 @@ put_reason(const struct master *m, const struct child *c, int status, char *to,
 			"the application was not ready within StartupTimeout");
 		return;
 	}
-	say_death(status, death, sizeof(death));
-	put_more(m, c, status, more, sizeof(more));
 	snprintf(to, size,
-		"the first child ended before the application was ready, %s%s",
-		death, more);
+		"the first child ended before the application was ready, %s",
+		how);
 }
 
 static int
@@ -117,11 +138,12 @@ nobody_serves(const struct master *m)
 
 /* One that nobody had told to go: what now? */
 static void
-died_untold(struct master *m, const struct child *c, int status)
+died_untold(
+	struct master *m, const struct child *c, int status, const char *how)
 {
 	char reason[CHANNEL_TEXT + 1];
 
-	put_reason(m, c, status, reason, sizeof(reason));
+	put_reason(c, how, reason, sizeof(reason));
 	if (m->phase == PHASE_STARTING) {
 		master_fail(m, status_for(status), reason);
 		return;
@@ -159,6 +181,7 @@ forget_peer(const struct master *m, unsigned slot)
 static void
 bury(struct master *m, struct child *c, int status)
 {
+	char how[HOW];
 	struct child dead;
 
 	mutex_bury(m, c->pid);
@@ -175,9 +198,10 @@ bury(struct master *m, struct child *c, int status)
 	child_happened(m, c, LIFECYCLE_DIED);
 	c->pid = 0;
 	board_show_death(m, &dead, status);
-	say_end(m, &dead, status);
+	say_how(m, &dead, status, how, sizeof(how));
+	say_end(m, &dead, status, how);
 	if (!dead.told && m->phase != PHASE_STOPPING)
-		died_untold(m, &dead, status);
+		died_untold(m, &dead, status, how);
 	m->nudges_due = NUDGES;
 	m->nudge_ns = m->now_ns;
 }
@@ -203,22 +227,21 @@ static void
 bury_template(struct master *m, struct template *t, int status)
 {
 	struct child dead;
-	char death[128], more[MORE];
+	char how[HOW];
 
 	template_bury(m, t, &dead);
-	say_death(status, death, sizeof(death));
-	put_more(m, &dead, status, more, sizeof(more));
+	say_how(m, &dead, status, how, sizeof(how));
 	if (dead.told || is_first(m, &dead))
 		log_info("master", "template pid %d ended, %s", (int)dead.pid,
-			death);
+			how);
 	else
 		log_errorx("master",
-			"template pid %d %s%s%s%s; its children serve on, and "
+			"template pid %d %s%s%s; its children serve on, and "
 			"another one is started",
-			(int)dead.pid, death, more, dead.failed ? ": " : "",
+			(int)dead.pid, how, dead.failed ? ": " : "",
 			dead.failed ? dead.reason : "");
 	if (!dead.told && m->phase != PHASE_STOPPING)
-		died_untold(m, &dead, status);
+		died_untold(m, &dead, status, how);
 }
 
 /* Who has died, though not yet waited for: a pid that has been waited for may

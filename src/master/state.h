@@ -123,6 +123,12 @@ struct run_directory {
 	struct pid_file named; /* PidFile, when that is another file */
 };
 
+/* The kernel's count of processes that it has ended for want of memory. */
+struct oom {
+	char counter[512]; /* the file */
+	int64_t seen;      /* -1: it cannot be read */
+};
+
 struct relay;  /* the standard error of one child: relay.c */
 struct client; /* a connection of the control socket: control.c */
 
@@ -181,6 +187,7 @@ struct master {
 
 	struct scoreboard *scoreboard;
 	struct run_directory run;
+	struct oom oom;
 	struct relay *relays;
 	struct control control;
 	char status_text[128]; /* as systemd was last told */
@@ -374,6 +381,25 @@ void coredump_place(
 void coredump_say(const struct config *c, char *to, size_t size);
 /* Say so when CoreDumpDirectory has no say. */
 void coredump_warn(const struct config *c);
+
+/* --- oom.c ------------------------------------------------------------------- */
+
+enum oom_trace { OOM_TRACE_UNREADABLE, OOM_TRACE_NONE, OOM_TRACE_FOUND };
+enum oom_verdict { OOM_UNKNOWN, OOM_INNOCENT, OOM_KILLED };
+
+/* Remember what the kernel has counted so far. */
+void oom_open(struct master *m);
+/* Has the kernel's out-of-memory killer ended this process just now? */
+enum oom_verdict oom_ask(struct master *m, pid_t pid);
+
+/* Its parts.  The count in a file of the kernel's, -1: there is none. */
+int64_t oom_count(const char *text);
+/* The counter's file, by the text of /proc/self/cgroup and the version of
+ * control groups; false: this version has no group for memory. */
+bool oom_counter(const char *groups, int version, char *to, size_t size);
+/* Does this record of /dev/kmsg name the process, and is it fresh? */
+bool oom_names(const char *record, pid_t pid, int64_t now_us);
+enum oom_verdict oom_judge(enum oom_trace counter, enum oom_trace log);
 
 /* --- restart.c --------------------------------------------------------------- */
 

@@ -73,6 +73,13 @@ def buffers(environ, start_response, query):
     return answer(start_response, 'none', '404 Not Found')
 
 
+def eat(environ, start_response, query):
+    eaten = []
+    for _ in range(int(query['bytes']) >> 20):
+        eaten.append(b'x' * (1 << 20))
+    return answer(start_response, str(len(eaten)))
+
+
 def echo(environ, start_response, query):
     return answer(start_response, environ['wsgi.input'].read())
 

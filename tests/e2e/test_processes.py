@@ -1,6 +1,7 @@
 """Children: how many, as whom, under which name, and what their death costs."""
 
 import os
+import pathlib
 import pwd
 import re
 import signal
@@ -127,6 +128,23 @@ def test_root_without_a_user_serves_as_one_without_rights(serve):
 
 
 @either_way
+@as_root
+def test_children_have_the_supplementary_groups_of_their_user(serve, directory):
+    user = pwd.getpwnam(child_user())
+    groups = directory / 'group'
+    groups.write_text(pathlib.Path('/etc/group').read_text() +
+                      f'wsgid-one:x:54321:{user.pw_name}\nwsgid-two:x:54322:root,{user.pw_name}\n'
+                      'wsgid-three:x:54323:root\n')
+    bind = ['unshare', '--mount',
+            'sh', '-c', f'mount --bind {groups} /etc/group && exec "$@"', 'sh']
+    if subprocess.run([*bind, 'true'], capture_output=True).returncode != 0:
+        pytest.skip('no mount namespace can be had to give a user more groups')
+    server = serve('probe', '-w', '1', '--user', user.pw_name, launcher=bind)
+    child, = server.wait_for_ready(1)
+    expected = {*os.getgrouplist(user.pw_name, user.pw_gid), 54321, 54322}
+    assert ids(child)[2] == {str(gid) for gid in expected}
+
+
 @as_root
 def test_user_and_group_are_obeyed(serve):
     server = serve('probe', '-w', '1', '--user', 'nobody', '--group', 'daemon')
