@@ -12,20 +12,23 @@
 
 #include "base/exits.h"
 
+/* Workers are what serves one request: children under prefork, threads of
+ * them under worker. */
 struct mpm_limits {
-	int min_spare;      /* MinSpareServers */
-	int max_spare;      /* MaxSpareServers */
+	int min_spare;      /* workers: MinSpareServers, MinSpareThreads */
+	int max_spare;      /* workers: MaxSpareServers, MaxSpareThreads */
 	int max_spawn_rate; /* children a turn, 32 as in Apache */
 };
 
 struct mpm_census {
-	int idle; /* starting children count as idle, as in Apache: slow
-	             * starters must not cause more forks */
-	int busy;
-	int vacant;   /* children that may still be started: MaxRequestWorkers
+	int idle;   /* workers; those of starting children count as idle, as in
+	             * Apache: slow starters must not cause more forks */
+	int busy;   /* workers */
+	int vacant; /* children that may still be started: MaxRequestWorkers
 	             * less the active ones (draining ones do not count) */
-	int starting; /* of the idle ones, those that are not READY yet; a
-	             * shortage that they alone cover is not over */
+	int starting; /* of the idle workers, those of children that are not
+	             * READY yet; a shortage that they alone cover is not
+	             * over */
 };
 
 /* Kept between turns; starts as {.spawn_rate = 1}. */
@@ -33,22 +36,28 @@ struct mpm_memory {
 	int spawn_rate;
 	int hold_off;   /* turns for which the rate stays; 10 after a reload */
 	bool told_full; /* until it has cleared */
+	bool told_near; /* likewise */
 };
 
 enum mpm_remark {
 	MPM_NOTHING_TO_SAY,
 	MPM_SPAWNING_FAST, /* "server seems busy", spawn_rate >= 8 */
 	MPM_LIMIT_REACHED, /* "reached MaxRequestWorkers", once until cleared */
+	MPM_LIMIT_NEAR,    /* "within MinSpareThreads of" it; likewise */
 };
 
 struct mpm_plan {
-	int spawn;
-	int retire;
+	int spawn;  /* children */
+	int retire; /* children */
 	enum mpm_remark remark;
 };
 
 /* One turn, a second apart, of Apache's prefork maintenance. */
 struct mpm_plan prefork_plan(const struct mpm_limits *limits,
+	const struct mpm_census *census, struct mpm_memory *memory);
+
+/* The same of worker. */
+struct mpm_plan worker_plan(const struct mpm_limits *limits,
 	const struct mpm_census *census, struct mpm_memory *memory);
 
 /* --- the life of a child, as a table (lifecycle.c) ------------------------ */

@@ -1,10 +1,10 @@
 /*
- * test_simulation.c - prefork's policy against simulated hours of load.
+ * test_simulation.c - the policies against simulated hours of load.
  *
  * A second a turn.  The load is how many requests are in progress; children
- * take a while to start and count as idle meanwhile, as the master's census
- * counts them.  What must hold whatever the load does is checked each turn,
- * and the same seeds give the same hours every time.
+ * take a while to start and all their threads count as idle meanwhile, as the
+ * master's census counts them.  What must hold whatever the load does is
+ * checked each turn, and the same seeds give the same hours every time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,9 +20,12 @@
 enum { HOUR = 3600, SLOWEST_START = 8 };
 
 struct server {
+	struct mpm_plan (*policy)(const struct mpm_limits *limits,
+		const struct mpm_census *census, struct mpm_memory *memory);
+	int threads; /* of a child */
 	struct mpm_limits limits;
 	struct mpm_memory memory;
-	int most;                    /* MaxRequestWorkers */
+	int most;                    /* children: MaxRequestWorkers */
 	int start_takes;             /* seconds until READY, at most SLOWEST */
 	int starting[SLOWEST_START]; /* ready in 1, 2, ... seconds */
 	int ready;
@@ -62,11 +65,12 @@ count_alive(const struct server *s)
 static struct mpm_census
 take_census(const struct server *s)
 {
-	int busy = s->load < s->ready ? s->load : s->ready;
+	int workers = s->ready * s->threads;
+	int busy = s->load < workers ? s->load : workers;
 
 	return (struct mpm_census){
-		.idle = count_alive(s) - busy,
-		.starting = count_starting(s),
+		.idle = count_alive(s) * s->threads - busy,
+		.starting = count_starting(s) * s->threads,
 		.busy = busy,
 		.vacant = s->most - count_alive(s),
 	};
@@ -103,9 +107,9 @@ check_shortage(struct server *s, const struct mpm_census *census)
 	}
 	if (s->load > s->highest_load)
 		s->highest_load = s->load;
-	assert_true(doubled(s, s->short_turns) <
-		    s->limits.min_spare + s->highest_load + s->died -
-			    s->alive_before);
+	assert_true((doubled(s, s->short_turns) + s->alive_before - s->died) *
+			    s->threads <
+		    s->limits.min_spare + s->highest_load);
 	s->short_turns++;
 }
 
@@ -131,13 +135,16 @@ turn(struct server *s, int load)
 	s->starting[SLOWEST_START - 1] = 0;
 
 	census = take_census(s);
-	plan = prefork_plan(&s->limits, &census, &s->memory);
+	plan = s->policy(&s->limits, &census, &s->memory);
 
 	assert_in_range(plan.spawn, 0, census.vacant);
 	assert_in_range(plan.spawn, 0, s->limits.max_spawn_rate);
 	assert_in_range(plan.retire, 0, 1);
 	assert_true(plan.spawn == 0 || plan.retire == 0);
 	assert_true(plan.retire == 0 || census.idle > s->limits.max_spare);
+	/* To retire one must not make a shortage. */
+	assert_true(plan.retire == 0 ||
+		    census.idle - s->threads >= s->limits.min_spare);
 	check_shortage(s, &census);
 
 	if (s->start_takes == 0)
@@ -173,6 +180,8 @@ static struct server
 start_server(int min_spare, int max_spare, int most, int start_takes)
 {
 	return (struct server){
+		.policy = prefork_plan,
+		.threads = 1,
 		.limits = {min_spare, max_spare, 32},
 		.memory = {.spawn_rate = 1},
 		.most = most,
@@ -182,39 +191,61 @@ start_server(int min_spare, int max_spare, int most, int start_takes)
 
 static const struct {
 	int min_spare, max_spare, most, start_takes;
+	int threads; /* 0: prefork */
 } servers[] = {
-	{5, 10, 256, 0}, /* Apache's */
-	{5, 10, 256, 3},
-	{1, 2, 4, 1}, /* ours on one CPU */
-	{1, 128, 512, 5},
-	{3, 4, 3, 0}, /* as many as may be are too few */
-	{75, 250, 1000, 8},
-	{1, 2, 1, 2},
+	{5, 10, 256, 0, 0}, /* Apache's */
+	{5, 10, 256, 3, 0},
+	{1, 2, 4, 1, 0}, /* ours on one CPU */
+	{1, 128, 512, 5, 0},
+	{3, 4, 3, 0, 0}, /* as many as may be are too few */
+	{75, 250, 1000, 8, 0},
+	{1, 2, 1, 2, 0},
+	{75, 250, 16, 0, 25}, /* Apache's worker */
+	{75, 250, 16, 8, 25},
+	{4, 13, 2, 1, 8}, /* ours on one CPU */
+	{4, 16, 4, 5, 8},
+	{4, 1024, 256, 5, 8}, /* and on 128 */
+	{24, 33, 3, 2, 8},    /* Processes 3 */
+	{1, 3, 200, 1, 1},    /* worker of one thread */
+	{60, 161, 7, 3, 100}, /* fewer spare than one child has */
+	{700, 801, 7, 3, 100},
 };
+
+static struct server
+start_listed(size_t i)
+{
+	struct server s = start_server(servers[i].min_spare,
+		servers[i].max_spare, servers[i].most, servers[i].start_takes);
+
+	if (servers[i].threads > 0) {
+		s.policy = worker_plan;
+		s.threads = servers[i].threads;
+	}
+	return s;
+}
 
 static void
 test_random_load_keeps_the_invariants_for_hours(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-		struct server s =
-			start_server(servers[i].min_spare, servers[i].max_spare,
-				servers[i].most, servers[i].start_takes);
+		struct server s = start_listed(i);
 		uint32_t seed = 2463534242U + (uint32_t)i;
-		int load = 0;
+		int load = 0, most = s.most * s.threads;
 
 		for (int t = 0; t < 5 * HOUR; t++) {
 			uint32_t dice = next(&seed);
 
 			if (dice % 600 == 0) /* a rush, beyond the limit */
 				load = (int)(next(&seed) %
-					     (unsigned)(s.most * 2));
+					     (unsigned)(most * 2));
 			else if (dice % 600 == 1) /* night */
 				load = 0;
 			else if (dice % 100 == 2)
 				crash(&s);
 			else
-				load += (int)(next(&seed) % 5) - 2;
+				load += ((int)(next(&seed) % 5) - 2) *
+					((s.threads + 2) / 3);
 			if (load < 0)
 				load = 0;
 			turn(&s, load);
@@ -227,11 +258,9 @@ test_a_steady_load_settles(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
-		struct server s =
-			start_server(servers[i].min_spare, servers[i].max_spare,
-				servers[i].most, servers[i].start_takes);
-		int steps[] = {
-			0, 1, s.most / 2, s.most, 2 * s.most, s.most / 3, 0};
+		struct server s = start_listed(i);
+		int most = s.most * s.threads;
+		int steps[] = {0, 1, most / 2, most, 2 * most, most / 3, 0};
 
 		for (size_t k = 0; k < ARRAY_LEN(steps); k++)
 			settle(&s, steps[k]);
@@ -280,6 +309,40 @@ test_slow_starters_do_not_make_growth_linear(void **state)
 	assert_in_range(turns, 1, 9 * 6);
 }
 
+static void
+test_worker_grows_to_four_hundred_threads_in_four_turns(void **state)
+{
+	struct server s = start_server(75, 250, 16, 0);
+	int turns = 0;
+
+	(void)state;
+	s.policy = worker_plan;
+	s.threads = 25;
+	s.ready = 3;
+	while (count_alive(&s) < 16) {
+		turn(&s, 1000);
+		turns++;
+	}
+	assert_int_equal(turns, 4); /* 1 2 4 6 */
+}
+
+static void
+test_a_night_leaves_what_max_spare_threads_allows(void **state)
+{
+	struct server s = start_server(75, 250, 16, 0);
+
+	(void)state;
+	s.policy = worker_plan;
+	s.threads = 25;
+	s.ready = 16;
+	for (int t = 0; t < 6; t++)
+		turn(&s, 0);
+	assert_int_equal(count_alive(&s), 10); /* one a turn, to 250 */
+	for (int t = 0; t < HOUR; t++)
+		turn(&s, 0);
+	assert_int_equal(count_alive(&s), 10);
+}
+
 int
 main(void)
 {
@@ -290,6 +353,10 @@ main(void)
 		cmocka_unit_test(test_from_five_to_all_in_twelve_turns),
 		cmocka_unit_test(test_slow_starters_do_not_cause_more_forks),
 		cmocka_unit_test(test_slow_starters_do_not_make_growth_linear),
+		cmocka_unit_test(
+			test_worker_grows_to_four_hundred_threads_in_four_turns),
+		cmocka_unit_test(
+			test_a_night_leaves_what_max_spare_threads_allows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
