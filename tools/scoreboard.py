@@ -47,8 +47,9 @@ PROCESS = [
     ('pid', 'i'), ('lifecycle', 'I'), ('generation', 'I'), ('last_status', 'i'),
     ('forked_us', 'q'), ('ready_us', 'q'), ('told_us', 'q'), ('died_us', 'q'),
     ('past_requests', 'Q'), ('past_connections', 'Q'), ('past_bytes_in', 'Q'),
-    ('past_bytes_out', 'Q'), ('past_busy_us', 'Q'),
+    ('past_bytes_out', 'Q'), ('past_busy_us', 'Q'), ('workers', 'I'), ('reserved', 'I'),
 ]
+PROCESS_LEAST = 88  # of version 1.0, before workers
 PAGE = [
     ('magic', '8s'), ('pid', 'i'), ('generation', 'I'), ('heartbeat_us', 'q'),
     ('connections', 'I'), ('parked', 'I'), ('accepting', 'I'), ('wants_retire', 'I'),
@@ -113,7 +114,7 @@ def check_board(path: str, data: bytes) -> dict:
                       f'alone needs {size_of(BOARD)}')
     b = board
     if (b['board_size'] < size_of(BOARD) or b['process_offset'] < b['board_size']
-            or b['process_size'] < size_of(PROCESS) or b['worker_offset'] < size_of(PAGE)
+            or b['process_size'] < PROCESS_LEAST or b['worker_offset'] < size_of(PAGE)
             or b['worker_size'] < size_of(WORKER)
             or not 1 <= b['process_count'] <= MOST_PROCESSES
             or not 1 <= b['worker_count'] <= MOST_WORKERS
@@ -182,14 +183,20 @@ def state_of_master(board: dict) -> str:
     return 'stopped' if fields[0] in (b'T', b't') else 'running'
 
 
-def letters_of(process: dict, workers: list, board: dict) -> str:
+def workers_of(process: dict, board: dict) -> int:
+    """How many of the worker records of its page a child uses."""
+    known = 1 <= process['workers'] <= board['worker_count']
+    return process['workers'] if known else board['worker_count']
+
+
+def letters_of(process: dict, workers: list, count: int) -> str:
     """A letter a worker, as Apache's status page has it."""
     if process['lifecycle'] == VACANT or process['pid'] == 0:
-        return '.' * board['worker_count']
+        return '.' * count
     # Nothing is in a page until its child has begun: it is starting.
     untouched = 'S' if process['lifecycle'] == STARTING else '.'
     return ''.join(untouched if w['state'] == '.' else w['state'] for w in workers) \
-        or untouched * board['worker_count']
+        or untouched * count
 
 
 def count(rows: list) -> dict:
@@ -224,11 +231,15 @@ def gather(path: str) -> dict:
     board['master'] = state_of_master(board)
     board['reload_result'] = name_in(RELOADS, board['reload_result'])
     rows = []
+    # ThreadLimit may be far above what children have; a vacant slot shows what a child has.
+    most = max((workers_of(p, board) for p in processes if p['pid']), default=1)
     totals = dict.fromkeys(['requests', 'connections', 'bytes_in', 'bytes_out', 'busy_us'], 0)
     for slot, process in enumerate(processes):
         page, workers, trouble = read_page(path, board, slot)
+        used = workers_of(process, board) if process['pid'] else most
+        workers = workers[:used]
         row = {'slot': slot, **process, 'lifecycle': name_in(LIFECYCLES, process['lifecycle']),
-               'letters': letters_of(process, workers, board), 'page': page,
+               'letters': letters_of(process, workers, used), 'page': page,
                'workers': workers, 'trouble': trouble,
                'connections': page['connections'] if page else 0,
                'parked': page['parked'] if page else 0}
@@ -298,8 +309,8 @@ def print_board(all_: dict) -> None:
     tail = {'running': '', 'stopped': ' (stopped by a signal)',
             'dead': ': this is the last it wrote'}[board['master']]
     print(f'  master       pid {board["master_pid"]}, {board["master"]}{tail}')
-    print(f'  layout       {board["major"]}.{board["minor"]}, {board["process_count"]} slots of '
-          f'{board["worker_count"]} workers, MaxRequestWorkers {board["max_request_workers"]}')
+    print(f'  layout       {board["major"]}.{board["minor"]}, {board["process_count"]} slots of up '
+          f'to {board["worker_count"]} workers, MaxRequestWorkers {board["max_request_workers"]}')
     for label in ('mpm', 'accept', 'python', 'application', 'listeners'):
         print(f'  {label:<12} {board[label] or "-"}')
     print(f'  started      {when(board["start_us"])}, restarted {when(board["restart_us"])}, '

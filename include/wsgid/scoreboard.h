@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 0 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 1 };
 
 /* What a worker does: Apache's letters (mod_status). */
 enum wsgid_worker_state {
@@ -79,7 +79,7 @@ struct wsgid_board {
 	uint32_t page_size;      /* of a page file */
 	uint32_t worker_offset;  /* of the first worker record in a page */
 	uint32_t worker_size;
-	uint32_t worker_count; /* workers a process */
+	uint32_t worker_count; /* workers a process: ThreadLimit */
 	int32_t master_pid;
 	uint32_t generation;     /* that serves: 1 for the first; a reload that
 	                      * fails takes a number as well */
@@ -95,7 +95,7 @@ struct wsgid_board {
 	uint32_t throttled; /* 1 while a crash loop delays starts */
 	char name[64];      /* of the instance */
 	char version[32];   /* "wsgid/0.1.0" */
-	char mpm[16];       /* "prefork" */
+	char mpm[16];       /* "prefork", "worker" */
 	char accept[32];    /* how children wait for connections */
 	char python[64];    /* as the first child reported it */
 	char application[128];
@@ -122,6 +122,10 @@ struct wsgid_process {
 	uint64_t past_bytes_in;
 	uint64_t past_bytes_out;
 	uint64_t past_busy_us;
+	/* Since 1.1: how many worker records of its page the child uses, the
+	 * first ones; 0 when that is not known. */
+	uint32_t workers;
+	uint32_t reserved;
 };
 
 struct wsgid_page {

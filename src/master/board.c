@@ -26,7 +26,7 @@ board_create(struct master *m, struct err *err)
 		.file = m->now->config->score_board_file,
 		.name = m->name,
 		.processes = m->n_slots,
-		.workers = 1,
+		.workers = (unsigned)m->now->config->thread_limit,
 	};
 	struct wsgid_board *b;
 	int rc = scoreboard_create(&m->scoreboard, &order, err);
@@ -38,7 +38,7 @@ board_create(struct master *m, struct err *err)
 	b->start_us = b->restart_us = clock_real_us();
 	put(b->name, sizeof(b->name), m->name);
 	put(b->version, sizeof(b->version), "wsgid/" WSGID_VERSION);
-	put(b->mpm, sizeof(b->mpm), "prefork");
+	put(b->mpm, sizeof(b->mpm), config_mpm_name(m->now->config));
 	board_show_generation(m);
 	return 0;
 }
@@ -52,7 +52,7 @@ board_show_generation(struct master *m)
 	char accept[sizeof(b->accept)];
 
 	b->generation = m->now->number;
-	b->max_request_workers = (uint32_t)census_limit(m);
+	b->max_request_workers = (uint32_t)census_worker_limit(m);
 	put(b->python, sizeof(b->python), m->python);
 	say_listeners(m->now, &listeners);
 	scoreboard_put_text(b->listeners, sizeof(b->listeners), listeners.data,
@@ -87,6 +87,7 @@ board_show_child(struct master *m, const struct child *c)
 	case LIFECYCLE_STARTING:
 		p->pid = (int32_t)c->pid;
 		p->generation = c->generation;
+		p->workers = c->workers;
 		p->forked_us = now;
 		p->ready_us = p->told_us = 0;
 		b->children_started++;

@@ -1,8 +1,9 @@
 /*
- * census.c - what children there are, and who of them is idle.
+ * census.c - what children there are, and how many of their workers idle.
  *
- * The state of a child is what the master knows; whether it is busy is what
- * the child says in its page.  It may lie, so it is asked nothing else.
+ * The state of a child, and how many workers it has, is what the master knows;
+ * which of these are busy is what the child says in its page.  It may lie, so
+ * it is asked nothing else.
  */
 #include "master/state.h"
 
@@ -13,13 +14,20 @@ worker_is_idle(uint32_t state)
 	       state == WSGID_WORKER_DEAD || state == 0;
 }
 
-static bool
-child_idle(const struct master *m, const struct child *c)
+/* How many of its workers are idle; a child that has no page yet is all
+ * idle. */
+static int
+idle_workers(const struct master *m, const struct child *c)
 {
-	const struct wsgid_worker *w =
-		scoreboard_worker(m->scoreboard, c->slot, 0);
+	const struct wsgid_worker *workers =
+		scoreboard_workers(m->scoreboard, c->slot, c->workers);
+	int n = 0;
 
-	return w == NULL || worker_is_idle(w->state);
+	if (workers == NULL)
+		return (int)c->workers;
+	for (unsigned i = 0; i < c->workers; i++)
+		n += worker_is_idle(workers[i].state);
+	return n;
 }
 
 void
@@ -32,10 +40,12 @@ census_take(const struct master *m, struct census *ret)
 		switch (c->life) {
 		case LIFECYCLE_STARTING:
 			ret->starting++;
+			ret->starting_workers += (int)c->workers;
 			ret->replacements += c->replacement;
 			break;
 		case LIFECYCLE_READY:
 			ret->ready++;
+			ret->workers += (int)c->workers;
 			ret->outgoing +=
 				c->wants_retire || child_obsolete(m, c);
 			break;
@@ -50,13 +60,27 @@ census_take(const struct master *m, struct census *ret)
 	}
 }
 
+static int
+finishing(const struct master *m, const struct child *c)
+{
+	int busy = (int)c->workers - idle_workers(m, c);
+
+	return busy > 0 ? busy : 1;
+}
+
 void
 census_look(const struct master *m, struct census *census)
 {
-	census->idle = 0;
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->children[i].life == LIFECYCLE_READY)
-			census->idle += child_idle(m, &m->children[i]);
+	census->idle = census->finishing = 0;
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct child *c = &m->children[i];
+
+		if (c->life == LIFECYCLE_READY)
+			census->idle += idle_workers(m, c);
+		else if (c->life == LIFECYCLE_DRAINING ||
+			 c->life == LIFECYCLE_STOPPING)
+			census->finishing += finishing(m, c);
+	}
 }
 
 long
@@ -65,6 +89,33 @@ census_limit(const struct master *m)
 	long limit = config_most_children(m->now->config);
 
 	return limit < m->server_limit ? limit : m->server_limit;
+}
+
+long
+census_worker_limit(const struct master *m)
+{
+	return census_limit(m) * m->now->config->threads_per_child;
+}
+
+bool
+census_of_threads(const struct master *m)
+{
+	return m->now->config->mpm == CONFIG_MPM_WORKER;
+}
+
+struct mpm_limits
+census_limits(const struct master *m)
+{
+	const struct config *c = m->now->config;
+	bool threads = census_of_threads(m);
+
+	return (struct mpm_limits){
+		.min_spare = (int)(threads ? c->min_spare_threads
+					   : c->min_spare_servers),
+		.max_spare = (int)(threads ? c->max_spare_threads
+					   : c->max_spare_servers),
+		.max_spawn_rate = SPAWN_RATE,
+	};
 }
 
 int
@@ -79,9 +130,10 @@ struct mpm_census
 census_for_policy(const struct master *m, const struct census *census)
 {
 	return (struct mpm_census){
-		.idle = census->idle + census->starting,
-		.busy = census->ready - census->idle,
+		.idle = census->idle + census->starting_workers,
+		.busy = census->workers - census->idle,
 		.vacant = census_vacant(m, census),
+		.starting = census->starting_workers,
 	};
 }
 
@@ -89,19 +141,25 @@ bool
 census_settled(const struct master *m, const struct census *census)
 {
 	return census_vacant(m, census) == 0 &&
-	       census->starting + census->ready <=
-		       m->now->config->max_spare_servers;
+	       census->starting_workers + census->workers <=
+		       census_limits(m).max_spare;
 }
 
 /* The highest slot first, so that the low ones are the long-lived. */
 struct child *
 census_idle_child(const struct master *m)
 {
+	struct child *idlest = NULL;
+	int most = 0;
+
 	for (unsigned i = m->n_slots; i-- > 0;) {
 		struct child *c = &m->children[i];
+		int idle = c->life == LIFECYCLE_READY ? idle_workers(m, c) : 0;
 
-		if (c->life == LIFECYCLE_READY && child_idle(m, c))
-			return c;
+		if (idle > most) {
+			idlest = c;
+			most = idle;
+		}
 	}
-	return NULL;
+	return idlest;
 }

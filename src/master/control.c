@@ -163,11 +163,11 @@ answer_status(
 	if (m->now->config->application != NULL)
 		LINE(c, "+", "application", m->now->config->application);
 	LINE(c, "+", "python", m->python);
-	line_number(c, "starting", census.starting);
+	line_number(c, "starting", census.starting_workers);
 	line_number(c, "idle", census.idle);
-	line_number(c, "busy", census.ready - census.idle);
+	line_number(c, "busy", census.workers - census.idle);
 	line_number(c, "draining", census.draining);
-	line_number(c, "limit", census_limit(m));
+	line_number(c, "limit", census_worker_limit(m));
 	buf_fini(&listeners);
 	list_children(m, c);
 	say_ok(c);
@@ -216,8 +216,8 @@ say_finishing(struct master *m, struct client *c, int64_t timeout_ms)
 
 	census_take(m, &census);
 	census_look(m, &census);
-	line_number(
-		c, "finishing", census.ready - census.idle + census.draining);
+	line_number(c, "finishing",
+		census.workers - census.idle + census.finishing);
 	line_number(c, "within-ms", timeout_ms);
 }
 

@@ -12,10 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	SPAWN_RATE = 32, /* children a turn at most, as in Apache */
-	HURRY_MS = 100,  /* between turns that somebody has asked for */
-};
+enum { HURRY_MS = 100 }; /* between turns that somebody has asked for */
 
 /* How many may be started at this moment. */
 static int
@@ -165,20 +162,28 @@ static void
 say_remark(const struct master *m, const struct mpm_plan *plan,
 	const struct census *census)
 {
+	const char *what = census_of_threads(m) ? "threads" : "children";
+
 	/* A pool of fixed size is meant to be as full as it is. */
 	if (m->now->config->processes > 0)
 		return;
 	if (plan->remark == MPM_SPAWNING_FAST)
 		log_info("master",
 			"server seems busy: starting %d children; there are "
-			"%d idle and %d in all",
-			plan->spawn, census->idle,
-			census->ready + census->starting);
+			"%d %s idle and %d in all",
+			plan->spawn, census->idle, what,
+			census->workers + census->starting_workers);
 	if (plan->remark == MPM_LIMIT_REACHED)
 		log_errorx("master",
 			"server reached MaxRequestWorkers (%ld), consider "
 			"raising it",
-			census_limit(m));
+			census_worker_limit(m));
+	if (plan->remark == MPM_LIMIT_NEAR)
+		log_errorx("master",
+			"server is within MinSpareThreads (%ld) of "
+			"MaxRequestWorkers (%ld), consider raising the latter",
+			m->now->config->min_spare_threads,
+			census_worker_limit(m));
 }
 
 static void
@@ -186,8 +191,9 @@ tell_status(struct master *m, const struct census *census)
 {
 	char text[sizeof(m->status_text)];
 
-	snprintf(text, sizeof(text), "%d children idle, %d busy%s",
-		census->idle, census->ready - census->idle,
+	snprintf(text, sizeof(text), "%d %s idle, %d busy%s", census->idle,
+		census_of_threads(m) ? "threads" : "children",
+		census->workers - census->idle,
 		m->throttle.failures > 1 ? "; children keep failing" : "");
 	if (strcmp(text, m->status_text) == 0)
 		return;
@@ -199,11 +205,7 @@ static void
 maintain(struct master *m)
 {
 	const struct config *c = m->now->config;
-	struct mpm_limits limits = {
-		.min_spare = (int)c->min_spare_servers,
-		.max_spare = (int)c->max_spare_servers,
-		.max_spawn_rate = SPAWN_RATE,
-	};
+	struct mpm_limits limits = census_limits(m);
 	struct census census;
 	struct mpm_census counts;
 	struct mpm_plan plan;
@@ -216,7 +218,9 @@ maintain(struct master *m)
 	if (may_start(m, &census) < SPAWN_RATE)
 		return;
 	counts = census_for_policy(m, &census);
-	plan = prefork_plan(&limits, &counts, &m->memory);
+	plan = census_of_threads(m)
+		       ? worker_plan(&limits, &counts, &m->memory)
+		       : prefork_plan(&limits, &counts, &m->memory);
 	say_remark(m, &plan, &census);
 	while (plan.spawn-- > 0 && start(m, false))
 		continue;

@@ -39,11 +39,15 @@ say_size(const struct master *m, struct buf *to)
 	const struct config *c = m->now->config;
 	long limit = census_limit(m);
 
-	if (c->start_servers >= limit && c->max_spare_servers >= limit)
+	if (c->start_servers >= limit &&
+		census_limits(m).max_spare >= census_worker_limit(m))
 		buf_printf(
 			to, "%ld %s", limit, limit == 1 ? "child" : "children");
 	else
 		buf_printf(to, "%ld to %ld children", c->start_servers, limit);
+	if (census_of_threads(m))
+		buf_printf(to, " of %ld %s", c->threads_per_child,
+			c->threads_per_child == 1 ? "thread" : "threads");
 }
 
 void
@@ -57,7 +61,7 @@ say_start(struct master *m)
 	say_listeners(m->now, &text);
 	log_notice("master", "%s", buf_text(&text));
 	buf_clear(&text);
-	buf_printf(&text, "%s, prefork with ", m->python);
+	buf_printf(&text, "%s, %s with ", m->python, config_mpm_name(c));
 	say_size(m, &text);
 	if (c->preload_application)
 		buf_add_text(&text, ", application preloaded");

@@ -356,6 +356,7 @@ adopt(struct master *m, struct child *c, const struct generation *g,
 		.slot = c->slot,
 		.output = -1,
 		.generation = g->number,
+		.workers = (unsigned)g->config->threads_per_child,
 		.deadline_ns = NEVER,
 	};
 	if (g->config->startup_timeout > 0)

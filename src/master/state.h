@@ -35,6 +35,9 @@
 /* From "leave now" to SIGKILL, whoever says it. */
 enum { CHILD_STOP_MS = 2000 };
 
+/* Children a turn of the policy at most, as in Apache. */
+enum { SPAWN_RATE = 32 };
+
 struct accept_mutex;
 struct master;
 
@@ -71,6 +74,7 @@ struct child {
 	int output; /* that it will write to, until its pid is known; or -1 */
 	enum lifecycle life;
 	unsigned generation;
+	unsigned workers;    /* its threads, under prefork 1 */
 	int64_t ready_ns;    /* 0: not yet */
 	int64_t deadline_ns; /* what is due then depends on life */
 	bool told;           /* by us, to retire or to stop */
@@ -327,15 +331,20 @@ bool child_obsolete(const struct master *m, const struct child *c);
 /* --- census.c ---------------------------------------------------------------- */
 
 struct census {
+	/* Children. */
 	int starting;
 	int ready;
-	int idle;         /* of the ready ones; census_look counts them */
 	int draining;     /* stopping ones too */
 	int outgoing;     /* ready, but obsolete or wanting to be replaced */
 	int replacements; /* of the starting ones */
+	/* Workers: threads, under prefork as many as children. */
+	int starting_workers;
+	int workers;   /* of the ready children */
+	int idle;      /* of these; this and the next: census_look */
+	int finishing; /* busy, of the draining; at least 1 each */
 };
 
-/* Without idle, which costs a look at every child's page. */
+/* Without what costs a look at every child's page. */
 void census_take(const struct master *m, struct census *ret);
 void census_look(const struct master *m, struct census *census);
 /* How many may be added to those that are active. */
@@ -343,12 +352,20 @@ int census_vacant(const struct master *m, const struct census *census);
 /* As the policy wants it; after census_look. */
 struct mpm_census census_for_policy(
 	const struct master *m, const struct census *census);
-/* No number of idle children could make the policy change anything. */
+/* Within which the policy keeps them. */
+struct mpm_limits census_limits(const struct master *m);
+/* No number of idle workers could make the policy change anything. */
 bool census_settled(const struct master *m, const struct census *census);
-/* An idle child that the policy may send away, or NULL. */
+/* The child that the policy may send away, which has the most idle workers
+ * and at least one, or NULL. */
 struct child *census_idle_child(const struct master *m);
-/* MaxRequestWorkers, but never above the ServerLimit of the start. */
+/* The most children: as MaxRequestWorkers allows, but never above the
+ * ServerLimit of the start. */
 long census_limit(const struct master *m);
+/* The same in workers. */
+long census_worker_limit(const struct master *m);
+/* Are workers threads? */
+bool census_of_threads(const struct master *m);
 
 /* --- pool.c ------------------------------------------------------------------ */
 

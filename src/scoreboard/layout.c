@@ -16,8 +16,8 @@
 
 enum { CACHE_LINE = 64 };
 
-_Static_assert(sizeof(struct wsgid_board) == 1232, "layout of version 1.0");
-_Static_assert(sizeof(struct wsgid_process) == 88, "layout of version 1.0");
+_Static_assert(sizeof(struct wsgid_board) == 1232, "layout of version 1.1");
+_Static_assert(sizeof(struct wsgid_process) == 96, "layout of version 1.1");
 _Static_assert(sizeof(struct wsgid_page) == 112, "layout of version 1.0");
 _Static_assert(sizeof(struct wsgid_worker) == 264, "layout of version 1.0");
 

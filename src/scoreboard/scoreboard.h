@@ -55,7 +55,7 @@ struct wsgid_process *scoreboard_process(struct scoreboard *s, unsigned slot);
  * process record first. */
 int scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err);
 
-/* The slot's page, and one of its workers, as the master may read it, NULL
+/* The slot's page, and its workers, as the master may read it, NULL
  * where it has none yet.  Every number of it may be a lie; texts are
  * terminated and printable, states are letters or "?".
  *
@@ -64,8 +64,9 @@ int scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err);
  * what it points at is as old as the last call.  A page that its child has
  * cut reads as zeroes and gets its size again. */
 const struct wsgid_page *scoreboard_page(struct scoreboard *s, unsigned slot);
-const struct wsgid_worker *scoreboard_worker(
-	struct scoreboard *s, unsigned slot, unsigned worker);
+/* An array of the slot's first n workers. */
+const struct wsgid_worker *scoreboard_workers(
+	struct scoreboard *s, unsigned slot, unsigned n);
 
 /* Add what the slot's page has counted to the past_ totals and zero it; when
  * its child has died.  Absurd numbers are taken as they are: a child that

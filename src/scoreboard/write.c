@@ -424,20 +424,20 @@ scoreboard_page(struct scoreboard *s, unsigned slot)
 }
 
 const struct wsgid_worker *
-scoreboard_worker(struct scoreboard *s, unsigned slot, unsigned worker)
+scoreboard_workers(struct scoreboard *s, unsigned slot, unsigned n)
 {
 	struct slot_page *page = &s->pages[slot];
-	size_t offset =
-		s->layout.worker_offset + worker * s->layout.worker_size;
-	struct wsgid_worker *copy;
+	size_t offset = s->layout.worker_offset;
+	struct wsgid_worker *copies;
 
-	assert(slot < s->n_processes && worker < s->n_workers);
+	assert(slot < s->n_processes && n <= s->n_workers);
 	if (page->fd < 0)
 		return NULL;
-	copy = (struct wsgid_worker *)(void *)((char *)page->copy + offset);
-	scoreboard_file_read(page->fd, copy, sizeof(*copy), offset);
-	scoreboard_clean_worker(copy);
-	return copy;
+	copies = (struct wsgid_worker *)(void *)((char *)page->copy + offset);
+	scoreboard_file_read(page->fd, copies, n * sizeof(*copies), offset);
+	for (unsigned i = 0; i < n; i++)
+		scoreboard_clean_worker(&copies[i]);
+	return copies;
 }
 
 /* Totals never go backwards, whatever is added. */

@@ -153,7 +153,7 @@ worker_object(const struct snapshot_worker *w)
 	set_text(o, "lifecycle", snapshot_lifecycle_name(w->lifecycle));
 	set_text(o, "state", state);
 	set_number(o, "requests", w->record.requests);
-	set_number(o, "slot_requests", w->record.requests + w->past_requests);
+	set_number(o, "slot_requests", w->slot_requests);
 	set_number(o, "bytes_out", w->record.bytes_out);
 	set_time(o, "begin_us", w->record.begin_us);
 	set_time(o, "end_us", w->record.end_us);

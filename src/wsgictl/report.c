@@ -290,7 +290,7 @@ add_row(struct buf *to, const struct snapshot *s,
 		buf_text(&cpu));
 	add_memory(to, w->rss);
 	buf_printf(to, " %8llu %8llu", (unsigned long long)r->requests,
-		(unsigned long long)(r->requests + w->past_requests));
+		(unsigned long long)w->slot_requests);
 	buf_printf(to, " %6lld",
 		last > 0 && s->now_us > last
 			? (long long)((s->now_us - last) / 1000000)
@@ -319,8 +319,9 @@ report_workers(struct buf *to, const struct report *r)
 	for (size_t i = 0; i < s->n_workers; i++)
 		add_row(to, s, &s->workers[i]);
 	buf_add_text(to,
-		"\nSrv: slot-generation; M: _ idle, S starting, R reading, "
-		"W working, L logging,\nC closing, G finishing; CPU: seconds; "
-		"Child, Slot: requests; SS: seconds since the\nlast request "
-		"began or ended; Req: its milliseconds; Sent: by the worker\n");
+		"\nSrv: slot-generation, .thread; M: _ idle, S starting, "
+		"R reading, W working,\nL logging, C closing, G finishing; "
+		"CPU: seconds; Child, Slot: requests of the\nworker, in the "
+		"slot; SS: seconds since the last request began or ended;\n"
+		"Req: its milliseconds; Sent: by the worker\n");
 }

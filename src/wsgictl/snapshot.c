@@ -103,12 +103,23 @@ add_page(struct snapshot *s, const struct wsgid_page *page)
 		memcpy(s->io_engine, page->io_engine, sizeof(s->io_engine));
 }
 
+/* How many of the worker records of its page the child uses. */
+static unsigned
+workers_of(const struct snapshot *s, const struct wsgid_process *p)
+{
+	return p->workers >= 1 && p->workers <= s->board.worker_count
+		       ? p->workers
+		       : s->board.worker_count;
+}
+
 /* One row for each worker of a child. */
 static void
 add_workers(struct snapshot *s, struct scoreboard_view *view,
 	const struct wsgid_process *p, const struct snapshot_worker *row)
 {
-	for (unsigned i = 0; i < s->board.worker_count; i++) {
+	unsigned n = workers_of(s, p);
+
+	for (unsigned i = 0; i < n && i < s->per_slot; i++) {
 		struct snapshot_worker *w = &s->workers[s->n_workers];
 
 		*w = *row;
@@ -116,7 +127,7 @@ add_workers(struct snapshot *s, struct scoreboard_view *view,
 		(void)scoreboard_read_worker(view, row->slot, i, &w->record);
 		w->letter = snapshot_letter(p->lifecycle, w->record.state);
 		count(s, w->letter);
-		s->letters[row->slot * s->board.worker_count + i] = w->letter;
+		s->letters[(size_t)row->slot * s->per_slot + i] = w->letter;
 		s->n_workers++;
 	}
 }
@@ -124,7 +135,7 @@ add_workers(struct snapshot *s, struct scoreboard_view *view,
 static int
 grow(struct snapshot *s)
 {
-	size_t n = s->n_workers + s->board.worker_count;
+	size_t n = s->n_workers + s->per_slot;
 	struct snapshot_worker *more;
 
 	more = reallocarray(s->workers, n, sizeof(*more));
@@ -150,12 +161,14 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 	if (grow(s) < 0)
 		return -ENOMEM;
 	s->children++;
-	if (scoreboard_read_page(view, slot, &page) == 0)
+	row.slot_requests = p.past_requests;
+	if (scoreboard_read_page(view, slot, &page) == 0) {
 		add_page(s, &page);
+		row.slot_requests += page.requests;
+	}
 	row.pid = p.pid;
 	row.generation = p.generation;
 	row.lifecycle = p.lifecycle;
-	row.past_requests = p.past_requests;
 	if (alive && process_read(p.pid, &process) == 0) {
 		row.cpu_us = process.cpu_us;
 		row.rss = process.rss;
@@ -164,11 +177,29 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 	return 0;
 }
 
+/* ThreadLimit may be far above what children have: a string of dots alone
+ * would show nothing. */
+static unsigned
+most_workers(const struct snapshot *s, struct scoreboard_view *view)
+{
+	unsigned most = 0;
+
+	for (unsigned slot = 0; slot < s->board.process_count; slot++) {
+		struct wsgid_process p;
+
+		scoreboard_read_process(view, slot, &p);
+		if (p.pid > 0 && workers_of(s, &p) > most)
+			most = workers_of(s, &p);
+	}
+	return most > 0 ? most : 1;
+}
+
 static int
 read_all(struct snapshot *s, struct scoreboard_view *view, bool alive,
 	struct err *err)
 {
-	s->n_letters = (size_t)s->board.process_count * s->board.worker_count;
+	s->per_slot = most_workers(s, view);
+	s->n_letters = (size_t)s->board.process_count * s->per_slot;
 	s->letters = malloc(s->n_letters + 1);
 	if (s->letters == NULL)
 		return err_set(err, ENOMEM, "scoreboard");
@@ -214,7 +245,7 @@ snapshot_fini(struct snapshot *s)
 size_t
 snapshot_shown_letters(const struct snapshot *s)
 {
-	size_t n = (size_t)s->board.max_request_workers * s->board.worker_count;
+	size_t n = s->board.max_request_workers;
 
 	if (n > s->n_letters)
 		n = s->n_letters;

@@ -26,15 +26,16 @@ struct snapshot_worker {
 	uint32_t lifecycle; /* of its child: enum wsgid_lifecycle */
 	char letter;        /* as the scoreboard string has it */
 	struct wsgid_worker record;
-	uint64_t past_requests; /* of the slot, by children that are gone */
+	uint64_t slot_requests; /* of its child and of those before it */
 	int64_t cpu_us;         /* of its process; -1: not known */
 	int64_t rss;            /* bytes; -1: not known */
 };
 
 struct snapshot {
 	struct wsgid_board board;
-	int64_t now_us; /* of a dead server when it last wrote */
-	char *letters;  /* one a worker, all slots */
+	int64_t now_us;    /* of a dead server when it last wrote */
+	unsigned per_slot; /* the most workers that a child has */
+	char *letters;     /* one a worker, per_slot for each slot */
 	size_t n_letters;
 
 	struct snapshot_worker *workers; /* of the children that there are */

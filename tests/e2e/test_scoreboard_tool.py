@@ -103,6 +103,42 @@ def test_json_has_it_all(path):
     assert all_['processes'][2]['page'] is None
 
 
+def test_a_child_of_several_threads_has_a_row_and_a_letter_for_each(tmp_path):
+    """Of those that it has, not of all that ThreadLimit has room for."""
+    path = tmp_path / 'site.scoreboard'
+    path.write_bytes(
+        board(workers=64, mpm='worker', max_request_workers=6, minor=1)
+        + pack(tool.PROCESS, pid=101, lifecycle=2, workers=3)
+        + pack(tool.PROCESS, pid=102, lifecycle=1, workers=2)
+        + pack(tool.PROCESS, past_requests=5, died_us=1, workers=9))
+    (tmp_path / 'site.scoreboard.0').write_bytes(page(
+        pack(tool.WORKER, state=ord('_'), thread=201),
+        pack(tool.WORKER, state=ord('W'), thread=202, method='GET', target='/admin/'),
+        pack(tool.WORKER, state=ord('R'), thread=203), bytes(61 * WORKER_SIZE), pid=101))
+    (tmp_path / 'site.scoreboard.1').write_bytes(page(bytes(64 * WORKER_SIZE)))
+    all_ = json.loads(run('--json', path).stdout)
+    assert all_['scoreboard'] == '_WRSS...'
+    assert [len(p['workers']) for p in all_['processes']] == [3, 2, 0]
+    assert (all_['counts']['busy'], all_['counts']['idle'], all_['counts']['starting']) == (2, 1, 2)
+    shown = run(path).stdout
+    assert 'slots of up to 64 workers' in shown and '\n  _WRSS\n' in shown
+    rows = shown.split('\nworkers\n')[1].split('\n')
+    assert [row.split()[0] for row in rows if row][1:] == ['0-0', '0-1', '0-2', '1-0', '1-1']
+    assert 'GET /admin/' in rows[2] and ' 202 ' in rows[2]
+
+
+def test_a_board_of_before_1_1_is_read(tmp_path):
+    """Its process records end before workers: all of a page are shown."""
+    path = tmp_path / 'site.scoreboard'
+    record = pack(tool.PROCESS, pid=101, lifecycle=2, past_requests=30)[:tool.PROCESS_LEAST]
+    path.write_bytes(board(slots=1, process_size=tool.PROCESS_LEAST) + record)
+    (tmp_path / 'site.scoreboard.0').write_bytes(page(
+        pack(tool.WORKER, state=ord('_')), pack(tool.WORKER, state=ord('W')), pid=101))
+    all_ = json.loads(run('--json', path).stdout)
+    assert all_['scoreboard'] == '_W'
+    assert all_['processes'][0]['total_requests'] == 30
+
+
 def test_a_run_directory_will_do(path):
     assert run(path.parent).returncode == 0
     (path.parent / 'other.scoreboard').write_bytes(b'')
@@ -136,7 +172,7 @@ REFUSED = [
     (b'wsgid', 'is not a scoreboard of wsgid'),
     (b'#!/bin/sh\n' * 500, 'is not a scoreboard of wsgid'),
     (board()[:400], 'its header alone needs 1224'),
-    (board(), 'it has 1280 bytes, by its header it needs 1544'),
+    (board(), 'it has 1280 bytes, by its header it needs 1568'),
     (board(major=2, minor=7), 'is of version 2.7'),
     (board(process_size=3), 'is damaged'),
     (board(process_count=0), 'is damaged'),

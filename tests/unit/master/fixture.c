@@ -13,15 +13,25 @@
 
 #include "support/tree.h"
 
-static const char text[] = "Listen 127.0.0.1:0\n"
-			   "WSGIApplication shop:app\n"
-			   "StartServers 2\n"
-			   "MinSpareServers 1\n"
-			   "MaxSpareServers 2\n"
-			   "MaxRequestWorkers 4\n";
+static const char prefork_text[] = "Listen 127.0.0.1:0\n"
+				   "WSGIApplication shop:app\n"
+				   "StartServers 2\n"
+				   "MinSpareServers 1\n"
+				   "MaxSpareServers 2\n"
+				   "MaxRequestWorkers 4\n";
+
+static const char worker_text[] = "Listen 127.0.0.1:0\n"
+				  "WSGIApplication shop:app\n"
+				  "MPM worker\n"
+				  "ThreadsPerChild 3\n"
+				  "ThreadLimit 5\n"
+				  "StartServers 2\n"
+				  "MinSpareThreads 2\n"
+				  "MaxSpareThreads 6\n"
+				  "MaxRequestWorkers 12\n";
 
 static struct config *
-make_config(void)
+make_config(const char *text)
 {
 	struct config *c = config_create();
 
@@ -32,8 +42,8 @@ make_config(void)
 	return c;
 }
 
-int
-fixture_make(void **state)
+static int
+make(void **state, const char *text)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct err err = {0};
@@ -45,7 +55,7 @@ fixture_make(void **state)
 		return -1;
 	f->generation = (struct generation){
 		.number = 1,
-		.config = make_config(),
+		.config = make_config(text),
 		.set = -1,
 		.config_fd = -1,
 		.error_log = -1,
@@ -75,10 +85,25 @@ fixture_make(void **state)
 				       &(struct scoreboard_order){
 					       .name = "test",
 					       .processes = SLOTS,
-					       .workers = 1},
+					       .workers =
+						       (unsigned)f->generation
+							       .config
+							       ->thread_limit},
 				       &err) < 0
 		       ? -1
 		       : 0;
+}
+
+int
+fixture_make(void **state)
+{
+	return make(state, prefork_text);
+}
+
+int
+fixture_make_worker(void **state)
+{
+	return make(state, worker_text);
 }
 
 int
@@ -109,20 +134,37 @@ fixture_child(struct fixture *f, unsigned slot, enum lifecycle life)
 	c->pid = 1 << 29; /* of nobody */
 	c->life = life;
 	c->generation = 1;
+	c->workers = (unsigned)f->generation.config->threads_per_child;
 	return c;
+}
+
+static struct wsgid_page_map
+new_page(struct fixture *f, unsigned slot)
+{
+	struct wsgid_page_map map;
+	struct err err = {0};
+	int fd = scoreboard_renew_page(f->m.scoreboard, slot, &err);
+	unsigned limit = (unsigned)f->generation.config->thread_limit;
+
+	if (fd < 0 || scoreboard_map_page(&map, fd, limit, &err) < 0)
+		abort();
+	close(fd);
+	return map;
 }
 
 void
 fixture_work(struct fixture *f, unsigned slot, uint32_t state)
 {
-	struct wsgid_page_map map;
-	struct err err = {0};
-	int fd = scoreboard_renew_page(f->m.scoreboard, slot, &err);
+	new_page(f, slot).workers[0].state = state;
+}
 
-	if (fd < 0 || scoreboard_map_page(&map, fd, 1, &err) < 0)
-		abort();
-	map.workers[0].state = state;
-	close(fd);
+void
+fixture_threads(struct fixture *f, unsigned slot, const char *letters)
+{
+	struct wsgid_page_map map = new_page(f, slot);
+
+	for (unsigned i = 0; letters[i] != '\0'; i++)
+		map.workers[i].state = (uint32_t)(unsigned char)letters[i];
 }
 
 bool

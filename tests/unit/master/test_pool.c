@@ -20,13 +20,8 @@
 #include "fixture.h"
 
 static int
-make(void **state)
+prepare(struct fixture *f)
 {
-	struct fixture *f;
-
-	if (fixture_make(state) < 0)
-		return -1;
-	f = *state;
 	log_set_level(LOG_LEVEL_ERROR - 1); /* what is said is not the test */
 	f->m.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	f->m.child_program = (char *)(uintptr_t) "/bin/true";
@@ -34,6 +29,18 @@ make(void **state)
 	f->generation.config_fd = dup(f->m.null_fd);
 	f->generation.config->startup_timeout = 0;
 	return getrlimit(RLIMIT_NOFILE, &f->m.files);
+}
+
+static int
+make(void **state)
+{
+	return fixture_make(state) < 0 ? -1 : prepare(*state);
+}
+
+static int
+make_worker(void **state)
+{
+	return fixture_make_worker(state) < 0 ? -1 : prepare(*state);
 }
 
 static int
@@ -187,6 +194,87 @@ test_without_a_slot_it_is_tried_later(void **state)
 	assert_int_equal(f->m.children[3].life, LIFECYCLE_STARTING);
 }
 
+/* --- worker ------------------------------------------------------------------- */
+
+static void
+next_turn(struct fixture *f)
+{
+	f->m.now_ns += SECOND_NS;
+	pool_turn(&f->m);
+}
+
+static void
+test_too_few_idle_threads_call_for_a_child(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	fixture_threads(f, 0, "W__");
+	next_turn(f);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 0);
+	fixture_threads(f, 0, "WW_"); /* MinSpareThreads is 2 */
+	next_turn(f);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+	assert_int_equal(f->m.children[1].workers, THREADS);
+	next_turn(f);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+}
+
+static void
+test_too_many_idle_threads_retire_a_child_a_second(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 4; i++)
+		fixture_child(f, i, LIFECYCLE_READY);
+	for (int turn = 1; turn <= 4; turn++) {
+		next_turn(f);
+		pool_turn(&f->m);
+		assert_int_equal(
+			count(f, LIFECYCLE_DRAINING), turn < 2 ? turn : 2);
+	}
+}
+
+static void
+test_no_child_is_started_beyond_max_request_workers(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 4; i++) {
+		fixture_child(f, i, LIFECYCLE_READY);
+		fixture_threads(f, i, "WWW");
+	}
+	next_turn(f);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 0);
+	assert_true(f->m.memory.told_full);
+	assert_false(f->m.memory.told_near);
+	fixture_threads(f, 0, "WW_");
+	next_turn(f);
+	assert_true(f->m.memory.told_near);
+}
+
+static void
+test_the_last_idle_thread_is_what_hurries_the_pool(void **state)
+{
+	struct fixture *f = *state;
+	int64_t due;
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	fixture_threads(f, 0, "WW_");
+	next_turn(f); /* one more is started */
+	become_ready(f, &f->m.children[1]);
+	fixture_threads(f, 1, "WW_");
+	due = f->m.turn_ns;
+	pool_hurry(&f->m);
+	assert_int_equal(f->m.turn_ns, due);
+	fixture_threads(f, 0, "WWW");
+	fixture_threads(f, 1, "WWW");
+	pool_hurry(&f->m);
+	assert_true(f->m.turn_ns < due);
+}
+
+#define WORKER_TEST(name) \
+	cmocka_unit_test_setup_teardown(name, make_worker, clean)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, clean)
 
 int
@@ -200,6 +288,11 @@ main(void)
 		TEST(test_one_too_many_idle_is_retired_a_second),
 		TEST(test_busy_children_call_for_more),
 		TEST(test_without_a_slot_it_is_tried_later),
+		WORKER_TEST(test_too_few_idle_threads_call_for_a_child),
+		WORKER_TEST(test_too_many_idle_threads_retire_a_child_a_second),
+		WORKER_TEST(
+			test_no_child_is_started_beyond_max_request_workers),
+		WORKER_TEST(test_the_last_idle_thread_is_what_hurries_the_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

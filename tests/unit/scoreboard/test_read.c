@@ -252,8 +252,8 @@ test_foreign_and_short_files_are_refused(void **state)
 		"is not a scoreboard of wsgid");
 	check_refused(*state, &f, 8, "version 0.0"); /* magic alone */
 	check_refused(*state, &f, 400, "its header alone needs 1224");
-	check_refused(*state, &f, sizeof(f.board) + 3 * 88 - 1,
-		"it has 1495 bytes, by its header it needs 1496");
+	check_refused(*state, &f, sizeof(f.board) + 3 * 96 - 1,
+		"it has 1519 bytes, by its header it needs 1520");
 	f.board.major = 2;
 	f.board.minor = 3;
 	check_refused(*state, &f, sizeof(f), "is of version 2.3");
@@ -351,6 +351,29 @@ test_a_newer_minor_version_is_read_over_its_additions(void **state)
 }
 
 static void
+test_a_file_of_before_1_1_does_not_say_how_many_workers(void **state)
+{
+	struct file f = sound_file();
+	struct wsgid_process process = {.pid = 77, .past_busy_us = 5};
+	struct wsgid_process got;
+	struct scoreboard_view *v;
+
+	f.board.minor = 0;
+	f.board.process_size = offsetof(struct wsgid_process, workers);
+	memset((char *)&f + f.board.process_offset, 0xff,
+		3 * f.board.process_size);
+	memcpy((char *)&f + f.board.process_offset + f.board.process_size,
+		&process, f.board.process_size);
+	directory_put(*state, "site.scoreboard", &f, sizeof(f));
+	v = view(*state);
+	scoreboard_read_process(v, 1, &got);
+	assert_int_equal(got.pid, 77);
+	assert_int_equal(got.past_busy_us, 5);
+	assert_int_equal(got.workers, 0);
+	scoreboard_close(v);
+}
+
+static void
 test_random_files_never_hurt(void **state)
 {
 	srandom(7);
@@ -396,6 +419,8 @@ main(void)
 		WITH_DIRECTORY(test_what_is_no_file_is_refused_at_once),
 		WITH_DIRECTORY(
 			test_a_newer_minor_version_is_read_over_its_additions),
+		WITH_DIRECTORY(
+			test_a_file_of_before_1_1_does_not_say_how_many_workers),
 		WITH_DIRECTORY(test_random_files_never_hurt),
 	};
 

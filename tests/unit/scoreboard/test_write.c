@@ -88,7 +88,7 @@ test_a_new_board_tells_where_everything_is(void **state)
 		(const char *)b + b->process_offset + 3 * b->process_size);
 	assert_int_equal(scoreboard_process(s, 3)->pid, 0);
 	assert_null(scoreboard_page(s, 0));
-	assert_null(scoreboard_worker(s, 0, 1));
+	assert_null(scoreboard_workers(s, 0, 2));
 	scoreboard_destroy(s, 0);
 }
 
@@ -422,9 +422,9 @@ test_the_master_sees_what_the_child_writes(void **state)
 		m.workers[1].target, sizeof(m.workers[1].target), "/admin/", 7);
 	assert_int_equal(scoreboard_page(s, 2)->requests, 7);
 	assert_int_equal(scoreboard_page(s, 2)->pid, 4711);
-	assert_int_equal(scoreboard_worker(s, 2, 1)->state, 'W');
-	assert_string_equal(scoreboard_worker(s, 2, 1)->target, "/admin/");
-	assert_int_equal(scoreboard_worker(s, 2, 0)->state, '.');
+	assert_int_equal(scoreboard_workers(s, 2, 2)[1].state, 'W');
+	assert_string_equal(scoreboard_workers(s, 2, 2)[1].target, "/admin/");
+	assert_int_equal(scoreboard_workers(s, 2, 2)[0].state, '.');
 	assert_null(scoreboard_page(s, 1));
 	unmap(&m, fd);
 	scoreboard_destroy(s, 1);
@@ -522,7 +522,7 @@ test_a_page_cut_short_reads_as_zeroes_and_is_mended(void **state)
 		right = st.st_size;
 		m.workers[1].requests = 5;
 		assert_int_equal(ftruncate(fd, sizes[i]), 0);
-		assert_int_equal(scoreboard_worker(s, 0, 1)->requests,
+		assert_int_equal(scoreboard_workers(s, 0, 2)[1].requests,
 			sizes[i] > right ? 5 : 0);
 		assert_non_null(scoreboard_page(s, 0));
 		assert_int_equal(fstat(fd, &st), 0);
@@ -569,7 +569,7 @@ reads_and_buries_beside_a_vandal(const char *dir)
 	assert_true(pid > 0);
 	close(ends[0]);
 	for (int i = 0; i < 3000; i++) {
-		const struct wsgid_worker *w = scoreboard_worker(s, 0, 1);
+		const struct wsgid_worker *w = &scoreboard_workers(s, 0, 2)[1];
 
 		assert_non_null(scoreboard_page(s, 0));
 		assert_non_null(memchr(w->target, '\0', sizeof(w->target)));
@@ -622,7 +622,7 @@ test_random_bytes_in_a_page_are_shown_harmlessly(void **state)
 			((char *)m.page)[k] = (char)random();
 		assert_non_null(memchr(scoreboard_page(s, 0)->io_engine, '\0',
 			sizeof(m.page->io_engine)));
-		w = scoreboard_worker(s, 0, 0);
+		w = scoreboard_workers(s, 0, 1);
 		for (const char *c = w->target; *c != '\0'; c++)
 			assert_in_range(*c, ' ', '~');
 		scoreboard_bury(s, 0);
@@ -779,7 +779,7 @@ test_a_page_in_memory_keeps_its_size(void **state)
 	m.page->requests = 4;
 	m.workers[0].state = WSGID_WORKER_READY;
 	assert_int_equal(scoreboard_page(s, 0)->requests, 4);
-	assert_int_equal(scoreboard_worker(s, 0, 0)->state, '_');
+	assert_int_equal(scoreboard_workers(s, 0, 2)[0].state, '_');
 	scoreboard_bury(s, 0);
 	assert_int_equal(scoreboard_process(s, 0)->past_requests, 4);
 	unmap(&m, fd);

@@ -42,8 +42,9 @@ server_path(const char *dir, const char *name)
 	return path;
 }
 
-struct scoreboard *
-server_board(const char *dir, const char *name, pid_t master, int64_t start_us)
+static struct scoreboard *
+make_board(const char *dir, const char *name, pid_t master, int64_t start_us,
+	unsigned workers)
 {
 	struct scoreboard *s;
 	struct wsgid_board *b;
@@ -53,7 +54,7 @@ server_board(const char *dir, const char *name, pid_t master, int64_t start_us)
 		    &(struct scoreboard_order){.dir = dir,
 			    .name = name,
 			    .processes = SLOTS,
-			    .workers = 1},
+			    .workers = workers},
 		    &err) < 0)
 		abort();
 	b = scoreboard_board(s);
@@ -68,24 +69,51 @@ server_board(const char *dir, const char *name, pid_t master, int64_t start_us)
 	return s;
 }
 
+struct scoreboard *
+server_board(const char *dir, const char *name, pid_t master, int64_t start_us)
+{
+	return make_board(dir, name, master, start_us, 1);
+}
+
+struct scoreboard *
+server_worker_board(
+	const char *dir, const char *name, pid_t master, int64_t start_us)
+{
+	struct scoreboard *s = make_board(dir, name, master, start_us, 6);
+
+	scoreboard_board(s)->max_request_workers = 9;
+	strcpy(scoreboard_board(s)->mpm, "worker");
+	return s;
+}
+
 struct wsgid_page_map
-server_child(
-	struct scoreboard *s, unsigned slot, uint32_t lifecycle, char state)
+server_threads(struct scoreboard *s, unsigned slot, uint32_t lifecycle,
+	const char *letters)
 {
 	struct wsgid_process *p = scoreboard_process(s, slot);
 	struct wsgid_page_map map;
 	struct err err = {0};
 	int fd = scoreboard_renew_page(s, slot, &err);
 
-	if (fd < 0 || scoreboard_map_page(&map, fd, 1, &err) < 0)
+	if (fd < 0 || scoreboard_map_page(&map, fd,
+			      scoreboard_board(s)->worker_count, &err) < 0)
 		abort();
 	close(fd);
 	p->pid = 1 << 29; /* of nobody */
 	p->lifecycle = lifecycle;
 	p->generation = 1;
 	map.page->pid = p->pid;
-	map.workers[0].state = (uint32_t)state;
+	p->workers = (uint32_t)strlen(letters);
+	for (unsigned i = 0; i < p->workers; i++)
+		map.workers[i].state = (uint32_t)letters[i];
 	return map;
+}
+
+struct wsgid_page_map
+server_child(
+	struct scoreboard *s, unsigned slot, uint32_t lifecycle, char state)
+{
+	return server_threads(s, slot, lifecycle, (const char[]){state, '\0'});
 }
 
 int

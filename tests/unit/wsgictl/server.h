@@ -23,10 +23,18 @@ const char *server_path(const char *dir, const char *name);
 struct scoreboard *server_board(
 	const char *dir, const char *name, pid_t master, int64_t start_us);
 
+/* The same under MPM worker: ThreadLimit 6, MaxRequestWorkers 9. */
+struct scoreboard *server_worker_board(
+	const char *dir, const char *name, pid_t master, int64_t start_us);
+
 /* A child in the slot and what its one worker does; its page is returned, the
  * caller unmaps nothing: the test ends soon. */
 struct wsgid_page_map server_child(
 	struct scoreboard *s, unsigned slot, uint32_t lifecycle, char state);
+
+/* A child of several threads, a letter each. */
+struct wsgid_page_map server_threads(struct scoreboard *s, unsigned slot,
+	uint32_t lifecycle, const char *letters);
 
 /* name.pid with our pid, locked or not; the descriptor. */
 int server_pid_file(const char *dir, const char *name, int locked);

@@ -304,6 +304,101 @@ test_json_is_read_back(void **state)
 	scoreboard_destroy(board, 1);
 }
 
+/* Three threads, of which one works; and a child that has not begun. */
+static struct scoreboard *
+make_worker_server(const char *dir)
+{
+	struct scoreboard *s =
+		server_worker_board(dir, "shop", getpid(), START);
+	struct wsgid_page_map page =
+		server_threads(s, 0, WSGID_PROCESS_READY, "_W_");
+
+	page.page->requests = 12;
+	page.workers[1].requests = 5;
+	page.workers[1].thread = 4711;
+	page.workers[1].begin_us = NOW - 2500000;
+	strcpy(page.workers[1].method, "GET");
+	strcpy(page.workers[1].target, "/slow");
+	scoreboard_process(s, 0)->past_requests = 30;
+	page = server_threads(s, 1, WSGID_PROCESS_STARTING, "...");
+	return s;
+}
+
+static void
+test_a_thread_has_a_letter_and_a_row_of_its_own(void **state)
+{
+	static const char *const parts[] = {
+		"  MPM          worker, at most 9 workers\n",
+		/* Not six places for a child that has three. */
+		"  workers      1 busy, 2 idle, 3 starting\n"
+		"               _W_SSS...\n",
+		"\n0-1.0    536870912 ready    _ ",
+		"\n0-1.1    536870912 ready    W ",
+		"\n0-1.2    536870912 ready    _ ",
+		"\n1-1.0    536870912 starting S ",
+		"\n1-1.2    536870912 starting S ",
+		"        5       42      2    2500 ",
+	};
+	struct scoreboard *board = make_worker_server(*state);
+	struct snapshot s = take(*state, true);
+	struct instance i = {
+		.name = "shop", .state = INSTANCE_RUNNING, .pid = 77};
+	struct report r = {.instance = &i, .snapshot = &s};
+	struct buf text = {0};
+
+	assert_int_equal(s.n_workers, 6);
+	report_status(&text, &r);
+	report_workers(&text, &r);
+	for (size_t n = 0; n < ARRAY_LEN(parts); n++)
+		if (strstr(buf_text(&text), parts[n]) == NULL)
+			fail_msg(
+				"no \"%s\" in:\n%s", parts[n], buf_text(&text));
+	assert_null(strstr(buf_text(&text), "\n0-1.3"));
+	buf_fini(&text);
+	snapshot_fini(&s);
+	scoreboard_destroy(board, 1);
+}
+
+static void
+test_json_has_an_object_for_each_thread(void **state)
+{
+	struct scoreboard *board = make_worker_server(*state);
+	struct snapshot s = take(*state, true);
+	struct instance i = {
+		.name = "shop", .state = INSTANCE_RUNNING, .pid = 77};
+	struct report r = {.instance = &i, .snapshot = &s};
+	json_int_t worker, thread, requests, slot_requests, busy, idle, most;
+	const char *letters, *mpm, *target;
+	json_t *o = load_json(&r, true), *rows;
+
+	assert_int_equal(
+		json_unpack(o, "{s:s, s:{s:s, s:I}, s:{s:I, s:I}, s:o}",
+			"scoreboard", &letters, "server", "mpm", &mpm,
+			"max_request_workers", &most, "workers", "busy", &busy,
+			"idle", &idle, "rows", &rows),
+		0);
+	assert_string_equal(letters, "_W_SSS...");
+	assert_string_equal(mpm, "worker");
+	assert_int_equal(most, 9);
+	assert_int_equal(busy, 1);
+	assert_int_equal(idle, 2);
+	assert_int_equal(json_array_size(rows), 6);
+	assert_int_equal(
+		json_unpack(json_array_get(rows, 1),
+			"{s:I, s:I, s:I, s:I, s:s}", "worker", &worker,
+			"thread", &thread, "requests", &requests,
+			"slot_requests", &slot_requests, "target", &target),
+		0);
+	assert_int_equal(worker, 1);
+	assert_int_equal(thread, 4711);
+	assert_int_equal(requests, 5);
+	assert_int_equal(slot_requests, 42);
+	assert_string_equal(target, "/slow");
+	json_decref(o);
+	snapshot_fini(&s);
+	scoreboard_destroy(board, 1);
+}
+
 static void
 test_json_without_a_scoreboard_has_the_reason(void **state)
 {
@@ -341,6 +436,8 @@ main(void)
 		TEST(test_a_reload_is_told_by_its_end),
 		cmocka_unit_test(test_states_in_words),
 		TEST(test_json_is_read_back),
+		TEST(test_a_thread_has_a_letter_and_a_row_of_its_own),
+		TEST(test_json_has_an_object_for_each_thread),
 		cmocka_unit_test(test_json_without_a_scoreboard_has_the_reason),
 	};
 
