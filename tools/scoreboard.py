@@ -49,7 +49,6 @@ PROCESS = [
     ('past_requests', 'Q'), ('past_connections', 'Q'), ('past_bytes_in', 'Q'),
     ('past_bytes_out', 'Q'), ('past_busy_us', 'Q'), ('workers', 'I'), ('reserved', 'I'),
 ]
-PROCESS_LEAST = 88  # of version 1.0, before workers
 PAGE = [
     ('magic', '8s'), ('pid', 'i'), ('generation', 'I'), ('heartbeat_us', 'q'),
     ('connections', 'I'), ('parked', 'I'), ('accepting', 'I'), ('wants_retire', 'I'),
@@ -61,6 +60,9 @@ WORKER = [
     ('begin_us', 'q'), ('end_us', 'q'), ('client', '48s'), ('method', '16s'),
     ('target', '160s'),
 ]
+
+# Of version 1.0, which ended before the template and the number of workers.
+BOARD_LEAST, PROCESS_LEAST = 1224, 88
 
 LIFECYCLES = ['vacant', 'starting', 'ready', 'draining', 'stopping']
 VACANT, STARTING, READY, DRAINING, STOPPING = range(5)
@@ -109,11 +111,11 @@ def check_board(path: str, data: bytes) -> dict:
     if len(data) >= 12 and board['major'] != MAJOR:
         raise BadFile(f'scoreboard {path} is of version {board["major"]}.{board["minor"]}, this '
                       f'program reads {MAJOR}.x; use the one that came with that wsgid')
-    if len(data) < size_of(BOARD):
+    if len(data) < BOARD_LEAST:
         raise BadFile(f'scoreboard {path} is cut short: it has {len(data)} bytes, its header '
-                      f'alone needs {size_of(BOARD)}')
-    b = board
-    if (b['board_size'] < size_of(BOARD) or b['process_offset'] < b['board_size']
+                      f'alone needs {BOARD_LEAST}')
+    b = board = unpack(BOARD, data[:max(board['board_size'], BOARD_LEAST)])
+    if (b['board_size'] < BOARD_LEAST or b['process_offset'] < b['board_size']
             or b['process_size'] < PROCESS_LEAST or b['worker_offset'] < size_of(PAGE)
             or b['worker_size'] < size_of(WORKER)
             or not 1 <= b['process_count'] <= MOST_PROCESSES

@@ -128,15 +128,18 @@ def test_a_child_of_several_threads_has_a_row_and_a_letter_for_each(tmp_path):
 
 
 def test_a_board_of_before_1_1_is_read(tmp_path):
-    """Its process records end before workers: all of a page are shown."""
+    """Its records end before the template and workers: all of a page are shown."""
     path = tmp_path / 'site.scoreboard'
     record = pack(tool.PROCESS, pid=101, lifecycle=2, past_requests=30)[:tool.PROCESS_LEAST]
-    path.write_bytes(board(slots=1, process_size=tool.PROCESS_LEAST) + record)
+    head = board(slots=1, board_size=tool.BOARD_LEAST, process_size=tool.PROCESS_LEAST,
+                 process_offset=tool.BOARD_LEAST)[:tool.BOARD_LEAST]
+    path.write_bytes(head + record)
     (tmp_path / 'site.scoreboard.0').write_bytes(page(
         pack(tool.WORKER, state=ord('_')), pack(tool.WORKER, state=ord('W')), pid=101))
     all_ = json.loads(run('--json', path).stdout)
     assert all_['scoreboard'] == '_W'
     assert all_['processes'][0]['total_requests'] == 30
+    assert all_['board']['template_pid'] == 0
 
 
 def test_a_run_directory_will_do(path):
