@@ -6,10 +6,15 @@
  * when it was the first of its generation, that generation is no good.
  * Processes that are no children of ours come here too where the master is
  * process 1 of a container: they are waited for and forgotten.
+ *
+ * A child that a signal has stopped is dead for as long as that lasts, but it
+ * comes back, with its clients: it is not replaced.
  */
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +25,8 @@
 enum {
 	NUDGES = 4,
 	NUDGE_MS = 50,
-	HOW = 320, /* bytes of what is said of a death */
+	CROWDED = 64 * 1024, /* bytes in the pool */
+	HOW = 320,           /* bytes of what is said of a death */
 };
 
 static const struct config *
@@ -197,6 +203,7 @@ bury(struct master *m, struct child *c, int status)
 	scoreboard_bury(m->scoreboard, c->slot);
 	child_happened(m, c, LIFECYCLE_DIED);
 	c->pid = 0;
+	c->stopped = false;
 	board_show_death(m, &dead, status);
 	say_how(m, &dead, status, how, sizeof(how));
 	say_end(m, &dead, status, how);
@@ -206,19 +213,70 @@ bury(struct master *m, struct child *c, int status)
 	m->nudge_ns = m->now_ns;
 }
 
+static bool
+any_stopped(const struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].stopped)
+			return true;
+	return false;
+}
+
+/* Nobody has come to take what there is: more of it is no help. */
+static bool
+pool_is_crowded(const struct master *m)
+{
+	int queued;
+
+	return ioctl(m->pool_give, SIOCOUTQ, &queued) == 0 && queued > CROWDED;
+}
+
 /* The kernel may have woken the dead child, and nobody else, for a client: one
  * of its siblings is made to look.  What the dead one waited with is taken down
  * by the kernel only after its death, and until then may take wake-ups, so there
- * are some more a little later. */
+ * are some more a little later.  One that is stopped takes them as long as it
+ * is, so there is no last nudge then. */
 void
 reap_nudge(struct master *m)
 {
 	if (m->nudges_due == 0 || m->now_ns < m->nudge_ns)
 		return;
-	m->nudges_due--;
+	if (!any_stopped(m))
+		m->nudges_due--;
 	m->nudge_ns = m->now_ns + NUDGE_MS * MS_NS;
-	if (!nobody_serves(m))
+	if (!nobody_serves(m) && !pool_is_crowded(m))
 		(void)handoff_nudge(m->pool_give);
+}
+
+static void
+was_stopped(struct master *m, struct child *c, const siginfo_t *info)
+{
+	c->stopped = info->si_code == CLD_STOPPED;
+	if (c->stopped)
+		log_warnx("master",
+			"child pid %d (slot %u) is stopped by SIG%s; the "
+			"clients that it has wait for SIGCONT",
+			(int)c->pid, c->slot, sigabbrev_np(info->si_status));
+	else
+		log_notice("master", "child pid %d (slot %u) goes on",
+			(int)c->pid, c->slot);
+	m->nudges_due = NUDGES;
+	m->nudge_ns = m->now_ns;
+}
+
+static void
+hear_of_stops(struct master *m)
+{
+	siginfo_t info = {0};
+
+	while (waitid(P_ALL, 0, &info, WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
+		info.si_pid != 0) {
+		struct child *c = child_of_pid(m, info.si_pid);
+
+		if (c != NULL)
+			was_stopped(m, c, &info);
+		info = (siginfo_t){0};
+	}
 }
 
 /* Its children go on.  As with the first child, the reason why a generation is
@@ -261,6 +319,7 @@ reap_children(struct master *m)
 {
 	pid_t pid;
 
+	hear_of_stops(m);
 	while ((pid = next_dead()) > 0) {
 		struct template *t = template_of_pid(m, pid);
 		struct child *c = child_of_pid(m, pid);

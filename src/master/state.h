@@ -84,6 +84,7 @@ struct child {
 	bool killed;                   /* by us, untold */
 	bool timed_out;                /* did not become ready in time */
 	bool babbled;                  /* sent nonsense; said once */
+	bool stopped;                  /* by a signal, SIGSTOP say */
 	char reason[CHANNEL_TEXT + 1]; /* the child's own sentence */
 };
 
@@ -182,7 +183,7 @@ struct master {
 	int64_t turn_ns; /* next maintenance */
 	int64_t last_turn_ns;
 	bool told_no_slot;
-	int nudges_due; /* after the death of a child */
+	int nudges_due; /* after the death or stop of a child */
 	int64_t nudge_ns;
 
 	bool reloading; /* until the last old child was told to retire */
