@@ -195,6 +195,8 @@ def letters_of(process: dict, workers: list, count: int) -> str:
     """A letter a worker, as Apache's status page has it."""
     if process['lifecycle'] == VACANT or process['pid'] == 0:
         return '.' * count
+    if process['lifecycle'] in (DRAINING, STOPPING):
+        return 'G' * count
     # Nothing is in a page until its child has begun: it is starting.
     untouched = 'S' if process['lifecycle'] == STARTING else '.'
     return ''.join(untouched if w['state'] == '.' else w['state'] for w in workers) \
@@ -216,7 +218,7 @@ def count(rows: list) -> dict:
                 counts['idle'] += 1
             elif letter == 'S':
                 counts['starting'] += 1
-            elif letter == 'G' or (row['lifecycle'] != 'ready' and letter in 'RWKLC'):
+            elif letter == 'G':
                 counts['graceful'] += 1
             elif letter in 'RWKLC':
                 counts['busy'] += 1

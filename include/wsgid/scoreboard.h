@@ -45,9 +45,10 @@ enum wsgid_worker_state {
 	WSGID_WORKER_WRITE = 'W',     /* in the application, or answering */
 	WSGID_WORKER_KEEPALIVE = 'K', /* kept for Apache's readers; not set:
 	                               * a parked connection costs no worker */
-	WSGID_WORKER_LOG = 'L',
-	WSGID_WORKER_CLOSING = 'C',
-	WSGID_WORKER_GRACEFUL = 'G', /* finishing, told to retire */
+	WSGID_WORKER_LOG = 'L',       /* writing an access log */
+	WSGID_WORKER_CLOSING = 'C',   /* kept, and not set, for the same reason:
+	                               * nor does one that is being closed */
+	WSGID_WORKER_GRACEFUL = 'G',  /* finishing, told to retire */
 };
 
 /* Where a process is in its life; set by the master. */

@@ -101,6 +101,15 @@ flush(struct target *t)
 	buf_clear(&t->lines);
 }
 
+bool
+access_log_is_empty(const struct access_log *log)
+{
+	for (size_t i = 0; log != NULL && i < log->n; i++)
+		if (log->targets[i].lines.len > 0)
+			return false;
+	return true;
+}
+
 void
 access_log_flush(struct access_log *log)
 {

@@ -25,6 +25,7 @@
 #include "child/balance.h"
 #include "child/handover.h"
 #include "child/orphan.h"
+#include "child/report.h"
 #include "child/request.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
@@ -537,8 +538,8 @@ engine_run(struct engine *e)
 	while (!is_done(e)) {
 		accept_arm(e);
 		handover_watch(e);
-		access_log_flush(e->set.access_log);
 		app_leave(e->set.app);
+		report_flush(e);
 		show_peer(e, e->queue.first == NULL && !e->retiring);
 		rc = turn(e, patience(e));
 		show_peer(e, false);

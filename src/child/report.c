@@ -181,3 +181,16 @@ report_end_refused(
 	e->set.page->page->refused++;
 	end(r, e, c, status, false);
 }
+
+void
+report_flush(struct engine *e)
+{
+	struct wsgid_worker *w = worker_of(e);
+	uint32_t before = w->state;
+
+	if (access_log_is_empty(e->set.access_log))
+		return;
+	w->state = WSGID_WORKER_LOG;
+	access_log_flush(e->set.access_log);
+	w->state = before;
+}

@@ -1,0 +1,148 @@
+"""The letters of the scoreboard are Apache's and come when they should; totals never go back.
+
+K and C are kept for Apache's readers: a connection that is kept alive, or lingers before it
+is closed, has no worker here, and is counted instead.  I is set by none of Apache's MPMs.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from client import Connection, get
+from server import (BUILD, PATIENCE, clean_environment, is_alive, own_by_children, wait_until)
+
+ENGINES = ['io_uring', 'epoll']
+
+
+def by_wsgictl(server) -> str:
+    done = subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory,
+                           'fullstatus', '--json'], capture_output=True, text=True,
+                          timeout=PATIENCE, env=clean_environment())
+    assert (done.returncode, done.stderr) == (0, '')
+    return json.loads(done.stdout)['scoreboard']
+
+
+def letters(server) -> str:
+    """Of the first slots, as tools/scoreboard.py shows them."""
+    return server.board()['scoreboard'][:3]
+
+
+def shows(server, expected):
+    """Both programs say so, once it is so."""
+    wait_until(lambda: letters(server) == expected, f'{expected}, now {letters(server)}')
+    assert by_wsgictl(server)[:3].ljust(3, '.') == expected
+
+
+@pytest.fixture
+def fifo(directory):
+    """A pipe with a name that stands for a log on a slow disk: (path, our end)."""
+    path = directory / 'access.log'
+    os.mkfifo(path)
+    own_by_children(path)
+    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 4096)
+    yield path, fd
+    os.close(fd)
+
+
+def test_a_child_that_imports_is_starting_and_a_vacant_slot_is_a_dot(new_server, directory):
+    ready = directory / 'ready'
+    (directory / 'late.py').write_text(
+        'import os, time\n'
+        f'while not os.path.exists({str(ready)!r}):\n'
+        '    time.sleep(0.01)\n'
+        'def application(environ, start_response):\n'
+        '    start_response("200 OK", [("Content-Length", "0")])\n'
+        '    return []\n')
+    server = new_server('late', '-w', '2', cwd=directory).spawn()
+    wait_until(lambda: any(server.run_directory.glob('*.scoreboard')), 'a scoreboard')
+    shows(server, 'S..')
+    ready.touch()
+    server.start()
+    shows(server, '__.')
+    child, = [row['pid'] for row in server.board()['processes'] if row['slot'] == 1]
+    ready.unlink()
+    os.kill(child, signal.SIGKILL)
+    shows(server, '_S.')
+    ready.touch()
+    shows(server, '__.')
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_reading_working_and_finishing(serve, engine):
+    server = serve('probe', '-w', '1', '--io-engine', engine, '--request-body-buffer', '1k')
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as client:
+        shows(server, '_..')
+        client.send('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 9000\r\n\r\nbegun')
+        shows(server, 'R..')
+        client.send(b'x' * 8995)
+        assert client.response().body.startswith(b'9000 ')
+        shows(server, '_..')
+        assert server.board()['counts']['parked'] == 1  # as Apache's K would tell
+
+        client.send('GET /sleep?s=1.5 HTTP/1.1\r\nHost: t\r\n\r\n')
+        shows(server, 'W..')
+        assert server.ready()[child]['workers'][0]['target'] == '/sleep'
+        server.kill(signal.SIGHUP)
+        shows(server, 'G_.')
+        assert is_alive(child)
+        assert client.response().body == b'awake'
+        shows(server, '._.')
+        assert client.get('/hello').status == 200
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_logging(serve, fifo, engine):
+    path, fd = fifo
+    server = serve('probe', '-w', '1', '--io-engine', engine, '--custom-log', path)
+    requests = 100  # of more lines than the pipe takes
+    with Connection(server.address) as client:
+        client.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n' * requests)
+        shows(server, 'L..')
+
+        def read_all():
+            try:
+                os.read(fd, 65536)
+            except BlockingIOError:
+                return letters(server)[0] == '_'
+        wait_until(read_all, 'the end of the lines')
+        for _ in range(requests):
+            assert client.response().status == 200
+        shows(server, '_..')
+    server.stop()
+
+
+def test_totals_survive_deaths_and_reloads(serve):
+    server = serve('probe', '-w', '2')
+    server.wait_for_ready(2)
+    seen = []
+
+    def some():
+        """Seven requests, each on a connection of its own: totals grow by just that."""
+        for _ in range(7):
+            assert get(server.address, '/hello').status == 200
+        wanted = 7 * (len(seen) + 1)
+
+        def counted():
+            now = server.board()['totals']
+            return now if (now['requests'], now['connections']) == (wanted, wanted) else None
+        seen.append(wait_until(counted, f'{wanted} requests, as many connections'))
+    some()
+    for pid in server.ready():
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), 'its death')  # noqa: B023
+        server.wait_for_ready(2)
+        some()
+    assert 'reload done' in server.reload()
+    some()
+    for before, after in zip(seen, seen[1:]):
+        assert all(before[name] <= after[name] for name in before), (before, after)
+    assert seen[-1]['bytes_out'] >= len(seen) * seen[0]['bytes_out']
+    server.stop()
