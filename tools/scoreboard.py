@@ -325,6 +325,9 @@ def print_board(all_: dict) -> None:
           + (f': {board["reload_reason"]}' if board['reload_reason'] else ''))
     print(f'  children     {board["children_started"]} started, {board["children_crashed"]} '
           f'crashed{", starts are delayed" if board["throttled"] else ""}')
+    if board['templates_started']:
+        print(f'  template     pid {board["template_pid"] or "-"}, {board["templates_started"]} '
+              f'started')
     print(f'  now          {counts["processes"]} processes; workers {counts["busy"]} busy, '
           f'{counts["idle"]} idle, {counts["starting"]} starting, {counts["graceful"]} graceful; '
           f'connections {counts["connections"]}, {counts["parked"]} of them parked')

@@ -56,16 +56,20 @@ be_no_template(void)
 	(void)sigaction(SIGTERM, &action, NULL);
 }
 
-/* Until the process in between has ended, and we are the master's. */
-static void
+/* Until the process in between has ended, and we are the master's.  Without a
+ * byte the template thinks that there is no child. */
+static bool
 wait_at(int gate[2])
 {
 	char byte;
+	ssize_t n;
 
 	close(gate[1]);
-	while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
-		continue;
+	do
+		n = read(gate[0], &byte, 1);
+	while (n < 0 && errno == EINTR);
 	close(gate[0]);
+	return n == 1;
 }
 
 /* A child that cannot even say that it is there is nobody's. */
@@ -73,8 +77,8 @@ static void
 begin(struct inheritance *in, struct channel_message *order, int gate[2])
 {
 	be_no_template();
-	wait_at(gate);
-	if (inherit_take_place(in, order->fds, order->n_fds) < 0 ||
+	if (!wait_at(gate) ||
+		inherit_take_place(in, order->fds, order->n_fds) < 0 ||
 		channel_send(INHERIT_CHANNEL, CHANNEL_BORN, 0, NULL, NULL, 0) <
 			0)
 		engine_leave_forked();

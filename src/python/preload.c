@@ -37,7 +37,8 @@ static const char source[] =
 	"    others = len(os.listdir('/proc/self/task')) - 1 - len(known)\n"
 	"    if others > 0:\n"
 	"        known.append(f'{others} of C code')\n"
-	"    return ', '.join(known)\n";
+	"    text = ', '.join(known)\n"
+	"    return text.encode('utf-8', 'backslashreplace').decode()\n";
 
 /* A new reference, or NULL with an exception. */
 static PyObject *

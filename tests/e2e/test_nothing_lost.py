@@ -15,6 +15,8 @@ CLIENTS = 200
 RELOADS = 4 if SANITIZED else 20  # its children start slowly
 KILLS = RELOADS // 2
 
+either_way = pytest.mark.usefixtures('preload')
+
 
 def kill_idle(server) -> int:
     """SIGKILL a child that serves nobody at this moment: how many connections it held."""
@@ -34,6 +36,7 @@ def kill_idle(server) -> int:
     return held
 
 
+@either_way
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
 def test_200_clients_through_20_reloads_and_recycling_and_10_kills(serve, engine):
     """Nobody is refused, cut off or hung up on, but by the death of a child."""

@@ -10,7 +10,7 @@ import pytest
 
 from client import Connection, get
 from server import (BUILD, IS_ROOT, PATIENCE, SANITIZED, children_of, clean_environment,
-                    is_alive, own_by_children, status_of, title_of, wait_until)
+                    is_alive, need, own_by_children, status_of, title_of, wait_until)
 
 as_root = pytest.mark.skipif(not IS_ROOT, reason='root has no limit of processes to lower')
 
@@ -391,6 +391,65 @@ def test_a_crash_of_a_child_is_told_as_ever(preloaded):
     replaced(server, int(found[1]), 2)
     assert int(found[1]) in children
     assert server.board()['board']['children_crashed'] == 1
+    server.stop()
+
+
+@pytest.mark.parametrize('hook, said', [
+    ('os._exit(3)', 'exit status 3'),
+    ('os.kill(os.getpid(), 11)', 'Segmentation fault'),
+])
+def test_children_that_die_of_their_fork_are_as_bad_as_a_bad_import(new_server, directory, hook,
+                                                                    said):
+    bad = directory / 'bad'
+    write(directory, 'fragile', f'''
+import os
+def die():
+    if os.path.exists({str(bad)!r}):
+        {hook}
+os.register_at_fork(after_in_child=die)
+def answer(environ):
+    return 'served'
+''')
+    bad.touch()
+    server = new_server('fragile', '-w', '2', '--preload', cwd=directory)
+    assert server.fails() == 1
+    assert said in server.log.text()
+    bad.unlink()
+    server = new_server('fragile', '-w', '2', '--preload', cwd=directory).start()
+    children = server.wait_for_ready(2)
+    bad.touch()
+    text = server.reload()
+    assert 'reload failed' in text and said in text
+    assert set(server.ready()) == set(children)
+    os.kill(min(children), signal.SIGKILL)
+    server.log.wait_for('fail one after the other')
+    assert get(server.address).body == b'served'
+    bad.unlink()
+    replaced(server, min(children), 2)
+    server.stop()
+
+
+def test_a_restart_into_code_that_cannot_be_imported_goes_on_when_it_can(preloaded, directory):
+    """Apache's restart stops the old children first, so nobody serves meanwhile."""
+    write(directory, 'site_app', 'def answer(environ):\n    return "old"\n')
+    server = preloaded('site_app', '-w', '2', '--signal-style', 'apache', cwd=directory)
+    server.wait_for_ready(2)
+    write(directory, 'site_app', 'raise RuntimeError("not yet")\n')
+    server.kill(signal.SIGHUP)
+    server.log.wait_for('template pid .* not yet')
+    write(directory, 'site_app', 'def answer(environ):\n    return "new"\n')
+    server.wait_for_ready(2)
+    assert get(server.address).body == b'new'
+    server.stop()
+
+
+def test_children_whose_user_may_lock_little_memory_serve_all_the_same(preloaded):
+    """Their rings are charged to the user; those that get none use epoll."""
+    server = preloaded('probe', '-w', '12', launcher=[need('prlimit'), '--memlock=65536:65536'])
+    server.wait_for_ready(12)
+    for _ in range(24):
+        assert get(server.address, '/hello').status == 200
+    assert ':error]' not in server.log.text()
     server.stop()
 
 

@@ -7,6 +7,8 @@ import pytest
 from client import Connection, get
 from server import is_alive, wait_until
 
+pytestmark = pytest.mark.usefixtures('preload')
+
 APP = '''
 import time
 

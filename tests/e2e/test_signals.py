@@ -13,6 +13,8 @@ from server import PATIENCE, is_alive, wait_until
 
 SLOW = 'GET /sleep?s=0.8 HTTP/1.1\r\nHost: t\r\n\r\n'
 
+either_way = pytest.mark.usefixtures('preload')
+
 
 @pytest.fixture
 def probe(serve):
@@ -70,6 +72,7 @@ def test_a_graceful_stop_ends_with_its_timeout(serve):
             slow.response()
 
 
+@either_way
 def test_a_second_term_stops_at_once(probe):
     with Connection(probe.address) as slow:
         slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -82,6 +85,7 @@ def test_a_second_term_stops_at_once(probe):
         assert time.monotonic() - since < 5
 
 
+@either_way
 @pytest.mark.parametrize('signum', [signal.SIGINT, signal.SIGQUIT])
 def test_int_and_quit_stop_at_once(probe, signum):
     with Connection(probe.address) as slow:
@@ -93,6 +97,7 @@ def test_int_and_quit_stop_at_once(probe, signum):
         assert time.monotonic() - since < 5
 
 
+@either_way
 def test_an_idle_server_stops_without_a_pause(probe):
     probe.wait_for_ready(2)
     since = time.monotonic()
@@ -168,6 +173,7 @@ def test_a_reload_finishes_slow_requests_and_drops_none(changing):
     assert get(changing.address).body == b'new'
 
 
+@either_way
 def test_broken_new_code_leaves_the_old_serving(changing):
     old = changing.wait_for_ready(2)
     write(changing.path, 'this is no Python')
@@ -220,6 +226,7 @@ def test_a_reload_with_a_bad_configuration_changes_nothing(serve, directory, app
     assert get(server.address, '/hello').status == 200
 
 
+@either_way
 def test_requests_go_on_through_many_reloads(changing):
     """Closed-loop clients with connections of their own see no error at all."""
     errors, counts, stop = [], [0] * 4, threading.Event()
@@ -266,6 +273,7 @@ def test_apache_term_is_at_once_and_winch_graceful(serve, signum, finishes):
     assert server.ended() == 0
 
 
+@either_way
 def test_apache_hup_restarts_at_once_and_usr1_gracefully(serve):
     server = serve('probe', '-w', '1', '--signal-style', 'apache', '--log-level', 'info')
     for signum, finishes in ((signal.SIGHUP, False), (signal.SIGUSR1, True)):

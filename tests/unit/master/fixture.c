@@ -4,10 +4,12 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,7 +80,11 @@ make(void **state, const char *text)
 	f->m.children = calloc(SLOTS, sizeof(struct child));
 	for (unsigned i = 0; i < SLOTS; i++)
 		f->m.children[i] = (struct child){
-			.slot = i, .channel = {.fd = -1}, .deadline_ns = NEVER};
+			.slot = i,
+			.channel = {.fd = -1},
+			.output = -1,
+			.deadline_ns = NEVER,
+		};
 	*state = f;
 	return f->generation.config == NULL ||
 			       scoreboard_create(&f->m.scoreboard,
@@ -111,6 +117,7 @@ fixture_remove(void **state)
 {
 	struct fixture *f = *state;
 
+	template_close_all(&f->m);
 	relay_close_all(&f->m);
 	control_close(&f->m);
 	scoreboard_destroy(f->m.scoreboard, 1);
@@ -178,6 +185,14 @@ fixture_event(struct fixture *f)
 	s = event.data.ptr;
 	s->ready(&f->m, s);
 	return true;
+}
+
+void
+fixture_wait_to_be_killed(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pause();
 }
 
 const char *

@@ -34,6 +34,9 @@ void fixture_threads(struct fixture *f, unsigned slot, const char *letters);
 /* Let the loop's next event happen: true when there was one. */
 bool fixture_event(struct fixture *f);
 
+/* In a process that a test has forked: do nothing, and die with the test. */
+void fixture_wait_to_be_killed(void) __attribute__((noreturn));
+
 /* dir/name, valid until the next call. */
 const char *fixture_path(struct fixture *f, const char *name);
 /* The whole file, valid until the next call. */
