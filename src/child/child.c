@@ -67,7 +67,8 @@ struct child {
 	struct app *app;
 	int *listeners;
 	struct engine engine;
-	bool forked; /* as in the engine, which is not there from the start */
+	bool forked;   /* as in the engine, which is not there from the start */
+	sigset_t mask; /* before a fork by the application */
 };
 
 /* --- what the master left ------------------------------------------------------- */
@@ -317,11 +318,29 @@ enter_directory(
 
 /* --- forks by the application ----------------------------------------------------- */
 
+/* A copy must not hear SIGTERM before it has forgotten that it was a child. */
+static void
+hold_sigterm(struct child *c)
+{
+	sigset_t sigterm;
+
+	sigemptyset(&sigterm);
+	sigaddset(&sigterm, SIGTERM);
+	(void)pthread_sigmask(SIG_BLOCK, &sigterm, &c->mask);
+}
+
+static void
+let_sigterm_come(const struct child *c)
+{
+	(void)pthread_sigmask(SIG_SETMASK, &c->mask, NULL);
+}
+
 static void
 before_fork(void *arg)
 {
 	struct child *c = arg;
 
+	hold_sigterm(c);
 	watcher_stop(c->engine.watcher);
 	if (c->engine.locker != NULL)
 		locker_pause(c->engine.locker);
@@ -335,23 +354,20 @@ after_fork_in_parent(void *arg)
 	watcher_start(c->engine.watcher);
 	if (c->engine.locker != NULL)
 		(void)locker_resume(c->engine.locker);
+	let_sigterm_come(c);
 }
 
-/* To end the copy is the application's business, as with Process.terminate.
- * What it has handled itself it goes on handling. */
+/* To end the copy is the application's business, as with Process.terminate;
+ * unless it handles the signal itself. */
 static void
-forget_signals(void)
+forget_sigterm(void)
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL}, action;
 
-	for (int i = 1; i < NSIG; i++) {
-		if (sigaction(i, NULL, &action) < 0)
-			continue;
-		if (action.sa_handler == do_nothing ||
-			action.sa_handler == engine_on_sigterm ||
-			action.sa_handler == template_on_sigterm)
-			(void)sigaction(i, &standard, NULL);
-	}
+	if (sigaction(SIGTERM, NULL, &action) == 0 &&
+		(action.sa_handler == engine_on_sigterm ||
+			action.sa_handler == template_on_sigterm))
+		(void)sigaction(SIGTERM, &standard, NULL);
 }
 
 /* The copy must hold nothing open: clients, which would wait for the end of a
@@ -362,7 +378,8 @@ after_fork_in_child(void *arg)
 	struct child *c = arg;
 
 	close_descriptors(c->in);
-	forget_signals();
+	forget_sigterm();
+	let_sigterm_come(c);
 	if (c->engine.io == NULL)
 		c->engine.io = c->io; /* forked while it was imported */
 	c->forked = true;

@@ -40,6 +40,13 @@ def other_process():
     process.join()
     return pid
 
+def terminated():
+    process = multiprocessing.Process(target=time.sleep, args=(30,))
+    process.start()
+    process.terminate()
+    process.join()
+    return process.exitcode
+
 def application(environ, start_response):
     answer = globals()[environ['PATH_INFO'][1:]]()
     start_response('200 OK', [('Content-Type', 'text/plain')])
@@ -100,3 +107,10 @@ def test_multiprocessing_works_and_leaves_nothing(forking):
         pid = int(get(forking.address, '/other_process').body)
         wait_until(lambda: not is_alive(pid), 'the end of the process')
     assert not re.search('exit signal|Traceback', forking.log.text())
+
+
+def test_a_process_of_the_application_can_be_terminated(forking):
+    """The server's own handler of SIGTERM is none of a copy's, from its first moment."""
+    with Connection(forking.address) as c:
+        for _ in range(20):
+            assert c.get('/terminated').body == b'-15'
