@@ -60,12 +60,25 @@ census_take(const struct master *m, struct census *ret)
 	}
 }
 
+static bool
+worker_is_in_request(uint32_t state)
+{
+	return state == WSGID_WORKER_READ || state == WSGID_WORKER_WRITE ||
+	       state == WSGID_WORKER_LOG || state == WSGID_WORKER_CLOSING;
+}
+
+/* What a child that was told to go has to finish, itself at least.  Its idle
+ * workers say G. */
 static int
 finishing(const struct master *m, const struct child *c)
 {
-	int busy = (int)c->workers - idle_workers(m, c);
+	const struct wsgid_worker *workers =
+		scoreboard_workers(m->scoreboard, c->slot, c->workers);
+	int n = 0;
 
-	return busy > 0 ? busy : 1;
+	for (unsigned i = 0; workers != NULL && i < c->workers; i++)
+		n += worker_is_in_request(workers[i].state);
+	return n > 0 ? n : 1;
 }
 
 void
