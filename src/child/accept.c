@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/orders.h"
 #include "io/io.h"
 #include "lock/locker.h"
 #include "net/handoff.h"
@@ -32,7 +33,7 @@ door_of(const struct engine *e)
 static bool
 may_accept(const struct engine *e)
 {
-	return !e->retiring && e->set.n_listeners > 0 &&
+	return !e->retiring && engine_leads(e) && e->set.n_listeners > 0 &&
 	       e->now_ns >= e->accept_not_before_ns;
 }
 
@@ -56,18 +57,18 @@ has_turn(struct engine *e)
 {
 	int held;
 
-	if (e->locker == NULL)
+	if (e->set.locker == NULL)
 		return true;
-	held = locker_held(e->locker);
+	held = locker_held(e->set.locker);
 	if (held == 0)
-		held = locker_ask(e->locker);
+		held = locker_ask(e->set.locker);
 	if (held < 0 && held != -EAGAIN) {
 		e->broken = held;
 		return false;
 	}
 	if (held <= 0 && !e->lock_watched) {
 		e->lock_watched = true;
-		io_poll(e->io, &e->lock_owner, locker_fd(e->locker));
+		io_poll(e->io, &e->lock_owner, locker_fd(e->set.locker));
 	}
 	return held > 0;
 }
@@ -94,15 +95,15 @@ accept_arm(struct engine *e)
 bool
 accept_keeps_others_waiting(const struct engine *e)
 {
-	return e->locker != NULL;
+	return e->set.locker != NULL;
 }
 
 void
 accept_disarm(struct engine *e)
 {
 	if (!e->accepting) {
-		if (e->locker != NULL)
-			locker_release(e->locker);
+		if (e->set.locker != NULL)
+			locker_release(e->set.locker);
 		return;
 	}
 	io_cancel(e->io, &e->accept_owner, e->accept_kind, door_of(e));
@@ -147,10 +148,10 @@ static void
 count_accepted(struct engine *e)
 {
 	long most = e->config->max_connections_per_child;
+	uint64_t *accepted = &e->set.page->page->accepted;
 
-	e->accepted++;
-	e->set.page->page->accepted++;
-	if (most > 0 && e->accepted >= (uint64_t)most)
+	__atomic_fetch_add(accepted, 1, __ATOMIC_RELAXED);
+	if (most > 0 && *accepted >= (uint64_t)most)
 		engine_ask_to_retire(e, "MaxConnectionsPerChild is reached");
 }
 
@@ -161,7 +162,7 @@ on_accepted(struct engine *e, int result)
 		e->told_short = false;
 		count_accepted(e);
 		if (e->parked.first != NULL &&
-			e->n_connections >= e->most_connections)
+			e->set.page->page->connections >= e->most_connections)
 			connection_close(e, e->parked.first);
 		if (connection_open(e, result) == NULL)
 			log_warnx("child", "no memory for a connection");
@@ -181,7 +182,7 @@ on_accepted(struct engine *e, int result)
 	case -EBADF:
 	case -ENOTSOCK:
 	case -EOPNOTSUPP:
-		engine_leave(e, result);
+		orders_leave(e, result);
 		break;
 	case -ENETDOWN:
 		/* The socket itself is ill: do not spin on it. */
@@ -222,8 +223,10 @@ accept_one_of_several(struct engine *e)
 void
 accept_happened(struct engine *e, const struct io_event *event)
 {
+	bool may_go_on = !e->retiring && engine_leads(e);
+
 	if (event->kind == IO_POLL && event->result > 0 && e->set.set < 0 &&
-		!e->retiring) {
+		may_go_on) {
 		/* Somebody is there. */
 		e->accept_kind = IO_ACCEPT;
 		e->accept_tried = e->looking = false;
@@ -233,10 +236,10 @@ accept_happened(struct engine *e, const struct io_event *event)
 	}
 	e->accepting = false;
 	e->set.page->page->accepting = 0;
-	if (e->locker != NULL)
-		locker_release(e->locker);
+	if (e->set.locker != NULL)
+		locker_release(e->set.locker);
 	if (event->result == -ECANCELED ||
-		(event->kind == IO_POLL && e->retiring))
+		(event->kind == IO_POLL && !may_go_on))
 		pass_wake_up_on(e);
 	else if (event->kind == IO_POLL && event->result > 0)
 		accept_one_of_several(e);

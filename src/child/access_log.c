@@ -4,6 +4,7 @@
 #include "child/access_log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ struct target {
 };
 
 struct access_log {
+	pthread_mutex_t lock; /* of what the targets hold, between workers */
 	size_t n;
 	bool wants_headers;
 	struct target targets[];
@@ -46,6 +48,7 @@ access_log_create(struct access_log **ret, const struct config *config,
 	log = calloc(1, sizeof(*log) + n * sizeof(log->targets[0]));
 	if (log == NULL)
 		return err_set(err, ENOMEM, "CustomLog");
+	pthread_mutex_init(&log->lock, NULL);
 	log->n = n;
 	for (size_t i = 0; i < n; i++) {
 		int rc = log_format_compile(&log->targets[i].format,
@@ -69,6 +72,7 @@ access_log_destroy(struct access_log *log)
 	if (log == NULL)
 		return;
 	access_log_flush(log);
+	pthread_mutex_destroy(&log->lock);
 	for (size_t i = 0; i < log->n; i++) {
 		fd_close(&log->targets[i].fd);
 		log_format_destroy(log->targets[i].format);
@@ -102,24 +106,40 @@ flush(struct target *t)
 }
 
 bool
-access_log_is_empty(const struct access_log *log)
+access_log_is_empty(struct access_log *log)
 {
-	for (size_t i = 0; log != NULL && i < log->n; i++)
-		if (log->targets[i].lines.len > 0)
-			return false;
-	return true;
+	bool empty = true;
+
+	if (log == NULL)
+		return true;
+	pthread_mutex_lock(&log->lock);
+	for (size_t i = 0; i < log->n; i++)
+		empty &= log->targets[i].lines.len == 0;
+	pthread_mutex_unlock(&log->lock);
+	return empty;
+}
+
+static void
+flush_all(struct access_log *log)
+{
+	for (size_t i = 0; i < log->n; i++)
+		flush(&log->targets[i]);
 }
 
 void
 access_log_flush(struct access_log *log)
 {
-	for (size_t i = 0; log != NULL && i < log->n; i++)
-		flush(&log->targets[i]);
+	if (log == NULL)
+		return;
+	pthread_mutex_lock(&log->lock);
+	flush_all(log);
+	pthread_mutex_unlock(&log->lock);
 }
 
 void
 access_log_write(struct access_log *log, const struct record *record)
 {
+	pthread_mutex_lock(&log->lock);
 	for (size_t i = 0; i < log->n; i++) {
 		struct target *t = &log->targets[i];
 
@@ -127,18 +147,23 @@ access_log_write(struct access_log *log, const struct record *record)
 		if (t->lines.len > FULL)
 			flush(t);
 	}
+	pthread_mutex_unlock(&log->lock);
 }
 
 void
 access_log_replace(struct access_log *log, const int *fds, size_t n_fds)
 {
-	access_log_flush(log);
-	for (size_t i = 0; i < n_fds; i++) {
-		if (log == NULL || i >= log->n) {
-			close(fds[i]);
-			continue;
+	size_t n = 0;
+
+	if (log != NULL) {
+		pthread_mutex_lock(&log->lock);
+		flush_all(log);
+		for (; n < n_fds && n < log->n; n++) {
+			fd_close(&log->targets[n].fd);
+			log->targets[n].fd = fds[n];
 		}
-		fd_close(&log->targets[i].fd);
-		log->targets[i].fd = fds[i];
+		pthread_mutex_unlock(&log->lock);
 	}
+	for (; n < n_fds; n++)
+		close(fds[n]);
 }

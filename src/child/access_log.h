@@ -28,7 +28,7 @@ bool access_log_wants_headers(const struct access_log *log);
 void access_log_write(struct access_log *log, const struct record *record);
 void access_log_flush(struct access_log *log);
 /* Nothing waits to be written. */
-bool access_log_is_empty(const struct access_log *log);
+bool access_log_is_empty(struct access_log *log);
 
 /* Go on with new descriptors (logs were reopened); the old are closed. */
 void access_log_replace(struct access_log *log, const int *fds, size_t n_fds);

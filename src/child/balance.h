@@ -28,7 +28,7 @@ struct balance_peer {
 struct balance {
 	struct balance_peer *peers; /* NULL: there is nobody */
 	size_t n;
-	size_t slot; /* our own */
+	size_t slot;                              /* our own */
 	const volatile struct inherit_news *news; /* the master's */
 };
 

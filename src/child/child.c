@@ -14,7 +14,6 @@
 #include "child/child.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,12 +35,12 @@
 #include "child/engine.h"
 #include "child/orphan.h"
 #include "child/privileges.h"
+#include "child/rings.h"
 #include "child/template.h"
-#include "child/watcher.h"
+#include "child/workers.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "lock/accept_mutex.h"
-#include "lock/locker.h"
 #include "net/channel.h"
 #include "net/inherit.h"
 #include "python/app.h"
@@ -49,10 +48,6 @@
 
 enum {
 	CONFIG_MAX = 16 * 1024 * 1024,
-	RECEIVE_BUFFERS = 256,
-	RECEIVE_BUFFER = 16 * 1024,
-	RING_TRIES = 15, /* of 20 ms: rings of dead children are freed late */
-	RING_PAUSE_MS = 20,
 };
 
 struct child {
@@ -61,13 +56,14 @@ struct child {
 	struct config *config;
 	struct wsgid_page_map page;
 	struct access_log *access_log;
-	struct io *io;
+	struct io **rings; /* one for each worker */
+	size_t n_workers;
 	struct accept_mutex *mutex;
 	struct balance balance;
 	struct app *app;
 	int *listeners;
-	struct engine engine;
-	bool forked;   /* as in the engine, which is not there from the start */
+	struct workers *workers;
+	bool forked;   /* this is a copy that the application has made */
 	sigset_t mask; /* before a fork by the application */
 };
 
@@ -107,6 +103,7 @@ receive(struct child *c, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	c->n_workers = (size_t)c->config->threads_per_child;
 	log_set_level((enum log_level)c->config->log_level);
 	rc = balance_open(&c->balance, INHERIT_PEERS, in->slot, err);
 	if (rc < 0)
@@ -126,14 +123,15 @@ receive_slot(struct child *c, struct err *err)
 	const struct inheritance *in = c->in;
 	int first_log = INHERIT_REST + (int)in->n_listeners;
 	int logs[CHANNEL_FDS];
-	int rc = scoreboard_map_page(&c->page, INHERIT_PAGE, 1, err);
+	int rc = scoreboard_map_page(
+		&c->page, INHERIT_PAGE, (unsigned)c->config->thread_limit, err);
 
 	if (rc < 0)
 		return rc;
 	c->page.page->pid = getpid();
 	c->page.page->generation = in->generation;
-	c->page.workers[0].state = WSGID_WORKER_STARTING;
-	c->page.workers[0].thread = (uint32_t)gettid();
+	for (size_t i = 0; i < c->n_workers; i++)
+		c->page.workers[i].state = WSGID_WORKER_STARTING;
 
 	c->balance.slot = in->slot;
 	if (in->n_logs > CHANNEL_FDS)
@@ -190,58 +188,6 @@ set_signals(const struct inheritance *in)
 	(void)sigaction(SIGTERM, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	(void)sigaction(SIGPIPE, &action, NULL);
-}
-
-/* --- ring -------------------------------------------------------------------------- */
-
-static int
-try_engine(struct child *c, const char *name, struct err *err)
-{
-	const struct io_settings settings = {
-		.buffers = RECEIVE_BUFFERS,
-		.buffer_size = RECEIVE_BUFFER,
-	};
-
-	return io_create(&c->io, name, &settings, err);
-}
-
-/* Locked memory of rings that are gone comes back after a moment; the
- * channel's end of file ends the waiting. */
-static int
-try_ring(struct child *c, struct err *err)
-{
-	struct pollfd channel = {.fd = INHERIT_CHANNEL, .events = POLLIN};
-	int rc = try_engine(c, "io_uring", err);
-
-	for (int i = 0; rc == -ENOMEM && i < RING_TRIES; i++) {
-		(void)poll(&channel, 1, RING_PAUSE_MS);
-		rc = try_engine(c, "io_uring", err);
-	}
-	return rc;
-}
-
-static int
-make_ring(struct child *c, struct err *err)
-{
-	int rc;
-
-	switch (c->config->io_engine) {
-	case CONFIG_IO_EPOLL:
-		return try_engine(c, "epoll", err);
-	case CONFIG_IO_URING:
-		return try_ring(c, err);
-	default:
-		break;
-	}
-	rc = try_ring(c, err);
-	if (rc == 0)
-		return 0;
-	/* One child speaks for all. */
-	if (c->in->slot == 0)
-		log_notice("child", "using epoll: %s", err->text);
-	else
-		log_debug("child", "using epoll: %s", err->text);
-	return try_engine(c, "epoll", err);
 }
 
 /* --- accept mutex -------------------------------------------------------------------- */
@@ -341,9 +287,7 @@ before_fork(void *arg)
 	struct child *c = arg;
 
 	hold_sigterm(c);
-	watcher_stop(c->engine.watcher);
-	if (c->engine.locker != NULL)
-		locker_pause(c->engine.locker);
+	workers_before_fork(c->workers);
 }
 
 static void
@@ -351,9 +295,7 @@ after_fork_in_parent(void *arg)
 {
 	struct child *c = arg;
 
-	watcher_start(c->engine.watcher);
-	if (c->engine.locker != NULL)
-		(void)locker_resume(c->engine.locker);
+	workers_after_fork(c->workers);
 	let_sigterm_come(c);
 }
 
@@ -380,10 +322,10 @@ after_fork_in_child(void *arg)
 	close_descriptors(c->in);
 	forget_sigterm();
 	let_sigterm_come(c);
-	if (c->engine.io == NULL)
-		c->engine.io = c->io; /* forked while it was imported */
+	rings_abandon(c->rings, c->n_workers);
 	c->forked = true;
-	engine_abandon(&c->engine);
+	workers_abandon(c->workers);
+	accept_mutex_destroy(c->mutex);
 }
 
 static int
@@ -398,7 +340,7 @@ start_python(struct child *c, struct err *err)
 		.path = config->python_path,
 		.directory = directory,
 		.software = "wsgid/" WSGID_VERSION,
-		.multithread = false,
+		.multithread = c->n_workers > 1,
 		.multiprocess = config_most_children(config) > 1,
 		.forks = {before_fork, after_fork_in_parent,
 			after_fork_in_child, c},
@@ -463,11 +405,12 @@ say_ready(struct child *c)
 	char text[CHANNEL_TEXT];
 
 	snprintf(text, sizeof(text), "Python %s, %s", app_python_version(),
-		io_name(c->io));
+		io_name(c->rings[0]));
 	scoreboard_put_text(c->page.page->io_engine,
-		sizeof(c->page.page->io_engine), io_name(c->io),
-		strlen(io_name(c->io)));
-	c->page.workers[0].state = WSGID_WORKER_READY;
+		sizeof(c->page.page->io_engine), io_name(c->rings[0]),
+		strlen(io_name(c->rings[0])));
+	for (size_t i = 0; i < c->n_workers; i++)
+		c->page.workers[i].state = WSGID_WORKER_READY;
 	(void)channel_send(INHERIT_CHANNEL, CHANNEL_READY, 0, text, NULL, 0);
 }
 
@@ -481,41 +424,20 @@ serve(struct child *c, struct err *err)
 		.set = c->in->has_set ? INHERIT_SET : -1,
 		.channel = INHERIT_CHANNEL,
 		.mutex = c->mutex,
-		.balance =
-			c->config->max_request_workers > 1 ? &c->balance : NULL,
+		.balance = config_most_children(c->config) > 1 ? &c->balance
+							       : NULL,
 		.give = INHERIT_GIVE,
 		.take = INHERIT_TAKE,
 		.slot = c->in->slot,
 		.page = &c->page,
 		.access_log = c->access_log,
 		.app = c->app,
-		.io = c->io,
+		.forked = &c->forked,
 	};
-	int rc = engine_init(&c->engine, &settings);
+	int rc = workers_create(
+		&c->workers, &settings, c->rings, c->n_workers, err);
 
-	if (rc < 0)
-		return err_set(err, -rc, "engine");
-	if ((c->config->max_request_workers > 1 ||
-		    c->config->request_timeout > 0) &&
-		watcher_create(&c->engine.watcher, &c->engine, err) < 0)
-		return -ENOMEM;
-	if (c->mutex != NULL &&
-		locker_create(&c->engine.locker, c->mutex, err) < 0)
-		return -ENOMEM;
-	rc = engine_run(&c->engine);
-	locker_destroy(c->engine.locker);
-	c->engine.locker = NULL;
-	watcher_destroy(c->engine.watcher);
-	c->engine.watcher = NULL;
-	if (rc < 0 && rc == c->engine.broken)
-		return accept_mutex_explain(c->mutex, rc, err);
-	if (rc < 0 && rc != -ETIMEDOUT)
-		return err_set(err, -rc, "%s", io_name(c->io));
-	if (rc == -ETIMEDOUT)
-		log_warnx("child",
-			"%u connections were cut: they did not end in time",
-			c->engine.n_connections);
-	return 0;
+	return rc < 0 ? rc : workers_serve(c->workers, err);
 }
 
 /* A crash without a coredump is no reason not to serve. */
@@ -541,7 +463,8 @@ take_slot(struct child *c, struct err *err)
 	title_set("wsgid: child %u [%s]", c->in->slot, c->config->name);
 	if (receive_slot(c, err) < 0)
 		return fail(CHILD_EXIT_FATAL, err);
-	if (make_ring(c, err) < 0)
+	if (rings_make(&c->rings, c->n_workers, c->config, INHERIT_CHANNEL,
+		    c->in->slot == 0, err) < 0)
 		return fail(CHILD_EXIT_CONFIG, err);
 	if (attach_mutex(c, err) < 0)
 		return fail(CHILD_EXIT_SICK, err);
@@ -632,10 +555,10 @@ child_run(const struct inheritance *in)
 	status = live(c, &err);
 	if (c->app != NULL)
 		app_destroy(c->app);
-	io_destroy(c->io);
+	rings_destroy(c->rings, c->n_workers);
+	workers_destroy(c->workers);
 	accept_mutex_destroy(c->mutex);
 	balance_close(&c->balance);
-	engine_fini(&c->engine);
 	access_log_destroy(c->access_log);
 	config_destroy(c->config);
 	free(c->listeners);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/defs.h"
+#include "child/clients.h"
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/watcher.h"
@@ -167,23 +168,27 @@ find_ends(struct connection *c)
 /* Whoever kills this child wants to know, at that moment, what it cost; and
  * the kernel may have given us what we are about to take. */
 static void
-show_count(struct engine *e)
+show_count(struct engine *e, uint32_t change)
 {
-	e->set.page->page->connections = e->n_connections + e->n_expected;
+	uint32_t *connections = &e->set.page->page->connections;
+
+	if (e->set.crew == NULL)
+		*connections += change;
+	else
+		__atomic_fetch_add(connections, change, __ATOMIC_RELAXED);
 }
 
 static void
-count(struct engine *e, int change)
+count(struct engine *e, uint32_t change)
 {
-	e->n_connections += (unsigned)change;
-	show_count(e);
+	e->n_connections += change;
+	show_count(e, change);
 }
 
 void
 connection_expect(struct engine *e, bool expected)
 {
-	e->n_expected += expected ? 1 : -1U;
-	show_count(e);
+	show_count(e, expected ? 1 : -1U);
 }
 
 static struct connection *
@@ -206,6 +211,7 @@ make(struct engine *e, int fd)
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
 	find_ends(c);
+	clients_add(e->set.clients, fd);
 	count(e, 1);
 	return c;
 }
@@ -639,15 +645,16 @@ connection_settle(struct engine *e, struct connection *c)
 {
 	if (c->state != CONNECTION_CLOSING || c->in_flight > 0 || c->fd < 0)
 		return;
-	watcher_forget(e->watcher, c);
+	watch_forget(e->set.watch, c);
 	if (c->foreign)
 		(void)shutdown(c->fd, SHUT_RDWR);
+	clients_remove(e->set.clients, c->fd);
 	close(c->fd);
 	c->fd = -1;
 	release_piece(e, c);
 	buf_fini(&c->in);
 	buf_fini(&c->body);
 	engine_give_out(e, &c->out);
-	count(e, -1);
+	count(e, -1U);
 	connection_list_add(&e->buried, c);
 }

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,24 +21,20 @@
 #include "base/defs.h"
 #include "base/log.h"
 #include "child/accept.h"
-#include "child/balance.h"
+#include "child/crew.h"
 #include "child/handover.h"
-#include "child/orphan.h"
+#include "child/orders.h"
 #include "child/report.h"
 #include "child/request.h"
+#include "child/share.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
 #include "net/channel.h"
 
 enum {
-	OUT_KEPT = 32 * 1024,   /* larger response buffers are given back */
-	BALANCE_MS = 10,        /* between two looks at the siblings */
-	LONG_REQUEST_US = 1000, /* from here on siblings are better off with
-	                           * the next connection */
+	OUT_KEPT = 32 * 1024, /* larger response buffers are given back */
 };
-
-static const int64_t ms = 1000000;
 
 /* Set by the handler, looked at once a turn; the only way for a signal to
  * reach a loop. */
@@ -89,21 +84,12 @@ engine_queue(struct engine *e, struct connection *c)
 void
 engine_ask_to_retire(struct engine *e, const char *why)
 {
-	if (e->asked_to_retire)
+	uint32_t *asked = &e->set.page->page->wants_retire;
+
+	if (__atomic_exchange_n(asked, 1, __ATOMIC_RELAXED) != 0)
 		return;
-	e->asked_to_retire = true;
-	e->set.page->page->wants_retire = 1;
 	(void)channel_send(
 		e->set.channel, CHANNEL_WANTS_RETIRE, 0, why, NULL, 0);
-}
-
-void
-engine_leave(struct engine *e, int error)
-{
-	errno = -error;
-	log_error(
-		"child", "has the application closed our descriptors? leaving");
-	e->stopping = true;
 }
 
 struct buf
@@ -124,100 +110,6 @@ engine_give_out(struct engine *e, struct buf *out)
 	else
 		buf_fini(out);
 	*out = (struct buf){0};
-}
-
-/* --- the master's orders ----------------------------------------------------- */
-
-/* Who waits for the rest of a request, or for nothing, is as well off with a
- * sibling.  A chunked body that was decoded in part stays. */
-static void
-give_waiting(struct engine *e, struct connection_list *list)
-{
-	struct connection *c, *next;
-
-	for (c = list->first; c != NULL; c = next) {
-		next = c->next;
-		if (connection_is_whole(c))
-			handover_give(e, c);
-	}
-}
-
-static void
-start_retiring(struct engine *e, uint32_t deadline_ms, bool finishing)
-{
-	struct connection *c;
-
-	e->retiring = true;
-	e->finishing = finishing || e->set.give < 0;
-	if (deadline_ms > 0)
-		e->leave_by_ns = e->now_ns + (int64_t)deadline_ms * ms;
-	accept_disarm(e);
-	if (!e->finishing) {
-		handover_unwatch(e);
-		give_waiting(e, &e->parked);
-		give_waiting(e, &e->reading);
-		return;
-	}
-	while ((c = e->parked.first) != NULL)
-		connection_linger(e, c);
-}
-
-/* Everybody leaves: on SIGTERM, which no master sends to a child that serves,
- * and when the master is gone. */
-static void
-finish_alone(struct engine *e)
-{
-	start_retiring(e, (uint32_t)e->config->graceful_shutdown_timeout, true);
-}
-
-static void
-take_order(struct engine *e, struct channel_message *m)
-{
-	switch (m->kind) {
-	case CHANNEL_RETIRE:
-		start_retiring(e, m->deadline_ms, false);
-		break;
-	case CHANNEL_FINISH:
-		start_retiring(e, m->deadline_ms, true);
-		break;
-	case CHANNEL_STOP:
-		e->stopping = true;
-		break;
-	case CHANNEL_LOGS:
-		access_log_replace(e->set.access_log, m->fds, m->n_fds);
-		m->n_fds = 0;
-		break;
-	case CHANNEL_LOG_LEVEL:
-		if (log_level_of(m->text) >= 0)
-			log_set_level((enum log_level)log_level_of(m->text));
-		break;
-	default:
-		log_warnx("child", "the master sent order %u, unknown here",
-			m->kind);
-	}
-	for (size_t i = 0; i < m->n_fds; i++)
-		close(m->fds[i]);
-}
-
-static void
-on_channel(struct engine *e)
-{
-	struct channel_message message;
-	int rc;
-
-	while ((rc = channel_receive(e->set.channel, &message)) == 1)
-		take_order(e, &message);
-	if (rc == 0 && !e->retiring) {
-		log_warnx("child", "the master is gone; finishing and leaving");
-		orphan_shut_listeners();
-		if (e->set.mutex != NULL)
-			accept_mutex_orphan(e->set.mutex);
-		finish_alone(e);
-	}
-	if (rc == -EBADF || rc == -ENOTSOCK)
-		engine_leave(e, rc);
-	else if (rc != 0)
-		io_poll(e->io, &e->channel_owner, e->set.channel);
 }
 
 /* --- events ------------------------------------------------------------------ */
@@ -298,6 +190,22 @@ on_send(struct engine *e, struct connection *c, const struct io_event *event)
 }
 
 static void
+on_channel(struct engine *e)
+{
+	e->channel_watched = false;
+	orders_hear(e);
+}
+
+/* The turn to accept has come, which only a leader makes use of. */
+static void
+on_lock(struct engine *e)
+{
+	e->lock_watched = false;
+	if (!engine_leads(e))
+		crew_call_leader(e->set.crew);
+}
+
+static void
 dispatch(struct engine *e, const struct io_event *event)
 {
 	if (LIKELY(event->kind == IO_RECEIVE))
@@ -306,10 +214,12 @@ dispatch(struct engine *e, const struct io_event *event)
 		on_send(e, event->owner, event);
 	else if (event->owner == &e->accept_owner)
 		accept_happened(e, event);
-	else if (event->owner == &e->lock_owner)
-		e->lock_watched = false;
 	else if (event->owner == &e->pool_owner)
 		handover_take(e, event->result);
+	else if (event->owner == &e->lock_owner)
+		on_lock(e);
+	else if (event->owner == &e->bell_owner)
+		share_heard(e);
 	else
 		on_channel(e);
 }
@@ -375,9 +285,8 @@ patience(const struct engine *e)
 
 /* --- turns --------------------------------------------------------------------- */
 
-/* Wait, and turn what has completed into states.  No GIL, no Python. */
-static int
-turn(struct engine *e, int64_t timeout_ns)
+int
+engine_turn(struct engine *e, int64_t timeout_ns)
 {
 	int n = io_wait(e->io, e->events, ENGINE_EVENTS, timeout_ns);
 
@@ -402,9 +311,9 @@ turn(struct engine *e, int64_t timeout_ns)
 static int64_t
 until_given(const struct engine *e)
 {
-	int64_t left = e->running_since_ns + LONG_REQUEST_US * 1000 - e->now_ns;
+	int64_t left = e->running_since_ns + ENGINE_LONG_NS - e->now_ns;
 
-	if (e->watcher == NULL || e->finishing)
+	if (e->set.watch == NULL || e->finishing)
 		return -1;
 	return left > 0 ? left : 0;
 }
@@ -413,8 +322,11 @@ until_given(const struct engine *e)
 static void
 give_queue(struct engine *e)
 {
-	if (until_given(e) == 0)
-		give_waiting(e, &e->queue);
+	if (until_given(e) != 0)
+		return;
+	if (e->set.crew != NULL)
+		(void)crew_resign(e->set.crew, e->set.worker);
+	handover_give_waiting(e, &e->queue);
 }
 
 int
@@ -430,9 +342,10 @@ engine_wait(struct engine *e, int64_t deadline_ns)
 	if (until_turn >= 0 && until_turn < timeout_ns)
 		timeout_ns = until_turn;
 	access_log_flush(e->set.access_log);
-	rc = turn(e, timeout_ns);
+	rc = engine_turn(e, timeout_ns);
 	if (rc < 0)
 		return rc;
+	orders_obey(e);
 	if (e->stopping || (e->leave_by_ns > 0 && e->now_ns >= e->leave_by_ns))
 		return -ECANCELED;
 	return 0;
@@ -463,54 +376,35 @@ tell_python(struct engine *e)
 	}
 }
 
-/* Several requests at once, and siblings that have nothing to do: some of them
- * get a connection.  The last to come have waited least. */
+/* The page is the child's, and other workers park as well. */
 static void
-spread(struct engine *e)
+show_parked(struct engine *e)
 {
-	size_t ready = 0, excess;
-	struct connection *c;
+	uint32_t change = e->n_parked - e->shown_parked;
 
-	if (e->set.balance == NULL || e->now_ns < e->balance_at_ns ||
-		e->queue.first == e->queue.last)
+	if (change == 0)
 		return;
-	e->balance_at_ns = e->now_ns + BALANCE_MS * ms;
-	for (c = e->queue.first; c != NULL; c = c->next)
-		ready++;
-	excess = balance_excess(e->set.balance, e->n_connections, ready);
-	while (excess-- > 0 && handover_give_now(e, e->queue.last))
-		continue;
+	e->shown_parked = e->n_parked;
+	__atomic_fetch_add(
+		&e->set.page->page->parked, change, __ATOMIC_RELAXED);
 }
 
-/* What siblings see of us. */
-static void
-show_peer(struct engine *e, bool idle)
-{
-	struct balance_peer *me;
-
-	if (e->set.balance == NULL)
-		return;
-	me = &e->set.balance->peers[e->set.balance->slot];
-	me->connections = e->n_connections;
-	me->idle = idle;
-}
-
-/* Siblings are better off with the next connection when ours take long. */
 static void
 serve_queue(struct engine *e)
 {
 	struct connection *c;
 
-	spread(e);
-	if (e->queue.first != NULL && (e->lately_ns > LONG_REQUEST_US * 1000 ||
-					      accept_keeps_others_waiting(e))) {
-		accept_disarm(e);
-		(void)turn(e, 0);
-	}
+	share_queue(e);
 	while ((c = e->queue.first) != NULL && !e->stopping) {
 		connection_list_remove(c);
 		request_serve(e, c);
 	}
+}
+
+bool
+engine_leads(const struct engine *e)
+{
+	return e->set.crew == NULL || crew_leads(e->set.crew, e->set.worker);
 }
 
 static bool
@@ -520,13 +414,49 @@ is_done(struct engine *e)
 		return true;
 	if (!e->retiring || e->n_connections > 0 || e->accepting)
 		return false;
-	if (!e->finishing)
-		return !e->pool_watched;
+	if (!e->finishing && e->pool_watched)
+		return false;
 	/* A nudge brings no connection, and nothing would wake us again. */
-	while (handover_take_last(e))
+	while (e->finishing && engine_leads(e) && handover_take_last(e))
 		if (e->n_connections > 0)
 			return false;
-	return true;
+	return e->set.crew == NULL || crew_done(e->set.crew, e->set.worker);
+}
+
+/* --- the loop ------------------------------------------------------------------------ */
+
+/* Without the GIL: what is to be heard of, and then the wait. */
+static int
+wait_for_something(struct engine *e)
+{
+	int rc;
+
+	share_watch(e);
+	orders_watch(e);
+	accept_arm(e);
+	handover_watch(e);
+	report_flush(e);
+	share_show(e, e->queue.first == NULL && !e->retiring);
+	rc = engine_turn(e, patience(e));
+	share_show(e, false);
+	return rc == 0 ? e->broken : rc;
+}
+
+/* Waiting for the GIL takes time when other threads have it, and none of it is
+ * the next request's. */
+static void
+enter_python(struct engine *e)
+{
+	app_enter(e->set.app);
+	if (e->set.crew != NULL)
+		engine_read_clock(e);
+}
+
+static bool
+has_something_for_python(const struct engine *e)
+{
+	return e->queue.first != NULL || e->finished.first != NULL ||
+	       e->buried.first != NULL;
 }
 
 int
@@ -534,31 +464,35 @@ engine_run(struct engine *e)
 {
 	int rc = 0;
 
-	io_poll(e->io, &e->channel_owner, e->set.channel);
-	while (!is_done(e)) {
-		accept_arm(e);
-		handover_watch(e);
-		app_leave(e->set.app);
-		report_flush(e);
-		show_peer(e, e->queue.first == NULL && !e->retiring);
-		rc = turn(e, patience(e));
-		show_peer(e, false);
-		app_enter(e->set.app);
-		if (rc == 0)
-			rc = e->broken;
+	watch_me(e->set.watch);
+	e->set.page->workers[e->set.worker].thread = (uint32_t)gettid();
+	app_leave(e->set.app);
+	for (;;) {
+		orders_obey(e);
+		share_rest(e);
+		if (is_done(e))
+			break;
+		rc = wait_for_something(e);
 		if (rc < 0)
 			break;
 		if (UNLIKELY(sigterm_came) && !e->retiring)
-			finish_alone(e);
-		tell_python(e);
-		serve_queue(e);
-		e->set.page->page->parked = e->n_parked;
+			orders_finish(e);
+		if (has_something_for_python(e)) {
+			enter_python(e);
+			tell_python(e);
+			serve_queue(e);
+			app_leave(e->set.app);
+		}
+		show_parked(e);
 		if (e->leave_by_ns > 0 && e->now_ns >= e->leave_by_ns) {
 			rc = -ETIMEDOUT;
 			break;
 		}
 	}
 	access_log_flush(e->set.access_log);
+	if (rc < 0 && rc != -ETIMEDOUT)
+		orders_give(e, CREW_STOP, 0);
+	app_enter(e->set.app);
 	return rc;
 }
 
@@ -572,19 +506,6 @@ descriptors_for_clients(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > UINT_MAX)
 		return UINT_MAX;
 	return (unsigned)(limit.rlim_cur - limit.rlim_cur / 4);
-}
-
-/* Children that began together must not all go together. */
-static uint64_t
-choose_most_requests(const struct config *config)
-{
-	uint64_t chance = 0;
-
-	if (config->max_requests == 0)
-		return 0;
-	(void)!getrandom(&chance, sizeof(chance), GRND_NONBLOCK);
-	return (uint64_t)config->max_requests +
-	       chance % ((uint64_t)config->max_requests_jitter + 1);
 }
 
 int
@@ -604,7 +525,6 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 		.field_size = (size_t)config->limit_request_field_size,
 	};
 	e->most_connections = descriptors_for_clients();
-	e->most_requests = choose_most_requests(config);
 	begin_turn(e);
 	return 0;
 }
@@ -623,35 +543,6 @@ free_list(struct connection_list *list)
 		buf_fini(&c->out);
 		free(c);
 	}
-}
-
-static void
-abandon_list(const struct connection_list *list)
-{
-	for (const struct connection *c = list->first; c != NULL; c = c->next)
-		if (c->fd >= 0)
-			close(c->fd);
-}
-
-void
-engine_abandon(struct engine *e)
-{
-	e->forked = true;
-	abandon_list(&e->queue);
-	abandon_list(&e->reading);
-	abandon_list(&e->parked);
-	abandon_list(&e->sending);
-	abandon_list(&e->lingering);
-	abandon_list(&e->leaving);
-	abandon_list(&e->ending);
-	abandon_list(&e->finished);
-	if (e->running != NULL)
-		close(e->running->fd);
-	if (e->io != NULL)
-		close(io_fd(e->io));
-	watcher_abandon(e->watcher);
-	locker_destroy(e->locker);
-	accept_mutex_destroy(e->set.mutex);
 }
 
 void

@@ -32,6 +32,8 @@
 enum {
 	ENGINE_EVENTS = 256, /* taken from io at once */
 	ENGINE_SPARE = 64,   /* buffers and connections kept for the next */
+	ENGINE_LONG_NS = 1000000, /* from here on a request is long: others are
+	                           * better off with another worker */
 };
 
 struct engine_settings {
@@ -41,13 +43,23 @@ struct engine_settings {
 	int set;                    /* epoll set of several listeners, or -1 */
 	int channel;                /* to the master */
 	struct accept_mutex *mutex; /* NULL: none is needed */
+	struct locker *locker;      /* likewise */
 	struct balance *balance;    /* NULL: there is nobody to share with */
-	int give, take;             /* the pool socket's ends, or -1 */
+	struct clients *clients;
+	struct crew *crew;   /* NULL: this is the child's only worker */
+	size_t worker;       /* which one it is */
+	struct watch *watch; /* NULL: there is nobody to give anything to */
+	struct watcher *watcher;
+	int give, take; /* the pool socket's ends, or -1 */
 	unsigned slot;
+	uint64_t most_requests; /* MaxRequests with its jitter; 0: no limit */
 	struct wsgid_page_map *page;
 	struct access_log *access_log;
 	struct app *app;
 	struct io *io;
+	/* Set in a copy of the process that the application has forked: it has
+	 * no client and no ring. */
+	const bool *forked;
 };
 
 /* An owner for io that is no connection. */
@@ -56,7 +68,8 @@ struct engine_owner {
 };
 
 struct engine {
-	struct engine_owner accept_owner, channel_owner, pool_owner, lock_owner;
+	struct engine_owner accept_owner, channel_owner, pool_owner, lock_owner,
+		bell_owner;
 	struct engine_settings set;
 	const struct config *config; /* = set.config, the hot path's */
 	struct io *io;
@@ -79,13 +92,18 @@ struct engine {
 	struct connection_list finished; /* sent all; hold a Python object */
 	struct connection_list buried;   /* closed; Python must be told */
 	unsigned n_connections, n_parked;
-	unsigned n_expected;       /* being taken at this moment */
+	unsigned shown_parked;     /* of them, by the page */
 	unsigned most_connections; /* a quarter of the descriptors is for the
 	                            * application: its files and databases */
 
+	/* What a leader does beside serving. */
+	bool led;             /* we did, when we last looked */
+	bool channel_watched; /* polls of these are under way */
+	bool channel_ended;   /* the master is gone */
+	bool bell_watched;
+	bool lock_watched;
+
 	/* Accepting. */
-	struct locker *locker;    /* NULL: no mutex */
-	bool lock_watched;        /* a poll of the locker is under way */
 	int broken;               /* what is wrong with the mutex: an errno */
 	bool looking;             /* the wait is ended only to look */
 	bool accepting;           /* an accept or poll is under way */
@@ -93,9 +111,6 @@ struct engine {
 	bool accept_tried;        /* the accept has had its turn */
 	bool told_short;          /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
-	uint64_t accepted;
-	uint64_t most_requests; /* MaxRequests with its jitter; 0 = no limit */
-	bool asked_to_retire;   /* the master knows */
 
 	int64_t balance_at_ns;  /* when to look at the siblings again */
 	bool pool_watched;      /* a poll of the pool is under way */
@@ -103,20 +118,20 @@ struct engine {
 	struct handoff_room room;
 
 	/* Leaving. */
+	int obeyed;     /* enum crew_order: the strictest so far */
 	bool retiring;  /* accepts no more */
 	bool finishing; /* nor gives to siblings: the server stops */
 	bool stopping;
-	bool forked; /* this process is a copy that the application made */
 	int64_t leave_by_ns; /* 0 = no deadline */
 
 	/* The request under way: there is one at a time. */
-	struct watcher *watcher; /* NULL: there are no siblings */
 	struct connection *running;
 	int64_t running_since_ns;
 	struct request request;
 	struct response response;
 	struct buf head;   /* of the response, where a log looks at it */
-	int64_t lately_ns; /* how long requests take, moving average */
+	int64_t lately_ns; /* how long they take, a moving average; with a
+	                    * crew it is the crew's */
 
 	struct buf spare_out[ENGINE_SPARE];
 	size_t n_spare_out;
@@ -140,26 +155,24 @@ int engine_run(struct engine *e);
  * has passed, -ECANCELED when the child must leave now. */
 int engine_wait(struct engine *e, int64_t deadline_ns);
 
-/* In a copy of the process that the application has forked: close whatever
- * the engine holds, and touch nothing of it any more. */
-void engine_abandon(struct engine *e);
-
-/* End that copy, without the cleaning up that is for the process it was
- * copied from. */
+/* End a copy of the process that the application has made, without the cleaning
+ * up that is for the process it was copied from. */
 void engine_leave_forked(void) __attribute__((noreturn));
+
+/* Is this the worker that waits for clients, the pool and the master? */
+bool engine_leads(const struct engine *e);
 
 /* This child has done its share, for that reason.  The master starts another
  * one and then tells us to go: until then we serve, so that capacity is never
  * short. */
 void engine_ask_to_retire(struct engine *e, const char *why);
 
-/* The descriptors of the server are not ours any more: the application has
- * closed them, or opened others in their place.  Nothing that we could do with
- * them is right, so this child leaves and another one takes its place. */
-void engine_leave(struct engine *e, int error);
-
 /* Look at the clock. */
 void engine_read_clock(struct engine *e);
+
+/* Wait, at most that long (-1: for ever), and turn what has completed into
+ * states.  Without the GIL, of which it uses nothing.  0 or a negative errno. */
+int engine_turn(struct engine *e, int64_t timeout_ns);
 
 /* A buffer for a response, and back. */
 struct buf engine_take_out(struct engine *e);

@@ -16,7 +16,9 @@
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/connection.h"
+#include "child/crew.h"
 #include "child/engine.h"
+#include "child/orders.h"
 #include "io/io.h"
 #include "net/handoff.h"
 
@@ -33,7 +35,8 @@ static const int64_t ms = 1000000;
 void
 handover_watch(struct engine *e)
 {
-	if (e->set.take < 0 || e->pool_watched || e->retiring)
+	if (e->set.take < 0 || e->pool_watched || e->retiring ||
+		!engine_leads(e))
 		return;
 	e->pool_watched = true;
 	io_poll(e->io, &e->pool_owner, e->set.take);
@@ -88,10 +91,11 @@ handover_take(struct engine *e, int result)
 {
 	e->pool_watched = false;
 	if (result == -EBADF || result == -ENOTSOCK) {
-		engine_leave(e, result);
+		orders_leave(e, result);
 		return;
 	}
-	if ((e->retiring && !e->finishing) || e->running != NULL)
+	if ((e->retiring && !e->finishing) || e->running != NULL ||
+		!engine_leads(e))
 		/* This wait may have used up a sibling's wake-up. */
 		(void)handoff_nudge(e->set.give);
 	else if (result > 0)
@@ -105,6 +109,16 @@ handover_take_last(struct engine *e)
 }
 
 /* --- giving ------------------------------------------------------------------ */
+
+/* To another worker of this child, else to a sibling. */
+static int
+send_away(struct engine *e, const struct handoff *h)
+{
+	if (e->set.crew != NULL &&
+		crew_give(e->set.crew, e->set.worker, h) == 0)
+		return 0;
+	return e->set.give >= 0 ? handoff_send(e->set.give, h) : -EAGAIN;
+}
 
 static void
 wait_for_room(struct engine *e, struct connection *c)
@@ -130,7 +144,7 @@ handover_go_on(struct engine *e, struct connection *c)
 		connection_close(e, c);
 		return;
 	}
-	rc = handoff_send(e->set.give, &handoff);
+	rc = send_away(e, &handoff);
 	if (rc == -EAGAIN)
 		wait_for_room(e, c);
 	else if (rc < 0)
@@ -139,21 +153,43 @@ handover_go_on(struct engine *e, struct connection *c)
 		connection_let_go(e, c);
 }
 
+static bool
+may_go_now(const struct engine *e, const struct connection *c)
+{
+	return c->error == 0 && connection_is_whole(c) &&
+	       io_room(e->io) > IO_RESERVE;
+}
+
+static struct handoff
+handoff_of(const struct engine *e, const struct connection *c)
+{
+	bool waits = c->list == &e->parked || c->list == &e->reading;
+
+	return (struct handoff){
+		.fd = c->fd,
+		.requests = c->requests,
+		.deadline_ns = waits ? c->deadline_ns : INT64_MAX,
+		.bytes = connection_input(c),
+	};
+}
+
 bool
 handover_give_now(struct engine *e, struct connection *c)
 {
-	struct handoff handoff = {
-		.fd = c->fd,
-		.requests = c->requests,
-		.deadline_ns = c->list == &e->parked || c->list == &e->reading
-				       ? c->deadline_ns
-				       : INT64_MAX,
-		.bytes = connection_input(c),
-	};
+	struct handoff handoff = handoff_of(e, c);
 
-	if (c->error != 0 || !connection_is_whole(c) ||
-		io_room(e->io) <= IO_RESERVE ||
-		handoff_send(e->set.give, &handoff) < 0)
+	if (!may_go_now(e, c) || send_away(e, &handoff) < 0)
+		return false;
+	connection_let_go(e, c);
+	return true;
+}
+
+bool
+handover_deal(struct engine *e, struct connection *c)
+{
+	struct handoff handoff = handoff_of(e, c);
+
+	if (!may_go_now(e, c) || crew_deal(e->set.crew, &handoff) < 0)
 		return false;
 	connection_let_go(e, c);
 	return true;
@@ -167,6 +203,18 @@ handover_give(struct engine *e, struct connection *c)
 		io_cancel(e->io, c, IO_RECEIVE, c->fd);
 	else
 		handover_go_on(e, c);
+}
+
+void
+handover_give_waiting(struct engine *e, struct connection_list *list)
+{
+	struct connection *c, *next;
+
+	for (c = list->first; c != NULL; c = next) {
+		next = c->next;
+		if (connection_is_whole(c))
+			handover_give(e, c);
+	}
 }
 
 void

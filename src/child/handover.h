@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 struct connection;
+struct connection_list;
 struct engine;
 
 /* See that an idle worker hears of what is in the pool. */
@@ -31,10 +32,18 @@ bool handover_take_last(struct engine *e);
  * is full.  Only for one of which no request is under way. */
 void handover_give(struct engine *e, struct connection *c);
 
+/* All of a list.  Who waits for the rest of a request, or for nothing, is as
+ * well off with a sibling; a chunked body that was decoded in part stays. */
+void handover_give_waiting(struct engine *e, struct connection_list *list);
+
 /* The same at once, although its receive is still under way: between two waits
  * io touches no socket, and the next one begins with ending it.  False when it
  * must stay for now: the pool is full. */
 bool handover_give_now(struct engine *e, struct connection *c);
+
+/* Likewise to a worker of this child that is idle, which serves it at once.
+ * False when there is none. */
+bool handover_deal(struct engine *e, struct connection *c);
 
 /* The connection has stopped receiving, or it is time to try again. */
 void handover_go_on(struct engine *e, struct connection *c);

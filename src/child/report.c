@@ -12,6 +12,7 @@
 #include "base/defs.h"
 #include "child/access_log.h"
 #include "child/connection.h"
+#include "child/crew.h"
 #include "child/engine.h"
 
 static const struct str protocols[] = {STR("HTTP/1.0"), STR("HTTP/1.1")};
@@ -29,7 +30,7 @@ put(char *to, size_t size, struct str s)
 static struct wsgid_worker *
 worker_of(struct engine *e)
 {
-	return &e->set.page->workers[0];
+	return &e->set.page->workers[e->set.worker];
 }
 
 void
@@ -137,6 +138,25 @@ write_log(const struct report *r, struct engine *e, const struct connection *c,
 	access_log_write(e->set.access_log, &record);
 }
 
+/* Workers of one child count in the same page. */
+static void
+add(const struct engine *e, uint64_t *count, uint64_t n)
+{
+	if (LIKELY(e->set.crew == NULL))
+		*count += n;
+	else
+		__atomic_fetch_add(count, n, __ATOMIC_RELAXED);
+}
+
+static void
+note_duration(struct engine *e, int64_t ns)
+{
+	if (LIKELY(e->set.crew == NULL))
+		e->lately_ns += (ns - e->lately_ns) / 8;
+	else
+		crew_note_duration(e->set.crew, ns);
+}
+
 /* --- the end --------------------------------------------------------------------- */
 
 static void
@@ -150,13 +170,15 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	for (unsigned i = c->part; i < c->n_parts; i++)
 		out += c->parts[i].iov_len;
 	engine_read_clock(e);
-	page->requests++;
-	if (UNLIKELY(page->requests == e->most_requests))
+	add(e, &page->requests, 1);
+	if (UNLIKELY(e->set.most_requests > 0 &&
+		     page->requests >= e->set.most_requests))
 		engine_ask_to_retire(e, "MaxRequests is reached");
-	page->bytes_in += c->bytes_in - c->reported_in;
-	page->bytes_out += out;
-	page->busy_us += (uint64_t)(e->now_ns - r->begin_ns) / 1000;
-	page->aborted += aborted;
+	add(e, &page->bytes_in, c->bytes_in - c->reported_in);
+	add(e, &page->bytes_out, out);
+	add(e, &page->busy_us, (uint64_t)(e->now_ns - r->begin_ns) / 1000);
+	if (UNLIKELY(aborted))
+		add(e, &page->aborted, 1);
 	w->requests++;
 	w->bytes_out += out;
 	w->end_us = e->real_us;
@@ -164,7 +186,7 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	if (e->set.access_log != NULL)
 		write_log(r, e, c, status, aborted, out);
 	c->reported_in = c->bytes_in;
-	e->lately_ns += (e->now_ns - r->begin_ns - e->lately_ns) / 8;
+	note_duration(e, e->now_ns - r->begin_ns);
 }
 
 void
@@ -178,7 +200,7 @@ void
 report_end_refused(
 	struct report *r, struct engine *e, struct connection *c, int status)
 {
-	e->set.page->page->refused++;
+	add(e, &e->set.page->page->refused, 1);
 	end(r, e, c, status, false);
 }
 

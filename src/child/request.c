@@ -41,13 +41,13 @@ client_read(struct app_exchange *x, void *data, size_t len)
 	struct engine *e = ex->engine;
 	ssize_t n;
 
-	if (UNLIKELY(e->forked))
+	if (UNLIKELY(*e->set.forked))
 		return -ECONNRESET;
-	watcher_end(e->watcher);
+	watch_end(e->set.watch);
 	report_state(e, WSGID_WORKER_READ);
 	n = body_read(&ex->body, e, ex->connection, data, len);
 	report_state(e, WSGID_WORKER_WRITE);
-	watcher_begin(e->watcher);
+	watch_begin(e->set.watch);
 	return n;
 }
 
@@ -60,13 +60,13 @@ client_send(
 	struct str out = {c->out.data, c->out.len};
 	int rc;
 
-	if (UNLIKELY(ex->engine->forked))
+	if (UNLIKELY(*ex->engine->set.forked))
 		return -ECONNRESET;
-	watcher_end(ex->engine->watcher);
+	watch_end(ex->engine->set.watch);
 	report_head(&ex->report, ex->engine, out);
 	rc = connection_send_and_wait(ex->engine, c, out, data, len, tail);
 	buf_clear(&c->out);
-	watcher_begin(ex->engine->watcher);
+	watch_begin(ex->engine->set.watch);
 	return rc;
 }
 
@@ -273,13 +273,13 @@ request_serve(struct engine *e, struct connection *c)
 	};
 	e->running = c;
 	e->running_since_ns = e->now_ns;
-	watcher_start(e->watcher);
-	watcher_begin(e->watcher);
+	watcher_start(e->set.watcher);
+	watch_begin(e->set.watch);
 	app_call(e->set.app, &ex.app);
-	watcher_end(e->watcher);
+	watch_end(e->set.watch);
 	/* The application has forked, and the copy has come out of it here:
 	 * it has no client and no ring. */
-	if (UNLIKELY(e->forked))
+	if (UNLIKELY(*e->set.forked))
 		engine_leave_forked();
 	e->running = NULL;
 	finish(&ex);

@@ -22,10 +22,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -37,9 +39,12 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "child/connection.h"
+#include "child/crew.h"
 #include "child/engine.h"
 #include "child/handover.h"
+#include "child/share.h"
 #include "io/io.h"
+#include "lock/locker.h"
 #include "net/channel.h"
 #include "net/handoff.h"
 
@@ -55,21 +60,32 @@ enum {
  * whose the engine is. */
 enum { WORKERS = 0, NOBODYS = 1, WATCHERS = 2, WHOSE = 3 };
 
+/* One worker. */
+struct watch {
+	alignas(64) _Atomic uint32_t word;
+	uint32_t last; /* the word at the last tick */
+	struct watcher *watcher;
+	struct engine *engine;
+	pthread_t worker;
+	int epoll; /* connections of the worker, added when first seen */
+
+	/* In this takeover, that of the request that took is the word of: looks
+	 * that found somebody at a door in a row, and the number of them at
+	 * which a sibling is nudged. */
+	uint32_t took;
+	unsigned knocks, nudge_at;
+	int64_t reported_ns; /* when the request that was reported began */
+};
+
 struct watcher {
-	_Atomic uint32_t word;
 	_Atomic uint32_t asleep; /* the futex that wakes the watcher */
 	_Atomic bool ending;
 	bool started, running;
 	pthread_t thread;
-	pthread_t worker;
-	struct engine *engine;
-	int epoll; /* connections of the worker, added when first seen */
-
-	/* In this takeover: looks that found somebody at a door in a row, and
-	 * the number of them at which a sibling is nudged. */
-	unsigned knocks, nudge_at;
-	int64_t told_ns;     /* when the master last heard of a stuck worker */
-	int64_t reported_ns; /* when the request that was reported began */
+	int64_t told_ns;      /* when the master last heard of a stuck worker */
+	struct pollfd *stuck; /* the epoll sets of those, in a tick */
+	size_t n;
+	struct watch watches[];
 };
 
 static long
@@ -82,7 +98,20 @@ futex(_Atomic uint32_t *word, int what, uint32_t value,
 
 /* --- the worker's side -------------------------------------------------------- */
 
-static void *watch(void *arg);
+static void *watch_all(void *arg);
+
+struct watch *
+watcher_watch(struct watcher *w, size_t i)
+{
+	return w != NULL ? &w->watches[i] : NULL;
+}
+
+void
+watch_me(struct watch *w)
+{
+	if (w != NULL)
+		w->worker = pthread_self();
+}
 
 /* All signals are for the worker. */
 void
@@ -99,7 +128,7 @@ watcher_start(struct watcher *w)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&w->thread, &attributes, watch, w);
+	rc = pthread_create(&w->thread, &attributes, watch_all, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	w->running = rc == 0;
@@ -125,12 +154,12 @@ watcher_stop(struct watcher *w)
 void
 watcher_abandon(struct watcher *w)
 {
-	if (w != NULL)
-		close(w->epoll);
+	for (size_t i = 0; w != NULL && i < w->n; i++)
+		close(w->watches[i].epoll);
 }
 
 void
-watcher_begin(struct watcher *w)
+watch_begin(struct watch *w)
 {
 	uint32_t number;
 
@@ -138,14 +167,14 @@ watcher_begin(struct watcher *w)
 		return;
 	number = atomic_load_explicit(&w->word, memory_order_relaxed) & ~WHOSE;
 	atomic_store(&w->word, (number + WHOSE + 1) | NOBODYS);
-	if (UNLIKELY(atomic_load(&w->asleep) != 0)) {
-		atomic_store(&w->asleep, 0);
-		futex(&w->asleep, FUTEX_WAKE, 1, NULL);
+	if (UNLIKELY(atomic_load(&w->watcher->asleep) != 0)) {
+		atomic_store(&w->watcher->asleep, 0);
+		futex(&w->watcher->asleep, FUTEX_WAKE, 1, NULL);
 	}
 }
 
 void
-watcher_end(struct watcher *w)
+watch_end(struct watch *w)
 {
 	uint32_t word;
 
@@ -164,7 +193,7 @@ watcher_end(struct watcher *w)
 }
 
 void
-watcher_forget(struct watcher *w, struct connection *c)
+watch_forget(struct watch *w, struct connection *c)
 {
 	if (c->watched)
 		(void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, c->fd, NULL);
@@ -193,7 +222,7 @@ send_now(void *arg, void *owner, size_t sent)
 }
 
 static bool
-give_queue(struct watcher *w)
+give_queue(struct watch *w)
 {
 	struct connection *c, *next;
 	bool all = true;
@@ -215,7 +244,7 @@ is_answered(const struct connection *c)
 
 /* Those of them that have sent the next request already. */
 static bool
-give_answered(struct watcher *w)
+give_answered(struct watch *w)
 {
 	struct connection *c, *next;
 	bool all = true;
@@ -238,7 +267,7 @@ may_leave(const struct connection *c)
 
 /* Have some more of a list's connections watched; true when all are. */
 static bool
-add(struct watcher *w, struct connection_list *list, int *left)
+add(struct watch *w, struct connection_list *list, int *left)
 {
 	for (struct connection *c = list->first; c != NULL; c = c->next) {
 		struct epoll_event event = {
@@ -257,7 +286,7 @@ add(struct watcher *w, struct connection_list *list, int *left)
 /* Those that are readable: the worker is away, so they still are what they
  * were when epoll was asked. */
 static bool
-give_readable(struct watcher *w)
+give_readable(struct watch *w)
 {
 	struct epoll_event events[AT_ONCE];
 	int n = epoll_wait(w->epoll, events, AT_ONCE, 0);
@@ -269,16 +298,33 @@ give_readable(struct watcher *w)
 		if (may_leave(c))
 			all &= handover_give_now(w->engine, c);
 		else
-			watcher_forget(w, c);
+			watch_forget(w, c);
 	}
 	return all;
+}
+
+/* What only a leader looks after, and this one waits for as well: the master's
+ * orders, and the turn to accept. */
+static void
+call_leader(struct watch *w)
+{
+	struct engine *e = w->engine;
+	struct pollfd p[2] = {
+		{.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+
+	if (e->channel_watched)
+		p[0].fd = e->set.channel;
+	if (e->lock_watched)
+		p[1].fd = locker_fd(e->set.locker);
+	if ((p[0].fd >= 0 || p[1].fd >= 0) && poll(p, ARRAY_LEN(p), 0) > 0)
+		crew_call_leader(e->set.crew);
 }
 
 /* A wait of the worker's may have used up the wake-up for what is there; and
  * that of a nudge, or another stuck worker's has.  So there are more nudges,
  * ever more seldom, for as long as nobody comes. */
 static void
-pass_wake_up_on(struct watcher *w)
+pass_wake_up_on(struct watch *w)
 {
 	struct engine *e = w->engine;
 	struct pollfd doors[2] = {
@@ -291,6 +337,8 @@ pass_wake_up_on(struct watcher *w)
 			e->set.set >= 0 ? e->set.set : e->set.listeners[0];
 	if (e->pool_watched)
 		doors[1].fd = e->set.take;
+	if (doors[0].fd < 0 && doors[1].fd < 0)
+		return;
 	if (poll(doors, ARRAY_LEN(doors), 0) <= 0) {
 		w->knocks = 0;
 		w->nudge_at = 1;
@@ -303,7 +351,7 @@ pass_wake_up_on(struct watcher *w)
 /* Over RequestTimeout: who asked for what, where in Python it is, and the master
  * starts another child in this one's place.  Once for each request. */
 static void
-report_overdue(struct watcher *w)
+report_overdue(struct watch *w)
 {
 	struct engine *e = w->engine;
 	const struct request *r = &e->request;
@@ -324,22 +372,56 @@ report_overdue(struct watcher *w)
 	engine_ask_to_retire(e, "a request is over RequestTimeout");
 }
 
+/* It may have been the last idle worker: the master need not find that out
+ * when its second is over. */
+static void
+tell_master(struct watch *w)
+{
+	struct watcher *watcher = w->watcher;
+	int64_t now = clock_monotonic_ns();
+
+	if (now - watcher->told_ns < TELL_NS)
+		return;
+	watcher->told_ns = now;
+	(void)channel_send(
+		w->engine->set.channel, CHANNEL_BUSY, 0, NULL, NULL, 0);
+}
+
+/* What is the business of one worker becomes another one's, while there is
+ * one that is idle. */
+static void
+replace_leader(struct watch *w)
+{
+	struct engine *e = w->engine;
+	bool somebody = false;
+
+	if (e->set.crew != NULL) {
+		somebody = crew_resign(e->set.crew, e->set.worker);
+		share_take_parcels(e);
+		call_leader(w);
+	}
+	if (!somebody)
+		tell_master(w);
+}
+
 /* One go, with the engine ours.  True when nothing is left for now but to wait
  * until a connection becomes readable. */
 static bool
-look_after(struct watcher *w)
+look_after(struct watch *w)
 {
 	struct engine *e = w->engine;
 	int left = AT_ONCE;
 	bool calm;
 
+	replace_leader(w);
 	io_withdraw_sends(e->io, send_now, NULL);
 	calm = give_queue(w);
 	calm &= give_answered(w);
 	calm &= add(w, &e->sending, &left);
 	calm &= add(w, &e->parked, &left);
 	calm &= add(w, &e->reading, &left);
-	calm &= give_readable(w);
+	if (e->n_connections > 1)
+		calm &= give_readable(w);
 	pass_wake_up_on(w);
 	report_overdue(w);
 	return calm;
@@ -349,83 +431,103 @@ look_after(struct watcher *w)
 
 /* Take the engine if the worker still is in the request of that word. */
 static bool
-acquire(struct watcher *w, uint32_t word)
+acquire(struct watch *w, uint32_t word)
 {
 	return atomic_compare_exchange_strong(
 		&w->word, &word, (word & ~WHOSE) | WATCHERS);
 }
 
-static void
-wait_a_tick(struct watcher *w, bool for_connections)
+/* The worker is stuck: look after its connections. */
+static bool
+take_over(struct watch *w, uint32_t word)
 {
-	struct timespec tick = {.tv_nsec = TICK_NS};
-	struct pollfd readable = {.fd = w->epoll, .events = POLLIN};
+	bool calm;
 
-	if (for_connections)
-		(void)poll(&readable, 1, 1);
-	else
-		futex(&w->asleep, FUTEX_WAIT, 0, &tick);
-}
-
-/* It may have been the last idle child: the master need not find that out when
- * its second is over. */
-static void
-tell_master(struct watcher *w)
-{
-	int64_t now = clock_monotonic_ns();
-
-	if (now - w->told_ns < TELL_NS)
-		return;
-	w->told_ns = now;
-	(void)channel_send(
-		w->engine->set.channel, CHANNEL_BUSY, 0, NULL, NULL, 0);
-}
-
-/* The worker is stuck: look after its connections until it is back. */
-static void
-take_over(struct watcher *w, uint32_t word)
-{
-	w->knocks = 0;
-	w->nudge_at = 1;
-	tell_master(w);
-	while (!atomic_load(&w->ending) && acquire(w, word)) {
-		bool calm = look_after(w);
-
-		atomic_store(&w->word, word);
-		wait_a_tick(w, calm);
+	if (!acquire(w, word))
+		return true;
+	if (w->took != word) {
+		w->took = word;
+		w->knocks = 0;
+		w->nudge_at = 1;
 	}
+	calm = look_after(w);
+	atomic_store(&w->word, word);
+	return calm;
+}
+
+struct tick {
+	size_t stuck; /* workers; their sets are in watcher.stuck */
+	bool calm;    /* nothing is to be done but to wait for clients */
+	bool quiet;   /* no worker has begun anything, or is in a request */
+};
+
+static struct tick
+look(struct watcher *w)
+{
+	struct tick tick = {.calm = true, .quiet = true};
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct watch *one = &w->watches[i];
+		uint32_t word = atomic_load(&one->word);
+
+		if (word == one->last && (word & WHOSE) == NOBODYS) {
+			tick.calm &= take_over(one, word);
+			w->stuck[tick.stuck++] = (struct pollfd){
+				.fd = one->epoll, .events = POLLIN};
+		}
+		if (word != one->last || (word & WHOSE) != WORKERS)
+			tick.quiet = false;
+		one->last = word;
+	}
+	return tick;
 }
 
 static void
-sleep_until_woken(struct watcher *w, uint32_t word)
+wait_a_tick(struct watcher *w, const struct tick *tick)
+{
+	struct timespec time = {.tv_nsec = TICK_NS};
+
+	if (tick->stuck > 0 && tick->calm)
+		(void)poll(w->stuck, tick->stuck, 1);
+	else
+		futex(&w->asleep, FUTEX_WAIT, 0, &time);
+}
+
+static bool
+has_begun(const struct watcher *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (atomic_load(&w->watches[i].word) != w->watches[i].last)
+			return true;
+	return false;
+}
+
+static void
+sleep_until_woken(struct watcher *w)
 {
 	atomic_store(&w->asleep, 1);
 	/* A request that has begun before it could see us sleep. */
-	if (atomic_load(&w->word) != word || atomic_load(&w->ending))
+	if (has_begun(w) || atomic_load(&w->ending))
 		atomic_store(&w->asleep, 0);
 	while (atomic_load(&w->asleep) == 1)
 		futex(&w->asleep, FUTEX_WAIT, 1, NULL);
 }
 
 static void *
-watch(void *arg)
+watch_all(void *arg)
 {
 	struct watcher *w = arg;
-	uint32_t last = 0;
 	int idle = 0;
 
 	pthread_setname_np(pthread_self(), "wsgid-watcher");
 	while (!atomic_load(&w->ending)) {
-		uint32_t word = atomic_load(&w->word);
+		struct tick tick = look(w);
 
-		if (word == last && (word & WHOSE) == NOBODYS)
-			take_over(w, word);
-		idle = word == last ? idle + 1 : 0;
-		last = word;
-		if (idle > IDLE_TICKS && (word & WHOSE) == WORKERS)
-			sleep_until_woken(w, word);
+		idle = tick.quiet ? idle + 1 : 0;
+		if (idle > IDLE_TICKS)
+			sleep_until_woken(w);
 		else
-			wait_a_tick(w, false);
+			wait_a_tick(w, &tick);
 	}
 	return NULL;
 }
@@ -433,20 +535,32 @@ watch(void *arg)
 /* --- beginning and end ------------------------------------------------------------- */
 
 int
-watcher_create(struct watcher **ret, struct engine *e, struct err *err)
+watcher_create(struct watcher **ret, struct engine *const *engines, size_t n,
+	struct err *err)
 {
-	struct watcher *w = calloc(1, sizeof(*w));
+	struct watcher *w = aligned_alloc(
+		alignof(struct watch), sizeof(*w) + n * sizeof(struct watch));
 
 	if (w == NULL)
 		return err_set(err, ENOMEM, "watcher");
-	w->engine = e;
-	w->worker = pthread_self();
-	w->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (w->epoll < 0) {
-		int rc = err_set(err, errno, "watcher");
-
+	memset(w, 0, sizeof(*w) + n * sizeof(struct watch));
+	w->stuck = calloc(n, sizeof(*w->stuck));
+	if (w->stuck == NULL) {
 		free(w);
-		return rc;
+		return err_set(err, ENOMEM, "watcher");
+	}
+	for (; w->n < n; w->n++) {
+		struct watch *one = &w->watches[w->n];
+
+		one->watcher = w;
+		one->engine = engines[w->n];
+		one->epoll = epoll_create1(EPOLL_CLOEXEC);
+		if (one->epoll < 0) {
+			int rc = err_set(err, errno, "watcher");
+
+			watcher_destroy(w);
+			return rc;
+		}
 	}
 	*ret = w;
 	return 0;
@@ -458,6 +572,8 @@ watcher_destroy(struct watcher *w)
 	if (w == NULL)
 		return;
 	watcher_stop(w);
-	close(w->epoll);
+	for (size_t i = 0; i < w->n; i++)
+		close(w->watches[i].epoll);
+	free(w->stuck);
 	free(w);
 }

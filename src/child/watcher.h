@@ -3,25 +3,31 @@
  *
  * A request runs inline, so while it does its worker looks after no other
  * connection.  That is fast as long as requests are short; when one is long,
- * the watcher, a thread of C that never runs Python and never waits with the
- * worker's io, gives what the worker holds to idle siblings.
+ * the watcher, a thread of C that never runs Python and never waits with a
+ * worker's io, gives what the worker holds to others that are idle: another
+ * worker of this child, else a sibling.
  *
- * One word decides whose the engine is: the worker's, nobody's while the
- * worker is in the application, or the watcher's for some microseconds.  The
- * worker says so with watcher_begin and watcher_end, around everything that
- * runs foreign code; between them it must not touch the engine.
+ * One word for each worker decides whose its engine is: the worker's, nobody's
+ * while the worker is in the application, or the watcher's for some
+ * microseconds.  The worker says so with watch_begin and watch_end, around
+ * everything that runs foreign code; between them it must not touch the
+ * engine.
  */
 #ifndef WSGID_CHILD_WATCHER_H
 #define WSGID_CHILD_WATCHER_H
 
+#include <stddef.h>
+
 struct connection;
 struct engine;
 struct err;
+struct watch;
 struct watcher;
 
-/* A watcher for e, whose thread starts with the first watcher_start.  0 or a
- * negative errno. */
-int watcher_create(struct watcher **ret, struct engine *e, struct err *err);
+/* A watcher for n engines, whose thread starts with the first watcher_start.
+ * 0 or a negative errno. */
+int watcher_create(struct watcher **ret, struct engine *const *engines,
+	size_t n, struct err *err);
 
 /* End the thread.  NULL is allowed. */
 void watcher_destroy(struct watcher *w);
@@ -35,12 +41,20 @@ void watcher_stop(struct watcher *w);
 /* In a forked copy of the process: its descriptors. */
 void watcher_abandon(struct watcher *w);
 
+/* --- one worker ----------------------------------------------------------------- */
+
+/* What watches the engine of that number. */
+struct watch *watcher_watch(struct watcher *w, size_t i);
+
+/* This thread is the worker. */
+void watch_me(struct watch *w);
+
 /* The worker goes into the application, and comes back from it.  NULL is
  * allowed: then nobody watches. */
-void watcher_begin(struct watcher *w);
-void watcher_end(struct watcher *w);
+void watch_begin(struct watch *w);
+void watch_end(struct watch *w);
 
 /* A connection that the watcher knows is closed or given away. */
-void watcher_forget(struct watcher *w, struct connection *c);
+void watch_forget(struct watch *w, struct connection *c);
 
 #endif

@@ -212,6 +212,14 @@ app_leave(struct app *app)
 }
 
 void
+app_forget_thread(struct app *app)
+{
+	(void)app;
+	PyThreadState_Clear(PyThreadState_Get());
+	PyThreadState_DeleteCurrent();
+}
+
+void
 app_drop(struct app *app, void *held)
 {
 	(void)app;

@@ -72,6 +72,9 @@ const char *app_python_version(void);
 void app_enter(struct app *app); /* take the GIL */
 void app_leave(struct app *app); /* give it up */
 
+/* A thread that entered and will never again: gives the GIL up as well. */
+void app_forget_thread(struct app *app);
+
 /* --- a process that imports once and is forked often ------------------------ */
 
 /* After app_import: what there is now is no business of the garbage collector

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "child/clients.h"
 #include "net/channel.h"
 #include "net/handoff.h"
 
@@ -236,6 +237,12 @@ app_leave(struct app *app)
 }
 
 void
+app_forget_thread(struct app *app)
+{
+	(void)app;
+}
+
+void
 app_call(struct app *app, struct app_exchange *x)
 {
 	(void)app;
@@ -316,6 +323,7 @@ script_new(void)
 	s->map = (struct wsgid_page_map){
 		.page = &s->page, .workers = &s->worker, .n_workers = 1};
 	s->app = app_hello;
+	assert_int_equal(clients_create(&s->clients, NULL), 0);
 	assert_int_equal(channel_pair(&s->channel[0], &s->channel[1]), 0);
 	the_io.n_done = 0;
 	s->pool[0] = s->pool[1] = -1;
@@ -340,6 +348,7 @@ script_free(struct script *s)
 		close(s->client);
 	buf_fini(&s->sent);
 	buf_fini(&s->read);
+	clients_destroy(s->clients);
 	free(s);
 }
 
@@ -379,6 +388,8 @@ script_run(struct script *s)
 		.give = s->pool[0],
 		.take = s->pool[1],
 		.page = &s->map,
+		.clients = s->clients,
+		.forked = &s->forked,
 		.io = &the_io,
 	};
 	int pair[2];

@@ -37,6 +37,8 @@ struct step {
 struct script {
 	struct engine engine;
 	struct config config;
+	struct clients *clients;
+	bool forked;
 	struct wsgid_page page;
 	struct wsgid_worker worker;
 	struct wsgid_page_map map;

@@ -1,0 +1,395 @@
+/*
+ * crew.c - the workers of one child, under MPM worker.  See crew.h.
+ *
+ * One lock for everything, because everything is a handful of instructions
+ * and none of them is on the way of a short request: that one only reads who
+ * leads.
+ */
+#include "child/crew.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "net/handoff.h"
+
+enum { NOBODY = -1 };
+
+struct parcel {
+	struct parcel *next;
+	struct handoff handoff;
+	char bytes[];
+};
+
+struct member {
+	int bell;
+	bool idle; /* waits, and may be dealt something */
+	bool done;
+	struct parcel *first, **last;
+};
+
+struct crew {
+	pthread_mutex_t lock;
+	_Atomic int leader; /* changed under the lock */
+	_Atomic int order;  /* likewise: enum crew_order */
+	_Atomic int64_t leave_by_ns;
+	_Atomic int64_t lately_ns;
+	size_t n, n_done;
+	struct member members[];
+};
+
+/* --- parcels ------------------------------------------------------------------ */
+
+/* NULL when memory or descriptors are short. */
+static struct parcel *
+pack(const struct handoff *h)
+{
+	struct parcel *p = malloc(sizeof(*p) + h->bytes.len);
+
+	if (p == NULL)
+		return NULL;
+	p->next = NULL;
+	p->handoff = *h;
+	if (h->bytes.len > 0)
+		memcpy(p->bytes, h->bytes.p, h->bytes.len);
+	p->handoff.bytes.p = p->bytes;
+	p->handoff.fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
+	if (p->handoff.fd >= 0)
+		return p;
+	free(p);
+	return NULL;
+}
+
+const struct handoff *
+crew_parcel_content(const struct parcel *p)
+{
+	return &p->handoff;
+}
+
+void
+crew_free_parcel(struct parcel *p)
+{
+	free(p);
+}
+
+static void
+throw_away(struct parcel *p)
+{
+	close(p->handoff.fd);
+	free(p);
+}
+
+/* --- beginning and end ---------------------------------------------------------- */
+
+int
+crew_create(struct crew **ret, size_t n, struct err *err)
+{
+	struct crew *crew =
+		calloc(1, sizeof(*crew) + n * sizeof(struct member));
+
+	if (crew == NULL)
+		return err_set(err, ENOMEM, "workers");
+	pthread_mutex_init(&crew->lock, NULL);
+	for (; crew->n < n; crew->n++) {
+		struct member *m = &crew->members[crew->n];
+
+		m->last = &m->first;
+		m->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (m->bell < 0) {
+			int rc = err_set(err, errno, "workers");
+
+			crew_destroy(crew);
+			return rc;
+		}
+	}
+	*ret = crew;
+	return 0;
+}
+
+void
+crew_destroy(struct crew *crew)
+{
+	struct parcel *p;
+
+	if (crew == NULL)
+		return;
+	for (size_t i = 0; i < crew->n; i++) {
+		while ((p = crew_take(crew, i)) != NULL)
+			throw_away(p);
+		close(crew->members[i].bell);
+	}
+	pthread_mutex_destroy(&crew->lock);
+	free(crew);
+}
+
+/* The lock may be held, by a thread that the copy does not have. */
+void
+crew_abandon(struct crew *crew)
+{
+	for (size_t i = 0; crew != NULL && i < crew->n; i++) {
+		const struct parcel *p = crew->members[i].first;
+
+		for (; p != NULL; p = p->next)
+			close(p->handoff.fd);
+		close(crew->members[i].bell);
+	}
+}
+
+/* --- bells ------------------------------------------------------------------------ */
+
+static void
+ring(struct member *m)
+{
+	uint64_t one = 1;
+
+	(void)!write(m->bell, &one, sizeof(one));
+}
+
+static void
+ring_all(struct crew *crew)
+{
+	for (size_t i = 0; i < crew->n; i++)
+		ring(&crew->members[i]);
+}
+
+int
+crew_bell(const struct crew *crew, size_t worker)
+{
+	return crew->members[worker].bell;
+}
+
+void
+crew_answer_bell(struct crew *crew, size_t worker)
+{
+	uint64_t times;
+
+	(void)!read(crew->members[worker].bell, &times, sizeof(times));
+}
+
+struct parcel *
+crew_take(struct crew *crew, size_t worker)
+{
+	struct member *m = &crew->members[worker];
+	struct parcel *p;
+
+	pthread_mutex_lock(&crew->lock);
+	p = m->first;
+	if (p != NULL)
+		m->first = p->next;
+	if (m->first == NULL)
+		m->last = &m->first;
+	pthread_mutex_unlock(&crew->lock);
+	return p;
+}
+
+/* --- who leads; under the lock where a name begins with "pick" ------------------- */
+
+static struct member *
+pick_idle(struct crew *crew)
+{
+	for (size_t i = 0; i < crew->n; i++)
+		if (crew->members[i].idle)
+			return &crew->members[i];
+	return NULL;
+}
+
+/* An idle worker, or nobody, leads from now on. */
+static struct member *
+pick_leader(struct crew *crew)
+{
+	struct member *m = pick_idle(crew);
+
+	if (m != NULL)
+		m->idle = false;
+	atomic_store(
+		&crew->leader, m != NULL ? (int)(m - crew->members) : NOBODY);
+	return m;
+}
+
+bool
+crew_leads(const struct crew *crew, size_t worker)
+{
+	return atomic_load_explicit(&crew->leader, memory_order_relaxed) ==
+	       (int)worker;
+}
+
+bool
+crew_rest(struct crew *crew, size_t worker)
+{
+	struct member *m = &crew->members[worker];
+	bool leads;
+
+	pthread_mutex_lock(&crew->lock);
+	if (atomic_load(&crew->leader) == NOBODY)
+		atomic_store(&crew->leader, (int)worker);
+	leads = crew_leads(crew, worker);
+	m->idle = !leads && m->first == NULL;
+	pthread_mutex_unlock(&crew->lock);
+	return leads;
+}
+
+void
+crew_work(struct crew *crew, size_t worker)
+{
+	pthread_mutex_lock(&crew->lock);
+	crew->members[worker].idle = false;
+	pthread_mutex_unlock(&crew->lock);
+}
+
+bool
+crew_resign(struct crew *crew, size_t worker)
+{
+	struct member *next = NULL;
+	bool somebody = true;
+
+	pthread_mutex_lock(&crew->lock);
+	if (crew_leads(crew, worker)) {
+		next = pick_leader(crew);
+		somebody = next != NULL;
+	}
+	pthread_mutex_unlock(&crew->lock);
+	if (next != NULL)
+		ring(next);
+	return somebody;
+}
+
+void
+crew_call_leader(struct crew *crew)
+{
+	int leader = atomic_load(&crew->leader);
+
+	if (leader != NOBODY)
+		ring(&crew->members[leader]);
+}
+
+/* --- passing connections on --------------------------------------------------------- */
+
+static void
+put(struct member *m, struct parcel *p)
+{
+	*m->last = p;
+	m->last = &p->next;
+}
+
+/* Finish what pass has begun, outside of the lock. */
+static int
+deliver(struct member *m, struct parcel *p)
+{
+	if (m != NULL) {
+		ring(m);
+		return 0;
+	}
+	throw_away(p);
+	return -EAGAIN;
+}
+
+int
+crew_deal(struct crew *crew, const struct handoff *h)
+{
+	struct parcel *p;
+	struct member *m;
+
+	if (atomic_load(&crew->order) != CREW_SERVE)
+		return -EAGAIN;
+	p = pack(h);
+	if (p == NULL)
+		return -ENOMEM;
+	pthread_mutex_lock(&crew->lock);
+	m = atomic_load(&crew->order) == CREW_SERVE ? pick_idle(crew) : NULL;
+	if (m != NULL) {
+		m->idle = false;
+		put(m, p);
+	}
+	pthread_mutex_unlock(&crew->lock);
+	return deliver(m, p);
+}
+
+int
+crew_give(struct crew *crew, size_t from, const struct handoff *h)
+{
+	struct member *m = NULL;
+	struct parcel *p;
+
+	if (atomic_load(&crew->order) != CREW_SERVE || crew_leads(crew, from))
+		return -EAGAIN;
+	p = pack(h);
+	if (p == NULL)
+		return -ENOMEM;
+	pthread_mutex_lock(&crew->lock);
+	if (atomic_load(&crew->order) == CREW_SERVE &&
+		!crew_leads(crew, from)) {
+		int leader = atomic_load(&crew->leader);
+
+		m = leader != NOBODY ? &crew->members[leader]
+				     : pick_leader(crew);
+	}
+	if (m != NULL)
+		put(m, p);
+	pthread_mutex_unlock(&crew->lock);
+	return deliver(m, p);
+}
+
+/* --- all of them ---------------------------------------------------------------------- */
+
+int64_t
+crew_lately(const struct crew *crew)
+{
+	return atomic_load_explicit(&crew->lately_ns, memory_order_relaxed);
+}
+
+/* Two at once may lose one of them: it is an average. */
+void
+crew_note_duration(struct crew *crew, int64_t ns)
+{
+	int64_t lately = crew_lately(crew);
+
+	atomic_store_explicit(&crew->lately_ns, lately + (ns - lately) / 8,
+		memory_order_relaxed);
+}
+
+void
+crew_tell(struct crew *crew, enum crew_order order, int64_t leave_by_ns)
+{
+	pthread_mutex_lock(&crew->lock);
+	if ((int)order > atomic_load(&crew->order)) {
+		if (leave_by_ns > 0)
+			atomic_store(&crew->leave_by_ns, leave_by_ns);
+		atomic_store(&crew->order, (int)order);
+	}
+	pthread_mutex_unlock(&crew->lock);
+	ring_all(crew);
+}
+
+enum crew_order
+crew_order(const struct crew *crew, int64_t *ret_leave_by_ns)
+{
+	int order = atomic_load_explicit(&crew->order, memory_order_acquire);
+
+	*ret_leave_by_ns =
+		atomic_load_explicit(&crew->leave_by_ns, memory_order_relaxed);
+	return (enum crew_order)order;
+}
+
+bool
+crew_done(struct crew *crew, size_t worker)
+{
+	struct member *m = &crew->members[worker];
+	bool last = false, all;
+
+	pthread_mutex_lock(&crew->lock);
+	if (!m->done && m->first == NULL) {
+		m->done = true;
+		last = ++crew->n_done == crew->n;
+	}
+	all = crew->n_done == crew->n;
+	pthread_mutex_unlock(&crew->lock);
+	if (last)
+		ring_all(crew);
+	return all;
+}

@@ -1,0 +1,106 @@
+/*
+ * crew.h - the workers of one child, under MPM worker.
+ *
+ * Each worker is a thread with an engine of its own.  While requests are short
+ * one of them, the leader, holds the connections and serves them inline, as
+ * under prefork: the others cost nothing, and nothing is handed from thread
+ * to thread.  When requests have been long lately the leader deals what is
+ * ready to idle workers instead; and when it is stuck in a long one, an idle
+ * worker becomes the leader.  A worker that does not lead serves what it was
+ * dealt and gives its connections back to the leader.
+ *
+ * So there is at most one leader, and it alone waits for new clients, for the
+ * pool and for the master's orders.  There is none while all are busy: the
+ * first that is done becomes it.
+ *
+ * Under prefork there is no crew: a child's only engine always leads.
+ *
+ * Every function may be called by any thread; the lock inside is held for
+ * some instructions, never while anything waits, and no other is taken under
+ * it.
+ */
+#ifndef WSGID_CHILD_CREW_H
+#define WSGID_CHILD_CREW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct crew;
+struct err;
+struct handoff;
+
+/* A connection that another worker has passed on.  Freed with
+ * crew_free_parcel, which leaves the descriptor open. */
+struct parcel;
+const struct handoff *crew_parcel_content(const struct parcel *p);
+void crew_free_parcel(struct parcel *p);
+
+/* For n workers, of which the first leads.  0 or a negative errno. */
+int crew_create(struct crew **ret, size_t n, struct err *err);
+/* Connections that still are under way are closed.  NULL is allowed. */
+void crew_destroy(struct crew *crew);
+
+/* In a forked copy of the process: close its descriptors. */
+void crew_abandon(struct crew *crew);
+
+/* Readable when something has come for that worker: a connection, the lead, or
+ * an order. */
+int crew_bell(const struct crew *crew, size_t worker);
+/* To be called when it was, before looking at what has come. */
+void crew_answer_bell(struct crew *crew, size_t worker);
+
+/* The next connection that was passed on to that worker, or NULL. */
+struct parcel *crew_take(struct crew *crew, size_t worker);
+
+/* --- who leads ---------------------------------------------------------------- */
+
+bool crew_leads(const struct crew *crew, size_t worker);
+
+/* The worker is done and about to wait.  True when it leads from now on,
+ * because nobody did; else it is idle until something comes for it. */
+bool crew_rest(struct crew *crew, size_t worker);
+
+/* It has found something to do by itself: it is idle no more. */
+void crew_work(struct crew *crew, size_t worker);
+
+/* It will not be back soon: somebody idle leads from now on, or, while nobody
+ * is, nobody does.  True when somebody does, or it did not lead itself. */
+bool crew_resign(struct crew *crew, size_t worker);
+
+/* Ring the leader's bell: something waits that only it looks after. */
+void crew_call_leader(struct crew *crew);
+
+/* --- passing connections on ------------------------------------------------------ */
+
+/* To an idle worker, which serves it now: 0; -EAGAIN when nobody is idle, or
+ * another negative errno.  The descriptor is duplicated, the bytes are copied. */
+int crew_deal(struct crew *crew, const struct handoff *h);
+
+/* To the leader, who sees to it; if there is none to an idle worker, which
+ * then leads.  -EAGAIN when there is neither, or from leads itself. */
+int crew_give(struct crew *crew, size_t from, const struct handoff *h);
+
+/* --- all of them --------------------------------------------------------------------- */
+
+/* How long requests take: the moving average of them all, in ns. */
+int64_t crew_lately(const struct crew *crew);
+void crew_note_duration(struct crew *crew, int64_t ns);
+
+/* What the child has been told, by the master or a signal.  Orders only get
+ * stricter: serve, retire, finish, stop.  From retire on nothing is passed on
+ * inside the crew any more. */
+enum crew_order {
+	CREW_SERVE,
+	CREW_RETIRE, /* give idle connections to siblings, finish, leave */
+	CREW_FINISH, /* the server stops: close them, finish, leave */
+	CREW_STOP,   /* leave now */
+};
+void crew_tell(struct crew *crew, enum crew_order order, int64_t leave_by_ns);
+enum crew_order crew_order(const struct crew *crew, int64_t *ret_leave_by_ns);
+
+/* The worker has nothing left and was told to leave.  True once all are done;
+ * the others hear of it by their bells. */
+bool crew_done(struct crew *crew, size_t worker);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * orders.h - what a child is told to do: by the master, by a signal, by what
+ * it finds out itself.
+ *
+ * The worker that hears an order obeys it and tells the others of its child,
+ * which do when they next look.  Orders only get stricter.
+ */
+#ifndef WSGID_CHILD_ORDERS_H
+#define WSGID_CHILD_ORDERS_H
+
+#include <stdint.h>
+
+#include "child/crew.h"
+
+struct engine;
+
+/* See that a leader hears of the master's next order, and do what it says. */
+void orders_watch(struct engine *e);
+void orders_hear(struct engine *e);
+
+/* What another worker of this child has heard. */
+void orders_obey(struct engine *e);
+
+/* Give one, to all workers of this child: within deadline_ms, 0 = no limit. */
+void orders_give(struct engine *e, enum crew_order what, int64_t deadline_ms);
+
+/* Everybody finishes and leaves: on SIGTERM, which no master sends to a child
+ * that serves, and when the master is gone. */
+void orders_finish(struct engine *e);
+
+/* The descriptors of the server are not ours any more: the application has
+ * closed them, or opened others in their place.  Nothing that we could do with
+ * them is right, so this child leaves and another one takes its place. */
+void orders_leave(struct engine *e, int error);
+
+#endif

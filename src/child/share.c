@@ -1,0 +1,165 @@
+/*
+ * share.c - sharing the work: with the other workers of this child, and with
+ * its siblings.  See share.h.
+ */
+#include "child/share.h"
+
+#include "child/accept.h"
+#include "child/balance.h"
+#include "child/connection.h"
+#include "child/crew.h"
+#include "child/engine.h"
+#include "child/handover.h"
+#include "child/orders.h"
+#include "io/io.h"
+
+enum { BALANCE_MS = 10 }; /* between two looks at the siblings */
+
+static const int64_t ms = 1000000;
+
+static bool
+requests_are_long(const struct engine *e)
+{
+	int64_t lately_ns =
+		e->set.crew != NULL ? crew_lately(e->set.crew) : e->lately_ns;
+
+	return lately_ns > ENGINE_LONG_NS;
+}
+
+/* When requests are long each gets a worker of its own, as far as there are
+ * idle ones; the first to wait is the first to go. */
+static void
+deal_queue(struct engine *e)
+{
+	struct connection *c, *next;
+
+	if (e->set.crew == NULL || !requests_are_long(e))
+		return;
+	for (c = e->queue.first; c != NULL; c = next) {
+		next = c->next;
+		if (!handover_deal(e, c))
+			break;
+	}
+}
+
+/* Others are better off with the next connection when ours take long. */
+static void
+stop_waiting(struct engine *e)
+{
+	bool others_wait = accept_keeps_others_waiting(e);
+
+	if (requests_are_long(e) && e->set.crew != NULL)
+		(void)crew_resign(e->set.crew, e->set.worker);
+	if (!others_wait && !requests_are_long(e))
+		return;
+	accept_disarm(e);
+	(void)engine_turn(e, 0);
+}
+
+/* Several requests at once, and siblings that have nothing to do: some of them
+ * get a connection.  The last to come have waited least. */
+static void
+spread(struct engine *e)
+{
+	size_t ready = 0, excess;
+	struct connection *c;
+
+	if (e->set.balance == NULL || e->now_ns < e->balance_at_ns ||
+		e->queue.first == e->queue.last || !engine_leads(e))
+		return;
+	e->balance_at_ns = e->now_ns + BALANCE_MS * ms;
+	for (c = e->queue.first; c != NULL; c = c->next)
+		ready++;
+	excess = balance_excess(
+		e->set.balance, e->set.page->page->connections, ready);
+	while (excess-- > 0 && handover_give_now(e, e->queue.last))
+		continue;
+}
+
+void
+share_show(struct engine *e, bool idle)
+{
+	struct balance_peer *me;
+
+	if (e->set.balance == NULL || !engine_leads(e))
+		return;
+	me = &e->set.balance->peers[e->set.balance->slot];
+	me->connections = e->set.page->page->connections;
+	me->idle = idle;
+}
+
+void
+share_take_parcels(struct engine *e)
+{
+	struct parcel *p;
+
+	while ((p = crew_take(e->set.crew, e->set.worker)) != NULL) {
+		(void)connection_adopt(e, crew_parcel_content(p));
+		crew_free_parcel(p);
+	}
+}
+
+static void
+give_now(struct engine *e, struct connection_list *list)
+{
+	struct connection *c, *next;
+
+	for (c = list->first; c != NULL; c = next) {
+		next = c->next;
+		if (!handover_give_now(e, c))
+			break;
+	}
+}
+
+void
+share_rest(struct engine *e)
+{
+	if (e->set.crew == NULL || (e->led && engine_leads(e)))
+		return;
+	if (e->queue.first == NULL ? crew_rest(e->set.crew, e->set.worker)
+				   : engine_leads(e)) {
+		e->led = true;
+		return;
+	}
+	if (e->led) {
+		e->led = false;
+		accept_disarm(e);
+		handover_unwatch(e);
+	}
+	if (e->retiring)
+		return;
+	give_now(e, &e->parked);
+	give_now(e, &e->reading);
+}
+
+void
+share_watch(struct engine *e)
+{
+	if (e->set.crew == NULL || e->bell_watched)
+		return;
+	e->bell_watched = true;
+	io_poll(e->io, &e->bell_owner, crew_bell(e->set.crew, e->set.worker));
+}
+
+void
+share_heard(struct engine *e)
+{
+	e->bell_watched = false;
+	crew_answer_bell(e->set.crew, e->set.worker);
+	share_take_parcels(e);
+	/* Whoever else waits for the master may be stuck. */
+	if (engine_leads(e))
+		orders_hear(e);
+}
+
+void
+share_queue(struct engine *e)
+{
+	deal_queue(e);
+	spread(e);
+	if (e->queue.first == NULL)
+		return;
+	if (e->set.crew != NULL && !engine_leads(e))
+		crew_work(e->set.crew, e->set.worker);
+	stop_waiting(e);
+}

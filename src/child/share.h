@@ -1,0 +1,31 @@
+/*
+ * share.h - sharing the work: with the other workers of this child, and with
+ * its siblings.
+ */
+#ifndef WSGID_CHILD_SHARE_H
+#define WSGID_CHILD_SHARE_H
+
+#include <stdbool.h>
+
+struct engine;
+
+/* Before the queue is served: what others that are idle would serve sooner is
+ * theirs, and no one waits for us longer than for a short request. */
+void share_queue(struct engine *e);
+
+/* Done for now.  Who does not lead waits for nothing of its own: what it has
+ * goes to who does. */
+void share_rest(struct engine *e);
+
+/* What siblings see of us: of the worker that takes what they give. */
+void share_show(struct engine *e, bool idle);
+
+/* See that a worker hears when something comes for it, and take it. */
+void share_watch(struct engine *e);
+void share_heard(struct engine *e);
+
+/* What other workers have passed on to this one, which holds it from now on;
+ * in its own thread, or while the watcher has it. */
+void share_take_parcels(struct engine *e);
+
+#endif

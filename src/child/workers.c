@@ -1,0 +1,269 @@
+/*
+ * workers.c - the workers of a child.  See workers.h.
+ *
+ * What only several of them need is made only for several: one worker has no
+ * crew, and one that has nobody to give its connections to has no watcher.
+ */
+#include "child/workers.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "child/clients.h"
+#include "child/crew.h"
+#include "child/watcher.h"
+#include "lock/accept_mutex.h"
+#include "lock/locker.h"
+
+struct worker {
+	struct engine engine;
+	pthread_t thread;
+	bool running; /* as a thread of its own */
+	int result;   /* of engine_run */
+};
+
+struct workers {
+	struct engine_settings common;
+	struct crew *crew;
+	struct watcher *watcher;
+	struct clients *clients;
+	size_t n;
+	struct worker each[];
+};
+
+/* --- beginning and end ---------------------------------------------------------- */
+
+/* Children that began together must not all go together. */
+static uint64_t
+choose_most_requests(const struct config *config)
+{
+	uint64_t chance = 0;
+
+	if (config->max_requests == 0)
+		return 0;
+	(void)!getrandom(&chance, sizeof(chance), GRND_NONBLOCK);
+	return (uint64_t)config->max_requests +
+	       chance % ((uint64_t)config->max_requests_jitter + 1);
+}
+
+static int
+make_watcher(struct workers *w, struct err *err)
+{
+	const struct config *config = w->common.config;
+	struct engine **engines;
+	int rc;
+
+	if (w->n == 1 && config_most_children(config) == 1 &&
+		config->request_timeout == 0)
+		return 0;
+	engines = calloc(w->n, sizeof(struct engine *));
+	if (engines == NULL)
+		return err_set(err, ENOMEM, "workers");
+	for (size_t i = 0; i < w->n; i++)
+		engines[i] = &w->each[i].engine;
+	rc = watcher_create(&w->watcher, engines, w->n, err);
+	free(engines);
+	return rc;
+}
+
+static int
+make_common(struct workers *w, struct err *err)
+{
+	int rc = clients_create(&w->clients, err);
+
+	w->common.most_requests = choose_most_requests(w->common.config);
+	if (rc == 0 && w->n > 1)
+		rc = crew_create(&w->crew, w->n, err);
+	if (rc == 0)
+		rc = make_watcher(w, err);
+	if (rc == 0 && w->common.mutex != NULL)
+		rc = locker_create(&w->common.locker, w->common.mutex, err);
+	w->common.clients = w->clients;
+	w->common.crew = w->crew;
+	w->common.watcher = w->watcher;
+	return rc;
+}
+
+int
+workers_create(struct workers **ret, const struct engine_settings *settings,
+	struct io *const *ios, size_t n, struct err *err)
+{
+	struct workers *w = aligned_alloc(
+		alignof(struct worker), sizeof(*w) + n * sizeof(struct worker));
+	int rc;
+
+	if (w == NULL)
+		return err_set(err, ENOMEM, "workers");
+	memset(w, 0, sizeof(*w) + n * sizeof(struct worker));
+	w->common = *settings;
+	w->n = n;
+	rc = make_common(w, err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct engine_settings own = w->common;
+
+		own.worker = i;
+		own.io = ios[i];
+		own.watch = watcher_watch(w->watcher, i);
+		rc = engine_init(&w->each[i].engine, &own);
+		if (rc < 0)
+			(void)err_set(err, -rc, "workers");
+	}
+	if (rc < 0)
+		workers_destroy(w);
+	else
+		*ret = w;
+	return rc;
+}
+
+void
+workers_destroy(struct workers *w)
+{
+	if (w == NULL)
+		return;
+	locker_destroy(w->common.locker);
+	watcher_destroy(w->watcher);
+	for (size_t i = 0; i < w->n; i++)
+		engine_fini(&w->each[i].engine);
+	crew_destroy(w->crew);
+	clients_destroy(w->clients);
+	free(w);
+}
+
+/* --- the other threads ------------------------------------------------------------- */
+
+static void *
+work(void *arg)
+{
+	struct worker *me = arg;
+	struct app *app = me->engine.set.app;
+
+	pthread_setname_np(pthread_self(), "wsgid-worker");
+	app_enter(app);
+	me->result = engine_run(&me->engine);
+	app_forget_thread(app);
+	return NULL;
+}
+
+/* The first thread has the signals, but for the one that asks each thread for
+ * its traceback. */
+static int
+start_threads(struct workers *w, struct err *err)
+{
+	size_t stack = (size_t)w->common.config->thread_stack_size;
+	pthread_attr_t attributes;
+	sigset_t none, before;
+	int rc = 0;
+
+	sigfillset(&none);
+	sigdelset(&none, app_traceback_signal());
+	pthread_attr_init(&attributes);
+	if (stack > 0)
+		rc = pthread_attr_setstacksize(&attributes, stack);
+	pthread_sigmask(SIG_SETMASK, &none, &before);
+	for (size_t i = 1; rc == 0 && i < w->n; i++) {
+		rc = pthread_create(
+			&w->each[i].thread, &attributes, work, &w->each[i]);
+		w->each[i].running = rc == 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (rc != 0)
+		return err_set(err, rc,
+			"a thread of ThreadsPerChild %zu (ThreadStackSize %zu)",
+			w->n, stack);
+	return 0;
+}
+
+/* They need the GIL to come to their end. */
+static void
+join_threads(struct workers *w)
+{
+	app_leave(w->common.app);
+	for (size_t i = 1; i < w->n; i++)
+		if (w->each[i].running)
+			pthread_join(w->each[i].thread, NULL);
+	app_enter(w->common.app);
+}
+
+/* --- serving ------------------------------------------------------------------------- */
+
+static void
+say_what_was_cut(const struct workers *w)
+{
+	unsigned cut = 0;
+
+	for (size_t i = 0; i < w->n; i++)
+		cut += w->each[i].engine.n_connections;
+	log_warnx("child", "%u connections were cut: they did not end in time",
+		cut);
+}
+
+int
+workers_serve(struct workers *w, struct err *err)
+{
+	int rc = w->n > 1 ? start_threads(w, err) : 0;
+
+	if (rc < 0) {
+		crew_tell(w->crew, CREW_STOP, 0);
+		join_threads(w);
+		return rc;
+	}
+	w->each[0].result = engine_run(&w->each[0].engine);
+	if (w->n > 1)
+		join_threads(w);
+	for (size_t i = 0; i < w->n; i++) {
+		const struct engine *e = &w->each[i].engine;
+		int result = w->each[i].result;
+
+		if (result < 0 && result == e->broken)
+			return accept_mutex_explain(e->set.mutex, result, err);
+		if (result < 0 && result != -ETIMEDOUT)
+			return err_set(err, -result, "%s", io_name(e->io));
+		rc = result < 0 ? result : rc;
+	}
+	if (rc == -ETIMEDOUT)
+		say_what_was_cut(w);
+	return 0;
+}
+
+/* --- forks by the application --------------------------------------------------------- */
+
+void
+workers_before_fork(struct workers *w)
+{
+	if (w == NULL)
+		return;
+	watcher_stop(w->watcher);
+	if (w->common.locker != NULL)
+		locker_pause(w->common.locker);
+}
+
+void
+workers_after_fork(struct workers *w)
+{
+	if (w == NULL)
+		return;
+	watcher_start(w->watcher);
+	if (w->common.locker != NULL)
+		(void)locker_resume(w->common.locker);
+}
+
+void
+workers_abandon(struct workers *w)
+{
+	if (w == NULL)
+		return;
+	clients_abandon(w->clients);
+	crew_abandon(w->crew);
+	watcher_abandon(w->watcher);
+	locker_destroy(w->common.locker);
+}

@@ -1,0 +1,36 @@
+/*
+ * workers.h - the workers of a child, from their beginning to their end: one
+ * under prefork, ThreadsPerChild under worker.
+ *
+ * The first worker is the thread that calls workers_serve, the others are
+ * threads of their own, for as long as that takes.
+ */
+#ifndef WSGID_CHILD_WORKERS_H
+#define WSGID_CHILD_WORKERS_H
+
+#include <stddef.h>
+
+#include "child/engine.h"
+
+struct err;
+struct workers;
+
+/* n workers, an io for each.  What they have in common is in settings, in which
+ * io and all that begins with worker are left open.  0 or a negative errno. */
+int workers_create(struct workers **ret, const struct engine_settings *settings,
+	struct io *const *ios, size_t n, struct err *err);
+void workers_destroy(struct workers *w); /* NULL is allowed */
+
+/* Serve until told to go; the GIL is held on entry and on return.  0 when all
+ * was finished, or cut because the time was over, which is logged; else a
+ * negative errno with a sentence. */
+int workers_serve(struct workers *w, struct err *err);
+
+/* The application forks: before it, and after it in both processes.  With the
+ * GIL.  NULL is allowed. */
+void workers_before_fork(struct workers *w);
+void workers_after_fork(struct workers *w);
+/* In the copy: close what the workers hold and touch none of it any more. */
+void workers_abandon(struct workers *w);
+
+#endif

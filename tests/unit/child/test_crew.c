@@ -1,0 +1,333 @@
+/*
+ * test_crew.c - who leads, and where a connection goes that is passed on.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "child/crew.h"
+#include "net/handoff.h"
+
+enum { WORKERS = 3 };
+
+static int
+set_up(void **state)
+{
+	struct crew *crew;
+	struct err err = {0};
+
+	assert_int_equal(crew_create(&crew, WORKERS, &err), 0);
+	*state = crew;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	crew_destroy(*state);
+	return 0;
+}
+
+static bool
+rings(struct crew *crew, size_t worker)
+{
+	struct pollfd p = {.fd = crew_bell(crew, worker), .events = POLLIN};
+	bool rang = poll(&p, 1, 0) == 1;
+
+	crew_answer_bell(crew, worker);
+	return rang;
+}
+
+/* A connection with some bytes; its far end tells when nobody has it. */
+struct client {
+	int near, far;
+	struct handoff handoff;
+};
+
+static struct client
+client(const char *bytes)
+{
+	struct client c;
+	int pair[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	c = (struct client){.near = pair[0], .far = pair[1]};
+	c.handoff = (struct handoff){.fd = c.near,
+		.requests = 7,
+		.deadline_ns = 99,
+		.bytes = {bytes, strlen(bytes)}};
+	return c;
+}
+
+static bool
+is_held(const struct client *c)
+{
+	struct pollfd p = {.fd = c->far, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 0;
+}
+
+static void
+test_the_first_leads_and_an_idle_one_follows_it(void **state)
+{
+	struct crew *crew = *state;
+
+	assert_true(crew_leads(crew, 0));
+	assert_true(crew_rest(crew, 0));
+	assert_false(crew_rest(crew, 2));
+	assert_true(crew_resign(crew, 0));
+	assert_true(crew_leads(crew, 2));
+	assert_true(rings(crew, 2));
+	assert_false(rings(crew, 1));
+	/* Who leads no more rests as the others do. */
+	assert_false(crew_rest(crew, 0));
+}
+
+static void
+test_while_all_are_busy_nobody_leads_and_the_first_to_rest_does(void **state)
+{
+	struct crew *crew = *state;
+
+	assert_false(crew_resign(crew, 0));
+	for (size_t i = 0; i < WORKERS; i++)
+		assert_false(crew_leads(crew, i));
+	assert_true(crew_resign(crew, 1)); /* it did not lead */
+	assert_true(crew_rest(crew, 1));
+	assert_true(crew_leads(crew, 1));
+	assert_false(crew_rest(crew, 0));
+}
+
+static void
+test_a_connection_is_dealt_to_an_idle_worker_with_all_it_has(void **state)
+{
+	struct crew *crew = *state;
+	struct client c = client("GET /");
+	const struct handoff *h;
+	struct parcel *p;
+
+	assert_int_equal(crew_deal(crew, &c.handoff), -EAGAIN);
+	assert_false(crew_rest(crew, 1));
+	assert_int_equal(crew_deal(crew, &c.handoff), 0);
+	assert_int_equal(crew_deal(crew, &c.handoff), -EAGAIN);
+	close(c.near);
+	assert_true(rings(crew, 1));
+	assert_null(crew_take(crew, 0));
+	p = crew_take(crew, 1);
+	assert_non_null(p);
+	h = crew_parcel_content(p);
+	assert_int_equal(h->requests, 7);
+	assert_int_equal(h->deadline_ns, 99);
+	assert_int_equal(h->bytes.len, 5);
+	assert_memory_equal(h->bytes.p, "GET /", 5);
+	assert_true(is_held(&c));
+	close(h->fd);
+	assert_false(is_held(&c));
+	crew_free_parcel(p);
+	assert_null(crew_take(crew, 1));
+	close(c.far);
+}
+
+static void
+test_who_has_found_work_is_dealt_none(void **state)
+{
+	struct crew *crew = *state;
+	struct client c = client("");
+
+	assert_false(crew_rest(crew, 1));
+	crew_work(crew, 1);
+	assert_int_equal(crew_deal(crew, &c.handoff), -EAGAIN);
+	close(c.near);
+	close(c.far);
+}
+
+static void
+test_what_is_given_goes_to_the_leader_in_order(void **state)
+{
+	struct crew *crew = *state;
+	struct client a = client("a"), b = client("b");
+	struct parcel *p;
+
+	assert_int_equal(crew_give(crew, 0, &a.handoff), -EAGAIN);
+	assert_int_equal(crew_give(crew, 1, &a.handoff), 0);
+	assert_int_equal(crew_give(crew, 2, &b.handoff), 0);
+	assert_true(rings(crew, 0));
+	for (int i = 0; i < 2; i++) {
+		p = crew_take(crew, 0);
+		assert_int_equal(
+			crew_parcel_content(p)->bytes.p[0], i == 0 ? 'a' : 'b');
+		close(crew_parcel_content(p)->fd);
+		crew_free_parcel(p);
+	}
+	close(a.near);
+	close(a.far);
+	close(b.near);
+	close(b.far);
+}
+
+static void
+test_without_a_leader_it_goes_to_who_is_idle_and_leads_then(void **state)
+{
+	struct crew *crew = *state;
+	struct client c = client("");
+
+	assert_false(crew_resign(crew, 0));
+	assert_int_equal(crew_give(crew, 0, &c.handoff), -EAGAIN);
+	assert_true(crew_rest(crew, 1)); /* leads */
+	assert_false(crew_rest(crew, 2));
+	assert_true(crew_resign(crew, 1)); /* 2 leads */
+	assert_false(crew_resign(crew, 2));
+	assert_true(crew_rest(crew, 1));
+	assert_int_equal(crew_give(crew, 0, &c.handoff), 0);
+	assert_true(crew_leads(crew, 1));
+	assert_true(rings(crew, 1));
+	close(c.near);
+	assert_true(is_held(&c)); /* until the crew goes */
+	close(c.far);
+}
+
+static void
+test_nothing_is_passed_on_in_a_child_that_leaves(void **state)
+{
+	struct crew *crew = *state;
+	struct client c = client("");
+	int64_t leave_by;
+
+	assert_false(crew_rest(crew, 1));
+	crew_tell(crew, CREW_RETIRE, 1234);
+	assert_int_equal(crew_deal(crew, &c.handoff), -EAGAIN);
+	assert_int_equal(crew_give(crew, 1, &c.handoff), -EAGAIN);
+	assert_int_equal(crew_order(crew, &leave_by), CREW_RETIRE);
+	assert_int_equal(leave_by, 1234);
+	close(c.near);
+	assert_false(is_held(&c));
+	close(c.far);
+}
+
+static void
+test_orders_only_get_stricter_and_everybody_hears_them(void **state)
+{
+	struct crew *crew = *state;
+	int64_t leave_by;
+
+	crew_tell(crew, CREW_FINISH, 10);
+	crew_tell(crew, CREW_RETIRE, 20);
+	assert_int_equal(crew_order(crew, &leave_by), CREW_FINISH);
+	assert_int_equal(leave_by, 10);
+	crew_tell(crew, CREW_STOP, 0);
+	assert_int_equal(crew_order(crew, &leave_by), CREW_STOP);
+	assert_int_equal(leave_by, 10);
+	for (size_t i = 0; i < WORKERS; i++)
+		assert_true(rings(crew, i));
+}
+
+static void
+test_a_child_is_done_when_all_its_workers_are(void **state)
+{
+	struct crew *crew = *state;
+
+	assert_false(crew_done(crew, 0));
+	assert_false(crew_done(crew, 0));
+	assert_false(crew_done(crew, 2));
+	assert_false(rings(crew, 0));
+	assert_true(crew_done(crew, 1));
+	assert_true(rings(crew, 0));
+	assert_true(crew_done(crew, 0));
+}
+
+/* --- threads ---------------------------------------------------------------- */
+
+enum { CONNECTIONS = 2000 };
+
+struct taker {
+	struct crew *crew;
+	size_t worker;
+	atomic_uint *taken;
+};
+
+/* As a worker does that does not lead. */
+static void *
+take_until_told(void *arg)
+{
+	struct taker *t = arg;
+	struct pollfd bell = {
+		.fd = crew_bell(t->crew, t->worker), .events = POLLIN};
+	struct parcel *p;
+	int64_t leave_by;
+
+	do {
+		(void)crew_rest(t->crew, t->worker);
+		(void)poll(&bell, 1, -1);
+		crew_answer_bell(t->crew, t->worker);
+		while ((p = crew_take(t->crew, t->worker)) != NULL) {
+			close(crew_parcel_content(p)->fd);
+			crew_free_parcel(p);
+			atomic_fetch_add(t->taken, 1);
+		}
+	} while (crew_order(t->crew, &leave_by) == CREW_SERVE);
+	return NULL;
+}
+
+static void
+test_every_connection_arrives_once(void **state)
+{
+	struct crew *crew = *state;
+	struct client c = client("bytes");
+	atomic_uint taken = 0;
+	struct taker takers[2] = {{crew, 1, &taken}, {crew, 2, &taken}};
+	pthread_t threads[2];
+
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL,
+					 take_until_told, &takers[i]),
+			0);
+	for (unsigned dealt = 0; dealt < CONNECTIONS;)
+		dealt += crew_deal(crew, &c.handoff) == 0;
+	while (atomic_load(&taken) < CONNECTIONS)
+		sched_yield();
+	crew_tell(crew, CREW_STOP, 0);
+	for (size_t i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(atomic_load(&taken), CONNECTIONS);
+	close(c.near);
+	assert_false(is_held(&c));
+	close(c.far);
+}
+
+#define CREW_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CREW_TEST(test_the_first_leads_and_an_idle_one_follows_it),
+		CREW_TEST(
+			test_while_all_are_busy_nobody_leads_and_the_first_to_rest_does),
+		CREW_TEST(
+			test_a_connection_is_dealt_to_an_idle_worker_with_all_it_has),
+		CREW_TEST(test_who_has_found_work_is_dealt_none),
+		CREW_TEST(test_what_is_given_goes_to_the_leader_in_order),
+		CREW_TEST(
+			test_without_a_leader_it_goes_to_who_is_idle_and_leads_then),
+		CREW_TEST(test_nothing_is_passed_on_in_a_child_that_leaves),
+		CREW_TEST(
+			test_orders_only_get_stricter_and_everybody_hears_them),
+		CREW_TEST(test_a_child_is_done_when_all_its_workers_are),
+		CREW_TEST(test_every_connection_arrives_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
