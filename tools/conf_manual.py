@@ -135,6 +135,16 @@ As
 the bound is
 .Va net.core.rmem_max .
 """,
+    'MPM': """
+What only the other one uses is ignored with a warning.
+With worker, children cost less memory for each request that runs at the same
+time, but those of one child share Python's global lock.
+""",
+    'MaxRequestWorkers': """
+With worker it counts threads: a multiple of
+.Ic ThreadsPerChild ,
+to which another number is lowered.
+""",
     'GracefulShutdownTimeout': """
 .Ql wsgictl stop
 says by when that is.

@@ -50,17 +50,6 @@ check_directory(struct config *c, const char *directive, const char *path)
 		config_blame(c, directive, err.text);
 }
 
-static int
-refuse_worker(struct config *c)
-{
-	if (c->mpm != CONFIG_MPM_WORKER)
-		return 0;
-	config_blame(c, "MPM",
-		"worker is not available yet; write MPM prefork, and Processes "
-		"for as many children as there should be");
-	return -EINVAL;
-}
-
 int
 master_settle(
 	struct config *c, const struct config *running, struct buf *notices)
@@ -78,7 +67,5 @@ master_settle(
 	check_directory(c, "WSGIPythonHome", c->python_home);
 	check_directory(c, "CoreDumpDirectory", c->core_dump_directory);
 	rc = config_settle(c, &machine);
-	if (rc == 0)
-		rc = refuse_worker(c);
 	return rc < 0 ? rc : check_log_formats(c);
 }

@@ -76,7 +76,7 @@ texts_print_facts(void)
 	for (size_t i = 0; accept_mutex_name(i) != NULL; i++)
 		printf(", %s", accept_mutex_name(i));
 	printf("\n");
-	printf("  MPM            prefork\n");
+	printf("  MPM            prefork, worker\n");
 	printf("  systemd        %s\n", HAVE_SYSTEMD ? "yes" : "no");
 	printf("  configuration  %s\n", DEFAULT_CONFIG);
 	printf("  compiler       %s\n", COMPILER);

@@ -194,11 +194,6 @@ def test_the_pool_is_fixed_by_the_words_that_people_know(serve, words, environme
     server.wait_for_ready(number)
 
 
-def test_threads_wait_for_their_time():
-    done = run_wsgid('-t', '--threads', '4', 'probe')
-    assert done.returncode == CONFIG and 'worker' in done.stderr
-
-
 def test_relative_paths_are_those_of_the_file(serve, directory):
     (directory / 'site').mkdir()
     (directory / 'site' / 'mine.py').write_text(

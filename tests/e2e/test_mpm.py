@@ -1,6 +1,7 @@
 """Which MPM serves, and with how many threads: as a person asks for it, and over reloads."""
 
-from client import get
+from client import Connection, get
+from server import wait_until
 
 
 def write_site(directory, *lines):
@@ -12,6 +13,12 @@ def write_site(directory, *lines):
 
 def serve_site(serve, directory, apps, *lines):
     return serve('-c', write_site(directory, f'ChDir {apps}', *lines))
+
+
+def threads_of(server):
+    """How many each child that serves has."""
+    return sorted(len(row['workers']) for row in server.board()['processes']
+                  if row['pid'] and row['lifecycle'] == 'ready')
 
 
 def test_prefork_ignores_threads_and_says_so(serve):
@@ -32,3 +39,60 @@ def test_the_mpm_changes_only_at_a_restart(serve, directory, apps):
     board = server.board()['board']
     assert (board['mpm'], board['worker_count']) == ('prefork', 1)
     assert get(server.address).status == 200
+
+
+def test_threads_select_worker_as_users_of_gunicorn_expect(serve):
+    server = serve('hello', '-w', '2', '--threads', '4')
+    server.wait_for_ready(2)
+    assert 'worker with 2 children of 4 threads' in server.log.text()
+    all_ = server.board()
+    assert all_['board']['mpm'] == 'worker'
+    assert all_['board']['max_request_workers'] == 8
+    assert threads_of(server) == [4, 4]
+    assert get(server.address).status == 200
+
+
+def test_worker_has_children_of_eight_threads_by_default(serve):
+    server = serve('hello', '--mpm', 'worker', '-w', '1')
+    server.wait_for_ready(1)
+    assert 'worker with 1 child of 8 threads' in server.log.text()
+    assert 'warn' not in server.log.text()
+
+
+def test_a_reload_raises_threads_up_to_thread_limit(serve, directory, apps):
+    first = [f'ChDir {apps}', 'MPM worker', 'Processes 1', 'ThreadLimit 6']
+    server = serve('-c', write_site(directory, *first, 'ThreadsPerChild 2'))
+    server.wait_for_ready(1)
+    assert threads_of(server) == [2]
+    write_site(directory, *first, 'ThreadsPerChild 5')
+    assert 'ThreadLimit' not in server.reload()
+    wait_until(lambda: threads_of(server) == [5], 'a child of five threads')
+    write_site(directory, *first[:3], 'ThreadLimit 100', 'ThreadsPerChild 50')
+    said = server.reload()
+    assert 'ThreadLimit: changes only when wsgid is stopped and started; 6 stays' in said
+    assert 'ThreadsPerChild: 50 exceeds ThreadLimit of 6, lowered to 6' in said
+    wait_until(lambda: threads_of(server) == [6], 'a child of six threads')
+    assert get(server.address).status == 200
+
+
+def test_children_come_and_go_by_their_idle_threads(serve):
+    server = serve('probe', '--threads', '2', '--start-servers', '1',
+                   '--min-spare-threads', '2', '--max-spare-threads', '5',
+                   '--max-request-workers', '6')
+    server.wait_for_ready(1)
+    busy = []
+
+    def one_more():
+        since = len(server.log.text())
+        busy.append(Connection(server.address))
+        busy[-1].send('GET /sleep?s=6 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('sleeping', since=since)
+    one_more()  # one idle thread is left: too few
+    server.wait_for_ready(2)
+    one_more()
+    one_more()
+    server.wait_for_ready(3)
+    for c in busy:
+        assert c.response().body == b'awake'
+    # Six idle threads are more than five; four are not.
+    wait_until(lambda: len(server.ready()) == 2, 'the third child to be retired')
