@@ -119,6 +119,24 @@ Sockets passed by
 .Xr systemd 1
 replace all of them.
 """,
+    'ListenCoresBucketsRatio': """
+On a machine of very many CPUs that all accept, the one listening socket is
+what they wait for.
+Apache's documentation recommends 8: there are as many buckets as that goes
+into the CPUs that wsgid may use.
+Each address of
+.Ic Listen
+has a socket in each bucket, to which the kernel deals the connections, and
+each bucket has children of its own, at least one; where the other directives
+ask for fewer, they are raised.
+As long as a bucket has no child that is ready, its clients are served by the
+children of the others, and so they are, with a delay of milliseconds, when
+all of its children are busy.
+It does not apply to Unix sockets, to sockets that
+.Xr systemd 1
+passes, nor with a
+.Ic Mutex .
+""",
     'SendBufferSize': """
 512 bytes or more.
 It counts for TCP, and for the connections that come after a reload too.

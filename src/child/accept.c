@@ -249,9 +249,26 @@ accept_happened(struct engine *e, const struct io_event *event)
 		connection_expect(e, false);
 }
 
+/* The one who waits may have been dealt to a bucket whose children are all
+ * busy.  There may be more of them, for whom somebody else shall look. */
+static void
+accept_of_any_bucket(struct engine *e)
+{
+	int fd;
+
+	connection_expect(e, true);
+	fd = listen_accept_any(e->set.listeners, e->set.n_listeners);
+	on_accepted(e, fd);
+	connection_expect(e, false);
+	if (fd >= 0)
+		(void)handoff_nudge(e->set.give);
+}
+
 void
 accept_look(struct engine *e)
 {
 	e->looking = e->accepting;
 	accept_disarm(e);
+	if (e->set.in_buckets && may_accept(e))
+		accept_of_any_bucket(e);
 }

@@ -143,25 +143,19 @@ receive_slot(struct child *c, struct err *err)
 		&c->access_log, c->config, logs, in->n_logs, err);
 }
 
-static int
-end_of_inherited(const struct inheritance *in)
-{
-	return INHERIT_REST + (int)(in->n_listeners + in->n_logs);
-}
-
 /* An exec keeps what is not marked, and the application's subprocesses are
  * to inherit nothing of ours. */
 static void
 mark_descriptors(const struct inheritance *in)
 {
-	for (int fd = INHERIT_CHANNEL; fd < end_of_inherited(in); fd++)
+	for (int fd = INHERIT_CHANNEL; fd < inherit_end(in); fd++)
 		(void)fd_set_cloexec(fd, true);
 }
 
 static void
 close_descriptors(const struct inheritance *in)
 {
-	for (int fd = INHERIT_CHANNEL; fd < end_of_inherited(in); fd++)
+	for (int fd = INHERIT_CHANNEL; fd < inherit_end(in); fd++)
 		close(fd);
 }
 
@@ -421,7 +415,8 @@ serve(struct child *c, struct err *err)
 		.config = c->config,
 		.listeners = c->listeners,
 		.n_listeners = c->in->n_listeners,
-		.set = c->in->has_set ? INHERIT_SET : -1,
+		.set = inherit_set(c->in),
+		.in_buckets = c->in->n_sets > 1,
 		.channel = INHERIT_CHANNEL,
 		.mutex = c->mutex,
 		.balance = config_most_children(c->config) > 1 ? &c->balance

@@ -41,6 +41,7 @@ struct engine_settings {
 	const int *listeners; /* descriptors; the engine does not close them */
 	size_t n_listeners;
 	int set;                    /* epoll set of several listeners, or -1 */
+	bool in_buckets;            /* the set has only some of the listeners */
 	int channel;                /* to the master */
 	struct accept_mutex *mutex; /* NULL: none is needed */
 	struct locker *locker;      /* likewise */

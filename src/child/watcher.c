@@ -332,7 +332,8 @@ pass_wake_up_on(struct watch *w)
 		{.fd = -1, .events = POLLIN},
 	};
 
-	if (e->accepting)
+	/* In a bucket nobody else may be waiting at all. */
+	if (e->accepting || e->set.in_buckets)
 		doors[0].fd =
 			e->set.set >= 0 ? e->set.set : e->set.listeners[0];
 	if (e->pool_watched)

@@ -83,13 +83,15 @@ struct config {
 	bool allow_root;
 	const char *run_directory; /* NULL = found by the master */
 	const char *pid_file;
-	const char *score_board_file; /* NULL = in the run directory */
+	const char *score_board_file;    /* NULL = in the run directory */
 	const char *core_dump_directory; /* NULL = nothing is done for them */
 
 	/* The network. */
 	struct config_listen *listens; /* 127.0.0.1:8000 when none is given */
 	size_t n_listens;
 	long listen_backlog;
+	long listen_cores_buckets_ratio; /* 0 = off */
+	long buckets; /* that follow from it, at least 1 when settled */
 	long send_buffer_size; /* of a connection; 0 = the system's */
 	long receive_buffer_size;
 	int io_engine;     /* enum config_io_engine */

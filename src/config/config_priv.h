@@ -86,5 +86,7 @@ struct config_setting *config_setting_of(
 
 /* processes.c: the rules about processes and threads. */
 void processes_settle(struct config *c, const struct config_machine *machine);
+/* buckets.c: afterwards, what ListenCoresBucketsRatio makes of them. */
+void buckets_settle(struct config *c, const struct config_machine *machine);
 
 #endif

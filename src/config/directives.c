@@ -61,6 +61,18 @@ static const struct directive table[] = {
 			"kernel's net.core.somaxconn bounds it",
 	},
 	{
+		.name = "ListenCoresBucketsRatio",
+		.option = "--listen-cores-buckets-ratio",
+		.type = &value_number,
+		.offset = AT(listen_cores_buckets_ratio),
+		.initial = "0",
+		.example = "8",
+		.max = COUNT_MAX,
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "A listening socket and children of their own for so "
+			"many CPUs each; 0 is one socket for all",
+	},
+	{
 		.name = "SendBufferSize",
 		.option = "--send-buffer-size",
 		.type = &value_bytes,
@@ -604,6 +616,16 @@ static const struct directive table[] = {
 		.offset = AT(name),
 		.example = "wsgid",
 		.help = "The name that the master has settled on",
+	},
+	{
+		.name = "InstanceBuckets",
+		.where = DIRECTIVE_DUMPED,
+		.type = &value_number,
+		.offset = AT(buckets),
+		.initial = "0",
+		.example = "2",
+		.max = COUNT_MAX,
+		.help = "What the master has made of ListenCoresBucketsRatio",
 	},
 	{
 		.name = "InstanceFile",

@@ -214,6 +214,7 @@ int
 config_settle(struct config *c, const struct config_machine *machine)
 {
 	processes_settle(c, machine);
+	buckets_settle(c, machine);
 	check_listens(c);
 	check_buffers(c);
 	settle_application(c);

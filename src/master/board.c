@@ -59,7 +59,9 @@ board_show_generation(struct master *m)
 		listeners.len);
 	buf_fini(&listeners);
 	snprintf(accept, sizeof(accept), "%s, mutex %s",
-		m->now->set >= 0 ? "shared set" : "one listener",
+		m->now->n_buckets > 1 ? "set of a bucket"
+		: m->now->set >= 0    ? "shared set"
+				      : "one listener",
 		mutex_name(m));
 	put(b->accept, sizeof(b->accept), accept);
 	if (c->application != NULL)

@@ -169,7 +169,7 @@ census_idle_child(const struct master *m)
 		struct child *c = &m->children[i];
 		int idle = c->life == LIFECYCLE_READY ? idle_workers(m, c) : 0;
 
-		if (idle > most) {
+		if (idle > most && buckets_can_spare(m, c)) {
 			idlest = c;
 			most = idle;
 		}

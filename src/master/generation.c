@@ -25,6 +25,7 @@ make_room(struct generation *g)
 	struct listener *listeners;
 	char(*asked)[ADDRESS_TEXT];
 	size_t n = g->n_listeners + 1;
+	int *buckets;
 
 	listeners = realloc(g->listeners, n * sizeof(*listeners));
 	if (listeners == NULL)
@@ -34,13 +35,24 @@ make_room(struct generation *g)
 	if (asked == NULL)
 		return -ENOMEM;
 	g->asked = asked;
+	buckets = realloc(g->buckets, n * sizeof(*buckets));
+	if (buckets == NULL)
+		return -ENOMEM;
+	g->buckets = buckets;
 	return 0;
+}
+
+static void
+count_in(struct generation *g, const char *asked, int bucket)
+{
+	strcpy(g->asked[g->n_listeners], asked);
+	g->buckets[g->n_listeners++] = bucket;
 }
 
 /* Append a duplicate of a socket that somebody else goes on owning. */
 static int
 share_listener(struct generation *g, const struct listener *l,
-	const char *asked, struct err *err)
+	const char *asked, int bucket, struct err *err)
 {
 	struct listener *mine;
 	int fd;
@@ -54,7 +66,7 @@ share_listener(struct generation *g, const struct listener *l,
 	*mine = *l;
 	mine->fd = fd;
 	mine->unlink_path = false;
-	strcpy(g->asked[g->n_listeners++], asked);
+	count_in(g, asked, bucket);
 	return 0;
 }
 
@@ -82,30 +94,62 @@ find_options(struct listen_options *ret, const struct config *c,
 				: 0;
 }
 
+/* The socket of this bucket for what was asked for, or NULL. */
+static const struct listener *
+find_listener(const struct generation *g, const char *asked, int bucket)
+{
+	for (size_t i = 0; g != NULL && i < g->n_listeners; i++)
+		if (g->buckets[i] == bucket && strcmp(g->asked[i], asked) == 0)
+			return &g->listeners[i];
+	return NULL;
+}
+
+static int
+open_listener(struct generation *g, const struct address *address,
+	const struct config_listen *l, const char *asked, int bucket,
+	struct err *err)
+{
+	const struct listener *first = NULL;
+	struct listen_options options;
+	int rc = find_options(&options, g->config, l, err);
+
+	if (rc < 0)
+		return rc;
+	if (make_room(g) < 0)
+		return err_set(err, ENOMEM, "Listen %s", asked);
+	if (bucket > 0)
+		first = find_listener(g, asked, 0);
+	if (first != NULL)
+		rc = listen_open_twin(
+			&g->listeners[g->n_listeners], first, &options, err);
+	else
+		rc = listen_open(
+			&g->listeners[g->n_listeners], address, &options, err);
+	if (rc == 0)
+		count_in(g, asked, bucket);
+	return rc;
+}
+
+/* One socket, or one for each bucket where there can be several. */
 static int
 add_listener(struct generation *g, const struct generation *before,
 	const struct address *address, const struct config_listen *l,
 	struct err *err)
 {
-	struct listen_options options;
+	bool shared = g->n_buckets < 2 || address->any.sa_family == AF_UNIX;
+	int last = shared ? EVERY_BUCKET : (int)g->n_buckets - 1;
 	char asked[ADDRESS_TEXT];
-	int rc;
+	int rc = 0;
 
 	address_format(address, asked);
-	for (size_t i = 0; before != NULL && i < before->n_listeners; i++)
-		if (strcmp(before->asked[i], asked) == 0)
-			return share_listener(
-				g, &before->listeners[i], asked, err);
-	rc = find_options(&options, g->config, l, err);
-	if (rc < 0)
-		return rc;
-	if (make_room(g) < 0)
-		return err_set(err, ENOMEM, "Listen %s", asked);
-	rc = listen_open(&g->listeners[g->n_listeners], address, &options, err);
-	if (rc < 0)
-		return rc;
-	strcpy(g->asked[g->n_listeners++], asked);
-	return 0;
+	for (int i = shared ? EVERY_BUCKET : 0; rc == 0 && i <= last; i++) {
+		const struct listener *there = find_listener(before, asked, i);
+
+		rc = there != NULL
+			     ? share_listener(g, there, asked, i, err)
+			     : open_listener(g, address, l, asked, i, err);
+	}
+	return rc;
 }
 
 /* What somebody else has opened, or an earlier generation.  The backlog of a
@@ -141,7 +185,7 @@ add_passed(struct generation *g, struct master *m, struct err *err)
 		int rc;
 
 		address_format(&m->passed[i].address, asked);
-		rc = share_listener(g, &m->passed[i], asked, err);
+		rc = share_listener(g, &m->passed[i], asked, EVERY_BUCKET, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -194,6 +238,8 @@ open_listeners(struct generation *g, struct master *m,
 static int
 make_set(struct generation *g, struct err *err)
 {
+	if (g->n_buckets > 1)
+		return buckets_make_sets(g, err);
 	if (g->n_listeners < 2)
 		return 0;
 	g->set = listen_make_set(g->listeners, g->n_listeners);
@@ -269,6 +315,7 @@ generation_create(struct generation **ret, struct master *m, struct config *c,
 		return err_set(err, ENOMEM, "a new generation");
 	g->config = c;
 	g->name = m->name;
+	g->n_buckets = m->n_buckets;
 	g->set = g->config_fd = g->error_log = -1;
 	rc = open_listeners(g, m, before, err);
 	if (rc == 0)
@@ -387,6 +434,7 @@ generation_close_listeners(struct generation *g)
 		listen_close(&g->listeners[i]);
 	g->n_listeners = 0;
 	fd_close(&g->set);
+	buckets_close_sets(g);
 }
 
 void
@@ -397,6 +445,7 @@ generation_destroy(struct generation *g)
 	generation_close_listeners(g);
 	free(g->listeners);
 	free(g->asked);
+	free(g->buckets);
 	fd_close(&g->config_fd);
 	close_logs(g);
 	config_destroy(g->config);

@@ -183,6 +183,7 @@ master_turn(struct master *m)
 	restart_turn(m);
 	if (m->phase == PHASE_RUNNING)
 		pool_turn(m);
+	buckets_turn(m);
 	stop_turn(m);
 	board_touch(m);
 }
@@ -374,6 +375,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 
 	if (rc < 0)
 		return err_set(err, -rc, "ServerLimit %ld", c->server_limit);
+	buckets_choose(m, c);
 	master_tell_shared(m, m->n_passed > 0);
 	rc = open_sockets(m, c, err);
 	if (rc < 0)
@@ -383,6 +385,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 	logs_say_messages(c);
 	logs_say_lines(m->order->notices);
 	generation_check_buffers(m->now);
+	buckets_say(m);
 	coredump_warn(m->now->config);
 	rc = mutex_open(m, c, err);
 	if (rc < 0)

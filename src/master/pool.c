@@ -86,10 +86,23 @@ pay(struct master *m)
 
 /* --- replacing the living ---------------------------------------------------- */
 
+/* One of the same bucket rather than another, so that none is without. */
 static struct child *
-find_outgoing(const struct master *m)
+better(const struct master *m, const struct child *by, struct child *a,
+	struct child *b)
 {
-	struct child *tired = NULL;
+	unsigned bucket = buckets_of_slot(m, by->slot);
+
+	return a == NULL || (buckets_of_slot(m, a->slot) != bucket &&
+				    buckets_of_slot(m, b->slot) == bucket)
+		       ? b
+		       : a;
+}
+
+static struct child *
+find_outgoing(const struct master *m, const struct child *by)
+{
+	struct child *obsolete = NULL, *tired = NULL;
 
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		struct child *c = &m->children[i];
@@ -97,11 +110,11 @@ find_outgoing(const struct master *m)
 		if (c->life != LIFECYCLE_READY)
 			continue;
 		if (child_obsolete(m, c))
-			return c;
-		if (c->wants_retire && tired == NULL)
-			tired = c;
+			obsolete = better(m, by, obsolete, c);
+		else if (c->wants_retire)
+			tired = better(m, by, tired, c);
 	}
-	return tired;
+	return obsolete != NULL ? obsolete : tired;
 }
 
 static void
@@ -120,7 +133,7 @@ tell_progress(struct master *m, const struct child *by, const struct child *c)
 void
 pool_replaced(struct master *m, struct child *by)
 {
-	struct child *c = find_outgoing(m);
+	struct child *c = find_outgoing(m, by);
 
 	by->replacement = false;
 	if (c == NULL)

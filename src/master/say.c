@@ -27,6 +27,9 @@ say_listeners(const struct generation *g, struct buf *to)
 	for (size_t i = 0; i < g->n_listeners; i++) {
 		char text[ADDRESS_TEXT];
 
+		if (g->buckets[i] > 0)
+			continue; /* as bucket 0 has it */
+
 		address_format(&g->listeners[i].address, text);
 		buf_printf(to, "%s%s%s", i > 0 ? " " : "",
 			strncmp(text, "unix:", 5) == 0 ? "" : "http://", text);

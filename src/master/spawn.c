@@ -30,6 +30,7 @@ static char title_base[] = "wsgid: child, starting                      ";
 struct launch {
 	int *fds; /* from descriptor 3 on */
 	size_t n_fds;
+	size_t first_log; /* of them */
 	int output;
 	char argument[INHERIT_ARGUMENT];
 };
@@ -98,13 +99,22 @@ spawn_prepare_environment(struct master *m)
 	return 0;
 }
 
+/* The lowest, of the bucket that needs a child most. */
 static struct child *
-find_vacant(struct master *m)
+find_vacant(struct master *m, const struct generation *g)
 {
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->children[i].life == LIFECYCLE_VACANT)
+	struct child *any = NULL;
+	unsigned bucket = buckets_neediest(m, g->number);
+
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		if (m->children[i].life != LIFECYCLE_VACANT)
+			continue;
+		if (buckets_of_slot(m, i) == bucket)
 			return &m->children[i];
-	return NULL;
+		if (any == NULL)
+			any = &m->children[i];
+	}
+	return any;
 }
 
 /* --- in the child ----------------------------------------------------------- */
@@ -226,8 +236,9 @@ prepare_launch(struct launch *l, const struct master *m,
 	in->generation = g->number;
 	in->n_listeners = (unsigned)g->n_listeners;
 	in->n_logs = (unsigned)g->n_logs;
-	in->has_set = g->set >= 0;
-	l->fds = calloc(n + g->n_listeners + g->n_logs, sizeof(*l->fds));
+	in->n_sets = g->n_buckets > 1 ? g->n_buckets : g->set >= 0;
+	l->fds = calloc(
+		n + g->n_listeners + g->n_logs + in->n_sets, sizeof(*l->fds));
 	if (l->fds == NULL)
 		return -ENOMEM;
 	inherit_format(in, l->argument);
@@ -241,8 +252,11 @@ prepare_launch(struct launch *l, const struct master *m,
 	l->fds[INHERIT_TAKE - INHERIT_CHANNEL] = m->pool_take;
 	for (size_t i = 0; i < g->n_listeners; i++)
 		l->fds[n++] = g->listeners[i].fd;
+	l->first_log = n;
 	for (size_t i = 0; i < g->n_logs; i++)
 		l->fds[n++] = m->null_fd;
+	for (unsigned i = 0; g->n_buckets > 1 && i < g->n_buckets; i++)
+		l->fds[n++] = g->bucket_sets[i];
 	l->n_fds = n;
 	return 0;
 }
@@ -287,7 +301,7 @@ launch_child(struct master *m, const struct generation *g,
 	if (mutex >= 0)
 		l.fds[INHERIT_MUTEX - INHERIT_CHANNEL] = mutex;
 	for (size_t i = 0; i < g->n_logs; i++)
-		l.fds[l.n_fds - g->n_logs + i] = g->logs[i];
+		l.fds[l.first_log + i] = g->logs[i];
 	return launch(m, &l, ret, err);
 }
 
@@ -383,7 +397,7 @@ int
 spawn_child(struct master *m, const struct generation *g, struct child **ret,
 	struct err *err)
 {
-	struct child *c = find_vacant(m);
+	struct child *c = find_vacant(m, g);
 	struct spawned spawned;
 	AUTO_CLOSE int page = -1;
 	int rc;

@@ -48,6 +48,8 @@ struct source {
 	void (*ready)(struct master *m, struct source *s);
 };
 
+enum { EVERY_BUCKET = -1 };
+
 /* What the children of one generation have in common: made at start and by
  * each reload. */
 struct generation {
@@ -57,8 +59,13 @@ struct generation {
 	struct listener *listeners;
 	/* As it was asked for, port 0 included; parallel to listeners. */
 	char (*asked)[ADDRESS_TEXT];
+	int *buckets; /* whose they are: parallel, too; or EVERY_BUCKET */
 	size_t n_listeners;
-	bool passed;   /* they are systemd's */
+	bool passed; /* they are systemd's */
+	/* With several buckets each has a set, which its children wait on. */
+	int *bucket_sets;
+	bool *lent; /* the listeners of this bucket are in all sets */
+	unsigned n_buckets;
 	int set;       /* listen_make_set of them, or -1 for one listener */
 	int config_fd; /* sealed memfd with the configuration's text */
 	int *logs;     /* access logs, as many as config->n_access_logs */
@@ -170,6 +177,7 @@ struct master {
 	struct generation *now;
 	struct generation *next; /* being tried by a reload, else NULL */
 	unsigned last_generation;
+	unsigned n_buckets; /* of each generation's listeners; 1: no buckets */
 	struct listener *passed; /* by systemd; ours to keep for life */
 	size_t n_passed;
 
@@ -250,6 +258,26 @@ void generation_destroy(struct generation *g);
 /* Create the first generation; where children of a killed server still have
  * the address, try again until they have left, for three seconds. */
 int leftovers_outwait(struct master *m, struct config *c, struct err *err);
+
+/* --- buckets.c --------------------------------------------------------------- */
+
+/* How many there are, for the life of the server; where it is not as
+ * ListenCoresBucketsRatio says, that is said.  To be called before the first
+ * generation is made, and after the log is open. */
+void buckets_choose(struct master *m, const struct config *c);
+void buckets_say(const struct master *m);
+/* The sets of a generation with its listeners; and their end. */
+int buckets_make_sets(struct generation *g, struct err *err);
+void buckets_close_sets(struct generation *g);
+/* Let children of other buckets wait for the clients of one that has no child,
+ * as long as it has none. */
+void buckets_turn(struct master *m);
+/* That of the children of this slot. */
+unsigned buckets_of_slot(const struct master *m, unsigned slot);
+/* Which has the fewest children of a generation that are to stay. */
+unsigned buckets_neediest(const struct master *m, unsigned generation);
+/* Is there another child in the bucket of this one? */
+bool buckets_can_spare(const struct master *m, const struct child *c);
 
 /* --- spawn.c ----------------------------------------------------------------- */
 

@@ -26,9 +26,10 @@ void
 inherit_format(const struct inheritance *in, char to[INHERIT_ARGUMENT])
 {
 	snprintf(to, INHERIT_ARGUMENT,
-		"slot=%u generation=%u listeners=%u logs=%u set=%u template=%u",
+		"slot=%u generation=%u listeners=%u logs=%u sets=%u "
+		"template=%u",
 		in->slot, in->generation, in->n_listeners, in->n_logs,
-		in->has_set, in->is_template);
+		in->n_sets, in->is_template);
 }
 
 int
@@ -41,12 +42,12 @@ inherit_parse(struct inheritance *ret, const char *argument, struct err *err)
 	 * was forgiven does not come out the same again. */
 	if (strlen(argument) < INHERIT_ARGUMENT &&
 		sscanf(argument,
-			"slot=%u generation=%u listeners=%u logs=%u set=%u "
+			"slot=%u generation=%u listeners=%u logs=%u sets=%u "
 			"template=%u",
 			&in.slot, &in.generation, &in.n_listeners, &in.n_logs,
-			&in.has_set, &in.is_template) == 6) {
+			&in.n_sets, &in.is_template) == 6) {
 		inherit_format(&in, again);
-		if (strcmp(argument, again) == 0 && in.has_set <= 1 &&
+		if (strcmp(argument, again) == 0 && in.n_sets <= MANY &&
 			in.is_template <= 1 && in.n_listeners <= MANY &&
 			in.n_logs <= MANY) {
 			*ret = in;
@@ -55,9 +56,25 @@ inherit_parse(struct inheritance *ret, const char *argument, struct err *err)
 	}
 	return err_setx(err, EINVAL,
 		"this program is started by wsgid and not by hand: it wants "
-		"\"slot=N generation=N listeners=N logs=N set=0|1 "
+		"\"slot=N generation=N listeners=N logs=N sets=N "
 		"template=0|1\", not \"%.100s\"",
 		argument);
+}
+
+int
+inherit_set(const struct inheritance *in)
+{
+	if (in->n_sets < 2)
+		return in->n_sets == 1 ? INHERIT_SET : -1;
+	return INHERIT_REST + (int)(in->n_listeners + in->n_logs) +
+	       (int)(in->slot % in->n_sets);
+}
+
+int
+inherit_end(const struct inheritance *in)
+{
+	return INHERIT_REST + (int)(in->n_listeners + in->n_logs) +
+	       (in->n_sets > 1 ? (int)in->n_sets : 0);
 }
 
 static int

@@ -3,7 +3,7 @@
  *
  * A child is forked and exec'ed, so all it gets are descriptors and its
  * command line.  Descriptors have fixed numbers; the rest is one argument,
- * "slot=3 generation=1 listeners=2 logs=1 set=1 template=0".  Standard input
+ * "slot=3 generation=1 listeners=2 logs=1 sets=1 template=0".  Standard input
  * is /dev/null, standard output and error are one pipe that the master reads
  * line by line.
  *
@@ -24,13 +24,14 @@ enum {
 	INHERIT_CHANNEL = 3, /* to the master: net/channel.h */
 	INHERIT_CONFIG = 4,  /* sealed memfd: text for config_read_text */
 	INHERIT_PAGE = 5,    /* the slot's scoreboard page, writable */
-	INHERIT_SET = 6,     /* epoll set of the listeners, if set=1; else
+	INHERIT_SET = 6,     /* epoll set of the listeners, if sets=1; else
 	                      * /dev/null */
 	INHERIT_GIVE = 7,    /* the pool socket's ends: net/handoff.h */
 	INHERIT_TAKE = 8,
 	INHERIT_MUTEX = 9,  /* accept_mutex_export; else /dev/null */
 	INHERIT_PEERS = 10, /* memory of all slots: child/balance.h */
-	INHERIT_REST = 11,  /* the listeners, then the access logs */
+	INHERIT_REST = 11,  /* the listeners, then the access logs, then the
+	                     * sets if there are several */
 };
 
 /* The memory behind INHERIT_PEERS: so many bytes for each slot, and as many
@@ -46,7 +47,8 @@ struct inheritance {
 	unsigned generation;
 	unsigned n_listeners;
 	unsigned n_logs; /* as many as the configuration has CustomLogs */
-	unsigned has_set;
+	unsigned n_sets; /* 0: one listener; 1: one for all; else one for each
+			  * bucket of them */
 	unsigned is_template; /* slot is 0, and means nothing */
 };
 
@@ -66,6 +68,11 @@ enum { INHERIT_ARGUMENT = 128 };
 void inherit_format(const struct inheritance *in, char to[INHERIT_ARGUMENT]);
 int inherit_parse(
 	struct inheritance *ret, const char *argument, struct err *err);
+
+/* The set that the child of this slot waits on, or -1; and where what is
+ * inherited ends. */
+int inherit_set(const struct inheritance *in);
+int inherit_end(const struct inheritance *in);
 
 /* In the forked child before exec: put fds[i] at descriptor 3 + i, without
  * close-on-exec, whatever numbers they have now; everything else above is

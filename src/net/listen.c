@@ -152,6 +152,8 @@ set_options(int fd, int family, const struct listen_options *options)
 {
 	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
+	if (rc == 0 && options->shares_port)
+		rc = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	/* Said whatever net.ipv6.bindv6only is, so that "8000" means the
 	 * same on every machine. */
 	if (rc == 0 && family == AF_INET6)
@@ -218,6 +220,29 @@ listen_open(struct listener *ret, const struct address *address,
 		fd_close(&l.fd);
 		return explain_tcp(-rc, address, err);
 	}
+	*ret = l;
+	return 0;
+}
+
+int
+listen_open_twin(struct listener *ret, const struct listener *first,
+	const struct listen_options *options, struct err *err)
+{
+	struct listen_options settled = *options;
+	struct listener l = {.address = first->address};
+	int rc;
+
+	if (settled.backlog <= 0)
+		settled.backlog = DEFAULT_BACKLOG;
+	settled.shares_port = true;
+	/* Not before: the first one shall be refused a port that another
+	 * program of the same user has made ready to be shared. */
+	rc = set_option(first->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (rc < 0)
+		return explain_tcp(-rc, &first->address, err);
+	l.fd = open_tcp(&first->address, &settled);
+	if (l.fd < 0)
+		return explain_tcp(-l.fd, &first->address, err);
 	*ret = l;
 	return 0;
 }
@@ -338,6 +363,26 @@ listen_adopt(struct listener *ret, int fd, struct err *err)
 }
 
 int
+listen_set_add(int set, const struct listener *l, size_t index)
+{
+	/* Not EPOLLEXCLUSIVE: whom a connection wakes is decided among those
+	 * who poll the set, and a set is one waiter. */
+	struct epoll_event event = {
+		.events = EPOLLIN, .data.u32 = (uint32_t)index};
+	int rc = fd_set_nonblock(l->fd, true);
+
+	if (rc < 0)
+		return rc;
+	return epoll_ctl(set, EPOLL_CTL_ADD, l->fd, &event) < 0 ? -errno : 0;
+}
+
+int
+listen_set_remove(int set, const struct listener *l)
+{
+	return epoll_ctl(set, EPOLL_CTL_DEL, l->fd, NULL) < 0 ? -errno : 0;
+}
+
+int
 listen_make_set(const struct listener *listeners, size_t n)
 {
 	AUTO_CLOSE int set = epoll_create1(EPOLL_CLOEXEC);
@@ -346,20 +391,34 @@ listen_make_set(const struct listener *listeners, size_t n)
 	if (set < 0)
 		return -errno;
 	for (size_t i = 0; i < n; i++) {
-		/* Not EPOLLEXCLUSIVE: whom a connection wakes is decided
-		 * among those who poll the set, and a set is one waiter. */
-		struct epoll_event event = {
-			.events = EPOLLIN, .data.u32 = (uint32_t)i};
-
-		ret = fd_set_nonblock(listeners[i].fd, true);
+		ret = listen_set_add(set, &listeners[i], i);
 		if (ret < 0)
 			return ret;
-		if (epoll_ctl(set, EPOLL_CTL_ADD, listeners[i].fd, &event) < 0)
-			return -errno;
 	}
 	ret = set;
 	set = -1;
 	return ret;
+}
+
+static int
+accept_one(int listener)
+{
+	int fd;
+
+	do
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+int
+listen_accept_any(const int *fds, size_t n)
+{
+	int fd = -EAGAIN;
+
+	for (size_t i = 0; i < n && fd == -EAGAIN; i++)
+		fd = accept_one(fds[i]);
+	return fd;
 }
 
 int
@@ -380,16 +439,13 @@ listen_accept_from_set(int set, const int *fds, size_t n, size_t *from)
 			return -EAGAIN;
 		if (event.data.u32 >= n)
 			return -EBADF;
-		do
-			fd = accept4(
-				fds[event.data.u32], NULL, NULL, SOCK_CLOEXEC);
-		while (fd < 0 && errno == EINTR);
+		fd = accept_one(fds[event.data.u32]);
 		if (fd >= 0) {
 			*from = event.data.u32;
 			return fd;
 		}
-		if (errno != EAGAIN)
-			return -errno;
+		if (fd != -EAGAIN)
+			return fd;
 	}
 	return -EAGAIN;
 }

@@ -26,9 +26,10 @@ struct listen_options {
 	 * which lets them grow with the need. */
 	int send_buffer;
 	int receive_buffer;
-	mode_t mode; /* unix: of the socket file, whatever the umask */
-	uid_t owner; /* unix: (uid_t)-1 = unchanged */
-	gid_t group; /* unix: (gid_t)-1 = unchanged */
+	bool shares_port; /* TCP: with sockets that allow it, SO_REUSEPORT */
+	mode_t mode;      /* unix: of the socket file, whatever the umask */
+	uid_t owner;      /* unix: (uid_t)-1 = unchanged */
+	gid_t group;      /* unix: (gid_t)-1 = unchanged */
 };
 
 /* Bind and listen.  A unix: path that a killed server left behind is
@@ -38,6 +39,13 @@ struct listen_options {
  * For unix: the umask is changed for a moment: a process with threads must
  * not create files meanwhile. */
 int listen_open(struct listener *ret, const struct address *address,
+	const struct listen_options *options, struct err *err);
+
+/* Another socket for the address of a TCP listener of ours, which listens as
+ * that does: from now on the kernel gives each of them its share of the
+ * connections (SO_REUSEPORT).  Whoever had the address before first has been
+ * found out when that was opened. */
+int listen_open_twin(struct listener *ret, const struct listener *first,
 	const struct listen_options *options, struct err *err);
 
 /* Give a socket that listens already this backlog, 0 = the one that it has, and
@@ -73,11 +81,20 @@ int listen_adopt(struct listener *ret, int fd, struct err *err);
  * descriptor, close-on-exec, or a negative errno. */
 int listen_make_set(const struct listener *listeners, size_t n);
 
+/* Put a listener into such a set while it is in use, as number index, and take
+ * it out again.  0 or a negative errno. */
+int listen_set_add(int set, const struct listener *l, size_t index);
+int listen_set_remove(int set, const struct listener *l);
+
 /* After the set was readable: accept one connection of those that wait, if
  * another process was not faster; the listeners take turns.  The socket
  * (close-on-exec), -EAGAIN, or another negative errno of accept4(2).  *from
  * says which listener, as an index into what listen_make_set was given and
  * fds, which are the same listeners, repeats. */
 int listen_accept_from_set(int set, const int *fds, size_t n, size_t *from);
+
+/* Accept one connection of whichever listener has one; they are non-blocking.
+ * The socket (close-on-exec), -EAGAIN, or another negative errno. */
+int listen_accept_any(const int *fds, size_t n);
 
 #endif

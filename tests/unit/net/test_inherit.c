@@ -28,6 +28,7 @@ test_an_argument_is_read_as_it_was_written(void **state)
 		{0, 0, 0, 0, 0, 0},
 		{3, 1, 2, 1, 1, 0},
 		{0, 7, 1, 0, 0, 1},
+		{5, 1, 4, 2, 4, 0},
 		{4000, UINT_MAX, 100000, 100000, 0, 0},
 	};
 
@@ -44,27 +45,53 @@ test_an_argument_is_read_as_it_was_written(void **state)
 }
 
 static void
+test_a_child_waits_on_the_set_of_its_bucket(void **state)
+{
+	static const struct {
+		struct inheritance in;
+		int set, end;
+	} rows[] = {
+		{{.n_listeners = 1, .n_logs = 2}, -1, INHERIT_REST + 3},
+		{{.n_listeners = 2, .n_logs = 1, .n_sets = 1}, INHERIT_SET,
+			INHERIT_REST + 3},
+		{{.n_listeners = 4, .n_logs = 1, .n_sets = 2}, INHERIT_REST + 5,
+			INHERIT_REST + 7},
+		{{.slot = 1, .n_listeners = 4, .n_logs = 1, .n_sets = 2},
+			INHERIT_REST + 6, INHERIT_REST + 7},
+		{{.slot = 5, .n_listeners = 3, .n_sets = 3}, INHERIT_REST + 5,
+			INHERIT_REST + 6},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(inherit_set(&rows[i].in), rows[i].set);
+		assert_int_equal(inherit_end(&rows[i].in), rows[i].end);
+	}
+}
+
+static void
 test_anything_else_is_no_argument(void **state)
 {
 	static const char *const rows[] = {
 		"",
 		"--help",
 		"slot=3 generation=1 listeners=2 logs=1 template=0",
-		"slot=3 generation=1 listeners=2 logs=1 set=2 template=0",
-		"slot=3 generation=1 listeners=2 logs=1 set=1 template=0 ",
-		" slot=3 generation=1 listeners=2 logs=1 set=1 template=0",
-		"slot=3  generation=1 listeners=2 logs=1 set=1 template=0",
-		"slot=03 generation=1 listeners=2 logs=1 set=1 template=0",
-		"slot=-3 generation=1 listeners=2 logs=1 set=1 template=0",
-		"slot=+3 generation=1 listeners=2 logs=1 set=1 template=0",
-		"slot=4294967299 generation=1 listeners=2 logs=1 set=1 "
+		"slot=3 generation=1 listeners=2 logs=1 sets=x template=0",
+		"slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 ",
+		" slot=3 generation=1 listeners=2 logs=1 sets=1 template=0",
+		"slot=3  generation=1 listeners=2 logs=1 sets=1 template=0",
+		"slot=03 generation=1 listeners=2 logs=1 sets=1 template=0",
+		"slot=-3 generation=1 listeners=2 logs=1 sets=1 template=0",
+		"slot=+3 generation=1 listeners=2 logs=1 sets=1 template=0",
+		"slot=4294967299 generation=1 listeners=2 logs=1 sets=1 "
 		"template=0",
-		"slot=3 generation=1 listeners=100001 logs=1 set=1 template=0",
-		"slot=3 generation=1 listeners=2 logs=4294967295 set=1 "
+		"slot=3 generation=1 listeners=100001 logs=1 sets=1 template=0",
+		"slot=3 generation=1 listeners=2 logs=4294967295 sets=1 "
 		"template=0",
-		"slot=3 generation=1 listeners=2 logs=1 set=1 template=0 set=1",
-		"slot=3 generation=1 listeners=2 logs=1 set=1",
-		"slot=0 generation=1 listeners=2 logs=1 set=1 template=2",
+		"slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"sets=1",
+		"slot=3 generation=1 listeners=2 logs=1 sets=1",
+		"slot=0 generation=1 listeners=2 logs=1 sets=1 template=2",
 	};
 	static char endless[10000];
 
@@ -299,6 +326,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_argument_is_read_as_it_was_written),
+		cmocka_unit_test(test_a_child_waits_on_the_set_of_its_bucket),
 		cmocka_unit_test(test_anything_else_is_no_argument),
 		cmocka_unit_test(
 			test_descriptors_come_to_their_places_from_anywhere),

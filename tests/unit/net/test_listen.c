@@ -697,6 +697,83 @@ test_listeners_of_a_set_take_turns(void **state)
 		listen_close(&l[i]);
 }
 
+/* --- several sockets for one address -------------------------------------------- */
+
+static void
+test_twins_share_the_connections(void **state)
+{
+	struct listener l[2] = {must_open("127.0.0.1:0")};
+	int clients[100], n[2] = {0, 0}, fd;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(listen_open_twin(&l[1], &l[0], &options, &err), 0);
+	assert_int_equal(
+		address_port(&l[1].address), address_port(&l[0].address));
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		clients[i] = connect_to(&l[0].address);
+		assert_true(clients[i] >= 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fd_set_nonblock(l[i].fd, true), 0);
+		while ((fd = listen_accept_any(&l[i].fd, 1)) >= 0) {
+			close(fd);
+			n[i]++;
+		}
+		assert_int_equal(fd, -EAGAIN);
+		/* By chance, of which this is 1 in 2^99. */
+		assert_true(n[i] > 0);
+	}
+	assert_int_equal(n[0] + n[1], ARRAY_LEN(clients));
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+	listen_close(&l[0]);
+	listen_close(&l[1]);
+}
+
+static void
+test_an_address_that_others_share_is_in_use(void **state)
+{
+	struct listener first = must_open("127.0.0.1:0"), twin, third;
+	struct address a = first.address;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(listen_open_twin(&twin, &first, &options, &err), 0);
+	assert_int_equal(listen_open(&third, &a, &options, &err), -EADDRINUSE);
+	listen_close(&first);
+	assert_int_equal(listen_open(&third, &a, &options, &err), -EADDRINUSE);
+	listen_close(&twin);
+	assert_int_equal(listen_open(&third, &a, &options, &err), 0);
+	listen_close(&third);
+}
+
+static void
+test_a_set_changes_while_it_is_in_use(void **state)
+{
+	struct listener l[2] = {
+		must_open("127.0.0.1:0"), must_open("127.0.0.1:0")};
+	int fds[2] = {l[0].fd, l[1].fd}, set = listen_make_set(l, 1), client;
+	size_t from = 77;
+
+	(void)state;
+	assert_true(set >= 0);
+	client = connect_to(&l[1].address);
+	assert_int_equal(listen_accept_from_set(set, fds, 2, &from), -EAGAIN);
+	assert_int_equal(listen_set_add(set, &l[1], 1), 0);
+	close(listen_accept_from_set(set, fds, 2, &from));
+	assert_int_equal(from, 1);
+	close(client);
+	client = connect_to(&l[1].address);
+	assert_int_equal(listen_set_remove(set, &l[1]), 0);
+	assert_int_equal(listen_accept_from_set(set, fds, 2, &from), -EAGAIN);
+	assert_int_equal(listen_set_remove(set, &l[1]), -ENOENT);
+	close(client);
+	close(set);
+	listen_close(&l[0]);
+	listen_close(&l[1]);
+}
+
 static void
 test_a_set_that_is_not_ours_is_an_error(void **state)
 {
@@ -752,6 +829,9 @@ main(void)
 		IN_PLACE(test_a_socket_handed_over_is_taken),
 		cmocka_unit_test(test_what_does_not_listen_is_not_taken),
 		cmocka_unit_test(test_listeners_of_a_set_take_turns),
+		cmocka_unit_test(test_twins_share_the_connections),
+		cmocka_unit_test(test_an_address_that_others_share_is_in_use),
+		cmocka_unit_test(test_a_set_changes_while_it_is_in_use),
 		cmocka_unit_test(test_a_set_that_is_not_ours_is_an_error),
 	};
 
