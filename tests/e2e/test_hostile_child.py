@@ -20,7 +20,9 @@ from crowd import Crowd
 from server import (BUILD, IS_ROOT, PATIENCE, PYTHON, ROOT, clean_environment, is_alive,
                     wait_until)
 
-pytestmark = pytest.mark.skipif(not IS_ROOT, reason='only root can make children another user')
+pytestmark = [
+    pytest.mark.skipif(not IS_ROOT, reason='only root can make children another user'),
+    pytest.mark.usefixtures('preload')]
 
 # What the master has written once; the rest of the board goes with what happens.
 STABLE = ['magic', 'major', 'minor', 'board_size', 'process_offset', 'process_size',

@@ -12,6 +12,8 @@ from server import IS_ROOT, wait_until
 LIMIT = 200 << 20
 FILES = {2: 'memory.max', 1: 'memory.limit_in_bytes'}
 
+pytestmark = pytest.mark.usefixtures('preload')
+
 
 def own_group(version: int):
     """The directory of our own control group for memory."""

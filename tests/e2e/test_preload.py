@@ -382,12 +382,16 @@ def answer(environ):
     server.stop()
 
 
-def test_a_crash_of_a_child_is_told_as_ever(preloaded):
+@pytest.mark.parametrize('path, death', [
+    ('/kill', 'Killed'),
+    pytest.param('/segv', 'Segmentation fault', marks=pytest.mark.skipif(
+        SANITIZED, reason='the sanitizer takes the signal for itself'))])
+def test_a_crash_of_a_child_is_told_as_ever(preloaded, path, death):
     server = preloaded('probe', '-w', '2')
     children = server.wait_for_ready(2)
     with pytest.raises(Exception):
-        get(server.address, '/segv')
-    found = server.log.wait_for(r'child pid (\d+) \(slot \d\) exit signal Segmentation fault')
+        get(server.address, path)
+    found = server.log.wait_for(rf'child pid (\d+) \(slot \d\) exit signal {death}')
     replaced(server, int(found[1]), 2)
     assert int(found[1]) in children
     assert server.board()['board']['children_crashed'] == 1

@@ -10,6 +10,8 @@ import pytest
 from client import Connection, get
 from server import (BUILD, PATIENCE, clean_environment, is_alive, stat_fields, wait_until)
 
+pytestmark = pytest.mark.usefixtures('preload')
+
 SOON = 2  # by far less than a client would wait for the stopped child, which is for ever
 
 
