@@ -127,12 +127,13 @@ scoreboard_file_remove(int dir, const char *name, int fd)
 	return true;
 }
 
-/* Is it BOARD.N or, unfinished, .BOARD.new or .BOARD.N.new? */
+/* Is it BOARD.N or, unfinished, .BOARD.new or .BOARD.N.new?  BOARD itself may
+ * begin with a dot. */
 static bool
 is_left_behind(const char *entry, const char *board_name)
 {
-	bool hidden = entry[0] == '.';
 	size_t len = strlen(board_name);
+	bool hidden = entry[0] == '.' && strncmp(entry, board_name, len) != 0;
 	size_t digits = 0;
 
 	entry += hidden;

@@ -78,6 +78,21 @@ may_be_replaced(int fd)
 	       memcmp(magic, WSGID_BOARD_MAGIC, sizeof(magic)) == 0;
 }
 
+bool
+scoreboard_place_is_of(int dir, const char *name, pid_t master)
+{
+	AUTO_CLOSE int fd = openat(
+		dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct wsgid_board board;
+
+	if (fd < 0)
+		return false;
+	scoreboard_file_read(fd, &board, sizeof(board), 0);
+	return memcmp(board.magic, WSGID_BOARD_MAGIC, sizeof(board.magic)) ==
+		       0 &&
+	       board.master_pid == master;
+}
+
 /* Open what is there, else an empty file: whoever has the lock on it may
  * replace it. */
 static int

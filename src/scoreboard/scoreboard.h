@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "wsgid/scoreboard.h"
 
@@ -33,8 +34,10 @@ struct scoreboard_order {
 	const char *file; /* ScoreBoardFile, absolute; NULL: in dir */
 	const char *name; /* of the instance */
 	unsigned processes, workers;
-	/* The server that has the place knows of us, and hands it over. */
-	bool take_over;
+	/* The master that has the place now and will hand it over: until
+	 * scoreboard_publish all files have names that no reader looks for.
+	 * 0: there is none. */
+	pid_t predecessor;
 };
 
 /* Make dir/NAME.scoreboard, or file and a symbolic link dir/NAME.scoreboard to
@@ -42,6 +45,11 @@ struct scoreboard_order {
  * that a running server has is -EWOULDBLOCK. */
 int scoreboard_create(struct scoreboard **ret,
 	const struct scoreboard_order *order, struct err *err);
+
+/* Take the predecessor's place, at one moment.  0 or a negative errno. */
+int scoreboard_publish(struct scoreboard *s, struct err *err);
+/* In the predecessor, whose successor has been killed: remove its files. */
+void scoreboard_sweep_successor(struct scoreboard *s);
 
 /* Unmap; and when remove is set take the files away. */
 void scoreboard_destroy(struct scoreboard *s, int remove);

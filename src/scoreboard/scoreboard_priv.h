@@ -48,6 +48,8 @@ void scoreboard_clean_worker(struct wsgid_worker *worker);
  * negative errno and a sentence: -EWOULDBLOCK when a running server has it. */
 int scoreboard_place_claim(
 	int dir, const char *name, const char *path, struct err *err);
+/* Is the board at NAME in dir that of this master, and its place so? */
+bool scoreboard_place_is_of(int dir, const char *name, pid_t master);
 /* After a claim that came to nothing; before it is closed. */
 void scoreboard_place_give_back(int dir, const char *name, int fd);
 

@@ -40,6 +40,8 @@ struct scoreboard {
 	unsigned n_workers;
 	char *path; /* for sentences; of the board, or of no file */
 	char *name; /* within path: its last part */
+	char *goal; /* while it is staged: the path to be; else NULL */
+	int claim;  /* on the goal, or -1 */
 	char *link; /* the symbolic link to it; NULL: there is none */
 	int dir;    /* of the files; -1: everything is a memfd */
 	int fd;     /* of the board */
@@ -110,6 +112,30 @@ choose_paths(struct scoreboard *s, const struct scoreboard_order *order)
 	return 0;
 }
 
+/* Beside the file at path, and hidden; NULL when memory is short. */
+static char *
+staged_path(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char *ret;
+
+	return asprintf(&ret, "%.*s.%s.next", (int)(name - path), path, name) <
+			       0
+		       ? NULL
+		       : ret;
+}
+
+static int
+stage(struct scoreboard *s)
+{
+	s->goal = s->path;
+	s->path = staged_path(s->goal);
+	if (s->path == NULL)
+		return -ENOMEM;
+	s->name = strrchr(s->path, '/') + 1;
+	return 0;
+}
+
 /* Everything but memory for names and pages is still missing. */
 static struct scoreboard *
 make(const struct scoreboard_order *order)
@@ -122,9 +148,11 @@ make(const struct scoreboard_order *order)
 	s->n_workers = order->workers;
 	s->dir = -1;
 	s->fd = -1;
+	s->claim = -1;
 	s->board = MAP_FAILED;
 	s->pages = calloc(order->processes, sizeof(*s->pages));
-	if (s->pages == NULL || choose_paths(s, order) < 0) {
+	if (s->pages == NULL || choose_paths(s, order) < 0 ||
+		(order->predecessor != 0 && stage(s) < 0)) {
 		scoreboard_destroy(s, 0);
 		return NULL;
 	}
@@ -196,33 +224,58 @@ make_board(struct scoreboard *s, const char *name)
 	return rc;
 }
 
+static const char *
+goal_name(const struct scoreboard *s)
+{
+	return s->goal != NULL ? strrchr(s->goal, '/') + 1 : s->name;
+}
+
 /* The lock on the pid file makes the name in the run directory ours, whatever
  * has it; a ScoreBoardFile may be anybody's. */
+static int
+claim(struct scoreboard *s, const struct scoreboard_order *order,
+	struct err *err)
+{
+	const char *name = goal_name(s);
+
+	if (order->file == NULL ||
+		(order->predecessor != 0 && scoreboard_place_is_of(s->dir, name,
+						    order->predecessor)))
+		return 0;
+	s->claim = scoreboard_place_claim(
+		s->dir, name, s->goal != NULL ? s->goal : s->path, err);
+	return s->claim < 0 ? s->claim : 0;
+}
+
+static int
+make_link(struct scoreboard *s, struct err *err)
+{
+	int rc = s->link != NULL ? scoreboard_place_link(s->link, s->path) : 0;
+
+	return rc < 0 ? err_set(err, -rc, "scoreboard %s", s->link) : 0;
+}
+
 static int
 make_board_in_file(struct scoreboard *s, const struct scoreboard_order *order,
 	struct err *err)
 {
-	AUTO_CLOSE int claim = -1;
 	int rc = open_directory(s);
 
 	if (rc < 0)
 		return err_set(err, -rc, "scoreboard %s", s->path);
-	if (order->file != NULL && !order->take_over) {
-		claim = scoreboard_place_claim(s->dir, s->name, s->path, err);
-		if (claim < 0)
-			return claim;
-	}
+	rc = claim(s, order, err);
+	if (rc < 0)
+		return rc;
 	rc = make_board(s, order->name);
-	if (rc < 0) {
-		scoreboard_place_give_back(s->dir, s->name, claim);
+	if (rc < 0)
 		return err_set(err, -rc, "scoreboard %s", s->path);
-	}
-	if (s->link != NULL)
-		rc = scoreboard_place_link(s->link, s->path);
-	if (rc < 0) {
-		err_set(err, -rc, "scoreboard %s", s->link);
+	if (s->goal != NULL)
+		return 0;
+	fd_close(&s->claim);
+	scoreboard_sweep_successor(s);
+	rc = make_link(s, err);
+	if (rc < 0)
 		(void)scoreboard_file_remove(s->dir, s->name, s->fd);
-	}
 	return rc;
 }
 
@@ -284,6 +337,67 @@ page_name(const struct scoreboard *s, unsigned slot)
 	return asprintf(&ret, "%s.%u", s->name, slot) < 0 ? NULL : ret;
 }
 
+static int
+rename_page(struct scoreboard *s, const char *board, unsigned slot)
+{
+	AUTO_FREE char *before = page_name(s, slot);
+	AUTO_FREE char *after = NULL;
+
+	if (asprintf(&after, "%s.%u", board, slot) < 0)
+		after = NULL;
+	if (before == NULL || after == NULL)
+		return -ENOMEM;
+	return renameat(s->dir, before, s->dir, after) < 0 ? -errno : 0;
+}
+
+/* The board last: who finds it finds the pages of its children. */
+static int
+rename_files(struct scoreboard *s)
+{
+	const char *name = goal_name(s);
+
+	for (unsigned i = 0; i < s->n_processes; i++) {
+		int rc = s->pages[i].fd >= 0 ? rename_page(s, name, i) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return renameat(s->dir, s->name, s->dir, name) < 0 ? -errno : 0;
+}
+
+int
+scoreboard_publish(struct scoreboard *s, struct err *err)
+{
+	int rc = s->goal != NULL && s->dir >= 0 ? rename_files(s) : 0;
+
+	if (rc < 0)
+		return err_set(err, -rc, "scoreboard %s", s->goal);
+	if (s->goal == NULL)
+		return 0;
+	free(s->path);
+	s->path = s->goal;
+	s->name = strrchr(s->path, '/') + 1;
+	s->goal = NULL;
+	fd_close(&s->claim);
+	return make_link(s, err);
+}
+
+void
+scoreboard_sweep_successor(struct scoreboard *s)
+{
+	AUTO_FREE char *path = NULL;
+	const char *name;
+
+	if (s->dir < 0 || s->goal != NULL)
+		return;
+	path = staged_path(s->path);
+	if (path == NULL)
+		return;
+	name = strrchr(path, '/') + 1;
+	scoreboard_file_sweep(s->dir, name);
+	(void)unlinkat(s->dir, name, 0);
+}
+
 static void
 remove_files(struct scoreboard *s)
 {
@@ -298,7 +412,8 @@ remove_files(struct scoreboard *s)
 				s->dir, name, s->pages[i].fd);
 	}
 	/* Where a successor has the board, the link is his, too. */
-	if (scoreboard_file_remove(s->dir, s->name, s->fd) && s->link != NULL)
+	if (scoreboard_file_remove(s->dir, s->name, s->fd) && s->link != NULL &&
+		s->goal == NULL)
 		scoreboard_place_unlink(s->link, s->path);
 }
 
@@ -316,8 +431,12 @@ scoreboard_destroy(struct scoreboard *s, int remove)
 	free(s->pages);
 	if (s->board != MAP_FAILED)
 		munmap(s->board, s->layout.board_size);
+	if (s->claim >= 0)
+		scoreboard_place_give_back(s->dir, goal_name(s), s->claim);
+	fd_close(&s->claim);
 	fd_close(&s->fd);
 	fd_close(&s->dir);
+	free(s->goal);
 	free(s->link);
 	free(s->path);
 	free(s);

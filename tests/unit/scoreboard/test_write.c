@@ -372,12 +372,14 @@ test_a_successor_takes_the_file_over(void **state)
 
 	assert_int_equal(mkdir(run, 0755), 0);
 	assert_int_equal(scoreboard_create(&first, &order, &err), 0);
-	order.take_over = true;
+	scoreboard_board(first)->master_pid = 4711;
+	order.predecessor = 4711;
 	assert_int_equal(scoreboard_create(&second, &order, &err), 0);
+	assert_int_equal(scoreboard_publish(second, &err), 0);
 	scoreboard_destroy(first, 1);
 	assert_string_equal(link_of(link), file);
 	assert_int_equal(access(link, F_OK), 0);
-	order.take_over = false;
+	order.predecessor = 0;
 	assert_int_equal(scoreboard_create(&first, &order, &err), -EWOULDBLOCK);
 	scoreboard_destroy(second, 1);
 	assert_int_equal(directory_count(run), 0);
@@ -811,6 +813,116 @@ test_only_a_page_of_the_right_size_is_mapped(void **state)
 	scoreboard_destroy(s, 1);
 }
 
+/* As in an upgrade: the old master goes on, or the new one takes its place. */
+static struct scoreboard *
+create_successor(const char *dir, pid_t predecessor)
+{
+	struct scoreboard *s = NULL;
+	struct err err = {0};
+
+	if (scoreboard_create(&s,
+		    &(struct scoreboard_order){.dir = dir,
+			    .name = "site",
+			    .processes = 2,
+			    .workers = 2,
+			    .predecessor = predecessor},
+		    &err) < 0)
+		fail_msg("%s", err.text);
+	return s;
+}
+
+static unsigned
+generation_seen(const char *dir)
+{
+	struct scoreboard_view *view = NULL;
+	struct wsgid_board board;
+	struct err err = {0};
+
+	if (scoreboard_open(
+		    &view, directory_path(dir, "site.scoreboard"), &err) < 0)
+		fail_msg("%s", err.text);
+	scoreboard_read_board(view, &board);
+	scoreboard_close(view);
+	return board.generation;
+}
+
+static void
+test_a_successor_shows_itself_only_when_it_is_published(void **state)
+{
+	const char *dir = *state;
+	struct scoreboard *old = create(dir), *s;
+	struct err err = {0};
+
+	close(renew(old, 0));
+	close(renew(old, 1));
+	scoreboard_board(old)->generation = 1;
+	s = create_successor(dir, 4711);
+	close(renew(s, 1));
+	scoreboard_board(s)->generation = 2;
+	assert_true(directory_has(dir, "site.scoreboard.1"));
+	assert_int_equal(generation_seen(dir), 1);
+
+	assert_int_equal(scoreboard_publish(s, &err), 0);
+	assert_int_equal(generation_seen(dir), 2);
+	scoreboard_destroy(old, 1);
+	assert_true(directory_has(dir, "site.scoreboard.1"));
+	assert_false(directory_has(dir, "site.scoreboard.0"));
+	assert_int_equal(directory_count(dir), 2);
+	close(renew(s, 0));
+	assert_true(directory_has(dir, "site.scoreboard.0"));
+	scoreboard_destroy(s, 1);
+	assert_int_equal(directory_count(dir), 0);
+}
+
+static void
+test_what_a_successor_that_was_killed_left_is_removed(void **state)
+{
+	const char *dir = *state;
+	struct scoreboard *old = create(dir), *s;
+
+	for (int i = 0; i < 2; i++) {
+		s = create_successor(dir, 4711);
+		close(renew(s, 1));
+		assert_int_equal(directory_count(dir), 3);
+		scoreboard_destroy(s, 0);
+	}
+	scoreboard_sweep_successor(old);
+	assert_int_equal(directory_count(dir), 1);
+	scoreboard_destroy(create_successor(dir, 4711), 0);
+	assert_int_equal(directory_count(dir), 2);
+	/* As after the end of both. */
+	scoreboard_destroy(old, 0);
+	old = create(dir);
+	assert_int_equal(directory_count(dir), 1);
+	scoreboard_destroy(old, 1);
+}
+
+static void
+test_a_successor_takes_no_strangers_file(void **state)
+{
+	AUTO_FREE char *file = strdup(directory_path(*state, "board"));
+	struct scoreboard_order order = {
+		.file = file,
+		.name = "site",
+		.processes = 2,
+		.workers = 1,
+	};
+	struct scoreboard *stranger = NULL, *s = NULL;
+	struct err err = {0};
+
+	assert_int_equal(scoreboard_create(&stranger, &order, &err), 0);
+	scoreboard_board(stranger)->master_pid = 1234;
+	order.predecessor = 4711;
+	assert_int_equal(scoreboard_create(&s, &order, &err), -EWOULDBLOCK);
+	assert_int_equal(directory_count(*state), 1);
+	scoreboard_destroy(stranger, 1);
+	/* Nobody's is claimed, and given back when it comes to nothing. */
+	assert_int_equal(scoreboard_create(&s, &order, &err), 0);
+	assert_int_equal(directory_count(*state), 2);
+	scoreboard_destroy(s, 1);
+	assert_int_equal(directory_count(*state), 0);
+}
+
 #define WITH_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, directory_make, directory_remove)
 
@@ -823,6 +935,11 @@ main(void)
 		WITH_DIRECTORY(test_what_a_killed_server_left_is_replaced),
 		WITH_DIRECTORY(test_symbolic_links_are_not_followed),
 		WITH_DIRECTORY(test_a_successors_files_are_not_removed),
+		WITH_DIRECTORY(
+			test_a_successor_shows_itself_only_when_it_is_published),
+		WITH_DIRECTORY(
+			test_what_a_successor_that_was_killed_left_is_removed),
+		WITH_DIRECTORY(test_a_successor_takes_no_strangers_file),
 		WITH_DIRECTORY(test_what_cannot_be_made_is_explained),
 		WITH_DIRECTORY(test_a_directory_that_is_not_there_is_named),
 		WITH_DIRECTORY(test_a_directory_in_the_way_is_named),
