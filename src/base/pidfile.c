@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,8 +20,8 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-static pid_t
-read_pid(int fd)
+pid_t
+pidfile_read(int fd)
 {
 	unsigned long long pid;
 	char text[32];
@@ -38,8 +37,8 @@ read_pid(int fd)
 	return (pid_t)pid;
 }
 
-static bool
-is_at(const char *path, int fd)
+bool
+pidfile_is_at(const char *path, int fd)
 {
 	struct stat named, held;
 
@@ -72,7 +71,7 @@ pidfile_acquire(const char *path, const char *choice, struct err *err)
 		if (rc < 0 && rc != -EWOULDBLOCK)
 			return err_set(err, -rc, "lock of pid file %s", path);
 		if (rc < 0) {
-			pid_t pid = read_pid(fd);
+			pid_t pid = pidfile_read(fd);
 
 			if (pid > 0)
 				return err_setx(err, EWOULDBLOCK,
@@ -85,7 +84,7 @@ pidfile_acquire(const char *path, const char *choice, struct err *err)
 				"or choose another %s",
 				path, choice);
 		}
-		if (!is_at(path, fd))
+		if (!pidfile_is_at(path, fd))
 			continue;
 		ret = fd;
 		fd = -1;
@@ -111,7 +110,7 @@ pidfile_write(int fd)
 void
 pidfile_remove(const char *path, int fd)
 {
-	if (is_at(path, fd))
+	if (pidfile_is_at(path, fd))
 		unlink(path);
 }
 
@@ -125,5 +124,5 @@ pidfile_holder(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	if (fcntl(fd, F_OFD_GETLK, &all) < 0)
 		return -errno;
-	return all.l_type == F_UNLCK ? -ESRCH : read_pid(fd);
+	return all.l_type == F_UNLCK ? -ESRCH : pidfile_read(fd);
 }

@@ -8,6 +8,7 @@
 #ifndef WSGID_BASE_PIDFILE_H
 #define WSGID_BASE_PIDFILE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct err;
@@ -17,6 +18,12 @@ struct err;
  * server holds it (*err names its pid, and choice as what to change), or
  * another negative errno. */
 int pidfile_acquire(const char *path, const char *choice, struct err *err);
+
+/* Is the file behind fd the one at path? */
+bool pidfile_is_at(const char *path, int fd);
+
+/* The pid that the file behind fd names, or a negative errno. */
+pid_t pidfile_read(int fd);
 
 /* Write the pid of the calling process.  0 or a negative errno. */
 int pidfile_write(int fd);

@@ -60,6 +60,12 @@ handoff_pair(int *give, int *take)
 	return 0;
 }
 
+unsigned
+handoff_format(void)
+{
+	return MAGIC;
+}
+
 /* --- sending --------------------------------------------------------------- */
 
 /* A memfd that holds the bytes, or a negative errno. */

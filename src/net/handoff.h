@@ -38,6 +38,10 @@ struct handoff_room {
  * and close-on-exec.  0 or a negative errno. */
 int handoff_pair(int *give, int *take);
 
+/* What messages look like, as a number: another version with the same one
+ * understands them. */
+unsigned handoff_format(void);
+
 /* Send.  0; -EAGAIN when the pool is full, or too many descriptors of this
  * user are under way: try again later; or another negative errno.  The
  * caller's descriptor stays open and is the caller's to close: by close(2)

@@ -325,7 +325,7 @@ listen_buffers(const struct listener *l, int *send, int *receive)
 }
 
 int
-listen_adopt(struct listener *ret, int fd, struct err *err)
+listen_inherit(struct listener *ret, int fd, struct err *err)
 {
 	struct listener l = {.fd = fd};
 	int family = get_option(fd, SO_DOMAIN), rc;
@@ -351,15 +351,26 @@ listen_adopt(struct listener *ret, int fd, struct err *err)
 	rc = read_address(fd, &l.address);
 	if (rc == 0)
 		rc = fd_set_cloexec(fd, true);
-	if (rc == 0)
-		rc = fd_set_nonblock(fd, false);
-	if (rc == 0 && family != AF_UNIX)
-		rc = set_inherited(fd);
 	if (rc < 0)
 		return err_set(err, -rc,
 			"descriptor %d, handed over as a listener", fd);
 	*ret = l;
 	return 0;
+}
+
+int
+listen_adopt(struct listener *ret, int fd, struct err *err)
+{
+	int rc = listen_inherit(ret, fd, err);
+
+	if (rc < 0)
+		return rc;
+	rc = fd_set_nonblock(fd, false);
+	if (rc == 0 && ret->address.any.sa_family != AF_UNIX)
+		rc = set_inherited(fd);
+	return rc < 0 ? err_set(err, -rc,
+				"descriptor %d, handed over as a listener", fd)
+		      : 0;
 }
 
 int

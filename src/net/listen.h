@@ -71,6 +71,10 @@ void listen_close(struct listener *l);
  * one: its family, address and that it listens are checked. */
 int listen_adopt(struct listener *ret, int fd, struct err *err);
 
+/* One that another master has made, with its flags as they are: its children
+ * use it still. */
+int listen_inherit(struct listener *ret, int fd, struct err *err);
+
 /* One epoll set holding all listeners, for children that wait on several at
  * once: an exclusive one-shot poll on the set, then accept one.  Every
  * generation has its own: what is in a set is in it for all who hold it.
