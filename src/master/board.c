@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "built_with.h"
+#include "master/heritage.h"
 #include "master/state.h"
 
 static void
@@ -27,6 +28,7 @@ board_create(struct master *m, struct err *err)
 		.name = m->name,
 		.processes = m->n_slots,
 		.workers = (unsigned)m->now->config->thread_limit,
+		.predecessor = heir_waits(m) ? m->heritage->from : 0,
 	};
 	struct wsgid_board *b;
 	int rc = scoreboard_create(&m->scoreboard, &order, err);

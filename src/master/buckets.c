@@ -25,12 +25,16 @@
 #include <sys/epoll.h>
 
 #include "base/fd.h"
+#include "master/heritage.h"
 #include "master/state.h"
 
 void
 buckets_choose(struct master *m, const struct config *c)
 {
 	m->n_buckets = m->n_passed > 0 ? 1 : (unsigned)c->buckets;
+	/* The sockets are there. */
+	if (m->heritage != NULL)
+		m->n_buckets = m->heritage->buckets;
 }
 
 void

@@ -98,7 +98,9 @@ child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 	if (timeout_ms > 0)
 		c->deadline_ns = m->now_ns + timeout_ms * MS_NS + SECOND_NS;
 	/* Who stays can go on with the connections of who goes. */
-	tell(c, m->phase == PHASE_STOPPING ? CHANNEL_FINISH : CHANNEL_RETIRE,
+	tell(c,
+		m->phase == PHASE_STOPPING && !m->pool_lives ? CHANNEL_FINISH
+							     : CHANNEL_RETIRE,
 		timeout_ms);
 	child_happened(m, c, LIFECYCLE_TOLD_TO_RETIRE);
 }
@@ -249,8 +251,10 @@ became_ready(struct master *m, struct child *c, const char *text)
 		strcpy(m->python, text);
 		board_show_generation(m);
 	}
-	if (m->phase == PHASE_STARTING)
+	if (m->phase == PHASE_STARTING && c->generation == m->now->number)
 		master_proven(m);
+	else if (m->heritage != NULL && c->generation == m->now->number)
+		heir_child_ready(m);
 	if (c->generation == m->now->number)
 		control_restarted(m, NULL);
 	if (c->replacement)

@@ -18,6 +18,7 @@
 
 #include "built_with.h"
 #include "control/control.h"
+#include "master/heritage.h"
 #include "master/state.h"
 
 enum {
@@ -31,6 +32,7 @@ enum wait {
 	WAITS_FOR_NOTHING,
 	WAITS_FOR_RELOAD,
 	WAITS_FOR_RESTART,
+	WAITS_FOR_UPGRADE,
 };
 
 struct client {
@@ -207,6 +209,18 @@ answer_restart(
 	restart_begin(m, true, "asked by the control socket");
 }
 
+/* Answered when the new master has taken over, or when it has failed. */
+static void
+answer_upgrade(
+	struct master *m, struct client *c, const struct control_line *request)
+{
+	(void)request;
+	c->waits = WAITS_FOR_UPGRADE;
+	c->deadline_ns = NEVER;
+	LINE(c, "+", "upgrading");
+	upgrade_begin(m, "asked by the control socket");
+}
+
 /* What is being finished, and how many milliseconds it has; 0: as long as it
  * takes. */
 static void
@@ -324,6 +338,7 @@ static const struct verb verbs[] = {
 	{"status", 0, answer_status},
 	{"reload", 0, answer_reload},
 	{"restart", 0, answer_restart},
+	{"upgrade", 0, answer_upgrade},
 	{"stop", 1, answer_stop},
 	{"graceful-stop", 0, answer_graceful_stop},
 	{"reopen-logs", 0, answer_reopen_logs},
@@ -552,7 +567,8 @@ control_reloaded(struct master *m, const char *reason)
 {
 	for (struct client *c = m->control.clients; c != NULL; c = c->next) {
 		/* The one that it waits for is still to come. */
-		if (c->waits == WAITS_FOR_NOTHING || m->reload_wanted)
+		if (c->waits == WAITS_FOR_NOTHING ||
+			c->waits == WAITS_FOR_UPGRADE || m->reload_wanted)
 			continue;
 		/* A restart has only begun when the old ones are gone. */
 		if (c->waits == WAITS_FOR_RELOAD || reason != NULL)
@@ -566,6 +582,57 @@ control_restarted(struct master *m, const char *reason)
 	for (struct client *c = m->control.clients; c != NULL; c = c->next)
 		if (c->waits == WAITS_FOR_RESTART && m->now->number > c->after)
 			end_wait(m, c, reason);
+}
+
+void
+control_upgraded(struct master *m, const char *reason)
+{
+	for (struct client *c = m->control.clients; c != NULL; c = c->next)
+		if (c->waits == WAITS_FOR_UPGRADE)
+			end_wait(m, c, reason);
+}
+
+/* What was said to them so far has to be out: the rest is another program's. */
+int
+control_bequeath(struct master *m, struct heritage *h)
+{
+	int rc = 0;
+
+	for (struct client *c = m->control.clients; rc == 0 && c != NULL;
+		c = c->next) {
+		if (c->waits != WAITS_FOR_UPGRADE)
+			continue;
+		if (c->out.len > 0)
+			(void)send(c->source.fd, c->out.data, c->out.len,
+				MSG_NOSIGNAL | MSG_DONTWAIT);
+		buf_clear(&c->out);
+		rc = heritage_add_client(h, c->source.fd);
+	}
+	return rc;
+}
+
+/* To the program that was started in place it is a reload. */
+int
+control_adopt(struct master *m, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (c == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	rc = master_watch(m, &c->source, fd, client_ready);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	c->deadline_ns = NEVER;
+	c->waits = WAITS_FOR_RELOAD;
+	c->next = m->control.clients;
+	m->control.clients = c;
+	m->control.n_clients++;
+	return 0;
 }
 
 void
@@ -595,23 +662,41 @@ control_deadline(const struct master *m)
 
 /* --- opening and closing ------------------------------------------------------ */
 
+/* Whoever holds the pid file's lock may replace what is there; it is done by
+ * a rename, so that in an upgrade there is one at any moment. */
 static int
-bind_socket(int fd, const char *path, struct err *err)
+bind_socket(struct control *control, int fd, const char *path, struct err *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char *temporary = address.sun_path;
 	mode_t umask_before;
+	struct stat st;
 	int rc;
 
-	if (strlen(path) >= sizeof(address.sun_path))
+	if (strlen(path) + strlen(".new") >= sizeof(address.sun_path))
 		return err_set(err, ENAMETOOLONG, "control socket %s", path);
-	strcpy(address.sun_path, path);
-	unlink(path); /* whoever holds the pid file's lock may */
+	stpcpy(stpcpy(temporary, path), ".new");
+	unlink(temporary);
 	umask_before = umask(0177);
 	rc = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	umask(umask_before);
-	if (rc < 0 || listen(fd, CLIENTS) < 0)
+	if (rc < 0 || listen(fd, CLIENTS) < 0 || lstat(temporary, &st) < 0 ||
+		rename(temporary, path) < 0)
 		return err_set(err, errno, "control socket %s", path);
+	control->device = st.st_dev;
+	control->inode = st.st_ino;
 	return 0;
+}
+
+/* Unless another master has put its own in the place. */
+static void
+remove_socket(const struct control *control)
+{
+	struct stat st;
+
+	if (lstat(control->path, &st) == 0 && st.st_dev == control->device &&
+		st.st_ino == control->inode)
+		unlink(control->path);
 }
 
 int
@@ -629,7 +714,7 @@ control_open(struct master *m, struct err *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_set(err, errno, "control socket");
-	rc = bind_socket(fd, path, err);
+	rc = bind_socket(&m->control, fd, path, err);
 	if (rc < 0) {
 		close(fd);
 		return rc;
@@ -657,7 +742,7 @@ control_close(struct master *m)
 	if (m->control.path == NULL)
 		return;
 	master_forget(m, &m->control.listener);
-	unlink(m->control.path);
+	remove_socket(&m->control);
 	free(m->control.path);
 	m->control.path = NULL;
 }

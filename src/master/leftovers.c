@@ -87,7 +87,7 @@ leftovers_outwait(struct master *m, struct config *c, struct err *err)
 	pid_t told = -1;
 
 	for (;;) {
-		int rc = generation_create(&m->now, m, c, NULL, err);
+		int rc = generation_create(&m->now, m, c, m->before, err);
 		struct holder holder;
 
 		if (rc != -EADDRINUSE || told_to_stop() ||

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/title.h"
+#include "master/heritage.h"
 #include "master/notify.h"
 #include "master/state.h"
 #include "net/handoff.h"
@@ -75,8 +76,19 @@ announce_failure(struct master *m, int status, const char *sentence)
 	m->exit_status = status;
 	if (m->logging)
 		log_errorx("master", "%s", sentence);
+	heir_say_failed(m, sentence);
 	announce(
 		m, status, m->logging && m->now->error_log < 0 ? "" : sentence);
+}
+
+void
+master_announce(struct master *m)
+{
+	title_set("wsgid: master [%s]", m->name);
+	say_start(m);
+	board_touch(m);
+	notify_ready();
+	announce(m, 0, "");
 }
 
 void
@@ -84,11 +96,12 @@ master_proven(struct master *m)
 {
 	m->phase = PHASE_RUNNING;
 	m->turn_ns = m->now_ns + SECOND_NS;
-	pool_owe(m, (int)m->now->config->start_servers - 1);
-	say_start(m);
-	board_touch(m);
-	notify_ready();
-	announce(m, 0, "");
+	if (!heir_waits(m))
+		pool_owe(m, (int)m->now->config->start_servers - 1);
+	if (m->heritage != NULL)
+		heir_child_ready(m);
+	else
+		master_announce(m);
 }
 
 void
@@ -133,7 +146,7 @@ obey(struct master *m, const struct signalfd_siginfo *info)
 		restart_begin(m, false, "SIGUSR1");
 		break;
 	default:
-		log_notice("master", "SIGUSR2 has no meaning here, ignored");
+		upgrade_begin(m, "SIGUSR2");
 		break;
 	}
 }
@@ -181,6 +194,7 @@ master_turn(struct master *m)
 	reap_nudge(m);
 	control_turn(m);
 	restart_turn(m);
+	upgrade_turn(m);
 	if (m->phase == PHASE_RUNNING)
 		pool_turn(m);
 	buckets_turn(m);
@@ -235,6 +249,9 @@ make_slots(struct master *m, const struct config *c)
 	long extra =
 		c->server_limit < MOST_EXTRA ? c->server_limit : MOST_EXTRA;
 
+	/* And those that were there before an upgrade in place. */
+	if (m->heritage != NULL)
+		extra += (long)m->heritage->n_nursery;
 	m->server_limit = c->server_limit;
 	m->n_slots = (unsigned)(c->server_limit + extra);
 	m->peers = memfd_create("wsgid-peers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -285,6 +302,9 @@ raise_file_limit(struct master *m)
 
 	if (getrlimit(RLIMIT_NOFILE, &m->files) < 0)
 		return;
+	/* What the one before us has raised is not what was found. */
+	if (m->heritage != NULL)
+		m->files = m->heritage->files;
 	more = m->files;
 	more.rlim_cur = more.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &more);
@@ -308,13 +328,16 @@ open_loop(struct master *m, struct err *err)
 	rc = hear_signals(m);
 	if (rc < 0)
 		return err_set(err, -rc, "signals");
-	rc = handoff_pair(&m->pool_give, &m->pool_take);
+	rc = heir_take_pool(m);
+	if (rc == 0)
+		rc = handoff_pair(&m->pool_give, &m->pool_take);
 	if (rc < 0)
 		return err_set(err, -rc, "pool socket");
 	rc = spawn_find_program(m, err);
 	if (rc < 0)
 		return rc;
-	rc = take_passed_sockets(m, err);
+	rc = m->heritage != NULL ? heir_take_listeners(m, err)
+				 : take_passed_sockets(m, err);
 	if (rc < 0)
 		return rc;
 	rc = spawn_prepare_environment(m);
@@ -345,7 +368,7 @@ open_sockets(struct master *m, struct config *c, struct err *err)
 	int rc = 0;
 
 	if (unnamed)
-		rc = generation_create(&m->now, m, c, NULL, err);
+		rc = generation_create(&m->now, m, c, m->before, err);
 	if (rc < 0)
 		return rc;
 	choose_name(m, c);
@@ -360,10 +383,11 @@ open_sockets(struct master *m, struct config *c, struct err *err)
 }
 
 void
-master_tell_shared(const struct master *m, bool shared)
+master_tell_shared(struct master *m, bool shared)
 {
 	struct inherit_news news = {.shared = shared};
 
+	m->shared = shared;
 	(void)!pwrite(m->peers, &news, sizeof(news),
 		(off_t)m->n_slots * INHERIT_PEER);
 }
@@ -376,7 +400,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 	if (rc < 0)
 		return err_set(err, -rc, "ServerLimit %ld", c->server_limit);
 	buckets_choose(m, c);
-	master_tell_shared(m, m->n_passed > 0);
+	master_tell_shared(m, m->n_passed > 0 || heir_waits(m));
 	rc = open_sockets(m, c, err);
 	if (rc < 0)
 		return rc;
@@ -393,7 +417,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 	rc = board_create(m, err);
 	if (rc < 0)
 		return rc;
-	if (control_open(m, err) < 0)
+	if (!heir_waits(m) && control_open(m, err) < 0)
 		log_warnx("master", "%s; going on without", err->text);
 	return 0;
 }
@@ -407,11 +431,15 @@ close_server(struct master *m)
 	relay_close_all(m);
 	generation_destroy(m->next);
 	generation_destroy(m->now);
+	generation_destroy(m->before);
 	for (size_t i = 0; i < m->n_passed; i++)
 		listen_close(&m->passed[i]);
 	free(m->passed);
 	scoreboard_destroy(m->scoreboard, 1);
 	rundir_close(m);
+	master_renounce(m->heritage, NULL);
+	if (m->upgrade.report.fd >= 0)
+		master_forget(m, &m->upgrade.report);
 	if (m->signals.fd >= 0)
 		master_forget(m, &m->signals);
 	fd_close(&m->epoll);
@@ -429,11 +457,17 @@ serve(struct master *m)
 {
 	struct err err = {0};
 
-	title_set("wsgid: master [%s]", m->name);
-	if (spawn_first(m, m->now, false, &err) < 0)
+	title_set("wsgid: %smaster [%s]", heir_waits(m) ? "new " : "", m->name);
+	if (m->heritage != NULL)
+		heir_take_children(m);
+	if (m->phase == PHASE_STARTING &&
+		spawn_first(m, m->now, false, &err) < 0)
 		master_fail(m, EXIT_FAILURE, err.text);
 	loop(m);
-	log_notice("master", "stopped");
+	log_notice("master", "%s",
+		m->succeeded ? "all children have finished, the old master "
+			       "ends"
+			     : "stopped");
 }
 
 /* A name that stands for nothing usable is a mistake in the configuration; a
@@ -460,6 +494,8 @@ master_run(const struct master_order *order, struct config *c)
 {
 	struct master m = {
 		.order = order,
+		.heritage = order->heritage,
+		.upgrade = {.report.fd = -1, .deadline_ns = NEVER},
 		.epoll = -1,
 		.null_fd = -1,
 		.peers = -1,

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 
 struct config;
+struct heritage;
 struct err;
 
 /* What the program asks of its master. */
@@ -24,7 +25,24 @@ struct master_order {
 	void (*started)(void *arg, int status, const char *text);
 	void *arg;
 	struct buf *notices; /* of master_settle, to be logged */
+	/* Our own program, for an upgrade: where it is (NULL: not known), and
+	 * its words. */
+	const char *program;
+	char *const *argv;
+	struct heritage *heritage; /* of a master before us, or NULL */
 };
+
+/* What a master that upgrades itself has left to this process: *ret, or NULL
+ * when it was started by somebody else.  0 or a negative errno. */
+int master_inherit(struct heritage **ret, struct err *err);
+/* We cannot serve, and this is the reason for the old master, or NULL. */
+void master_renounce(struct heritage *h, const char *reason);
+/* Before master_settle: where process 1 of a container tries its program in
+ * another process, this one takes root for what process 1 would. */
+void master_settle_trial(const struct heritage *h, struct config *c);
+
+/* One sentence about all the mistakes of a configuration. */
+void master_sum_up(const struct config *c, struct err *err);
 
 /* Decide as whom children run, replace "auto" by numbers, apply the rules
  * between directives; running is the configuration of the server that
@@ -34,7 +52,8 @@ struct master_order {
 int master_settle(
 	struct config *c, const struct config *running, struct buf *notices);
 
-/* Serve until told to stop.  Takes over the settled configuration.  The
+/* Serve until told to stop.  Takes over the settled configuration and the
+ * heritage.  The
  * exit status of the program: 0, 1, or 78 when the configuration is wrong. */
 int master_run(const struct master_order *order, struct config *c);
 

@@ -80,7 +80,8 @@ mutex_open(struct master *m, const struct config *c, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	if (m->run.path != NULL)
+	/* In an upgrade the old one's children use theirs still. */
+	if (m->run.path != NULL && m->heritage == NULL)
 		(void)accept_mutex_sweep(m->run.path, m->name);
 	if (strcmp(choice.mechanism, "none") == 0)
 		return 0;

@@ -38,6 +38,13 @@ notify_stopping(void)
 }
 
 void
+notify_main_pid(pid_t pid)
+{
+	(void)pid;
+	(void)sd_notifyf(0, "MAINPID=%d", (int)pid);
+}
+
+void
 notify_status(const char *text)
 {
 	(void)text;

@@ -8,10 +8,13 @@
 #define WSGID_MASTER_NOTIFY_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 void notify_ready(void);
 void notify_reloading(int64_t monotonic_ns);
 void notify_stopping(void);
+/* Another process than it has started is the server's main one. */
+void notify_main_pid(pid_t pid);
 void notify_status(const char *text);
 
 /* How many sockets were passed, from descriptor *first on, close-on-exec;

@@ -254,7 +254,9 @@ pool_turn(struct master *m)
 		return;
 	m->last_turn_ns = m->now_ns;
 	m->turn_ns = m->now_ns + SECOND_NS;
-	maintain(m);
+	/* What one master has less, the other one has more. */
+	if (!upgrade_running(m) && !heir_waits(m))
+		maintain(m);
 }
 
 void

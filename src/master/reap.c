@@ -86,7 +86,7 @@ say_how(struct master *m, const struct child *c, int status, char *to,
 static bool
 is_first(const struct master *m, const struct child *c)
 {
-	return m->phase == PHASE_STARTING ||
+	return m->phase == PHASE_STARTING || heir_waits(m) ||
 	       (m->next != NULL && c->generation == m->next->number);
 }
 
@@ -150,7 +150,8 @@ died_untold(
 	char reason[CHANNEL_TEXT + 1];
 
 	put_reason(c, how, reason, sizeof(reason));
-	if (m->phase == PHASE_STARTING) {
+	if ((m->phase == PHASE_STARTING || heir_waits(m)) &&
+		c->generation == m->now->number) {
 		master_fail(m, status_for(status), reason);
 		return;
 	}
@@ -335,6 +336,8 @@ reap_children(struct master *m)
 			bury(m, c, status);
 		else if (t != NULL)
 			bury_template(m, t, status);
+		else if (pid == m->upgrade.pid)
+			upgrade_reaped(m, status);
 		else
 			log_debug("master", "process %d has ended", (int)pid);
 	}

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "master/heritage.h"
 #include "master/state.h"
 
 enum {
@@ -190,6 +191,24 @@ relay_drain(struct master *m, pid_t pid)
 	}
 	if (n == 0)
 		destroy(m, r);
+}
+
+int
+relay_bequeath(struct master *m, struct heritage *h)
+{
+	int rc = 0;
+
+	for (struct relay *r = m->relays; rc == 0 && r != NULL; r = r->next) {
+		struct heritage_output o = {r->source.fd, r->pid};
+
+		if (r->partial.len > 0)
+			say_piece(m, r,
+				(struct str){r->partial.data, r->partial.len},
+				true);
+		buf_clear(&r->partial);
+		rc = heritage_add_output(h, &o);
+	}
+	return rc;
 }
 
 void

@@ -70,9 +70,9 @@ keep_fixed(const struct master *m, struct config *c)
 
 /* --- begin ------------------------------------------------------------------- */
 
-/* One sentence about all that is wrong: the log has the rest. */
-static void
-sum_up(const struct config *c, struct err *err)
+/* The log has the rest. */
+void
+master_sum_up(const struct config *c, struct err *err)
 {
 	const struct config_message *m;
 	const char *first = NULL;
@@ -113,7 +113,7 @@ settle(struct master *m, struct config *c, struct err *err)
 	logs_say_lines(&notices);
 	buf_fini(&notices);
 	if (rc < 0) {
-		sum_up(c, err);
+		master_sum_up(c, err);
 		return rc;
 	}
 	if (c->application == NULL)
@@ -209,7 +209,8 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 
 	if (m->phase == PHASE_STOPPING)
 		return;
-	if (m->phase == PHASE_STARTING || m->next != NULL) {
+	if (m->phase == PHASE_STARTING || m->next != NULL ||
+		upgrade_running(m) || heir_waits(m)) {
 		m->reload_wanted = true;
 		m->reload_ungraceful |= ungraceful;
 		return;
@@ -291,7 +292,7 @@ restart_turn(struct master *m)
 		return;
 	if (m->reloading)
 		finish(m);
-	if (!m->reload_wanted)
+	if (!m->reload_wanted || upgrade_running(m) || heir_waits(m))
 		return;
 	m->reload_wanted = m->reload_ungraceful = false;
 	restart_begin(m, ungraceful, "asked again meanwhile");

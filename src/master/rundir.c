@@ -58,20 +58,25 @@ search(void)
 	return NULL;
 }
 
+/* What another master has left to us is its own until we take its place. */
 static int
-acquire(struct pid_file *f, char *path, const char *choice, struct err *err)
+acquire(struct master *m, struct pid_file *f, char *path, const char *choice,
+	struct err *err)
 {
 	if (path == NULL)
 		return err_set(err, ENOMEM, "pid file");
 	f->path = path;
-	f->fd = pidfile_acquire(path, choice, err);
+	f->fd = heir_take_pid_file(m, path);
+	f->foreign = f->fd >= 0;
+	if (f->fd < 0)
+		f->fd = pidfile_acquire(path, choice, err);
 	return f->fd < 0 ? f->fd : 0;
 }
 
 static void
 release(struct pid_file *f)
 {
-	if (f->fd >= 0)
+	if (f->fd >= 0 && !f->foreign)
 		pidfile_remove(f->path, f->fd);
 	fd_close(&f->fd);
 	free(f->path);
@@ -105,16 +110,17 @@ lock(struct master *m, const struct config *c, struct err *err)
 	int rc = 0;
 
 	if (run->path != NULL)
-		rc = acquire(&run->own, own_path(m), "RunDirectory", err);
+		rc = acquire(m, &run->own, own_path(m), "RunDirectory", err);
 	if (rc == 0 && c->pid_file != NULL && !is_own(run, c->pid_file))
-		rc = acquire(&run->named, strdup(c->pid_file), "PidFile", err);
+		rc = acquire(
+			m, &run->named, strdup(c->pid_file), "PidFile", err);
 	return rc;
 }
 
 static int
 write_pid(const struct pid_file *f, struct err *err)
 {
-	int rc = f->fd >= 0 ? pidfile_write(f->fd) : 0;
+	int rc = f->fd >= 0 && !f->foreign ? pidfile_write(f->fd) : 0;
 
 	return rc < 0 ? err_set(err, -rc, "pid file %s", f->path) : 0;
 }

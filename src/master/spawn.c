@@ -119,8 +119,8 @@ find_vacant(struct master *m, const struct generation *g)
 
 /* --- in the child ----------------------------------------------------------- */
 
-static void
-reset_signals(void)
+void
+spawn_reset_signals(void)
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL};
 	sigset_t none;
@@ -160,7 +160,7 @@ become_child(const struct master *m, const struct launch *l)
 	char *argv[] = {title_base, (char *)l->argument, NULL};
 	int rc;
 
-	reset_signals();
+	spawn_reset_signals();
 	(void)setrlimit(RLIMIT_NOFILE, &m->files);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 ||
 		dup2(l->output, STDOUT_FILENO) < 0 ||

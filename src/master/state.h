@@ -39,6 +39,7 @@ enum { CHILD_STOP_MS = 2000 };
 enum { SPAWN_RATE = 32 };
 
 struct accept_mutex;
+struct heritage;
 struct master;
 
 /* A descriptor in the loop.  ready may remove and free its source: the loop
@@ -126,7 +127,8 @@ enum phase {
 
 struct pid_file {
 	char *path;
-	int fd; /* holds the lock; -1: not held */
+	int fd;       /* holds the lock; -1: not held */
+	bool foreign; /* another master's pid is in it: not ours to remove */
 };
 
 struct run_directory {
@@ -146,10 +148,24 @@ struct client; /* a connection of the control socket: control.c */
 
 struct control {
 	struct source listener;
-	char *path; /* NULL: no control socket */
+	char *path;   /* NULL: no control socket */
+	dev_t device; /* of the socket file, which may be replaced */
+	ino_t inode;
 	struct client *clients;
 	size_t n_clients;
 	int64_t rest_ns; /* until when nobody is let in; NEVER: they are */
+};
+
+/* The start of our own program anew: upgrade.c. */
+struct upgrade {
+	struct source report; /* what the new master says */
+	pid_t pid;            /* its, or of the trial; 0: there is none */
+	bool trial;           /* it only shows that it could */
+	bool wanted;          /* when the reload is over */
+	bool ready;           /* it has said so */
+	int64_t deadline_ns;
+	int retired; /* children of ours that went for its */
+	char reason[CHANNEL_TEXT + 1];
 };
 
 struct master {
@@ -171,6 +187,10 @@ struct master {
 	bool logging;   /* the error log is open */
 	bool stop_now;  /* no grace any more */
 	int64_t give_up_ns;
+	struct upgrade upgrade;
+	bool succeeded;  /* a new master serves; ours are finishing */
+	bool pool_lives; /* and its children take what ours give */
+	bool shared;     /* somebody else goes on with the listeners */
 
 	char name[64]; /* of the instance, from the first configuration */
 	char python[CHANNEL_TEXT + 1]; /* and engine, as a child told */
@@ -178,7 +198,9 @@ struct master {
 	struct generation *next; /* being tried by a reload, else NULL */
 	unsigned last_generation;
 	unsigned n_buckets; /* of each generation's listeners; 1: no buckets */
-	struct listener *passed; /* by systemd; ours to keep for life */
+	struct heritage *heritage; /* until we have taken over; else NULL */
+	struct generation *before; /* the listeners of it; likewise */
+	struct listener *passed;   /* by systemd; ours to keep for life */
 	size_t n_passed;
 
 	struct template *templates; /* of all generations, dying ones too */
@@ -219,7 +241,10 @@ void master_proven(struct master *m);
 
 /* Does somebody else go on with our listeners?  Then children must not shut
  * them when they lose us. */
-void master_tell_shared(const struct master *m, bool shared);
+void master_tell_shared(struct master *m, bool shared);
+
+/* We are the server now: tell everybody. */
+void master_announce(struct master *m);
 
 /* The server cannot go on: say why and stop at once with this status. */
 void master_fail(struct master *m, int status, const char *sentence);
@@ -286,6 +311,8 @@ bool buckets_can_spare(const struct master *m, const struct child *c);
 int spawn_find_program(struct master *m, struct err *err);
 /* The environment that children get. */
 int spawn_prepare_environment(struct master *m);
+/* In a forked process: as a program expects to be started. */
+void spawn_reset_signals(void);
 /* Start a child of g in the lowest vacant slot, or have g's template fork it,
  * which must be ready.  *ret or a negative errno. */
 int spawn_child(struct master *m, const struct generation *g,
@@ -463,6 +490,36 @@ void restart_turn(struct master *m);
 void stop_begin(struct master *m, bool graceful, const char *why);
 void stop_turn(struct master *m);
 
+/* The same, when a new master has taken our place. */
+void stop_after_upgrade(struct master *m);
+
+/* --- upgrade.c --------------------------------------------------------------- */
+
+void upgrade_begin(struct master *m, const char *why);
+bool upgrade_running(const struct master *m);
+/* The new master has ended. */
+void upgrade_reaped(struct master *m, int status);
+/* We are to stop before it was ready. */
+void upgrade_abandon(struct master *m);
+void upgrade_turn(struct master *m);
+int64_t upgrade_deadline(const struct master *m);
+
+/* --- heir.c ------------------------------------------------------------------ */
+
+/* We are the new master, and the old one still is the server. */
+bool heir_waits(const struct master *m);
+/* 1 when the pool socket was left to us, else 0. */
+int heir_take_pool(struct master *m);
+int heir_take_listeners(struct master *m, struct err *err);
+/* The descriptor of the pid file at path that was left to us, or -1. */
+int heir_take_pid_file(struct master *m, const char *path);
+/* Where we are the old process: its children, and who waits for us; with them
+ * it is a reload from here on. */
+void heir_take_children(struct master *m);
+/* A child of ours serves. */
+void heir_child_ready(struct master *m);
+void heir_say_failed(const struct master *m, const char *reason);
+
 /* --- logs.c ------------------------------------------------------------------ */
 
 /* Open the file for appending, 0640, close-on-exec; "-" duplicates
@@ -481,6 +538,8 @@ void logs_say_lines(struct buf *lines);
 
 /* Read what the child writes to fd until its end. */
 int relay_open(struct master *m, int fd, pid_t pid);
+/* Leave all of them to the program that we become. */
+int relay_bequeath(struct master *m, struct heritage *h);
 /* Read what there is now, so that a child's last words come before the news
  * of its death. */
 void relay_drain(struct master *m, pid_t pid);
@@ -490,6 +549,11 @@ void relay_close_all(struct master *m);
 
 int control_open(struct master *m, struct err *err);
 void control_close(struct master *m);
+/* Answer those who wait for the upgrade: reason is NULL when it is done. */
+void control_upgraded(struct master *m, const char *reason);
+/* Leave them to the program that we become; and there, take one over. */
+int control_bequeath(struct master *m, struct heritage *h);
+int control_adopt(struct master *m, int fd);
 /* Connections that take too long are closed. */
 void control_turn(struct master *m);
 int64_t control_deadline(const struct master *m);

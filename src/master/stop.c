@@ -40,13 +40,13 @@ retire_children(struct master *m, int64_t timeout_ms)
 }
 
 /* A busy child cannot close its copy of a listener: without shutting it,
- * clients would be let in by the kernel, and then wait for nobody.  Sockets
- * that were passed to us are systemd's, and who comes waits for our successor.
- */
+ * clients would be let in by the kernel, and then wait for nobody.  Where
+ * sockets are others' too, systemd's or another master's, who comes waits for
+ * these. */
 static void
 close_doors(struct master *m)
 {
-	for (size_t i = 0; m->n_passed == 0 && i < m->now->n_listeners; i++)
+	for (size_t i = 0; !m->shared && i < m->now->n_listeners; i++)
 		listen_shut(&m->now->listeners[i]);
 	generation_close_listeners(m->now);
 	generation_destroy(m->next);
@@ -85,16 +85,29 @@ stop_begin(struct master *m, bool graceful, const char *why)
 	graceful = graceful && m->phase == PHASE_RUNNING;
 	if (why != NULL)
 		say_why(graceful, timeout, why);
+	if (!heir_waits(m))
+		notify_stopping();
+	upgrade_abandon(m);
 	m->phase = PHASE_STOPPING;
 	m->give_up_ns = NEVER;
 	m->reload_wanted = false;
-	notify_stopping();
 	control_reloaded(m, "the server is being stopped");
 	close_doors(m);
 	if (graceful)
 		retire_children(m, timeout);
 	else
 		stop_children_now(m);
+}
+
+void
+stop_after_upgrade(struct master *m)
+{
+	m->phase = PHASE_STOPPING;
+	m->give_up_ns = NEVER;
+	m->reload_wanted = false;
+	control_reloaded(m, "a new master has taken over");
+	close_doors(m);
+	retire_children(m, m->now->config->worker_drain_timeout);
 }
 
 void
@@ -106,7 +119,7 @@ stop_turn(struct master *m)
 		return;
 	census_take(m, &census);
 	if (census.starting + census.ready + census.draining == 0 &&
-		m->templates == NULL) {
+		m->templates == NULL && (m->succeeded || !upgrade_running(m))) {
 		m->phase = PHASE_OVER;
 		return;
 	}

@@ -27,6 +27,7 @@ static const struct verb_row {
 	{"restart", VERB_RESTART, false, true},
 	{"reload", VERB_RELOAD, false, true},
 	{"graceful", VERB_RELOAD, false, false},
+	{"upgrade", VERB_UPGRADE, false, true},
 	{"graceful-stop", VERB_GRACEFUL_STOP, false, true},
 	{"status", VERB_STATUS, false, true},
 	{"fullstatus", VERB_FULLSTATUS, false, true},

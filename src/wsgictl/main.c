@@ -25,6 +25,10 @@ static const char help[] =
 	"losing\n"
 	"                            no request; the old ones stay if the new\n"
 	"                            do not start\n"
+	"  upgrade                   the program that is installed now takes "
+	"over,"
+	" losing\n"
+	"                            nothing; the old one stays if it fails\n"
 	"  status [--json]           one screen\n"
 	"  fullstatus [--json]       and a row for each worker\n"
 	"  configtest [OPTIONS OF wsgid]\n"
@@ -55,6 +59,7 @@ static do_verb *const verbs[] = {
 	[VERB_STOP] = verb_stop,
 	[VERB_RESTART] = verb_restart,
 	[VERB_RELOAD] = verb_reload,
+	[VERB_UPGRADE] = verb_upgrade,
 	[VERB_GRACEFUL_STOP] = verb_graceful_stop,
 	[VERB_STATUS] = verb_status,
 	[VERB_FULLSTATUS] = verb_fullstatus,

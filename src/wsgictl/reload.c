@@ -1,5 +1,5 @@
 /*
- * reload.c - reload and restart.
+ * reload.c - reload, restart and upgrade.
  *
  * The master tells how it goes, line by line, and ends with the result.  What
  * its new children and its configuration had to say is kept until then, for
@@ -59,6 +59,12 @@ hear(struct turn *t, const struct ask_answer *l)
 		progress_step(&t->progress,
 			"child %s is replaced by %s, %s left", l->words[2],
 			l->words[3], l->words[4]);
+	} else if (strcmp(what, "retired") == 0) {
+		t->replaced++;
+		progress_step(&t->progress,
+			"child %s has given way to one of the new master, %s "
+			"left",
+			l->words[2], l->words[3]);
 	}
 }
 
@@ -117,6 +123,11 @@ say_failed(
 		fwrite(t->words.data, 1, t->words.len, stderr);
 	if (!look(t, &board, &finishing))
 		err_setx(err, ECANCELED, "%s failed: %s", verb, reason);
+	else if (strcmp(verb, "upgrade") == 0)
+		err_setx(err, ECANCELED,
+			"upgrade failed: %s\n"
+			"the old master (pid %d) goes on",
+			reason, (int)board.master_pid);
 	else if (board.reload_result == WSGID_RELOAD_FAILED)
 		err_setx(err, ECANCELED,
 			"%s failed: %s\n"
@@ -192,7 +203,7 @@ follow(struct turn *t, struct ask *a, const char *verb, struct err *err)
 
 static int
 turn(const struct command *c, const struct target *target, const char *verb,
-	struct err *err)
+	const char *doing, struct err *err)
 {
 	const char *const words[] = {verb, NULL};
 	struct turn t = {
@@ -205,7 +216,7 @@ turn(const struct command *c, const struct target *target, const char *verb,
 
 	progress_begin(&t.progress);
 	if (status == EXIT_DONE) {
-		progress_step(&t.progress, "%sing %s (pid %d)", verb,
+		progress_step(&t.progress, "%s %s (pid %d)", doing,
 			target->one->name, (int)target->one->pid);
 		status = follow(&t, &a, verb, err);
 	}
@@ -222,7 +233,19 @@ verb_reload(const struct command *c, struct err *err)
 	int status = target_find_running(&t, c, err);
 
 	if (status == EXIT_DONE)
-		status = turn(c, &t, "reload", err);
+		status = turn(c, &t, "reload", "reloading", err);
+	target_fini(&t);
+	return status;
+}
+
+int
+verb_upgrade(const struct command *c, struct err *err)
+{
+	struct target t;
+	int status = target_find_running(&t, c, err);
+
+	if (status == EXIT_DONE)
+		status = turn(c, &t, "upgrade", "upgrading", err);
 	target_fini(&t);
 	return status;
 }
@@ -234,7 +257,7 @@ verb_restart(const struct command *c, struct err *err)
 	int status = target_find_running(&t, c, err);
 
 	if (status == EXIT_DONE)
-		status = turn(c, &t, "restart", err);
+		status = turn(c, &t, "restart", "restarting", err);
 	target_fini(&t);
 	if (status != EXIT_NOT_RUNNING)
 		return status;

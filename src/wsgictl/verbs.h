@@ -22,6 +22,8 @@ int verb_graceful_stop(const struct command *c, struct err *err);
 int verb_reload(const struct command *c, struct err *err);
 /* Starts the server when it does not run, as Apache does. */
 int verb_restart(const struct command *c, struct err *err);
+/* A new master, of the program that is installed now. */
+int verb_upgrade(const struct command *c, struct err *err);
 
 /* status.c */
 int verb_status(const struct command *c, struct err *err);

@@ -6,6 +6,7 @@
  * served, 2 for a mistake on the command line, 78 for one in the
  * configuration.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
@@ -16,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/program.h"
 #include "base/title.h"
 #include "config/config.h"
 #include "master/master.h"
@@ -29,6 +31,8 @@ struct program {
 	struct options options;
 	struct buf notices; /* of the settled configuration */
 	int report;         /* to the process that started the daemon, or -1 */
+	char *path;         /* where this program is; NULL: not known */
+	struct heritage *heritage; /* of a master before us, or NULL */
 };
 
 static int
@@ -102,6 +106,14 @@ started(void *arg, int status, const char *text)
 
 /* --- actions ------------------------------------------------------------------ */
 
+/* Not the server after all; the master before us goes on. */
+static void
+give_up(struct program *p, const char *reason)
+{
+	master_renounce(p->heritage, reason);
+	p->heritage = NULL;
+}
+
 /* The settled configuration, or NULL and everything that is wrong on
  * standard error and an exit status. */
 static struct config *
@@ -112,11 +124,15 @@ load_config(struct program *p, int *status)
 
 	if (c == NULL) {
 		*status = complain(EXIT_USAGE, &err);
+		give_up(p, err.text);
 		return NULL;
 	}
+	master_settle_trial(p->heritage, c);
 	if (master_settle(c, NULL, &p->notices) == 0)
 		return c;
 	print_messages(c);
+	master_sum_up(c, &err);
+	give_up(p, err.text);
 	*status = config_misread_option(c) ? EXIT_USAGE : EXIT_CONFIG;
 	config_destroy(c);
 	return NULL;
@@ -158,6 +174,13 @@ logs_to_terminal(const struct config *c)
 	return c->error_log == NULL || strcmp(c->error_log, "-") == 0;
 }
 
+/* Who follows a daemon is one. */
+static bool
+is_to_detach(const struct program *p)
+{
+	return p->options.daemon && p->heritage == NULL;
+}
+
 static int
 serve(struct program *p)
 {
@@ -166,10 +189,9 @@ serve(struct program *p)
 		.started = started,
 		.arg = p,
 		.notices = &p->notices,
-	};
-	const struct err no_log = {
-		.text = "--daemon needs an ErrorLog: a daemon has no terminal "
-			"to write to",
+		.program = p->path,
+		.argv = p->options.argv,
+		.heritage = p->heritage,
 	};
 	struct err err = {0};
 	int status = 0;
@@ -177,17 +199,22 @@ serve(struct program *p)
 
 	if (c == NULL)
 		return status;
-	if (!options_has_application(c, &err))
-		status = complain(
-			c->file != NULL ? EXIT_CONFIG : EXIT_USAGE, &err);
-	else if (p->options.daemon && logs_to_terminal(c))
-		status = complain(EXIT_USAGE, &no_log);
-	else if (p->options.daemon && (p->report = detach(&err)) < 0)
-		status = complain(EXIT_FAILURE, &err);
-	else
+	if (!options_has_application(c, &err)) {
+		status = c->file != NULL ? EXIT_CONFIG : EXIT_USAGE;
+	} else if (p->options.daemon && logs_to_terminal(c)) {
+		status = EXIT_USAGE;
+		err_setx(&err, EINVAL,
+			"--daemon needs an ErrorLog: a daemon has no terminal "
+			"to write to");
+	} else if (is_to_detach(p) && (p->report = detach(&err)) < 0) {
+		status = EXIT_FAILURE;
+	} else {
+		p->heritage = NULL;
 		return master_run(&order, c);
+	}
+	give_up(p, err.text);
 	config_destroy(c);
-	return status;
+	return complain(status, &err);
 }
 
 static int
@@ -221,13 +248,19 @@ main(int argc, char **argv)
 	int status;
 
 	tidy_descriptors();
-	if (options_parse(&p.options, argc, argv, &err) < 0) {
+	p.path = program_path();
+	if (master_inherit(&p.heritage, &err) < 0) {
+		status = complain(EXIT_FAILURE, &err);
+	} else if (options_parse(&p.options, argc, argv, &err) < 0) {
 		status = complain(EXIT_USAGE, &err);
+		give_up(&p, err.text);
 	} else {
 		(void)title_init(argc, argv);
 		status = act(&p);
 	}
+	give_up(&p, NULL);
 	options_fini(&p.options);
 	buf_fini(&p.notices);
+	free(p.path);
 	return status;
 }

@@ -23,8 +23,8 @@ from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, is_alive, run_w
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WSGICTL = BUILD / 'wsgictl'
-VERBS = ['start', 'stop', 'restart', 'reload', 'graceful-stop', 'status', 'fullstatus',
-         'configtest', 'reopen-logs', 'log-level', 'version']
+VERBS = ['start', 'stop', 'restart', 'reload', 'graceful-stop', 'upgrade', 'status',
+         'fullstatus', 'configtest', 'reopen-logs', 'log-level', 'version']
 APPLICATION = """\
 import time
 
@@ -223,7 +223,7 @@ def test_version_needs_no_server(directory):
 # --- which server ---------------------------------------------------------------------------
 
 READING = ['status', 'fullstatus']
-DOING = ['stop', 'graceful-stop', 'reload', 'graceful', 'reopen-logs', 'log-level']
+DOING = ['stop', 'graceful-stop', 'reload', 'graceful', 'upgrade', 'reopen-logs', 'log-level']
 
 
 @pytest.mark.parametrize('verb', READING + DOING)

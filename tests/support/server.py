@@ -170,7 +170,7 @@ class Server:
     """One wsgid: Server(directory, 'hello:application', '-w', '2').start()."""
 
     def __init__(self, directory: pathlib.Path, *words, env=None, bind='127.0.0.1:0',
-                 launcher=(), cwd=None, stdin=subprocess.DEVNULL):
+                 launcher=(), cwd=None, stdin=subprocess.DEVNULL, program=WSGID):
         self.directory = directory
         self.run_directory = directory / 'run'
         self.cwd = cwd or directory
@@ -179,6 +179,8 @@ class Server:
         self.environment = {**clean_environment(), **(env or {})}
         self.bind = bind
         self.stdin = stdin
+        self.program = program
+        self.master = None  # after an upgrade: its pid
         self.process = None
         self.log = self.output = None
         self.addresses = []
@@ -187,7 +189,7 @@ class Server:
     # --- its life ---------------------------------------------------------------------
 
     def command(self) -> list:
-        command = [*self.launcher, str(WSGID), '--run-directory', str(self.run_directory)]
+        command = [*self.launcher, str(self.program), '--run-directory', str(self.run_directory)]
         if self.bind:
             command += ['-b', self.bind]
         return command + self.words
@@ -220,6 +222,8 @@ class Server:
     def ended(self, timeout: float = PATIENCE) -> int:
         """Wait for its end, see that nothing is left: the exit status."""
         status = self.process.wait(timeout)
+        if self.master:
+            wait_until(lambda: not is_alive(self.master), 'the end of the master', timeout)
         self.log.wait_for_end(timeout)
         self.assert_nothing_left()
         return status
@@ -252,7 +256,10 @@ class Server:
         self.process.wait(PATIENCE)
 
     def kill(self, signum):
-        self.process.send_signal(signum)
+        if self.master:
+            os.kill(self.master, signum)
+        else:
+            self.process.send_signal(signum)
 
     def reload(self, signum=signal.SIGHUP) -> str:
         """Reload and wait for the end of it: what the log said meanwhile.
@@ -268,11 +275,26 @@ class Server:
                    'the old children to accept no more')
         return self.log.text()[since:]
 
+    def upgrade(self) -> str:
+        """Upgrade and wait until the old master has ended: what the log said meanwhile."""
+        since, old = len(self.log.text()), self.pid
+        self.seen_children.update(self.children())
+        self.kill(signal.SIGUSR2)
+        match = self.log.wait_for(r'the new master, pid (\d+), has taken over|upgrade failed.*',
+                                  since=since)
+        if match[1]:
+            self.master = int(match[1])
+            if old == self.process.pid:
+                self.process.wait(PATIENCE)
+            else:
+                wait_until(lambda: not is_alive(old), 'the end of the old master')
+        return self.log.text()[since:]
+
     # --- what is known of it ------------------------------------------------------------
 
     @property
     def pid(self) -> int:
-        return self.process.pid
+        return self.master or self.process.pid
 
     @property
     def url(self) -> str:

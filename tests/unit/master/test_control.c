@@ -156,7 +156,7 @@ test_nonsense_gets_a_sentence(void **state)
 		{"\n", "no%20request"},
 		{"dance\n", "unknown%20verb"},
 		{"status now\n", "no%20arguments"},
-		{"dance\n", "status,%20reload,%20restart,%20stop,"},
+		{"dance\n", "status,%20reload,%20restart,%20upgrade,"},
 		{"stop a b\n", "one%20argument"},
 		{"stop later\n", "no%20argument%20but%20\"now\""},
 		{"log-level loud\n", "one%20of%20error,%20warn"},

@@ -42,6 +42,7 @@ test_verbs_and_their_other_names(void **state)
 		{{"reload"}, VERB_RELOAD},
 		{{"graceful"}, VERB_RELOAD},
 		{{"-k", "graceful"}, VERB_RELOAD},
+		{{"upgrade"}, VERB_UPGRADE},
 		{{"-n", "shop", "-k", "stop"}, VERB_STOP},
 		{{"-k", "graceful-stop"}, VERB_GRACEFUL_STOP},
 		{{"status", "-h"}, VERB_HELP},

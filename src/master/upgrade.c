@@ -1,0 +1,561 @@
+/*
+ * upgrade.c - another master takes our place, by the program that is
+ * installed now.
+ *
+ * The new one is started beside us and inherits what must not be given up for
+ * a moment: listeners, pool, pid files.  It starts its children one by one,
+ * and for each that serves one of ours goes.  When it has as many as we had
+ * it takes the names over (pid file, control socket, scoreboard) and says so;
+ * until then nothing of what it does can be seen, and whatever becomes of it,
+ * we go on.  From then on we only wait for our children to finish.
+ *
+ * Process 1 of a container cannot leave its place: there a trial shows that
+ * the new program would start, and then it becomes that program itself.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/pidfile.h"
+#include "base/title.h"
+#include "control/control.h"
+#include "master/heritage.h"
+#include "master/notify.h"
+#include "master/state.h"
+#include "net/handoff.h"
+
+enum {
+	HELLO_S = 20,    /* from the exec to the first word */
+	PATIENCE_S = 10, /* more than StartupTimeout, from word to word */
+	END_S = 5,       /* from the last word, or none, to SIGKILL */
+};
+
+bool
+upgrade_running(const struct master *m)
+{
+	return m->upgrade.pid != 0;
+}
+
+/* --- the end of it ----------------------------------------------------------- */
+
+static void
+failed(struct master *m, const char *reason)
+{
+	int retired = m->upgrade.retired;
+
+	log_errorx("master", "upgrade failed, this master goes on: %s", reason);
+	m->upgrade.retired = 0;
+	/* Had it been killed, it would not have removed them itself. */
+	scoreboard_sweep_successor(m->scoreboard);
+	master_tell_shared(m, m->now->passed);
+	if (m->phase == PHASE_RUNNING)
+		pool_owe(m, retired);
+	control_upgraded(m, reason);
+}
+
+static void
+give_names_up(struct pid_file *f)
+{
+	f->foreign |= f->fd >= 0 && pidfile_read(f->fd) != getpid();
+}
+
+/* Our successor serves. */
+static void
+succeeded(struct master *m, bool pool_lives)
+{
+	struct census census;
+
+	title_set("wsgid: old master [%s]", m->name);
+	census_take(m, &census);
+	log_notice("master",
+		"the new master, pid %d, has taken over; %d children are "
+		"finishing",
+		(int)m->upgrade.pid,
+		census.starting + census.ready + census.draining);
+	notify_main_pid(m->upgrade.pid);
+	give_names_up(&m->run.own);
+	give_names_up(&m->run.named);
+	for (size_t i = 0; i < m->now->n_listeners; i++)
+		m->now->listeners[i].unlink_path = false;
+	m->succeeded = true;
+	m->pool_lives = pool_lives;
+	control_upgraded(m, NULL);
+	stop_after_upgrade(m);
+}
+
+/* --- what the new one says --------------------------------------------------- */
+
+static void
+await_next_word(struct master *m)
+{
+	int64_t timeout = m->now->config->startup_timeout;
+
+	m->upgrade.deadline_ns = NEVER;
+	if (timeout > 0)
+		m->upgrade.deadline_ns =
+			m->now_ns + timeout * MS_NS + PATIENCE_S * SECOND_NS;
+}
+
+/* A child of its own serves.  Idle ones first. */
+static void
+retire_one(struct master *m)
+{
+	struct child *c = census_idle_child(m);
+	char pid[16], left[16];
+	struct census census;
+
+	for (unsigned i = 0; c == NULL && i < m->n_slots; i++)
+		if (m->children[i].life == LIFECYCLE_READY)
+			c = &m->children[i];
+	if (c == NULL || m->upgrade.trial)
+		return;
+	child_retire(m, c, m->now->config->worker_drain_timeout);
+	m->upgrade.retired++;
+	census_take(m, &census);
+	snprintf(pid, sizeof(pid), "%d", (int)c->pid);
+	snprintf(left, sizeof(left), "%d", census.ready);
+	CONTROL_TELL(m, "retired", pid, left);
+}
+
+static bool
+is_word(const struct control_line *line, const char *word)
+{
+	return str_equal(line->words[0], str_of(word));
+}
+
+static void
+keep_reason(struct master *m, const struct control_line *line)
+{
+	if (line->n < 2)
+		return;
+	snprintf(m->upgrade.reason, sizeof(m->upgrade.reason), "%.*s",
+		(int)line->words[1].len, line->words[1].p);
+	m->upgrade.deadline_ns = m->now_ns + END_S * SECOND_NS;
+}
+
+static void
+is_ready(struct master *m, const struct control_line *line)
+{
+	bool pool_lives = line->n > 1 && str_equal(line->words[1], STR("pool"));
+	int64_t patience = m->now->config->graceful_shutdown_timeout;
+
+	m->upgrade.ready = true;
+	m->upgrade.deadline_ns = NEVER;
+	if (m->phase == PHASE_STOPPING)
+		return;
+	if (!m->upgrade.trial) {
+		succeeded(m, pool_lives);
+		return;
+	}
+	log_notice("master", "the new program serves the application; this "
+			     "process becomes it");
+	if (patience > 0)
+		m->upgrade.deadline_ns =
+			m->now_ns + patience * MS_NS + END_S * SECOND_NS;
+}
+
+static void
+hear(struct master *m, const struct control_line *line)
+{
+	if (m->upgrade.ready)
+		return;
+	if (is_word(line, "hello") || is_word(line, "child"))
+		await_next_word(m);
+	if (is_word(line, "child") && m->phase == PHASE_RUNNING)
+		retire_one(m);
+	else if (is_word(line, "ready"))
+		is_ready(m, line);
+	else if (is_word(line, "failed"))
+		keep_reason(m, line);
+}
+
+/* Until it has nothing more to say. */
+static void
+listen_to(struct master *m)
+{
+	struct upgrade *u = &m->upgrade;
+	char text[CONTROL_LINE];
+	struct control_line line;
+
+	while (u->report.fd >= 0) {
+		ssize_t n =
+			recv(u->report.fd, text, sizeof(text), MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			master_forget(m, &u->report);
+			if (!u->ready)
+				u->deadline_ns = m->now_ns + END_S * SECOND_NS;
+			return;
+		}
+		if (control_decode(&line, (struct str){text, (size_t)n}) == 0)
+			hear(m, &line);
+	}
+}
+
+static void
+report_ready(struct master *m, struct source *s)
+{
+	(void)s;
+	listen_to(m);
+}
+
+/* --- becoming it ------------------------------------------------------------- */
+
+static int
+hold_open(int fd, void *arg)
+{
+	(void)arg;
+	return fd_set_cloexec(fd, false);
+}
+
+static int
+hold_no_more(int fd, void *arg)
+{
+	(void)arg;
+	(void)fd_set_cloexec(fd, true);
+	return 0;
+}
+
+/* Become the program that is installed now.  Returns only when that fails:
+ * a negative errno. */
+static int
+become(const struct master *m, const struct heritage *h, int memory)
+{
+	char who_and_where[32];
+	int rc = heritage_each_fd(h, hold_open, NULL);
+
+	if (rc == 0)
+		rc = fd_set_cloexec(memory, false);
+	if (rc < 0)
+		return rc;
+	snprintf(who_and_where, sizeof(who_and_where), "%d %d", (int)getpid(),
+		memory);
+	if (setenv(HERITAGE_VARIABLE, who_and_where, 1) < 0)
+		return -errno;
+	(void)setrlimit(RLIMIT_NOFILE, &m->files);
+	execve(m->order->program, m->order->argv, environ);
+	rc = -errno;
+	unsetenv(HERITAGE_VARIABLE);
+	return rc;
+}
+
+static void __attribute__((noreturn))
+become_in_child(const struct master *m, const struct heritage *h, int memory)
+{
+	struct buf line = {0};
+	struct err err = {0};
+	struct str words[2] = {STR("failed")};
+	int rc;
+
+	spawn_reset_signals();
+	rc = become(m, h, memory);
+	err_set(&err, -rc, "%s cannot be executed", m->order->program);
+	words[1] = str_of(err.text);
+	if (control_encode(&line, words, 2) == 0)
+		(void)send(h->report, line.data, line.len - 1, MSG_NOSIGNAL);
+	_exit(EXIT_FAILURE);
+}
+
+/* --- what is left to it ------------------------------------------------------ */
+
+static int
+copy_file(struct heritage_file *to, const struct pid_file *f)
+{
+	if (f->fd < 0)
+		return 0;
+	to->path = strdup(f->path);
+	if (to->path == NULL)
+		return -ENOMEM;
+	to->fd = f->fd;
+	return 0;
+}
+
+static int
+gather_listeners(const struct master *m, struct heritage *h)
+{
+	const struct generation *g = m->now;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < g->n_listeners; i++) {
+		struct heritage_listener l = {
+			.fd = g->listeners[i].fd,
+			.passed = g->passed,
+			.made = g->listeners[i].unlink_path,
+			.device = g->listeners[i].device,
+			.inode = g->listeners[i].inode,
+			.bucket = g->buckets[i],
+		};
+
+		strcpy(l.asked, g->asked[i]);
+		rc = heritage_add_listener(h, &l);
+	}
+	return rc;
+}
+
+static int
+gather_children(const struct master *m, struct heritage *h)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < m->n_slots; i++) {
+		const struct child *c = &m->children[i];
+		struct heritage_child left = {
+			.slot = c->slot,
+			.pid = c->pid,
+			.generation = c->generation,
+			.life = c->life,
+			.channel = c->channel.fd,
+			.workers = c->workers,
+		};
+
+		/* One that a template has not forked yet will find its channel
+		 * closed, and so does the template. */
+		if (c->life != LIFECYCLE_VACANT && !birth_expected(c))
+			rc = heritage_add_child(h, &left);
+	}
+	return rc;
+}
+
+/* The descriptors stay ours. */
+static int
+gather(struct master *m, enum heritage_way way, struct heritage *h)
+{
+	struct census census;
+	int rc;
+
+	census_take(m, &census);
+	heritage_init(h);
+	h->way = way;
+	h->from = getpid();
+	h->generation = m->last_generation;
+	h->children = (unsigned)(census.starting + census.ready);
+	h->buckets = m->n_buckets;
+	h->files = m->files;
+	h->give = m->pool_give;
+	h->take = m->pool_take;
+	h->pool_format = handoff_format();
+	rc = copy_file(&h->own, &m->run.own);
+	if (rc == 0)
+		rc = copy_file(&h->named, &m->run.named);
+	if (rc == 0)
+		rc = gather_listeners(m, h);
+	if (rc < 0 || way != HERITAGE_IN_PLACE)
+		return rc;
+	rc = gather_children(m, h);
+	if (rc == 0)
+		rc = relay_bequeath(m, h);
+	return rc == 0 ? control_bequeath(m, h) : rc;
+}
+
+/* A memory file with the text of it, or a negative errno. */
+static int
+write_down(const struct heritage *h)
+{
+	AUTO_CLOSE int fd = memfd_create("wsgid-heritage", MFD_CLOEXEC);
+	struct buf text = {0};
+	int rc = fd < 0 ? -errno : heritage_encode(h, &text);
+
+	if (rc == 0)
+		rc = fd_write_all(fd, text.data, text.len);
+	buf_fini(&text);
+	if (rc < 0)
+		return rc;
+	rc = fd;
+	fd = -1;
+	return rc;
+}
+
+/* --- beginning --------------------------------------------------------------- */
+
+/* The pid, or a negative errno. */
+static pid_t
+fork_with(const struct master *m, struct heritage *h)
+{
+	AUTO_CLOSE int memory = write_down(h);
+	pid_t pid;
+
+	if (memory < 0)
+		return memory;
+	pid = fork();
+	if (pid == 0)
+		become_in_child(m, h, memory);
+	return pid < 0 ? -errno : pid;
+}
+
+static int
+start(struct master *m, enum heritage_way way, struct err *err)
+{
+	struct heritage h;
+	int ends[2], rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_set(err, errno, "socket to the new master");
+	rc = gather(m, way, &h);
+	h.report = ends[1];
+	if (rc == 0)
+		rc = fork_with(m, &h);
+	heritage_disown(&h);
+	heritage_fini(&h);
+	close(ends[1]);
+	if (rc < 0) {
+		close(ends[0]);
+		return err_set(err, -rc, "fork of the new master");
+	}
+	m->upgrade.pid = rc;
+	rc = master_watch(m, &m->upgrade.report, ends[0], report_ready);
+	if (rc < 0) {
+		kill(m->upgrade.pid, SIGKILL);
+		snprintf(m->upgrade.reason, sizeof(m->upgrade.reason),
+			"the new master cannot be listened to: %s",
+			strerror(-rc));
+	}
+	return 0;
+}
+
+/* Why now is no time for it; NULL: it is. */
+static const char *
+objection(const struct master *m)
+{
+	if (m->phase == PHASE_STOPPING)
+		return "the server is being stopped";
+	if (m->heritage != NULL && m->heritage->way != HERITAGE_IN_PLACE)
+		return "this master is just taking over itself";
+	if (m->order->program == NULL)
+		return "where this program is cannot be found out";
+	return NULL;
+}
+
+void
+upgrade_begin(struct master *m, const char *why)
+{
+	bool trial = getpid() == 1;
+	const char *no = objection(m);
+	struct err err = {0};
+
+	if (no != NULL) {
+		log_errorx("master", "%s: no upgrade: %s", why, no);
+		control_upgraded(m, no);
+		return;
+	}
+	if (upgrade_running(m)) {
+		log_notice("master", "%s: the upgrade is under way", why);
+		return;
+	}
+	if (m->phase == PHASE_STARTING || m->reloading || m->next != NULL) {
+		m->upgrade.wanted = true;
+		return;
+	}
+	log_notice("master", "%s: upgrading to %s%s", why, m->order->program,
+		trial ? ", which is tried first" : "");
+	m->upgrade = (struct upgrade){
+		.report.fd = -1,
+		.trial = trial,
+		.deadline_ns = m->now_ns + HELLO_S * SECOND_NS,
+	};
+	master_tell_shared(m, true);
+	if (start(m, trial ? HERITAGE_TRIAL : HERITAGE_BESIDE, &err) < 0)
+		failed(m, err.text);
+}
+
+/* --- going on ---------------------------------------------------------------- */
+
+/* The trial has shown that it can be done. */
+static void
+go_on_as_new(struct master *m)
+{
+	struct rlimit more = m->files;
+	struct heritage h;
+	struct err err = {0};
+	int rc = gather(m, HERITAGE_IN_PLACE, &h), memory = -1;
+
+	if (rc == 0)
+		rc = memory = write_down(&h);
+	if (rc >= 0)
+		rc = become(m, &h, memory);
+	more.rlim_cur = more.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &more);
+	(void)heritage_each_fd(&h, hold_no_more, NULL);
+	heritage_disown(&h);
+	heritage_fini(&h);
+	fd_close(&memory);
+	err_set(&err, -rc, "%s cannot be executed", m->order->program);
+	failed(m, err.text);
+}
+
+void
+upgrade_reaped(struct master *m, int status)
+{
+	struct upgrade *u = &m->upgrade;
+	pid_t pid = u->pid;
+	char death[128];
+
+	/* Its reason may still be unread. */
+	listen_to(m);
+	u->pid = 0;
+	u->deadline_ns = NEVER;
+	if (u->report.fd >= 0)
+		master_forget(m, &u->report);
+	say_death(status, death, sizeof(death));
+	if (m->succeeded)
+		log_errorx("master", "the new master, pid %d, has ended, %s",
+			(int)pid, death);
+	if (m->phase == PHASE_STOPPING)
+		return;
+	if (u->ready) {
+		go_on_as_new(m);
+		return;
+	}
+	if (u->reason[0] == '\0')
+		snprintf(u->reason, sizeof(u->reason),
+			"the new master ended before it was ready, %s", death);
+	failed(m, u->reason);
+}
+
+void
+upgrade_abandon(struct master *m)
+{
+	m->upgrade.wanted = false;
+	control_upgraded(m, "the server is being stopped");
+	if (!upgrade_running(m) || m->succeeded)
+		return;
+	kill(m->upgrade.pid, SIGTERM);
+	m->upgrade.deadline_ns = m->now_ns + END_S * SECOND_NS;
+	master_tell_shared(m, m->now->passed);
+}
+
+static void
+too_late(struct master *m)
+{
+	struct upgrade *u = &m->upgrade;
+
+	u->deadline_ns = NEVER;
+	if (u->reason[0] == '\0')
+		snprintf(u->reason, sizeof(u->reason),
+			"the new master did not become ready in time");
+	kill(u->pid, SIGKILL);
+}
+
+void
+upgrade_turn(struct master *m)
+{
+	if (upgrade_running(m) && m->upgrade.deadline_ns <= m->now_ns)
+		too_late(m);
+	if (!m->upgrade.wanted || m->phase != PHASE_RUNNING || m->reloading ||
+		m->next != NULL)
+		return;
+	m->upgrade.wanted = false;
+	upgrade_begin(m, "asked meanwhile");
+}
+
+int64_t
+upgrade_deadline(const struct master *m)
+{
+	return upgrade_running(m) ? m->upgrade.deadline_ns : NEVER;
+}
