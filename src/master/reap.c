@@ -163,7 +163,9 @@ died_untold(
 		pool_owe(m, 1);
 		return;
 	}
-	if (lifecycle_verdict(status, false) == VERDICT_FATAL &&
+	/* From one that has served these are the application's own numbers. */
+	if (c->ready_ns == 0 &&
+		lifecycle_verdict(status, false) == VERDICT_FATAL &&
 		nobody_serves(m)) {
 		master_fail(m, status_for(status), reason);
 		return;

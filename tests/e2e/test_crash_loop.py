@@ -1,0 +1,104 @@
+"""Children that fail: how each end is called, and what becomes of those that fail again."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from client import Connection, get
+from server import PATIENCE, PYTHON, ROOT, is_alive, wait_until
+
+APP = '''
+import os
+
+if os.path.exists({broken!r}):
+    raise RuntimeError('the database is away')
+
+
+def application(environ, start_response):
+    how, number = environ['QUERY_STRING'].split('=')
+    if how == 'signal':
+        os.kill(os.getpid(), int(number))
+    if how == 'status':
+        os._exit(int(number))
+    start_response('200 OK', [('Content-Length', '2')])
+    return [b'ok']
+'''
+
+
+@pytest.fixture
+def failing(serve, directory):
+    """failing(OPTION...): a server of children that fail as they are told; and the file that
+    makes those fail that start."""
+    broken = directory / 'broken'
+    (directory / 'failing.py').write_text(APP.format(broken=str(broken)))
+    return lambda *options: (serve('failing', '--log-level', 'info', *options, cwd=directory),
+                             broken)
+
+
+@pytest.mark.parametrize('how, called', [
+    ('signal=11', r'exit signal Segmentation fault \(11\)'),
+    ('signal=6', r'exit signal Aborted \(6\)'),
+    ('signal=7', r'exit signal Bus error \(7\)'),
+    ('signal=9', r'exit signal Killed \(9\)'),
+    ('status=7', 'exit status 7'),     # as who is sick
+    ('status=15', 'exit status 15'),   # as who says that all others would fail as well
+    ('status=78', 'exit status 78'),   # as who does not understand its configuration
+    ('status=42', 'exit status 42'),
+])
+def test_each_end_is_called_by_its_name_and_the_child_replaced(failing, how, called):
+    """By whatever number an application leaves, it does not take the server with it."""
+    server, _ = failing('-w', '1')
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as client:
+        client.send(f'GET /?{how} HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert client.rest() == b''
+    server.log.wait_for(rf':error\] .*child pid {child} \(slot 0\) {called}')
+    assert get(server.address, '/?go=on').body == b'ok'
+    assert child not in server.wait_for_ready(1)
+    row, = [row for row in server.board()['processes'] if row['pid']]
+    number = int(how.split('=')[1])
+    assert row['last_status'] & 0xff7f == (number if 'signal' in how else number << 8)
+    server.stop()
+
+
+def test_a_crash_loop_is_slowed_down_and_shown_and_ends_by_itself(failing):
+    server, broken = failing('-w', '2')
+    victim, sibling = server.wait_for_ready(2)
+    broken.touch()
+    os.kill(victim, signal.SIGKILL)
+    for failures, delay in (2, 1), (3, 2):
+        server.log.wait_for(rf'children fail one after the other \({failures} so far\): the '
+                            rf'next one is tried in {delay} s')
+        wait_until(lambda: server.board()['board']['throttled'] == 1, 'the board to say so')
+        assert get(server.address, '/?go=on').body == b'ok'
+    shown = subprocess.run([PYTHON, ROOT / 'tools' / 'scoreboard.py', server.run_directory],
+                           capture_output=True, text=True, timeout=PATIENCE)
+    assert 'starts are delayed' in shown.stdout
+    # Two to begin with, one at once, one after a second; the next is still to come.
+    assert server.board()['board']['children_started'] == 4
+    assert 'RuntimeError: the database is away' in server.log.text()
+
+    broken.unlink()
+    assert sibling in server.wait_for_ready(2)
+    assert is_alive(sibling)
+    wait_until(lambda: server.board()['board']['throttled'] == 0, 'the end of the delay')
+    server.stop()
+
+
+def test_the_server_ends_when_its_last_child_finds_the_installation_gone(failing, directory):
+    """Trying again would change nothing, and who supervises the server should know."""
+    python = directory / 'venv' / 'bin' / 'python'
+    python.parent.mkdir(parents=True)
+    python.symlink_to(PYTHON)
+    (directory / 'venv' / 'pyvenv.cfg').write_text('home = /usr/bin\n')
+    server, _ = failing('-w', '2', '--python-home', directory / 'venv')
+    first, second = server.wait_for_ready(2)
+    python.unlink()
+    os.kill(first, signal.SIGKILL)
+    server.log.wait_for(r'child pid \d+ \(slot 0\) exit status 78.*there is no bin/python')
+    assert get(server.address, '/?go=on').body == b'ok'  # somebody still serves
+    os.kill(second, signal.SIGKILL)
+    assert server.ended() == 78
+    assert server.log.text().count('there is no bin/python') >= 2
