@@ -153,6 +153,32 @@ As
 the bound is
 .Va net.core.rmem_max .
 """,
+    'Mutex': """
+.Cm default
+and
+.Cm none
+are no lock at all: the kernel wakes one child for a client, and with several
+addresses the children wait for one set of them, which is faster than any lock.
+.Cm fcntl
+and
+.Cm flock
+lock a file, by default one in memory; a file that is named must be on a local
+file system.
+The memory of
+.Cm pthread
+and
+.Cm posixsem
+and the semaphore of
+.Cm sysvsem
+can be written, or removed, by every process of the children's user, and any
+lock can be held by one child for ever: only
+.Cm default
+and
+.Cm none
+are for applications that are not trusted.
+A mutex that answers with an error is made anew, and the children that have it
+are replaced.
+""",
     'MPM': """
 What only the other one uses is ignored with a warning.
 With worker, children cost less memory for each request that runs at the same

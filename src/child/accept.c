@@ -11,12 +11,15 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/orders.h"
 #include "io/io.h"
+#include "lock/accept_mutex.h"
 #include "lock/locker.h"
+#include "net/channel.h"
 #include "net/handoff.h"
 #include "net/listen.h"
 
@@ -50,6 +53,21 @@ wait_for_client(struct engine *e)
 	io_poll(e->io, &e->accept_owner, door_of(e));
 }
 
+/* It has been removed, or destroyed by an application.  We serve those that we
+ * have, and are replaced by one that has a new mutex. */
+static void
+lose_mutex(struct engine *e, int error)
+{
+	struct err err = {0};
+
+	e->mutex_broken = true;
+	(void)accept_mutex_explain(e->set.mutex, error, &err);
+	log_errorx("child", "%s", err.text);
+	__atomic_store_n(&e->set.page->page->wants_retire, 1, __ATOMIC_RELAXED);
+	(void)channel_send(
+		e->set.channel, CHANNEL_MUTEX_BROKEN, 0, err.text, NULL, 0);
+}
+
 /* With a mutex only its holder waits.  The thread that waits for the mutex is
  * not this one: we hear of it as of everything else. */
 static bool
@@ -59,11 +77,13 @@ has_turn(struct engine *e)
 
 	if (e->set.locker == NULL)
 		return true;
+	if (e->mutex_broken)
+		return false;
 	held = locker_held(e->set.locker);
 	if (held == 0)
 		held = locker_ask(e->set.locker);
 	if (held < 0 && held != -EAGAIN) {
-		e->broken = held;
+		lose_mutex(e, held);
 		return false;
 	}
 	if (held <= 0 && !e->lock_watched) {

@@ -439,7 +439,7 @@ wait_for_something(struct engine *e)
 	share_show(e, e->queue.first == NULL && !e->retiring);
 	rc = engine_turn(e, patience(e));
 	share_show(e, false);
-	return rc == 0 ? e->broken : rc;
+	return rc;
 }
 
 /* Waiting for the GIL takes time when other threads have it, and none of it is

@@ -105,12 +105,12 @@ struct engine {
 	bool lock_watched;
 
 	/* Accepting. */
-	int broken;               /* what is wrong with the mutex: an errno */
-	bool looking;             /* the wait is ended only to look */
-	bool accepting;           /* an accept or poll is under way */
-	enum io_kind accept_kind; /* which of the two */
-	bool accept_tried;        /* the accept has had its turn */
-	bool told_short;          /* that it cannot go on; until it has */
+	bool mutex_broken;            /* it answers with an error */
+	bool looking;                 /* the wait is ended only to look */
+	bool accepting;               /* an accept or poll is under way */
+	enum io_kind accept_kind;     /* which of the two */
+	bool accept_tried;            /* the accept has had its turn */
+	bool told_short;              /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 
 	int64_t balance_at_ns;  /* when to look at the siblings again */

@@ -224,8 +224,6 @@ workers_serve(struct workers *w, struct err *err)
 		const struct engine *e = &w->each[i].engine;
 		int result = w->each[i].result;
 
-		if (result < 0 && result == e->broken)
-			return accept_mutex_explain(e->set.mutex, result, err);
 		if (result < 0 && result != -ETIMEDOUT)
 			return err_set(err, -result, "%s", io_name(e->io));
 		rc = result < 0 ? result : rc;

@@ -304,17 +304,31 @@ config_set(struct config *c, const char *directive, const char *value,
 	config_apply_text(c, CONFIG_FROM_COMMAND_LINE, row, value, where);
 }
 
+/* Where a directive was set, for a message; "" for a default. */
+static const char *
+where_set(const struct config *c, const struct directive *row)
+{
+	const struct config_setting *setting = config_setting_of(c, row);
+
+	return setting->source > CONFIG_FROM_DEFAULT ? setting->where : "";
+}
+
 void
 config_blame(struct config *c, const char *directive, const char *sentence)
 {
 	const struct directive *row = directive_find(directive);
-	const struct config_setting *setting;
 
 	assert(row != NULL);
-	setting = config_setting_of(c, row);
-	config_fail(c,
-		setting->source > CONFIG_FROM_DEFAULT ? setting->where : "",
-		row->name, "%s", sentence);
+	config_fail(c, where_set(c, row), row->name, "%s", sentence);
+}
+
+void
+config_remark(struct config *c, const char *directive, const char *sentence)
+{
+	const struct directive *row = directive_find(directive);
+
+	assert(row != NULL);
+	config_warn(c, where_set(c, row), row->name, "%s", sentence);
 }
 
 void

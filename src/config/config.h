@@ -195,6 +195,10 @@ void config_blame(
 void config_blame_listen(struct config *c, size_t i, const char *sentence);
 void config_blame_access_log(struct config *c, size_t i, const char *sentence);
 
+/* The same, where it is no mistake: something to know. */
+void config_remark(
+	struct config *c, const char *directive, const char *sentence);
+
 /* Replace "auto", apply the rules between directives.  -EINVAL when there is
  * any fatal message, from reading too; else 0. */
 int config_settle(struct config *c, const struct config_machine *machine);

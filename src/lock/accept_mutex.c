@@ -252,6 +252,14 @@ accept_mutex_probe(const char *mechanism, struct err *err)
 	return how == NULL ? refuse_word(mechanism, err) : try_out(how, err);
 }
 
+bool
+accept_mutex_trusts(const char *mechanism)
+{
+	const struct accept_mutex_mechanism *how = find(mechanism);
+
+	return how != NULL && how->trusts;
+}
+
 const char *
 accept_mutex_name(size_t i)
 {

@@ -34,6 +34,7 @@
 #ifndef WSGID_LOCK_ACCEPT_MUTEX_H
 #define WSGID_LOCK_ACCEPT_MUTEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -120,6 +121,9 @@ int accept_mutex_sweep(const char *run_directory, const char *name);
 /* Does the mechanism work on this machine?  It is tried out.  0, or a
  * negative errno and the reason in *err. */
 int accept_mutex_probe(const char *mechanism, struct err *err);
+
+/* Can a child change it under its siblings, or remove it?  See above. */
+bool accept_mutex_trusts(const char *mechanism);
 
 /* The mechanisms that work here, for "wsgid -V"; NULL after the last one.
  * Each call tries them out. */

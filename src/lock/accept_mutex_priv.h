@@ -36,6 +36,7 @@ struct accept_mutex_mechanism {
 	void (*destroy)(struct accept_mutex *m);
 
 	bool takes_file;
+	bool trusts; /* a child can write to it, or remove it */
 };
 
 /* The beginning of every mechanism's own structure. */

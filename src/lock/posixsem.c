@@ -175,6 +175,7 @@ posixsem_explain(int code)
 
 const struct accept_mutex_mechanism accept_mutex_posixsem = {
 	.name = "posixsem",
+	.trusts = true,
 	.size = sizeof(struct semaphore),
 	.create = posixsem_create,
 	.export_fd = posixsem_export,

@@ -218,6 +218,7 @@ robust_explain(int code)
 
 const struct accept_mutex_mechanism accept_mutex_pthread = {
 	.name = "pthread",
+	.trusts = true,
 	.size = sizeof(struct robust),
 	.create = robust_create,
 	.export_fd = robust_export,

@@ -316,6 +316,7 @@ sysvsem_sweep(const char *run_directory, const char *name)
 
 const struct accept_mutex_mechanism accept_mutex_sysvsem = {
 	.name = "sysvsem",
+	.trusts = true,
 	.size = sizeof(struct sysvsem),
 	.create = sysvsem_create,
 	.export_fd = sysvsem_export,

@@ -302,6 +302,10 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 	case CHANNEL_WANTS_RETIRE:
 		wants_retire(c, message->text);
 		break;
+	case CHANNEL_MUTEX_BROKEN:
+		mutex_failed(m, c);
+		wants_retire(c, message->text);
+		break;
 	case CHANNEL_BUSY:
 		pool_hurry(m);
 		break;

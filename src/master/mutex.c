@@ -50,6 +50,11 @@ mutex_check(struct config *c)
 	if (read_choice(c->mutex, &choice, &err) < 0 ||
 		accept_mutex_probe(choice.mechanism, &err) < 0)
 		config_blame(c, "Mutex", err.text);
+	else if (accept_mutex_trusts(choice.mechanism))
+		config_remark(c, "Mutex",
+			"an application can write to it, or remove it, and so "
+			"keep all children from accepting; with default it "
+			"cannot");
 }
 
 static void
@@ -68,8 +73,9 @@ find_owner(const struct config *c, struct accept_mutex_settings *settings)
 		(void)account_find_group(c->group, &settings->group, NULL);
 }
 
-int
-mutex_open(struct master *m, const struct config *c, struct err *err)
+static int
+make(struct accept_mutex **ret, const struct master *m, const struct config *c,
+	struct err *err)
 {
 	struct accept_mutex_settings settings = {
 		.run_directory = m->run.path,
@@ -80,19 +86,55 @@ mutex_open(struct master *m, const struct config *c, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	/* In an upgrade the old one's children use theirs still. */
-	if (m->run.path != NULL && m->heritage == NULL)
-		(void)accept_mutex_sweep(m->run.path, m->name);
 	if (strcmp(choice.mechanism, "none") == 0)
 		return 0;
 	settings.mechanism = choice.mechanism;
 	settings.file = choice.file;
 	find_owner(c, &settings);
-	rc = accept_mutex_create(&m->mutex, &settings, err);
-	if (rc == 0)
+	return accept_mutex_create(ret, &settings, err);
+}
+
+int
+mutex_open(struct master *m, const struct config *c, struct err *err)
+{
+	int rc;
+
+	/* In an upgrade the old one's children use theirs still. */
+	if (m->run.path != NULL && m->heritage == NULL)
+		(void)accept_mutex_sweep(m->run.path, m->name);
+	rc = make(&m->mutex, m, c, err);
+	if (rc == 0 && m->mutex != NULL)
 		log_notice("master", "accept mutex: %s",
 			accept_mutex_mechanism(m->mutex));
 	return rc;
+}
+
+void
+mutex_failed(struct master *m, const struct child *c)
+{
+	/* One failure, however many children meet it. */
+	if (m->mutex == NULL || m->mutex_broken || c->mutex != m->mutex_number)
+		return;
+	m->mutex_broken = true;
+	pool_failed(m, c);
+}
+
+/* Who has the old one breaks, too, as soon as it asks for it. */
+static void
+renew(struct master *m)
+{
+	struct accept_mutex *old = m->mutex;
+	struct err err = {0};
+
+	if (make(&m->mutex, m, m->now->config, &err) < 0) {
+		log_errorx("master", "%s; the broken one is kept", err.text);
+		return;
+	}
+	accept_mutex_destroy(old);
+	m->mutex_number++;
+	m->mutex_broken = false;
+	log_notice("master", "accept mutex: %s, made anew",
+		accept_mutex_mechanism(m->mutex));
 }
 
 const char *
@@ -104,6 +146,8 @@ mutex_name(const struct master *m)
 int
 mutex_export(struct master *m)
 {
+	if (m->mutex_broken)
+		renew(m);
 	return m->mutex != NULL ? accept_mutex_export(m->mutex) : -1;
 }
 

@@ -371,6 +371,7 @@ adopt(struct master *m, struct child *c, const struct generation *g,
 		.output = -1,
 		.generation = g->number,
 		.workers = (unsigned)g->config->threads_per_child,
+		.mutex = m->mutex_number,
 		.deadline_ns = NEVER,
 	};
 	if (g->config->startup_timeout > 0)

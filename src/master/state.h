@@ -83,6 +83,7 @@ struct child {
 	enum lifecycle life;
 	unsigned generation;
 	unsigned workers;    /* its threads, under prefork 1 */
+	unsigned mutex;      /* the number of the one it has */
 	int64_t ready_ns;    /* 0: not yet */
 	int64_t deadline_ns; /* what is due then depends on life */
 	bool told;           /* by us, to retire or to stop */
@@ -175,8 +176,10 @@ struct master {
 	int null_fd;
 	int peers; /* what children show each other: INHERIT_PEERS */
 	struct accept_mutex *mutex; /* NULL: none is needed */
-	int pool_give, pool_take;   /* the pool socket: of all generations */
-	struct rlimit files;        /* as we found it; children get it back */
+	unsigned mutex_number;      /* counts those that were made */
+	bool mutex_broken; /* as a child says: the next one gets a new one */
+	int pool_give, pool_take; /* the pool socket: of all generations */
+	struct rlimit files;      /* as we found it; children get it back */
 	int epoll;
 	struct source signals;
 	int64_t now_ns; /* monotonic; read once a turn */
@@ -585,6 +588,9 @@ void mutex_close(struct master *m);
 const char *mutex_name(const struct master *m);
 /* A descriptor for one child, the caller's to close; -1: there is no mutex. */
 int mutex_export(struct master *m);
+/* To the child it answers with an error.  The next child that is started, in
+ * the place of this one, gets a new mutex. */
+void mutex_failed(struct master *m, const struct child *c);
 /* The child has died: it holds the mutex no more. */
 void mutex_bury(struct master *m, pid_t pid);
 

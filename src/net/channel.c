@@ -68,6 +68,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_WANTS_RETIRE:
 	case CHANNEL_BUSY:
 	case CHANNEL_BORN:
+	case CHANNEL_MUTEX_BROKEN:
 	case CHANNEL_RETIRE:
 	case CHANNEL_STOP:
 	case CHANNEL_LOGS:

@@ -21,6 +21,8 @@ enum channel_kind {
 	CHANNEL_BUSY = 4,         /* is in a request for longer than a moment */
 	CHANNEL_BORN = 5,         /* the first words of a child that a template
 	                           * has forked; says who it is: pid */
+	CHANNEL_MUTEX_BROKEN = 6, /* the accept mutex answers with an error, so
+	                           * it wants to be replaced; text: the sentence */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms

@@ -5,6 +5,7 @@ says in its start line where.  Waiting is for lines of the log or, where nothing
 for a condition looked at often; everything has an end.
 """
 
+import ctypes
 import os
 import pathlib
 import pwd
@@ -166,6 +167,14 @@ def own_by_children(path: pathlib.Path):
         os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
+def remove_semaphore(note: pathlib.Path):
+    """The one of System V that a file of the run directory is named after."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = libc.semget(ctypes.c_int(int(note.suffix[1:], 16)), 0, 0)
+    if number >= 0:
+        libc.semctl(number, 0, 0)  # IPC_RMID
+
+
 class Server:
     """One wsgid: Server(directory, 'hello:application', '-w', '2').start()."""
 
@@ -254,6 +263,9 @@ class Server:
                 except ProcessLookupError:
                     pass
         self.process.wait(PATIENCE)
+        # What outlives the sudden death of all: the next master would remove it.
+        for note in self.run_directory.glob('*.sem.*'):
+            remove_semaphore(note)
 
     def kill(self, signum):
         if self.master:

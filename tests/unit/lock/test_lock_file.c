@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,6 +19,19 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "lock/lock_file_priv.h"
+
+/* What the next file is said to be on; 0: nothing is known. */
+static unsigned long pretended;
+
+/* In place of the C library's: there is no NFS to be had here. */
+int
+fstatfs(int fd, struct statfs *ret)
+{
+	(void)fd;
+	*ret = (struct statfs){0};
+	ret->f_type = (__typeof__(ret->f_type))pretended;
+	return 0;
+}
 
 static void
 test_file_systems_of_other_machines_are_known(void **state)
@@ -70,6 +84,25 @@ test_a_file_has_no_name(void **state)
 		close(fd);
 	}
 	/* Which shows that it is empty. */
+	assert_int_equal(rmdir(directory), 0);
+}
+
+static void
+test_a_file_on_another_machine_is_refused_and_not_left_there(void **state)
+{
+	char directory[] = "/tmp/lock.XXXXXX", place[64];
+	struct err err = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(place, sizeof(place), "%s/mutex", directory);
+	pretended = 0x6969;
+	assert_int_equal(lock_file_create("fcntl", place, &err), -EOPNOTSUPP);
+	pretended = 0;
+	assert_non_null(strstr(err.text, "Mutex fcntl /tmp/lock."));
+	assert_non_null(strstr(err.text,
+		"this is on NFS, where locks depend on another machine; name a "
+		"directory of a local file system, or none"));
 	assert_int_equal(rmdir(directory), 0);
 }
 
@@ -130,6 +163,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file_systems_of_other_machines_are_known),
 		cmocka_unit_test(test_a_file_has_no_name),
+		cmocka_unit_test(
+			test_a_file_on_another_machine_is_refused_and_not_left_there),
 		cmocka_unit_test(test_it_is_in_memory_when_no_place_is_named),
 		cmocka_unit_test(test_a_file_system_that_does_not_lock_is_told),
 	};
