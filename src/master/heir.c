@@ -223,6 +223,21 @@ heir_take_pid_file(struct master *m, const char *path)
 	return -1;
 }
 
+/* The duty to remove them goes with the names. */
+static void
+take_socket_files(struct master *m)
+{
+	const struct heritage *h = m->heritage;
+	struct generation *g = m->before;
+
+	for (size_t i = 0; i < g->n_listeners; i++)
+		for (size_t k = 0; k < h->n_listeners; k++)
+			if (strcmp(g->asked[i], h->listeners[k].asked) == 0)
+				g->listeners[i].unlink_path |=
+					h->listeners[k].made;
+	generation_succeed(m->now, g);
+}
+
 /* --- in place: what the process had before ------------------------------------ */
 
 static int64_t
@@ -289,6 +304,9 @@ heir_take_children(struct master *m)
 	struct heritage *h = m->heritage;
 	struct census census;
 
+	if (heir_waits(m))
+		return;
+	take_socket_files(m);
 	for (size_t i = 0; i < h->n_nursery; i++)
 		take_child(m, slot_for(m, &h->nursery[i]), &h->nursery[i]);
 	for (size_t i = 0; i < h->n_outputs; i++) {
@@ -333,20 +351,6 @@ write_pid(struct pid_file *f, struct err *err)
 		return err_set(err, -rc, "pid file %s", f->path);
 	f->foreign = false;
 	return 0;
-}
-
-static void
-take_socket_files(struct master *m)
-{
-	const struct heritage *h = m->heritage;
-	struct generation *g = m->before;
-
-	for (size_t i = 0; i < g->n_listeners; i++)
-		for (size_t k = 0; k < h->n_listeners; k++)
-			if (strcmp(g->asked[i], h->listeners[k].asked) == 0)
-				g->listeners[i].unlink_path |=
-					h->listeners[k].made;
-	generation_succeed(m->now, g);
 }
 
 static void
@@ -407,7 +411,6 @@ heir_child_ready(struct master *m)
 
 	census_take(m, &census);
 	if (m->heritage->way == HERITAGE_IN_PLACE) {
-		take_socket_files(m);
 		let_go_of_heritage(m);
 		master_announce(m);
 		if (!m->reloading)

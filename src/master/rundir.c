@@ -67,7 +67,7 @@ acquire(struct master *m, struct pid_file *f, char *path, const char *choice,
 		return err_set(err, ENOMEM, "pid file");
 	f->path = path;
 	f->fd = heir_take_pid_file(m, path);
-	f->foreign = f->fd >= 0;
+	f->foreign = f->fd >= 0 && heir_waits(m);
 	if (f->fd < 0)
 		f->fd = pidfile_acquire(path, choice, err);
 	return f->fd < 0 ? f->fd : 0;

@@ -147,9 +147,11 @@ class Newcomers(Client):
                 return
 
 
-@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
-def test_five_upgrades_under_load_fail_no_request_and_close_no_connection(start, engine):
-    server = start('-w', '3', '--io-engine', engine)
+@pytest.mark.parametrize('options', [
+    ['--io-engine', 'io_uring'], ['--io-engine', 'epoll'], ['--mpm', 'worker', '--threads', '3'],
+    ['--preload'], ['--listen-cores-buckets-ratio', '1'], ['-b', '127.0.0.2:0']])
+def test_five_upgrades_under_load_fail_no_request_and_close_no_connection(start, options):
+    server = start('-w', '3', *options)
     server.wait_for_ready(3)
     clients = [Client(server.address, 10) for _ in range(3)] + [Newcomers(server.address, 1)]
     masters = {server.pid}
