@@ -61,6 +61,12 @@ WORKER = [
     ('target', '160s'),
 ]
 
+# Behind the board's and the page's fields since 1.2: a histogram for each of these, which is
+# its buckets' counts, the sum and the longest, all in microseconds.
+DURATIONS = ['wait', 'application', 'total']
+TIMES_BUCKETS = 140
+TIMES_SIZE = (TIMES_BUCKETS + 2) * 8
+
 # Of version 1.0, which ended before the template and the number of workers.
 BOARD_LEAST, PROCESS_LEAST = 1224, 88
 
@@ -91,6 +97,45 @@ def unpack(fields: list, data: bytes) -> dict:
                            data[:size].ljust(size, b'\0'))
     return {name: text_of(value) if isinstance(value, bytes) else value
             for (name, _), value in zip(fields, values)}
+
+
+def histograms_of(data: bytes, at: int) -> list:
+    """Of each of DURATIONS the numbers; zeroes from before there were any."""
+    end = at + len(DURATIONS) * TIMES_SIZE
+    if len(data) < end:
+        return [[0] * (TIMES_BUCKETS + 2) for _ in DURATIONS]
+    return [list(struct.unpack_from(f'={TIMES_BUCKETS + 2}Q', data, at + i * TIMES_SIZE))
+            for i in range(len(DURATIONS))]
+
+
+def merge(a: list, b: list) -> list:
+    """Two histograms as one: all is added, but the longest."""
+    return [x + y for x, y in zip(a[:-1], b[:-1])] + [max(a[-1], b[-1])]
+
+
+def floor_of(bucket: int) -> int:
+    """The shortest duration that a bucket counts."""
+    return bucket if bucket < 4 else (4 + bucket % 4) << (bucket // 4 - 1)
+
+
+def share_of(histogram: list, share: float) -> int:
+    """The duration that this share of them did not pass, as wsgictl reckons it."""
+    counts, longest = histogram[:TIMES_BUCKETS], histogram[-1]
+    wanted, so_far = sum(counts) * share, 0
+    for bucket, n in enumerate(counts):
+        so_far += n
+        if n and so_far >= wanted:
+            floor, last = floor_of(bucket), floor_of(bucket + 1) - 1
+            if longest >= floor and (longest < last or bucket == TIMES_BUCKETS - 1):
+                last = longest
+            return (floor + last) // 2
+    return 0
+
+
+def summary_of(histogram: list) -> dict:
+    return {'count': sum(histogram[:TIMES_BUCKETS]), 'sum_us': histogram[-2],
+            **{f'p{p}_us': share_of(histogram, p / 100) for p in (50, 90, 99)},
+            'max_us': histogram[-1]}
 
 
 def read_file(path: str, limit: int, follow: bool) -> bytes:
@@ -135,6 +180,7 @@ def read_board(path: str) -> tuple:
     board = check_board(path, read_file(path, size_of(BOARD), True))
     end = board['process_offset'] + board['process_size'] * board['process_count']
     data = read_file(path, end, True)
+    board['past_durations'] = histograms_of(data[:board['board_size']], size_of(BOARD))
     processes = []
     for slot in range(board['process_count']):
         at = board['process_offset'] + slot * board['process_size']
@@ -156,6 +202,7 @@ def read_page(path: str, board: dict, slot: int) -> tuple:
     if data[:8] != PAGE_MAGIC:
         return None, [], 'page does not begin as one'
     page = unpack(PAGE, data[:board['worker_offset']])
+    page['durations'] = histograms_of(data[:board['worker_offset']], size_of(PAGE))
     workers = []
     for i in range(board['worker_count']):
         at = board['worker_offset'] + i * board['worker_size']
@@ -234,6 +281,7 @@ def gather(path: str) -> dict:
     board, processes = read_board(path)
     board['master'] = state_of_master(board)
     board['reload_result'] = name_in(RELOADS, board['reload_result'])
+    durations = board.pop('past_durations')
     rows = []
     # ThreadLimit may be far above what children have; a vacant slot shows what a child has.
     most = max((workers_of(p, board) for p in processes if p['pid']), default=1)
@@ -251,12 +299,18 @@ def gather(path: str) -> dict:
             row[f'total_{total}'] = process[f'past_{total}'] + (
                 page['accepted' if total == 'connections' else total] if page else 0)
             totals[total] += row[f'total_{total}']
+        if page:
+            durations = [merge(a, b) for a, b in zip(durations, page['durations'])]
+            page['durations'] = {name: summary_of(histogram) for name, histogram
+                                 in zip(DURATIONS, page['durations'])}
         if page and process['pid'] and page['pid'] not in (0, process['pid']):
             row['trouble'] = f'page says it is of pid {page["pid"]}'
         rows.append(row)
     # Of a dead server's children the age that they had when it last wrote.
     now_us = board['updated_us'] if board['master'] == 'dead' else time.time_ns() // 1000
     return {'file': path, 'now_us': now_us, 'board': board, 'counts': count(rows), 'totals': totals,
+            'durations': {name: summary_of(histogram) for name, histogram
+                          in zip(DURATIONS, durations)},
             'scoreboard': ''.join(row['letters'] for row in rows), 'processes': rows}
 
 
@@ -334,6 +388,11 @@ def print_board(all_: dict) -> None:
     print(f'  totals       {totals["requests"]} requests, {totals["connections"]} connections, '
           f'{size(totals["bytes_in"])} in, {size(totals["bytes_out"])} out, '
           f'{duration(totals["busy_us"])} in the application')
+    for label, (name, times) in zip(['durations', '', ''], all_['durations'].items()):
+        if times['count']:
+            print(f'  {label:<12} {name:<12}' + ' '.join(
+                f'{key.removesuffix("_us")} {times[key]} us' for key in times if key.endswith('_us')
+                and key != 'sum_us'))
     print('\nscoreboard')
     line = all_['scoreboard'].rstrip('.') or '.'
     for at in range(0, len(line), 64):

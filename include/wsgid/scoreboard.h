@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 1 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 2 };
 
 /* What a worker does: Apache's letters (mod_status). */
 enum wsgid_worker_state {
@@ -67,6 +67,33 @@ enum wsgid_reload_result {
 	WSGID_RELOAD_DONE = 2,
 	WSGID_RELOAD_FAILED = 3, /* reload_reason says why; the old
 	                          * generation goes on */
+};
+
+/* Since 1.2: how long requests took, log-linearly: four buckets for each power
+ * of two.  A bucket is at most a quarter of its lower end wide, so what is read
+ * from it is right to an eighth; below 8 us it is exact.
+ *
+ * Bucket 0, 1, 2 and 3 count requests of so many whole microseconds.  For i
+ * from 4 on, bucket i counts those from (4 + i % 4) << (i / 4 - 1) to below the
+ * lower end of the next one: 4, 5, 6, 7, 8, 10, 12, 14, 16, 20 and so on.  The
+ * last one, from 7 << 33 us (some 17 hours) on, also counts all that is longer.
+ */
+enum { WSGID_TIMES_BUCKETS = 140 };
+
+struct wsgid_times {
+	uint64_t counts[WSGID_TIMES_BUCKETS];
+	uint64_t sum_us;
+	uint64_t max_us; /* 0: none yet, or less than a microsecond */
+};
+
+/* Of the requests that the application has answered.  wait: from when the
+ * request was there, its head whole and the body as far as it is collected
+ * before, until the application was called; application: until it was done,
+ * and all but the end of its answer with the kernel; total: both. */
+struct wsgid_durations {
+	struct wsgid_times wait;
+	struct wsgid_times application;
+	struct wsgid_times total;
 };
 
 struct wsgid_board {
@@ -105,6 +132,8 @@ struct wsgid_board {
 	int32_t template_pid; /* of the process that has the application and
 	                       * forks children; 0 = there is none */
 	uint32_t templates_started;
+	/* Since 1.2: what all dead children had counted in their pages. */
+	struct wsgid_durations past_durations;
 };
 
 struct wsgid_process {
@@ -147,6 +176,7 @@ struct wsgid_page {
 	uint64_t aborted; /* connections lost under a response */
 	uint64_t refused; /* requests answered 4xx, 501, 503 or 505 by us */
 	char io_engine[16];
+	struct wsgid_durations durations; /* since 1.2 */
 };
 
 struct wsgid_worker {

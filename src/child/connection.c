@@ -256,6 +256,8 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 		return NULL;
 	c->foreign = true;
 	c->requests = handoff->requests;
+	if (handoff->since_ns > 0 && handoff->since_ns <= e->now_ns)
+		c->since_ns = handoff->since_ns;
 	c->bytes_in = handoff->bytes.len;
 	if (buf_add(&c->in, handoff->bytes.p, handoff->bytes.len) < 0) {
 		connection_close(e, c);
@@ -440,6 +442,7 @@ connection_await_head(struct engine *e, struct connection *c)
 	/* A client has Timeout for its head, however many pieces it sends. */
 	if (c->scan.seen == 0)
 		(void)request_scan(&c->scan, input.p, input.len, &e->limits);
+	c->since_ns = 0;
 	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
 }
 
@@ -447,6 +450,7 @@ void
 connection_collect(struct engine *e, struct connection *c, size_t need)
 {
 	c->need = need;
+	c->since_ns = 0;
 	wait_in(e, c, CONNECTION_COLLECTING, &e->reading, e->config->timeout);
 }
 

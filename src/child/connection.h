@@ -81,6 +81,8 @@ struct connection {
 	void *held; /* keeps the data alive: app_drop */
 
 	int64_t patience_ns; /* LEAVING: when its client has waited too long */
+	int64_t since_ns;    /* its next request waits since then; 0 = there is
+			      * none, or not all of it */
 	unsigned requests;   /* begun */
 	uint64_t bytes_in, bytes_out;
 	uint64_t reported_in; /* bytes_in when the last request was reported */

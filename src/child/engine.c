@@ -78,6 +78,8 @@ engine_queue(struct engine *e, struct connection *c)
 	if (c->state == CONNECTION_PARKED)
 		e->n_parked--;
 	c->state = CONNECTION_QUEUED;
+	if (c->since_ns == 0)
+		c->since_ns = e->now_ns;
 	connection_list_add(&e->queue, c);
 }
 

@@ -134,6 +134,7 @@ handover_go_on(struct engine *e, struct connection *c)
 		.fd = c->fd,
 		.requests = c->requests,
 		.deadline_ns = c->patience_ns,
+		.since_ns = c->since_ns,
 		.bytes = connection_input(c),
 	};
 	int rc;
@@ -169,6 +170,7 @@ handoff_of(const struct engine *e, const struct connection *c)
 		.fd = c->fd,
 		.requests = c->requests,
 		.deadline_ns = waits ? c->deadline_ns : INT64_MAX,
+		.since_ns = c->since_ns,
 		.bytes = connection_input(c),
 	};
 }

@@ -14,6 +14,7 @@
 #include "child/connection.h"
 #include "child/crew.h"
 #include "child/engine.h"
+#include "scoreboard/times.h"
 
 static const struct str protocols[] = {STR("HTTP/1.0"), STR("HTTP/1.1")};
 
@@ -47,8 +48,10 @@ report_begin(struct report *r, struct engine *e, struct connection *c)
 	*r = (struct report){
 		.begin_ns = e->now_ns,
 		.begin_us = e->real_us,
+		.since_ns = c->since_ns,
 		.bytes_out = c->bytes_out,
 	};
+	c->since_ns = 0;
 	w->begin_us = e->real_us;
 	put(w->client, sizeof(w->client), c->peer.remote_addr);
 	put(w->method, sizeof(w->method), e->request.method);
@@ -149,6 +152,41 @@ add(const struct engine *e, uint64_t *count, uint64_t n)
 }
 
 static void
+raise_to(const struct engine *e, uint64_t *most, uint64_t n)
+{
+	uint64_t before = __atomic_load_n(most, __ATOMIC_RELAXED);
+
+	if (e->set.crew == NULL)
+		*most = n;
+	else
+		while (before < n &&
+			!__atomic_compare_exchange_n(most, &before, n, true,
+				__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+}
+
+static void
+count_time(const struct engine *e, struct wsgid_times *t, uint64_t us)
+{
+	add(e, &t->counts[times_bucket(us)], 1);
+	add(e, &t->sum_us, us);
+	if (UNLIKELY(us > t->max_us))
+		raise_to(e, &t->max_us, us);
+}
+
+static void
+count_durations(const struct report *r, const struct engine *e)
+{
+	struct wsgid_durations *d = &e->set.page->page->durations;
+	uint64_t wait = (uint64_t)(r->begin_ns - r->since_ns) / 1000;
+	uint64_t all = (uint64_t)(e->now_ns - r->since_ns) / 1000;
+
+	count_time(e, &d->wait, wait);
+	count_time(e, &d->application, all - wait);
+	count_time(e, &d->total, all);
+}
+
+static void
 note_duration(struct engine *e, int64_t ns)
 {
 	if (LIKELY(e->set.crew == NULL))
@@ -194,6 +232,7 @@ report_end(struct report *r, struct engine *e, struct connection *c,
 	const struct app_exchange *x)
 {
 	end(r, e, c, x->status, x->broken);
+	count_durations(r, e);
 }
 
 void

@@ -16,6 +16,7 @@ struct engine;
 
 struct report {
 	int64_t begin_ns, begin_us;
+	int64_t since_ns;   /* the request was there */
 	uint64_t bytes_out; /* of the connection when it began */
 	size_t head_len;    /* bytes of the response's head, once known */
 };

@@ -290,11 +290,14 @@ give_readable(struct watch *w)
 {
 	struct epoll_event events[AT_ONCE];
 	int n = epoll_wait(w->epoll, events, AT_ONCE, 0);
+	int64_t now_ns = n > 0 ? clock_monotonic_ns() : 0;
 	bool all = true;
 
 	for (int i = 0; i < n; i++) {
 		struct connection *c = events[i].data.ptr;
 
+		if (c->since_ns == 0)
+			c->since_ns = now_ns;
 		if (may_leave(c))
 			all &= handover_give_now(w->engine, c);
 		else

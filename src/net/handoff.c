@@ -21,7 +21,7 @@
 #include "base/fd.h"
 
 /* "WSH" and the version. */
-enum { MAGIC = 0x57534801 };
+enum { MAGIC = 0x57534802 };
 
 enum {
 	SEND_BUFFER = 4 * 1024 * 1024,
@@ -33,6 +33,7 @@ struct record {
 	uint32_t magic;
 	uint32_t requests;
 	int64_t deadline_ns;
+	int64_t since_ns;
 	uint32_t bytes;   /* behind the record, or in the second descriptor */
 	uint32_t spilled; /* 0 or 1 */
 };
@@ -129,6 +130,7 @@ handoff_send(int give, const struct handoff *h)
 		.magic = MAGIC,
 		.requests = h->requests,
 		.deadline_ns = h->deadline_ns,
+		.since_ns = h->since_ns,
 		.bytes = (uint32_t)h->bytes.len,
 		.spilled = h->bytes.len > HANDOFF_INLINE,
 	};
@@ -231,6 +233,7 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 		.fd = fds[0],
 		.requests = record->requests,
 		.deadline_ns = record->deadline_ns,
+		.since_ns = record->since_ns,
 		.bytes = {room->inline_bytes, payload},
 	};
 	if (record->spilled)

@@ -25,6 +25,8 @@ struct handoff {
 	unsigned requests;   /* begun on it */
 	int64_t deadline_ns; /* monotonic: when its client has waited too long;
 	                      * INT64_MAX = never */
+	int64_t since_ns;    /* monotonic: its request waits since then; 0 =
+	                      * it has sent nothing of one, or not all */
 	struct str bytes;    /* read and not consumed */
 };
 

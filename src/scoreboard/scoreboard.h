@@ -76,9 +76,9 @@ const struct wsgid_page *scoreboard_page(struct scoreboard *s, unsigned slot);
 const struct wsgid_worker *scoreboard_workers(
 	struct scoreboard *s, unsigned slot, unsigned n);
 
-/* Add what the slot's page has counted to the past_ totals and zero it; when
- * its child has died.  Absurd numbers are taken as they are: a child that
- * lies only spoils its own slot's totals. */
+/* Add what the slot's page has counted to the past_ totals, its durations to
+ * the board's, and zero it; when its child has died.  Absurd numbers are taken
+ * as they are: a child that lies only spoils what is shown. */
 void scoreboard_bury(struct scoreboard *s, unsigned slot);
 
 /* --- the child's side ------------------------------------------------------ */

@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "scoreboard/scoreboard_priv.h"
+#include "scoreboard/times.h"
 
 struct slot_page {
 	int fd;                  /* -1: none yet */
@@ -582,6 +583,7 @@ scoreboard_bury(struct scoreboard *s, unsigned slot)
 	add(&process->past_bytes_in, page->bytes_in);
 	add(&process->past_bytes_out, page->bytes_out);
 	add(&process->past_busy_us, page->busy_us);
+	durations_add(&s->board->past_durations, &page->durations);
 
 	memset(copy, 0, s->layout.page_size);
 	memcpy(copy->magic, WSGID_PAGE_MAGIC, sizeof(copy->magic));

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "scoreboard/times.h"
 #include "wsgictl/instance.h"
 #include "wsgictl/report.h"
 #include "wsgictl/snapshot.h"
@@ -140,6 +141,32 @@ totals_object(const struct snapshot *s)
 }
 
 static json_t *
+times_object(const struct wsgid_times *t)
+{
+	json_t *o = json_object();
+
+	set_number(o, "count", times_count(t));
+	set_number(o, "sum_us", t->sum_us);
+	set_number(o, "p50_us", times_share(t, .5));
+	set_number(o, "p90_us", times_share(t, .9));
+	set_number(o, "p99_us", times_share(t, .99));
+	set_number(o, "max_us", t->max_us);
+	return o;
+}
+
+static json_t *
+durations_object(const struct wsgid_durations *d)
+{
+	json_t *o = json_object();
+
+	(void)json_object_set_new(o, "wait", times_object(&d->wait));
+	(void)json_object_set_new(
+		o, "application", times_object(&d->application));
+	(void)json_object_set_new(o, "total", times_object(&d->total));
+	return o;
+}
+
+static json_t *
 worker_object(const struct snapshot_worker *w)
 {
 	json_t *o = json_object();
@@ -189,6 +216,8 @@ add_snapshot(json_t *o, const struct snapshot *s, bool with_workers)
 	(void)json_object_set_new(o, "children", children_object(s));
 	(void)json_object_set_new(o, "connections", connections_object(s));
 	(void)json_object_set_new(o, "totals", totals_object(s));
+	(void)json_object_set_new(
+		o, "durations", durations_object(&s->durations));
 	if (with_workers)
 		(void)json_object_set_new(o, "rows", workers_array(s));
 }

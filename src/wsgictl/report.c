@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/defs.h"
+#include "scoreboard/times.h"
 #include "wsgictl/instance.h"
 #include "wsgictl/snapshot.h"
 #include "wsgictl/words.h"
@@ -206,6 +208,55 @@ add_totals(struct buf *to, const struct snapshot *s)
 	buf_add_text(to, "/s\n");
 }
 
+/* The decimals that matter for a request. */
+static void
+add_time(struct buf *to, const char *label, uint64_t us)
+{
+	struct buf text = {0};
+
+	if (us < 1000)
+		buf_printf(&text, "%llu us", (unsigned long long)us);
+	else if (us < 10000)
+		buf_printf(&text, "%.1f ms", (double)us / 1e3);
+	else
+		words_duration(
+			&text, (int64_t)(us < INT64_MAX ? us : INT64_MAX));
+	buf_printf(to, " %s %-8s", label, buf_text(&text));
+	buf_fini(&text);
+}
+
+static void
+add_times(struct buf *to, const char *label, const char *what,
+	const struct wsgid_times *t)
+{
+	static const struct {
+		const char *label;
+		double share;
+	} shares[] = {{"p50", .5}, {"p90", .9}, {"p99", .99}};
+	size_t len;
+
+	buf_printf(to, LABEL "%-12s", label, what);
+	for (size_t i = 0; i < ARRAY_LEN(shares); i++)
+		add_time(to, shares[i].label, times_share(t, shares[i].share));
+	add_time(to, "max", t->max_us);
+	for (len = to->len; len > 0 && to->data[len - 1] == ' '; len--)
+		continue;
+	to->len = len;
+	buf_add_char(to, '\n');
+}
+
+static void
+add_durations(struct buf *to, const struct snapshot *s)
+{
+	const struct wsgid_durations *d = &s->durations;
+
+	if (times_count(&d->total) == 0)
+		return;
+	add_times(to, "durations", "wait", &d->wait);
+	add_times(to, "", "application", &d->application);
+	add_times(to, "", "total", &d->total);
+}
+
 static void
 add_children(struct buf *to, const struct snapshot *s)
 {
@@ -243,6 +294,7 @@ report_status(struct buf *to, const struct report *r)
 	add_reload(to, s);
 	add_workers(to, s);
 	add_totals(to, s);
+	add_durations(to, s);
 	add_children(to, s);
 }
 

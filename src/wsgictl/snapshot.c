@@ -10,6 +10,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "scoreboard/scoreboard.h"
+#include "scoreboard/times.h"
 #include "wsgictl/process.h"
 
 const char *
@@ -95,6 +96,7 @@ add_page(struct snapshot *s, const struct wsgid_page *page)
 	s->bytes_in += page->bytes_in;
 	s->bytes_out += page->bytes_out;
 	s->busy_us += page->busy_us;
+	durations_add(&s->durations, &page->durations);
 	s->connections += page->connections;
 	s->parked += page->parked;
 	s->refused += page->refused;
@@ -222,6 +224,7 @@ snapshot_take(struct snapshot *ret, const char *path, bool alive,
 	if (rc < 0)
 		return rc;
 	scoreboard_read_board(view, &s.board);
+	s.durations = s.board.past_durations;
 	if (!alive)
 		s.now_us = s.board.updated_us;
 	rc = read_all(&s, view, alive, err);

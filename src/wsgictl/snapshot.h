@@ -48,6 +48,7 @@ struct snapshot {
 
 	/* Since the start. */
 	uint64_t requests, accepted, bytes_in, bytes_out, busy_us;
+	struct wsgid_durations durations;
 	/* Of the children that there are. */
 	uint64_t refused, aborted;
 	char io_engine[16]; /* of the first child that names one */

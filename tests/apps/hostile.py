@@ -13,7 +13,7 @@ import time
 import urllib.parse
 
 RINGS = 'io_uring'
-HANDOFF_MAGIC = 0x57534801
+HANDOFF_MAGIC = 0x57534802
 
 
 def descriptors() -> dict:
@@ -117,8 +117,9 @@ def messages(dice):
     for size in (1, 7, 24, 500, 9000):
         yield dice.randbytes(size)
     for _ in range(20):
-        yield struct.pack('=IIqII', HANDOFF_MAGIC, dice.getrandbits(32),
-                          dice.randrange(-2**63, 2**63), dice.randrange(20000),
+        yield struct.pack('=IIqqII', HANDOFF_MAGIC, dice.getrandbits(32),
+                          dice.randrange(-2**63, 2**63), dice.randrange(-2**63, 2**63),
+                          dice.randrange(20000),
                           dice.randrange(3)) + dice.randbytes(dice.randrange(2000))
 
 

@@ -77,10 +77,60 @@ def test_the_fields_are_those_of_the_public_header():
                        ('worker', tool.WORKER)):
         body = re.search(rf'struct wsgid_{name} \{{(.*?)\}};', header, re.S).group(1)
         theirs = [(field, f'{size}s' if size else kinds[kind]) for kind, field, size in
-                  re.findall(r'(\w+)\s+(\w+)(?:\[(\d+)\])?;', body)]
+                  re.findall(r'(\w+)\s+(\w+)(?:\[(\d+)\])?;', body)
+                  if kind != 'wsgid_durations']
         assert ours == theirs
         # no padding: naturally aligned in order
         assert struct.calcsize('@' + ''.join(kind for _, kind in ours)) == tool.size_of(ours)
+
+
+def test_the_histograms_are_those_of_the_public_header():
+    header = (ROOT / 'include' / 'wsgid' / 'scoreboard.h').read_text()
+    assert f'WSGID_TIMES_BUCKETS = {tool.TIMES_BUCKETS} ' in header
+    body = re.search(r'struct wsgid_durations \{(.*?)\};', header, re.S).group(1)
+    assert re.findall(r'struct wsgid_times (\w+);', body) == tool.DURATIONS
+    # They end the board and the page, where size_of() says that the others end.
+    for name in ('board', 'page'):
+        body = re.search(rf'struct wsgid_{name} \{{(.*?)\}};', header, re.S).group(1)
+        body = re.sub(r'/\*.*?\*/', '', body, flags=re.S)
+        assert re.search(r'struct wsgid_durations \w+;\s*$', body)
+    ends = [tool.floor_of(bucket) for bucket in range(tool.TIMES_BUCKETS + 1)]
+    assert ends[:11] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12] and ends[-2:] == [7 << 33, 1 << 36]
+
+
+def histogram(*durations) -> list:
+    counts = [0] * tool.TIMES_BUCKETS
+    for us in durations:
+        counts[max(b for b in range(tool.TIMES_BUCKETS) if tool.floor_of(b) <= us)] += 1
+    return [*counts, sum(durations), max(durations)]
+
+
+def test_durations_of_the_dead_and_the_living_are_added_up(tmp_path):
+    past = [histogram(0, 0, 5), histogram(1000), histogram(10 ** 6)]
+    now = [histogram(7), histogram(300, 300, 300), histogram(2)]
+
+    def packed(histograms):
+        return struct.pack(f'={3 * (tool.TIMES_BUCKETS + 2)}Q', *sum(histograms, []))
+    size = tool.size_of(tool.BOARD) + 3 * tool.TIMES_SIZE
+    offset = tool.size_of(tool.PAGE) + 3 * tool.TIMES_SIZE
+    path = tmp_path / 'site.scoreboard'
+    path.write_bytes(
+        board(slots=1, minor=2, board_size=size, process_offset=size, worker_offset=offset,
+              page_size=offset + 2 * WORKER_SIZE)[:tool.size_of(tool.BOARD)]
+        + packed(past) + pack(tool.PROCESS, pid=101, lifecycle=2, workers=2))
+    (tmp_path / 'site.scoreboard.0').write_bytes(
+        pack(tool.PAGE, magic=tool.PAGE_MAGIC, pid=101)[:tool.size_of(tool.PAGE)]
+        + packed(now) + bytes(2 * WORKER_SIZE))
+    all_ = json.loads(run('--json', path).stdout)
+    assert all_['durations'] == {
+        'wait': {'count': 4, 'sum_us': 12, 'p50_us': 0, 'p90_us': 7, 'p99_us': 7, 'max_us': 7},
+        'application': {'count': 4, 'sum_us': 1900, 'p50_us': 287, 'p90_us': 948, 'p99_us': 948,
+                        'max_us': 1000},
+        'total': {'count': 2, 'sum_us': 1000002, 'p50_us': 2, 'p90_us': 958752, 'p99_us': 958752,
+                  'max_us': 1000000}}
+    assert all_['processes'][0]['page']['durations']['application']['count'] == 3
+    shown = run(path).stdout
+    assert '  durations    wait        p50 0 us' in shown and 'max 1000000 us' in shown
 
 
 def test_everything_is_shown(path):

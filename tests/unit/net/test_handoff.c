@@ -57,7 +57,9 @@ test_a_connection_arrives_with_its_bytes(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		char *bytes = malloc(sizes[i] + 1);
-		struct handoff h = {.requests = 7, .deadline_ns = 1234567};
+		struct handoff h = {.requests = 7,
+			.deadline_ns = 1234567,
+			.since_ns = 7654321};
 		struct handoff got = {0};
 		int pair[2];
 		char c;
@@ -73,6 +75,7 @@ test_a_connection_arrives_with_its_bytes(void **state)
 			handoff_receive(take, &got, &room), HANDOFF_CONNECTION);
 		assert_int_equal(got.requests, 7);
 		assert_int_equal(got.deadline_ns, 1234567);
+		assert_int_equal(got.since_ns, 7654321);
 		assert_int_equal(got.bytes.len, sizes[i]);
 		assert_memory_equal(got.bytes.p, bytes, sizes[i]);
 		assert_int_equal(fcntl(got.fd, F_GETFD), FD_CLOEXEC);

@@ -219,7 +219,8 @@ sound_file(void)
 	f.board.process_offset = sizeof(f.board);
 	f.board.process_size = sizeof(struct wsgid_process);
 	f.board.process_count = 3;
-	f.board.page_size = 1024;
+	f.board.page_size =
+		sizeof(struct wsgid_page) + 3 * sizeof(struct wsgid_worker);
 	f.board.worker_offset = sizeof(struct wsgid_page);
 	f.board.worker_size = sizeof(struct wsgid_worker);
 	f.board.worker_count = 2;
@@ -253,7 +254,7 @@ test_foreign_and_short_files_are_refused(void **state)
 	check_refused(*state, &f, 8, "version 0.0"); /* magic alone */
 	check_refused(*state, &f, 400, "its header alone needs 1224");
 	check_refused(*state, &f, sizeof(f.board) + 3 * 96 - 1,
-		"it has 1519 bytes, by its header it needs 1520");
+		"it has 4927 bytes, by its header it needs 4928");
 	f.board.major = 2;
 	f.board.minor = 3;
 	check_refused(*state, &f, sizeof(f), "is of version 2.3");
@@ -374,6 +375,34 @@ test_a_file_of_before_1_1_does_not_say_how_many_workers(void **state)
 }
 
 static void
+test_a_file_of_before_1_2_knows_no_durations(void **state)
+{
+	struct file f = sound_file();
+	struct scoreboard_view *v;
+	struct wsgid_board board;
+	struct wsgid_page page = {.requests = 5};
+
+	memset(&page.durations, 0xff, sizeof(page.durations));
+	memset(&f.board.past_durations, 0xff, sizeof(f.board.past_durations));
+	memcpy(page.magic, WSGID_PAGE_MAGIC, sizeof(page.magic));
+	f.board.minor = 1;
+	f.board.board_size = offsetof(struct wsgid_board, past_durations);
+	f.board.worker_offset = offsetof(struct wsgid_page, durations);
+	f.board.page_size = sizeof(page);
+	directory_put(*state, "site.scoreboard", &f, sizeof(f));
+	directory_put(*state, "site.scoreboard.0", &page, sizeof(page));
+	v = view(*state);
+	scoreboard_read_board(v, &board);
+	assert_int_equal(board.past_durations.wait.counts[0], 0);
+	assert_int_equal(board.past_durations.total.max_us, 0);
+	assert_int_equal(scoreboard_read_page(v, 0, &page), 0);
+	assert_int_equal(page.requests, 5);
+	assert_int_equal(page.durations.wait.counts[0], 0);
+	assert_int_equal(page.durations.total.max_us, 0);
+	scoreboard_close(v);
+}
+
+static void
 test_random_files_never_hurt(void **state)
 {
 	srandom(7);
@@ -421,6 +450,7 @@ main(void)
 			test_a_newer_minor_version_is_read_over_its_additions),
 		WITH_DIRECTORY(
 			test_a_file_of_before_1_1_does_not_say_how_many_workers),
+		WITH_DIRECTORY(test_a_file_of_before_1_2_knows_no_durations),
 		WITH_DIRECTORY(test_random_files_never_hurt),
 	};
 

@@ -448,6 +448,8 @@ test_totals_survive_the_childs_death(void **state)
 		m.page->bytes_in = 100;
 		m.page->bytes_out = 1000;
 		m.page->busy_us = 5;
+		m.page->durations.wait.counts[7] = 3;
+		m.page->durations.total.max_us = (uint64_t)life;
 		if (life == 2) { /* buried as well as renewed: once */
 			scoreboard_bury(s, 0);
 			scoreboard_bury(s, 0);
@@ -464,6 +466,8 @@ test_totals_survive_the_childs_death(void **state)
 	assert_int_equal(p->past_bytes_in, 300);
 	assert_int_equal(p->past_bytes_out, 3000);
 	assert_int_equal(p->past_busy_us, 15);
+	assert_int_equal(scoreboard_board(s)->past_durations.wait.counts[7], 9);
+	assert_int_equal(scoreboard_board(s)->past_durations.total.max_us, 3);
 	assert_int_equal(scoreboard_page(s, 0)->requests, 0);
 	assert_memory_equal(scoreboard_page(s, 0)->magic, "wsgidPG", 8);
 	scoreboard_destroy(s, 1);

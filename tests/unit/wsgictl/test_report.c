@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "scoreboard/times.h"
 #include "server.h"
 #include "wsgictl/instance.h"
 #include "wsgictl/report.h"
@@ -38,6 +39,15 @@ take(const char *dir, bool alive)
 	return s;
 }
 
+static void
+count(struct wsgid_times *t, uint64_t us, uint64_t n)
+{
+	t->counts[times_bucket(us)] += n;
+	t->sum_us += us * n;
+	if (us > t->max_us)
+		t->max_us = us;
+}
+
 /* One idle, one busy, one finishing; and one that is gone. */
 static struct scoreboard *
 make_server(const char *dir)
@@ -48,6 +58,10 @@ make_server(const char *dir)
 	page = server_child(s, 0, WSGID_PROCESS_READY, '_');
 	page.page->requests = page.workers[0].requests = 5;
 	page.page->bytes_out = 5000;
+	count(&page.page->durations.wait, 2, 5);
+	count(&page.page->durations.application, 900, 4);
+	count(&page.page->durations.application, 61000000, 1);
+	count(&page.page->durations.total, 905, 5);
 	strcpy(page.page->io_engine, "epoll");
 	page = server_child(s, 1, WSGID_PROCESS_READY, 'W');
 	page.page->connections = 3;
@@ -58,6 +72,9 @@ make_server(const char *dir)
 	strcpy(page.workers[0].target, "/slow\x1b[31m");
 	(void)server_child(s, 3, WSGID_PROCESS_DRAINING, 'W');
 	scoreboard_process(s, 2)->past_requests = 95;
+	count(&scoreboard_board(s)->past_durations.wait, 0, 5);
+	count(&scoreboard_board(s)->past_durations.application, 4096, 5);
+	count(&scoreboard_board(s)->past_durations.total, 20000, 5);
 	return s;
 }
 
@@ -144,7 +161,13 @@ test_the_screen(void **state)
 		"               _W.G\n",
 		"  connections  3 open, 2 of them kept alive and idle\n",
 		"  requests     100 requests on 0 connections, 1.0/s",
-		"  traffic      0 B in, 4.9 kB out, 50 B/s\n",
+		"  traffic      0 B in, 4.9 kB out, 50 B/s\n"
+		"  durations    wait         p50 0 us     p90 2 us     p99 2 "
+		"us     max 2 us\n"
+		"               application  p50 4.6 ms   p90 4.6 ms   p99 59 "
+		"s     max 1 min 1 s\n"
+		"               total        p50 959 us   p90 18 ms    p99 18 "
+		"ms    max 20 ms\n",
 		"\n0-1      536870912 ready    _ ",
 		" 10.0.0.1        GET /slow?[31m\n",
 		"\n3-1      536870912 draining W ",
