@@ -87,9 +87,11 @@ struct wsgid_times {
 };
 
 /* Of the requests that the application has answered.  wait: from when the
- * request was there, its head whole and the body as far as it is collected
- * before, until the application was called; application: until it was done,
- * and all but the end of its answer with the kernel; total: both. */
+ * server saw that the request was there, its head whole and the body as far as
+ * it is collected before, until the application was called, in whichever
+ * process; application: until it was done, and all but the end of its answer
+ * with the kernel; total: both.  What a child has not read yet is not known:
+ * the only child, while it is busy, does not see who comes. */
 struct wsgid_durations {
 	struct wsgid_times wait;
 	struct wsgid_times application;

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -172,6 +173,43 @@ def test_a_unix_socket_beside_is_served_by_all_buckets(serve, directory):
         keep_busy(server, busy)
         for _ in range(20):
             assert get(directory / 's', '/hello', timeout=SOON).status == 200
+
+
+def test_it_does_not_apply_to_sockets_of_systemd_and_says_so(serve):
+    with socket.create_server(('127.0.0.1', 0)) as passed:
+        server = serve('probe', '--listen-cores-buckets-ratio', '1', '-w', '2', bind=None,
+                       launcher=['sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0', 'sh'],
+                       stdin=passed)
+        text = server.log.text()
+        assert len(re.findall('ListenCoresBucketsRatio', text)) == 1
+        assert 'ListenCoresBucketsRatio does not apply to sockets that systemd passes' in text
+        server.wait_for_ready(2)
+        assert get(passed.getsockname(), '/hello').status == 200
+        server.stop()
+
+
+def test_it_does_not_apply_with_a_mutex_and_says_so(serve):
+    server = serve('probe', '--listen-cores-buckets-ratio', '1', '-w', '2', '--mutex', 'flock')
+    text = server.log.text()
+    assert len(re.findall('ListenCoresBucketsRatio', text)) == 1
+    assert 'ignored with Mutex flock' in text
+    assert len(sockets_of(server.port)) == 1
+    assert get(server.address, '/hello').status == 200
+
+
+def test_children_of_several_threads_are_in_buckets_too(serve):
+    server = two_buckets(serve, 'probe', '--mpm', 'worker', '-w', '2', '--threads', '2')
+    server.wait_for_ready(2)
+    with Connection(server.address) as one, Connection(server.address) as other, \
+            Connection(server.address) as third:
+        for connection in (one, other, third):
+            connection.send(f'GET /sleep?s={2 * SLOW} HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: server.board()['scoreboard'].count('W') == 3, 'three busy threads')
+        # One thread of one child is left, and clients are dealt to both buckets.
+        began = time.monotonic()
+        for _ in range(40):
+            assert get(server.address, '/hello', timeout=SOON).status == 200
+        assert time.monotonic() - began < SLOW / 2
 
 
 def test_with_a_template_children_are_in_buckets_too(serve):

@@ -36,8 +36,10 @@ def dumps(directory):
 
 
 @needs_relative_pattern
-def test_a_crash_leaves_a_coredump_in_coredumpdirectory(serve, dumps):
-    server = serve('probe', '-w', '1', '--core-dump-directory', dumps)
+@pytest.mark.parametrize('options', [
+    [], ['--preload-application'], ['--mpm', 'worker', '--threads', '3']], ids=lambda o: ' '.join(o))
+def test_a_crash_leaves_a_coredump_in_coredumpdirectory(serve, dumps, options):
+    server = serve('probe', '-w', '1', '--core-dump-directory', dumps, *options)
     said = crash(server)
     assert said[2] == f', possible coredump in {dumps}'
     core, = dumps.iterdir()
