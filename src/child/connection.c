@@ -235,10 +235,15 @@ park(struct engine *e, struct connection *c)
 		e->config->keep_alive_timeout);
 }
 
-/* What it has waited with its last owner counts. */
+/* What it has waited with its last owner counts.  While the server stops an
+ * idle client is asked to leave, as those were that were here before. */
 static void
 wait_on(struct engine *e, struct connection *c, int64_t deadline_ns)
 {
+	if (c->requests > 0 && e->finishing) {
+		connection_linger(e, c);
+		return;
+	}
 	if (c->requests > 0)
 		park(e, c);
 	else

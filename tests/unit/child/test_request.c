@@ -576,6 +576,31 @@ test_what_is_left_in_the_pool_is_served_by_who_finishes(void **state)
 }
 
 static void
+test_who_finishes_keeps_no_idle_client_from_the_pool(void **state)
+{
+	struct script *s = script_new();
+	struct handoff h = {.requests = 1, .deadline_ns = INT64_MAX};
+	int pair[2];
+	char byte;
+
+	(void)state;
+	script_with_pool(s);
+	script_step(s, STEP_EOF);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	h.fd = pair[0];
+	assert_int_equal(handoff_send(s->pool[0], &h), 0);
+	close(pair[0]);
+	script_step(s, STEP_FINISH);
+	script_run(s);
+	assert_int_equal(s->calls, 0);
+	assert_int_equal(s->engine.n_parked, 0);
+	assert_int_equal(read(pair[1], &byte, 1), 0); /* told to go */
+	close(pair[1]);
+	script_free(s);
+}
+
+static void
 test_a_head_that_does_not_end_in_time_is_answered_408(void **state)
 {
 	struct script *s = script_new();
@@ -653,6 +678,8 @@ main(void)
 		cmocka_unit_test(test_a_client_from_the_pool_is_served_at_once),
 		cmocka_unit_test(
 			test_what_is_left_in_the_pool_is_served_by_who_finishes),
+		cmocka_unit_test(
+			test_who_finishes_keeps_no_idle_client_from_the_pool),
 		cmocka_unit_test(
 			test_a_head_that_does_not_end_in_time_is_answered_408),
 		cmocka_unit_test(
