@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +40,25 @@ log_open(int fd, enum log_shape shape)
 {
 	out.fd = fd;
 	out.shape = shape;
+}
+
+bool
+log_is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream != NULL &&
+	       sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+void
+log_open_standard(void)
+{
+	log_open(STDERR_FILENO,
+		log_is_journal(STDERR_FILENO) ? LOG_JOURNAL : LOG_PLAIN);
 }
 
 void
@@ -92,7 +113,10 @@ put_beginning(char *to, size_t size, pid_t pid, enum log_level level,
 	if (out.shape == LOG_RELAY)
 		return (size_t)snprintf(to, size, "<%d>[%.*s] ", (int)level,
 			(int)token.len, token.p);
-	len = put_time(to, size);
+	if (out.shape == LOG_JOURNAL)
+		len = (size_t)snprintf(to, size, "<%d>", (int)level);
+	else
+		len = put_time(to, size);
 	return len + (size_t)snprintf(to + len, size - len,
 			     "[%.*s:%s] [pid %d] ", (int)token.len, token.p,
 			     names[level], (int)pid);

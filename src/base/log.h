@@ -5,8 +5,11 @@
  * processes do not mix.  Only roles log; libraries return errors.  There is
  * no log line in the path of a healthy request but the access log's.
  *
- * Two shapes.  PLAIN is what people read:
+ * Three shapes.  PLAIN is what people read:
  *   [Thu Nov 26 04:19:12.123456 2026] [master:notice] [pid 812] text
+ * JOURNAL is for a standard error that systemd's journal reads, which has the
+ * time by itself and takes the priority out of what comes first:
+ *   <5>[master:notice] [pid 812] text
  * RELAY is what a child writes to the pipe that its master reads:
  *   <5>[child] text
  * with syslog's numbers (3 error, 4 warn, 5 notice, 6 info, 7 debug); the
@@ -31,11 +34,16 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7,
 };
 
-enum log_shape { LOG_PLAIN, LOG_RELAY };
+enum log_shape { LOG_PLAIN, LOG_JOURNAL, LOG_RELAY };
 
 /* Where lines go and in which shape; fd stays the caller's.  Until this is
  * called they go to descriptor 2, PLAIN, at LOG_LEVEL_NOTICE. */
 void log_open(int fd, enum log_shape shape);
+
+/* Lines go to descriptor 2, in the shape that fits who reads it: the journal
+ * says by $JOURNAL_STREAM which file it is. */
+void log_open_standard(void);
+bool log_is_journal(int fd);
 
 /* Messages less important than this are dropped. */
 void log_set_level(enum log_level level);

@@ -17,7 +17,6 @@
 #include "base/pidfile.h"
 #include "control/control.h"
 #include "master/heritage.h"
-#include "master/notify.h"
 #include "master/state.h"
 #include "net/handoff.h"
 
@@ -390,8 +389,8 @@ take_over(struct master *m)
 	say(m->heritage, "ready", m->heritage->give < 0 ? "pool" : "none");
 	let_go_of_heritage(m);
 	master_tell_shared(m, m->now->passed);
-	notify_main_pid(getpid());
 	master_announce(m);
+	service_take_over(m);
 }
 
 /* It was only to be shown that we could. */

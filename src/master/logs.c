@@ -33,7 +33,10 @@ logs_open(const char *directive, const char *target, int standard,
 void
 logs_use(const struct generation *g)
 {
-	log_open(g->error_log >= 0 ? g->error_log : STDERR_FILENO, LOG_PLAIN);
+	if (g->error_log >= 0)
+		log_open(g->error_log, LOG_PLAIN);
+	else
+		log_open_standard();
 	log_set_level((enum log_level)g->config->log_level);
 }
 

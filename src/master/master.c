@@ -77,6 +77,7 @@ announce_failure(struct master *m, int status, const char *sentence)
 	if (m->logging)
 		log_errorx("master", "%s", sentence);
 	heir_say_failed(m, sentence);
+	service_failed(m, sentence);
 	announce(
 		m, status, m->logging && m->now->error_log < 0 ? "" : sentence);
 }
@@ -87,7 +88,7 @@ master_announce(struct master *m)
 	title_set("wsgid: master [%s]", m->name);
 	say_start(m);
 	board_touch(m);
-	notify_ready();
+	service_ready(m);
 	announce(m, 0, "");
 }
 
@@ -200,6 +201,7 @@ master_turn(struct master *m)
 	buckets_turn(m);
 	stop_turn(m);
 	board_touch(m);
+	service_turn(m);
 }
 
 /* Milliseconds to the next deadline, rounded up: to wake too early means to
@@ -460,6 +462,7 @@ serve(struct master *m)
 	title_set("wsgid: %smaster [%s]", heir_waits(m) ? "new " : "", m->name);
 	if (m->heritage != NULL)
 		heir_take_children(m);
+	service_begin(m);
 	if (m->phase == PHASE_STARTING &&
 		spawn_first(m, m->now, false, &err) < 0)
 		master_fail(m, EXIT_FAILURE, err.text);
@@ -509,6 +512,7 @@ master_run(const struct master_order *order, struct config *c)
 	};
 	struct err err = {0};
 
+	log_open_standard();
 	if (open_loop(&m, &err) < 0 || open_server(&m, c, &err) < 0) {
 		announce_failure(&m, status_of(err.code), err.text);
 		if (m.now == NULL)
@@ -517,7 +521,7 @@ master_run(const struct master_order *order, struct config *c)
 		serve(&m);
 	}
 	/* From here on the log is standard error again. */
-	log_open(STDERR_FILENO, LOG_PLAIN);
+	log_open_standard();
 	close_server(&m);
 	return m.exit_status;
 }

@@ -1,40 +1,62 @@
 /*
- * notify.c - systemd, as far as the master knows it.  See notify.h.
+ * notify.c - the words that systemd understands.  See notify.h.
  *
  * Without the library the calls stay and do nothing, so that nobody else
  * asks how wsgid was built.
  */
 #include "master/notify.h"
 
+#include <stdlib.h>
+
+#include "base/clock.h"
 #include "built_with.h"
 
 #if HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #else
-#define sd_notify(unset, text) ((void)(text))
-#define sd_notifyf(unset, ...) ((void)0)
-#define sd_listen_fds(unset)   (0)
-#define SD_LISTEN_FDS_START    3
+#define sd_notify(unset, text)          ((void)(text))
+#define sd_notifyf(unset, ...)          ((void)0)
+#define sd_listen_fds(unset)            (0)
+#define sd_watchdog_enabled(unset, ret) (0)
+#define SD_LISTEN_FDS_START             3
 #endif
 
-void
-notify_ready(void)
+bool
+notify_heard(void)
 {
-	(void)sd_notify(0, "READY=1");
+	return HAVE_SYSTEMD && getenv("NOTIFY_SOCKET") != NULL;
+}
+
+static void
+say(const char *word, const char *status)
+{
+	(void)word;
+	if (status == NULL)
+		(void)sd_notify(0, word);
+	else
+		(void)sd_notifyf(0, "%s\nSTATUS=%s", word, status);
 }
 
 void
-notify_reloading(int64_t monotonic_ns)
+notify_ready(const char *status)
 {
-	(void)monotonic_ns;
-	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-		(long long)(monotonic_ns / 1000));
+	say("READY=1", status);
+}
+
+/* The time must not be before that of the request, or systemd takes it for an
+ * earlier reload's. */
+void
+notify_reloading(const char *status)
+{
+	(void)status;
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=%s",
+		(long long)(clock_monotonic_ns() / 1000), status);
 }
 
 void
-notify_stopping(void)
+notify_stopping(const char *status)
 {
-	(void)sd_notify(0, "STOPPING=1");
+	say("STOPPING=1", status);
 }
 
 void
@@ -45,10 +67,31 @@ notify_main_pid(pid_t pid)
 }
 
 void
-notify_status(const char *text)
+notify_status(const char *status)
 {
-	(void)text;
-	(void)sd_notifyf(0, "STATUS=%s", text);
+	(void)status;
+	(void)sd_notifyf(0, "STATUS=%s", status);
+}
+
+void
+notify_extend(int64_t us)
+{
+	(void)us;
+	(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)us);
+}
+
+int64_t
+notify_watchdog_us(void)
+{
+	uint64_t us = 0;
+
+	return sd_watchdog_enabled(0, &us) > 0 ? (int64_t)us : 0;
+}
+
+void
+notify_alive(void)
+{
+	(void)sd_notify(0, "WATCHDOG=1");
 }
 
 int

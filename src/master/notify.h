@@ -1,21 +1,36 @@
 /*
- * notify.h - what systemd is told, and the sockets that it passes.
+ * notify.h - the words that systemd understands, and what it hands over.
  *
- * All of this does nothing where systemd does not listen, or where wsgid was
- * built without its library.
+ * One function a message; when to send which is service.c's.  All of this does
+ * nothing where systemd does not listen, or where wsgid was built without its
+ * library.
  */
 #ifndef WSGID_MASTER_NOTIFY_H
 #define WSGID_MASTER_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-void notify_ready(void);
-void notify_reloading(int64_t monotonic_ns);
-void notify_stopping(void);
+/* Does a service manager listen? */
+bool notify_heard(void);
+
+/* The start, or a reload, is over.  Here and below, status is what people are
+ * shown, one line; NULL leaves it as it is. */
+void notify_ready(const char *status);
+/* A reload begins, at this moment. */
+void notify_reloading(const char *status);
+void notify_stopping(const char *status);
 /* Another process than it has started is the server's main one. */
 void notify_main_pid(pid_t pid);
-void notify_status(const char *text);
+void notify_status(const char *status);
+/* What goes on may take so much longer, from now on. */
+void notify_extend(int64_t us);
+
+/* How long the manager waits for a sign of life; 0: it wants none. */
+int64_t notify_watchdog_us(void);
+/* The sign. */
+void notify_alive(void);
 
 /* How many sockets were passed, from descriptor *first on, close-on-exec;
  * the environment that told of them is removed.  0, or a negative errno. */

@@ -6,7 +6,6 @@
  * its share: the new one comes first), or the policy wants more.  While a
  * crash loop lasts one child at a time is tried, after the throttle's delay.
  */
-#include "master/notify.h"
 #include "master/state.h"
 
 #include <stdio.h>
@@ -200,21 +199,6 @@ say_remark(const struct master *m, const struct mpm_plan *plan,
 }
 
 static void
-tell_status(struct master *m, const struct census *census)
-{
-	char text[sizeof(m->status_text)];
-
-	snprintf(text, sizeof(text), "%d %s idle, %d busy%s", census->idle,
-		census_of_threads(m) ? "threads" : "children",
-		census->workers - census->idle,
-		m->throttle.failures > 1 ? "; children keep failing" : "");
-	if (strcmp(text, m->status_text) == 0)
-		return;
-	strcpy(m->status_text, text);
-	notify_status(text);
-}
-
-static void
 maintain(struct master *m)
 {
 	const struct config *c = m->now->config;
@@ -226,7 +210,6 @@ maintain(struct master *m)
 
 	census_take(m, &census);
 	census_look(m, &census);
-	tell_status(m, &census);
 	/* While children keep dying more of them are no remedy. */
 	if (may_start(m, &census) < SPAWN_RATE)
 		return;

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "master/notify.h"
 #include "master/state.h"
 
 enum {
@@ -27,7 +26,7 @@ end(struct master *m, uint32_t result, const char *reason)
 {
 	m->reloading = false;
 	board_show_reload(m, result, reason);
-	notify_ready();
+	service_reloaded(m, result == WSGID_RELOAD_DONE ? NULL : reason);
 	control_reloaded(m, result == WSGID_RELOAD_DONE ? NULL : reason);
 }
 
@@ -217,8 +216,8 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 	}
 	log_notice("master", "%s: %s", why,
 		ungraceful ? "restarting" : "reloading gracefully");
-	notify_reloading(m->now_ns);
 	m->reloading = true;
+	service_reloading(m);
 	board_show_reload(m, WSGID_RELOAD_RUNNING, "");
 	m->next = make_candidate(m, &err);
 	if (m->next == NULL)

@@ -169,6 +169,16 @@ struct upgrade {
 	char reason[CHANNEL_TEXT + 1];
 };
 
+/* What the service manager was told: service.c. */
+struct service {
+	bool heard;                   /* there is one */
+	int64_t status_ns, extend_ns; /* when the next is due */
+	uint64_t requests;            /* served, when we last looked */
+	int64_t requests_ns;
+	char reloaded[600]; /* how the last reload ended; "": there was none */
+	char status[768];
+};
+
 struct master {
 	const struct master_order *order;
 	char *child_program;
@@ -228,7 +238,7 @@ struct master {
 	struct oom oom;
 	struct relay *relays;
 	struct control control;
-	char status_text[128]; /* as systemd was last told */
+	struct service service;
 };
 
 /* --- master.c ---------------------------------------------------------------- */
@@ -522,6 +532,23 @@ void heir_take_children(struct master *m);
 /* A child of ours serves. */
 void heir_child_ready(struct master *m);
 void heir_say_failed(const struct master *m, const char *reason);
+
+/* --- service.c --------------------------------------------------------------- */
+
+/* Where no service manager listens all of these do nothing. */
+void service_begin(struct master *m);
+/* The server cannot be started, or go on. */
+void service_failed(const struct master *m, const char *sentence);
+void service_ready(struct master *m);
+/* We are the main process now; and another one is. */
+void service_take_over(struct master *m);
+void service_give_up(const struct master *m, pid_t successor);
+/* Around a reload; reason is NULL when it is done. */
+void service_reloading(struct master *m);
+void service_reloaded(struct master *m, const char *reason);
+void service_stopping(struct master *m, bool graceful);
+void service_turn(struct master *m);
+int64_t service_deadline(const struct master *m);
 
 /* --- logs.c ------------------------------------------------------------------ */
 

@@ -7,7 +7,6 @@
  */
 #include <stdio.h>
 
-#include "master/notify.h"
 #include "master/state.h"
 
 enum {
@@ -85,8 +84,7 @@ stop_begin(struct master *m, bool graceful, const char *why)
 	graceful = graceful && m->phase == PHASE_RUNNING;
 	if (why != NULL)
 		say_why(graceful, timeout, why);
-	if (!heir_waits(m))
-		notify_stopping();
+	service_stopping(m, graceful);
 	upgrade_abandon(m);
 	m->phase = PHASE_STOPPING;
 	m->give_up_ns = NEVER;

@@ -25,7 +25,6 @@
 #include "base/title.h"
 #include "control/control.h"
 #include "master/heritage.h"
-#include "master/notify.h"
 #include "master/state.h"
 #include "net/handoff.h"
 
@@ -77,7 +76,7 @@ succeeded(struct master *m, bool pool_lives)
 		"finishing",
 		(int)m->upgrade.pid,
 		census.starting + census.ready + census.draining);
-	notify_main_pid(m->upgrade.pid);
+	service_give_up(m, m->upgrade.pid);
 	give_names_up(&m->run.own);
 	give_names_up(&m->run.named);
 	for (size_t i = 0; i < m->now->n_listeners; i++)

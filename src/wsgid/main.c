@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/program.h"
 #include "base/title.h"
 #include "config/config.h"
@@ -35,10 +36,22 @@ struct program {
 	struct heritage *heritage; /* of a master before us, or NULL */
 };
 
+/* What the journal takes a line's priority from, where it is the reader. */
+static const char *
+priority(enum log_level level)
+{
+	static const char *const known[] = {
+		[LOG_LEVEL_ERROR] = "<3>",
+		[LOG_LEVEL_WARN] = "<4>",
+	};
+
+	return log_is_journal(STDERR_FILENO) ? known[level] : "";
+}
+
 static int
 complain(int status, const struct err *err)
 {
-	fprintf(stderr, "wsgid: %s\n", err->text);
+	fprintf(stderr, "%swsgid: %s\n", priority(LOG_LEVEL_ERROR), err->text);
 	return status;
 }
 
@@ -48,7 +61,8 @@ print_messages(const struct config *c)
 	const struct config_message *m;
 
 	for (size_t i = 0; (m = config_message(c, i)) != NULL; i++)
-		fprintf(stderr, "wsgid: %s%s\n",
+		fprintf(stderr, "%swsgid: %s%s\n",
+			priority(m->fatal ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN),
 			m->fatal ? "" : "warning: ", m->text);
 }
 
@@ -60,7 +74,8 @@ print_notices(struct program *p)
 	while (*line != '\0') {
 		int len = (int)strcspn(line, "\n");
 
-		fprintf(stderr, "wsgid: warning: %.*s\n", len, line);
+		fprintf(stderr, "%swsgid: warning: %.*s\n",
+			priority(LOG_LEVEL_WARN), len, line);
 		line += len + (line[len] == '\n');
 	}
 }
@@ -96,11 +111,13 @@ static void
 started(void *arg, int status, const char *text)
 {
 	struct program *p = arg;
+	struct err why = {0};
 
+	err_setx(&why, 0, "%s", text);
 	if (p->report >= 0)
 		detach_report(p->report, status, text);
 	else if (text[0] != '\0')
-		fprintf(stderr, "wsgid: %s\n", text);
+		(void)complain(0, &why);
 	p->report = -1;
 }
 

@@ -1,0 +1,267 @@
+/*
+ * service.c - the server as a service: what systemd hears of its life, and
+ * when.
+ *
+ * Ready is the server when a child is, and again when a reload is over, however
+ * it ended.  What people see in "systemctl status" is made anew every few
+ * seconds and sent when it has changed.  While a start, a reload or a stop
+ * lasts, systemd is asked for patience again and again: how long each may take
+ * is decided by our own directives, and a master that hangs asks no more.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "master/notify.h"
+#include "master/state.h"
+
+enum {
+	STATUS_S = 5,    /* from one look to the next */
+	EXTEND_S = 5,    /* likewise, and asked for is what lasts */
+	PATIENCE_S = 15, /* some of them */
+};
+
+static const int64_t us_a_second = 1000000;
+
+/* To systemd only one process is the server, and before and after an upgrade it
+ * is another. */
+static bool
+speaks(const struct master *m)
+{
+	return m->service.heard && !heir_waits(m) && !m->succeeded;
+}
+
+/* --- the sentence for people -------------------------------------------------- */
+
+/* "12:03:07", of the machine's day. */
+static void
+put_now(struct buf *to)
+{
+	time_t now = (time_t)(clock_real_us() / us_a_second);
+	char text[16];
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	buf_add_text(to, text);
+}
+
+/* One line of what every manager can show. */
+static void
+keep(char *to, size_t size, struct buf *text)
+{
+	scoreboard_put_text(to, size, text->data, text->len);
+	buf_fini(text);
+}
+
+/* Served by the living and the dead. */
+static uint64_t
+count_requests(const struct master *m)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct wsgid_page *page = NULL;
+
+		if (m->children[i].life != LIFECYCLE_VACANT)
+			page = scoreboard_page(m->scoreboard, i);
+		n += scoreboard_process(m->scoreboard, i)->past_requests;
+		if (page != NULL)
+			n += page->requests;
+	}
+	return n;
+}
+
+/* Requests a second since the last look; a child that lies about its number
+ * may have taken some back. */
+static double
+measure_rate(struct master *m)
+{
+	struct service *s = &m->service;
+	uint64_t now = count_requests(m);
+	int64_t ns = m->now_ns - s->requests_ns;
+	double rate = 0;
+
+	if (s->requests_ns > 0 && ns > 0 && now > s->requests)
+		rate = (double)(now - s->requests) * (double)SECOND_NS /
+		       (double)ns;
+	s->requests = now;
+	s->requests_ns = m->now_ns;
+	return rate;
+}
+
+static void
+describe(struct master *m, struct buf *to)
+{
+	double rate = measure_rate(m);
+	struct census census;
+
+	census_take(m, &census);
+	census_look(m, &census);
+	buf_printf(to, "%d %s: %d busy, %d idle; ", census.workers,
+		census.workers == 1 ? "worker" : "workers",
+		census.workers - census.idle, census.idle);
+	buf_printf(to, rate > 0 && rate < 10 ? "%.1f" : "%.0f", rate);
+	buf_add_text(to, " requests/s");
+	if (m->throttle.failures > 1)
+		buf_add_text(to, "; children keep failing");
+	if (m->service.reloaded[0] != '\0')
+		buf_printf(to, "; %s", m->service.reloaded);
+}
+
+/* Make it anew: has it changed? */
+static bool
+look(struct master *m)
+{
+	char before[sizeof(m->service.status)];
+	struct buf text = {0};
+
+	m->service.status_ns = m->now_ns + STATUS_S * SECOND_NS;
+	strcpy(before, m->service.status);
+	describe(m, &text);
+	keep(m->service.status, sizeof(m->service.status), &text);
+	return strcmp(before, m->service.status) != 0;
+}
+
+/* --- what happens -------------------------------------------------------------- */
+
+void
+service_begin(struct master *m)
+{
+	m->service.heard = notify_heard();
+	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
+	m->service.status_ns = NEVER;
+	if (speaks(m))
+		notify_status("starting: the first child imports the "
+			      "application");
+}
+
+void
+service_failed(const struct master *m, const char *sentence)
+{
+	char text[sizeof(m->service.status)];
+	struct buf b = {0};
+
+	if (!notify_heard() || heir_waits(m) || m->succeeded)
+		return;
+	buf_printf(&b, "failed: %s", sentence);
+	keep(text, sizeof(text), &b);
+	notify_status(text);
+}
+
+void
+service_ready(struct master *m)
+{
+	if (!speaks(m))
+		return;
+	(void)look(m);
+	notify_ready(m->service.status);
+}
+
+/* What the new master says first may come before it is known to be the main
+ * process, and goes unheard then. */
+void
+service_take_over(struct master *m)
+{
+	if (!speaks(m))
+		return;
+	notify_main_pid(getpid());
+	m->service.status[0] = '\0';
+	m->service.status_ns = m->now_ns + SECOND_NS;
+}
+
+void
+service_give_up(const struct master *m, pid_t successor)
+{
+	if (speaks(m))
+		notify_main_pid(successor);
+}
+
+void
+service_reloading(struct master *m)
+{
+	struct buf text = {0};
+	char status[64];
+
+	if (!speaks(m))
+		return;
+	buf_add_text(&text, "reloading since ");
+	put_now(&text);
+	keep(status, sizeof(status), &text);
+	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
+	notify_reloading(status);
+}
+
+void
+service_reloaded(struct master *m, const char *reason)
+{
+	struct buf text = {0};
+
+	if (!speaks(m))
+		return;
+	buf_add_text(&text, "last reload at ");
+	put_now(&text);
+	if (reason != NULL)
+		buf_printf(&text, " failed: %s", reason);
+	keep(m->service.reloaded, sizeof(m->service.reloaded), &text);
+	service_ready(m);
+}
+
+void
+service_stopping(struct master *m, bool graceful)
+{
+	int64_t ms = m->now->config->graceful_shutdown_timeout;
+	struct census census;
+	struct buf text = {0};
+	char status[128];
+
+	if (!speaks(m))
+		return;
+	census_take(m, &census);
+	census_look(m, &census);
+	buf_add_text(&text, "stopping");
+	if (graceful)
+		buf_printf(&text, ": %d requests are being finished",
+			census.workers - census.idle + census.finishing);
+	if (graceful && ms > 0)
+		buf_printf(&text, ", within %g s", (double)ms / 1000);
+	keep(status, sizeof(status), &text);
+	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
+	notify_stopping(status);
+}
+
+/* --- what goes on ---------------------------------------------------------------- */
+
+static bool
+takes_its_time(const struct master *m)
+{
+	return m->phase != PHASE_RUNNING || m->reloading;
+}
+
+void
+service_turn(struct master *m)
+{
+	struct service *s = &m->service;
+
+	if (!speaks(m) || m->phase == PHASE_OVER)
+		return;
+	if (takes_its_time(m) && s->extend_ns <= m->now_ns) {
+		s->extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
+		notify_extend(PATIENCE_S * us_a_second);
+	}
+	if (m->phase == PHASE_RUNNING && !m->reloading &&
+		s->status_ns <= m->now_ns && look(m))
+		notify_status(s->status);
+}
+
+int64_t
+service_deadline(const struct master *m)
+{
+	const struct service *s = &m->service;
+
+	if (!speaks(m))
+		return NEVER;
+	return takes_its_time(m) ? s->extend_ns : s->status_ns;
+}
