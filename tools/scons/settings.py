@@ -35,6 +35,18 @@ COMPLETIONS = {
 }
 
 
+# Below lib, but for the last one, which is below the folder of configurations.
+UNITS = {
+    'systemd/wsgid.socket': 'systemd/system/wsgid.socket',
+    'systemd/wsgid.service': 'systemd/system/wsgid.service',
+    'systemd/wsgid@.socket': 'systemd/system/wsgid@.socket',
+    'systemd/wsgid@.service': 'systemd/system/wsgid@.service',
+    'systemd/sysusers.conf': 'sysusers.d/wsgid.conf',
+    'systemd/tmpfiles.conf': 'tmpfiles.d/wsgid.conf',
+}
+LOGROTATE = {'logrotate.conf': 'logrotate.d/wsgid'}
+
+
 def fail(*lines):
     """Say what is wrong and end, as SCons does for a wrong command line."""
     sys.stdout.flush()
@@ -185,7 +197,8 @@ def places(env):
     prefix = os.path.normpath(env['prefix'])
     sysconf = '/etc' if prefix in ('/usr', '/usr/local') else prefix + '/etc'
     return {'sbin': prefix + '/sbin', 'bin': prefix + '/bin',
-            'libexec': prefix + '/libexec/wsgid', 'share': prefix + '/share',
+            'lib': prefix + '/lib', 'libexec': prefix + '/libexec/wsgid',
+            'share': prefix + '/share',
             'man': prefix + '/share/man', 'sysconf': sysconf}
 
 
@@ -240,7 +253,33 @@ def uninstall(env, fixed, sample):
     return 0
 
 
-def install(env, programs):
+def fit_paths(target, source, env):
+    """A copy of a file that names /usr's programs and /etc's configurations, for where
+    they are installed."""
+    at = places(env)
+    with open(source[0].get_abspath(), encoding='utf-8') as file:
+        text = file.read()
+    for written, place in (('/usr/sbin/', at['sbin']), ('/usr/bin/', at['bin']),
+                           ('/etc/wsgid/', at['sysconf'] + '/wsgid')):
+        text = text.replace(written, place + '/')
+    path = str(target[0])
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(text)
+    print(f'  install  {path}')
+    return 0
+
+
+def install_units(env, at):
+    installed = []
+    for place, files in ((at['lib'], UNITS), (at['sysconf'], LOGROTATE)):
+        for name, path in files.items():
+            installed += env.Command(f'{place}/{path}', '#etc/' + name,
+                                     Action(fit_paths, None, varlist=['prefix']))
+    return installed
+
+
+def install(env, programs, with_systemd):
     at = {name: destination(env, path) for name, path in places(env).items()}
     where = {'wsgid': at['sbin'], 'wsgictl': at['bin']}
     installed = []
@@ -254,6 +293,8 @@ def install(env, programs):
         file = env.File('#etc/completion/' + name)
         if os.path.exists(file.get_abspath()):
             installed += env.InstallAs(f'{at["share"]}/{path}', file)
+    if with_systemd:
+        installed += install_units(env, at)
     fixed = [str(node) for node in installed]
     sample = env.File('#etc/wsgid.conf')
     if os.path.exists(sample.get_abspath()):

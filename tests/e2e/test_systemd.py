@@ -1,0 +1,185 @@
+"""What a service manager hears, and the sockets that it hands over, without a systemd.
+
+tests/rigs/test_systemd.py has the same and more with a real one.
+"""
+
+import re
+import signal
+import time
+
+import pytest
+
+from client import Connection, get
+from manager import Manager
+from server import wait_until
+
+
+@pytest.fixture
+def manager(directory):
+    with Manager(directory) as m:
+        yield m
+
+
+@pytest.fixture
+def start(new_server, manager):
+    """A server as the manager's service; waits until it serves."""
+    def make(*words, watchdog=0, **more):
+        options = manager.options(watchdog)
+        options['env'].update(more.pop('env', {}))
+        server = new_server(*words, **options, **more)
+        return server.spawn(manager.fds()).start()
+    return make
+
+
+def write_app(directory, text: str):
+    """An application app:application in the directory."""
+    (directory / 'app.py').write_text(text)
+    return {'cwd': directory}
+
+
+HELLO = '''
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Length', '5')])
+    return [b'hello']
+'''
+
+
+# --- ready, reloading, stopping -----------------------------------------------------------------
+
+def test_ready_comes_only_when_a_child_is_ready(new_server, manager, directory):
+    place = write_app(directory, 'import os, time\n'
+                                 'while not os.path.exists("go"): time.sleep(0.01)\n' + HELLO)
+    server = new_server('app', '-w', '1', '--log-level', 'info', **place, **manager.options())
+    server.spawn()
+    server.log.wait_for('child pid .* started')
+    manager.wait_for('STATUS', 'starting')
+    assert not manager.values('READY')
+    (directory / 'go').touch()
+    manager.wait_for('READY')
+    assert server.ready()
+    server.start().stop()
+
+
+def test_the_status_tells_workers_rate_and_the_last_reload(start, manager):
+    server = start('hello:application', '-w', '2')
+    server.wait_for_ready(2)
+    with Connection(server.address) as client:
+        for _ in range(50):
+            assert client.get('/').status == 200
+    # Looked at every five seconds.
+    wait_until(lambda: any(re.fullmatch(r'2 workers: 0 busy, 2 idle; (?!0 )[\d.]+ requests/s', text)
+                           for text in manager.values('STATUS')), 'a rate above 0')
+    server.reload()
+    manager.wait_for('STATUS', 'last reload at ')
+    server.stop()
+
+
+def test_an_unchanged_status_is_not_repeated(start, manager):
+    start('hello:application', '-w', '1')
+    manager.wait_for('STATUS', '1 worker: 0 busy, 1 idle; 0 requests/s')
+    since = time.monotonic()
+    time.sleep(6)  # longer than from one look to the next
+    assert not manager.values('STATUS', since)
+
+
+def test_a_reload_begins_and_ends_with_a_word(start, manager):
+    server = start('hello:application', '-w', '2')
+    server.wait_for_ready(2)
+    before = time.monotonic()
+    server.reload()
+    begun = manager.wait_for('RELOADING')
+    assert before * 1e6 <= int(begun.fields['MONOTONIC_USEC']) <= time.monotonic() * 1e6
+    ready = manager.wait_for('READY', since=begun.time)
+    assert re.search(r'; last reload at \d\d:\d\d:\d\d$', ready.fields['STATUS'])
+    server.stop()
+
+
+def test_a_reload_that_fails_is_ready_again_and_says_why(start, manager, directory):
+    place = write_app(directory, HELLO)
+    server = start('app', '-w', '1', **place)
+    write_app(directory, 'raise RuntimeError("not today")\n')
+    server.kill(signal.SIGHUP)
+    begun = manager.wait_for('RELOADING')
+    ready = manager.wait_for('READY', since=begun.time)
+    assert re.search(r'last reload at \d\d:\d\d:\d\d failed: .*not today',
+                     ready.fields['STATUS'])
+    assert get(server.address).body == b'hello'
+    server.stop()
+
+
+def test_a_start_that_fails_says_why(new_server, manager, directory):
+    place = write_app(directory, 'raise RuntimeError("not today")\n')
+    server = new_server('app', '-w', '1', **place, **manager.options())
+    assert server.fails() == 1
+    assert 'not today' in manager.wait_for('STATUS', 'failed: ').fields['STATUS']
+    assert not manager.values('READY')
+
+
+def test_stopping_is_said_with_what_is_being_finished(start, manager):
+    server = start('probe', '-w', '1')
+    with Connection(server.address) as slow:
+        slow.send('GET /sleep?s=0.8 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('sleeping')
+        server.kill(signal.SIGTERM)
+        status = manager.wait_for('STOPPING').fields['STATUS']
+        assert status == 'stopping: 1 requests are being finished, within 30 s'
+        assert slow.response().body == b'awake'
+    assert server.ended() == 0
+
+
+def test_patience_is_asked_for_while_it_starts_and_while_it_drains(new_server, manager,
+                                                                  directory):
+    place = write_app(directory, 'import time\ntime.sleep(6)\n' + '''
+def application(environ, start_response):
+    print('busy', flush=True)
+    time.sleep(6)
+    start_response('200 OK', [('Content-Length', '5')])
+    return [b'hello']
+''')
+    server = new_server('app', '-w', '1', **place, **manager.options()).spawn()
+    asked = manager.wait_for('EXTEND_TIMEOUT_USEC')
+    assert not manager.values('READY')
+    assert int(asked.fields['EXTEND_TIMEOUT_USEC']) > 5e6
+    server.start()
+    served = time.monotonic()
+    with Connection(server.address) as slow:
+        slow.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('busy')
+        server.kill(signal.SIGTERM)
+        manager.wait_for('STOPPING')
+        manager.wait_for('EXTEND_TIMEOUT_USEC', since=served)
+        assert slow.response().body == b'hello'
+    assert server.ended() == 0
+
+
+# --- the journal ----------------------------------------------------------------------------------
+
+# As systemd tells a program that its standard error is the journal.
+TO_JOURNAL = ['/bin/sh', '-c',
+              'JOURNAL_STREAM=$(stat -L -c %d:%i /dev/stderr) exec "$@"', 'sh']
+
+
+def test_lines_have_priorities_and_no_time_where_the_journal_reads_them(new_server, directory):
+    place = write_app(directory, 'import sys\nprint("from the app", file=sys.stderr)\n' + HELLO)
+    server = new_server('app', '-w', '1', '--log-level', 'info', launcher=TO_JOURNAL, **place)
+    server.spawn()
+    server.start()
+    pid, = server.children()
+    server.stop()
+    text = server.log.text()
+    assert re.search(r'^<5>\[master:notice\] \[pid \d+\] wsgid/\S+ serves app', text, re.M)
+    assert f'<6>[app:info] [pid {pid}] from the app\n' in text
+    assert all(re.match('<[3-7]>\\[', line) for line in text.splitlines())
+
+
+def test_lines_are_as_ever_where_somebody_else_reads_them(new_server):
+    server = new_server('hello:application', '-w', '1', env={'JOURNAL_STREAM': '8:1'}).start()
+    server.stop()
+    assert not re.search(r'^<\d>', server.log.text(), re.M)
+
+
+def test_a_mistake_in_the_configuration_has_a_priority_too(new_server, directory):
+    (directory / 'bad.conf').write_text('Listn 80\n')
+    server = new_server('-c', directory / 'bad.conf', bind=None, launcher=TO_JOURNAL)
+    assert server.fails() == 78
+    assert re.match('<3>wsgid: .*Listn', server.log.text())
