@@ -154,10 +154,8 @@ def child_user() -> str:
     """As whom children run when nothing is said."""
     if not IS_ROOT:
         return pwd.getpwuid(os.geteuid()).pw_name
-    try:
-        return pwd.getpwnam('www-data').pw_name
-    except KeyError:
-        return 'nobody'
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in ('wsgid', 'www-data', 'nobody') if name in known)
 
 
 def own_by_children(path: pathlib.Path):

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <regex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -235,6 +237,41 @@ test_what_a_child_says_comes_out_as_it_was_said(void **state)
 }
 
 static void
+test_the_journal_gets_the_priority_instead_of_the_time(void **state)
+{
+	int fd = open_log(LOG_JOURNAL);
+
+	(void)state;
+	log_warnx("net", "text");
+	assert_matches(
+		written(fd), "^<4>\\[net:warn\\] \\[pid [0-9]+\\] text$");
+	close(fd);
+}
+
+static void
+test_the_journal_is_known_by_its_file(void **state)
+{
+	int fd = memfd_create("journal", MFD_CLOEXEC);
+	char stream[64];
+	struct stat st;
+
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	assert_false(log_is_journal(fd));
+	assert_int_equal(fstat(fd, &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu",
+		(unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	assert_true(log_is_journal(fd));
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	assert_false(log_is_journal(fd));
+	setenv("JOURNAL_STREAM", "nonsense", 1);
+	assert_false(log_is_journal(fd));
+	assert_false(log_is_journal(-1));
+	close(fd);
+}
+
+static void
 test_a_long_token_is_cut(void **state)
 {
 	int fd = open_log(LOG_RELAY);
@@ -259,6 +296,9 @@ main(void)
 		cmocka_unit_test(test_relayed_lines_are_taken_apart),
 		cmocka_unit_test(
 			test_what_a_child_says_comes_out_as_it_was_said),
+		cmocka_unit_test(
+			test_the_journal_gets_the_priority_instead_of_the_time),
+		cmocka_unit_test(test_the_journal_is_known_by_its_file),
 		cmocka_unit_test(test_a_long_token_is_cut),
 	};
 

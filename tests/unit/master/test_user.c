@@ -100,7 +100,9 @@ test_root_runs_no_application_as_root(void **state)
 static void
 test_the_default_user_is_never_root(void **state)
 {
-	const char *user = getpwnam("www-data") != NULL ? "www-data" : "nobody";
+	const char *user = getpwnam("wsgid") != NULL      ? "wsgid"
+			   : getpwnam("www-data") != NULL ? "www-data"
+							  : "nobody";
 	const struct question questions[] = {
 		{"", NULL, false, user, NULL},
 		{"", "root", false, user, NULL},
