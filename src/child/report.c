@@ -53,6 +53,9 @@ report_begin(struct report *r, struct engine *e, struct connection *c)
 	};
 	c->since_ns = 0;
 	w->begin_us = e->real_us;
+	/* Somebody has set the clock back: who begins is not at the end. */
+	if (UNLIKELY(w->end_us > w->begin_us))
+		w->end_us = 0;
 	put(w->client, sizeof(w->client), c->peer.remote_addr);
 	put(w->method, sizeof(w->method), e->request.method);
 	put(w->target, sizeof(w->target), e->request.path);
@@ -219,7 +222,7 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 		add(e, &page->aborted, 1);
 	w->requests++;
 	w->bytes_out += out;
-	w->end_us = e->real_us;
+	w->end_us = r->begin_us + (e->now_ns - r->begin_ns) / 1000;
 	w->state = e->retiring ? WSGID_WORKER_GRACEFUL : WSGID_WORKER_READY;
 	if (e->set.access_log != NULL)
 		write_log(r, e, c, status, aborted, out);

@@ -4,6 +4,7 @@ import faulthandler
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 
@@ -109,13 +110,58 @@ def serve(new_server):
     return start
 
 
-@pytest.fixture(scope='session')
-def no_uring(tmp_path_factory):
-    """A launcher that has io_uring refused."""
+def compile_support(directory, name: str, *options):
     compiler = shutil.which('cc') or shutil.which('gcc')
     if compiler is None:
         pytest.skip('there is no C compiler')
-    program = tmp_path_factory.mktemp('no_uring') / 'no_uring'
-    source = ROOT / 'tests' / 'support' / 'no_uring.c'
-    subprocess.run([compiler, '-O1', '-Wall', '-Werror', '-o', program, source], check=True)
-    return program
+    source = ROOT / 'tests' / 'support' / f'{name}.c'
+    subprocess.run([compiler, '-O1', '-Wall', '-Werror', *options, '-o', directory / name, source],
+                   check=True)
+    return directory / name
+
+
+@pytest.fixture(scope='session')
+def no_uring(tmp_path_factory):
+    """A launcher that has io_uring refused."""
+    return compile_support(tmp_path_factory.mktemp('no_uring'), 'no_uring')
+
+
+@pytest.fixture(scope='session')
+def trouble_library():
+    """A library that makes things go wrong, where the children's user can read it."""
+    if servers.SANITIZED:
+        pytest.skip('a sanitizer must be the first library that is loaded')
+    directory = servers.open_directory('wsgid-trouble-')
+    yield compile_support(directory, 'trouble', '-shared', '-fPIC')
+    shutil.rmtree(directory)
+
+
+class Trouble:
+    """What goes wrong in a server that was started with its environment."""
+
+    def __init__(self, library, path):
+        self.path = path
+        path.write_bytes(bytes(16))
+        path.chmod(0o666)
+        self.environment = {'LD_PRELOAD': str(library), 'TROUBLE': str(path)}
+
+    def _write(self, offset: int, form: str, value: int):
+        with open(self.path, 'r+b') as file:
+            file.seek(offset)
+            file.write(struct.pack(form, value))
+
+    def set_clock(self, seconds: int):
+        """As an administrator who is wrong by so much, or was."""
+        self._write(0, '=q', seconds)
+
+    def fail_accept(self, number: int):
+        self._write(12, '=i', 0)
+        self._write(8, '=i', number)
+
+    def failed_accepts(self) -> int:
+        return struct.unpack('=qii', self.path.read_bytes())[2]
+
+
+@pytest.fixture
+def trouble(trouble_library, directory):
+    return Trouble(trouble_library, directory / 'trouble')
