@@ -37,7 +37,7 @@ static bool
 may_accept(const struct engine *e)
 {
 	return !e->retiring && engine_leads(e) && e->set.n_listeners > 0 &&
-	       e->now_ns >= e->accept_not_before_ns;
+	       !accept_pauses(e);
 }
 
 /* New connections are for a process that is about to be idle.  The wait is a
@@ -133,6 +133,9 @@ static void
 pause_accepting(struct engine *e, int error, const char *why)
 {
 	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+	/* Who waits, has waked us and nobody else. */
+	if (e->set.give >= 0)
+		(void)handoff_nudge(e->set.give);
 	if (e->told_short)
 		return;
 	e->told_short = true;
@@ -155,9 +158,15 @@ close_oldest(struct engine *e)
 	return true;
 }
 
+bool
+accept_pauses(const struct engine *e)
+{
+	return e->now_ns < e->accept_not_before_ns;
+}
+
 /* A descriptor is needed more by a new client than by one that is idle. */
-static void
-make_room(struct engine *e, int error)
+void
+accept_make_room(struct engine *e, int error)
 {
 	if (!close_oldest(e))
 		pause_accepting(e, error,
@@ -193,7 +202,7 @@ on_accepted(struct engine *e, int result)
 	case -ENFILE:
 	case -ENOMEM:
 	case -ENOBUFS:
-		make_room(e, result);
+		accept_make_room(e, result);
 		break;
 	case -EINVAL:
 		/* The master has shut it, and its order is on the way. */

@@ -24,6 +24,11 @@ bool accept_keeps_others_waiting(const struct engine *e);
 /* The wait is over. */
 void accept_happened(struct engine *e, const struct io_event *event);
 
+/* There is no descriptor or memory for a client, as error says: make room, or
+ * let siblings look and try again in a moment. */
+void accept_make_room(struct engine *e, int error);
+bool accept_pauses(const struct engine *e);
+
 /* A client may wait that nobody was woken for: look. */
 void accept_look(struct engine *e);
 

@@ -278,7 +278,7 @@ patience(const struct engine *e)
 	sooner_of(&when, &e->leaving);
 	if (e->retiring && e->leave_by_ns > 0)
 		sooner(&when, e->leave_by_ns);
-	if (!e->accepting && !e->retiring && e->accept_not_before_ns > 0)
+	if (accept_pauses(e) && !e->retiring)
 		sooner(&when, e->accept_not_before_ns);
 	if (when == INT64_MAX)
 		return -1;

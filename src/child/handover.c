@@ -36,7 +36,7 @@ void
 handover_watch(struct engine *e)
 {
 	if (e->set.take < 0 || e->pool_watched || e->retiring ||
-		!engine_leads(e))
+		accept_pauses(e) || !engine_leads(e))
 		return;
 	e->pool_watched = true;
 	io_poll(e->io, &e->pool_owner, e->set.take);
@@ -71,6 +71,9 @@ take_one(struct engine *e)
 	case HANDOFF_NUDGE:
 		accept_look(e);
 		return true;
+	case -EMFILE:
+		accept_make_room(e, rc);
+		return false;
 	case -EPROTO:
 		tell_of_junk(e);
 		return true;

@@ -9,6 +9,7 @@
 #include "net/handoff.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +245,18 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 	return payload == record->bytes ? HANDOFF_CONNECTION : -EPROTO;
 }
 
+/* Without room in our table the kernel would drop the connection and deliver
+ * the rest. */
+static bool
+has_room(int take)
+{
+	int fd = fcntl(take, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno != EMFILE;
+}
+
 int
 handoff_receive(int take, struct handoff *ret, struct handoff_room *room)
 {
@@ -265,6 +278,8 @@ handoff_receive(int take, struct handoff *ret, struct handoff_room *room)
 	int rc;
 
 	room->spilled = NULL;
+	if (!has_room(take))
+		return -EMFILE;
 	n = recvmsg(take, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;

@@ -58,6 +58,7 @@ enum handoff_result { HANDOFF_CONNECTION = 1, HANDOFF_NUDGE = 2 };
 
 /* Receive one.  An enum handoff_result; -EAGAIN when there is none; -EPROTO
  * for something that is no handoff (it is dropped, its descriptors closed);
+ * -EMFILE when there is no descriptor for one, and then it is left to others;
  * or another negative errno.  bytes point into room. */
 int handoff_receive(int take, struct handoff *ret, struct handoff_room *room);
 void handoff_room_fini(struct handoff_room *room);

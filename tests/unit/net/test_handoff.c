@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,6 +88,34 @@ test_a_connection_arrives_with_its_bytes(void **state)
 		free(bytes);
 	}
 	assert_int_equal(open_descriptors(), before);
+}
+
+/* As long as we have none: it is the siblings', and ours later. */
+static void
+test_without_a_descriptor_a_connection_stays_in_the_pool(void **state)
+{
+	struct rlimit before, none;
+	struct handoff got;
+	int pair[2], lowest;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(
+		handoff_send(give, &(struct handoff){.fd = pair[0]}), 0);
+	lowest = dup(take);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)lowest;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(handoff_receive(take, &got, &room), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(
+		handoff_receive(take, &got, &room), HANDOFF_CONNECTION);
+	close(got.fd);
+	close(pair[0]);
+	close(pair[1]);
+	handoff_room_fini(&room);
 }
 
 static void
@@ -197,6 +226,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_connection_arrives_with_its_bytes, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_without_a_descriptor_a_connection_stays_in_the_pool,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_nothing_and_a_nudge_are_told_apart, set_up,
 			tear_down),

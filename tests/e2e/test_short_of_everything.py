@@ -1,0 +1,257 @@
+"""Processes, descriptors and memory run short: what there is goes on, and it is said once."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from client import Connection, get
+from server import BUILD, IS_ROOT, PATIENCE, need, status_of, wait_until
+
+NOBODY = 54321  # a user whose processes are this server's alone
+
+
+def become(user, group) -> list:
+    return [need('setpriv'), f'--reuid={user}', f'--regid={group}', '--clear-groups']
+
+
+def limit(pid: int, what: str, soft: int):
+    """Set a soft limit, as its own user: others may not where a privilege is missing."""
+    ids = status_of(pid)
+    launcher = become(ids['Uid'].split()[0], ids['Gid'].split()[0]) if IS_ROOT else []
+    subprocess.run([*launcher, need('prlimit'), f'--pid={pid}', f'--{what}={soft}:'], check=True)
+
+
+# --- fork -----------------------------------------------------------------------------------
+
+@pytest.fixture
+def unprivileged(new_server):
+    """A server of a user who may have as many processes as allow() says."""
+    if not IS_ROOT:
+        pytest.skip('to become another user takes root')
+    def start(*words):
+        server = new_server('probe', '--log-level', 'info', *words,
+                            launcher=become(NOBODY, NOBODY))
+        os.chown(server.directory, NOBODY, NOBODY)
+        return server.start()
+    return start
+
+
+def allow(server, processes: int):
+    """The limit counts the user's threads, and holds where one more is wanted."""
+    limit(server.pid, 'nproc', processes)
+
+
+def wsgictl(server, *words):
+    return subprocess.run([str(BUILD / 'wsgictl'), '--run-directory', str(server.run_directory),
+                           *words], text=True, capture_output=True, timeout=PATIENCE)
+
+
+def test_a_fork_that_fails_is_tried_again_and_the_loop_goes_on(unprivileged):
+    server = unprivileged('-w', '3')
+    first, *others = server.wait_for_ready(3)
+    allow(server, 1)
+    os.kill(first, signal.SIGKILL)
+    server.log.wait_for('fork of a child: Resource temporarily unavailable; trying again later')
+    # The others serve, the master hears, and there is no second line of it.
+    for _ in range(5):
+        assert get(server.address, '/hello').status == 200
+        assert wsgictl(server, 'status').returncode == 0
+    server.log.wait_for('fork of a child')
+    assert server.log.text().count('trying again later') == 1
+    assert set(server.ready()) == set(others)
+    allow(server, 1000)
+    server.wait_for_ready(3)
+    server.stop()
+
+
+def test_a_reload_that_cannot_fork_fails_and_the_next_one_succeeds(unprivileged):
+    server = unprivileged('-w', '2')
+    children = server.wait_for_ready(2)
+    allow(server, 1)
+    assert re.search('reload failed.*: fork of a child: Resource temporarily', server.reload())
+    assert server.ready().keys() == children.keys()
+    allow(server, 1000)
+    assert 'reload done' in server.reload()
+    server.stop()
+
+
+def test_an_upgrade_that_cannot_fork_fails_and_the_next_one_succeeds(unprivileged):
+    server = unprivileged('-w', '2')
+    children = server.wait_for_ready(2)
+    allow(server, 1)
+    assert re.search('upgrade failed.*: fork of the new master: Resource temporarily',
+                     server.upgrade())
+    assert server.ready().keys() == children.keys()
+    allow(server, 1000)
+    assert 'has taken over' in server.upgrade()
+    server.stop()
+
+
+def test_a_start_that_cannot_fork_ends_with_the_reason(new_server):
+    if not IS_ROOT:
+        pytest.skip('to become another user takes root')
+    launcher = [*become(NOBODY, NOBODY), need('prlimit'), '--nproc=1']
+    server = new_server('probe', launcher=launcher)
+    os.chown(server.directory, NOBODY, NOBODY)
+    assert server.fails() == 1
+    assert 'fork of a child: Resource temporarily unavailable' in server.log.text()
+
+
+# --- accept ---------------------------------------------------------------------------------
+
+def descriptors(pid: int) -> list:
+    return sorted(int(name) for name in os.listdir(f'/proc/{pid}/fd'))
+
+
+def allow_no_descriptor_more(pid: int):
+    """Those that it has stay: the limit is the lowest number that is free."""
+    free = min(set(range(4096)) - set(descriptors(pid)))
+    limit(pid, 'nofile', free)
+
+
+def allow_descriptors(pid: int):
+    limit(pid, 'nofile', 1024)
+
+
+@pytest.fixture(params=['io_uring', 'epoll'])
+def engine(request):
+    return request.param
+
+
+@pytest.mark.parametrize('listeners', [1, 2])
+def test_without_descriptors_new_clients_wait_and_are_served_when_there_are_some(
+        serve, engine, listeners):
+    """EMFILE, and no idle connection that could give its own."""
+    more = ['-b', '127.0.0.2:0'] * (listeners - 1)
+    server = serve('probe', '-w', '1', '--io-engine', engine, *more)
+    child, = server.wait_for_ready(1)
+    assert get(server.address, '/hello').status == 200
+    allow_no_descriptor_more(child)
+    with Connection(server.address) as waiting:
+        waiting.send('GET /pid HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for(r'\[child:warn\] .*accept: .*descriptors or memory are short')
+        used = cpu_seconds(child)
+        waiting.socket.settimeout(1)
+        with pytest.raises(TimeoutError):
+            waiting.response()
+        # It tries again ten times a second, and does not spin.
+        assert cpu_seconds(child) - used < 0.5
+        waiting.socket.settimeout(PATIENCE)
+        allow_descriptors(child)
+        assert int(waiting.response().body) == child
+    assert server.log.text().count('descriptors or memory are short') == 1
+    server.stop()
+
+
+def cpu_seconds(pid: int) -> float:
+    with open(f'/proc/{pid}/stat') as file:
+        fields = file.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def test_without_descriptors_the_longest_idle_connection_makes_room(serve, engine):
+    server = serve('probe', '-w', '1', '--io-engine', engine)
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as first, Connection(server.address) as second:
+        for connection in (first, second):
+            assert connection.get('/hello').status == 200
+        allow_no_descriptor_more(child)
+        assert int(get(server.address, '/pid').body) == child
+        assert first.is_closed()
+        assert second.get('/hello').status == 200
+    assert 'are short' not in server.log.text()
+    server.stop()
+
+
+def test_a_child_without_descriptors_leaves_new_clients_to_its_sibling(serve, engine):
+    """The kernel has waked it, and nobody else, for some of them."""
+    server = serve('probe', '-w', '2', '--io-engine', engine)
+    short, other = server.wait_for_ready(2)
+    allow_no_descriptor_more(short)
+    begin = time.monotonic()
+    for _ in range(20):
+        assert int(get(server.address, '/pid').body) == other
+    assert time.monotonic() - begin < 10
+    server.stop()
+
+
+def test_a_child_without_descriptors_loses_no_connection_of_its_siblings(serve, engine):
+    """Those of one that is busy are in the pool, and the only idle one cannot take them."""
+    server = serve('probe', '-w', '2', '--io-engine', engine)
+    short, other = server.wait_for_ready(2)
+    allow_no_descriptor_more(short)
+    connections = [Connection(server.address) for _ in range(6)]
+    for connection in connections:
+        assert int(connection.get('/pid').body) == other
+    connections[0].send('GET /sleep?s=1.5 HTTP/1.1\r\nHost: t\r\n\r\n')
+    server.log.wait_for('sleeping')
+    for connection in connections[1:]:
+        connection.send('GET /pid HTTP/1.1\r\nHost: t\r\n\r\n')
+    assert connections[0].response().body == b'awake'
+    for connection in connections[1:]:
+        assert int(connection.response().body) == other
+        connection.close()
+    connections[0].close()
+    server.stop()
+
+
+@pytest.mark.parametrize('number', [errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
+@pytest.mark.parametrize('listeners', [1, 2])
+def test_what_the_system_is_short_of_is_waited_for(serve, trouble, number, listeners):
+    """By the engine whose accept can be made to fail."""
+    more = ['-b', '127.0.0.2:0'] * (listeners - 1)
+    server = serve('probe', '-w', '1', '--io-engine', 'epoll', *more, env=trouble.environment)
+    assert get(server.address, '/hello').status == 200
+    trouble.fail_accept(number)
+    with Connection(server.address) as waiting:
+        waiting.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for(re.escape(os.strerror(number)))
+        wait_until(lambda: trouble.failed_accepts() >= 3, 'more tries')
+        trouble.fail_accept(0)
+        assert waiting.response().status == 200
+    assert server.log.text().count('are short') == 1
+    server.stop()
+
+
+@pytest.mark.parametrize('number', [errno.ECONNABORTED, errno.EPROTO, errno.EPERM,
+                                    errno.ENETUNREACH])
+def test_a_failure_that_concerns_one_client_is_nobody_elses(serve, trouble, number):
+    server = serve('probe', '-w', '1', '--io-engine', 'epoll', env=trouble.environment)
+    with Connection(server.address) as parked:
+        assert parked.get('/hello').status == 200
+        trouble.fail_accept(number)
+        with Connection(server.address) as client:
+            wait_until(lambda: trouble.failed_accepts() > 0, 'a failing accept')
+            assert parked.get('/hello').status == 200
+            trouble.fail_accept(0)
+            assert client.get('/hello').status == 200
+    assert ':warn]' not in server.log.text() and ':error]' not in server.log.text()
+    server.stop()
+
+
+def test_the_master_without_descriptors_goes_on(serve):
+    """It can neither start a child nor let a client of its control socket in."""
+    server = serve('probe', '-w', '2', '--log-level', 'info')
+    first, other = server.wait_for_ready(2)
+    allow_no_descriptor_more(server.pid)
+    os.kill(first, signal.SIGKILL)
+    server.log.wait_for('Too many open files; trying again later')
+    begin = cpu_seconds(server.pid)
+    run = []
+    thread = threading.Thread(target=lambda: run.append(wsgictl(server, 'status')))
+    thread.start()
+    for _ in range(5):
+        assert int(get(server.address, '/pid').body) == other
+    thread.join(1)
+    assert cpu_seconds(server.pid) - begin < 0.5
+    allow_descriptors(server.pid)
+    server.wait_for_ready(2)
+    thread.join()
+    assert run[0].returncode == 0
+    server.stop()
