@@ -5,7 +5,8 @@
  * for as long as the server keeps it.  A request that is lost is asked once
  * more, and its clock goes on: what is measured is how long somebody waited,
  * not how quick the answers were that came.  Who still waits in the end
- * counts for the longest wait as well.
+ * counts for the longest wait as well.  Where the load itself was not let run
+ * it says for how long, for that is no fault of the server.
  *
  * Slow clients send the first half of a head, and nothing more.
  */
@@ -71,6 +72,7 @@ struct load {
 	uint32_t *waits_us; /* of those that were answered */
 	size_t n_waits, room;
 	int64_t longest_ns;
+	int64_t held_up_ns; /* longest time that we were not let run */
 };
 
 static int64_t
@@ -334,8 +336,11 @@ turn(struct load *l)
 {
 	struct epoll_event events[64];
 	int n = epoll_wait(l->epoll, events, 64, REST_MS);
+	int64_t before = l->now_ns;
 
 	l->now_ns = clock_ns();
+	if (l->now_ns - before - REST_MS * MS_NS > l->held_up_ns)
+		l->held_up_ns = l->now_ns - before - REST_MS * MS_NS;
 	for (int i = 0; i < n; i++) {
 		struct client *c = events[i].data.ptr;
 
@@ -413,12 +418,13 @@ report(struct load *l)
 	printf("{\"requests\": %llu, \"failed\": %llu, \"statuses\": %llu, "
 	       "\"closed\": %llu, \"refused\": %llu, \"stuck\": %llu, "
 	       "\"slow_closed\": %llu, \"p50_us\": %u, \"p99_us\": %u, "
-	       "\"longest_us\": %lld}\n",
+	       "\"longest_us\": %lld, \"held_up_us\": %lld}\n",
 		(unsigned long long)n->requests, (unsigned long long)n->failed,
 		(unsigned long long)n->statuses, (unsigned long long)n->closed,
 		(unsigned long long)n->refused, (unsigned long long)n->stuck,
 		(unsigned long long)n->slow_closed, part(l, 0.5), part(l, 0.99),
-		(long long)(l->longest_ns / 1000));
+		(long long)(l->longest_ns / 1000),
+		(long long)(l->held_up_ns / 1000));
 }
 
 static void __attribute__((noreturn)) usage(void)
