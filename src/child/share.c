@@ -27,15 +27,17 @@ requests_are_long(const struct engine *e)
 }
 
 /* When requests are long each gets a worker of its own, as far as there are
- * idle ones; the first to wait is the first to go. */
+ * idle ones; the first to wait is the first to go.  Who does not lead keeps
+ * that one: most likely it was dealt, and dealt on it would go round for as
+ * long as anybody is idle, and be served by nobody. */
 static void
 deal_queue(struct engine *e)
 {
-	struct connection *c, *next;
+	struct connection *c = e->queue.first, *next;
 
-	if (e->set.crew == NULL || !requests_are_long(e))
+	if (e->set.crew == NULL || c == NULL || !requests_are_long(e))
 		return;
-	for (c = e->queue.first; c != NULL; c = next) {
+	for (c = engine_leads(e) ? c : c->next; c != NULL; c = next) {
 		next = c->next;
 		if (!handover_deal(e, c))
 			break;

@@ -1,5 +1,9 @@
 """Which MPM serves, and with how many threads: as a person asks for it, and over reloads."""
 
+import pathlib
+
+import pytest
+
 from client import Connection, get
 from server import wait_until
 
@@ -96,3 +100,29 @@ def test_children_come_and_go_by_their_idle_threads(serve):
         assert c.response().body == b'awake'
     # Six idle threads are more than five; four are not.
     wait_until(lambda: len(server.ready()) == 2, 'the third child to be retired')
+
+
+def switches_of(pid):
+    """How often the threads of a process have come to wait, or were made to."""
+    return sum(int(line.split()[1]) for path in pathlib.Path(f'/proc/{pid}/task').glob('*/status')
+               for line in path.read_text().splitlines() if 'ctxt_switches' in line)
+
+
+@pytest.mark.parametrize('clients', [1, 2])
+def test_a_long_request_is_dealt_once_however_many_threads_are_idle(serve, clients):
+    """Dealt on by who was dealt it, it would go round among the idle threads for ever."""
+    server = serve('probe', '-w', '1', '--threads', '8')
+    pid, = server.wait_for_ready(1)
+    rounds = 20
+    connections = [Connection(server.address) for _ in range(clients)]
+    before = switches_of(pid)
+    for _ in range(rounds):
+        for connection in connections:
+            connection.send('GET /sleep?s=0.02 HTTP/1.1\r\nHost: t\r\n\r\n')
+        for connection in connections:
+            assert connection.response().body == b'awake'
+    each = (switches_of(pid) - before) / (rounds * clients)
+    for connection in connections:
+        connection.close()
+    # About 25 on an idle machine, most of them the watcher's, which ticks while it sleeps.
+    assert each < 300
