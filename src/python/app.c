@@ -184,7 +184,6 @@ app_destroy(struct app *app)
 {
 	if (app == NULL)
 		return;
-	preload_thaw(app);
 	drop_objects(app);
 	interp_stop();
 	free_app(app);

@@ -2,7 +2,9 @@
  * preload.c - an application that is imported once and then forked.
  *
  * The process that does this serves nobody: its memory is what its children
- * share, so nothing here or later may write to it without need.  Its forks are
+ * share, so nothing here or later may write to it without need.  That holds to
+ * the end: were it thawed for finalisation, each child would copy all of it to
+ * look for garbage, and take a second for a Django site.  Its forks are
  * the server's and not the application's: Python's own hooks run, as in
  * os.fork, while those of struct app_forks, which make a copy forget the
  * server, do not.
@@ -27,9 +29,6 @@ static const char source[] =
 	"            pass  # closed, or replaced by something else\n"
 	"    gc.collect()\n"
 	"    gc.freeze()\n"
-	"def unfreeze():\n"
-	"    import gc\n"
-	"    gc.unfreeze()\n"
 	"def threads():\n"
 	"    import os, threading\n"
 	"    known = [t.name for t in threading.enumerate()\n"
@@ -65,27 +64,13 @@ app_freeze(struct app *app, struct err *err)
 	char what[512];
 
 	fflush(NULL);
-	if (done != NULL) {
-		app->frozen = true;
+	(void)app;
+	if (done != NULL)
 		return 0;
-	}
 	exceptions_describe(what, sizeof(what));
 	return err_setx(err, ENOEXEC,
 		"Python %s cannot freeze what it has imported: %s",
 		app_python_version(), what);
-}
-
-/* Finalisation is to find what it finds in any other process. */
-void
-preload_thaw(struct app *app)
-{
-	AUTO_DECREF PyObject *done = NULL;
-
-	if (!app->frozen)
-		return;
-	done = call("unfreeze");
-	PyErr_Clear();
-	app->frozen = false;
 }
 
 bool

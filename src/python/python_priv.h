@@ -55,7 +55,6 @@ struct app {
 	char *directory;
 	struct app_forks forks;
 	struct app_forks put_aside; /* while the server itself forks */
-	bool frozen;
 
 	PyObject *callable;
 	struct environ *environ;
@@ -132,11 +131,6 @@ int tracebacks_init(void);
 /* --- forks.c ----------------------------------------------------------------- */
 
 int forks_init(struct app *app);
-
-/* --- preload.c ----------------------------------------------------------------- */
-
-/* Undo app_freeze, where it was called. */
-void preload_thaw(struct app *app);
 
 /* --- start_response.c ---------------------------------------------------------- */
 

@@ -71,7 +71,6 @@ def test_the_death_of_any_child_lets_the_others_go_on(start, mechanism):
         server.wait_for_ready(3)
 
 
-@either_way
 def without_the_lock(server):
     """Children that wait for their turn, while the one that has it waits for a client."""
     def settled():
@@ -127,6 +126,7 @@ def test_who_waits_for_its_turn_answers_within_5_ms_and_retires_within_100(
     server.stop()
 
 
+@either_way
 @pytest.mark.parametrize('mechanism', REAL)
 def test_a_reload_goes_through(start, mechanism):
     server = start(mechanism)

@@ -174,6 +174,7 @@ def test_five_upgrades_under_load_fail_no_request_and_close_no_connection(start,
     server.stop()
 
 
+@pytest.mark.usefixtures('preload')
 def test_idle_keep_alive_connections_go_on_with_the_new_masters_children(start):
     server = start('-w', '2')
     server.wait_for_ready(2)
@@ -206,6 +207,7 @@ def test_pid_file_socket_and_scoreboard_belong_to_the_new_master(start_shop, dir
     assert not named.exists()
 
 
+@pytest.mark.usefixtures('preload')
 def test_a_long_request_is_finished_and_the_old_master_waits_for_it(start):
     server = start('-w', '1')
     old = server.pid
@@ -424,6 +426,7 @@ def test_a_program_that_says_nothing_is_given_up(start, program):
     assert_goes_on(server, children)
 
 
+@pytest.mark.usefixtures('preload')
 def test_an_application_that_does_not_import_changes_nothing(start, directory):
     server = start('-w', '2')
     children = server.wait_for_ready(2)
@@ -461,6 +464,7 @@ def test_a_port_that_is_taken_changes_nothing(start, directory):
     assert_goes_on(server, children)
 
 
+@pytest.mark.usefixtures('preload')
 def test_a_new_master_that_is_killed_changes_nothing(start, directory):
     server = start('-w', '1')
     children = server.wait_for_ready(1)
