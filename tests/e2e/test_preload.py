@@ -94,6 +94,25 @@ def test_the_children_are_the_master_s_own(preloaded):
     wait_until(all_seen, 'an answer of each')
 
 
+def test_children_of_several_threads_are_forked_as_well(preloaded):
+    """Their threads begin after the fork, and go through reloads and kills."""
+    server = preloaded('probe', '--mpm', 'worker', '-w', '2', '--threads', '3')
+    children = server.wait_for_ready(2)
+    assert 'started threads' not in server.log.text()
+    busy = [Connection(server.address) for _ in range(4)]
+    for client in busy:
+        client.send('GET /sleep?s=1 HTTP/1.1\r\nHost: t\r\n\r\n')
+    assert get(server.address, '/hello').status == 200
+    for client in busy:
+        assert client.response().body == b'awake'
+        client.close()
+    os.kill(min(children), signal.SIGKILL)
+    replaced(server, min(children), 2)
+    assert 'reload done' in server.reload()
+    assert get(server.address, '/hello').status == 200
+    server.stop()
+
+
 def test_a_new_child_is_ready_in_milliseconds(serve, apps, directory):
     """The goal is 50 ms for a Django site; the median of several that are started one by one is
     printed, and held to five times as much, because other work may share the machine."""
