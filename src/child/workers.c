@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -153,28 +152,23 @@ work(void *arg)
 	return NULL;
 }
 
-/* The first thread has the signals, but for the one that asks each thread for
- * its traceback. */
+/* Open to all signals, as the first: what the application starts from a thread
+ * inherits the thread's mask, and must be able to be ended. */
 static int
 start_threads(struct workers *w, struct err *err)
 {
 	size_t stack = (size_t)w->common.config->thread_stack_size;
 	pthread_attr_t attributes;
-	sigset_t none, before;
 	int rc = 0;
 
-	sigfillset(&none);
-	sigdelset(&none, app_traceback_signal());
 	pthread_attr_init(&attributes);
 	if (stack > 0)
 		rc = pthread_attr_setstacksize(&attributes, stack);
-	pthread_sigmask(SIG_SETMASK, &none, &before);
 	for (size_t i = 1; rc == 0 && i < w->n; i++) {
 		rc = pthread_create(
 			&w->each[i].thread, &attributes, work, &w->each[i]);
 		w->each[i].running = rc == 0;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (rc != 0)
 		return err_set(err, rc,
