@@ -68,6 +68,15 @@ lose_mutex(struct engine *e, int error)
 		e->set.channel, CHANNEL_MUTEX_BROKEN, 0, err.text, NULL, 0);
 }
 
+/* The locker is the child's: if another worker leads by now, and has asked, the
+ * turn is that one's. */
+static void
+give_turn_up(struct engine *e)
+{
+	if (e->set.locker != NULL)
+		locker_release(e->set.locker, e);
+}
+
 /* With a mutex only its holder waits.  The thread that waits for the mutex is
  * not this one: we hear of it as of everything else. */
 static bool
@@ -79,14 +88,18 @@ has_turn(struct engine *e)
 		return true;
 	if (e->mutex_broken)
 		return false;
-	held = locker_held(e->set.locker);
+	held = locker_ask(e->set.locker, e);
 	if (held == 0)
-		held = locker_ask(e->set.locker);
-	if (held < 0 && held != -EAGAIN) {
+		held = locker_held(e->set.locker);
+	if (held == -EAGAIN) { /* no thread to wait with, for now */
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+		return false;
+	}
+	if (held < 0) {
 		lose_mutex(e, held);
 		return false;
 	}
-	if (held <= 0 && !e->lock_watched) {
+	if (held == 0 && !e->lock_watched) {
 		e->lock_watched = true;
 		io_poll(e->io, &e->lock_owner, locker_fd(e->set.locker));
 	}
@@ -122,8 +135,7 @@ void
 accept_disarm(struct engine *e)
 {
 	if (!e->accepting) {
-		if (e->set.locker != NULL)
-			locker_release(e->set.locker);
+		give_turn_up(e);
 		return;
 	}
 	io_cancel(e->io, &e->accept_owner, e->accept_kind, door_of(e));
@@ -265,8 +277,7 @@ accept_happened(struct engine *e, const struct io_event *event)
 	}
 	e->accepting = false;
 	e->set.page->page->accepting = 0;
-	if (e->set.locker != NULL)
-		locker_release(e->set.locker);
+	give_turn_up(e);
 	if (event->result == -ECANCELED ||
 		(event->kind == IO_POLL && !may_go_on))
 		pass_wake_up_on(e);

@@ -43,14 +43,15 @@ struct locker {
 	pthread_mutex_t guard; /* of all that follows */
 	pthread_cond_t changed;
 	pthread_t thread;
-	int paused;    /* how often */
-	int broken;    /* the negative errno, or 0 */
-	bool wanted;   /* asked for and not released */
-	bool held;     /* the thread has it and fd says so */
-	bool waiting;  /* the thread is in accept_mutex_lock */
-	bool running;  /* there is a thread to join */
-	bool stopping; /* it has been told to end */
-	bool gone;     /* it has left the loop */
+	const void *who; /* has asked last */
+	int paused;      /* how often */
+	int broken;      /* the negative errno, or 0 */
+	bool wanted;     /* asked for and not released */
+	bool held;       /* the thread has it and fd says so */
+	bool waiting;    /* the thread is in accept_mutex_lock */
+	bool running;    /* there is a thread to join */
+	bool stopping;   /* it has been told to end */
+	bool gone;       /* it has left the loop */
 };
 
 static void
@@ -271,11 +272,12 @@ locker_fd(const struct locker *l)
 }
 
 int
-locker_ask(struct locker *l)
+locker_ask(struct locker *l, const void *who)
 {
 	int rc;
 
 	pthread_mutex_lock(&l->guard);
+	l->who = who;
 	l->wanted = true;
 	pthread_cond_broadcast(&l->changed);
 	rc = start_if_needed(l);
@@ -295,12 +297,14 @@ locker_held(struct locker *l)
 }
 
 void
-locker_release(struct locker *l)
+locker_release(struct locker *l, const void *who)
 {
 	pthread_mutex_lock(&l->guard);
-	l->wanted = false;
-	set_held(l, false);
-	pthread_cond_broadcast(&l->changed);
+	if (l->who == who) {
+		l->wanted = false;
+		set_held(l, false);
+		pthread_cond_broadcast(&l->changed);
+	}
 	pthread_mutex_unlock(&l->guard);
 }
 

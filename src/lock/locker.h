@@ -31,10 +31,11 @@ int locker_create(
  * once the mutex is broken.  Not to be read from, only watched. */
 int locker_fd(const struct locker *l);
 
-/* Ask for the lock; asking again while asking, or with the lock held,
- * changes nothing.  0, or a negative errno: there is no thread to be had
+/* Ask for the lock, in the name of whoever that is: who asked last has it, or
+ * waits for it.  Asking again while asking, or with the lock held, changes
+ * nothing else.  0, or a negative errno: there is no thread to be had
  * (-EAGAIN, ask again later) or what locker_held says. */
-int locker_ask(struct locker *l);
+int locker_ask(struct locker *l, const void *who);
 
 /* 1 when the lock is held, 0 when it is not, or the negative errno of a
  * broken mutex: accept_mutex_explain has the sentence, the child must go. */
@@ -42,8 +43,9 @@ int locker_held(struct locker *l);
 
 /* Let the lock go if it is held, and stop asking if it is not: if it comes
  * meanwhile it is let go at once.  Takes effect a moment later, in the
- * thread, for it is the thread that has locked. */
-void locker_release(struct locker *l);
+ * thread, for it is the thread that has locked.  Nothing happens when somebody
+ * else has asked since: then it is theirs. */
+void locker_release(struct locker *l, const void *who);
 
 /* End the thread, within milliseconds whatever it waits for, until as many
  * calls of locker_resume; a held lock is let go and what was asked for, or

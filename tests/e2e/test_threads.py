@@ -2,14 +2,13 @@
 
 import concurrent.futures
 import os
-import re
 import signal
 import time
 
 import pytest
 
 from client import Connection, get
-from server import PATIENCE, is_alive, wait_until
+from server import is_alive, need, stat_fields, wait_until
 
 APP = '''
 import multiprocessing, os, signal, subprocess, threading, time, urllib.parse
@@ -36,6 +35,23 @@ def terminate(query):
     program.terminate()
     return f'{copy.exitcode} {program.wait()}'
 
+def sleep(query):
+    time.sleep(float(query['s']))
+    return str(os.getpid())
+
+def hoard(query):
+    """Takes all descriptors, for half a second."""
+    files = []
+    def let_go():
+        for file in files:
+            file.close()
+    threading.Timer(0.5, let_go).start()
+    try:
+        while True:
+            files.append(open('/dev/null'))
+    except OSError:
+        return str(len(files))
+
 def pid(query):
     return str(os.getpid())
 
@@ -52,8 +68,8 @@ def application(environ, start_response):
 def start(serve, directory, request):
     (directory / 'threads.py').write_text(APP)
 
-    def start(*words):
-        return serve('threads', *words, '--io-engine', request.param, cwd=directory)
+    def start(*words, **more):
+        return serve('threads', *words, '--io-engine', request.param, cwd=directory, **more)
     return start
 
 
@@ -77,3 +93,75 @@ def test_a_child_with_threads_that_is_terminated_finishes_and_leaves(start):
     os.kill(child, signal.SIGTERM)
     wait_until(lambda: not is_alive(child), 'the end of the child')
     assert int(get(server.address, '/pid').body) != child
+
+
+SLEEP = 'GET /sleep?s={} HTTP/1.1\r\nHost: test\r\n\r\n'
+
+
+class Child:
+    """Two clients that are kept alive in one child of two threads."""
+
+    def __init__(self, server, other=None):
+        """Not that one: its threads are busy meanwhile."""
+        self.server, self.clients, self.pid = server, [], None
+        elsewhere = []
+        while len(self.clients) < 2:
+            if other:
+                other.be_busy(0.5)
+            connection = Connection(server.address)
+            pid = int(connection.get('/pid').body)
+            if self.pid is None and not (other and other.pid == pid):
+                self.pid = pid
+            (self.clients if pid == self.pid else elsewhere).append(connection)
+            if other:
+                assert other.answers()
+            assert len(elsewhere) < 20
+        for connection in elsewhere:
+            connection.close()
+
+    def be_busy(self, seconds: float):
+        """In both threads; returns when they are."""
+        for client in self.clients:
+            client.send(SLEEP.format(seconds))
+        wait_until(lambda: self.server.ready()[self.pid]['letters'] == 'WW', 'two busy threads')
+
+    def answers(self) -> bool:
+        return [int(client.response().body) for client in self.clients] == [self.pid] * 2
+
+
+@pytest.mark.parametrize('mutex', ['pthread', 'flock', 'sysvsem'])
+def test_a_thread_that_comes_back_does_not_give_up_the_turn_of_another(start, mutex):
+    """Who leads next has asked for the mutex, and waits for it; otherwise nobody of the child
+    would accept any more."""
+    server = start('-w', '2', '--threads', '2', '--mutex', mutex)
+    one = Child(server)
+    two = Child(server, other=one)
+    for busy, idle in (one, two), (two, one):
+        for _ in range(5):
+            at_once(2, server.address, '/sleep?s=0.05')
+        busy.be_busy(3)
+        begun = time.monotonic()
+        for _ in range(4):
+            assert int(get(server.address, '/pid').body) == idle.pid
+        assert time.monotonic() - begun < 2
+        assert busy.answers()
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = stat_fields(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def test_a_thread_that_was_short_of_descriptors_does_not_spin_when_another_leads(start):
+    server = start('-w', '1', '--threads', '2', launcher=[need('prlimit'), '--nofile=80:80'])
+    for _ in range(4):
+        with Connection(server.address) as one:
+            one.get('/hoard')
+            # It is served while another one cannot be let in.
+            one.send(SLEEP.format(0.1))
+            at_once(2, server.address, '/sleep?s=0.02')
+    server.log.wait_for('new connections wait')
+    child, = server.ready()
+    before = cpu_seconds(child)
+    time.sleep(1)
+    assert cpu_seconds(child) - before < 0.3

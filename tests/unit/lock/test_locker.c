@@ -132,15 +132,15 @@ test_it_says_when_the_lock_is_held(void **state)
 		for (int i = 0; i < 3; i++) {
 			assert_int_equal(locker_held(f.l), 0);
 			assert_false(becomes_readable(&f, 0));
-			assert_int_equal(locker_ask(f.l), 0);
-			assert_int_equal(locker_ask(f.l), 0);
+			assert_int_equal(locker_ask(f.l, NULL), 0);
+			assert_int_equal(locker_ask(f.l, NULL), 0);
 			assert_true(becomes_readable(&f, SOON));
 			assert_int_equal(locker_held(f.l), 1);
 			assert_true(becomes_readable(&f, 0));
-			assert_int_equal(locker_ask(f.l), 0);
+			assert_int_equal(locker_ask(f.l, NULL), 0);
 			assert_int_equal(locker_held(f.l), 1);
-			locker_release(f.l);
-			locker_release(f.l);
+			locker_release(f.l, NULL);
+			locker_release(f.l, NULL);
 		}
 		tear_down(&f);
 	}
@@ -158,7 +158,7 @@ test_the_thread_starts_with_the_first_ask(void **state)
 		int64_t until = clock_monotonic_ns() + (int64_t)SOON * MS;
 
 		assert_int_equal(count_threads(), before);
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
 		assert_int_equal(count_threads(), before + 1);
 		tear_down(&f);
 		/* A joined thread's entry goes a moment later. */
@@ -178,14 +178,14 @@ test_what_is_held_is_kept_from_others(void **state)
 	{
 		struct process other;
 
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
 		assert_true(becomes_readable(&f, SOON));
 		other = start_holder(&f);
 		assert_true(process_says(&other, 'w', SOON));
 		assert_false(process_says(&other, 'h', A_WHILE));
-		locker_release(f.l);
+		locker_release(f.l, NULL);
 		assert_true(process_says(&other, 'h', SOON));
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
 		assert_false(becomes_readable(&f, A_WHILE));
 		kill_holder(&f, &other);
 		assert_true(becomes_readable(&f, SOON));
@@ -203,14 +203,14 @@ test_asking_again_queues_again(void **state)
 	FOR_EACH(&f, ALL)
 	{
 		for (int i = 0; i < 200; i++) {
-			locker_ask(f.l);
+			locker_ask(f.l, NULL);
 			assert_true(becomes_readable(&f, SOON));
-			locker_release(f.l);
+			locker_release(f.l, NULL);
 			assert_int_equal(locker_held(f.l), 0);
 		}
-		locker_ask(f.l);
-		locker_release(f.l);
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
+		locker_release(f.l, NULL);
+		locker_ask(f.l, NULL);
 		assert_true(becomes_readable(&f, SOON));
 		tear_down(&f);
 	}
@@ -227,7 +227,7 @@ test_a_wait_is_interrupted_within_100_ms(void **state)
 		struct process holder = start_holder(&f), next;
 
 		assert_true(process_says(&holder, 'h', SOON));
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
 		assert_false(becomes_readable(&f, A_WHILE));
 		next = start_holder(&f);
 		assert_true(process_says(&next, 'w', SOON));
@@ -258,7 +258,7 @@ test_it_can_end_at_any_moment(void **state)
 	FOR_EACH(&f, ALL)
 	{
 		for (int i = 0; i < 30; i++) {
-			locker_ask(f.l);
+			locker_ask(f.l, NULL);
 			if (i % 3 == 0)
 				becomes_readable(&f, SOON);
 			if (i % 3 == 1)
@@ -267,7 +267,7 @@ test_it_can_end_at_any_moment(void **state)
 			assert_int_equal(locker_held(f.l), 0);
 			assert_false(becomes_readable(&f, 0));
 			if (i % 2 == 0)
-				locker_release(f.l);
+				locker_release(f.l, NULL);
 			assert_int_equal(locker_resume(f.l), 0);
 		}
 		tear_down(&f);
@@ -284,7 +284,7 @@ test_a_pause_gives_up_the_lock_and_asks_again(void **state)
 	{
 		struct process other;
 
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
 		assert_true(becomes_readable(&f, SOON));
 		locker_pause(f.l);
 		locker_pause(f.l);
@@ -292,7 +292,7 @@ test_a_pause_gives_up_the_lock_and_asks_again(void **state)
 		assert_true(process_says(&other, 'h', SOON));
 		kill_holder(&f, &other);
 		assert_int_equal(locker_resume(f.l), 0);
-		assert_int_equal(locker_ask(f.l), 0);
+		assert_int_equal(locker_ask(f.l, NULL), 0);
 		assert_false(becomes_readable(&f, A_WHILE));
 		assert_int_equal(locker_resume(f.l), 0);
 		assert_true(becomes_readable(&f, SOON));
@@ -311,9 +311,9 @@ test_what_comes_after_a_release_is_let_go(void **state)
 		struct process holder = start_holder(&f), next;
 
 		assert_true(process_says(&holder, 'h', SOON));
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
 		assert_false(becomes_readable(&f, A_WHILE));
-		locker_release(f.l);
+		locker_release(f.l, NULL);
 		kill_holder(&f, &holder);
 		next = start_holder(&f);
 		assert_true(process_says(&next, 'h', SOON));
@@ -333,7 +333,7 @@ test_a_forked_copy_does_no_harm(void **state)
 	(void)state;
 	FOR_EACH(&f, ALL)
 	{
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
 		assert_true(becomes_readable(&f, SOON));
 		pid = fork();
 		if (pid == 0) {
@@ -356,16 +356,16 @@ test_a_broken_mutex_is_told(void **state)
 	(void)state;
 	if (!set_up(&f, "sysvsem"))
 		SKIP("this machine has no sysvsem");
-	locker_ask(f.l);
+	locker_ask(f.l, NULL);
 	assert_true(becomes_readable(&f, SOON));
-	locker_release(f.l);
+	locker_release(f.l, NULL);
 	accept_mutex_orphan(f.mine);
-	locker_ask(f.l);
+	locker_ask(f.l, NULL);
 	assert_true(becomes_readable(&f, SOON));
 	assert_int_equal(locker_held(f.l), -EIDRM);
-	locker_release(f.l);
+	locker_release(f.l, NULL);
 	assert_true(becomes_readable(&f, 0));
-	assert_int_equal(locker_ask(f.l), -EIDRM);
+	assert_int_equal(locker_ask(f.l, NULL), -EIDRM);
 	locker_pause(f.l);
 	assert_int_equal(locker_resume(f.l), -EIDRM);
 	tear_down(&f);
@@ -396,7 +396,7 @@ test_the_applications_signals_stay_its_own(void **state)
 		struct process holder = start_holder(&f);
 
 		assert_true(process_says(&holder, 'h', SOON));
-		locker_ask(f.l);
+		locker_ask(f.l, NULL);
 		assert_false(becomes_readable(&f, A_WHILE));
 		/* A signal for the process does not go to the thread. */
 		urgent = 0;
@@ -413,6 +413,27 @@ test_the_applications_signals_stay_its_own(void **state)
 	signal(SIGUSR1, SIG_DFL);
 }
 
+/* Two threads of one child: the second asks before the first lets go. */
+static void
+test_who_asked_last_has_it_and_nobody_else_lets_it_go(void **state)
+{
+	int first, second;
+	struct fixture f;
+
+	(void)state;
+	FOR_EACH(&f, ALL)
+	{
+		locker_ask(f.l, &first);
+		assert_true(becomes_readable(&f, 10000));
+		locker_ask(f.l, &second);
+		locker_release(f.l, &first);
+		assert_int_equal(locker_held(f.l), 1);
+		locker_release(f.l, &second);
+		assert_int_equal(locker_held(f.l), 0);
+		tear_down(&f);
+	}
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -425,6 +446,8 @@ main(int argc, char *argv[])
 		cmocka_unit_test(test_it_can_end_at_any_moment),
 		cmocka_unit_test(test_a_pause_gives_up_the_lock_and_asks_again),
 		cmocka_unit_test(test_what_comes_after_a_release_is_let_go),
+		cmocka_unit_test(
+			test_who_asked_last_has_it_and_nobody_else_lets_it_go),
 		cmocka_unit_test(test_a_forked_copy_does_no_harm),
 		cmocka_unit_test(test_a_broken_mutex_is_told),
 		cmocka_unit_test(test_the_applications_signals_stay_its_own),
