@@ -55,6 +55,8 @@ PAGE = [
     ('requests', 'Q'), ('accepted', 'Q'), ('bytes_in', 'Q'), ('bytes_out', 'Q'),
     ('busy_us', 'Q'), ('aborted', 'Q'), ('refused', 'Q'), ('io_engine', '16s'),
 ]
+# Behind its histograms.
+PAGE_MORE = [('gil_us', 'q')]
 WORKER = [
     ('state', 'I'), ('thread', 'I'), ('requests', 'Q'), ('bytes_out', 'Q'),
     ('begin_us', 'q'), ('end_us', 'q'), ('client', '48s'), ('method', '16s'),
@@ -203,6 +205,8 @@ def read_page(path: str, board: dict, slot: int) -> tuple:
         return None, [], 'page does not begin as one'
     page = unpack(PAGE, data[:board['worker_offset']])
     page['durations'] = histograms_of(data[:board['worker_offset']], size_of(PAGE))
+    behind = size_of(PAGE) + len(DURATIONS) * TIMES_SIZE
+    page.update(unpack(PAGE_MORE, data[behind:board['worker_offset']]))
     workers = []
     for i in range(board['worker_count']):
         at = board['worker_offset'] + i * board['worker_size']

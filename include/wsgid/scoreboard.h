@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 2 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 3 };
 
 /* What a worker does: Apache's letters (mod_status). */
 enum wsgid_worker_state {
@@ -179,6 +179,9 @@ struct wsgid_page {
 	uint64_t refused; /* requests answered 4xx, 501, 503 or 505 by us */
 	char io_engine[16];
 	struct wsgid_durations durations; /* since 1.2 */
+	/* Since 1.3: when a thread that does nothing else last had the GIL, which
+	 * it takes ten times in DeadlockTimeout; 0 when there is none. */
+	int64_t gil_us;
 };
 
 struct wsgid_worker {

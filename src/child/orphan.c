@@ -18,15 +18,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "base/signals.h"
+
 /* The handler's, which can be given nothing. */
 static struct orphan_settings own;
-
-/* One that no application is likely to have a use for. */
-static int
-signal_of_death(void)
-{
-	return SIGRTMIN + 8;
-}
 
 static bool
 master_is_gone(void)

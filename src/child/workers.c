@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "child/clients.h"
 #include "child/crew.h"
+#include "child/pulse.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
@@ -35,6 +36,7 @@ struct workers {
 	struct crew *crew;
 	struct watcher *watcher;
 	struct clients *clients;
+	struct pulse *pulse;
 	size_t n;
 	struct worker each[];
 };
@@ -201,6 +203,16 @@ say_what_was_cut(const struct workers *w)
 		cut);
 }
 
+static void
+start_pulse(struct workers *w)
+{
+	int64_t timeout_ms = w->common.config->deadlock_timeout;
+
+	if (timeout_ms > 0)
+		w->pulse = pulse_start(w->common.app, timeout_ms,
+			&w->common.page->page->gil_us);
+}
+
 int
 workers_serve(struct workers *w, struct err *err)
 {
@@ -211,9 +223,11 @@ workers_serve(struct workers *w, struct err *err)
 		join_threads(w);
 		return rc;
 	}
+	start_pulse(w);
 	w->each[0].result = engine_run(&w->each[0].engine);
 	if (w->n > 1)
 		join_threads(w);
+	pulse_stop(w->pulse);
 	for (size_t i = 0; i < w->n; i++) {
 		const struct engine *e = &w->each[i].engine;
 		int result = w->each[i].result;

@@ -104,7 +104,9 @@ struct config {
 	int64_t limit_request_body;  /* 0 = no limit */
 	int64_t request_body_buffer; /* collected before the application runs */
 	int64_t timeout;
-	int64_t request_timeout; /* in the application; 0 = no limit */
+	int64_t request_timeout;       /* in the application; 0 = no limit */
+	int64_t watchdog_request_time; /* 0 = no limit; likewise the next */
+	int64_t deadlock_timeout;
 	bool keep_alive;
 	int64_t keep_alive_timeout;
 	long max_keep_alive_requests; /* 0 = no limit */

@@ -424,6 +424,28 @@ static const struct directive table[] = {
 			"its child replaced; 0 is never",
 	},
 	{
+		.name = "WatchdogRequestTime",
+		.option = "--watchdog-request-time",
+		.type = &value_time,
+		.offset = AT(watchdog_request_time),
+		.initial = "300s",
+		.example = "300s",
+		.max = YEAR,
+		.help = "systemd restarts the service when all workers have "
+			"been in a request for so long; 0 is never",
+	},
+	{
+		.name = "DeadlockTimeout",
+		.option = "--deadlock-timeout",
+		.type = &value_time,
+		.offset = AT(deadlock_timeout),
+		.initial = "300s",
+		.example = "300s",
+		.max = YEAR,
+		.help = "systemd restarts the service when no child has had "
+			"the GIL for so long; 0 is never",
+	},
+	{
 		.name = "KeepAlive",
 		.option = "--keep-alive",
 		.type = &value_flag,

@@ -60,8 +60,8 @@ census_take(const struct master *m, struct census *ret)
 	}
 }
 
-static bool
-worker_is_in_request(uint32_t state)
+bool
+census_in_request(uint32_t state)
 {
 	return state == WSGID_WORKER_READ || state == WSGID_WORKER_WRITE ||
 	       state == WSGID_WORKER_LOG || state == WSGID_WORKER_CLOSING;
@@ -77,7 +77,7 @@ finishing(const struct master *m, const struct child *c)
 	int n = 0;
 
 	for (unsigned i = 0; workers != NULL && i < c->workers; i++)
-		n += worker_is_in_request(workers[i].state);
+		n += census_in_request(workers[i].state);
 	return n > 0 ? n : 1;
 }
 

@@ -6,7 +6,9 @@
  */
 #include "master/notify.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "built_with.h"
@@ -78,6 +80,16 @@ notify_extend(int64_t us)
 {
 	(void)us;
 	(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)us);
+}
+
+void
+notify_succeed(void)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)getpid());
+	if (getenv("WATCHDOG_PID") != NULL)
+		(void)setenv("WATCHDOG_PID", text, 1);
 }
 
 int64_t

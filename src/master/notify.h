@@ -27,6 +27,8 @@ void notify_status(const char *status);
 /* What goes on may take so much longer, from now on. */
 void notify_extend(int64_t us);
 
+/* We have become the main process: what was for that is for us. */
+void notify_succeed(void);
 /* How long the manager waits for a sign of life; 0: it wants none. */
 int64_t notify_watchdog_us(void);
 /* The sign. */

@@ -18,8 +18,9 @@
 #include "master/state.h"
 
 enum {
-	STATUS_S = 5,    /* from one look to the next */
-	EXTEND_S = 5,    /* likewise, and asked for is what lasts */
+	BEATS = 3,    /* signs of life in the time that systemd waits for one */
+	STATUS_S = 5, /* from one look to the next */
+	EXTEND_S = 5, /* likewise, and asked for is what lasts */
 	PATIENCE_S = 15, /* some of them */
 };
 
@@ -132,7 +133,13 @@ service_begin(struct master *m)
 {
 	m->service.heard = notify_heard();
 	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
-	m->service.status_ns = NEVER;
+	m->service.status_ns = m->service.alive_ns = NEVER;
+	/* Its variables name the process that systemd has started. */
+	if (m->heritage != NULL)
+		notify_succeed();
+	m->service.alive_every_ns = notify_watchdog_us() * 1000 / BEATS;
+	if (m->service.alive_every_ns > 0)
+		m->service.alive_ns = m->now_ns;
 	if (speaks(m))
 		notify_status("starting: the first child imports the "
 			      "application");
@@ -251,6 +258,11 @@ service_turn(struct master *m)
 		s->extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
 		notify_extend(PATIENCE_S * us_a_second);
 	}
+	if (s->alive_ns <= m->now_ns) {
+		s->alive_ns = m->now_ns + s->alive_every_ns;
+		if (watchdog_progress(m))
+			notify_alive();
+	}
 	if (m->phase == PHASE_RUNNING && !m->reloading &&
 		s->status_ns <= m->now_ns && look(m))
 		notify_status(s->status);
@@ -261,7 +273,9 @@ service_deadline(const struct master *m)
 {
 	const struct service *s = &m->service;
 
+	int64_t next = takes_its_time(m) ? s->extend_ns : s->status_ns;
+
 	if (!speaks(m))
 		return NEVER;
-	return takes_its_time(m) ? s->extend_ns : s->status_ns;
+	return s->alive_ns < next ? s->alive_ns : next;
 }

@@ -74,6 +74,12 @@ struct generation {
 	int error_log; /* -1: standard error */
 };
 
+/* What something is, and since when we have seen it so; 0: never. */
+struct sighting {
+	int64_t value;
+	int64_t since_ns;
+};
+
 /* One slot.  pid is 0 when it is vacant, and while a template is to fork it. */
 struct child {
 	struct source channel;
@@ -94,6 +100,7 @@ struct child {
 	bool timed_out;                /* did not become ready in time */
 	bool babbled;                  /* sent nonsense; said once */
 	bool stopped;                  /* by a signal, SIGSTOP say */
+	struct sighting gil, youngest; /* watchdog.c */
 	char reason[CHANNEL_TEXT + 1]; /* the child's own sentence */
 };
 
@@ -173,7 +180,9 @@ struct upgrade {
 struct service {
 	bool heard;                   /* there is one */
 	int64_t status_ns, extend_ns; /* when the next is due */
-	uint64_t requests;            /* served, when we last looked */
+	int64_t alive_ns;             /* likewise; NEVER: nobody waits for it */
+	int64_t alive_every_ns;
+	uint64_t requests; /* served, when we last looked */
 	int64_t requests_ns;
 	char reloaded[600]; /* how the last reload ended; "": there was none */
 	char status[768];
@@ -226,6 +235,7 @@ struct master {
 	int64_t turn_ns; /* next maintenance */
 	int64_t last_turn_ns;
 	bool told_no_slot;
+	bool told_stuck;
 	int nudges_due; /* after the death or stop of a child */
 	int64_t nudge_ns;
 
@@ -416,6 +426,8 @@ struct census {
 /* Without what costs a look at every child's page. */
 void census_take(const struct master *m, struct census *ret);
 void census_look(const struct master *m, struct census *census);
+/* Is a worker in that state in a request? */
+bool census_in_request(uint32_t state);
 /* How many may be added to those that are active. */
 int census_vacant(const struct master *m, const struct census *census);
 /* As the policy wants it; after census_look. */
@@ -549,6 +561,11 @@ void service_reloaded(struct master *m, const char *reason);
 void service_stopping(struct master *m, bool graceful);
 void service_turn(struct master *m);
 int64_t service_deadline(const struct master *m);
+
+/* --- watchdog.c --------------------------------------------------------------- */
+
+/* Is it right to say that the server is well?  To be asked now and then. */
+bool watchdog_progress(struct master *m);
 
 /* --- logs.c ------------------------------------------------------------------ */
 

@@ -72,6 +72,10 @@ const char *app_python_version(void);
 void app_enter(struct app *app); /* take the GIL */
 void app_leave(struct app *app); /* give it up */
 
+/* Take the GIL and give it up again, in a thread that has no other business with
+ * Python: returns when Python code could run. */
+void app_pulse(struct app *app);
+
 /* A thread that entered and will never again: gives the GIL up as well. */
 void app_forget_thread(struct app *app);
 

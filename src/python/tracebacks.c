@@ -7,13 +7,12 @@
  */
 #include "python/python_priv.h"
 
-#include <signal.h>
+#include "base/signals.h"
 
-/* One that no application is likely to have a use for. */
 int
 app_traceback_signal(void)
 {
-	return SIGRTMIN + 7;
+	return signal_traceback();
 }
 
 int

@@ -3,6 +3,7 @@
 tests/rigs/test_systemd.py has the same and more with a real one.
 """
 
+import os
 import re
 import signal
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from client import Connection, get
 from manager import Manager
-from server import wait_until
+from server import PATIENCE, stat_fields, wait_until
 
 
 @pytest.fixture
@@ -183,3 +184,152 @@ def test_a_mistake_in_the_configuration_has_a_priority_too(new_server, directory
     server = new_server('-c', directory / 'bad.conf', bind=None, launcher=TO_JOURNAL)
     assert server.fails() == 78
     assert re.match('<3>wsgid: .*Listn', server.log.text())
+
+
+# --- the watchdog -----------------------------------------------------------------------------
+
+WATCHDOG = 1.5  # seconds; the server speaks three times in them
+
+# A worker can be stuck in two ways: /hold waits in C for a lock that it has itself, and for ever,
+# with the GIL, which PyDLL does not let go of; /sleep lets go of it.
+STUCK = '''
+import ctypes, os, time
+
+def application(environ, start_response):
+    path = environ['PATH_INFO']
+    print('begun', path, os.getpid(), flush=True)
+    if path == '/hold':
+        c = ctypes.PyDLL(None)
+        mutex = ctypes.create_string_buffer(128)
+        c.pthread_mutex_init(mutex, None)
+        c.pthread_mutex_lock(mutex)
+        c.pthread_mutex_lock(mutex)
+    if path == '/sleep':
+        time.sleep(60)
+    start_response('200 OK', [('Content-Length', '5')])
+    return [b'hello']
+'''
+
+
+def stick(server, path: str, number: int = 2) -> list:
+    """A request to each of the children that makes it stick."""
+    clients = []
+    for i in range(number):
+        client = Connection(server.address)
+        client.send(f'GET {path} HTTP/1.1\r\nHost: t\r\n\r\n')
+        clients.append(client)
+        wait_until(lambda: server.log.text().count(f'begun {path}') > i, 'the next one')
+    return clients
+
+
+def test_a_server_that_is_well_says_so_in_time(start, manager):
+    server = start('hello:application', '-w', '2', watchdog=WATCHDOG)
+    server.wait_for_ready(2)
+    wait_until(lambda: len(manager.values('WATCHDOG')) >= 8, 'signs of life')
+    times = [m.time for m in manager.messages() if 'WATCHDOG' in m.fields]
+    # On a loaded machine one may be late, but not most of them.
+    gaps = sorted(b - a for a, b in zip(times, times[1:]))
+    assert gaps[len(gaps) // 2] < WATCHDOG / 2
+    server.stop()
+
+
+def test_a_server_says_nothing_of_a_watchdog_that_nobody_asked_for(start, manager):
+    server = start('hello:application', '-w', '1')
+    server.stop()
+    assert not manager.values('WATCHDOG')
+
+
+def test_an_extension_that_holds_the_gil_in_all_children_ends_the_signs_of_life(
+        start, manager, directory):
+    server = start('app', '-w', '2', '--deadlock-timeout', '1s', watchdog=WATCHDOG,
+                   **write_app(directory, STUCK))
+    server.wait_for_ready(2)
+    one = stick(server, '/hold', 1)
+    time.sleep(2.5)  # longer than DeadlockTimeout: the other child is enough
+    since = time.monotonic()
+    manager.wait_for('WATCHDOG', since=since)
+    two = stick(server, '/hold', 1)
+    server.log.wait_for(r'master:error.* no child makes progress: of 2, 2 have not taken the '
+                        r'GIL for 1 s \(DeadlockTimeout\)')
+    # Where they are, in Python's words.
+    wait_until(lambda: len(re.findall(r'app\.py", line \d+ in application',
+                                      server.log.text())) >= 2, 'tracebacks')
+    since = time.monotonic()
+    time.sleep(WATCHDOG)
+    assert not manager.values('WATCHDOG', since)
+    # As systemd does now.
+    server.seen_children.update(server.children())
+    server.kill(signal.SIGABRT)
+    server.process.wait(PATIENCE)
+    for client in one + two:
+        client.close()
+
+
+def test_all_workers_in_a_long_sleep_are_no_deadlock(start, manager, directory):
+    server = start('app', '-w', '2', '--deadlock-timeout', '1s', watchdog=WATCHDOG,
+                   **write_app(directory, STUCK))
+    server.wait_for_ready(2)
+    clients = stick(server, '/sleep')
+    time.sleep(3)
+    manager.wait_for('WATCHDOG', since=time.monotonic())
+    assert 'no child makes progress' not in server.log.text()
+    for client in clients:
+        client.close()
+    server.kill(signal.SIGINT)
+    assert server.ended() == 0
+
+
+@pytest.mark.parametrize('workers', [('-w', '2'), ('-w', '1', '--threads', '2')],
+                         ids=['prefork', 'worker'])
+def test_all_workers_longer_in_their_requests_than_watchdog_request_time(
+        start, manager, directory, workers):
+    server = start('app', *workers, '--watchdog-request-time', '2s', watchdog=WATCHDOG,
+                   **write_app(directory, STUCK))
+    server.wait_for_ready(int(workers[1]))
+    clients = stick(server, '/sleep', 1)
+    time.sleep(3)
+    manager.wait_for('WATCHDOG', since=time.monotonic())
+    clients += stick(server, '/sleep', 1)
+    server.log.wait_for(r'no child makes progress: .* in requests of more than 2 s')
+    since = time.monotonic()
+    time.sleep(WATCHDOG)
+    assert not manager.values('WATCHDOG', since)
+    for client in clients:
+        client.close()
+    server.kill(signal.SIGINT)
+    assert server.ended() == 0
+
+
+def test_stopped_children_make_no_progress_until_they_go_on(start, manager):
+    server = start('hello:application', '-w', '1', '--deadlock-timeout', '1s',
+                   watchdog=WATCHDOG)
+    child, = server.wait_for_ready(1)
+    os.kill(child, signal.SIGSTOP)
+    server.log.wait_for('no child makes progress')
+    os.kill(child, signal.SIGCONT)
+    since = time.monotonic()
+    server.log.wait_for('children make progress again')
+    manager.wait_for('WATCHDOG', since=since)
+    server.stop()
+
+
+def test_a_master_that_is_stopped_gives_no_sign(start, manager):
+    server = start('hello:application', '-w', '1', watchdog=WATCHDOG)
+    manager.wait_for('WATCHDOG')
+    server.kill(signal.SIGSTOP)
+    wait_until(lambda: stat_fields(server.pid)[0] == 'T', 'a stopped master')
+    since = time.monotonic()
+    time.sleep(WATCHDOG)
+    assert not manager.values('WATCHDOG', since)
+    server.kill(signal.SIGCONT)
+    manager.wait_for('WATCHDOG', since=since)
+    server.stop()
+
+
+def test_the_new_master_of_an_upgrade_gives_the_signs(start, manager):
+    server = start('hello:application', '-w', '1', watchdog=WATCHDOG)
+    server.upgrade()
+    since = time.monotonic()
+    assert manager.wait_for('WATCHDOG', since=since).pid == server.master
+    manager.wait_for('STATUS', '1 worker', since=since)
+    server.stop()

@@ -237,6 +237,13 @@ app_leave(struct app *app)
 }
 
 void
+app_pulse(struct app *app)
+{
+	app_enter(app);
+	app_leave(app);
+}
+
+void
 app_forget_thread(struct app *app)
 {
 	(void)app;
