@@ -18,6 +18,8 @@
 #include "http/chunked.h"
 #include "http/request.h"
 
+enum { FRAMING_MAX = 16 * 1024 }; /* of small bodies: sizes and extensions */
+
 static const int64_t ms = 1000000;
 
 static bool
@@ -50,22 +52,49 @@ begin_plain(struct body *b, struct engine *e, struct connection *c,
 	return BODY_AWAITED;
 }
 
+/* Look for the end of a chunked body in what has arrived.  Nothing is taken
+ * out of the input yet, so that the connection can go elsewhere meanwhile. */
+static int
+look_for_end(struct engine *e, struct connection *c, size_t head_len)
+{
+	struct str in = {c->in.data + head_len + c->framed,
+		c->in.len - head_len - c->framed};
+	struct str data;
+	int rc;
+
+	while ((rc = chunked_next(&c->chunked, &in, &data)) == CHUNKED_DATA) {
+		c->data_len += data.len;
+		if (is_over(e, c->data_len))
+			return -413;
+	}
+	c->framed = c->in.len - head_len - in.len;
+	return rc;
+}
+
+/* Is it worth waiting for the rest?  A client that sends a byte a chunk may
+ * not fill the memory with chunks. */
+static bool
+may_collect(const struct engine *e, const struct connection *c)
+{
+	uint64_t most = (uint64_t)e->config->request_body_buffer;
+
+	return c->data_len <= most && c->framed <= FRAMING_MAX + 2 * most;
+}
+
 /* Decode what has arrived into c->body, and take it out of the input. */
 static int
-decode_arrived(struct engine *e, struct connection *c, size_t head_len)
+decode_arrived(struct connection *c, size_t head_len)
 {
 	struct str in = {c->in.data + head_len, c->in.len - head_len};
 	struct str data;
 	int rc;
 
-	while ((rc = chunked_next(&c->chunked, &in, &data)) == CHUNKED_DATA) {
-		if (is_over(e, c->body.len + data.len))
-			return -413;
+	c->chunked = (struct chunked){0};
+	c->framed = 0;
+	c->data_len = 0;
+	while ((rc = chunked_next(&c->chunked, &in, &data)) == CHUNKED_DATA)
 		if (buf_add(&c->body, data.p, data.len) < 0)
 			return -503;
-	}
-	if (rc < 0)
-		return rc;
 	if (in.len > 0)
 		memmove(c->in.data + head_len, in.p, in.len);
 	c->in.len = head_len + in.len;
@@ -80,21 +109,20 @@ begin_chunked(struct body *b, struct engine *e, struct connection *c,
 
 	assert(c->in.len >= head_len); /* the caller has stashed it */
 	b->continues = r->expects_continue && c->in.len == head_len;
-	rc = decode_arrived(e, c, head_len);
+	rc = look_for_end(e, c, head_len);
+	if (rc == CHUNKED_MORE && !r->expects_continue && may_collect(e, c)) {
+		connection_collect(e, c, c->in.len + 1);
+		return BODY_AWAITED;
+	}
+	if (rc >= 0)
+		rc = decode_arrived(c, head_len);
 	if (rc < 0)
 		return rc;
 	b->chunked = true;
 	b->collected = (struct str){c->body.data, c->body.len};
 	b->total = c->body.len;
-	if (rc == CHUNKED_END) {
-		b->ended = true;
-		return BODY_WHOLE;
-	}
-	if (r->expects_continue ||
-		c->body.len > (size_t)e->config->request_body_buffer)
-		return BODY_TO_READ;
-	connection_collect(e, c, c->in.len + 1);
-	return BODY_AWAITED;
+	b->ended = rc == CHUNKED_END;
+	return b->ended ? BODY_WHOLE : BODY_TO_READ;
 }
 
 int

@@ -590,12 +590,6 @@ connection_answered(struct engine *e, struct connection *c)
 
 /* --- leaving for a sibling --------------------------------------------------- */
 
-bool
-connection_is_whole(const struct connection *c)
-{
-	return !c->chunked.begun;
-}
-
 void
 connection_leave(struct engine *e, struct connection *c)
 {

@@ -70,8 +70,12 @@ struct connection {
 
 	struct request_scan scan; /* READING: how far in has been looked at */
 	size_t need;              /* COLLECTING: input that makes it whole */
-	struct chunked chunked;   /* COLLECTING a chunked body: the decoder */
-	struct buf body;          /* likewise: what is decoded so far */
+	struct chunked chunked;   /* COLLECTING a chunked body: what looks for
+	                           * its end; of the running request: the
+	                           * decoder */
+	size_t framed;     /* COLLECTING: bytes looked at behind the head */
+	uint64_t data_len; /* likewise: of the data in them */
+	struct buf body;   /* RUNNING: what of it was decoded before */
 
 	struct buf out;
 	struct iovec parts[3]; /* what is to be sent: out, data, tail */
@@ -111,10 +115,6 @@ struct connection *connection_open(struct engine *e, int fd);
  * this turn. */
 struct connection *connection_adopt(
 	struct engine *e, const struct handoff *handoff);
-
-/* Is all that it has received and not consumed still in its input?  What has
- * been decoded of a chunked body cannot go elsewhere. */
-bool connection_is_whole(const struct connection *c);
 
 /* It is to be given away: off its list, asked for no more. */
 void connection_leave(struct engine *e, struct connection *c);

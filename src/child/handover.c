@@ -160,8 +160,7 @@ handover_go_on(struct engine *e, struct connection *c)
 static bool
 may_go_now(const struct engine *e, const struct connection *c)
 {
-	return c->error == 0 && connection_is_whole(c) &&
-	       io_room(e->io) > IO_RESERVE;
+	return c->error == 0 && io_room(e->io) > IO_RESERVE;
 }
 
 static struct handoff
@@ -217,8 +216,7 @@ handover_give_waiting(struct engine *e, struct connection_list *list)
 
 	for (c = list->first; c != NULL; c = next) {
 		next = c->next;
-		if (connection_is_whole(c))
-			handover_give(e, c);
+		handover_give(e, c);
 	}
 }
 

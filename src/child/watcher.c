@@ -273,7 +273,7 @@ add(struct watch *w, struct connection_list *list, int *left)
 		struct epoll_event event = {
 			.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c};
 
-		if (c->watched || !may_leave(c) || !connection_is_whole(c))
+		if (c->watched || !may_leave(c))
 			continue;
 		if ((*left)-- == 0)
 			return false;

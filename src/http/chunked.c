@@ -221,7 +221,6 @@ take_data(struct chunked *c, struct str *in, struct str *data)
 int
 chunked_next(struct chunked *c, struct str *in, struct str *data)
 {
-	c->begun |= in->len > 0;
 	while (in->len > 0 && c->state != ENDED && c->state != BROKEN) {
 		if (c->state == DATA) {
 			take_data(c, in, data);

@@ -18,7 +18,6 @@ enum { CHUNKED_NAME_MAX = 24 }; /* longer names are none that are refused */
 
 /* Zeroed to begin with; the rest is private. */
 struct chunked {
-	bool begun; /* for all to read: some of the body has been taken */
 	int state;
 	uint64_t left;   /* of the current chunk */
 	size_t line;     /* digits of the size, or bytes of a trailer's name */

@@ -498,34 +498,85 @@ test_retiring_gives_waiting_clients_to_siblings_with_their_bytes(void **state)
 	}
 }
 
-/* What the decoder has taken cannot travel, not even a chunk's bare size. */
+/* However far the look for its end has come, which begins anew elsewhere. */
 static void
-test_a_chunked_body_that_has_begun_stays_until_it_is_answered(void **state)
+test_a_chunked_body_that_is_collected_travels_as_it_came(void **state)
 {
-	static const struct {
-		const char *begun, *rest;
-	} bodies[] = {
-		{"5\r\n", "hello\r\n0\r\n\r\n"},
-		{"5", "\r\nhello\r\n0\r\n\r\n"},
-		{"5\r\nhel", "lo\r\n0\r\n\r\n"},
-		{"5\r\nhello\r\n", "0\r\n\r\n"},
-	};
+	static const char *const begun[] = {"", "5\r\n", "5", "5\r\nhel",
+		"5\r\nhello\r\n", "5;a=b\r\nhello\r\n0\r\nX: "};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(begun); i++) {
+		static const char head[] =
+			POST "Transfer-Encoding: chunked\r\n\r\n";
 		struct script *s = script_new();
+		char bytes[256];
 
+		snprintf(bytes, sizeof(bytes), "%s%s", head, begun[i]);
 		script_with_pool(s);
-		script_send(s, POST "Transfer-Encoding: chunked\r\n\r\n");
-		script_send(s, bodies[i].begun);
+		script_send(s, head);
+		if (begun[i][0] != '\0')
+			script_send(s, begun[i]);
 		script_step(s, STEP_RETIRE);
-		script_send(s, bodies[i].rest);
 		script_run(s);
-		assert_int_equal(s->calls, 1);
-		assert_sent(s, "200 OK");
-		take_from_pool(s, 1, "");
+		assert_int_equal(s->calls, 0);
+		take_from_pool(s, 0, bytes);
 		script_free(s);
 	}
+}
+
+/* The application gets each of them whole, however it was cut. */
+static void
+test_a_chunked_body_in_pieces_is_collected(void **state)
+{
+	static const char body[] = "5\r\nhello\r\n1;x\r\n,\r\n0006\r\n"
+				   " world\r\n0\r\nX: y\r\n\r\n" GET;
+
+	(void)state;
+	for (size_t cut = 1; cut < strlen(body) - strlen(GET); cut++) {
+		struct script *s = script_new();
+
+		s->app = app_read_all;
+		script_send(s, POST "Transfer-Encoding: chunked\r\n\r\n");
+		script_send_bytes(s, body, cut);
+		script_send(s, body + cut);
+		script_step(s, STEP_EOF);
+		script_run(s);
+		assert_int_equal(s->calls, 2);
+		assert_int_equal(s->read.len, 12);
+		assert_memory_equal(s->read.data, "hello, world", 12);
+		script_free(s);
+	}
+}
+
+static void
+app_must_read(struct script *s, struct app_exchange *x)
+{
+	assert_false(x->collected);
+	app_read_all(s, x);
+}
+
+/* Of such a body little is kept; the application reads the rest. */
+static void
+test_a_body_of_tiny_chunks_does_not_fill_the_memory(void **state)
+{
+	static char bytes[20 * 1024];
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_must_read;
+	script_send(s, POST "Transfer-Encoding: chunked\r\n\r\n");
+	for (size_t i = 0; i + 20 <= sizeof(bytes); i += 20)
+		memcpy(bytes + i, "000000000000001\r\nx\r\n", 20);
+	script_send_bytes(s, bytes, sizeof(bytes));
+	script_send(s, "0\r\n\r\n");
+	script_step(s, STEP_EOF);
+	s->config.request_body_buffer = 1100; /* more than its data */
+	s->config.limit_request_body = 0;
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_sent(s, "200 OK");
+	script_free(s);
 }
 
 static void
@@ -674,7 +725,10 @@ main(void)
 		cmocka_unit_test(
 			test_retiring_gives_waiting_clients_to_siblings_with_their_bytes),
 		cmocka_unit_test(
-			test_a_chunked_body_that_has_begun_stays_until_it_is_answered),
+			test_a_chunked_body_that_is_collected_travels_as_it_came),
+		cmocka_unit_test(test_a_chunked_body_in_pieces_is_collected),
+		cmocka_unit_test(
+			test_a_body_of_tiny_chunks_does_not_fill_the_memory),
 		cmocka_unit_test(test_a_client_from_the_pool_is_served_at_once),
 		cmocka_unit_test(
 			test_what_is_left_in_the_pool_is_served_by_who_finishes),
