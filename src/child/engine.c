@@ -268,8 +268,6 @@ patience(const struct engine *e)
 {
 	int64_t when = INT64_MAX;
 
-	if (e->queue.first != NULL || accept_is_trying(e))
-		return 0;
 	sooner_of(&when, &e->parked);
 	if (e->running == NULL)
 		sooner_of(&when, &e->reading);
@@ -308,8 +306,8 @@ engine_turn(struct engine *e, int64_t timeout_ns)
 	return n < 0 ? n : 0;
 }
 
-/* How long the queue waits for a request that waits for its client, before
- * siblings are better off with it; -1 = as long as it takes. */
+/* How long a request may wait for its client before others are better off with
+ * what is ours; -1 = as long as it takes. */
 static int64_t
 until_given(const struct engine *e)
 {
@@ -320,29 +318,36 @@ until_given(const struct engine *e)
 	return left > 0 ? left : 0;
 }
 
-/* The watcher does not look while the engine is ours. */
+/* The watcher does not look while the engine is ours.  A leader is one no more
+ * although it has nothing to give: who comes next is for somebody else. */
 static void
-give_queue(struct engine *e)
+give_all(struct engine *e)
 {
-	if (until_given(e) != 0)
-		return;
-	if (e->set.crew != NULL)
+	if (e->set.crew != NULL && engine_leads(e)) {
+		handover_unwatch(e);
+		accept_disarm(e);
 		(void)crew_resign(e->set.crew, e->set.worker);
+	} else if (accept_is_trying(e)) {
+		accept_disarm(e);
+	}
 	handover_give_waiting(e, &e->queue);
 }
 
 int
 engine_wait(struct engine *e, int64_t deadline_ns)
 {
-	int64_t timeout_ns = deadline_ns - e->now_ns, until_turn;
+	int64_t timeout_ns = deadline_ns - e->now_ns, first_ns = patience(e);
+	int64_t given_ns = until_given(e);
 	int rc;
 
 	if (timeout_ns <= 0)
 		return -ETIMEDOUT;
-	give_queue(e);
-	until_turn = e->queue.first != NULL ? until_given(e) : patience(e);
-	if (until_turn >= 0 && until_turn < timeout_ns)
-		timeout_ns = until_turn;
+	if (given_ns == 0)
+		give_all(e);
+	if (given_ns > 0 && given_ns < timeout_ns)
+		timeout_ns = given_ns;
+	if (first_ns >= 0 && first_ns < timeout_ns)
+		timeout_ns = first_ns;
 	access_log_flush(e->set.access_log);
 	rc = engine_turn(e, timeout_ns);
 	if (rc < 0)
@@ -431,6 +436,7 @@ is_done(struct engine *e)
 static int
 wait_for_something(struct engine *e)
 {
+	bool at_once;
 	int rc;
 
 	share_watch(e);
@@ -439,7 +445,8 @@ wait_for_something(struct engine *e)
 	handover_watch(e);
 	report_flush(e);
 	share_show(e, e->queue.first == NULL && !e->retiring);
-	rc = engine_turn(e, patience(e));
+	at_once = e->queue.first != NULL || accept_is_trying(e);
+	rc = engine_turn(e, at_once ? 0 : patience(e));
 	share_show(e, false);
 	return rc;
 }

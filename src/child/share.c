@@ -123,11 +123,11 @@ share_rest(struct engine *e)
 		e->led = true;
 		return;
 	}
-	if (e->led) {
-		e->led = false;
+	e->led = false;
+	/* It is not for us to let the mutex go that a new leader may have. */
+	if (e->accepting)
 		accept_disarm(e);
-		handover_unwatch(e);
-	}
+	handover_unwatch(e);
 	if (e->retiring)
 		return;
 	give_now(e, &e->parked);
