@@ -77,7 +77,7 @@ def drip(environ, query):
 
 def flood(environ, query):
     """More than any socket takes at once."""
-    return (query['word'].encode() * 1000 for _ in range(int(query['n'])))
+    return (query['word'].encode() * 100000 for _ in range(int(query['n'])))
 
 
 def fail(environ, query):

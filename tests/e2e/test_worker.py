@@ -173,10 +173,40 @@ def test_nobody_waits_for_a_busy_thread_while_another_of_its_process_is_idle(sta
     server.stop()
 
 
+GIL = '''
+import threading, time
+def spin():
+    while len(late) < 60:
+        pass
+late = []
+threading.Thread(target=spin).start()
+while len(late) < 60:
+    begin = time.monotonic()
+    time.sleep(0.02)
+    late.append(time.monotonic() - begin - 0.02)
+print(1000 * sorted(late)[54])
+'''
+
+
+def switch_interval() -> float:
+    """How many ms one thread waits here for the GIL of one that computes, nine times in ten: 5
+    on a machine that has nothing else to do."""
+    return float(subprocess.run([PYTHON, '-c', GIL], capture_output=True, text=True, check=True,
+                                timeout=PATIENCE).stdout)
+
+
 def test_a_request_that_computes_lets_64_clients_of_its_process_have_the_gil(start):
-    """p99 is within four switch intervals of 5 ms, the slowest below 100 ms."""
+    """p99 is within four switch intervals, the slowest below 100 ms."""
     server = start(1, 4)
-    assert best_of(ROUNDS, server, 64, '/spin?s=2', 20, 100) <= 1
+    found = []
+    for _ in range(ROUNDS):
+        interval = max(switch_interval(), 5)
+        excess = best_of(1, server, 64, '/spin?s=2', 4 * interval, 20 * interval)
+        print(f'the switch interval was {interval:.1f} ms')
+        found.append(excess)
+        if excess <= 1:
+            break
+    assert min(found) <= 1
     server.stop()
 
 
@@ -420,11 +450,11 @@ def test_bodies_are_read_in_several_threads_at_once(start):
             connection.send('POST /digest HTTP/1.1\r\nHost: t\r\n')
             connection.send('Content-Length: 30000\r\n\r\n' if i % 2 else
                             'Transfer-Encoding: chunked\r\n\r\n')
-        for n in range(10):
+            connection.send(pieces[i] if i % 2 else b'bb8\r\n%s\r\n' % pieces[i])
+        wait_until(lambda: letters(server)[0] == 'R' * 8, '8 threads that read')
+        for _ in range(9):
             for i, connection in enumerate(clients):
                 connection.send(pieces[i] if i % 2 else b'bb8\r\n%s\r\n' % pieces[i])
-            if n == 0:
-                wait_until(lambda: letters(server)[0] == 'R' * 8, '8 threads that read')
         for connection in clients[::2]:
             connection.send('0\r\n\r\n')
         answers = clients.answers()
@@ -469,7 +499,7 @@ def test_clients_that_take_much_slowly_keep_their_threads_and_no_other(start):
     with Clients(server, 3) as slow, Clients(server, 6) as others:
         bodies(others.ask('/hello'))
         for word, connection in zip('xyz', slow):
-            send(connection, f'/flood?n=10000&word={word}')
+            send(connection, f'/flood?n=100&word={word}')
         wait_until(lambda: letters(server)[0].count('W') == 3, 'three threads that send')
         for _ in range(3):
             for connection in others:
@@ -507,6 +537,7 @@ def test_exceptions_in_several_threads_are_logged_each_whole(start):
             send(connection, f'/fail-late?n=8&place=late&word={word}-late')
         for connection in clients:
             assert not connection.response().complete
+    begun(server, 32, 'ValueError: deliberate: ')
     text = server.log.text()
     for place in [*map(str, range(3)), 'late']:
         for word in words:
