@@ -64,7 +64,8 @@ def test_200_clients_through_20_reloads_and_recycling_and_10_kills(serve, engine
     assert crowd.wrong == []
     assert kills == KILLS and len(crowd.ends) <= allowed
     assert crowd.answers >= CLIENTS * RELOADS
-    assert server.board()['board']['children_crashed'] == KILLS
+    # Of these some may just have been told to go.
+    assert server.log.text().count('exit signal Killed (9)') == KILLS
     server.stop()
 
 
