@@ -112,9 +112,12 @@ def test_slow_clients_are_let_in_first_and_send_no_whole_head():
 # --- tools/bench ------------------------------------------------------------------------------
 
 def bench(*words, **environment):
-    return subprocess.run([sys.executable, str(ROOT / 'tools' / 'bench'), *words], text=True,
-                          capture_output=True, env={**os.environ, 'WSGID_BUILD': str(BUILD),
-                                                    **environment})
+    """Without what it says about a machine that is busy with other things."""
+    run = subprocess.run([sys.executable, str(ROOT / 'tools' / 'bench'), *words], text=True,
+                         capture_output=True, env={**os.environ, 'WSGID_BUILD': str(BUILD),
+                                                   **environment})
+    run.stderr = re.sub(r'^bench: \S+: the machine was busy .*\n', '', run.stderr, flags=re.M)
+    return run
 
 
 @pytest.mark.skipif(SANITIZED, reason='speed under a sanitizer says nothing')
