@@ -8,10 +8,11 @@ from server import SANITIZED
 RESTARTS = 20 if SANITIZED else 50
 
 
-@pytest.mark.parametrize('listeners, mutex', [(1, 'default'), (2, 'sysvsem')])
+@pytest.mark.parametrize('listeners, mutex, threads', [
+    (1, 'default', 1), (2, 'sysvsem', 1), (2, 'default', 4)])
 def test_many_graceful_restarts_under_load_leave_all_as_it_was(
-        request, directory, listeners, mutex):
-    one = soak.make(directory, listeners, mutex)
+        request, directory, listeners, mutex, threads):
+    one = soak.make(directory, listeners, mutex, threads)
     request.node.servers = [one.server]
     try:
         print(one.run(RESTARTS))

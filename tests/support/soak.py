@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Restart a server gracefully, very often, under load, and see that nothing is left of it.
 
-usage: soak.py [--restarts N] [--mutex MECHANISM] [--listeners N]
+usage: soak.py [--restarts N] [--mutex MECHANISM] [--listeners N] [--threads N]
 
 Before each restart the application on disk gets a new number.  Clients ask all the time,
 two over connections that are never closed, two over a new one each time; every answer
@@ -355,12 +355,15 @@ class Soak:
                 f'{after.exact["System V objects"]} System V objects')
 
 
-def make(directory: pathlib.Path, listeners: int, mutex: str, say=lambda text: None) -> Soak:
+def make(directory: pathlib.Path, listeners: int, mutex: str, threads: int = 1,
+         say=lambda text: None) -> Soak:
     """A soak of a server in this directory; nothing is started yet."""
     own_ipc = has_own_ipc()
     path = directory / 'generation.wsgi'
     words = [path, '-w', PROCESSES, '--server-limit', SLOTS, '--mutex', mutex,
              '--custom-log', directory / 'access.log']
+    if threads > 1:
+        words += ['--threads', threads]
     sockets = [directory / f'socket{i}' for i in range(listeners - 1)]
     for place in sockets:
         words += ['-b', f'unix:{place}']
@@ -376,6 +379,7 @@ def main() -> int:
     parser.add_argument('--restarts', type=int, default=2500, metavar='N')
     parser.add_argument('--mutex', default='sysvsem', metavar='MECHANISM')
     parser.add_argument('--listeners', type=int, default=2, metavar='N')
+    parser.add_argument('--threads', type=int, default=1, metavar='N')
     options = parser.parse_args()
     if options.restarts <= WARM:
         parser.error(f'--restarts {options.restarts}: what is left is compared with what there '
@@ -384,7 +388,7 @@ def main() -> int:
 
     def say(text):
         print(f'soak: {text}', flush=True)
-    soak = make(directory, options.listeners, options.mutex, say)
+    soak = make(directory, options.listeners, options.mutex, options.threads, say)
     try:
         say(soak.run(options.restarts))
         soak.server.stop()
