@@ -57,10 +57,12 @@ failed(struct master *m, const char *reason)
 	control_upgraded(m, reason);
 }
 
+/* Held by us too, the lock would outlive our successor. */
 static void
-give_names_up(struct pid_file *f)
+give_name_up(struct pid_file *f)
 {
-	f->foreign |= f->fd >= 0 && pidfile_read(f->fd) != getpid();
+	if (f->fd >= 0 && pidfile_read(f->fd) != getpid())
+		fd_close(&f->fd);
 }
 
 /* Our successor serves. */
@@ -77,8 +79,8 @@ succeeded(struct master *m, bool pool_lives)
 		(int)m->upgrade.pid,
 		census.starting + census.ready + census.draining);
 	service_give_up(m, m->upgrade.pid);
-	give_names_up(&m->run.own);
-	give_names_up(&m->run.named);
+	give_name_up(&m->run.own);
+	give_name_up(&m->run.named);
 	for (size_t i = 0; i < m->now->n_listeners; i++)
 		m->now->listeners[i].unlink_path = false;
 	m->succeeded = true;

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from client import Closed, Connection, get, refused
-from server import (BUILD, PATIENCE, WSGID, children_of, free_port, is_alive, run_wsgid, title_of,
-                    wait_until)
+from server import (BUILD, IS_ROOT, PATIENCE, WSGID, children_of, free_port, is_alive, need,
+                    run_wsgid, title_of, wait_until)
 
 APP = '''
 import os, time
@@ -223,6 +223,59 @@ def test_a_long_request_is_finished_and_the_old_master_waits_for_it(start):
     server.master = master
     server.process.wait(PATIENCE)
     server.log.wait_for('the old master ends')
+    server.stop()
+
+
+def test_one_upgrade_may_follow_the_other_while_old_masters_still_wait(start):
+    server = start('-w', '1')
+    with Connection(server.address) as first, Connection(server.address) as second:
+        for number, connection in enumerate((first, second)):
+            connection.send('GET /sleep HTTP/1.1\r\nHost: t\r\n\r\n')
+            wait_until(lambda: server.log.text().count('begun') == number + 1, 'a slow request')
+            since = len(server.log.text())
+            server.kill(signal.SIGUSR2)
+            taken = server.log.wait_for(r'the new master, pid (\d+), has taken over', since=since)
+            server.master = int(taken[1])
+        assert first.response().body == second.response().body == b'old'
+    server.process.wait(PATIENCE)
+    assert get(server.address).body == b'old'
+    server.stop()
+
+
+def test_after_the_death_of_the_new_master_another_one_can_start_at_once(start_shop, make):
+    """Although the old one still waits for a request."""
+    server = start_shop('-w', '1')
+    with Connection(server.address) as slow:
+        slow.send('GET /sleep HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('begun')
+        server.kill(signal.SIGUSR2)
+        new = int(server.log.wait_for(r'the new master, pid (\d+), has taken over')[1])
+        os.kill(new, signal.SIGKILL)
+        third = make('-c', server.cwd / 'shop.conf', '-w', '1', bind='%s:%d' % server.address)
+        third.run_directory = server.run_directory
+        third.start()
+        assert get(third.address).body == b'old'
+        assert slow.response().body == b'old'
+    server.process.wait(PATIENCE)
+    third.stop()
+
+
+def test_without_a_run_directory_it_works_too(new_server, directory, program):
+    """There is no pid file, no control socket and no scoreboard file then."""
+    if not IS_ROOT:
+        pytest.skip('to become a user who may not write anywhere takes root')
+    write_app(directory)
+    launcher = [need('setpriv'), '--reuid=54321', '--regid=54321', '--clear-groups', need('env'),
+                '-u', 'XDG_RUNTIME_DIR']
+    server = new_server('changing', '-w', '2', cwd=directory, program=program, launcher=launcher)
+    server.command = lambda: [*launcher, str(program), '-b', '127.0.0.1:0', 'changing', '-w', '2']
+    server.start()
+    assert 'no directory for the control socket' in server.log.text()
+    with Connection(server.address) as connection:
+        for _ in range(2):
+            assert connection.get('/').body == b'old'
+            assert 'has taken over' in server.upgrade()
+        assert connection.get('/').body == b'old'
     server.stop()
 
 
