@@ -209,17 +209,19 @@ int
 heir_take_pid_file(struct master *m, const char *path)
 {
 	struct heritage *h = m->heritage;
-	struct heritage_file *const files[] = {&h->own, &h->named};
+	struct heritage_file *f = NULL;
+	int fd;
 
-	for (size_t i = 0; h != NULL && i < ARRAY_LEN(files); i++) {
-		int fd = files[i]->fd;
-
-		if (fd < 0 || !pidfile_is_at(path, fd))
-			continue;
-		files[i]->fd = -1;
-		return fd;
-	}
-	return -1;
+	if (h != NULL && h->own.fd >= 0 && pidfile_is_at(path, h->own.fd))
+		f = &h->own;
+	else if (h != NULL && h->named.fd >= 0 &&
+		 pidfile_is_at(path, h->named.fd))
+		f = &h->named;
+	if (f == NULL)
+		return -1;
+	fd = f->fd;
+	f->fd = -1;
+	return fd;
 }
 
 /* The duty to remove them goes with the names. */

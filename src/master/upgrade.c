@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -224,6 +225,19 @@ hold_no_more(int fd, void *arg)
 	return 0;
 }
 
+/* systemd's watchdog is fed by the process that this names. */
+static void
+feed_watchdog(const struct heritage *h)
+{
+	const char *meant = getenv("WATCHDOG_PID");
+	char own[16];
+
+	if (meant == NULL || strtol(meant, NULL, 10) != h->from)
+		return;
+	snprintf(own, sizeof(own), "%d", (int)getpid());
+	(void)setenv("WATCHDOG_PID", own, 1);
+}
+
 /* Become the program that is installed now.  Returns only when that fails:
  * a negative errno. */
 static int
@@ -240,6 +254,7 @@ become(const struct master *m, const struct heritage *h, int memory)
 		memory);
 	if (setenv(HERITAGE_VARIABLE, who_and_where, 1) < 0)
 		return -errno;
+	feed_watchdog(h);
 	(void)setrlimit(RLIMIT_NOFILE, &m->files);
 	execve(m->order->program, m->order->argv, environ);
 	rc = -errno;

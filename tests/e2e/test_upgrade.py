@@ -238,6 +238,7 @@ def test_one_upgrade_may_follow_the_other_while_old_masters_still_wait(start):
             server.master = int(taken[1])
         assert first.response().body == second.response().body == b'old'
     server.process.wait(PATIENCE)
+    wait_until(lambda: server.log.text().count('the old master ends') == 2, 'their ends')
     assert get(server.address).body == b'old'
     server.stop()
 
@@ -411,6 +412,15 @@ def test_systemd_is_told_the_new_main_pid(start, directory):
     assert new in said and f'MAINPID={old}' not in said
     assert said.index('READY=1') < said.index(new) < said.index('STOPPING=1')
     assert said.count('STOPPING=1') == 1
+
+
+def test_the_new_master_is_the_one_that_feeds_the_watchdog(start, program):
+    launcher = ['/bin/sh', '-c', 'WATCHDOG_PID=$$ WATCHDOG_USEC=30000000 exec "$@"', 'sh']
+    server = start('-w', '1', launcher=launcher)
+    install(program, '#!/bin/sh\necho "fed by $WATCHDOG_PID, this is $$" >&2\n')
+    found = re.search(r'fed by (\d+), this is (\d+)', server.upgrade())
+    assert found[1] == found[2] != str(server.pid)
+    server.stop()
 
 
 def test_sockets_that_systemd_passes_go_on(start):

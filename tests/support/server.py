@@ -231,6 +231,8 @@ class Server:
         status = self.process.wait(timeout)
         if self.master:
             wait_until(lambda: not is_alive(self.master), 'the end of the master', timeout)
+            # Its exit status is somebody else's to see.
+            assert 'Sanitizer' not in self.log.text()
         self.log.wait_for_end(timeout)
         self.assert_nothing_left()
         return status
