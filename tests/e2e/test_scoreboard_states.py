@@ -99,6 +99,32 @@ def test_reading_working_and_finishing(serve, engine):
 
 
 @pytest.mark.parametrize('engine', ENGINES)
+def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, engine):
+    server = serve('probe', '--mpm', 'worker', '-w', '1', '--threads', '3', '--io-engine',
+                   engine, '--request-body-buffer', '1k')
+    server.wait_for_ready(1)
+    shows(server, '___')
+
+    def has(count):
+        """Which thread does what is not ours to say."""
+        wait_until(lambda: sorted(letters(server)) == sorted(count),
+                   f'{count}, now {letters(server)}')
+        assert sorted(by_wsgictl(server)[:3]) == sorted(count)
+    with Connection(server.address) as reading, Connection(server.address) as working:
+        reading.send('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 9000\r\n\r\nbegun')
+        has('R__')
+        working.send('GET /sleep?s=2 HTTP/1.1\r\nHost: t\r\n\r\n')
+        has('RW_')
+        reading.send(b'x' * 8995)
+        assert reading.response().body.startswith(b'9000 ')
+        has('W__')
+        server.kill(signal.SIGHUP)
+        shows(server, 'GGG')
+        assert working.response().body == b'awake'
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
 def test_logging(serve, fifo, engine):
     path, fd = fifo
     server = serve('probe', '-w', '1', '--io-engine', engine, '--custom-log', path)

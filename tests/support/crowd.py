@@ -15,6 +15,15 @@ from client import Connection
 from server import wait_until
 
 
+def waited_for_cpu() -> float:
+    """Seconds that this thread was ready to run, and was not run."""
+    try:
+        with open('/proc/thread-self/schedstat') as file:
+            return int(file.read().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 class Member:
     """One client: its connection, and what it is waiting for."""
 
@@ -22,6 +31,7 @@ class Member:
         self.socket = None
         self.received = b''
         self.sent_at = 0.0
+        self.waited = 0.0  # for a CPU, by us, when it was sent
         self.answers = 0
 
 
@@ -30,7 +40,8 @@ class Crowd(threading.Thread):
 
     check(body) tells whether an answer is right; a wrong one, one of another status than
     200, or one that announces the end of the connection is in wrong.  ends has a sentence
-    for each connection that has ended, with an answer under way or without.
+    for each connection that has ended, with an answer under way or without.  latencies are
+    in seconds, without the time in which this thread itself waited for a CPU.
     """
 
     def __init__(self, address, number: int, target: str = '/hello', check=None,
@@ -44,6 +55,7 @@ class Crowd(threading.Thread):
         self.latencies = []
         self._selector = selectors.DefaultSelector()
         self._waiting = []  # (when, member), in the order of when
+        self._waited = 0.0  # for a CPU, as of this turn
         self._leave = threading.Event()
 
     # --- for the test -------------------------------------------------------------------
@@ -93,7 +105,9 @@ class Crowd(threading.Thread):
         patience = 0.1
         if go_on and self._waiting:
             patience = min(patience, max(0.0, self._waiting[0][0] - now))
-        for key, _ in self._selector.select(patience):
+        ready = self._selector.select(patience)
+        self._waited = waited_for_cpu()
+        for key, _ in ready:
             self._receive(key.data, go_on)
 
     def _connect(self, member: Member):
@@ -104,7 +118,7 @@ class Crowd(threading.Thread):
         self._send(member)
 
     def _send(self, member: Member):
-        member.sent_at = time.monotonic()
+        member.sent_at, member.waited = time.monotonic(), self._waited
         try:
             member.socket.sendall(self.request)
         except OSError as e:
@@ -147,7 +161,7 @@ class Crowd(threading.Thread):
 
     def _answered(self, member: Member, go_on: bool):
         now = time.monotonic()
-        self.latencies.append(now - member.sent_at)
+        self.latencies.append(max(0.0, now - member.sent_at - (self._waited - member.waited)))
         head, body = self._split(member.received)
         if (not head.startswith(b'HTTP/1.1 200 ') or not self.check(body)
                 or b'\r\nconnection: close' in head.lower()):
