@@ -327,6 +327,8 @@ give_all(struct engine *e)
 		handover_unwatch(e);
 		accept_disarm(e);
 		(void)crew_resign(e->set.crew, e->set.worker);
+		/* What came for the leader before; from now on nothing does. */
+		share_take_parcels(e);
 	} else if (accept_is_trying(e)) {
 		accept_disarm(e);
 	}
@@ -348,6 +350,7 @@ engine_wait(struct engine *e, int64_t deadline_ns)
 		timeout_ns = given_ns;
 	if (first_ns >= 0 && first_ns < timeout_ns)
 		timeout_ns = first_ns;
+	share_watch(e); /* orders must be heard for as long as it takes */
 	access_log_flush(e->set.access_log);
 	rc = engine_turn(e, timeout_ns);
 	if (rc < 0)

@@ -420,6 +420,20 @@ def test_a_stop_ends_in_time_although_all_threads_are_busy(start, signum, target
     assert took < 9
 
 
+def test_a_stop_is_heard_by_all_threads_that_wait_for_their_clients(start):
+    """They leave by themselves when the time is over: nobody has to kill the child."""
+    server = start(1, 8, '--graceful-shutdown-timeout', '500ms')
+    with Clients(server, 8) as clients:
+        for connection in clients:
+            connection.send('POST /digest HTTP/1.1\r\nHost: t\r\n'
+                            'Content-Length: 9000000\r\n\r\nbegun')
+        wait_until(lambda: letters(server)[0] == 'R' * 8, '8 threads that read')
+        server.stop(signal.SIGTERM)
+        server.log.wait_for(r'8 connections were cut|has taken too long')
+    assert '8 connections were cut' in server.log.text()
+    assert 'signal' not in server.log.text()
+
+
 def test_an_idle_server_stops_without_a_pause(start):
     server = start(2, 8)
     since = time.monotonic()
