@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -30,16 +31,21 @@ def limit(pid: int, what: str, soft: int):
 # --- fork -----------------------------------------------------------------------------------
 
 @pytest.fixture
-def unprivileged(new_server):
-    """A server of a user who may have as many processes as allow() says."""
+def unprivileged(new_server, directory):
+    """A server of a user who may have as many processes as allow() says.  Its programs are
+    where that user may run them, which the build's folder need not be."""
     if not IS_ROOT:
         pytest.skip('to become another user takes root')
-    def start(*words):
+    for name in [BUILD / 'wsgid', *BUILD.glob('wsgid-python3*')]:
+        shutil.copy2(name, directory)
+
+    def make(*words, limits=()):
         server = new_server('probe', '--log-level', 'info', *words,
-                            launcher=become(NOBODY, NOBODY))
+                            launcher=[*become(NOBODY, NOBODY), *limits])
+        server.program = directory / 'wsgid'
         os.chown(server.directory, NOBODY, NOBODY)
-        return server.start()
-    return start
+        return server
+    return make
 
 
 def allow(server, processes: int):
@@ -53,7 +59,7 @@ def wsgictl(server, *words):
 
 
 def test_a_fork_that_fails_is_tried_again_and_the_loop_goes_on(unprivileged):
-    server = unprivileged('-w', '3')
+    server = unprivileged('-w', '3').start()
     first, *others = server.wait_for_ready(3)
     allow(server, 1)
     os.kill(first, signal.SIGKILL)
@@ -71,7 +77,7 @@ def test_a_fork_that_fails_is_tried_again_and_the_loop_goes_on(unprivileged):
 
 
 def test_a_reload_that_cannot_fork_fails_and_the_next_one_succeeds(unprivileged):
-    server = unprivileged('-w', '2')
+    server = unprivileged('-w', '2').start()
     children = server.wait_for_ready(2)
     allow(server, 1)
     assert re.search('reload failed.*: fork of a child: Resource temporarily', server.reload())
@@ -82,7 +88,7 @@ def test_a_reload_that_cannot_fork_fails_and_the_next_one_succeeds(unprivileged)
 
 
 def test_an_upgrade_that_cannot_fork_fails_and_the_next_one_succeeds(unprivileged):
-    server = unprivileged('-w', '2')
+    server = unprivileged('-w', '2').start()
     children = server.wait_for_ready(2)
     allow(server, 1)
     assert re.search('upgrade failed.*: fork of the new master: Resource temporarily',
@@ -93,12 +99,8 @@ def test_an_upgrade_that_cannot_fork_fails_and_the_next_one_succeeds(unprivilege
     server.stop()
 
 
-def test_a_start_that_cannot_fork_ends_with_the_reason(new_server):
-    if not IS_ROOT:
-        pytest.skip('to become another user takes root')
-    launcher = [*become(NOBODY, NOBODY), need('prlimit'), '--nproc=1']
-    server = new_server('probe', launcher=launcher)
-    os.chown(server.directory, NOBODY, NOBODY)
+def test_a_start_that_cannot_fork_ends_with_the_reason(unprivileged):
+    server = unprivileged(limits=[need('prlimit'), '--nproc=1'])
     assert server.fails() == 1
     assert 'fork of a child: Resource temporarily unavailable' in server.log.text()
 
