@@ -1,8 +1,8 @@
 /*
  * workers.c - the workers of a child.  See workers.h.
  *
- * What only several of them need is made only for several: one worker has no
- * crew, and one that has nobody to give its connections to has no watcher.
+ * One worker alone has no crew.  It has a watcher, even if it is the only one
+ * of the server: while a reload replaces it, it is not.
  */
 #include "child/workers.h"
 
@@ -59,14 +59,9 @@ choose_most_requests(const struct config *config)
 static int
 make_watcher(struct workers *w, struct err *err)
 {
-	const struct config *config = w->common.config;
-	struct engine **engines;
+	struct engine **engines = calloc(w->n, sizeof(struct engine *));
 	int rc;
 
-	if (w->n == 1 && config_most_children(config) == 1 &&
-		config->request_timeout == 0)
-		return 0;
-	engines = calloc(w->n, sizeof(struct engine *));
 	if (engines == NULL)
 		return err_set(err, ENOMEM, "workers");
 	for (size_t i = 0; i < w->n; i++)

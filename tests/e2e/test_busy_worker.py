@@ -110,3 +110,16 @@ def test_a_client_that_sends_its_body_slowly_holds_nobody_up(two):
         for _ in range(6):
             with Connection(two.address) as connection:
                 soon(connection)
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_clients_of_an_only_child_go_to_the_one_that_replaces_it(serve, engine):
+    server = serve('probe', '-w', '1', '--io-engine', engine)
+    stuck, kept = Connection(server.address), Connection(server.address)
+    assert stuck.get('/hello').status == kept.get('/hello').status == 200
+    stuck.send(f'GET /sleep?s={LONG} HTTP/1.1\r\nHost: t\r\n\r\n')
+    assert 'reload done' in server.reload()
+    soon(kept)
+    with Connection(server.address) as new:
+        soon(new)
+    assert stuck.response().body == b'awake'

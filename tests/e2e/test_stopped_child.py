@@ -70,14 +70,24 @@ def test_siblings_serve_and_the_master_answers_and_nothing_is_lost(start, engine
     everybody_is_served_soon(three)
     assert is_alive(pid)
 
+    # It may have ended before the master hears that it has gone on.
     os.kill(pid, signal.SIGCONT)
-    three.log.wait_for(rf'child pid {pid} .* goes on')
     for client in clients:
         assert client.response().status == 200
         assert client.get('/hello').body == b'hello\n'
     wait_until(lambda: not is_alive(pid), 'its end')
     three.stop()
     assert three.log.text().count('exit signal') == 0
+
+
+def test_it_is_said_that_a_child_goes_on(start):
+    three = start()
+    pid, *_ = three.ready()
+    stop(pid)
+    three.log.wait_for(rf'child pid {pid} .* is stopped by SIGSTOP')
+    os.kill(pid, signal.SIGCONT)
+    three.log.wait_for(rf'child pid {pid} .* goes on')
+    three.stop()
 
 
 def test_a_stop_of_the_server_ends_in_its_time(start):
