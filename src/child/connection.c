@@ -439,6 +439,17 @@ connection_received(struct engine *e, struct connection *c, char *data,
 	connection_receive(e, c);
 }
 
+/* It waits for more, but its receiving may have ended while it was queued: with
+ * the client's end, or because there was more than enough. */
+static void
+receive_on(struct engine *e, struct connection *c)
+{
+	if (c->at_eof || c->error != 0)
+		connection_close(e, c);
+	else
+		connection_receive(e, c);
+}
+
 void
 connection_await_head(struct engine *e, struct connection *c)
 {
@@ -449,6 +460,7 @@ connection_await_head(struct engine *e, struct connection *c)
 		(void)request_scan(&c->scan, input.p, input.len, &e->limits);
 	c->since_ns = 0;
 	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
+	receive_on(e, c);
 }
 
 void
@@ -457,6 +469,7 @@ connection_collect(struct engine *e, struct connection *c, size_t need)
 	c->need = need;
 	c->since_ns = 0;
 	wait_in(e, c, CONNECTION_COLLECTING, &e->reading, e->config->timeout);
+	receive_on(e, c);
 }
 
 /* --- output ---------------------------------------------------------------- */

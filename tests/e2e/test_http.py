@@ -1,6 +1,7 @@
 """HTTP/1.1 from the socket to the application and back."""
 
 import hashlib
+import socket
 import time
 
 import pytest
@@ -152,6 +153,34 @@ def test_a_body_that_nobody_reads_is_no_request(probe):
     with Connection(probe.address) as c:
         assert c.request('POST', '/unread', body=body).body == b'not read'
         assert c.get('/hello').body == b'hello\n'
+
+
+def test_bodies_that_are_collected_arrive_however_fast_they_come(probe):
+    """More than enough of one may be there before its head has been looked at."""
+    for size in [260_000, 400_000, 700_000, 1_000_000] * 8:
+        body = hashlib.sha256(str(size).encode()).digest() * (size // 32)
+        begin = time.monotonic()
+        with Connection(probe.address) as c:
+            c.send(b'POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n%s'
+                   % (len(body), body))
+            assert c.response().body == body
+        assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize('part', [
+    'GET / HT', 'POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 20\r\n\r\nabc'])
+def test_a_client_that_leaves_in_the_middle_is_not_waited_for(probe, part):
+    """Its end may come with what it has sent."""
+    for before in ['', 'GET /hello HTTP/1.1\r\nHost: t\r\n\r\n'] * 20:
+        with Connection(probe.address) as c:
+            c.send(before + part)
+            c.socket.shutdown(socket.SHUT_WR)
+            begin = time.monotonic()
+            if before:
+                assert c.response().status == 200
+            with pytest.raises((Closed, ConnectionError)):
+                c.response()
+            assert time.monotonic() - begin < 5
 
 
 def test_half_close_is_answered(probe):
