@@ -129,6 +129,8 @@ watcher_start(struct watcher *w)
 	pthread_attr_setstacksize(&attributes, STACK);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&w->thread, &attributes, watch_all, w);
+	if (rc == EINVAL) /* more thread-locals than STACK has room for */
+		rc = pthread_create(&w->thread, NULL, watch_all, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	w->running = rc == 0;
