@@ -167,7 +167,7 @@ struct wsgid_page {
 	int64_t heartbeat_us;  /* when the child's loop last turned */
 	uint32_t connections;  /* open now */
 	uint32_t parked;       /* of these, kept alive and idle */
-	uint32_t accepting;    /* 1 while it waits for new connections */
+	uint32_t accepting;    /* above 0 while it waits for new connections */
 	uint32_t wants_retire; /* 1 when it has done its share and asks to be
 	                         * replaced */
 	uint64_t requests;

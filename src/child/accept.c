@@ -40,6 +40,15 @@ may_accept(const struct engine *e)
 	       !accept_pauses(e);
 }
 
+/* A leader may begin to wait while the last one's wait is being cancelled. */
+static void
+show_waiting(struct engine *e, bool waits)
+{
+	e->accepting = waits;
+	__atomic_fetch_add(&e->set.page->page->accepting, waits ? 1 : -1U,
+		__ATOMIC_RELAXED);
+}
+
 /* New connections are for a process that is about to be idle.  The wait is a
  * poll, of the listener or of the set that holds several: a process that dies
  * while it waits for readiness has taken nothing with it, and one that has
@@ -47,8 +56,7 @@ may_accept(const struct engine *e)
 static void
 wait_for_client(struct engine *e)
 {
-	e->accepting = true;
-	e->set.page->page->accepting = 1;
+	show_waiting(e, true);
 	e->accept_kind = IO_POLL;
 	io_poll(e->io, &e->accept_owner, door_of(e));
 }
@@ -189,10 +197,10 @@ static void
 count_accepted(struct engine *e)
 {
 	long most = e->config->max_connections_per_child;
-	uint64_t *accepted = &e->set.page->page->accepted;
+	uint64_t accepted = __atomic_add_fetch(
+		&e->set.page->page->accepted, 1, __ATOMIC_RELAXED);
 
-	__atomic_fetch_add(accepted, 1, __ATOMIC_RELAXED);
-	if (most > 0 && *accepted >= (uint64_t)most)
+	if (most > 0 && accepted >= (uint64_t)most)
 		engine_ask_to_retire(e, "MaxConnectionsPerChild is reached");
 }
 
@@ -203,7 +211,7 @@ on_accepted(struct engine *e, int result)
 		e->told_short = false;
 		count_accepted(e);
 		if (e->parked.first != NULL &&
-			e->set.page->page->connections >= e->most_connections)
+			connection_total(e) >= e->most_connections)
 			connection_close(e, e->parked.first);
 		if (connection_open(e, result) == NULL)
 			log_warnx("child", "no memory for a connection");
@@ -275,8 +283,7 @@ accept_happened(struct engine *e, const struct io_event *event)
 		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
 		return;
 	}
-	e->accepting = false;
-	e->set.page->page->accepting = 0;
+	show_waiting(e, false);
 	give_turn_up(e);
 	if (event->result == -ECANCELED ||
 		(event->kind == IO_POLL && !may_go_on))

@@ -178,6 +178,13 @@ show_count(struct engine *e, uint32_t change)
 		__atomic_fetch_add(connections, change, __ATOMIC_RELAXED);
 }
 
+uint32_t
+connection_total(const struct engine *e)
+{
+	return __atomic_load_n(
+		&e->set.page->page->connections, __ATOMIC_RELAXED);
+}
+
 static void
 count(struct engine *e, uint32_t change)
 {

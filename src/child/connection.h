@@ -107,6 +107,9 @@ void connection_list_remove(struct connection *c);
  * there was none. */
 void connection_expect(struct engine *e, bool expected);
 
+/* How many all workers of this child hold. */
+uint32_t connection_total(const struct engine *e);
+
 /* A connection for an accepted socket, receiving already; NULL when memory
  * is short, and the socket is closed. */
 struct connection *connection_open(struct engine *e, int fd);

@@ -212,10 +212,12 @@ pick_leader(struct crew *crew)
 	return m;
 }
 
+/* With what the last leader has left behind, where it wrote to what only a
+ * leader does. */
 bool
 crew_leads(const struct crew *crew, size_t worker)
 {
-	return atomic_load_explicit(&crew->leader, memory_order_relaxed) ==
+	return atomic_load_explicit(&crew->leader, memory_order_acquire) ==
 	       (int)worker;
 }
 

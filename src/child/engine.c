@@ -69,7 +69,8 @@ begin_turn(struct engine *e)
 		e->date_second = e->real_us / 1000000;
 		date_format(e->date, e->date_second);
 	}
-	e->set.page->page->heartbeat_us = e->real_us;
+	__atomic_store_n(
+		&e->set.page->page->heartbeat_us, e->real_us, __ATOMIC_RELAXED);
 }
 
 void

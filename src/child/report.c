@@ -173,7 +173,7 @@ count_time(const struct engine *e, struct wsgid_times *t, uint64_t us)
 {
 	add(e, &t->counts[times_bucket(us)], 1);
 	add(e, &t->sum_us, us);
-	if (UNLIKELY(us > t->max_us))
+	if (UNLIKELY(us > __atomic_load_n(&t->max_us, __ATOMIC_RELAXED)))
 		raise_to(e, &t->max_us, us);
 }
 
@@ -213,7 +213,8 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	engine_read_clock(e);
 	add(e, &page->requests, 1);
 	if (UNLIKELY(e->set.most_requests > 0 &&
-		     page->requests >= e->set.most_requests))
+		     __atomic_load_n(&page->requests, __ATOMIC_RELAXED) >=
+			     e->set.most_requests))
 		engine_ask_to_retire(e, "MaxRequests is reached");
 	add(e, &page->bytes_in, c->bytes_in - c->reported_in);
 	add(e, &page->bytes_out, out);

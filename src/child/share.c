@@ -72,8 +72,7 @@ spread(struct engine *e)
 	e->balance_at_ns = e->now_ns + BALANCE_MS * ms;
 	for (c = e->queue.first; c != NULL; c = c->next)
 		ready++;
-	excess = balance_excess(
-		e->set.balance, e->set.page->page->connections, ready);
+	excess = balance_excess(e->set.balance, connection_total(e), ready);
 	while (excess-- > 0 && handover_give_now(e, e->queue.last))
 		continue;
 }
@@ -86,7 +85,7 @@ share_show(struct engine *e, bool idle)
 	if (e->set.balance == NULL || !engine_leads(e))
 		return;
 	me = &e->set.balance->peers[e->set.balance->slot];
-	me->connections = e->set.page->page->connections;
+	me->connections = connection_total(e);
 	me->idle = idle;
 }
 

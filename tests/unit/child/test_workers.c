@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,11 +31,13 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "child/balance.h"
 #include "child/workers.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "net/channel.h"
 #include "net/handoff.h"
+#include "net/inherit.h"
 #include "python/app.h"
 #include "scoreboard/scoreboard.h"
 #include "support/skip.h"
@@ -218,8 +221,8 @@ struct child {
 	struct workers *workers;
 	pthread_t thread;
 	int result;
+	struct balance balance;
 	struct err err;
-	atomic_bool ended;
 };
 
 struct server {
@@ -227,6 +230,7 @@ struct server {
 	int listener;
 	struct sockaddr_in address;
 	int give, take;
+	int peers; /* memory that siblings share */
 	size_t n;
 	struct child children[2];
 };
@@ -239,7 +243,6 @@ live(void *arg)
 	app_enter(&c->app);
 	c->result = workers_serve(c->workers, &c->err);
 	app_leave(&c->app);
-	atomic_store(&c->ended, true);
 	return NULL;
 }
 
@@ -288,7 +291,17 @@ start(struct server *s, struct child *c)
 		.timeout = PATIENCE_S * 1000,
 		.keep_alive = true,
 		.keep_alive_timeout = PATIENCE_S * 1000,
+		.request_timeout = PATIENCE_S * 1000,
+		/* Reckoned with, and not reached. */
+		.max_requests = 1000000,
+		.max_connections_per_child = 1000000,
 	};
+	if (s->n > 1) {
+		assert_int_equal(balance_open(&c->balance, s->peers,
+					 (size_t)(c - s->children), &c->err),
+			0);
+		settings.balance = &c->balance;
+	}
 	c->ios = calloc(WORKERS, sizeof(struct io *));
 	for (size_t i = 0; i < WORKERS; i++)
 		assert_int_equal(
@@ -315,6 +328,8 @@ start_server(void **state, size_t n)
 	io_destroy(probe);
 	s->n = n;
 	s->listener = open_listener(&s->address);
+	s->peers = memfd_create("peers", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(s->peers, 3 * INHERIT_PEER), 0);
 	assert_int_equal(handoff_pair(&s->give, &s->take), 0);
 	for (size_t i = 0; i < n; i++)
 		start(s, &s->children[i]);
@@ -340,6 +355,7 @@ join(struct child *c)
 		io_destroy(c->ios[i]);
 	free(c->ios);
 	workers_destroy(c->workers);
+	balance_close(&c->balance);
 	close(c->channel[0]);
 	close(c->channel[1]);
 	c->workers = NULL;
@@ -356,6 +372,7 @@ stop(struct server *s)
 	close(s->listener);
 	close(s->give);
 	close(s->take);
+	close(s->peers);
 	free(s);
 }
 
