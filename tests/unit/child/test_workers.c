@@ -76,6 +76,12 @@ app_leave(struct app *app)
 }
 
 void
+app_pulse(struct app *app)
+{
+	(void)app;
+}
+
+void
 app_forget_thread(struct app *app)
 {
 	app_leave(app);
