@@ -23,7 +23,10 @@
 #include "net/handoff.h"
 #include "net/listen.h"
 
-enum { PAUSE_MS = 100 }; /* of accepting, when it cannot go on */
+enum {
+	PAUSE_MS = 100, /* of accepting, when it cannot go on */
+	SLOW_MS = 1000, /* with a request, and its descriptor may be wanted */
+};
 
 static const int64_t ms = 1000000;
 
@@ -163,6 +166,17 @@ pause_accepting(struct engine *e, int error, const char *why)
 	log_warn("child", "accept: %s; new connections wait", why);
 }
 
+/* Has it been with its request for a while?  Who has only just come is about to
+ * send it, or has. */
+static bool
+takes_its_time(const struct engine *e, const struct connection *c)
+{
+	int64_t since_ns = c->deadline_ns - e->config->timeout * ms;
+
+	return c->deadline_ns == INT64_MAX ||
+	       e->now_ns - since_ns > SLOW_MS * ms;
+}
+
 /* The connection that is needed least: who has been idle longest, else who has
  * been longest with the head of a request.  False when there is neither. */
 static bool
@@ -172,7 +186,7 @@ close_oldest(struct engine *e)
 
 	if (c == NULL)
 		c = e->reading.first;
-	if (c == NULL)
+	if (c == NULL || (c->list == &e->reading && !takes_its_time(e, c)))
 		return false;
 	connection_close(e, c);
 	return true;
