@@ -174,9 +174,11 @@ def test_what_the_death_of_all_has_left_the_next_start_removes(start, new_server
     first = start(mechanism)
     noted = [note.suffix[1:] for note in first.run_directory.glob('*.sem.*')]
     assert len(noted) == (mechanism == 'sysvsem') and set(noted) <= semaphores()
-    for pid in (first.pid, *first.children()):
+    children = list(first.children())
+    for pid in (first.pid, *children):
         os.kill(pid, signal.SIGKILL)
     first.process.wait(PATIENCE)
+    wait_until(lambda: not any(map(is_alive, children)), 'their end')
     second = new_server('probe', '-w', '1', bind=f'127.0.0.1:{first.addresses[0][1]}')
     second.run_directory = first.run_directory
     second.start()
