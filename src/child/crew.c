@@ -222,6 +222,12 @@ crew_leads(const struct crew *crew, size_t worker)
 }
 
 bool
+crew_is_led(const struct crew *crew)
+{
+	return atomic_load(&crew->leader) != NOBODY;
+}
+
+bool
 crew_rest(struct crew *crew, size_t worker)
 {
 	struct member *m = &crew->members[worker];
@@ -244,6 +250,18 @@ crew_work(struct crew *crew, size_t worker)
 	pthread_mutex_unlock(&crew->lock);
 }
 
+/* What came for one is for another. */
+static void
+move_all(struct member *from, struct member *to)
+{
+	if (from->first == NULL)
+		return;
+	*to->last = from->first;
+	to->last = from->last;
+	from->first = NULL;
+	from->last = &from->first;
+}
+
 bool
 crew_resign(struct crew *crew, size_t worker)
 {
@@ -254,6 +272,8 @@ crew_resign(struct crew *crew, size_t worker)
 	if (crew_leads(crew, worker)) {
 		next = pick_leader(crew);
 		somebody = next != NULL;
+		if (somebody && atomic_load(&crew->order) == CREW_SERVE)
+			move_all(&crew->members[worker], next);
 	}
 	pthread_mutex_unlock(&crew->lock);
 	if (next != NULL)
@@ -279,6 +299,18 @@ put(struct member *m, struct parcel *p)
 	m->last = &p->next;
 }
 
+/* Would anybody take it?  Packing costs a descriptor. */
+static bool
+has_taker(struct crew *crew, bool may_lead)
+{
+	bool found;
+
+	pthread_mutex_lock(&crew->lock);
+	found = pick_idle(crew) != NULL || (may_lead && crew_is_led(crew));
+	pthread_mutex_unlock(&crew->lock);
+	return found;
+}
+
 /* Finish what pass has begun, outside of the lock. */
 static int
 deliver(struct member *m, struct parcel *p)
@@ -297,7 +329,7 @@ crew_deal(struct crew *crew, const struct handoff *h)
 	struct parcel *p;
 	struct member *m;
 
-	if (atomic_load(&crew->order) != CREW_SERVE)
+	if (atomic_load(&crew->order) != CREW_SERVE || !has_taker(crew, false))
 		return -EAGAIN;
 	p = pack(h);
 	if (p == NULL)
@@ -318,7 +350,8 @@ crew_give(struct crew *crew, size_t from, const struct handoff *h)
 	struct member *m = NULL;
 	struct parcel *p;
 
-	if (atomic_load(&crew->order) != CREW_SERVE || crew_leads(crew, from))
+	if (atomic_load(&crew->order) != CREW_SERVE || crew_leads(crew, from) ||
+		!has_taker(crew, true))
 		return -EAGAIN;
 	p = pack(h);
 	if (p == NULL)

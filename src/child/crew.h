@@ -64,8 +64,12 @@ bool crew_rest(struct crew *crew, size_t worker);
 /* It has found something to do by itself: it is idle no more. */
 void crew_work(struct crew *crew, size_t worker);
 
-/* It will not be back soon: somebody idle leads from now on, or, while nobody
- * is, nobody does.  True when somebody does, or it did not lead itself. */
+/* Does anybody lead? */
+bool crew_is_led(const struct crew *crew);
+
+/* It will not be back soon: somebody idle leads from now on, and has what was
+ * passed on to it meanwhile; or, while nobody is, nobody does.  True when
+ * somebody does, or it did not lead itself. */
 bool crew_resign(struct crew *crew, size_t worker);
 
 /* Ring the leader's bell: something waits that only it looks after. */

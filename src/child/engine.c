@@ -351,7 +351,9 @@ engine_wait(struct engine *e, int64_t deadline_ns)
 		timeout_ns = given_ns;
 	if (first_ns >= 0 && first_ns < timeout_ns)
 		timeout_ns = first_ns;
-	share_watch(e); /* orders must be heard for as long as it takes */
+	/* Orders must be heard for as long as it takes, and not one alone. */
+	share_watch(e);
+	orders_watch(e);
 	access_log_flush(e->set.access_log);
 	rc = engine_turn(e, timeout_ns);
 	if (rc < 0)
@@ -409,6 +411,10 @@ serve_queue(struct engine *e)
 	while ((c = e->queue.first) != NULL && !e->stopping) {
 		connection_list_remove(c);
 		request_serve(e, c);
+		/* Responses go out before io is full: with completions that
+		 * nobody has looked at the watcher could do nothing. */
+		if (!handover_has_room(e))
+			break;
 	}
 }
 
@@ -445,8 +451,10 @@ wait_for_something(struct engine *e)
 
 	share_watch(e);
 	orders_watch(e);
-	accept_arm(e);
-	handover_watch(e);
+	if (e->queue.first == NULL) {
+		accept_arm(e);
+		handover_watch(e);
+	}
 	report_flush(e);
 	share_show(e, e->queue.first == NULL && !e->retiring);
 	at_once = e->queue.first != NULL || accept_is_trying(e);

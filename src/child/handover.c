@@ -157,10 +157,16 @@ handover_go_on(struct engine *e, struct connection *c)
 		connection_let_go(e, c);
 }
 
+bool
+handover_has_room(const struct engine *e)
+{
+	return io_room(e->io) > IO_RESERVE;
+}
+
 static bool
 may_go_now(const struct engine *e, const struct connection *c)
 {
-	return c->error == 0 && io_room(e->io) > IO_RESERVE;
+	return c->error == 0 && handover_has_room(e);
 }
 
 static struct handoff

@@ -118,11 +118,19 @@ take_order(struct engine *e, struct channel_message *m)
 		close(m->fds[i]);
 }
 
-/* The master is heard by one worker, which tells the others. */
+/* The master is heard by one worker, which tells the others: by who leads, or
+ * while nobody does by those that wait for their clients. */
+static bool
+is_for_us(const struct engine *e)
+{
+	return engine_leads(e) ||
+	       (e->running != NULL && !crew_is_led(e->set.crew));
+}
+
 void
 orders_watch(struct engine *e)
 {
-	if (e->channel_watched || e->channel_ended || !engine_leads(e))
+	if (e->channel_watched || e->channel_ended || !is_for_us(e))
 		return;
 	e->channel_watched = true;
 	io_poll(e->io, &e->channel_owner, e->set.channel);

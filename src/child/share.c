@@ -89,15 +89,37 @@ share_show(struct engine *e, bool idle)
 	me->idle = idle;
 }
 
+static bool
+take_parcel(struct engine *e)
+{
+	struct parcel *p = crew_take(e->set.crew, e->set.worker);
+
+	if (p == NULL)
+		return false;
+	(void)connection_adopt(e, crew_parcel_content(p));
+	crew_free_parcel(p);
+	return true;
+}
+
+/* They may have been on their way when we were told to retire. */
 void
 share_take_parcels(struct engine *e)
 {
-	struct parcel *p;
+	bool any = false;
 
-	while ((p = crew_take(e->set.crew, e->set.worker)) != NULL) {
-		(void)connection_adopt(e, crew_parcel_content(p));
-		crew_free_parcel(p);
-	}
+	while (take_parcel(e))
+		any = true;
+	if (!any || !e->retiring || e->finishing)
+		return;
+	handover_give_waiting(e, &e->parked);
+	handover_give_waiting(e, &e->reading);
+}
+
+void
+share_take_what_fits(struct engine *e)
+{
+	while (handover_has_room(e) && take_parcel(e))
+		continue;
 }
 
 static void

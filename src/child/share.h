@@ -25,7 +25,10 @@ void share_watch(struct engine *e);
 void share_heard(struct engine *e);
 
 /* What other workers have passed on to this one, which holds it from now on;
- * in its own thread, or while the watcher has it. */
+ * in its own thread. */
 void share_take_parcels(struct engine *e);
+/* Likewise while the watcher has it, which may not submit what it asks for: as
+ * much as io has room for. */
+void share_take_what_fits(struct engine *e);
 
 #endif

@@ -403,7 +403,7 @@ replace_leader(struct watch *w)
 
 	if (e->set.crew != NULL) {
 		somebody = crew_resign(e->set.crew, e->set.worker);
-		share_take_parcels(e);
+		share_take_what_fits(e);
 		call_leader(w);
 	}
 	if (!somebody)

@@ -141,6 +141,57 @@ test_a_connection_is_dealt_to_an_idle_worker_with_all_it_has(void **state)
 	close(c.far);
 }
 
+/* Or it would wait for as long as the one that led is busy. */
+static void
+test_who_leads_next_has_what_had_come_for_the_last(void **state)
+{
+	struct crew *crew = *state;
+	struct client c[2] = {client("first"), client("second")};
+	struct parcel *p;
+
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(crew_give(crew, 1, &c[i].handoff), 0);
+		close(c[i].near);
+	}
+	assert_false(crew_rest(crew, 2));
+	assert_true(crew_resign(crew, 0));
+	assert_true(rings(crew, 2));
+	assert_null(crew_take(crew, 0));
+	for (size_t i = 0; i < 2; i++) {
+		p = crew_take(crew, 2);
+		assert_non_null(p);
+		assert_memory_equal(crew_parcel_content(p)->bytes.p,
+			c[i].handoff.bytes.p, c[i].handoff.bytes.len);
+		close(crew_parcel_content(p)->fd);
+		crew_free_parcel(p);
+		assert_false(is_held(&c[i]));
+		close(c[i].far);
+	}
+	assert_null(crew_take(crew, 2));
+	/* What comes from now on is at the end of the right list. */
+	c[0] = client("third");
+	assert_int_equal(crew_give(crew, 1, &c[0].handoff), 0);
+	close(c[0].near);
+	assert_null(crew_take(crew, 0));
+	p = crew_take(crew, 2);
+	assert_non_null(p);
+	close(crew_parcel_content(p)->fd);
+	crew_free_parcel(p);
+	close(c[0].far);
+}
+
+static void
+test_it_is_known_whether_anybody_leads(void **state)
+{
+	struct crew *crew = *state;
+
+	assert_true(crew_is_led(crew));
+	assert_false(crew_resign(crew, 0));
+	assert_false(crew_is_led(crew));
+	assert_true(crew_rest(crew, 1));
+	assert_true(crew_is_led(crew));
+}
+
 static void
 test_who_has_found_work_is_dealt_none(void **state)
 {
@@ -318,6 +369,8 @@ main(void)
 			test_while_all_are_busy_nobody_leads_and_the_first_to_rest_does),
 		CREW_TEST(
 			test_a_connection_is_dealt_to_an_idle_worker_with_all_it_has),
+		CREW_TEST(test_who_leads_next_has_what_had_come_for_the_last),
+		CREW_TEST(test_it_is_known_whether_anybody_leads),
 		CREW_TEST(test_who_has_found_work_is_dealt_none),
 		CREW_TEST(test_what_is_given_goes_to_the_leader_in_order),
 		CREW_TEST(
