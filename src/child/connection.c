@@ -94,6 +94,7 @@ wait_in(struct engine *e, struct connection *c, enum connection_state state,
 	struct connection_list *list, int64_t timeout_ms)
 {
 	set_state(e, c, state);
+	c->reign = e->reign;
 	c->deadline_ns =
 		timeout_ms > 0 ? e->now_ns + timeout_ms * ms : INT64_MAX;
 	connection_list_add(list, c);

@@ -49,6 +49,7 @@ struct connection {
 	struct connection *next, *prev;
 	struct connection_list *list; /* NULL = on none */
 	int64_t deadline_ns;          /* while on a list that has one */
+	uint32_t reign;               /* the engine's when that wait began */
 
 	int fd;
 	enum connection_state state;

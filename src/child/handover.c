@@ -205,6 +205,18 @@ handover_deal(struct engine *e, struct connection *c)
 	return true;
 }
 
+bool
+handover_give_back(struct engine *e, struct connection *c)
+{
+	struct handoff handoff = handoff_of(e, c);
+
+	if (!may_go_now(e, c) ||
+		crew_give(e->set.crew, e->set.worker, &handoff) < 0)
+		return false;
+	connection_let_go(e, c);
+	return true;
+}
+
 void
 handover_give(struct engine *e, struct connection *c)
 {

@@ -45,6 +45,9 @@ bool handover_give_now(struct engine *e, struct connection *c);
  * False when there is none. */
 bool handover_deal(struct engine *e, struct connection *c);
 
+/* Likewise to the worker of this child that leads, and to nobody else. */
+bool handover_give_back(struct engine *e, struct connection *c);
+
 /* Is there room in io for what giving at once asks of it? */
 bool handover_has_room(const struct engine *e);
 

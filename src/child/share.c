@@ -122,14 +122,17 @@ share_take_what_fits(struct engine *e)
 		continue;
 }
 
+/* What has come or gone on here since we do not lead.  What was idle already
+ * stays until it is not: there may be thousands of those, and each request that
+ * is a bit long would have all of them move. */
 static void
-give_now(struct engine *e, struct connection_list *list)
+give_back(struct engine *e, struct connection_list *list)
 {
-	struct connection *c, *next;
+	struct connection *c, *before;
 
-	for (c = list->first; c != NULL; c = next) {
-		next = c->next;
-		if (!handover_give_now(e, c))
+	for (c = list->last; c != NULL && c->reign == e->reign; c = before) {
+		before = c->prev;
+		if (!handover_give_back(e, c))
 			break;
 	}
 }
@@ -144,6 +147,8 @@ share_rest(struct engine *e)
 		e->led = true;
 		return;
 	}
+	if (e->led)
+		e->reign++;
 	e->led = false;
 	/* It is not for us to let the mutex go that a new leader may have. */
 	if (e->accepting)
@@ -151,8 +156,8 @@ share_rest(struct engine *e)
 	handover_unwatch(e);
 	if (e->retiring)
 		return;
-	give_now(e, &e->parked);
-	give_now(e, &e->reading);
+	give_back(e, &e->parked);
+	give_back(e, &e->reading);
 }
 
 void

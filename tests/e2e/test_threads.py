@@ -154,3 +154,36 @@ def test_a_child_that_waits_for_its_client_hears_every_order(start, threads):
         server.reload()
         server.stop()
     assert 'SIGKILL' not in server.log.text()
+
+
+# --- connections that are idle ---------------------------------------------------------------
+
+def sockets_of(pid: int) -> set:
+    """(descriptor, socket) of each."""
+    found = set()
+    for name in os.listdir(f'/proc/{pid}/fd'):
+        try:
+            link = os.readlink(f'/proc/{pid}/fd/{name}')
+        except FileNotFoundError:
+            continue
+        if link.startswith('socket:'):
+            found.add((name, link))
+    return found
+
+
+def test_who_is_idle_does_not_move_with_every_request_that_is_a_bit_long(start):
+    server = start('-w', '1', '--threads', '3', '--keep-alive-timeout', '60s')
+    idle = [Connection(server.address) for _ in range(200)]
+    for connection in idle:
+        connection.get('/pid')
+    child, = server.ready()
+    before = sockets_of(child)
+    assert len(before) >= 200
+    with Connection(server.address) as busy:
+        for _ in range(6):
+            busy.get('/sleep?s=0.05')
+    # Another thread that leads would have them with other descriptors.
+    assert len(before - sockets_of(child)) < 20
+    # And each is served as before, wherever it is.
+    for connection in idle:
+        assert int(connection.get('/pid').body) == child
