@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,12 +244,21 @@ park(struct engine *e, struct connection *c)
 		e->config->keep_alive_timeout);
 }
 
+/* Its last owner may have known no more than that there is something to read. */
+static bool
+has_news(const struct connection *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
 /* What it has waited with its last owner counts.  While the server stops an
  * idle client is asked to leave, as those were that were here before. */
 static void
 wait_on(struct engine *e, struct connection *c, int64_t deadline_ns)
 {
-	if (c->requests > 0 && e->finishing) {
+	if (c->requests > 0 && e->finishing && !has_news(c)) {
 		connection_linger(e, c);
 		return;
 	}

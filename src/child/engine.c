@@ -433,10 +433,13 @@ is_done(struct engine *e)
 		return false;
 	if (!e->finishing && e->pool_watched)
 		return false;
-	/* A nudge brings no connection, and nothing would wake us again. */
+	/* All that is there: idle ones are said good-bye to together, and a
+	 * nudge brings no connection, and nothing would wake us again. */
 	while (e->finishing && engine_leads(e) && handover_take_last(e))
-		if (e->n_connections > 0)
+		if (e->queue.first != NULL)
 			return false;
+	if (e->n_connections > 0)
+		return false;
 	return e->set.crew == NULL || crew_done(e->set.crew, e->set.worker);
 }
 

@@ -187,3 +187,21 @@ def test_who_is_idle_does_not_move_with_every_request_that_is_a_bit_long(start):
     # And each is served as before, wherever it is.
     for connection in idle:
         assert int(connection.get('/pid').body) == child
+
+
+def test_idle_clients_that_nobody_had_time_for_do_not_hold_up_the_stop(start):
+    """They lie in the pool: one child has given them away, the other one is busy."""
+    server = start('-w', '1')
+    idle = [Connection(server.address) for _ in range(8)]
+    for connection in idle:
+        old = int(connection.get('/pid').body)
+    with Connection(server.address) as one, Connection(server.address) as two:
+        one.send(SLEEP.format(2))
+        server.reload()
+        two.send(SLEEP.format(3))
+        assert int(one.response().body) == old
+        wait_until(lambda: not is_alive(old), 'the end of the old child')
+        begun = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begun < 11
+        assert int(two.response().body) != old
