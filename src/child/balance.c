@@ -47,6 +47,15 @@ balance_close(struct balance *b)
 	*b = (struct balance){0};
 }
 
+bool
+balance_has_idle(const struct balance *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (i != b->slot && b->peers[i].idle != 0)
+			return true;
+	return false;
+}
+
 size_t
 balance_excess(const struct balance *b, size_t connections, size_t ready)
 {

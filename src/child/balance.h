@@ -12,6 +12,7 @@
 #define WSGID_CHILD_BALANCE_H
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ struct balance {
  * errno. */
 int balance_open(struct balance *ret, int fd, size_t slot, struct err *err);
 void balance_close(struct balance *b);
+
+/* Is a sibling idle? */
+bool balance_has_idle(const struct balance *b);
 
 /* How many of ready connections that have something to do are better off with
  * a sibling: as many as are above the mean of ourselves and the siblings that

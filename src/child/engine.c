@@ -467,11 +467,16 @@ wait_for_something(struct engine *e)
 }
 
 /* Waiting for the GIL takes time when other threads have it, and none of it is
- * the next request's. */
+ * the next request's.  It may take long, as an extension may keep it: so the
+ * watcher looks after the queue meanwhile. */
 static void
 enter_python(struct engine *e)
 {
+	e->entering = true;
+	watch_begin(e->set.watch);
 	app_enter(e->set.app);
+	watch_end(e->set.watch);
+	e->entering = false;
 	if (e->set.crew != NULL)
 		engine_read_clock(e);
 }

@@ -100,6 +100,7 @@ struct engine {
 	/* What a leader does beside serving. */
 	bool led;             /* we did, when we last looked */
 	uint32_t reign;       /* how often that has ended */
+	bool entering;        /* waits for Python, and the watcher may look */
 	bool channel_watched; /* polls of these are under way */
 	bool channel_ended;   /* the master is gone */
 	bool bell_watched;

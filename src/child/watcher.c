@@ -38,6 +38,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "child/balance.h"
 #include "child/connection.h"
 #include "child/crew.h"
 #include "child/engine.h"
@@ -52,6 +53,8 @@ enum {
 	TICK_NS = 1000000,
 	IDLE_TICKS = 100, /* without a request: sleep until there is one */
 	STACK = 128 * 1024,
+	PATIENT =
+		12, /* ticks: waiting for the GIL is usual, twice 5 ms at most */
 	TELL_NS = 50000000, /* the master hears of it that often at most */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
 };
@@ -73,6 +76,7 @@ struct watch {
 	 * that found somebody at a door in a row, and the number of them at
 	 * which a sibling is nudged. */
 	uint32_t took;
+	unsigned looks; /* in this takeover */
 	unsigned knocks, nudge_at;
 	int64_t reported_ns; /* when the request that was reported began */
 };
@@ -410,26 +414,55 @@ replace_leader(struct watch *w)
 		tell_master(w);
 }
 
-/* One go, with the engine ours.  True when nothing is left for now but to wait
+/* What others can serve now.  True when nothing is left for now but to wait
  * until a connection becomes readable. */
 static bool
-look_after(struct watch *w)
+give_all(struct watch *w)
 {
 	struct engine *e = w->engine;
 	int left = AT_ONCE;
 	bool calm;
 
-	replace_leader(w);
 	io_withdraw_sends(e->io, send_now, NULL);
 	calm = give_queue(w);
 	calm &= give_answered(w);
 	calm &= add(w, &e->sending, &left);
 	calm &= add(w, &e->parked, &left);
 	calm &= add(w, &e->reading, &left);
-	if (e->n_connections > 1)
+	if (e->n_connections > (e->running != NULL))
 		calm &= give_readable(w);
+	return calm;
+}
+
+/* One go, with the engine ours. */
+static bool
+look_after(struct watch *w)
+{
+	bool calm;
+
+	replace_leader(w);
+	calm = give_all(w);
 	pass_wake_up_on(w);
 	report_overdue(w);
+	return calm;
+}
+
+/* The worker waits for the GIL, which another thread of this child keeps for
+ * long: so other workers of it would be no better off, but siblings are.  The
+ * lead stays, as whoever had it would wait likewise. */
+static bool
+look_after_entrant(struct watch *w)
+{
+	struct engine *e = w->engine;
+	bool calm;
+
+	if (++w->looks < PATIENT || e->set.balance == NULL ||
+		!balance_has_idle(e->set.balance))
+		return true;
+	if (e->set.crew != NULL)
+		share_take_what_fits(e);
+	calm = give_all(w);
+	pass_wake_up_on(w);
 	return calm;
 }
 
@@ -453,10 +486,11 @@ take_over(struct watch *w, uint32_t word)
 		return true;
 	if (w->took != word) {
 		w->took = word;
+		w->looks = 0;
 		w->knocks = 0;
 		w->nudge_at = 1;
 	}
-	calm = look_after(w);
+	calm = w->engine->entering ? look_after_entrant(w) : look_after(w);
 	atomic_store(&w->word, word);
 	return calm;
 }

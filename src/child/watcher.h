@@ -49,8 +49,9 @@ struct watch *watcher_watch(struct watcher *w, size_t i);
 /* This thread is the worker. */
 void watch_me(struct watch *w);
 
-/* The worker goes into the application, and comes back from it.  NULL is
- * allowed: then nobody watches. */
+/* The worker goes into the application, or waits to be let in (then
+ * engine.entering is set before), and comes back from it.  NULL is allowed:
+ * then nobody watches. */
 void watch_begin(struct watch *w);
 void watch_end(struct watch *w);
 

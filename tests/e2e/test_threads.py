@@ -11,7 +11,7 @@ from client import Connection, get
 from server import is_alive, wait_until
 
 APP = '''
-import multiprocessing, os, signal, subprocess, threading, time, urllib.parse
+import ctypes, multiprocessing, os, signal, subprocess, threading, time, urllib.parse
 
 barrier = threading.Barrier(4)
 
@@ -37,6 +37,17 @@ def terminate(query):
 
 def sleep(query):
     time.sleep(float(query['s']))
+    return str(os.getpid())
+
+def hold(query):
+    """Nobody else has the GIL meanwhile, as with an extension that does not release it."""
+    print('holding', flush=True)
+    ctypes.PyDLL(None).usleep(int(float(query['s']) * 1e6))
+    return str(os.getpid())
+
+def hold_behind(query):
+    """The same, by a thread of the application: the request is over at once."""
+    threading.Timer(0.05, hold, [query]).start()
     return str(os.getpid())
 
 def flood(query):
@@ -205,3 +216,38 @@ def test_idle_clients_that_nobody_had_time_for_do_not_hold_up_the_stop(start):
         server.stop()
         assert time.monotonic() - begun < 11
         assert int(two.response().body) != old
+
+
+# --- the GIL ------------------------------------------------------------------------------
+
+def several_of_each(server, number: int) -> dict:
+    """pid -> connections that are kept alive there, of two children."""
+    server.wait_for_ready(2)
+    found = {}
+    while len(found) < 2 or min(map(len, found.values())) < number:
+        connection = Connection(server.address)
+        found.setdefault(int(connection.get('/pid').body), []).append(connection)
+        assert sum(map(len, found.values())) < 100
+    return found
+
+
+@pytest.mark.parametrize('target', ['/hold', '/hold_behind'])
+@pytest.mark.parametrize('words', [('--threads', '2'), ()], ids=['worker', 'prefork'])
+def test_nobody_waits_for_the_gil_of_one_child_while_another_is_idle(start, words, target):
+    """Clients of it, and new ones, are served by the sibling until it is free again."""
+    server = start('-w', '2', *words)
+    found = several_of_each(server, 4)
+    for connections in found.values():
+        since = len(server.log.text())
+        connections[0].send(f'GET {target}?s=4 HTTP/1.1\r\nHost: test\r\n\r\n')
+        server.log.wait_for('holding', since=since)
+        begun = time.monotonic()
+        for connection in connections[1:]:
+            connection.send('GET /pid HTTP/1.1\r\nHost: test\r\n\r\n')
+        for connection in connections[1:]:
+            assert connection.response().status == 200
+        for _ in range(4):
+            assert get(server.address, '/pid').status == 200
+        assert time.monotonic() - begun < 2
+        assert connections[0].response().status == 200
+        time.sleep(max(0, begun + 4.2 - time.monotonic()))

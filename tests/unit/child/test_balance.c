@@ -53,6 +53,20 @@ test_what_is_above_the_mean_goes_to_idle_siblings(void **state)
 	}
 }
 
+static void
+test_only_siblings_count_as_idle(void **state)
+{
+	struct balance_peer peers[3] = {0};
+	struct balance b = {.peers = peers, .n = 3, .slot = 1};
+
+	(void)state;
+	assert_false(balance_has_idle(&b));
+	peers[1].idle = 1;
+	assert_false(balance_has_idle(&b));
+	peers[2].idle = 1;
+	assert_true(balance_has_idle(&b));
+}
+
 /* Each child in turn has all its connections ready while the others are
  * idle, which is when it gives. */
 static void
@@ -123,6 +137,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_what_is_above_the_mean_goes_to_idle_siblings),
+		cmocka_unit_test(test_only_siblings_count_as_idle),
 		cmocka_unit_test(test_any_start_settles_and_then_nothing_moves),
 		cmocka_unit_test(test_a_slot_that_does_not_exist_is_refused),
 	};
