@@ -81,16 +81,38 @@ def preload(request):
     return request.param
 
 
+THREADS = {'WSGID_MPM': 'worker', 'WSGID_THREADS_PER_CHILD': '4'}
+
+
+@pytest.fixture(params=[{'WSGID_PRELOAD_APPLICATION': 'Off'}, {'WSGID_PRELOAD_APPLICATION': 'On'},
+                        {'WSGID_PRELOAD_APPLICATION': 'Off', **THREADS},
+                        {'WSGID_PRELOAD_APPLICATION': 'On', **THREADS}],
+                ids=['imported', 'preloaded', 'threads', 'preloaded threads'])
+def any_children(request):
+    """As preload, and each kind with one thread and with four of MPM worker."""
+    return request.param
+
+
+@pytest.fixture(params=[{}, THREADS], ids=['prefork', 'worker'])
+def mpm(request):
+    """The servers of the test have one thread in each child, and then four."""
+    return request.param
+
+
 @pytest.fixture
 def new_server(request, apps, directory):
     """new_server(APP, OPTION...) makes a Server that runs in tests/apps."""
     request.node.servers = made = []
-    preload = 'preload' in request.fixturenames and request.getfixturevalue('preload')
+    kind = {}
+    for name in ('any_children', 'mpm'):
+        if name in request.fixturenames:
+            kind.update(request.getfixturevalue(name))
+    if 'preload' in request.fixturenames:
+        kind['WSGID_PRELOAD_APPLICATION'] = request.getfixturevalue('preload')
 
     def make(*words, **more):
         more.setdefault('cwd', apps)
-        if preload:
-            more['env'] = {**more.get('env', {}), 'WSGID_PRELOAD_APPLICATION': preload}
+        more['env'] = {**more.get('env', {}), **kind}
         place = directory / str(len(made))
         place.mkdir()
         place.chmod(0o755)

@@ -15,6 +15,7 @@ from server import (IS_ROOT, PATIENCE, PYTHON, ROOT, child_user, children_of, fr
                     is_alive, need, status_of, title_of, wait_until)
 
 either_way = pytest.mark.usefixtures('preload')
+any_children = pytest.mark.usefixtures('any_children')
 as_root = pytest.mark.skipif(not IS_ROOT, reason='only root can choose users')
 
 
@@ -62,7 +63,7 @@ def test_spare_children_come_and_go(serve):
     wait_until(lambda: len(server.ready()) == 3, 'the end of those too many')
 
 
-@either_way
+@any_children
 def test_a_child_is_replaced_after_its_connections(serve):
     server = serve('probe', '-w', '1', '--max-connections-per-child', '20')
     pids = set()
@@ -84,7 +85,7 @@ def test_children_inherit_no_descriptor_but_their_own(new_server, directory):
             assert 'ours' not in target and '.ctl' not in target, (name, target)
 
 
-@either_way
+@any_children
 def test_a_subprocess_of_the_application_has_a_clean_world(serve, directory, apps):
     """No blocked signals, no descriptors, no words of the server's own."""
     (directory / 'spawns.py').write_text('''
@@ -242,7 +243,7 @@ def kill_counted(server, pid: int) -> int:
     return row['connections']
 
 
-@either_way
+@any_children
 def test_a_killed_child_costs_only_its_own_connections(serve):
     server = serve('probe', '-w', '3')
     server.wait_for_ready(3)
@@ -273,7 +274,7 @@ def test_a_killed_child_costs_only_its_own_connections(serve):
     assert server.board()['board']['children_crashed'] == 3
 
 
-@either_way
+@any_children
 def test_a_client_whose_child_dies_before_it_is_let_in_is_let_in_by_a_sibling(serve, directory):
     """The kernel wakes one child for a client, and the replacement takes its time."""
     slow = directory / 'slow'
@@ -306,7 +307,7 @@ def test_a_client_whose_child_dies_before_it_is_let_in_is_let_in_by_a_sibling(se
             pass  # the dying ring had accepted it already
 
 
-@either_way
+@any_children
 def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
     wrk = need('wrk')
     server = serve('probe', '-w', '3')
@@ -357,7 +358,7 @@ def test_the_scoreboard_is_readable_after_everything_was_killed(serve):
     assert re.search(r'totals +5 requests, 5 connections', done.stdout)
 
 
-@either_way
+@any_children
 def test_what_a_killed_server_left_does_not_hinder_the_next(new_server, serve):
     first = serve('probe', '-w', '1')
     child, = first.wait_for_ready(1)
@@ -373,7 +374,7 @@ def test_what_a_killed_server_left_does_not_hinder_the_next(new_server, serve):
     second.stop()
 
 
-@either_way
+@any_children
 def test_children_of_children_do_not_stay(serve, directory):
     (directory / 'forks.py').write_text('''
 import subprocess

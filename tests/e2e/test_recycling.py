@@ -5,7 +5,7 @@ import pytest
 from client import Connection
 from server import wait_until
 
-pytestmark = pytest.mark.usefixtures('preload')
+pytestmark = pytest.mark.usefixtures('any_children')
 
 
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])

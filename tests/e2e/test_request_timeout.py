@@ -7,7 +7,7 @@ import pytest
 from client import Connection, get
 from server import is_alive, wait_until
 
-pytestmark = pytest.mark.usefixtures('preload')
+pytestmark = pytest.mark.usefixtures('any_children')
 
 APP = '''
 import time

@@ -14,6 +14,8 @@ from server import PATIENCE, is_alive, wait_until
 SLOW = 'GET /sleep?s=0.8 HTTP/1.1\r\nHost: t\r\n\r\n'
 
 either_way = pytest.mark.usefixtures('preload')
+any_children = pytest.mark.usefixtures('any_children')
+both_mpms = pytest.mark.usefixtures('mpm')
 
 
 @pytest.fixture
@@ -21,6 +23,7 @@ def probe(serve):
     return serve('probe', '-w', '2', '--log-level', 'info')
 
 
+@both_mpms
 @pytest.mark.parametrize('signum', [signal.SIGTERM, signal.SIGWINCH])
 def test_a_graceful_stop_lets_requests_finish(probe, signum):
     with Connection(probe.address) as slow, Connection(probe.address) as parked:
@@ -40,6 +43,7 @@ def test_a_graceful_stop_lets_requests_finish(probe, signum):
     assert 'stopped' in probe.log.text()
 
 
+@both_mpms
 @pytest.mark.parametrize('number', [1, 2])
 def test_nobody_is_let_in_while_the_last_requests_finish(serve, directory, number):
     """Not even into the queue of a listener that a busy child still holds."""
@@ -60,6 +64,7 @@ def test_nobody_is_let_in_while_the_last_requests_finish(serve, directory, numbe
     assert ':warn]' not in server.log.text()
 
 
+@both_mpms
 def test_a_graceful_stop_ends_with_its_timeout(serve):
     server = serve('probe', '-w', '1', '--graceful-shutdown-timeout', '500ms')
     with Connection(server.address) as slow:
@@ -72,7 +77,7 @@ def test_a_graceful_stop_ends_with_its_timeout(serve):
             slow.response()
 
 
-@either_way
+@any_children
 def test_a_second_term_stops_at_once(probe):
     with Connection(probe.address) as slow:
         slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -85,7 +90,7 @@ def test_a_second_term_stops_at_once(probe):
         assert time.monotonic() - since < 5
 
 
-@either_way
+@any_children
 @pytest.mark.parametrize('signum', [signal.SIGINT, signal.SIGQUIT])
 def test_int_and_quit_stop_at_once(probe, signum):
     with Connection(probe.address) as slow:
@@ -97,7 +102,7 @@ def test_int_and_quit_stop_at_once(probe, signum):
         assert time.monotonic() - since < 5
 
 
-@either_way
+@any_children
 def test_an_idle_server_stops_without_a_pause(probe):
     probe.wait_for_ready(2)
     since = time.monotonic()
@@ -105,6 +110,7 @@ def test_an_idle_server_stops_without_a_pause(probe):
     assert time.monotonic() - since < 2
 
 
+@both_mpms
 def test_children_leave_when_the_master_is_killed(probe):
     children = list(probe.wait_for_ready(2))
     probe.kill(signal.SIGKILL)
@@ -144,6 +150,7 @@ def changing(serve, directory):
     return server
 
 
+@both_mpms
 @pytest.mark.parametrize('signum', [signal.SIGHUP, signal.SIGUSR1])
 def test_a_reload_serves_the_new_code(changing, signum):
     old = changing.wait_for_ready(2)
@@ -158,6 +165,7 @@ def test_a_reload_serves_the_new_code(changing, signum):
     changing.stop()
 
 
+@both_mpms
 def test_a_reload_finishes_slow_requests_and_drops_none(changing):
     with Connection(changing.address) as slow:
         slow.send('GET /slow HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -190,6 +198,7 @@ def test_broken_new_code_leaves_the_old_serving(changing):
     assert get(changing.address).body == b'mended'
 
 
+@both_mpms
 def test_a_child_that_is_replaced_into_broken_code_leaves_its_siblings(changing):
     first, second = changing.wait_for_ready(2)
     write(changing.path, 'raise RuntimeError("broken meanwhile")')
@@ -226,7 +235,7 @@ def test_a_reload_with_a_bad_configuration_changes_nothing(serve, directory, app
     assert get(server.address, '/hello').status == 200
 
 
-@either_way
+@any_children
 def test_requests_go_on_through_many_reloads(changing):
     """Closed-loop clients with connections of their own see no error at all."""
     errors, counts, stop = [], [0] * 4, threading.Event()
@@ -261,6 +270,7 @@ def is_answered(connection) -> bool:
         return False
 
 
+@both_mpms
 @pytest.mark.parametrize('signum, finishes', [
     (signal.SIGTERM, False), (signal.SIGWINCH, True)])
 def test_apache_term_is_at_once_and_winch_graceful(serve, signum, finishes):
