@@ -338,6 +338,13 @@ config_blame_listen(struct config *c, size_t i, const char *sentence)
 		c->listens[i].where, NULL, sentence);
 }
 
+bool
+config_listens_by_default(const struct config *c)
+{
+	return config_setting_of(c, directive_find("Listen"))->source ==
+	       CONFIG_FROM_DEFAULT;
+}
+
 void
 config_blame_access_log(struct config *c, size_t i, const char *sentence)
 {

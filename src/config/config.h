@@ -205,6 +205,9 @@ void config_remark(
  * any fatal message, from reading too; else 0. */
 int config_settle(struct config *c, const struct config_machine *machine);
 
+/* Is there no Listen but the default? */
+bool config_listens_by_default(const struct config *c);
+
 /* Of a settled configuration: the children that MaxRequestWorkers allows, and
  * the MPM's name. */
 long config_most_children(const struct config *c);

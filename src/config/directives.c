@@ -45,8 +45,8 @@ static const struct directive table[] = {
 		.offset = AT(listens),
 		.initial = "127.0.0.1:8000",
 		.example = "127.0.0.1:8000",
-		.help = "Where to listen: [HOST:]PORT or unix:PATH [mode=0660] "
-			"[owner=NAME] [group=NAME]; may be repeated",
+		.help = "Where to listen: [HOST:]PORT, unix:PATH [mode=0660] "
+			"[owner=NAME] [group=NAME], fd:NAME; may be repeated",
 	},
 	{
 		.name = "ListenBacklog",

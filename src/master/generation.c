@@ -50,8 +50,8 @@ count_in(struct generation *g, const char *asked, int bucket)
 }
 
 /* Append a duplicate of a socket that somebody else goes on owning. */
-static int
-share_listener(struct generation *g, const struct listener *l,
+int
+generation_share(struct generation *g, const struct listener *l,
 	const char *asked, int bucket, struct err *err)
 {
 	struct listener *mine;
@@ -146,7 +146,7 @@ add_listener(struct generation *g, const struct generation *before,
 		const struct listener *there = find_listener(before, asked, i);
 
 		rc = there != NULL
-			     ? share_listener(g, there, asked, i, err)
+			     ? generation_share(g, there, asked, i, err)
 			     : open_listener(g, address, l, asked, i, err);
 	}
 	return rc;
@@ -175,24 +175,24 @@ tune(const struct generation *g)
 	}
 }
 
-/* Sockets that systemd passes stand for all of Listen: the unit says where
- * to listen, and privileged ports and addresses are its business. */
 static int
 add_passed(struct generation *g, struct master *m, struct err *err)
 {
-	for (size_t i = 0; i < m->n_passed; i++) {
-		char asked[ADDRESS_TEXT];
-		int rc;
+	int rc = activation_share(m, g, err);
 
-		address_format(&m->passed[i].address, asked);
-		rc = share_listener(g, &m->passed[i], asked, EVERY_BUCKET, err);
-		if (rc < 0)
-			return rc;
-	}
 	g->passed = true;
-	if (m->now == NULL)
+	if (rc >= 0 && m->now == NULL)
 		tune(g);
-	return 0;
+	return rc < 0 ? rc : 0;
+}
+
+static bool
+names_passed(const struct config *c)
+{
+	for (size_t i = 0; i < c->n_listens; i++)
+		if (activation_names(c->listens[i].address))
+			return true;
+	return false;
 }
 
 void
@@ -201,8 +201,11 @@ generation_check_listens(struct config *c)
 	for (size_t i = 0; i < c->n_listens; i++) {
 		struct address addresses[ADDRESSES];
 		struct err why = {0};
-		int rc = address_parse(
-			addresses, ADDRESSES, c->listens[i].address, &why);
+		const char *text = c->listens[i].address;
+		int rc = activation_names(text)
+				 ? activation_check(text, &why)
+				 : address_parse(
+					   addresses, ADDRESSES, text, &why);
 
 		if (rc == -EINVAL || rc == -ENAMETOOLONG)
 			config_blame_listen(c, i, why.text);
@@ -215,7 +218,7 @@ open_listeners(struct generation *g, struct master *m,
 {
 	const struct config *c = g->config;
 
-	if (m->n_passed > 0)
+	if (m->n_passed > 0 || names_passed(c))
 		return add_passed(g, m, err);
 	for (size_t i = 0; i < c->n_listens; i++) {
 		struct address addresses[ADDRESSES];

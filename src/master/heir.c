@@ -148,19 +148,11 @@ heir_take_pool(struct master *m)
 static int
 take_passed(struct master *m, struct heritage_listener *l, struct err *err)
 {
-	size_t n = m->n_passed + 1;
-	struct listener *passed = realloc(m->passed, n * sizeof(*passed));
-	int rc;
+	int rc = activation_inherit(m, l->fd, l->asked, err);
 
-	if (passed == NULL)
-		return err_set(err, ENOMEM, "sockets passed by systemd");
-	m->passed = passed;
-	rc = listen_inherit(&m->passed[m->n_passed], l->fd, err);
-	if (rc < 0)
-		return rc;
-	l->fd = -1;
-	m->n_passed = n;
-	return 0;
+	if (rc == 0)
+		l->fd = -1;
+	return rc;
 }
 
 static int

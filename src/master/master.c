@@ -25,7 +25,6 @@
 #include "base/fd.h"
 #include "base/title.h"
 #include "master/heritage.h"
-#include "master/notify.h"
 #include "master/state.h"
 #include "net/handoff.h"
 #include "net/inherit.h"
@@ -274,27 +273,6 @@ make_slots(struct master *m, const struct config *c)
 	return 0;
 }
 
-static int
-take_passed_sockets(struct master *m, struct err *err)
-{
-	int first, n = notify_passed_sockets(&first);
-
-	if (n <= 0)
-		return n < 0 ? err_set(err, -n, "sockets passed by systemd")
-			     : 0;
-	m->passed = calloc((size_t)n, sizeof(*m->passed));
-	if (m->passed == NULL)
-		return err_set(err, ENOMEM, "sockets passed by systemd");
-	for (int i = 0; i < n; i++) {
-		int rc = listen_adopt(&m->passed[i], first + i, err);
-
-		if (rc < 0)
-			return rc;
-		m->n_passed++;
-	}
-	return 0;
-}
-
 /* Each child costs three descriptors, draining ones too, and the usual 1024
  * would not do for the usual ServerLimit. */
 static void
@@ -339,7 +317,7 @@ open_loop(struct master *m, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = m->heritage != NULL ? heir_take_listeners(m, err)
-				 : take_passed_sockets(m, err);
+				 : activation_take(m, err);
 	if (rc < 0)
 		return rc;
 	rc = spawn_prepare_environment(m);
@@ -434,8 +412,7 @@ close_server(struct master *m)
 	generation_destroy(m->next);
 	generation_destroy(m->now);
 	generation_destroy(m->before);
-	for (size_t i = 0; i < m->n_passed; i++)
-		listen_close(&m->passed[i]);
+	activation_close(m);
 	free(m->passed);
 	scoreboard_destroy(m->scoreboard, 1);
 	rundir_close(m);

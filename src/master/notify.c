@@ -6,7 +6,6 @@
  */
 #include "master/notify.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,11 +15,11 @@
 #if HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #else
-#define sd_notify(unset, text)          ((void)(text))
-#define sd_notifyf(unset, ...)          ((void)0)
-#define sd_listen_fds(unset)            (0)
-#define sd_watchdog_enabled(unset, ret) (0)
-#define SD_LISTEN_FDS_START             3
+#define sd_notify(unset, text)                 ((void)(text))
+#define sd_notifyf(unset, ...)                 ((void)0)
+#define sd_listen_fds_with_names(unset, names) (*(names) = NULL, 0)
+#define sd_watchdog_enabled(unset, ret)        (0)
+#define SD_LISTEN_FDS_START                    3
 #endif
 
 bool
@@ -82,16 +81,6 @@ notify_extend(int64_t us)
 	(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)us);
 }
 
-void
-notify_succeed(void)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", (int)getpid());
-	if (getenv("WATCHDOG_PID") != NULL)
-		(void)setenv("WATCHDOG_PID", text, 1);
-}
-
 int64_t
 notify_watchdog_us(void)
 {
@@ -106,9 +95,20 @@ notify_alive(void)
 	(void)sd_notify(0, "WATCHDOG=1");
 }
 
+pid_t
+notify_sockets_of(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+	long other = pid != NULL ? strtol(pid, NULL, 10) : 0;
+
+	if (!HAVE_SYSTEMD || n == NULL || strtol(n, NULL, 10) <= 0)
+		return 0;
+	return other != getpid() ? (pid_t)other : 0;
+}
+
 int
-notify_passed_sockets(int *first)
+notify_passed_sockets(int *first, char ***names)
 {
 	*first = SD_LISTEN_FDS_START;
-	return sd_listen_fds(1);
+	return sd_listen_fds_with_names(1, names);
 }

@@ -27,15 +27,16 @@ void notify_status(const char *status);
 /* What goes on may take so much longer, from now on. */
 void notify_extend(int64_t us);
 
-/* We have become the main process: what was for that is for us. */
-void notify_succeed(void);
 /* How long the manager waits for a sign of life; 0: it wants none. */
 int64_t notify_watchdog_us(void);
 /* The sign. */
 void notify_alive(void);
 
-/* How many sockets were passed, from descriptor *first on, close-on-exec;
- * the environment that told of them is removed.  0, or a negative errno. */
-int notify_passed_sockets(int *first);
+/* The process that sockets were passed to when it is not this one; else 0. */
+pid_t notify_sockets_of(void);
+/* How many sockets were passed, from descriptor *first on, close-on-exec, and
+ * their names, the caller's to free; the environment that told of them is
+ * removed.  0, or a negative errno. */
+int notify_passed_sockets(int *first, char ***names);
 
 #endif

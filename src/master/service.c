@@ -134,9 +134,6 @@ service_begin(struct master *m)
 	m->service.heard = notify_heard();
 	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
 	m->service.status_ns = m->service.alive_ns = NEVER;
-	/* Its variables name the process that systemd has started. */
-	if (m->heritage != NULL)
-		notify_succeed();
 	m->service.alive_every_ns = notify_watchdog_us() * 1000 / BEATS;
 	if (m->service.alive_every_ns > 0)
 		m->service.alive_ns = m->now_ns;

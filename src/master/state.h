@@ -80,6 +80,13 @@ struct sighting {
 	int64_t since_ns;
 };
 
+/* A socket that systemd has passed. */
+struct passed {
+	struct listener listener;
+	char name[ADDRESS_TEXT - 4]; /* FileDescriptorName; "": it has none */
+	bool used;                   /* by the generation being made */
+};
+
 /* One slot.  pid is 0 when it is vacant, and while a template is to fork it. */
 struct child {
 	struct source channel;
@@ -222,7 +229,7 @@ struct master {
 	unsigned n_buckets; /* of each generation's listeners; 1: no buckets */
 	struct heritage *heritage; /* until we have taken over; else NULL */
 	struct generation *before; /* the listeners of it; likewise */
-	struct listener *passed;   /* by systemd; ours to keep for life */
+	struct passed *passed;     /* by systemd; ours to keep for life */
 	size_t n_passed;
 
 	struct template *templates; /* of all generations, dying ones too */
@@ -283,6 +290,9 @@ void generation_check_listens(struct config *c);
  * unless it fails. */
 int generation_create(struct generation **ret, struct master *m,
 	struct config *c, const struct generation *before, struct err *err);
+/* Append a duplicate of a socket that somebody else goes on owning. */
+int generation_share(struct generation *g, const struct listener *l,
+	const char *asked, int bucket, struct err *err);
 /* To be called when the master's name has been chosen after the first
  * generation was made; nobody has its text yet. */
 int generation_tell_name(struct generation *g, struct err *err);
@@ -544,6 +554,22 @@ void heir_take_children(struct master *m);
 /* A child of ours serves. */
 void heir_child_ready(struct master *m);
 void heir_say_failed(const struct master *m, const char *reason);
+
+/* --- activation.c ------------------------------------------------------------- */
+
+/* Take the sockets that systemd passes. */
+int activation_take(struct master *m, struct err *err);
+/* Take one over that was passed to the old master; asked is as its generation
+ * had it. */
+int activation_inherit(
+	struct master *m, int fd, const char *asked, struct err *err);
+void activation_close(struct master *m);
+/* Is what stands behind Listen the name of such a socket, and a right one? */
+bool activation_names(const char *listen);
+int activation_check(const char *listen, struct err *err);
+/* Give g those that its configuration asks for.  A negative errno and a
+ * sentence where one is missing, or nobody's. */
+int activation_share(struct master *m, struct generation *g, struct err *err);
 
 /* --- service.c --------------------------------------------------------------- */
 

@@ -50,9 +50,7 @@ close_doors(struct master *m)
 	generation_close_listeners(m->now);
 	generation_destroy(m->next);
 	m->next = NULL;
-	for (size_t i = 0; i < m->n_passed; i++)
-		listen_close(&m->passed[i]);
-	m->n_passed = 0;
+	activation_close(m);
 }
 
 static void

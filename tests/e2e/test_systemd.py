@@ -6,6 +6,7 @@ tests/rigs/test_systemd.py has the same and more with a real one.
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -332,4 +333,134 @@ def test_the_new_master_of_an_upgrade_gives_the_signs(start, manager):
     since = time.monotonic()
     assert manager.wait_for('WATCHDOG', since=since).pid == server.master
     manager.wait_for('STATUS', '1 worker', since=since)
+    server.stop()
+
+
+# --- sockets that are passed ------------------------------------------------------------------
+
+@pytest.fixture
+def activated(new_server, manager):
+    """A server that has been started with the manager's sockets, and maybe does not serve."""
+    def make(*words, **more):
+        options = manager.options()
+        server = new_server('probe', '-w', '1', *words, bind=None, **options, **more)
+        return server.spawn(manager.fds())
+    return make
+
+
+def test_without_a_listen_all_sockets_are_served(activated, manager, directory):
+    one = manager.listen(('127.0.0.1', 0), 'http')
+    two = manager.listen(('127.0.0.1', 0), 'admin')
+    six = manager.listen(('::1', 0), 'six', socket.AF_INET6)
+    path = directory / 'socket'
+    manager.listen(str(path), 'local', socket.AF_UNIX)
+    path.chmod(0o666)
+    server = activated().start()
+    for address in (one.getsockname(), two.getsockname(), six.getsockname()[:2], path):
+        assert get(address, '/hello').body == b'hello\n'
+    server.stop()
+    assert path.exists()
+
+
+def test_listen_lines_are_matched_by_address_and_by_name(activated, manager, directory):
+    one = manager.listen(('127.0.0.1', 0), 'http')
+    six = manager.listen(('::1', 0), 'six', socket.AF_INET6)
+    manager.listen('\0wsgid-test-%d' % os.getpid(), 'abstract', socket.AF_UNIX)
+    path = directory / 'socket'
+    manager.listen(str(path), 'local', socket.AF_UNIX)
+    server = activated('-b', '127.0.0.1:%d' % one.getsockname()[1],
+                       '-b', '[::1]:%d' % six.getsockname()[1],
+                       '-b', f'unix:{path}', '-b', 'fd:abstract').start()
+    assert get(one.getsockname(), '/hello').body == b'hello\n'
+    assert get(six.getsockname()[:2], '/hello').body == b'hello\n'
+    server.stop()
+
+
+def test_one_name_may_stand_for_several_sockets(activated, manager):
+    sockets = [manager.listen(('127.0.0.1', 0), 'http') for _ in range(3)]
+    server = activated('-b', 'fd:http').start()
+    for s in sockets:
+        assert get(s.getsockname(), '/hello').status == 200
+    server.reload()
+    assert get(sockets[2].getsockname(), '/hello').status == 200
+    server.stop()
+
+
+def test_a_socket_that_nobody_asked_for_gets_a_sentence(activated, manager):
+    manager.listen(('127.0.0.1', 0), 'http')
+    other = manager.listen(('127.0.0.1', 0), 'admin')
+    server = activated('-b', 'fd:http')
+    assert server.ended() == 78
+    assert ('systemd passes a socket that no Listen asks for, 127.0.0.1:%d (admin)'
+            % other.getsockname()[1]) in server.log.text()
+
+
+def test_a_socket_that_is_missing_gets_a_sentence(activated, manager):
+    there = manager.listen(('127.0.0.1', 0), 'http')
+    server = activated('-b', 'fd:http', '-b', '127.0.0.1:9')
+    assert server.ended() == 78
+    assert ('Listen 127.0.0.1:9: systemd passes no such socket, but 127.0.0.1:%d (http)'
+            % there.getsockname()[1]) in server.log.text()
+
+
+def test_a_name_without_any_socket_gets_a_sentence(activated):
+    server = activated('-b', 'fd:http')
+    assert server.ended() == 78
+    assert 'Listen fd:http: systemd passes no socket at all' in server.log.text()
+
+
+def test_a_name_that_is_none_is_a_mistake(new_server):
+    server = new_server('probe', bind='fd:')
+    assert server.fails() == 2
+    assert 'Listen fd:: a name is missing' in server.log.text()
+
+
+def test_accept_yes_gets_a_sentence(activated, manager):
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        manager.sockets.append((listener.accept()[0], 'connection'))
+        server = activated()
+        assert server.ended() == 78
+        client.close()
+    assert 'systemd passes "connection":' in server.log.text()
+    assert 'use Accept=no in the socket unit' in server.log.text()
+
+
+def test_a_datagram_socket_gets_a_sentence(activated, manager):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('127.0.0.1', 0))
+    manager.sockets.append((s, 'udp'))
+    server = activated()
+    assert server.ended() == 78
+    assert 'use ListenStream= in the socket unit' in server.log.text()
+
+
+def test_sockets_of_another_process_are_not_taken(new_server):
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        launcher = ['/bin/sh', '-c', 'LISTEN_PID=1 LISTEN_FDS=1 exec "$@" 3<&0', 'sh']
+        server = new_server('probe', '-w', '1', launcher=launcher, stdin=listener).start()
+        assert server.address != listener.getsockname()
+        assert re.search(r'warn\].* LISTEN_PID is 1, and this is process \d+: the sockets that '
+                         r'systemd passes are not taken', server.log.text())
+        server.stop()
+
+
+def test_a_reload_that_asks_for_a_socket_that_is_not_there_fails(activated, manager, directory):
+    one = manager.listen(('127.0.0.1', 0), 'http')
+    config = directory / 'shop.conf'
+    config.write_text('Listen fd:http\n')
+    server = activated('-c', config).start()
+    config.write_text('Listen fd:http\nListen fd:more\n')
+    assert 'Listen fd:more: systemd passes no such socket' in server.reload()
+    assert get(one.getsockname(), '/hello').status == 200
+    server.stop()
+
+
+def test_an_upgrade_keeps_the_names(activated, manager):
+    one = manager.listen(('127.0.0.1', 0), 'http')
+    server = activated('-b', 'fd:http').start()
+    server.upgrade()
+    assert get(one.getsockname(), '/hello').status == 200
+    server.reload()
+    assert get(one.getsockname(), '/hello').status == 200
     server.stop()
