@@ -43,6 +43,8 @@ BOARD = [
     ('listeners', '256s'), ('reload_reason', '512s'),
     ('template_pid', 'i'), ('templates_started', 'I'),
 ]
+# Behind its histograms.
+BOARD_MORE = [('counted_us', 'q')]
 PROCESS = [
     ('pid', 'i'), ('lifecycle', 'I'), ('generation', 'I'), ('last_status', 'i'),
     ('forked_us', 'q'), ('ready_us', 'q'), ('told_us', 'q'), ('died_us', 'q'),
@@ -55,7 +57,7 @@ PAGE = [
     ('requests', 'Q'), ('accepted', 'Q'), ('bytes_in', 'Q'), ('bytes_out', 'Q'),
     ('busy_us', 'Q'), ('aborted', 'Q'), ('refused', 'Q'), ('io_engine', '16s'),
 ]
-# Behind its histograms.
+# Likewise.
 PAGE_MORE = [('gil_us', 'q')]
 WORKER = [
     ('state', 'I'), ('thread', 'I'), ('requests', 'Q'), ('bytes_out', 'Q'),
@@ -183,6 +185,8 @@ def read_board(path: str) -> tuple:
     end = board['process_offset'] + board['process_size'] * board['process_count']
     data = read_file(path, end, True)
     board['past_durations'] = histograms_of(data[:board['board_size']], size_of(BOARD))
+    behind = size_of(BOARD) + len(DURATIONS) * TIMES_SIZE
+    board.update(unpack(BOARD_MORE, data[behind:board['board_size']]))
     processes = []
     for slot in range(board['process_count']):
         at = board['process_offset'] + slot * board['process_size']

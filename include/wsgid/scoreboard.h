@@ -136,6 +136,9 @@ struct wsgid_board {
 	uint32_t templates_started;
 	/* Since 1.2: what all dead children had counted in their pages. */
 	struct wsgid_durations past_durations;
+	/* Since 1.3: from when on all that is counted here was; before start_us
+	 * where a server goes on for one that it has replaced.  0: start_us. */
+	int64_t counted_us;
 };
 
 struct wsgid_process {

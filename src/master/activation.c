@@ -77,8 +77,13 @@ activation_take(struct master *m, struct err *err)
 	n = notify_passed_sockets(&first, &names);
 	if (n < 0)
 		return err_set(err, -n, "sockets passed by systemd");
-	for (int i = 0; rc == 0 && i < n; i++)
-		rc = take(m, first + i, names != NULL ? names[i] : "", err);
+	for (int i = 0; rc == 0 && i < n; i++) {
+		const char *name = names != NULL ? names[i] : "";
+
+		rc = fdstore_is_ours(name)
+			     ? fdstore_take(m, first + i, name, err)
+			     : take(m, first + i, name, err);
+	}
 	for (int i = 0; names != NULL && i < n; i++)
 		free(names[i]);
 	free(names);

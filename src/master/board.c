@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "built_with.h"
 #include "master/heritage.h"
 #include "master/state.h"
@@ -29,12 +30,14 @@ board_create(struct master *m, struct err *err)
 		.processes = m->n_slots,
 		.workers = (unsigned)m->now->config->thread_limit,
 		.predecessor = heir_waits(m) ? m->heritage->from : 0,
+		.past = m->store.board > 0 ? m->store.board : 0,
 	};
 	struct wsgid_board *b;
 	int rc = scoreboard_create(&m->scoreboard, &order, err);
 
 	if (rc < 0)
 		return rc;
+	fd_close(&m->store.board);
 	b = scoreboard_board(m->scoreboard);
 	b->master_pid = (int32_t)getpid();
 	b->start_us = b->restart_us = clock_real_us();

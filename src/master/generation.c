@@ -19,6 +19,23 @@
 
 enum { ADDRESSES = 16 }; /* that one name may stand for */
 
+struct generation *
+generation_before(size_t n)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	g->set = g->config_fd = g->error_log = -1;
+	g->listeners = calloc(n + 1, sizeof(*g->listeners));
+	g->asked = calloc(n + 1, sizeof(*g->asked));
+	g->buckets = calloc(n + 1, sizeof(*g->buckets));
+	if (g->listeners != NULL && g->asked != NULL && g->buckets != NULL)
+		return g;
+	generation_destroy(g);
+	return NULL;
+}
+
 static int
 make_room(struct generation *g)
 {

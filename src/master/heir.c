@@ -176,19 +176,13 @@ int
 heir_take_listeners(struct master *m, struct err *err)
 {
 	struct heritage *h = m->heritage;
-	struct generation *g = calloc(1, sizeof(*g));
+	struct generation *g = generation_before(h->n_listeners);
 	int rc = 0;
 
 	if (g == NULL)
 		return err_set(err, ENOMEM, "listeners of the old master");
-	g->set = g->config_fd = g->error_log = -1;
-	g->listeners = calloc(h->n_listeners + 1, sizeof(*g->listeners));
-	g->asked = calloc(h->n_listeners + 1, sizeof(*g->asked));
-	g->buckets = calloc(h->n_listeners + 1, sizeof(*g->buckets));
 	m->before = g;
 	m->last_generation = h->generation;
-	if (g->listeners == NULL || g->asked == NULL || g->buckets == NULL)
-		return err_set(err, ENOMEM, "listeners of the old master");
 	for (size_t i = 0; rc == 0 && i < h->n_listeners; i++)
 		rc = h->listeners[i].passed
 			     ? take_passed(m, &h->listeners[i], err)
@@ -382,7 +376,7 @@ take_over(struct master *m)
 	log_notice("master", "taking over from pid %d", (int)m->heritage->from);
 	say(m->heritage, "ready", m->heritage->give < 0 ? "pool" : "none");
 	let_go_of_heritage(m);
-	master_tell_shared(m, m->now->passed);
+	master_tell_shared(m, master_shares_sockets(m));
 	master_announce(m);
 	service_take_over(m);
 }

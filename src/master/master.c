@@ -362,6 +362,12 @@ open_sockets(struct master *m, struct config *c, struct err *err)
 	return leftovers_outwait(m, c, err);
 }
 
+bool
+master_shares_sockets(const struct master *m)
+{
+	return m->now->passed || fdstore_keeps(m);
+}
+
 void
 master_tell_shared(struct master *m, bool shared)
 {
@@ -372,6 +378,15 @@ master_tell_shared(struct master *m, bool shared)
 		(off_t)m->n_slots * INHERIT_PEER);
 }
 
+/* What systemd has kept of a server before us is ours. */
+static void
+succeed_kept(struct master *m)
+{
+	generation_succeed(m->now, m->before);
+	generation_destroy(m->before);
+	m->before = NULL;
+}
+
 static int
 open_server(struct master *m, struct config *c, struct err *err)
 {
@@ -380,10 +395,17 @@ open_server(struct master *m, struct config *c, struct err *err)
 	if (rc < 0)
 		return err_set(err, -rc, "ServerLimit %ld", c->server_limit);
 	buckets_choose(m, c);
-	master_tell_shared(m, m->n_passed > 0 || heir_waits(m));
+	if (m->heritage == NULL)
+		rc = fdstore_restore(m, c, err);
+	if (rc < 0)
+		return rc;
+	master_tell_shared(
+		m, m->n_passed > 0 || heir_waits(m) || m->before != NULL);
 	rc = open_sockets(m, c, err);
 	if (rc < 0)
 		return rc;
+	if (m->heritage == NULL && m->before != NULL)
+		succeed_kept(m);
 	logs_use(m->now);
 	m->logging = true;
 	logs_say_messages(c);
@@ -414,6 +436,7 @@ close_server(struct master *m)
 	generation_destroy(m->before);
 	activation_close(m);
 	free(m->passed);
+	fdstore_close(m);
 	scoreboard_destroy(m->scoreboard, 1);
 	rundir_close(m);
 	master_renounce(m->heritage, NULL);
@@ -484,6 +507,7 @@ master_run(const struct master_order *order, struct config *c)
 		.signals = {.fd = -1},
 		.control = {.listener = {.fd = -1}, .rest_ns = NEVER},
 		.run = {.own.fd = -1, .named.fd = -1},
+		.store = {.board = -1, .canary = {.fd = -1}},
 		.memory = {.spawn_rate = 1},
 		.now_ns = clock_monotonic_ns(),
 	};

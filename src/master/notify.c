@@ -6,10 +6,18 @@
  */
 #include "master/notify.h"
 
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/defs.h"
+#include "base/fd.h"
 #include "built_with.h"
 
 #if HAVE_SYSTEMD
@@ -19,13 +27,41 @@
 #define sd_notifyf(unset, ...)                 ((void)0)
 #define sd_listen_fds_with_names(unset, names) (*(names) = NULL, 0)
 #define sd_watchdog_enabled(unset, ret)        (0)
-#define SD_LISTEN_FDS_START                    3
+#define sd_pid_notify_with_fds(pid, unset, text, fds, n) \
+	((void)(text), (void)(fds), 0)
+#define sd_notify_barrier(unset, us) (0)
+#define SD_LISTEN_FDS_START          3
 #endif
 
 bool
 notify_heard(void)
 {
 	return HAVE_SYSTEMD && getenv("NOTIFY_SOCKET") != NULL;
+}
+
+/* systemd may be busy, and a message that waits for room in its queue would stop
+ * us: what is said again anyway is left unsaid then. */
+static bool
+is_full(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	AUTO_CLOSE int fd = -1;
+	struct pollfd p = {.events = POLLOUT};
+	size_t len = path != NULL ? strlen(path) : 0;
+
+	if (len == 0 || len >= sizeof(address.sun_path))
+		return false;
+	memcpy(address.sun_path, path, len);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	p.fd = fd;
+	return fd >= 0 &&
+	       connect(fd, (struct sockaddr *)&address,
+		       (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				   len)) == 0 &&
+	       poll(&p, 1, 0) == 0;
 }
 
 static void
@@ -71,14 +107,16 @@ void
 notify_status(const char *status)
 {
 	(void)status;
-	(void)sd_notifyf(0, "STATUS=%s", status);
+	if (!is_full())
+		(void)sd_notifyf(0, "STATUS=%s", status);
 }
 
 void
 notify_extend(int64_t us)
 {
 	(void)us;
-	(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)us);
+	if (!is_full())
+		(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)us);
 }
 
 int64_t
@@ -92,7 +130,31 @@ notify_watchdog_us(void)
 void
 notify_alive(void)
 {
-	(void)sd_notify(0, "WATCHDOG=1");
+	if (!is_full())
+		(void)sd_notify(0, "WATCHDOG=1");
+}
+
+void
+notify_store(int fd, const char *name)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+	(void)sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+}
+
+void
+notify_unstore(const char *name)
+{
+	(void)name;
+	(void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+void
+notify_barrier(int64_t ms)
+{
+	(void)ms;
+	(void)sd_notify_barrier(0, (uint64_t)ms * 1000);
 }
 
 pid_t

@@ -32,6 +32,13 @@ int64_t notify_watchdog_us(void);
 /* The sign. */
 void notify_alive(void);
 
+/* Have the descriptor kept for the next start of the service, under a name, and
+ * all of that name kept no more. */
+void notify_store(int fd, const char *name);
+void notify_unstore(const char *name);
+/* Wait until all that was said is done, for so long at most. */
+void notify_barrier(int64_t ms);
+
 /* The process that sockets were passed to when it is not this one; else 0. */
 pid_t notify_sockets_of(void);
 /* How many sockets were passed, from descriptor *first on, close-on-exec, and

@@ -134,12 +134,14 @@ service_begin(struct master *m)
 	m->service.heard = notify_heard();
 	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
 	m->service.status_ns = m->service.alive_ns = NEVER;
+	m->service.store_ns = NEVER;
 	m->service.alive_every_ns = notify_watchdog_us() * 1000 / BEATS;
 	if (m->service.alive_every_ns > 0)
 		m->service.alive_ns = m->now_ns;
-	if (speaks(m))
-		notify_status("starting: the first child imports the "
-			      "application");
+	if (!speaks(m))
+		return;
+	fdstore_keep(m);
+	notify_status("starting: the first child imports the application");
 }
 
 void
@@ -174,6 +176,7 @@ service_take_over(struct master *m)
 	notify_main_pid(getpid());
 	m->service.status[0] = '\0';
 	m->service.status_ns = m->now_ns + SECOND_NS;
+	m->service.store_ns = m->now_ns + SECOND_NS;
 }
 
 void
@@ -207,7 +210,9 @@ service_reloaded(struct master *m, const char *reason)
 		return;
 	buf_add_text(&text, "last reload at ");
 	put_now(&text);
-	if (reason != NULL)
+	if (reason == NULL)
+		m->service.store_ns = m->now_ns;
+	else
 		buf_printf(&text, " failed: %s", reason);
 	keep(m->service.reloaded, sizeof(m->service.reloaded), &text);
 	service_ready(m);
@@ -255,6 +260,10 @@ service_turn(struct master *m)
 		s->extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
 		notify_extend(PATIENCE_S * us_a_second);
 	}
+	if (s->store_ns <= m->now_ns && m->phase == PHASE_RUNNING) {
+		s->store_ns = NEVER;
+		fdstore_keep(m);
+	}
 	if (s->alive_ns <= m->now_ns) {
 		s->alive_ns = m->now_ns + s->alive_every_ns;
 		if (watchdog_progress(m))
@@ -274,5 +283,7 @@ service_deadline(const struct master *m)
 
 	if (!speaks(m))
 		return NEVER;
+	if (m->phase == PHASE_RUNNING && s->store_ns < next)
+		next = s->store_ns;
 	return s->alive_ns < next ? s->alive_ns : next;
 }

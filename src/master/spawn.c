@@ -73,7 +73,7 @@ is_ours(const char *variable)
 {
 	static const char *const prefixes[] = {
 		"LISTEN_", /* socket activation */
-		"NOTIFY_SOCKET=", "WATCHDOG_",
+		"NOTIFY_SOCKET=", "WATCHDOG_", "FDSTORE=",
 		"WSGID_", /* configuration: a child reads its memfd */
 	};
 

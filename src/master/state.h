@@ -87,6 +87,22 @@ struct passed {
 	bool used;                   /* by the generation being made */
 };
 
+enum { FDSTORE_NAME = 256 };
+
+/* A descriptor that systemd keeps. */
+struct stored {
+	char name[FDSTORE_NAME];
+	int fd; /* at the start: it was handed over; then -1 */
+};
+
+struct fdstore {
+	struct stored *list; /* the listeners */
+	size_t n;
+	int board;            /* of the server before us, or -1 */
+	bool has_board;       /* ours is kept */
+	struct source canary; /* open for as long as systemd keeps things */
+};
+
 /* One slot.  pid is 0 when it is vacant, and while a template is to fork it. */
 struct child {
 	struct source channel;
@@ -189,6 +205,7 @@ struct service {
 	int64_t status_ns, extend_ns; /* when the next is due */
 	int64_t alive_ns;             /* likewise; NEVER: nobody waits for it */
 	int64_t alive_every_ns;
+	int64_t store_ns;  /* when fdstore_keep is due, or NEVER */
 	uint64_t requests; /* served, when we last looked */
 	int64_t requests_ns;
 	char reloaded[600]; /* how the last reload ended; "": there was none */
@@ -256,6 +273,7 @@ struct master {
 	struct relay *relays;
 	struct control control;
 	struct service service;
+	struct fdstore store;
 };
 
 /* --- master.c ---------------------------------------------------------------- */
@@ -272,6 +290,7 @@ void master_proven(struct master *m);
 /* Does somebody else go on with our listeners?  Then children must not shut
  * them when they lose us. */
 void master_tell_shared(struct master *m, bool shared);
+bool master_shares_sockets(const struct master *m);
 
 /* We are the server now: tell everybody. */
 void master_announce(struct master *m);
@@ -290,6 +309,9 @@ void generation_check_listens(struct config *c);
  * unless it fails. */
 int generation_create(struct generation **ret, struct master *m,
 	struct config *c, const struct generation *before, struct err *err);
+/* Room for n listeners of a server before this one, and nothing else; NULL when
+ * memory is short. */
+struct generation *generation_before(size_t n);
 /* Append a duplicate of a socket that somebody else goes on owning. */
 int generation_share(struct generation *g, const struct listener *l,
 	const char *asked, int bucket, struct err *err);
@@ -570,6 +592,19 @@ int activation_check(const char *listen, struct err *err);
 /* Give g those that its configuration asks for.  A negative errno and a
  * sentence where one is missing, or nobody's. */
 int activation_share(struct master *m, struct generation *g, struct err *err);
+
+/* --- fdstore.c ---------------------------------------------------------------- */
+
+/* Is what systemd passes under that name something that it has kept for us? */
+bool fdstore_is_ours(const char *name);
+int fdstore_take(struct master *m, int fd, const char *name, struct err *err);
+/* Make those listeners m->before that c still asks for; the others go. */
+int fdstore_restore(struct master *m, const struct config *c, struct err *err);
+/* Have systemd keep what there is now. */
+void fdstore_keep(struct master *m);
+/* Does it, as far as is known? */
+bool fdstore_keeps(const struct master *m);
+void fdstore_close(struct master *m);
 
 /* --- service.c --------------------------------------------------------------- */
 

@@ -45,8 +45,13 @@ retire_children(struct master *m, int64_t timeout_ms)
 static void
 close_doors(struct master *m)
 {
-	for (size_t i = 0; !m->shared && i < m->now->n_listeners; i++)
-		listen_shut(&m->now->listeners[i]);
+	for (size_t i = 0; i < m->now->n_listeners; i++) {
+		if (!m->shared)
+			listen_shut(&m->now->listeners[i]);
+		/* By its file the next server's clients find it. */
+		else
+			m->now->listeners[i].unlink_path = false;
+	}
 	generation_close_listeners(m->now);
 	generation_destroy(m->next);
 	m->next = NULL;

@@ -52,7 +52,7 @@ failed(struct master *m, const char *reason)
 	m->upgrade.retired = 0;
 	/* Had it been killed, it would not have removed them itself. */
 	scoreboard_sweep_successor(m->scoreboard);
-	master_tell_shared(m, m->now->passed);
+	master_tell_shared(m, master_shares_sockets(m));
 	if (m->phase == PHASE_RUNNING)
 		pool_owe(m, retired);
 	control_upgraded(m, reason);
@@ -543,7 +543,7 @@ upgrade_abandon(struct master *m)
 		return;
 	kill(m->upgrade.pid, SIGTERM);
 	m->upgrade.deadline_ns = m->now_ns + END_S * SECOND_NS;
-	master_tell_shared(m, m->now->passed);
+	master_tell_shared(m, master_shares_sockets(m));
 }
 
 static void

@@ -112,35 +112,62 @@ open_to_read(const char *path, int flags, struct stat *st)
 	return fd;
 }
 
+/* Takes path over, and fd unless it fails. */
+static int
+view(struct scoreboard_view **ret, int fd, char *path, struct err *err)
+{
+	struct scoreboard_view *v = calloc(1, sizeof(*v));
+	struct wsgid_board board;
+	struct stat st;
+	int rc = 0;
+
+	if (v == NULL || path == NULL)
+		rc = err_set(err, ENOMEM, "scoreboard");
+	else if (fstat(fd, &st) < 0)
+		rc = err_set(err, errno, "scoreboard %s", path);
+	if (rc == 0) {
+		scoreboard_file_read(fd, &board, sizeof(board), 0);
+		rc = check(path, &st, &board, err);
+	}
+	if (rc < 0) {
+		free(v);
+		free(path);
+		return rc;
+	}
+	*v = (struct scoreboard_view){
+		.path = path, .sizes = board, .page_fd = -1, .fd = fd};
+	*ret = v;
+	return 0;
+}
+
 int
 scoreboard_open(struct scoreboard_view **ret, const char *path, struct err *err)
 {
-	struct scoreboard_view *v;
-	struct wsgid_board board;
 	struct stat st;
 	AUTO_CLOSE int fd = open_to_read(path, 0, &st);
 	int rc;
 
 	if (fd < 0)
 		return err_set(err, -fd, "scoreboard %s", path);
-	scoreboard_file_read(fd, &board, sizeof(board), 0);
-	rc = check(path, &st, &board, err);
-	if (rc < 0)
-		return rc;
+	rc = view(ret, fd, realpath(path, NULL), err);
+	if (rc == 0)
+		fd = -1;
+	return rc;
+}
 
-	v = calloc(1, sizeof(*v));
-	if (v != NULL)
-		v->path = realpath(path, NULL);
-	if (v == NULL || v->path == NULL) {
-		free(v);
-		return err_set(err, ENOMEM, "scoreboard %s", path);
-	}
-	v->sizes = board;
-	v->page_fd = -1;
-	v->fd = fd;
-	fd = -1;
-	*ret = v;
-	return 0;
+int
+scoreboard_open_fd(
+	struct scoreboard_view **ret, int fd, const char *path, struct err *err)
+{
+	AUTO_CLOSE int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int rc;
+
+	if (own < 0)
+		return err_set(err, errno, "scoreboard %s", path);
+	rc = view(ret, own, strdup(path), err);
+	if (rc == 0)
+		own = -1;
+	return rc;
 }
 
 void

@@ -34,6 +34,9 @@ struct scoreboard_order {
 	const char *file; /* ScoreBoardFile, absolute; NULL: in dir */
 	const char *name; /* of the instance */
 	unsigned processes, workers;
+	/* A descriptor of the board of a server that is gone, which this one goes
+	 * on for: counts begin with its.  0: there is none. */
+	int past;
 	/* The master that has the place now and will hand it over: until
 	 * scoreboard_publish all files have names that no reader looks for.
 	 * 0: there is none. */
@@ -53,6 +56,10 @@ void scoreboard_sweep_successor(struct scoreboard *s);
 
 /* Unmap; and when remove is set take the files away. */
 void scoreboard_destroy(struct scoreboard *s, int remove);
+
+/* A descriptor of the board that cannot write, for who keeps it for the next
+ * server: the caller's to close, or a negative errno. */
+int scoreboard_export(const struct scoreboard *s);
 
 struct wsgid_board *scoreboard_board(struct scoreboard *s);
 struct wsgid_process *scoreboard_process(struct scoreboard *s, unsigned slot);

@@ -41,6 +41,33 @@ void scoreboard_clean_board(struct wsgid_board *board);
 void scoreboard_clean_page(struct wsgid_page *page);
 void scoreboard_clean_worker(struct wsgid_worker *worker);
 
+/* --- read.c ----------------------------------------------------------------- */
+
+struct scoreboard_view;
+
+/* As scoreboard_open, of a file that may have no name any more; fd stays the
+ * caller's.  path is where its pages are looked for. */
+int scoreboard_open_fd(struct scoreboard_view **ret, int fd, const char *path,
+	struct err *err);
+
+/* --- past.c ----------------------------------------------------------------- */
+
+struct scoreboard;
+
+/* What a server that is gone had counted. */
+struct scoreboard_past {
+	struct wsgid_board board;
+	struct wsgid_process *processes;
+	unsigned n;
+};
+
+/* 0, or a negative errno and a sentence. */
+int scoreboard_past_read(
+	struct scoreboard_past *ret, int fd, const char *path, struct err *err);
+void scoreboard_past_add(
+	const struct scoreboard_past *past, struct scoreboard *s);
+void scoreboard_past_fini(struct scoreboard_past *past);
+
 /* --- place.c --------------------------------------------------------------- */
 
 /* Become who may replace the board at path, which is NAME in dir.  What holds

@@ -299,10 +299,34 @@ make_board_in_memory(struct scoreboard *s, const char *name)
 	return 0;
 }
 
+/* A past that cannot be read is none. */
+static struct scoreboard_past
+read_past(const struct scoreboard *s, const struct scoreboard_order *order)
+{
+	struct scoreboard_past past = {0};
+
+	if (order->past > 0)
+		(void)scoreboard_past_read(&past, order->past,
+			s->goal != NULL ? s->goal : s->path, NULL);
+	return past;
+}
+
+int
+scoreboard_export(const struct scoreboard *s)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 int
 scoreboard_create(struct scoreboard **ret, const struct scoreboard_order *order,
 	struct err *err)
 {
+	struct scoreboard_past past;
 	struct scoreboard *s;
 	int rc;
 
@@ -314,6 +338,7 @@ scoreboard_create(struct scoreboard **ret, const struct scoreboard_order *order,
 	s = make(order);
 	if (s == NULL)
 		return err_set(err, ENOMEM, "scoreboard %s", order->name);
+	past = read_past(s, order);
 	if (order->dir != NULL || order->file != NULL) {
 		rc = make_board_in_file(s, order, err);
 	} else {
@@ -321,6 +346,9 @@ scoreboard_create(struct scoreboard **ret, const struct scoreboard_order *order,
 		if (rc < 0)
 			err_set(err, -rc, "scoreboard %s", s->path);
 	}
+	if (rc == 0 && past.n > 0)
+		scoreboard_past_add(&past, s);
+	scoreboard_past_fini(&past);
 	if (rc < 0) {
 		scoreboard_destroy(s, 0);
 		return rc;

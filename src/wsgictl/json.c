@@ -124,8 +124,9 @@ static json_t *
 totals_object(const struct snapshot *s)
 {
 	json_t *o = json_object();
-	double up = (double)(s->now_us - s->board.start_us) / 1e6;
+	double up = (double)(s->now_us - s->counted_us) / 1e6;
 
+	set_time(o, "since_us", s->counted_us);
 	set_number(o, "requests", s->requests);
 	set_number(o, "connections", s->accepted);
 	set_number(o, "bytes_in", s->bytes_in);

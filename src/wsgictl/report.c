@@ -186,13 +186,17 @@ add_rate(struct buf *to, double n, double seconds)
 static void
 add_totals(struct buf *to, const struct snapshot *s)
 {
-	double up = (double)(s->now_us - s->board.start_us) / 1e6;
+	double up = (double)(s->now_us - s->counted_us) / 1e6;
 
 	buf_printf(to, LABEL, "requests");
 	words_count(to, s->requests, "request on ", "requests on ");
 	words_count(to, s->accepted, "connection, ", "connections, ");
 	add_rate(to, (double)s->requests, up);
-	buf_add_text(to, "/s since the start");
+	buf_add_text(to, "/s since ");
+	if (s->counted_us < s->board.start_us)
+		words_time(to, s->counted_us);
+	else
+		buf_add_text(to, "the start");
 	if (s->requests > 0) {
 		buf_add_text(to, "; ");
 		words_duration(to, (int64_t)(s->busy_us / s->requests));

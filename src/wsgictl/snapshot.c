@@ -225,6 +225,8 @@ snapshot_take(struct snapshot *ret, const char *path, bool alive,
 		return rc;
 	scoreboard_read_board(view, &s.board);
 	s.durations = s.board.past_durations;
+	s.counted_us =
+		s.board.counted_us != 0 ? s.board.counted_us : s.board.start_us;
 	if (!alive)
 		s.now_us = s.board.updated_us;
 	rc = read_all(&s, view, alive, err);

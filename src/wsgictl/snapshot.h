@@ -46,7 +46,8 @@ struct snapshot {
 	unsigned children;
 	unsigned connections, parked;
 
-	/* Since the start. */
+	/* Since then: the start, or that of a server before this one. */
+	int64_t counted_us;
 	uint64_t requests, accepted, bytes_in, bytes_out, busy_us;
 	struct wsgid_durations durations;
 	/* Of the children that there are. */

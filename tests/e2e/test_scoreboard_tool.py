@@ -73,7 +73,7 @@ def test_the_fields_are_those_of_the_public_header():
     header = (ROOT / 'include' / 'wsgid' / 'scoreboard.h').read_text()
     header = re.sub(r'/\*.*?\*/', '', header, flags=re.S)
     kinds = {'uint16_t': 'H', 'uint32_t': 'I', 'int32_t': 'i', 'uint64_t': 'Q', 'int64_t': 'q'}
-    for name, ours in (('board', tool.BOARD), ('process', tool.PROCESS),
+    for name, ours in (('board', tool.BOARD + tool.BOARD_MORE), ('process', tool.PROCESS),
                        ('page', tool.PAGE + tool.PAGE_MORE), ('worker', tool.WORKER)):
         body = re.search(rf'struct wsgid_{name} \{{(.*?)\}};', header, re.S).group(1)
         theirs = [(field, f'{size}s' if size else kinds[kind]) for kind, field, size in
@@ -89,11 +89,13 @@ def test_the_histograms_are_those_of_the_public_header():
     assert f'WSGID_TIMES_BUCKETS = {tool.TIMES_BUCKETS} ' in header
     body = re.search(r'struct wsgid_durations \{(.*?)\};', header, re.S).group(1)
     assert re.findall(r'struct wsgid_times (\w+);', body) == tool.DURATIONS
-    # They are where size_of() says that the fields of before 1.2 end.
-    for name in ('board', 'page'):
+    # In the board and the page they are where size_of() says that the first fields end.
+    for name, last in (('board', tool.BOARD), ('page', tool.PAGE)):
         body = re.search(rf'struct wsgid_{name} \{{(.*?)\}};', header, re.S).group(1)
         body = re.sub(r'/\*.*?\*/', '', body, flags=re.S)
-        assert re.search(r'struct wsgid_durations \w+;(\s*int64_t \w+;)*\s*$', body)
+        fields = re.findall(r'(\w+)(?:\[\d+\])?;', body)
+        assert fields[len(last) - 1] == last[-1][0]
+        assert re.search(rf'\b{last[-1][0]}(\[\d+\])?;\s*struct wsgid_durations \w+;', body)
     ends = [tool.floor_of(bucket) for bucket in range(tool.TIMES_BUCKETS + 1)]
     assert ends[:11] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12] and ends[-2:] == [7 << 33, 1 << 36]
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from client import Connection, get
+from client import Connection, get, refused
 from manager import Manager
 from server import PATIENCE, stat_fields, wait_until
 
@@ -463,4 +463,199 @@ def test_an_upgrade_keeps_the_names(activated, manager):
     assert get(one.getsockname(), '/hello').status == 200
     server.reload()
     assert get(one.getsockname(), '/hello').status == 200
+    server.stop()
+
+
+# --- what systemd keeps for the next start ----------------------------------------------------
+
+@pytest.fixture
+def kept(new_server, manager):
+    """kept(server) starts it again, as systemd does, with what it has given to keep; without one
+    it starts the first."""
+    def make(*words, server=None, **more):
+        options = manager.options()
+        if server is None:
+            server = new_server(*words, **options, **more)
+        else:
+            server.launcher, server.master = options['launcher'], None
+            server.words = [str(word) for word in words] or server.words
+        server.spawn(manager.fds()).start()
+        # The last thing that is given away.
+        wait_until(lambda: 'wsgid.canary' in names_kept(manager), 'a full store')
+        return server
+    return make
+
+
+def names_kept(manager) -> list:
+    manager.forget_hung_up()
+    return sorted(name for _fd, name in manager.store)
+
+
+def end(server, signum, status: int):
+    server.seen_children.update(server.children())
+    server.kill(signum)
+    assert server.process.wait(PATIENCE) == status
+    server.log.wait_for_end()
+
+
+def test_the_backlog_survives_a_restart(kept, manager):
+    server = kept('hello:application', '-w', '1')
+    address = server.address
+    end(server, signal.SIGTERM, 0)
+    # Nobody is there, and nobody is turned away.
+    with Connection(address) as early:
+        early.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        again = kept(server=server)
+        assert early.response().status == 200
+    assert again.address == address
+    again.stop()
+
+
+def test_clients_that_come_while_it_drains_wait_for_the_next(kept, manager):
+    server = kept('probe', '-w', '1')
+    address = server.address
+    with Connection(address) as slow:
+        slow.send('GET /sleep?s=0.8 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('sleeping')
+        server.kill(signal.SIGTERM)
+        server.log.wait_for('stopping gracefully')
+        early = Connection(address)
+        early.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert slow.response().body == b'awake'
+    assert server.process.wait(PATIENCE) == 0
+    again = kept(server=server)
+    assert early.response().body == b'hello\n'
+    early.close()
+    again.stop()
+
+
+def test_counters_survive_a_restart(kept, manager):
+    server = kept('hello:application', '-w', '2')
+    for _ in range(5):
+        assert get(server.address).status == 200
+    begun = server.board()['board']['start_us']
+    end(server, signal.SIGTERM, 0)
+    kept(server=server)
+    assert get(server.address).status == 200
+    totals = server.board()['totals']
+    assert (totals['requests'], totals['connections']) == (6, 6)
+    assert server.board()['board']['counted_us'] == begun
+    assert server.board()['durations']['total']['count'] == 6
+    end(server, signal.SIGTERM, 0)
+    kept(server=server)
+    assert server.board()['totals']['requests'] == 6
+    server.stop()
+
+
+def test_backlog_and_counters_survive_a_crash_of_the_master(kept, manager):
+    server = kept('hello:application', '-w', '2')
+    address = server.address
+    for _ in range(5):
+        assert get(address).status == 200
+    wait_until(lambda: server.board()['totals']['requests'] == 5, 'the count')
+    end(server, signal.SIGKILL, -signal.SIGKILL)
+    with Connection(address) as early:
+        early.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        kept(server=server)
+        assert early.response().status == 200
+    assert server.address == address
+    wait_until(lambda: server.board()['totals']['requests'] == 6, 'all that was counted')
+    server.stop()
+
+
+def test_a_socket_file_survives_a_restart(kept, manager, directory):
+    path = directory / 'socket'
+    server = kept('probe', '-w', '1', bind=f'unix:{path}')
+    end(server, signal.SIGTERM, 0)
+    with Connection(path) as early:
+        early.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+        kept(server=server)
+        assert early.response().body == b'hello\n'
+    server.stop()
+
+
+def test_a_listen_that_has_changed_gets_its_port(kept, manager):
+    server = kept('hello:application', '-w', '1')
+    port = server.port
+    end(server, signal.SIGTERM, 0)
+    server.bind = f'0.0.0.0:{port}'
+    kept(server=server)
+    assert get(('127.0.0.1', port)).status == 200
+    assert names_kept(manager) == ['wsgid.board', 'wsgid.canary',
+                                   f'wsgid.listen.-1.0.0.0.0%3a{port}']
+    server.stop()
+
+
+def test_what_is_kept_follows_a_reload(kept, manager, directory):
+    config = directory / 'shop.conf'
+    config.write_text('Listen 127.0.0.1:0\n')
+    server = kept('-c', config, 'hello:application', '-w', '1', bind=None)
+    assert 'wsgid.listen.-1.127.0.0.1%3a0' in names_kept(manager)
+    path = directory / 'socket'
+    config.write_text(f'Listen unix:{path}\n')
+    server.reload()
+    wait_until(lambda: names_kept(manager) == [
+        'wsgid.board', 'wsgid.canary', f'wsgid.listen.-1.unix%3a{path}'], 'another store')
+    server.stop()
+
+
+def test_what_is_kept_follows_an_upgrade(kept, manager):
+    server = kept('hello:application', '-w', '1')
+    assert get(server.address).status == 200
+    since = time.monotonic()
+    server.upgrade()
+    manager.wait_for('FDNAME', 'wsgid.canary', since=since)
+    wait_until(lambda: len(names_kept(manager)) == 3, 'one of each')
+    with Connection(server.address) as parked:
+        assert parked.get('/').status == 200
+        server.stop()
+    kept(server=server)
+    assert get(server.address).status == 200
+    server.stop()
+
+
+def test_each_bucket_has_its_socket_kept(kept, manager):
+    if os.cpu_count() < 2:
+        pytest.skip('one CPU is one bucket')
+    server = kept('hello:application', '--start-servers', '4', '--listen-cores-buckets-ratio', '1',
+                  '--max-request-workers', '8')
+    sockets = [name for name in names_kept(manager) if 'listen' in name]
+    assert len(sockets) == os.cpu_count()
+    port = server.port
+    end(server, signal.SIGTERM, 0)
+    kept(server=server)
+    assert server.port == port
+    for _ in range(20):
+        assert get(server.address).status == 200
+    server.stop()
+
+
+def test_where_nothing_is_kept_nobody_is_let_in_while_it_drains(new_server, directory):
+    place = directory / 'manager'
+    place.mkdir()
+    with Manager(place, keeps=False) as manager:
+        server = new_server('probe', '-w', '1', '--log-level', 'info', **manager.options())
+        server.spawn().start()
+        server.log.wait_for('systemd keeps no descriptors .* FileDescriptorStoreMax=3')
+        with Connection(server.address) as slow:
+            slow.send('GET /sleep?s=0.8 HTTP/1.1\r\nHost: t\r\n\r\n')
+            server.log.wait_for('sleeping')
+            server.kill(signal.SIGTERM)
+            wait_until(lambda: refused(server.address), 'refused connections')
+            assert slow.response().body == b'awake'
+        assert server.ended() == 0
+
+
+def test_the_application_hears_nothing_of_it(start, directory):
+    server = start('app', '-w', '1', env={'FDSTORE': '64'}, **write_app(directory, '''
+import os
+
+def application(environ, start_response):
+    body = '\\n'.join(sorted(os.environ)).encode()
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+'''))
+    names = get(server.address).body.decode().split('\n')
+    assert not [name for name in names if name.startswith(
+        ('NOTIFY_', 'LISTEN_', 'WATCHDOG_', 'FDSTORE'))]
     server.stop()

@@ -8,6 +8,7 @@ given to keep for the server's next start.
 import array
 import os
 import pathlib
+import select
 import socket
 import struct
 import threading
@@ -22,6 +23,7 @@ fds = [int(word) for word in sys.argv[1].split(',') if word]
 high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200) for fd in fds]
 for i, fd in enumerate(high):
     os.dup2(fd, 3 + i, inheritable=True)
+os.closerange(3 + len(fds), 200)
 if fds:
     os.environ['LISTEN_FDS'] = str(len(fds))
     os.environ['LISTEN_PID'] = str(os.getpid())
@@ -127,15 +129,28 @@ class Manager:
 
     def _keep(self, fields: dict, fds: list):
         name = fields.get('FDNAME', 'stored')
-        if fields.get('FDSTORE') == '1' and self.keeps:
-            self.store += [(fd, name) for fd in fds]
-        else:
-            for fd in fds:
+        for fd in fds:
+            if fields.get('FDSTORE') == '1' and self.keeps and not self._is_stored(fd):
+                self.store.append((fd, name))
+            else:
                 os.close(fd)
         if fields.get('FDSTOREREMOVE') == '1':
             for kept in [one for one in self.store if one[1] == name]:
                 os.close(kept[0])
                 self.store.remove(kept)
+
+    def _is_stored(self, fd: int) -> bool:
+        return any(os.path.sameopenfile(fd, kept) for kept, _name in self.store)
+
+    def forget_hung_up(self):
+        """As systemd does by itself: sockets whose other end is closed are kept no longer."""
+        poll = select.poll()
+        for fd, _name in self.store:
+            poll.register(fd, 0)
+        gone = [fd for fd, events in poll.poll(0) if events & select.POLLHUP]
+        for kept in [one for one in self.store if one[0] in gone]:
+            self.store.remove(kept)
+            os.close(kept[0])
 
     def messages(self, since: float = 0) -> list:
         with self._changed:
