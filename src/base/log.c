@@ -25,7 +25,9 @@ static struct {
 	int fd;
 	enum log_shape shape;
 	enum log_level level;
-} out = {STDERR_FILENO, LOG_PLAIN, LOG_LEVEL_NOTICE};
+	void (*record)(pid_t pid, enum log_level level, struct str token,
+		struct str text); /* instead of fd */
+} out = {STDERR_FILENO, LOG_PLAIN, LOG_LEVEL_NOTICE, NULL};
 
 static const char *const names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -40,6 +42,14 @@ log_open(int fd, enum log_shape shape)
 {
 	out.fd = fd;
 	out.shape = shape;
+	out.record = NULL;
+}
+
+void
+log_open_records(void (*write)(
+	pid_t pid, enum log_level level, struct str token, struct str text))
+{
+	out.record = write;
 }
 
 bool
@@ -154,6 +164,12 @@ log_relayed(pid_t pid, enum log_level level, struct str token, struct str text)
 
 	if (token.len > 32)
 		token.len = 32;
+	if (out.record != NULL) {
+		len = put_text(line, sizeof(line), text);
+		out.record(pid, level, token, (struct str){line, len});
+		errno = saved;
+		return;
+	}
 	len = put_beginning(line, sizeof(line) / 2, pid, level, token);
 	len += put_text(line + len, sizeof(line) - len - 1, text);
 	line[len++] = '\n';

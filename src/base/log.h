@@ -40,6 +40,11 @@ enum log_shape { LOG_PLAIN, LOG_JOURNAL, LOG_RELAY };
  * called they go to descriptor 2, PLAIN, at LOG_LEVEL_NOTICE. */
 void log_open(int fd, enum log_shape shape);
 
+/* Instead of lines: records, which are this function's.  The text is fit to be
+ * shown and has at most 8 KiB, the token 32 bytes. */
+void log_open_records(void (*write)(
+	pid_t pid, enum log_level level, struct str token, struct str text));
+
 /* Lines go to descriptor 2, in the shape that fits who reads it: the journal
  * says by $JOURNAL_STREAM which file it is. */
 void log_open_standard(void);

@@ -77,6 +77,7 @@ struct config {
 	int64_t graceful_shutdown_timeout;
 	int64_t worker_drain_timeout; /* 0 = no limit */
 	int64_t startup_timeout;      /* child start to READY; 0 = no limit */
+	int64_t idle_exit;            /* 0 = never */
 	int signal_style;             /* enum config_signal_style */
 	const char *user;
 	const char *group;
@@ -122,7 +123,8 @@ struct config {
 	const char *python_path; /* colon-separated */
 
 	/* Logs. */
-	const char *error_log; /* a file; "-" = standard error; NULL = "-" */
+	const char *error_log; /* a file; "-" = standard error; "journald";
+				* NULL = "-" */
 	int log_level;         /* enum log_level of base/log.h */
 	struct config_access_log *access_logs;
 	size_t n_access_logs;

@@ -324,6 +324,17 @@ static const struct directive table[] = {
 			"imported; 0 is no limit",
 	},
 	{
+		.name = "IdleExit",
+		.option = "--idle-exit",
+		.type = &value_time,
+		.offset = AT(idle_exit),
+		.initial = "0",
+		.example = "60s",
+		.max = YEAR,
+		.help = "End after so long without a client, to be started "
+			"again by systemd's socket; 0 is never",
+	},
+	{
 		.name = "SignalStyle",
 		.option = "--signal-style",
 		.type = &value_choice,
@@ -598,7 +609,9 @@ static const struct directive table[] = {
 		.offset = AT(error_log),
 		.initial = "-",
 		.example = "/var/log/wsgid/error.log",
-		.help = "The file of the error log; - is standard error",
+		.help = "The file of the error log; - is standard error, "
+			"journald "
+			"systemd's journal",
 	},
 	{
 		.name = "LogLevel",

@@ -285,8 +285,9 @@ log_target(const char **ret, const struct directive_input *in, struct err *err)
 		return keep(ret, in->arena, word, 1, err);
 	if (*word == '|' || strncasecmp(word, "syslog", 6) == 0)
 		return err_setx(err, EINVAL,
-			"\"%s\": wsgid writes logs to files and to \"-\" only; "
-			"let the service manager pass \"-\" on",
+			"\"%s\": wsgid writes logs to files, to \"-\" and, the "
+			"error log, to journald; let the service manager pass "
+			"\"-\" on",
 			value_show(word).text);
 	return value_absolute(ret, in->arena, in->base, word, err);
 }
@@ -297,6 +298,8 @@ parse_log_target(const struct directive_input *in, union directive_value *ret,
 {
 	int rc = value_check_words(in, 1, 1, err);
 
+	if (rc == 0 && strcasecmp(in->words[0], "journald") == 0)
+		return keep(&ret->text, in->arena, "journald", 8, err);
 	return rc < 0 ? rc : log_target(&ret->text, in, err);
 }
 
@@ -564,7 +567,7 @@ const struct directive_type value_path = {
 };
 
 const struct directive_type value_log_target = {
-	.metavar = "PATH|-",
+	.metavar = "PATH|-|journald",
 	.size = sizeof(const char *),
 	.parse = parse_log_target,
 	.write = write_text,

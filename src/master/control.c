@@ -289,7 +289,8 @@ answer_reopen_logs(
 	log_notice("master", "logs reopened, asked by the control socket");
 	line_number(c, "access-logs", (long long)m->now->n_logs);
 	LINE(c, "+", "error-log",
-		m->now->error_log >= 0 ? m->now->config->error_log : "-");
+		m->now->config->error_log != NULL ? m->now->config->error_log
+						  : "-");
 	say_ok(c);
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/account.h"
 #include "base/fd.h"
+#include "master/journal.h"
 #include "master/state.h"
 
 enum { ADDRESSES = 16 }; /* that one name may stand for */
@@ -304,7 +305,12 @@ open_logs(struct generation *g, struct err *err)
 {
 	const struct config *c = g->config;
 
-	if (c->error_log != NULL && strcmp(c->error_log, "-") != 0) {
+	if (logs_is_journald(c)) {
+		int rc = journal_check(err);
+
+		if (rc < 0)
+			return rc;
+	} else if (c->error_log != NULL && strcmp(c->error_log, "-") != 0) {
 		g->error_log =
 			logs_open("ErrorLog", c->error_log, STDERR_FILENO, err);
 		if (g->error_log < 0)

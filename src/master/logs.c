@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "master/journal.h"
 #include "master/state.h"
 
 int
@@ -30,11 +31,19 @@ logs_open(const char *directive, const char *target, int standard,
 	return fd;
 }
 
+bool
+logs_is_journald(const struct config *c)
+{
+	return c->error_log != NULL && strcmp(c->error_log, "journald") == 0;
+}
+
 void
 logs_use(const struct generation *g)
 {
 	if (g->error_log >= 0)
 		log_open(g->error_log, LOG_PLAIN);
+	else if (logs_is_journald(g->config))
+		log_open_records(journal_write);
 	else
 		log_open_standard();
 	log_set_level((enum log_level)g->config->log_level);

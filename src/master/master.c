@@ -68,6 +68,13 @@ announce(struct master *m, int status, const char *text)
 	m->order->started(m->order->arg, status, text);
 }
 
+static bool
+is_on_standard_error(const struct master *m)
+{
+	return m->logging && m->now->error_log < 0 &&
+	       !logs_is_journald(m->now->config);
+}
+
 /* Before there is a log the program says the reason itself. */
 static void
 announce_failure(struct master *m, int status, const char *sentence)
@@ -77,8 +84,7 @@ announce_failure(struct master *m, int status, const char *sentence)
 		log_errorx("master", "%s", sentence);
 	heir_say_failed(m, sentence);
 	service_failed(m, sentence);
-	announce(
-		m, status, m->logging && m->now->error_log < 0 ? "" : sentence);
+	announce(m, status, is_on_standard_error(m) ? "" : sentence);
 }
 
 void
@@ -200,6 +206,7 @@ master_turn(struct master *m)
 	buckets_turn(m);
 	stop_turn(m);
 	board_touch(m);
+	idle_turn(m);
 	service_turn(m);
 }
 
@@ -413,6 +420,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 	generation_check_buffers(m->now);
 	buckets_say(m);
 	coredump_warn(m->now->config);
+	idle_warn(m);
 	rc = mutex_open(m, c, err);
 	if (rc < 0)
 		return rc;

@@ -160,6 +160,7 @@ take_over(struct master *m)
 	logs_use(m->now);
 	generation_check_buffers(m->now);
 	coredump_warn(m->now->config);
+	idle_warn(m);
 	generation_destroy(old);
 	m->memory = (struct mpm_memory){
 		.spawn_rate = 1,

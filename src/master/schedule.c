@@ -37,6 +37,7 @@ schedule_next(const struct master *m)
 	next = earlier(next, template_deadline(m));
 	next = earlier(next, upgrade_deadline(m));
 	next = earlier(next, service_deadline(m));
+	next = earlier(next, idle_deadline(m));
 	if (m->phase == PHASE_STOPPING)
 		return earlier(next, m->give_up_ns);
 	if (m->phase != PHASE_RUNNING)

@@ -103,6 +103,13 @@ struct fdstore {
 	struct source canary; /* open for as long as systemd keeps things */
 };
 
+/* Since when there was nothing to do: idle.c. */
+struct idle {
+	int64_t since_ns; /* 0: not looked at */
+	int64_t look_ns;
+	uint64_t deeds;
+};
+
 /* One slot.  pid is 0 when it is vacant, and while a template is to fork it. */
 struct child {
 	struct source channel;
@@ -274,6 +281,7 @@ struct master {
 	struct control control;
 	struct service service;
 	struct fdstore store;
+	struct idle idle;
 };
 
 /* --- master.c ---------------------------------------------------------------- */
@@ -623,6 +631,13 @@ void service_stopping(struct master *m, bool graceful);
 void service_turn(struct master *m);
 int64_t service_deadline(const struct master *m);
 
+/* --- idle.c ------------------------------------------------------------------- */
+
+/* End when IdleExit says so; and say so where it says nothing. */
+void idle_turn(struct master *m);
+int64_t idle_deadline(const struct master *m);
+void idle_warn(const struct master *m);
+
 /* --- watchdog.c --------------------------------------------------------------- */
 
 /* Is it right to say that the server is well?  To be asked now and then. */
@@ -634,6 +649,7 @@ bool watchdog_progress(struct master *m);
  * standard.  The descriptor or a negative errno. */
 int logs_open(const char *directive, const char *target, int standard,
 	struct err *err);
+bool logs_is_journald(const struct config *c);
 /* From now on the master writes to g's error log, at its level. */
 void logs_use(const struct generation *g);
 /* Reopen all files, the children's too. */

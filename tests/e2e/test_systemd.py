@@ -5,8 +5,10 @@ tests/rigs/test_systemd.py has the same and more with a real one.
 
 import os
 import re
+import select
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -659,3 +661,104 @@ def application(environ, start_response):
     assert not [name for name in names if name.startswith(
         ('NOTIFY_', 'LISTEN_', 'WATCHDOG_', 'FDSTORE'))]
     server.stop()
+
+
+# --- IdleExit -----------------------------------------------------------------------------------
+
+def test_idle_exit_ends_and_the_next_connection_starts_it_again(activated, manager):
+    listener = manager.listen(('127.0.0.1', 0), 'http')
+    server = activated('--idle-exit', '1s').start()
+    with Connection(listener.getsockname()) as parked:
+        assert parked.get('/hello').status == 200
+        # A connection that is only kept is no reason to stay, and is closed as by its timeout.
+        assert server.ended() == 0
+        assert parked.is_closed()
+    assert 'nothing to do for 1 s (IdleExit): stopping gracefully' in server.log.text()
+    assert manager.wait_for('STOPPING')
+    with Connection(listener.getsockname()) as early:
+        early.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+        poll = select.poll()
+        poll.register(listener, select.POLLIN)
+        assert poll.poll(PATIENCE * 1000)  # what systemd starts it for
+        again = activated('--idle-exit', '60s').start()
+        assert early.response().body == b'hello\n'
+    again.stop()
+
+
+def test_idle_exit_waits_for_requests_and_for_clients_that_send_one(activated, manager):
+    listener = manager.listen(('127.0.0.1', 0), 'http')
+    server = activated('--idle-exit', '1s').start()
+    with Connection(listener.getsockname()) as slow, Connection(listener.getsockname()) as half:
+        slow.send('GET /sleep?s=2.5 HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert slow.response().body == b'awake'
+        half.send('GET /hello HTTP/1.1\r\n')
+        time.sleep(2)
+        half.send('Host: t\r\n\r\n')
+        assert half.response().status == 200
+        assert 'IdleExit' not in server.log.text()
+    assert server.ended() == 0
+
+
+def test_idle_exit_is_ignored_where_nobody_would_start_it_again(serve):
+    server = serve('hello:application', '-w', '1', '--idle-exit', '200ms')
+    assert re.search(r'warn\].* IdleExit is for sockets that systemd passes', server.log.text())
+    time.sleep(1)
+    assert get(server.address).status == 200
+    server.stop()
+
+
+# --- ErrorLog journald ------------------------------------------------------------------------
+
+def with_journal(directory) -> list:
+    """A launcher for which directory is /run/systemd/journal; skips where that cannot be."""
+    launcher = ['unshare', '--mount', '--propagation', 'private', '/bin/sh', '-c',
+                'mount -t tmpfs none /run && mkdir -p /run/systemd/journal && '
+                f'mount --bind {directory} /run/systemd/journal && exec "$@"', 'sh']
+    if subprocess.run([*launcher, 'true'], capture_output=True).returncode != 0:
+        pytest.skip('a mount namespace of its own is not permitted here')
+    return launcher
+
+
+def records(journal) -> list:
+    found = []
+    while True:
+        try:
+            text = journal.recv(65536).decode()
+        except BlockingIOError:
+            return found
+        found.append(dict(line.split('=', 1) for line in text.splitlines()))
+
+
+def test_error_log_journald_writes_records_with_fields(new_server, directory):
+    journal_directory = directory / 'journal'
+    journal_directory.mkdir()
+    launcher = with_journal(journal_directory)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        journal.bind(str(journal_directory / 'socket'))
+        journal.setblocking(False)
+        server = new_server('probe', '-w', '1', '--error-log', 'journald', launcher=launcher)
+        server.spawn()
+        seen = []
+        wait_until(lambda: seen.extend(records(journal)) or len(seen) >= 2, 'two records')
+        child, = wait_until(server.ready, 'a child')
+        server.kill(signal.SIGTERM)
+        assert server.ended() == 0
+        seen += records(journal)
+    first = seen[0]
+    assert 'serves probe at' in first['MESSAGE']
+    assert (first['PRIORITY'], first['SYSLOG_IDENTIFIER']) == ('5', 'wsgid')
+    assert (first['WSGID_PART'], first['OBJECT_PID']) == ('master', str(server.process.pid))
+    assert child and seen[-1]['MESSAGE'] == 'stopped'
+    assert 'CODE_FILE' not in first
+    assert 'serves' not in server.log.text()
+
+
+def test_error_log_journald_without_a_journal_gets_a_sentence(new_server, directory):
+    empty = directory / 'empty'
+    empty.mkdir()
+    server = new_server('probe', '-w', '1', '--error-log', 'journald',
+                        launcher=with_journal(empty))
+    assert server.fails() == 78
+    assert 'ErrorLog journald: there is no journal at /run/systemd/journal/socket' \
+        in server.log.text()

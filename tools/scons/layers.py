@@ -39,7 +39,8 @@ PROGRAMS = {'wsgid': 'wsgid', 'wsgictl': 'wsgictl', 'child': None}
 OUTSIDE = {
     'liburing.h': ('src/io/uring.c',),
     'Python.h': ('src/python/', 'tests/unit/python/'),
-    'systemd/': ('src/master/notify.c',),
+    'systemd/sd-daemon.h': ('src/master/notify.c',),
+    'systemd/sd-journal.h': ('src/master/journal.c',),
     'jansson.h': ('src/wsgictl/', 'tests/unit/wsgictl/'),
     'ncurses.h': ('src/wsgictl/',),
     'curses.h': ('src/wsgictl/',),

@@ -271,6 +271,45 @@ test_the_journal_is_known_by_its_file(void **state)
 	close(fd);
 }
 
+static struct {
+	pid_t pid;
+	enum log_level level;
+	char token[40], text[64];
+} recorded;
+
+static void
+record(pid_t pid, enum log_level level, struct str token, struct str text)
+{
+	recorded.pid = pid;
+	recorded.level = level;
+	snprintf(recorded.token, sizeof(recorded.token), "%.*s", (int)token.len,
+		token.p);
+	snprintf(recorded.text, sizeof(recorded.text), "%.*s", (int)text.len,
+		text.p);
+}
+
+static void
+test_records_are_given_away_in_parts(void **state)
+{
+	int fd = open_log(LOG_PLAIN);
+
+	(void)state;
+	log_open_records(record);
+	log_warnx("net", "two\nlines");
+	assert_int_equal(recorded.pid, getpid());
+	assert_int_equal(recorded.level, LOG_LEVEL_WARN);
+	assert_string_equal(recorded.token, "net");
+	assert_string_equal(recorded.text, "two\\x0alines");
+	log_relayed(4711, LOG_LEVEL_INFO, STR("app"), STR("said"));
+	assert_int_equal(recorded.pid, 4711);
+	assert_string_equal(recorded.text, "said");
+	assert_string_equal(written(fd), "");
+	log_open(fd, LOG_PLAIN);
+	log_warnx("net", "a line again");
+	assert_string_not_equal(written(fd), "");
+	close(fd);
+}
+
 static void
 test_a_long_token_is_cut(void **state)
 {
@@ -299,6 +338,7 @@ main(void)
 		cmocka_unit_test(
 			test_the_journal_gets_the_priority_instead_of_the_time),
 		cmocka_unit_test(test_the_journal_is_known_by_its_file),
+		cmocka_unit_test(test_records_are_given_away_in_parts),
 		cmocka_unit_test(test_a_long_token_is_cut),
 	};
 
