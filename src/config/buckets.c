@@ -127,11 +127,15 @@ static void
 raise_pool(struct config *c)
 {
 	long n = c->buckets, threads = c->threads_per_child;
+	long spare = threads * (n - 1) + n;
 
 	RAISE(c, max_request_workers, n * threads);
 	RAISE(c, start_servers, n);
 	if (c->mpm == CONFIG_MPM_WORKER) {
-		RAISE(c, min_spare_threads, threads * (n - 1) + n);
+		/* No more can be idle than there are. */
+		if (spare > c->max_request_workers)
+			spare = c->max_request_workers;
+		RAISE(c, min_spare_threads, spare);
 		RAISE(c, max_spare_threads,
 			c->min_spare_threads + (threads + 1) * n);
 	} else {
