@@ -37,6 +37,7 @@
 #include "child/privileges.h"
 #include "child/rings.h"
 #include "child/template.h"
+#include "child/tokens.h"
 #include "child/workers.h"
 #include "config/config.h"
 #include "io/io.h"
@@ -61,6 +62,7 @@ struct child {
 	struct accept_mutex *mutex;
 	struct balance balance;
 	struct app *app;
+	char server[TOKENS_SIZE];
 	int *listeners;
 	struct workers *workers;
 	bool forked;   /* this is a copy that the application has made */
@@ -424,12 +426,17 @@ serve(struct child *c, struct err *err)
 		.give = INHERIT_GIVE,
 		.take = INHERIT_TAKE,
 		.slot = c->in->slot,
+		.server = c->server,
 		.page = &c->page,
 		.access_log = c->access_log,
 		.app = c->app,
 		.forked = &c->forked,
 	};
-	int rc = workers_create(
+	int rc;
+
+	tokens_write(c->server, c->config->server_tokens, WSGID_VERSION,
+		app_python_version());
+	rc = workers_create(
 		&c->workers, &settings, c->rings, c->n_workers, err);
 
 	return rc < 0 ? rc : workers_serve(c->workers, err);

@@ -595,6 +595,7 @@ engine_fini(struct engine *e)
 	free_list(&e->finished);
 	free_list(&e->buried);
 	buf_fini(&e->head);
+	buf_fini(&e->path);
 	while (e->n_spare > 0)
 		free(e->spare[--e->n_spare]);
 	while (e->n_spare_out > 0)

@@ -53,6 +53,7 @@ struct engine_settings {
 	struct watcher *watcher;
 	int give, take; /* the pool socket's ends, or -1 */
 	unsigned slot;
+	const char *server;     /* the value of Server */
 	uint64_t most_requests; /* MaxRequests with its jitter; 0: no limit */
 	struct wsgid_page_map *page;
 	struct access_log *access_log;
@@ -131,6 +132,7 @@ struct engine {
 	struct connection *running;
 	int64_t running_since_ns;
 	struct request request;
+	struct buf path; /* of it, where resolving has changed it */
 	struct response response;
 	struct buf head;   /* of the response, where a log looks at it */
 	int64_t lately_ns; /* how long they take, a moving average; with a

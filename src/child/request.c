@@ -18,6 +18,7 @@
 #include "child/engine.h"
 #include "child/report.h"
 #include "child/watcher.h"
+#include "http/path.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "python/app.h"
@@ -97,7 +98,7 @@ begin(struct engine *e, struct connection *c)
 			      (most == 0 || c->requests < (unsigned long)most),
 		.say_keep_alive = r->asks_keep_alive,
 		.date = e->date,
-		.server = "wsgid",
+		.server = e->set.server,
 	};
 }
 
@@ -113,7 +114,7 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 		why);
 	c->out = engine_take_out(e);
 	e->response = (struct response){
-		.out = &c->out, .date = e->date, .server = "wsgid"};
+		.out = &c->out, .date = e->date, .server = e->set.server};
 	report_begin(&report, e, c);
 	(void)response_simple(&e->response, status);
 	report_head(&report, e, (struct str){c->out.data, c->out.len});
@@ -173,6 +174,42 @@ read_head(struct engine *e, struct connection *c)
 	if (n == 0)
 		connection_await_head(e, c);
 	return n;
+}
+
+/* The path as the application is to see it, in memory of ours where it is not
+ * as it came.  0, or -STATUS with a sentence. */
+static int
+find_path(struct engine *e, struct str *ret, const char **why)
+{
+	const struct path_rules rules = {
+		.slashes = (enum path_slashes)e->config->allow_encoded_slashes,
+		.merge = e->config->merge_slashes,
+	};
+	struct str path = e->request.path;
+	ssize_t len;
+
+	switch (e->request.form) {
+	case REQUEST_AUTHORITY:
+		*why = "CONNECT is for proxies";
+		return -501;
+	case REQUEST_ASTERISK:
+		*ret = STR("");
+		return 0;
+	default:
+		*ret = path;
+	}
+	if (LIKELY(path_is_plain(path, &rules)))
+		return 0;
+	buf_clear(&e->path);
+	if (buf_reserve(&e->path, path.len) == NULL) {
+		*why = "no memory";
+		return -503;
+	}
+	len = path_resolve(path, &rules, e->path.data, why);
+	if (len < 0)
+		return (int)len;
+	*ret = (struct str){e->path.data, (size_t)len};
+	return 0;
 }
 
 /* Take the request's bytes out of the connection's input, so that they stay
@@ -239,7 +276,9 @@ request_serve(struct engine *e, struct connection *c)
 {
 	struct exchange ex = {.engine = e, .connection = c};
 	ssize_t head_len = read_head(e, c);
-	int body;
+	const char *why;
+	struct str path;
+	int body, rc;
 
 	if (head_len == 0)
 		return;
@@ -247,8 +286,9 @@ request_serve(struct engine *e, struct connection *c)
 		refuse(e, c, (int)-head_len, complaint(e, (int)-head_len));
 		return;
 	}
-	if (e->request.form == REQUEST_AUTHORITY) {
-		refuse(e, c, 501, "CONNECT is for proxies");
+	rc = find_path(e, &path, &why);
+	if (rc < 0) {
+		refuse(e, c, -rc, why);
 		return;
 	}
 	body = body_begin(&ex.body, e, c, &e->request, (size_t)head_len);
@@ -265,6 +305,7 @@ request_serve(struct engine *e, struct connection *c)
 	report_begin(&ex.report, e, c);
 	ex.app = (struct app_exchange){
 		.request = &e->request,
+		.path = path,
 		.peer = &c->peer,
 		.client = &client,
 		.response = &e->response,

@@ -37,6 +37,22 @@ enum config_io_engine {
 	CONFIG_IO_URING,
 	CONFIG_IO_EPOLL,
 };
+/* Of the same values as http/path.h's enum path_slashes. */
+enum config_encoded_slashes {
+	CONFIG_SLASHES_ON,
+	CONFIG_SLASHES_OFF,
+	CONFIG_SLASHES_NO_DECODE,
+};
+enum config_server_tokens {
+	CONFIG_TOKENS_PROD,
+	CONFIG_TOKENS_MAJOR,
+	CONFIG_TOKENS_MINOR,
+	CONFIG_TOKENS_MIN,
+	CONFIG_TOKENS_OS,
+	CONFIG_TOKENS_FULL,
+	CONFIG_TOKENS_PRODUCT_ONLY, /* Apache has two words for these */
+	CONFIG_TOKENS_MINIMAL,
+};
 enum config_signal_style { CONFIG_SIGNALS_WSGID, CONFIG_SIGNALS_APACHE };
 
 /* One "Listen ADDRESS [mode=0660] [owner=NAME] [group=NAME]". */
@@ -111,6 +127,9 @@ struct config {
 	bool keep_alive;
 	int64_t keep_alive_timeout;
 	long max_keep_alive_requests; /* 0 = no limit */
+	int allow_encoded_slashes;    /* enum config_encoded_slashes */
+	bool merge_slashes;
+	int server_tokens; /* enum config_server_tokens */
 
 	/* The application. */
 	const char *application; /* as in "wsgid APP"; when settled, a script

@@ -8,11 +8,9 @@
  */
 #include "config/directive.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <string.h>
-#include <strings.h>
 
+#include "base/defs.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "config/values.h"
@@ -21,6 +19,9 @@
 
 static const char *const mpms[] = {"prefork", "worker", NULL};
 static const char *const engines[] = {"auto", "io_uring", "epoll", NULL};
+static const char *const encoded_slashes[] = {"On", "Off", "NoDecode", NULL};
+static const char *const server_tokens[] = {"Prod", "Major", "Minor", "Min",
+	"OS", "Full", "ProductOnly", "Minimal", NULL};
 static const char *const signal_styles[] = {"wsgid", "apache", NULL};
 static const char *const log_levels[] = {
 	"error", "warn", "notice", "info", "debug", NULL};
@@ -542,6 +543,40 @@ static const struct directive table[] = {
 		.help = "Bytes of a request body that are collected before the "
 			"application runs",
 	},
+	{
+		.name = "AllowEncodedSlashes",
+		.option = "--allow-encoded-slashes",
+		.type = &value_choice,
+		.offset = AT(allow_encoded_slashes),
+		.initial = "On",
+		.example = "NoDecode",
+		.words = encoded_slashes,
+		.help = "%2F in a path: On is a slash, NoDecode stays as it "
+			"is, "
+			"Off is answered 404",
+	},
+	{
+		.name = "MergeSlashes",
+		.option = "--merge-slashes",
+		.type = &value_flag,
+		.offset = AT(merge_slashes),
+		.initial = "Off",
+		.example = "On",
+		.help = "Show the application one slash where a path has "
+			"several in a row",
+	},
+	{
+		.name = "ServerTokens",
+		.option = "--server-tokens",
+		.type = &value_choice,
+		.offset = AT(server_tokens),
+		.initial = "Prod",
+		.example = "Min",
+		.words = server_tokens,
+		.help = "What Server says: wsgid (Prod), with a version "
+			"(Major, "
+			"Minor, Min), the system (OS), Python (Full)",
+	},
 	/* ---- The application. --------------------------------------- */
 	{
 		.name = "WSGIApplication",
@@ -688,99 +723,4 @@ size_t
 directive_index(const struct directive *row)
 {
 	return (size_t)(row - table);
-}
-
-const struct directive *
-directive_find(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (strcasecmp(table[i].name, name) == 0 ||
-			(table[i].alias != NULL &&
-				strcasecmp(table[i].alias, name) == 0))
-			return &table[i];
-	return NULL;
-}
-
-const struct directive *
-directive_find_option(struct str option)
-{
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (option.len > 0 &&
-			(str_equal(option, str_of(table[i].option)) ||
-				str_equal(option,
-					str_of(table[i].short_option)) ||
-				str_equal(
-					option, str_of(table[i].other_option))))
-			return &table[i];
-	return NULL;
-}
-
-/* Does "MAX_CLIENTS" follow from "--max-clients"? */
-static bool
-environment_follows(struct str name, const char *option)
-{
-	if (option == NULL || strlen(option) != name.len + 2)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		char c = option[i + 2];
-
-		if (c == '-')
-			c = '_';
-		else if (c >= 'a' && c <= 'z')
-			c = (char)(c - 'a' + 'A');
-		if (c != name.p[i])
-			return false;
-	}
-	return true;
-}
-
-const struct directive *
-directive_find_environment(struct str name, bool *primary)
-{
-	static const struct str prefix = {"WSGID_", 6};
-
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		struct str rest = {name.p + prefix.len, 0};
-
-		if (str_equal(name, str_of(table[i].other_environment)) &&
-			name.len > 0) {
-			*primary = false;
-			return &table[i];
-		}
-		if (name.len <= prefix.len ||
-			memcmp(name.p, prefix.p, prefix.len) != 0)
-			continue;
-		rest.len = name.len - prefix.len;
-		if (environment_follows(rest, table[i].option)) {
-			*primary = true;
-			return &table[i];
-		}
-	}
-	return NULL;
-}
-
-const struct directive *
-directive_of(size_t offset)
-{
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (table[i].offset == offset &&
-			table[i].type != &value_log_format)
-			return &table[i];
-	return NULL;
-}
-
-int
-directive_environment(const struct directive *row, struct buf *out)
-{
-	buf_add_text(out, "WSGID_");
-	for (const char *p = row->option + 2; *p != '\0'; p++) {
-		char c = *p;
-
-		if (c == '-')
-			c = '_';
-		else if (c >= 'a' && c <= 'z')
-			c = (char)(c - 'a' + 'A');
-		buf_add_char(out, c);
-	}
-	return buf_failed(out) ? -ENOMEM : 0;
 }

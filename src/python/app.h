@@ -136,6 +136,7 @@ struct app_client {
 struct app_exchange {
 	/* In, set by the caller. */
 	const struct request *request;
+	struct str path; /* of the target, decoded and resolved; "" for "*" */
 	struct app_peer *peer;
 	const struct app_client *client;
 	struct response *response; /* out, minor, to_head, keep_alive, date,

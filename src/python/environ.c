@@ -215,52 +215,6 @@ put(PyObject *d, PyObject *key, PyObject *value)
 	return rc;
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static size_t
-percent_decode(struct str s, char *to)
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < s.len; i++) {
-		int high = -1, low = -1;
-
-		if (s.p[i] == '%' && s.len - i > 2) {
-			high = hex(s.p[i + 1]);
-			low = hex(s.p[i + 2]);
-		}
-		if (high >= 0 && low >= 0) {
-			to[len++] = (char)(high << 4 | low);
-			i += 2;
-		} else {
-			to[len++] = s.p[i];
-		}
-	}
-	return len;
-}
-
-static PyObject *
-decoded_path(struct str path)
-{
-	char small[1024];
-	AUTO_FREE char *large = NULL;
-	char *to = small;
-
-	if (path.len > sizeof(small)) {
-		to = large = malloc(path.len);
-		if (large == NULL)
-			return PyErr_NoMemory();
-	}
-	return text((struct str){to, percent_decode(path, to)});
-}
-
 /* Where the name ends in "name:port". */
 static size_t
 name_len(struct str host)
@@ -345,10 +299,10 @@ add_method(struct environ *e, PyObject *d, struct str method)
 }
 
 static int
-add_target(struct environ *e, PyObject *d, const struct request *r)
+add_target(struct environ *e, PyObject *d, const struct app_exchange *x)
 {
+	const struct request *r = x->request;
 	AUTO_DECREF PyObject *target = text(r->target);
-	bool plain = memchr(r->path.p, '%', r->path.len) == NULL;
 
 	if (target == NULL || set(d, e->keys[REQUEST_URI], target) < 0 ||
 		set(d, e->keys[RAW_URI], target) < 0)
@@ -356,18 +310,17 @@ add_target(struct environ *e, PyObject *d, const struct request *r)
 	if (r->query.len > 0 &&
 		put(d, e->keys[QUERY_STRING], text(r->query)) < 0)
 		return -1;
-	if (r->form == REQUEST_ASTERISK)
-		return 0; /* it has no path */
-	if (plain && str_equal(r->path, r->target))
+	if (str_equal(x->path, r->target))
 		return set(d, e->keys[PATH_INFO], target);
-	return put(d, e->keys[PATH_INFO],
-		plain ? text(r->path) : decoded_path(r->path));
+	return put(d, e->keys[PATH_INFO], text(x->path));
 }
 
 static int
-add_request(struct environ *e, PyObject *d, const struct request *r)
+add_request(struct environ *e, PyObject *d, const struct app_exchange *x)
 {
-	if (add_method(e, d, r->method) < 0 || add_target(e, d, r) < 0)
+	const struct request *r = x->request;
+
+	if (add_method(e, d, r->method) < 0 || add_target(e, d, x) < 0)
 		return -1;
 	if (r->minor == 0 &&
 		set(d, e->keys[SERVER_PROTOCOL], e->protocol_1_0) < 0)
@@ -442,8 +395,7 @@ environ_make(struct call *c, PyObject *input)
 
 	if (d == NULL)
 		return NULL;
-	if (add_request(e, d, x->request) < 0 ||
-		set(d, e->keys[WSGI_INPUT], input) < 0)
+	if (add_request(e, d, x) < 0 || set(d, e->keys[WSGI_INPUT], input) < 0)
 		goto fail;
 	if (x->unique_id.len > 0 &&
 		put(d, e->keys[UNIQUE_ID], text(x->unique_id)) < 0)

@@ -1,6 +1,8 @@
 """HTTP/1.1 from the socket to the application and back."""
 
 import hashlib
+import json
+import re
 import socket
 import time
 
@@ -376,3 +378,41 @@ def test_a_stopped_server_answers_nobody(probe):
     probe.stop()
     with pytest.raises((ConnectionRefusedError, Closed)):
         get(probe.address, '/hello')
+
+
+# --- paths ----------------------------------------------------------------------------------
+
+def seen(server, target):
+    """What the application finds: PATH_INFO; or the status of a refusal."""
+    answer = exchange(server.address, f'GET {target} HTTP/1.1\r\nHost: t\r\n\r\n')
+    if answer.header('Connection') == 'close':
+        return answer.status
+    environ = json.loads(answer.body)
+    assert environ['REQUEST_URI'] == environ['RAW_URI'] == target
+    return environ['PATH_INFO']
+
+
+def test_dot_segments_are_resolved_before_anything_looks_at_the_path(serve):
+    server = serve('environ', '-w', '1')
+    assert {target: seen(server, target) for target in (
+        '/a/../b', '/a/%2e%2e/b', '/a/./b//c', '/a%2Fb', '/a/..%2Fb', '/%C3%A9',
+        '/..', '/%2e%2e/a', '/a/..%2f..%2fb', '/a%00b', '/%zz',
+        'http://other/a/../b')} == {
+            '/a/../b': '/b', '/a/%2e%2e/b': '/b', '/a/./b//c': '/a/b//c', '/a%2Fb': '/a/b',
+            '/a/..%2Fb': '/b', '/%C3%A9': '/\xc3\xa9',
+            '/..': 400, '/%2e%2e/a': 400, '/a/..%2f..%2fb': 400, '/a%00b': 400, '/%zz': 400,
+            'http://other/a/../b': '/b'}
+
+
+def test_slashes_and_server_are_directives(serve):
+    server = serve('environ', '-w', '1', '--allow-encoded-slashes', 'off', '--merge-slashes',
+                   '--server-tokens', 'Minor')
+    assert seen(server, '/a%2Fb') == 404
+    assert seen(server, '//a///b/') == '/a/b/'
+    assert re.fullmatch(r'wsgid/\d+\.\d+', get(server.address).header('Server'))
+    server.stop()
+    server = serve('environ', '-w', '1', '--allow-encoded-slashes', 'NoDecode',
+                   '--server-tokens', 'Full')
+    assert seen(server, '/a%2fb%20/..%2F..') == '/a%2fb /..%2F..'
+    assert re.fullmatch(r'wsgid/[\d.]+ \(Linux\) Python/3\.\d+\.\d+',
+                        get(server.address).header('Server'))

@@ -392,6 +392,7 @@ script_run(struct script *s)
 		.config = &s->config,
 		.set = -1,
 		.channel = s->channel[1],
+		.server = "wsgid",
 		.give = s->pool[0],
 		.take = s->pool[1],
 		.page = &s->map,

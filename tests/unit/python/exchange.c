@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "built_with.h"
+#include "http/path.h"
 #include "python/python_priv.h"
 
 static struct app *app;
@@ -240,7 +241,10 @@ set_response(struct exchange *ex)
 void
 exchange_run(struct exchange *ex, const char *text)
 {
-	struct buf data = {0};
+	static const struct path_rules rules = {0};
+	struct buf data = {0}, resolved = {0};
+	struct str path;
+	const char *why;
 	size_t body_len = make_head(text, &data);
 	ssize_t n = request_parse(&ex->request, data.data, data.len, &limits);
 
@@ -249,8 +253,16 @@ exchange_run(struct exchange *ex, const char *text)
 			request_complaint(&ex->request));
 	set_peer(&ex->peer);
 	set_response(ex);
+	path = ex->request.form == REQUEST_ASTERISK ? STR("")
+						    : ex->request.path;
+	if (!path_is_plain(path, &rules)) {
+		path.len = (size_t)path_resolve(
+			path, &rules, buf_reserve(&resolved, path.len), &why);
+		path.p = resolved.data;
+	}
 	ex->x = (struct app_exchange){
 		.request = &ex->request,
+		.path = path,
 		.peer = &ex->peer,
 		.client = &client,
 		.response = &ex->response,
@@ -268,6 +280,7 @@ exchange_run(struct exchange *ex, const char *text)
 	buf_add_str(&ex->all, ex->x.held_tail);
 	app_drop(app, ex->x.held);
 	buf_fini(&data);
+	buf_fini(&resolved);
 }
 
 void

@@ -82,6 +82,9 @@ test_the_request_is_there(void **state)
 		 "e['REQUEST_URI']]",
 			"GET http://b:7/c?d HTTP/1.1\nHost: b:7\n\n",
 			"['b:7', 'b', '/c', 'http://b:7/c?d']"},
+		{"[e['PATH_INFO'], e['REQUEST_URI'], e['RAW_URI']]",
+			"GET /a/%2e%2e//b%2Fc HTTP/1.1\nHost: a\n\n",
+			"['//b/c', '/a/%2e%2e//b%2Fc', '/a/%2e%2e//b%2Fc']"},
 		{"[e['PATH_INFO'], e['REQUEST_URI']]",
 			"OPTIONS * HTTP/1.1\nHost: a\n\n", "['', '*']"},
 	};
@@ -178,34 +181,6 @@ test_every_known_header_has_its_key(void **state)
 }
 
 static void
-test_a_percent_sign_that_is_no_code_stays(void **state)
-{
-	static const struct {
-		const char *path, *shows;
-	} rows[] = {
-		{"/%41", "'/A'"},
-		{"/%2f%2F", "'///'"},
-		{"/a//b/", "'/a//b/'"},
-		{"/%7e%7E", "'/~~'"},
-	};
-	struct buf text = {0};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		buf_printf(&text, "GET %s HTTP/1.1\nHost: a\n\n", rows[i].path);
-		show("e['PATH_INFO']", buf_text(&text), rows[i].shows);
-		buf_clear(&text);
-	}
-	/* Longer than what is decoded on the stack. */
-	buf_add_text(&text, "GET /");
-	for (int i = 0; i < 2000; i++)
-		buf_add_text(&text, "%41");
-	buf_add_text(&text, " HTTP/1.1\nHost: a\n\n");
-	show("e['PATH_INFO'] == '/' + 'A' * 2000", buf_text(&text), "True");
-	buf_fini(&text);
-}
-
-static void
 test_a_socket_file_has_a_name_and_a_port_too(void **state)
 {
 	struct exchange ex = {.peer = {.scheme = STR("http")}};
@@ -263,7 +238,6 @@ main(void)
 		cmocka_unit_test(test_the_request_is_there),
 		cmocka_unit_test(test_headers_become_keys),
 		cmocka_unit_test(test_every_known_header_has_its_key),
-		cmocka_unit_test(test_a_percent_sign_that_is_no_code_stays),
 		cmocka_unit_test(test_a_socket_file_has_a_name_and_a_port_too),
 		cmocka_unit_test(test_a_unique_id_is_passed_on),
 		cmocka_unit_test(test_requests_of_a_connection_share_nothing),
