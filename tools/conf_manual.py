@@ -190,8 +190,16 @@ With worker it counts threads: a multiple of
 to which another number is lowered.
 """,
     'GracefulShutdownTimeout': """
+Then the server has ended: children that are still there are killed.
+Those that only wait for a client leave a quarter of the time earlier, but at
+most two seconds, so that Python can finish.
 .Ql wsgictl stop
 says by when that is.
+""",
+    'WorkerDrainTimeout': """
+Then it is killed; as with
+.Ic GracefulShutdownTimeout ,
+one that only waits for a client leaves a little earlier.
 """,
     'SignalStyle': """
 Apache's

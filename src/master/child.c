@@ -86,23 +86,37 @@ tell(struct child *c, enum channel_kind kind, int64_t ms)
 		send_signal(c, SIGTERM);
 }
 
+/* A child that waits for its clients leaves by itself, with time for what
+ * Python has to finish, before the deadline at which it would be killed. */
+static int64_t
+leave_within(int64_t timeout_ms)
+{
+	int64_t part = timeout_ms / 4;
+
+	return timeout_ms - (part < CHILD_STOP_MS ? part : CHILD_STOP_MS);
+}
+
 void
 child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 {
-	if (c->life != LIFECYCLE_READY) {
+	int64_t deadline = NEVER;
+
+	if (c->life != LIFECYCLE_READY && c->life != LIFECYCLE_DRAINING) {
 		child_stop(m, c, CHILD_STOP_MS);
 		return;
 	}
-	c->told = true;
-	c->deadline_ns = NEVER;
 	if (timeout_ms > 0)
-		c->deadline_ns = m->now_ns + timeout_ms * MS_NS + SECOND_NS;
+		deadline = m->now_ns + timeout_ms * MS_NS;
+	if (c->life == LIFECYCLE_READY || deadline < c->deadline_ns)
+		c->deadline_ns = deadline;
+	c->told = true;
 	/* Who stays can go on with the connections of who goes. */
 	tell(c,
 		m->phase == PHASE_STOPPING && !m->pool_lives ? CHANNEL_FINISH
 							     : CHANNEL_RETIRE,
-		timeout_ms);
-	child_happened(m, c, LIFECYCLE_TOLD_TO_RETIRE);
+		leave_within(timeout_ms));
+	if (c->life == LIFECYCLE_READY)
+		child_happened(m, c, LIFECYCLE_TOLD_TO_RETIRE);
 }
 
 void
@@ -115,6 +129,10 @@ child_stop(struct master *m, struct child *c, int64_t patience_ms)
 	if (c->ready_ns == 0 && patience_ms > IMPORT_STOP_MS)
 		patience_ms = IMPORT_STOP_MS;
 	deadline = m->now_ns + patience_ms * MS_NS;
+	if (deadline > m->stop_by_ns)
+		deadline = m->stop_by_ns;
+	if (c->life == LIFECYCLE_DRAINING && deadline > c->deadline_ns)
+		deadline = c->deadline_ns;
 	if (c->life == LIFECYCLE_STOPPING) {
 		if (deadline < c->deadline_ns)
 			c->deadline_ns = deadline;
@@ -210,9 +228,10 @@ child_due(struct master *m, struct child *c)
 	case LIFECYCLE_DRAINING:
 		log_warnx("master",
 			"child pid %d (slot %u) has not finished its requests "
-			"in time, telling it to stop",
+			"in time, sending SIGKILL",
 			(int)c->pid, c->slot);
-		child_stop(m, c, CHILD_STOP_MS);
+		c->killed = true;
+		kill(c->pid, SIGKILL);
 		break;
 	case LIFECYCLE_STOPPING:
 		c->killed = true;

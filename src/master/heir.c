@@ -235,8 +235,8 @@ deadline_of(const struct master *m, enum lifecycle life)
 
 	if (life == LIFECYCLE_STARTING)
 		ms = c->startup_timeout;
-	else if (life == LIFECYCLE_DRAINING && c->worker_drain_timeout > 0)
-		ms = c->worker_drain_timeout + 1000;
+	else if (life == LIFECYCLE_DRAINING)
+		ms = c->worker_drain_timeout;
 	else if (life == LIFECYCLE_STOPPING)
 		ms = CHILD_STOP_MS;
 	return ms > 0 ? m->now_ns + ms * MS_NS : NEVER;

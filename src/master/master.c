@@ -518,6 +518,7 @@ master_run(const struct master_order *order, struct config *c)
 		.store = {.board = -1, .canary = {.fd = -1}},
 		.memory = {.spawn_rate = 1},
 		.now_ns = clock_monotonic_ns(),
+		.stop_by_ns = NEVER,
 	};
 	struct err err = {0};
 

@@ -32,7 +32,8 @@
 #define MS_NS     INT64_C(1000000)
 #define NEVER     INT64_MAX
 
-/* From "leave now" to SIGKILL, whoever says it. */
+/* From "leave now" to SIGKILL, whoever says it; and at most so much of the
+ * time that children have to finish in is for leaving. */
 enum { CHILD_STOP_MS = 2000 };
 
 /* Children a turn of the policy at most, as in Apache. */
@@ -239,7 +240,8 @@ struct master {
 	bool announced; /* order->started was called */
 	bool logging;   /* the error log is open */
 	bool stop_now;  /* no grace any more */
-	int64_t give_up_ns;
+	int64_t stop_by_ns; /* nobody is left then, or NEVER */
+	int64_t give_up_ns; /* on those that are */
 	struct upgrade upgrade;
 	bool succeeded;  /* a new master serves; ours are finishing */
 	bool pool_lives; /* and its children take what ours give */
@@ -424,7 +426,8 @@ void birth_listen(struct master *m);
 
 void child_happened(
 	struct master *m, struct child *c, enum lifecycle_event event);
-/* Tell it to finish within timeout_ms, 0 = no limit. */
+/* Tell it to finish within timeout_ms, 0 = no limit; then it is killed.  One
+ * that was told before may get less time, and never more. */
 void child_retire(struct master *m, struct child *c, int64_t timeout_ms);
 /* Tell all of a generation that its access logs, or its log level, have
  * changed. */

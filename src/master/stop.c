@@ -9,32 +9,32 @@
 
 #include "master/state.h"
 
-enum {
-	GIVE_UP_S = 8, /* for a process that not even SIGKILL ends */
-};
+/* For a process that not even SIGKILL ends. */
+#define GIVE_UP (6 * SECOND_NS)
 
 static void
 stop_children_now(struct master *m)
 {
 	m->stop_now = true;
-	m->give_up_ns = m->now_ns + GIVE_UP_S * SECOND_NS;
+	m->give_up_ns = m->now_ns + CHILD_STOP_MS * MS_NS + GIVE_UP;
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->children[i].life != LIFECYCLE_VACANT)
 			child_stop(m, &m->children[i], CHILD_STOP_MS);
 }
 
+/* One deadline for all, those too that were told to go before. */
 static void
 retire_children(struct master *m, int64_t timeout_ms)
 {
+	if (timeout_ms > 0) {
+		m->stop_by_ns = m->now_ns + timeout_ms * MS_NS;
+		m->give_up_ns = m->stop_by_ns + GIVE_UP;
+	}
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		struct child *c = &m->children[i];
-		int64_t latest = m->now_ns + (timeout_ms + 1000) * MS_NS;
 
-		if (child_active(c))
+		if (c->life != LIFECYCLE_VACANT)
 			child_retire(m, c, timeout_ms);
-		else if (c->life == LIFECYCLE_DRAINING && timeout_ms > 0 &&
-			 latest < c->deadline_ns)
-			c->deadline_ns = latest;
 	}
 }
 

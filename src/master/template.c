@@ -96,6 +96,8 @@ tell_to_stop(struct master *m, struct template *t)
 		kill(t->pid, SIGTERM);
 	t->told = true;
 	t->deadline_ns = m->now_ns + patience * MS_NS;
+	if (t->deadline_ns > m->stop_by_ns)
+		t->deadline_ns = m->stop_by_ns;
 }
 
 void

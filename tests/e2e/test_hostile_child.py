@@ -139,7 +139,7 @@ def test_the_pids_that_the_master_kills_are_its_own(server):
             assert row['trouble'] == f'page says it is of pid {innocent.pid}'
             since = len(server.log.text())
             server.reload()
-            server.log.wait_for(rf'child pid {pid} .* did not stop, sending SIGKILL',
+            server.log.wait_for(rf'child pid {pid} .* in time, sending SIGKILL',
                                 since=since)
             wait_until(lambda: not is_alive(pid), 'the end of the child')
         assert innocent.poll() is None

@@ -98,6 +98,6 @@ def test_a_stop_of_the_server_ends_in_its_time(start):
     client.send('GET /pid HTTP/1.1\r\nHost: t\r\n\r\n')
     begin = time.monotonic()
     three.stop()
-    # GracefulShutdownTimeout, and what a child has from "leave now" to SIGKILL.
-    assert 1 < time.monotonic() - begin < 1 + 2 + 4
+    # With room for a machine that has more to do.
+    assert 1 <= time.monotonic() - begin < 1 + 2
     client.close()

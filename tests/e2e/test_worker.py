@@ -375,15 +375,15 @@ def test_worker_drain_timeout_bounds_that(start, busy):
     with Clients(server, busy) as clients:
         clients.send('/sleep?s=600')
         begun(server, busy)
-        since = time.monotonic()
         server.kill(signal.SIGHUP)
-        server.log.wait_for('reload done')
+        server.log.wait_for('is ready and takes over')
+        since = time.monotonic()
         wait_until(lambda: not is_alive(old), 'the end of the old child')
         took = time.monotonic() - since
         for connection in clients:
             assert connection.rest() == b''
     print(f'{took:.2f} s')
-    assert 0.5 <= took < 8
+    assert 0.4 <= took < 0.5 + 2
     assert get(server.address, '/hello').status == 200
     server.stop()
 
@@ -417,12 +417,12 @@ def test_a_stop_ends_in_time_although_all_threads_are_busy(start, signum, target
             with pytest.raises((Closed, ConnectionResetError)):
                 connection.response()
     print(f'{took:.2f} s')
-    assert took < 9
+    assert took < (0.5 if signum == signal.SIGTERM else 2) + 2
 
 
 def test_a_stop_is_heard_by_all_threads_that_wait_for_their_clients(start):
     """They leave by themselves when the time is over: nobody has to kill the child."""
-    server = start(1, 8, '--graceful-shutdown-timeout', '500ms')
+    server = start(1, 8, '--graceful-shutdown-timeout', '2s')
     with Clients(server, 8) as clients:
         for connection in clients:
             connection.send('POST /digest HTTP/1.1\r\nHost: t\r\n'

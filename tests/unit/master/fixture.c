@@ -69,6 +69,7 @@ make(void **state, const char *text)
 		.last_generation = 1,
 		.now_ns = 1000 * SECOND_NS,
 		.turn_ns = 1001 * SECOND_NS,
+		.stop_by_ns = NEVER,
 		.phase = PHASE_RUNNING,
 		.n_slots = SLOTS,
 		.server_limit = SLOTS,

@@ -5,26 +5,113 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "fixture.h"
 
 static void
-test_whoever_must_stop_has_the_same_time(void **state)
+test_who_has_not_finished_in_time_is_killed(void **state)
 {
 	struct fixture *f = *state;
-	struct child *late = fixture_child(f, 0, LIFECYCLE_DRAINING);
-	struct child *told = fixture_child(f, 1, LIFECYCLE_READY);
-	int64_t late_ns;
+	struct child *c = fixture_child(f, 0, LIFECYCLE_READY);
 
-	late->ready_ns = told->ready_ns = 1;
-	child_due(&f->m, late);
-	assert_int_equal(late->life, LIFECYCLE_STOPPING);
-	late_ns = late->deadline_ns;
+	c->ready_ns = 1;
+	child_retire(&f->m, c, 4000);
+	assert_int_equal(c->life, LIFECYCLE_DRAINING);
+	assert_int_equal(c->deadline_ns, f->m.now_ns + 4 * SECOND_NS);
+	assert_false(c->killed);
+	f->m.now_ns = c->deadline_ns;
+	child_due(&f->m, c);
+	assert_true(c->killed);
+	assert_int_equal(c->deadline_ns, NEVER);
+}
+
+static void
+test_a_child_hears_of_an_earlier_time_to_leave_by(void **state)
+{
+	static const struct {
+		int64_t timeout_ms;
+		uint32_t told_ms;
+	} rows[] = {
+		{0, 0},
+		{1, 1},
+		{400, 300},
+		{8000, 6000},
+		{60000, 58000},
+	};
+	struct fixture *f = *state;
+	struct channel_message message;
+	int ours, far;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct child *c = fixture_child(f, 0, LIFECYCLE_READY);
+
+		assert_int_equal(channel_pair(&ours, &far), 0);
+		c->channel.fd = ours;
+		child_retire(&f->m, c, rows[i].timeout_ms);
+		assert_int_equal(channel_receive(far, &message), 1);
+		assert_int_equal(message.kind, CHANNEL_RETIRE);
+		assert_int_equal(message.deadline_ms, rows[i].told_ms);
+		c->channel.fd = -1;
+		close(ours);
+		close(far);
+	}
+}
+
+static void
+test_a_graceful_stop_has_one_deadline_for_all(void **state)
+{
+	struct fixture *f = *state;
+	int64_t end = f->m.now_ns + SECOND_NS;
+	struct child *ready = fixture_child(f, 0, LIFECYCLE_READY);
+	struct child *draining = fixture_child(f, 1, LIFECYCLE_DRAINING);
+	struct child *ending = fixture_child(f, 2, LIFECYCLE_DRAINING);
+	struct child *stopping = fixture_child(f, 3, LIFECYCLE_STOPPING);
+	struct channel_message message;
+	int far;
+
+	f->m.now->config->graceful_shutdown_timeout = 1000;
+	ready->ready_ns = draining->ready_ns = ending->ready_ns =
+		stopping->ready_ns = 1;
+	draining->deadline_ns = NEVER;
+	ending->deadline_ns = end - 1;
+	stopping->deadline_ns = end + 1;
+	assert_int_equal(channel_pair(&draining->channel.fd, &far), 0);
+	stop_begin(&f->m, true, NULL);
+	assert_int_equal(ready->deadline_ns, end);
+	assert_int_equal(draining->deadline_ns, end);
+	assert_int_equal(ending->deadline_ns, end - 1);
+	assert_int_equal(stopping->deadline_ns, end);
+	/* It may wait for a client, with more time than there is now. */
+	assert_int_equal(channel_receive(far, &message), 1);
+	assert_int_equal(message.kind, CHANNEL_FINISH);
+	assert_int_equal(message.deadline_ms, 750);
+
+	/* And to be told to stop at once is no more time. */
 	stop_begin(&f->m, false, NULL);
-	assert_int_equal(told->life, LIFECYCLE_STOPPING);
-	assert_int_equal(late_ns, told->deadline_ns);
-	assert_int_equal(late_ns, f->m.now_ns + CHILD_STOP_MS * MS_NS);
+	assert_int_equal(ready->life, LIFECYCLE_STOPPING);
+	assert_int_equal(ready->deadline_ns, end);
+	assert_int_equal(ending->deadline_ns, end - 1);
+	close(far);
+	close(draining->channel.fd);
+}
+
+static void
+test_a_stop_at_once_gives_all_the_same_time(void **state)
+{
+	struct fixture *f = *state;
+	struct child *draining = fixture_child(f, 0, LIFECYCLE_DRAINING);
+	struct child *ready = fixture_child(f, 1, LIFECYCLE_READY);
+
+	draining->ready_ns = ready->ready_ns = 1;
+	draining->deadline_ns = NEVER;
+	stop_begin(&f->m, false, NULL);
+	assert_int_equal(draining->life, LIFECYCLE_STOPPING);
+	assert_int_equal(ready->life, LIFECYCLE_STOPPING);
+	assert_int_equal(draining->deadline_ns, ready->deadline_ns);
+	assert_int_equal(
+		ready->deadline_ns, f->m.now_ns + CHILD_STOP_MS * MS_NS);
 }
 
 static void
@@ -46,7 +133,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_whoever_must_stop_has_the_same_time),
+		TEST(test_who_has_not_finished_in_time_is_killed),
+		TEST(test_a_child_hears_of_an_earlier_time_to_leave_by),
+		TEST(test_a_graceful_stop_has_one_deadline_for_all),
+		TEST(test_a_stop_at_once_gives_all_the_same_time),
 		TEST(test_a_child_that_imports_has_less),
 	};
 
