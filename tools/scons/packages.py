@@ -28,6 +28,8 @@ wrk         wrk               wrk                 wrk               wrk         
 nginx       nginx             nginx               nginx             nginx            nginx
 procps      procps            procps-ng           procps            procps           procps-ng
 strace      strace            strace              strace            strace           strace
+systemd-rig systemd-container,debootstrap - -     -                 -
+container-rig podman,buildah,crun,conmon,debootstrap,jq - - -       -
 """
 
 INSTALL = {

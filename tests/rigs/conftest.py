@@ -1,0 +1,49 @@
+"""What the tests on rigs share: where the rigs are, or why there are none.
+
+A rig is a program that gives a test what a machine may not have by itself: a systemd as PID 1,
+or a container engine.  Rigs stand beside the project, are Debian's and want root; without them
+these tests are left out, and say so.
+"""
+
+import faulthandler
+import os
+import pathlib
+import signal
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RIGS = pathlib.Path(os.environ.get('WSGID_RIGS') or ROOT.parent / 'shared' / 'rigs')
+sys.path.insert(0, str(ROOT / 'tests' / 'support'))
+sys.dont_write_bytecode = True
+
+TEST_TIMEOUT = 180  # of one test; what a rig takes to be there is bounded by the rig
+
+
+def pytest_report_header():
+    return f'rigs: {RIGS}'
+
+
+@pytest.fixture(scope='session')
+def rig():
+    """rig(NAME) is the path of the rig's program."""
+    def find(name: str) -> pathlib.Path:
+        if not (RIGS / name).is_file():
+            pytest.skip(f'there is no {name} in {RIGS} (WSGID_RIGS names the folder of the rigs)')
+        if os.geteuid() != 0:
+            pytest.skip(f'{name} needs root')
+        return RIGS / name
+    return find
+
+
+@pytest.fixture(autouse=True)
+def no_test_hangs():
+    def stop(_signum, _frame):
+        faulthandler.dump_traceback()
+        raise TimeoutError(f'the test took more than {TEST_TIMEOUT} s')
+    old = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(TEST_TIMEOUT)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, old)
