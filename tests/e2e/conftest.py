@@ -19,6 +19,11 @@ import server as servers  # noqa: E402
 TEST_TIMEOUT = 120 if servers.SANITIZED else 60
 
 
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'alone: measures, so nothing else of the suite may run '
+                            'beside it')
+
+
 def pytest_report_header():
     return f'wsgid: {servers.WSGID}'
 

@@ -18,8 +18,8 @@ import time
 import pytest
 
 from client import Connection, get
-from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, is_alive, run_wsgid,
-                    wait_until)
+from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, free_port, is_alive,
+                    run_wsgid, wait_until)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WSGICTL = BUILD / 'wsgictl'
@@ -735,13 +735,6 @@ def test_configtest_is_wsgids_own(site):
     run = ctl('configtest', '-c', config)
     assert run.returncode == 5
     assert 'site.conf:1: MaxRequestWorkers' in run.stderr
-
-
-def free_port():
-    """One that is free now; nothing here depends on it staying so for long."""
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 # --- other users, terminals, hostile masters --------------------------------------------------

@@ -5,10 +5,12 @@ says in its start line where.  Waiting is for lines of the log or, where nothing
 for a condition looked at often; everything has an end.
 """
 
+import contextlib
 import ctypes
 import os
 import pathlib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -345,10 +347,14 @@ class Server:
 
 
 def free_port(family=socket.AF_INET, host: str = '127.0.0.1') -> int:
-    """A port that nobody listens on, for where it must be known before."""
-    with socket.socket(family) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on, for where it must be known before.  It is none of those
+    that the kernel chooses, which somebody else's socket could get in the meantime."""
+    chosen = pathlib.Path('/proc/sys/net/ipv4/ip_local_port_range').read_text()
+    while True:
+        port = random.randrange(10000, max(int(chosen.split()[0]), 11000))
+        with contextlib.suppress(OSError), socket.socket(family) as s:
+            s.bind((host, port))
+            return port
 
 
 def run_wsgid(*words, env=None, cwd=None, timeout: float = PATIENCE):

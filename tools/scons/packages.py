@@ -19,6 +19,7 @@ jansson     libjansson-dev    jansson-devel       libjansson-devel  jansson-dev 
 ncurses     libncurses-dev    ncurses-devel       ncurses-devel     ncurses-dev      ncurses
 cmocka      libcmocka-dev     libcmocka-devel     libcmocka-devel   cmocka-dev       cmocka
 pytest      python3-pytest    python3-pytest      python3-pytest    py3-pytest       python-pytest
+xdist       python3-pytest-xdist python3-pytest-xdist python3-pytest-xdist py3-pytest-xdist python-pytest-xdist
 requests    python3-requests  python3-requests    python3-requests  py3-requests     python-requests
 django      python3-django    python3-django      python3-Django    py3-django       python-django
 flask       python3-flask     python3-flask       python3-Flask     py3-flask        python-flask

@@ -91,9 +91,11 @@ def check(env, folder, passed, programs):
     for tool in ('check_layers.py', 'check_directives.py'):
         if os.path.exists(f'{top}/tools/{tool}'):
             stages.append([python, f'{top}/tools/{tool}'])
-    for suite in ('tools', 'e2e'):
+    # As tools/test does: tests that measure something run behind the others, one by one.
+    for suite, *words in (('tools',), ('e2e', '-n', '4', '-m', 'not alone'),
+                          ('e2e', '-m', 'alone')):
         if glob.glob(f'{glob.escape(top)}/tests/{suite}/test_*.py'):
-            stages.append([python, '-m', 'pytest', '-p', 'no:cacheprovider',
+            stages.append([python, '-m', 'pytest', '-p', 'no:cacheprovider', *words,
                            f'{top}/tests/{suite}'])
 
     def run(target, source, env):
