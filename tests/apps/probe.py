@@ -125,6 +125,14 @@ def sleep(environ, start_response, query):
     return answer(start_response, 'awake')
 
 
+def until(environ, start_response, query):
+    """Waits until there is such a file."""
+    print('sleeping', flush=True)
+    while not os.path.exists(query['file']):
+        time.sleep(0.005)
+    return answer(start_response, 'awake')
+
+
 def spin(environ, start_response, query):
     """Nothing but work for the CPU."""
     print('spinning', flush=True)

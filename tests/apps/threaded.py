@@ -40,6 +40,14 @@ def sleep_quietly(environ, query):
     return 'rested'
 
 
+def until(environ, query):
+    """Waits until there is such a file."""
+    print('sleeping', flush=True)
+    while not os.path.exists(query['file']):
+        time.sleep(0.005)
+    return 'awake'
+
+
 def spin(environ, query):
     """Nothing but work for the CPU, with the GIL."""
     print('spinning', flush=True)

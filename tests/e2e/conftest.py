@@ -79,6 +79,28 @@ def directory():
     shutil.rmtree(path, ignore_errors=True)
 
 
+class Gate:
+    """What requests wait for that ask for its target, /until of probe and of threaded."""
+
+    def __init__(self, path):
+        self.path = path
+        self.target = f'/until?file={path}'
+        self.request = f'GET {self.target} HTTP/1.1\r\nHost: test\r\n\r\n'
+
+    def open(self):
+        self.path.touch()
+
+    def shut(self):
+        self.path.unlink()
+
+
+@pytest.fixture
+def gate(directory):
+    """Requests that last until the test lets them end: instead of some seconds, which would be
+    too many on a quiet machine and too few on a busy one."""
+    return Gate(directory / 'gate')
+
+
 @pytest.fixture(params=['Off', 'On'], ids=['imported', 'preloaded'])
 def preload(request):
     """The servers of the test have children that import, and then such that are forked from a

@@ -13,6 +13,8 @@ from server import free_port, stat_fields, wait_until
 REQUEST = b'GET /hello HTTP/1.1\r\nHost: t\r\n\r\n'
 CLIENTS = 64
 
+pytestmark = pytest.mark.alone
+
 
 def in_a_closed_loop(clients, seconds):
     """Each sends its next request when it has the answer to the last; how many there were."""

@@ -70,6 +70,7 @@ CLIENTS = 64
 ROUNDS = 3
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize('engine', ENGINES)
 def test_64_clients_of_4_children_do_not_feel_that_one_computes_for_2_s(serve, engine):
     """p99 is below 10 ms and the slowest below 100; who waits for it waits a second on average."""

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from client import Connection, get
-from server import is_alive, wait_until
+from server import is_alive, own_by_children, wait_until
 
 APP = '''
 import ctypes, multiprocessing, os, signal, subprocess, threading, time, urllib.parse
@@ -39,10 +39,19 @@ def sleep(query):
     time.sleep(float(query['s']))
     return str(os.getpid())
 
+def until(query):
+    while not os.path.exists(query['file']):
+        time.sleep(0.005)
+    return str(os.getpid())
+
 def hold(query):
-    """Nobody else has the GIL meanwhile, as with an extension that does not release it."""
+    """Nobody else has the GIL until somebody writes to the pipe of that name, as with an
+    extension that does not release it."""
+    pipe = os.open(query['pipe'], os.O_RDWR)
     print('holding', flush=True)
-    ctypes.PyDLL(None).usleep(int(float(query['s']) * 1e6))
+    ctypes.PyDLL(None).read(pipe, ctypes.create_string_buffer(1), 1)
+    os.close(pipe)
+    print('let go', flush=True)
     return str(os.getpid())
 
 def hold_behind(query):
@@ -106,50 +115,51 @@ SLEEP = 'GET /sleep?s={} HTTP/1.1\r\nHost: test\r\n\r\n'
 class Child:
     """Two clients that are kept alive in one child of two threads."""
 
-    def __init__(self, server, other=None):
+    def __init__(self, server, gate, other=None):
         """Not that one: its threads are busy meanwhile."""
-        self.server, self.clients, self.pid = server, [], None
+        self.server, self.gate, self.clients, self.pid = server, gate, [], None
         elsewhere = []
+        if other:
+            other.be_busy()
         while len(self.clients) < 2:
-            if other:
-                other.be_busy(0.5)
             connection = Connection(server.address)
             pid = int(connection.get('/pid').body)
-            if self.pid is None and not (other and other.pid == pid):
+            if self.pid is None:
                 self.pid = pid
             (self.clients if pid == self.pid else elsewhere).append(connection)
-            if other:
-                assert other.answers()
             assert len(elsewhere) < 20
+        assert not other or (other.pid != self.pid and other.answers())
         for connection in elsewhere:
             connection.close()
 
-    def be_busy(self, seconds: float):
+    def be_busy(self):
         """In both threads; returns when they are."""
         for client in self.clients:
-            client.send(SLEEP.format(seconds))
+            client.send(self.gate.request)
         wait_until(lambda: self.server.ready()[self.pid]['letters'] == 'WW', 'two busy threads')
 
     def answers(self) -> bool:
-        return [int(client.response().body) for client in self.clients] == [self.pid] * 2
+        """Those to the requests that they were busy with."""
+        self.gate.open()
+        found = [int(client.response().body) for client in self.clients]
+        self.gate.shut()
+        return found == [self.pid] * 2
 
 
 @pytest.mark.parametrize('mutex', ['pthread', 'flock', 'sysvsem'])
-def test_a_thread_that_comes_back_does_not_give_up_the_turn_of_another(start, mutex):
+def test_a_thread_that_comes_back_does_not_give_up_the_turn_of_another(start, gate, mutex):
     """Who leads next has asked for the mutex, and waits for it; otherwise nobody of the child
     would accept any more."""
     server = start('-w', '2', '--threads', '2', '--mutex', mutex)
     server.wait_for_ready(2)
-    one = Child(server)
-    two = Child(server, other=one)
+    one = Child(server, gate)
+    two = Child(server, gate, other=one)
     for busy, idle in (one, two), (two, one):
         for _ in range(5):
             at_once(2, server.address, '/sleep?s=0.05')
-        busy.be_busy(3)
-        begun = time.monotonic()
+        busy.be_busy()
         for _ in range(4):
             assert int(get(server.address, '/pid').body) == idle.pid
-        assert time.monotonic() - begun < 2
         assert busy.answers()
 
 
@@ -200,16 +210,19 @@ def test_who_is_idle_does_not_move_with_every_request_that_is_a_bit_long(start):
         assert int(connection.get('/pid').body) == child
 
 
-def test_idle_clients_that_nobody_had_time_for_do_not_hold_up_the_stop(start):
+def test_idle_clients_that_nobody_had_time_for_do_not_hold_up_the_stop(start, gate):
     """They lie in the pool: one child has given them away, the other one is busy."""
     server = start('-w', '1')
     idle = [Connection(server.address) for _ in range(8)]
     for connection in idle:
         old = int(connection.get('/pid').body)
     with Connection(server.address) as one, Connection(server.address) as two:
-        one.send(SLEEP.format(2))
-        server.reload()
-        two.send(SLEEP.format(3))
+        one.send(gate.request)
+        wait_until(lambda: server.ready()[old]['letters'] == 'W', 'a busy child')
+        server.kill(signal.SIGHUP)
+        server.log.wait_for('reload done')
+        two.send(SLEEP.format(1.5))
+        gate.open()
         assert int(one.response().body) == old
         wait_until(lambda: not is_alive(old), 'the end of the old child')
         begun = time.monotonic()
@@ -233,21 +246,25 @@ def several_of_each(server, number: int) -> dict:
 
 @pytest.mark.parametrize('target', ['/hold', '/hold_behind'])
 @pytest.mark.parametrize('words', [('--threads', '2'), ()], ids=['worker', 'prefork'])
-def test_nobody_waits_for_the_gil_of_one_child_while_another_is_idle(start, words, target):
+def test_nobody_waits_for_the_gil_of_one_child_while_another_is_idle(start, directory, words,
+                                                                     target):
     """Clients of it, and new ones, are served by the sibling until it is free again."""
+    pipe = directory / 'pipe'
+    os.mkfifo(pipe)
+    own_by_children(pipe)
     server = start('-w', '2', *words)
     found = several_of_each(server, 4)
     for connections in found.values():
         since = len(server.log.text())
-        connections[0].send(f'GET {target}?s=4 HTTP/1.1\r\nHost: test\r\n\r\n')
+        connections[0].send(f'GET {target}?pipe={pipe} HTTP/1.1\r\nHost: test\r\n\r\n')
         server.log.wait_for('holding', since=since)
-        begun = time.monotonic()
         for connection in connections[1:]:
             connection.send('GET /pid HTTP/1.1\r\nHost: test\r\n\r\n')
         for connection in connections[1:]:
             assert connection.response().status == 200
         for _ in range(4):
             assert get(server.address, '/pid').status == 200
-        assert time.monotonic() - begun < 2
+        assert 'let go' not in server.log.text()[since:]
+        pipe.write_bytes(b'.')
         assert connections[0].response().status == 200
-        time.sleep(max(0, begun + 4.2 - time.monotonic()))
+        server.log.wait_for('let go', since=since)

@@ -195,6 +195,7 @@ def switch_interval() -> float:
                                 timeout=PATIENCE).stdout)
 
 
+@pytest.mark.alone
 def test_a_request_that_computes_lets_64_clients_of_its_process_have_the_gil(start):
     """p99 is within four switch intervals, the slowest below 100 ms."""
     server = start(1, 4)
@@ -210,6 +211,7 @@ def test_a_request_that_computes_lets_64_clients_of_its_process_have_the_gil(sta
     server.stop()
 
 
+@pytest.mark.alone
 def test_a_request_that_waits_without_the_gil_is_not_felt_by_64_clients(start):
     """p99 is below 10 ms, also beside three of them."""
     server = start(1, 4)
@@ -242,6 +244,7 @@ def sleeps_of_this_machine() -> float:
     return sum(int(process.communicate(timeout=PATIENCE)[0]) for process in running) / 2
 
 
+@pytest.mark.alone
 def test_32_clients_keep_32_threads_of_4_children_busy(start):
     """20 ms a request are 1,600 requests a second: at least nine in ten of what the machine can
     do at this moment."""
