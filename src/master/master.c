@@ -398,6 +398,7 @@ static int
 open_server(struct master *m, struct config *c, struct err *err)
 {
 	int rc = make_slots(m, c);
+	bool kept;
 
 	if (rc < 0)
 		return err_set(err, -rc, "ServerLimit %ld", c->server_limit);
@@ -406,12 +407,12 @@ open_server(struct master *m, struct config *c, struct err *err)
 		rc = fdstore_restore(m, c, err);
 	if (rc < 0)
 		return rc;
-	master_tell_shared(
-		m, m->n_passed > 0 || heir_waits(m) || m->before != NULL);
+	kept = m->heritage == NULL && m->before != NULL;
+	master_tell_shared(m, m->n_passed > 0 || heir_waits(m) || kept);
 	rc = open_sockets(m, c, err);
 	if (rc < 0)
 		return rc;
-	if (m->heritage == NULL && m->before != NULL)
+	if (kept)
 		succeed_kept(m);
 	logs_use(m->now);
 	m->logging = true;
