@@ -7,18 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-struct str
-str_of(const char *text)
-{
-	return (struct str){text, text != NULL ? strlen(text) : 0};
-}
-
-bool
-str_equal(struct str a, struct str b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
 static unsigned char
 fold(char c)
 {
@@ -26,12 +14,13 @@ fold(char c)
 }
 
 bool
-str_equal_nocase(struct str a, struct str b)
+str_same_letters(const char *a, const char *b, size_t len)
 {
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (fold(a.p[i]) != fold(b.p[i]))
+	if (len == 0 ||
+		memcmp(a, b, len) == 0) /* as names are mostly written */
+		return true;
+	for (size_t i = 0; i < len; i++)
+		if (fold(a[i]) != fold(b[i]))
 			return false;
 	return true;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct str {
 	const char *p;
@@ -19,11 +20,27 @@ struct str {
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
 
 /* A slice of a NUL-terminated string; NULL gives an empty slice. */
-struct str str_of(const char *text);
+static inline struct str
+str_of(const char *text)
+{
+	return (struct str){text, text != NULL ? strlen(text) : 0};
+}
 
-/* Are the bytes the same?  The second form folds ASCII letters. */
-bool str_equal(struct str a, struct str b);
-bool str_equal_nocase(struct str a, struct str b);
+/* Are the bytes the same?  The second form folds ASCII letters.  Most slices
+ * that are compared differ in length, which is seen without a call. */
+static inline bool
+str_equal(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+bool str_same_letters(const char *a, const char *b, size_t len);
+
+static inline bool
+str_equal_nocase(struct str a, struct str b)
+{
+	return a.len == b.len && str_same_letters(a.p, b.p, a.len);
+}
 
 /* Without spaces and tabs at either end. */
 struct str str_trim(struct str s);

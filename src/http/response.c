@@ -92,21 +92,21 @@ response_field_fault(struct str name, struct str value)
 bool
 response_is_hop_by_hop(struct str name)
 {
-	static const char *const names[] = {
-		"Connection",
-		"Keep-Alive",
-		"Proxy-Authenticate",
-		"Proxy-Authorization",
-		"Proxy-Connection",
-		"TE",
-		"Trailer",
-		"Trailers", /* as wsgiref and older RFCs have it */
-		"Transfer-Encoding",
-		"Upgrade",
+	static const struct str names[] = {
+		STR("Connection"),
+		STR("Keep-Alive"),
+		STR("Proxy-Authenticate"),
+		STR("Proxy-Authorization"),
+		STR("Proxy-Connection"),
+		STR("TE"),
+		STR("Trailer"),
+		STR("Trailers"), /* as wsgiref and older RFCs have it */
+		STR("Transfer-Encoding"),
+		STR("Upgrade"),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_equal_nocase(name, str_of(names[i])))
+		if (str_equal_nocase(name, names[i]))
 			return true;
 	return false;
 }
