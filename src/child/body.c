@@ -18,7 +18,10 @@
 #include "http/chunked.h"
 #include "http/request.h"
 
-enum { FRAMING_MAX = 16 * 1024 }; /* of small bodies: sizes and extensions */
+enum {
+	FRAMING_MAX = 16 * 1024, /* of small bodies: sizes and extensions */
+	SKIP_MAX = 1024 * 1024,  /* of a body that nobody has read */
+};
 
 static const int64_t ms = 1000000;
 
@@ -44,7 +47,7 @@ begin_plain(struct body *b, struct engine *e, struct connection *c,
 		b->ended = true;
 		return BODY_WHOLE;
 	}
-	b->continues = r->expects_continue && arrived.len == 0;
+	b->waits = r->expects_continue && arrived.len == 0;
 	if (r->expects_continue ||
 		r->length > (uint64_t)e->config->request_body_buffer)
 		return BODY_TO_READ;
@@ -78,7 +81,8 @@ may_collect(const struct engine *e, const struct connection *c)
 {
 	uint64_t most = (uint64_t)e->config->request_body_buffer;
 
-	return c->data_len <= most && c->framed <= FRAMING_MAX + 2 * most;
+	return most > 0 && c->data_len <= most &&
+	       c->framed <= FRAMING_MAX + 2 * most;
 }
 
 /* Decode what has arrived into c->body, and take it out of the input. */
@@ -108,7 +112,7 @@ begin_chunked(struct body *b, struct engine *e, struct connection *c,
 	int rc;
 
 	assert(c->in.len >= head_len); /* the caller has stashed it */
-	b->continues = r->expects_continue && c->in.len == head_len;
+	b->waits = r->expects_continue && c->in.len == head_len;
 	rc = look_for_end(e, c, head_len);
 	if (rc == CHUNKED_MORE && !r->expects_continue && may_collect(e, c)) {
 		connection_collect(e, c, c->in.len + 1);
@@ -149,9 +153,9 @@ say_continue(struct body *b, struct engine *e, struct connection *c)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-	if (!b->continues)
+	if (!b->waits || b->answered)
 		return 0;
-	b->continues = false;
+	b->waits = false;
 	if (connection_input(c).len > 0)
 		return 0; /* it did not wait for us */
 	return connection_send_and_wait(
@@ -268,18 +272,88 @@ body_read(struct body *b, struct engine *e, struct connection *c, void *data,
 	return n;
 }
 
+void
+body_answered(struct body *b)
+{
+	b->answered = true;
+}
+
+/* --- afterwards ---------------------------------------------------------------- */
+
+static void
+skip_plain(struct engine *e, struct connection *c, size_t arrived)
+{
+	size_t len = arrived < c->rest.left ? arrived : (size_t)c->rest.left;
+
+	connection_consume(e, c, len);
+	c->rest.left -= len;
+	c->rest.exists = c->rest.left > 0;
+}
+
+static int
+skip_chunked(struct engine *e, struct connection *c, struct str arrived)
+{
+	struct str in = arrived, data;
+	size_t len;
+	int rc;
+
+	do
+		rc = chunked_next(&c->chunked, &in, &data);
+	while (rc == CHUNKED_DATA);
+	len = arrived.len - in.len;
+	if (rc < 0)
+		return -EBADMSG;
+	connection_consume(e, c, len);
+	c->rest.exists = rc != CHUNKED_END;
+	if (c->rest.exists && len > c->rest.left)
+		return -EFBIG;
+	c->rest.left -= len < c->rest.left ? len : c->rest.left;
+	return 0;
+}
+
+int
+body_skip(struct engine *e, struct connection *c)
+{
+	struct str arrived = connection_input(c);
+
+	if (arrived.len == 0)
+		return 0;
+	if (c->rest.chunked)
+		return skip_chunked(e, c, arrived);
+	skip_plain(e, c, arrived.len);
+	return 0;
+}
+
+/* A client that waits to be told to go on may do so or send its next request:
+ * who could tell? */
+static bool
+can_be_passed(const struct body *b, struct engine *e, struct connection *c)
+{
+	if (b->error != 0 || (b->waits && !b->ended))
+		return false;
+	if (b->ended)
+		return true;
+	c->rest = (struct connection_rest){
+		.exists = true,
+		.chunked = b->chunked,
+		.left = b->chunked ? connection_input(c).len + SKIP_MAX
+				   : b->left,
+	};
+	return body_skip(e, c) == 0 && c->rest.left <= SKIP_MAX;
+}
+
 bool
 body_finish(struct body *b, struct engine *e, struct connection *c)
 {
-	char skipped[16384];
-	ssize_t n = 1;
+	bool passed;
 
-	while (!b->ended && b->error == 0 && n > 0) {
-		n = take(b, e, c, skipped, sizeof(skipped));
-		if (n < 0)
-			b->error = (int)n;
-	}
+	c->rest = (struct connection_rest){0};
+	passed = can_be_passed(b, e, c);
+	if (!passed)
+		c->rest.exists = false;
+	b->ended = passed && !c->rest.exists;
 	buf_fini(&c->body);
-	c->chunked = (struct chunked){0};
-	return b->ended && b->error == 0;
+	if (!c->rest.exists)
+		c->chunked = (struct chunked){0};
+	return passed;
 }

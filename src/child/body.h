@@ -24,7 +24,8 @@ struct body {
 	bool chunked;         /* then what follows is */
 	uint64_t left;        /* not chunked: bytes to come */
 	uint64_t total;       /* taken so far, for the limit */
-	bool continues;       /* the client waits for 100 Continue */
+	bool waits;           /* the client, for 100 Continue */
+	bool answered;        /* it must not get that any more */
 	bool ended;
 	int error; /* stays: a negative errno */
 };
@@ -47,8 +48,16 @@ int body_begin(struct body *b, struct engine *e, struct connection *c,
 ssize_t body_read(struct body *b, struct engine *e, struct connection *c,
 	void *data, size_t len);
 
-/* The application is done: skip what is unread as far as it has arrived.  True
- * when the body has been passed and the next request may follow. */
+/* The client was answered, so it must not be told to go on any more. */
+void body_answered(struct body *b);
+
+/* The application is done: pass over what is unread as far as it has arrived.
+ * False when the next request cannot be reached; true when it is next, or
+ * comes behind c->rest, which is not too much to wait for. */
 bool body_finish(struct body *b, struct engine *e, struct connection *c);
+
+/* Pass over what has arrived of c->rest.  0, or a negative errno when what
+ * comes is not the rest of a body, or too much. */
+int body_skip(struct engine *e, struct connection *c);
 
 #endif

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/defs.h"
+#include "child/body.h"
 #include "child/clients.h"
 #include "child/engine.h"
 #include "child/handover.h"
@@ -296,6 +297,8 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 
 /* --- input ----------------------------------------------------------------- */
 
+static void skip_rest(struct engine *e, struct connection *c);
+
 struct str
 connection_input(const struct connection *c)
 {
@@ -452,6 +455,10 @@ connection_received(struct engine *e, struct connection *c, char *data,
 			return;
 		}
 	}
+	if (c->state == CONNECTION_SKIPPING) {
+		skip_rest(e, c);
+		return;
+	}
 	if (wakes(e, c))
 		engine_queue(e, c);
 	connection_receive(e, c);
@@ -591,21 +598,18 @@ connection_send_and_wait(struct engine *e, struct connection *c, struct str out,
 	return c->error;
 }
 
-void
-connection_answered(struct engine *e, struct connection *c)
+/* Its worker may not know it yet: the watcher asks. */
+bool
+connection_is_answered(const struct connection *c)
 {
-	engine_give_out(e, &c->out);
-	if (c->error != 0) {
-		connection_close(e, c);
-		return;
-	}
-	if (!c->keep) {
-		if (c->client_closes && connection_input(c).len == 0)
-			connection_close(e, c);
-		else
-			connection_linger(e, c);
-		return;
-	}
+	return c->state == CONNECTION_SENDING && c->keep &&
+	       c->part == c->n_parts && !c->rest.exists && !c->at_eof;
+}
+
+/* On to the next request. */
+static void
+go_on(struct engine *e, struct connection *c)
+{
 	if (e->retiring && !e->finishing) {
 		handover_give(e, c);
 		return;
@@ -617,6 +621,41 @@ connection_answered(struct engine *e, struct connection *c)
 	else
 		park(e, c);
 	connection_receive(e, c);
+}
+
+/* What a client has begun to send it sends, and the next request is behind it. */
+static void
+skip_rest(struct engine *e, struct connection *c)
+{
+	int rc = body_skip(e, c);
+
+	if (rc < 0) {
+		connection_linger(e, c);
+	} else if (!c->rest.exists) {
+		go_on(e, c);
+	} else if (c->at_eof) {
+		connection_close(e, c);
+	} else {
+		wait_in(e, c, CONNECTION_SKIPPING, &e->sending,
+			e->config->timeout);
+		connection_receive(e, c);
+	}
+}
+
+void
+connection_answered(struct engine *e, struct connection *c)
+{
+	engine_give_out(e, &c->out);
+	if (c->error != 0)
+		connection_close(e, c);
+	else if (c->keep && c->rest.exists)
+		skip_rest(e, c);
+	else if (c->keep)
+		go_on(e, c);
+	else if (c->client_closes && connection_input(c).len == 0)
+		connection_close(e, c);
+	else
+		connection_linger(e, c);
 }
 
 /* --- leaving for a sibling --------------------------------------------------- */

@@ -36,6 +36,7 @@ enum connection_state {
 	CONNECTION_QUEUED,     /* has bytes that nobody has looked at */
 	CONNECTION_RUNNING,    /* its request is with the application */
 	CONNECTION_SENDING,    /* the end of its response is going out */
+	CONNECTION_SKIPPING,   /* answered; the rest of its body comes */
 	CONNECTION_LEAVING,    /* is to be given to a sibling */
 	CONNECTION_LINGERING,  /* said all; reads what the client still sends */
 	CONNECTION_CLOSING,    /* its last operations are ending */
@@ -43,6 +44,14 @@ enum connection_state {
 
 struct connection_list {
 	struct connection *first, *last;
+};
+
+/* What is still to come of a body that the application has not read, and is
+ * passed over before the next request. */
+struct connection_rest {
+	bool exists;
+	bool chunked;
+	uint64_t left; /* not chunked: all of it; chunked: the most */
 };
 
 struct connection {
@@ -77,6 +86,7 @@ struct connection {
 	size_t framed;     /* COLLECTING: bytes looked at behind the head */
 	uint64_t data_len; /* likewise: of the data in them */
 	struct buf body;   /* RUNNING: what of it was decoded before */
+	struct connection_rest rest; /* SENDING, SKIPPING */
 
 	struct buf out;
 	struct iovec parts[3]; /* what is to be sent: out, data, tail */
@@ -182,8 +192,12 @@ bool connection_sent(struct engine *e, struct connection *c, int result);
 int connection_send_and_wait(struct engine *e, struct connection *c,
 	struct str out, const void *data, size_t len, struct str tail);
 
-/* The response is out and nothing is held for it any more: go on with what has
- * arrived, wait for the next request, or close. */
+/* Is its response out, nothing of its request to come, and does it go on? */
+bool connection_is_answered(const struct connection *c);
+
+/* The response is out and nothing is held for it any more: pass over the rest
+ * of the body, and go on with what has arrived, wait for the next request, or
+ * close. */
 void connection_answered(struct engine *e, struct connection *c);
 
 /* Say that there is no more to come, and read on for a while, so that a client

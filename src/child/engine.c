@@ -124,6 +124,7 @@ on_end_of_input(struct engine *e, struct connection *c)
 	case CONNECTION_PARKED:
 	case CONNECTION_READING:
 	case CONNECTION_COLLECTING:
+	case CONNECTION_SKIPPING:
 	case CONNECTION_LINGERING:
 		connection_close(e, c);
 		break;
@@ -553,6 +554,7 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 				  : REQUEST_FIELDS_MAX,
 		.field_size = (size_t)config->limit_request_field_size,
 	};
+	unique_id_init(&e->ids);
 	e->most_connections = descriptors_for_clients();
 	begin_turn(e);
 	return 0;

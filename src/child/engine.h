@@ -20,6 +20,7 @@
 
 #include "child/access_log.h"
 #include "child/connection.h"
+#include "child/unique_id.h"
 #include "config/config.h"
 #include "http/date.h"
 #include "http/request.h"
@@ -131,6 +132,8 @@ struct engine {
 	/* The request under way: there is one at a time. */
 	struct connection *running;
 	int64_t running_since_ns;
+	struct unique_id ids;
+	struct str id; /* of the request */
 	struct request request;
 	struct buf path; /* of it, where resolving has changed it */
 	struct response response;

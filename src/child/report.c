@@ -52,6 +52,7 @@ report_begin(struct report *r, struct engine *e, struct connection *c)
 		.bytes_out = c->bytes_out,
 	};
 	c->since_ns = 0;
+	e->id = unique_id_next(&e->ids, (uint32_t)(e->real_us / 1000000));
 	w->begin_us = e->real_us;
 	/* Somebody has set the clock back: who begins is not at the end. */
 	if (UNLIKELY(w->end_us > w->begin_us))
@@ -124,6 +125,7 @@ write_log(const struct report *r, struct engine *e, const struct connection *c,
 		.query = q->query,
 		.protocol = protocols[q->minor != 0],
 		.host = q->host,
+		.request_id = e->id,
 		.status = status,
 		.body_bytes = e->response.sent,
 		.bytes_in = c->bytes_in - c->reported_in,

@@ -65,6 +65,7 @@ client_send(
 		return -ECONNRESET;
 	watch_end(ex->engine->set.watch);
 	report_head(&ex->report, ex->engine, out);
+	body_answered(&ex->body);
 	rc = connection_send_and_wait(ex->engine, c, out, data, len, tail);
 	buf_clear(&c->out);
 	watch_begin(ex->engine->set.watch);
@@ -306,6 +307,7 @@ request_serve(struct engine *e, struct connection *c)
 	ex.app = (struct app_exchange){
 		.request = &e->request,
 		.path = path,
+		.unique_id = e->id,
 		.peer = &c->peer,
 		.client = &client,
 		.response = &e->response,

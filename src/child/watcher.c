@@ -240,14 +240,6 @@ give_queue(struct watch *w)
 	return all;
 }
 
-/* Its response is out, which the worker does not know yet, and it goes on. */
-static bool
-is_answered(const struct connection *c)
-{
-	return c->state == CONNECTION_SENDING && c->keep &&
-	       c->part == c->n_parts && !c->at_eof;
-}
-
 /* Those of them that have sent the next request already. */
 static bool
 give_answered(struct watch *w)
@@ -257,7 +249,7 @@ give_answered(struct watch *w)
 
 	for (c = w->engine->sending.first; c != NULL; c = next) {
 		next = c->next;
-		if (is_answered(c) && connection_input(c).len > 0)
+		if (connection_is_answered(c) && connection_input(c).len > 0)
 			all &= handover_give_now(w->engine, c);
 	}
 	return all;
@@ -268,7 +260,7 @@ may_leave(const struct connection *c)
 {
 	return c->state == CONNECTION_PARKED ||
 	       c->state == CONNECTION_READING ||
-	       c->state == CONNECTION_COLLECTING || is_answered(c);
+	       c->state == CONNECTION_COLLECTING || connection_is_answered(c);
 }
 
 /* Have some more of a list's connections watched; true when all are. */

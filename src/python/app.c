@@ -172,7 +172,6 @@ app_import(struct app *app, struct err *err)
 	int rc = -EINVAL;
 
 	callable = import_callable(app, &rc, err);
-	errors_end_line(app);
 	if (callable == NULL)
 		return rc;
 	Py_XSETREF(app->callable, callable);

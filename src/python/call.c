@@ -32,6 +32,7 @@ begin_line(struct call *c, struct buf *to)
 
 	if (line.len > LINE_SHOWN)
 		line.len = LINE_SHOWN;
+	(void)buf_add_str(to, errors_id(c->errors));
 	(void)buf_add_str(to, line);
 	(void)buf_add_text(to, ": ");
 }
@@ -41,7 +42,7 @@ end_line(struct call *c, struct buf *text)
 {
 	if (text->len == 0 || text->data[text->len - 1] != '\n')
 		(void)buf_add_char(text, '\n');
-	errors_end_line(c->app);
+	errors_end_line(c->errors);
 	Py_BEGIN_ALLOW_THREADS;
 	errors_write(text->data, text->len);
 	Py_END_ALLOW_THREADS;
@@ -420,14 +421,13 @@ complain(struct call *c)
 	PyErr_Clear();
 }
 
-/* Answer for an application that could not, or break its response off. */
+/* Answer in the application's place, or break its response off. */
 static void
-fail(struct call *c)
+answer(struct call *c)
 {
 	struct response *r = c->x->response;
 	int status = status_for(c->read_error);
 
-	complain(c);
 	output_reset(c);
 	/* Its close() is still to come, and must not add to this. */
 	c->committed = c->ended = true;
@@ -442,6 +442,24 @@ fail(struct call *c)
 		r->out->failed = false;
 		c->x->broken = true;
 	}
+}
+
+/* The application could not. */
+static void
+fail(struct call *c)
+{
+	complain(c);
+	answer(c);
+}
+
+/* There is no memory for so much as a word about it. */
+static void
+give_up(struct call *c)
+{
+	PyErr_Clear();
+	c->x->failed = true;
+	answer(c);
+	c->x->status = c->x->response->status;
 }
 
 /* --- close() ------------------------------------------------------------------------------------------ */
@@ -507,11 +525,18 @@ app_call(struct app *app, struct app_exchange *x)
 		.thread = pthread_self(),
 		.pristine = *x->response,
 		.base = x->response->out->len};
-	struct input *input = input_take(&c);
-	struct start_response *s = start_response_take(&c);
+	struct input *input;
+	struct start_response *s;
 	PyObject *environ = NULL;
 	PyObject *result = NULL;
 
+	c.errors = errors_take(&c);
+	if (UNLIKELY(c.errors == NULL)) {
+		give_up(&c);
+		return;
+	}
+	input = input_take(&c);
+	s = start_response_take(&c);
 	if (LIKELY(input != NULL && s != NULL))
 		environ = environ_make(&c, (PyObject *)input);
 	if (LIKELY(environ != NULL))
@@ -527,5 +552,5 @@ app_call(struct app *app, struct app_exchange *x)
 	Py_XDECREF(environ);
 	input_give_back(&c, input);
 	start_response_give_back(&c, s);
-	errors_end_line(app);
+	errors_give_back(&c, c.errors);
 }

@@ -395,7 +395,9 @@ environ_make(struct call *c, PyObject *input)
 
 	if (d == NULL)
 		return NULL;
-	if (add_request(e, d, x) < 0 || set(d, e->keys[WSGI_INPUT], input) < 0)
+	if (add_request(e, d, x) < 0 ||
+		set(d, e->keys[WSGI_INPUT], input) < 0 ||
+		set(d, e->keys[WSGI_ERRORS], (PyObject *)c->errors) < 0)
 		goto fail;
 	if (x->unique_id.len > 0 &&
 		put(d, e->keys[UNIQUE_ID], text(x->unique_id)) < 0)
@@ -457,7 +459,7 @@ fill_same(struct app *app, const struct app_settings *settings)
 		put(d, e->keys[WSGI_VERSION], Py_BuildValue("(ii)", 1, 0)) < 0)
 		return -1;
 	if (set(d, e->keys[WSGI_INPUT], Py_None) < 0 ||
-		set(d, e->keys[WSGI_ERRORS], app->errors) < 0 ||
+		set(d, e->keys[WSGI_ERRORS], Py_None) < 0 ||
 		set(d, e->keys[WSGI_FILE_WRAPPER],
 			(PyObject *)app->filewrapper_type) < 0)
 		return -1;

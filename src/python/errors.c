@@ -1,11 +1,11 @@
 /*
  * errors.c - wsgi.errors.
  *
- * It is one object for the whole process.  It writes whole lines to
- * descriptor 2, each with one write(2), whatever thread they come from; the
- * beginning of a line is kept, by thread, until its end comes, it is flushed,
- * or the thread's request is over.  It works for as long as the process does,
- * because applications give it to logging handlers that outlive a request.
+ * Each request has one, which puts the request's id before its lines, whatever
+ * thread they come from.  It writes whole lines to descriptor 2; the beginning
+ * of a line is kept, by thread, until its end comes, it is flushed, or the
+ * request is over.  Who keeps it longer, as a logging handler does, writes
+ * lines of no request.
  */
 #include "python/python_priv.h"
 
@@ -23,10 +23,14 @@ struct unfinished {
 	struct buf text;
 };
 
+enum { ID_MAX = 64 };
+
 struct errors {
 	PyObject_HEAD pthread_mutex_t
 		lock; /* of the list; never held while waiting */
 	struct unfinished *unfinished;
+	char id[ID_MAX]; /* of the request, as it stands before a line */
+	size_t id_len;   /* 0 = there is none, or it is over */
 };
 
 void
@@ -48,13 +52,34 @@ errors_write(const char *text, size_t len)
 }
 
 static void
-write_without_gil(struct buf *lines)
+write_without_gil(const char *lines, size_t len)
 {
-	if (lines->len > 0) {
-		Py_BEGIN_ALLOW_THREADS;
-		errors_write(lines->data, lines->len);
-		Py_END_ALLOW_THREADS;
+	Py_BEGIN_ALLOW_THREADS;
+	errors_write(lines, len);
+	Py_END_ALLOW_THREADS;
+}
+
+/* Whole lines, which are taken, each behind the request's id. */
+static void
+write_lines(struct errors *self, struct buf *lines)
+{
+	const char *p = lines->data, *end = p + lines->len;
+	struct buf marked = {0};
+
+	if (lines->len > 0 && self->id_len == 0)
+		write_without_gil(p, lines->len);
+	while (self->id_len > 0 && p < end) {
+		size_t left = (size_t)(end - p);
+		const char *eol = memchr(p, '\n', left);
+		size_t len = eol != NULL ? (size_t)(eol - p) + 1 : left;
+
+		(void)buf_add(&marked, self->id, self->id_len);
+		(void)buf_add(&marked, p, len);
+		p += len;
 	}
+	if (marked.len > 0)
+		write_without_gil(marked.data, marked.len);
+	buf_fini(&marked);
 	buf_fini(lines);
 }
 
@@ -119,7 +144,7 @@ add(struct errors *self, const char *text, size_t len)
 		keep_unfinished(self, &rest);
 	else
 		buf_fini(&rest);
-	write_without_gil(&lines);
+	write_lines(self, &lines);
 }
 
 static void
@@ -129,16 +154,34 @@ end_line(struct errors *self)
 
 	if (line.len > 0)
 		(void)buf_add_char(&line, '\n');
-	write_without_gil(&line);
+	write_lines(self, &line);
+}
+
+/* What threads have left that have ended, or do not know that it is over. */
+static void
+end_all_lines(struct errors *self)
+{
+	struct unfinished *u;
+
+	while ((u = self->unfinished) != NULL) {
+		self->unfinished = u->next;
+		(void)buf_add_char(&u->text, '\n');
+		write_lines(self, &u->text);
+		free(u);
+	}
 }
 
 void
-errors_end_line(struct app *app)
+errors_end_line(struct errors *self)
 {
-	struct errors *self = (struct errors *)app->errors;
-
 	if (self->unfinished != NULL)
 		end_line(self);
+}
+
+struct str
+errors_id(const struct errors *self)
+{
+	return (struct str){self->id, self->id_len};
 }
 
 /* --- the object ----------------------------------------------------------------------- */
@@ -287,15 +330,7 @@ errors_dealloc(PyObject *object)
 	struct errors *self = (struct errors *)object;
 	PyTypeObject *type = Py_TYPE(object);
 
-	while (self->unfinished != NULL) {
-		struct unfinished *u = self->unfinished;
-
-		self->unfinished = u->next;
-		errors_write(u->text.data, u->text.len);
-		errors_write("\n", 1);
-		buf_fini(&u->text);
-		free(u);
-	}
+	end_all_lines(self);
 	pthread_mutex_destroy(&self->lock);
 	PyObject_Free(object);
 	Py_DECREF(type);
@@ -318,23 +353,65 @@ static PyType_Spec spec = {
 int
 errors_init(struct app *app)
 {
-	struct errors *self;
-
 	app->errors_type = interp_type(&spec);
-	if (app->errors_type == NULL)
-		return -1;
-	self = PyObject_New(struct errors, app->errors_type);
-	if (self == NULL)
-		return -1;
-	pthread_mutex_init(&self->lock, NULL);
-	self->unfinished = NULL;
-	app->errors = (PyObject *)self;
-	return 0;
+	return app->errors_type == NULL ? -1 : 0;
 }
 
 void
 errors_fini(struct app *app)
 {
-	Py_CLEAR(app->errors);
+	Py_CLEAR(app->spare_errors);
 	Py_CLEAR(app->errors_type);
+}
+
+/* --- from request to request ----------------------------------------------------- */
+
+static struct errors *
+make(struct app *app)
+{
+	struct errors *self = PyObject_New(struct errors, app->errors_type);
+
+	if (self == NULL)
+		return NULL;
+	pthread_mutex_init(&self->lock, NULL);
+	self->unfinished = NULL;
+	return self;
+}
+
+struct errors *
+errors_take(struct call *c)
+{
+	struct errors *self = c->app->spare_errors;
+	struct str id = c->x->unique_id;
+
+	if (LIKELY(self != NULL))
+		c->app->spare_errors = NULL;
+	else
+		self = make(c->app);
+	if (self == NULL)
+		return NULL;
+	self->id_len = 0;
+	if (id.len > 0 && id.len <= ID_MAX - 7) {
+		memcpy(self->id, "[id ", 4);
+		memcpy(self->id + 4, id.p, id.len);
+		memcpy(self->id + 4 + id.len, "] ", 2);
+		self->id_len = id.len + 6;
+	}
+	return self;
+}
+
+void
+errors_give_back(struct call *c, struct errors *self)
+{
+	bool kept = !MAY_RECYCLE || Py_REFCNT(self) > 1 ||
+		    c->app->spare_errors != NULL;
+
+	errors_end_line(self);
+	if (!kept)
+		end_all_lines(self);
+	self->id_len = 0;
+	if (kept)
+		Py_DECREF(self);
+	else
+		c->app->spare_errors = self;
 }

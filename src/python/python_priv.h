@@ -30,6 +30,7 @@
 
 struct err;
 struct environ;
+struct errors;
 struct input;
 struct start_response;
 
@@ -58,7 +59,6 @@ struct app {
 
 	PyObject *callable;
 	struct environ *environ;
-	PyObject *errors; /* wsgi.errors */
 	PyTypeObject *errors_type;
 	PyTypeObject *input_type;
 	PyTypeObject *start_response_type;
@@ -71,6 +71,7 @@ struct app {
 	PyObject *name_close, *name_read, *name_fileno, *name_tell;
 
 	/* Of the last request, for the next; see MAY_RECYCLE. */
+	struct errors *spare_errors;
 	struct input *spare_input;
 	struct start_response *spare_start_response;
 };
@@ -79,6 +80,7 @@ struct app {
 struct call {
 	struct app *app;
 	struct app_exchange *x;
+	struct errors *errors;    /* wsgi.errors */
 	pthread_t thread;         /* the one that may wait for the client */
 	struct response pristine; /* as it was given to app_call */
 	size_t base;              /* x->response->out->len at that time */
@@ -161,7 +163,14 @@ void errors_fini(struct app *app);
 void errors_write(const char *text, size_t len);
 
 /* The unfinished line of this thread, if it left one. */
-void errors_end_line(struct app *app);
+void errors_end_line(struct errors *errors);
+
+/* "[id abc] ", or nothing. */
+struct str errors_id(const struct errors *errors);
+
+/* The object of a request, and back: it must not be NULL. */
+struct errors *errors_take(struct call *c);
+void errors_give_back(struct call *c, struct errors *errors);
 
 /* --- exceptions.c ------------------------------------------------------------------ */
 

@@ -54,7 +54,7 @@ def pytest_runtest_makereport(item):
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for server in getattr(item, 'servers', ()):
+        for server in [*getattr(item.parent, 'servers', ()), *getattr(item, 'servers', ())]:
             if server.log is not None:
                 report.sections.append(('error log', server.log.text()))
 
@@ -157,6 +157,25 @@ def serve(new_server):
     def start(*words, **more):
         return new_server(*words, **more).start()
     return start
+
+
+@pytest.fixture(scope='module')
+def serve_all(request, apps):
+    """serve_all(APP, OPTION...) gives a Server for all tests of a module that leave it as it is."""
+    directory = servers.open_directory()
+    request.node.servers = made = []
+
+    def start(*words, **more):
+        place = directory / str(len(made))
+        place.mkdir()
+        place.chmod(0o755)
+        more.setdefault('cwd', apps)
+        made.append(servers.Server(place, *words, **more))
+        return made[-1].start()
+    yield start
+    for server in made:
+        server.discard()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def compile_support(directory, name: str, *options):

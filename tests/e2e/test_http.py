@@ -157,6 +157,29 @@ def test_a_body_that_nobody_reads_is_no_request(probe):
         assert c.get('/hello').body == b'hello\n'
 
 
+def test_the_rest_of_a_body_that_nobody_reads_is_passed_over(serve):
+    server = serve('probe', '-w', '1', '--request-body-buffer', '0')
+    with Connection(server.address) as c:
+        for head, rest in (('Content-Length: 300000', b'x' * 300000),
+                           ('Transfer-Encoding: chunked',
+                            b'493e0\r\n%s\r\n0\r\n\r\n' % (b'x' * 300000))):
+            c.send(f'POST /unread HTTP/1.1\r\nHost: t\r\n{head}\r\n\r\n')
+            answer = c.response()
+            assert (answer.body, answer.header('Connection')) == (b'not read', '')
+            c.send(rest + GET.encode())
+            assert c.response().body == b'hello\n'
+
+
+def test_a_body_that_is_too_long_to_pass_over_does_not_cost_its_client_the_answer(probe):
+    """Lingering: what still comes is read, so that no reset destroys what was sent."""
+    with Connection(probe.address) as c:
+        c.send('POST /unread HTTP/1.1\r\nHost: t\r\nContent-Length: 50000000\r\n\r\n')
+        for _ in range(80):
+            c.send(b'x' * 65536)
+        assert c.response().body == b'not read'
+        assert c.is_closed()
+
+
 def test_bodies_that_are_collected_arrive_however_fast_they_come(probe):
     """More than enough of one may be there before its head has been looked at."""
     for size in [260_000, 400_000, 700_000, 1_000_000] * 8:

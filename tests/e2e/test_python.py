@@ -69,6 +69,19 @@ def test_a_path_is_percent_decoded_once(probe):
     assert environ['REQUEST_URI'] == '/sh%6Fw?x=%C3%A9&y=%2541'
 
 
+def test_the_id_of_a_request_is_in_environ_and_in_both_logs(serve, directory):
+    access = directory / 'access.log'
+    access.touch()
+    access.chmod(0o666)
+    server = serve('environ', '-w', '1', '--log-format', '"%L" id', '--custom-log', f'{access} id')
+    ids = [show(server, '/')['UNIQUE_ID'] for _ in range(2)]
+    assert ids[0] != ids[1] and all(re.fullmatch(r'[\w-]{24}', word) for word in ids)
+    for word in ids:
+        for said in ('seen', 'seen by a thread'):
+            server.log.wait_for(rf'\[app:info\] \[pid \d+\] \[id {word}\] {said}$')
+    wait_until(lambda: access.read_text().split() == ids, 'the access log')
+
+
 def test_input_reads_like_a_file(probe):
     with Connection(probe.address) as c:
         answer = c.request('POST', '/lines', body=b'one\ntwo and\nthree\nfour')

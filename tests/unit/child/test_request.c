@@ -317,6 +317,91 @@ test_a_body_that_nobody_read_and_is_not_there_ends_the_connection(void **state)
 	script_free(s);
 }
 
+/* Answer at once, and read then. */
+static void
+app_answer_and_read(struct script *s, struct app_exchange *x)
+{
+	char byte;
+
+	response_begin(x->response, STR("200 OK"));
+	response_end_head(x->response, -1);
+	assert_int_equal(x->client->send(x, NULL, 0, STR("")), 0);
+	s->last_read = x->client->read(x, &byte, 0);
+	assert_int_equal(s->last_read, 0);
+	s->last_read = x->client->read(x, &byte, 1);
+	response_end(x->response);
+}
+
+static void
+test_nobody_is_told_to_go_on_behind_an_answer(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_answer_and_read;
+	script_send(s, POST "Content-Length: 1\r\nExpect: "
+			    "100-continue\r\n\r\n");
+	script_send(s, "x");
+	script_run(s);
+	assert_int_equal(s->last_read, 1);
+	assert_int_equal(count(s, "100 Continue"), 0);
+	assert_int_equal(count(s, "200 OK"), 1);
+	script_free(s);
+}
+
+/* Bodies over RequestBodyBuffer, which the application leaves alone. */
+static void
+test_what_is_left_of_a_body_is_passed_over_to_a_bound(void **state)
+{
+	static const struct {
+		const char *why, *head, *first, *rest;
+		unsigned calls;
+	} rows[] = {
+		{"plain", POST "Content-Length: 200\r\n\r\n", "abc",
+			"%0197d" GET, 2},
+		{"nothing of it is there", POST "Content-Length: 200\r\n\r\n",
+			"", "%0200d" GET, 2},
+		{"chunked", POST "Transfer-Encoding: chunked\r\n\r\n",
+			"c8\r\nabc", "%0197d\r\n0\r\nX: y\r\n\r\n" GET, 2},
+		{"broken", POST "Transfer-Encoding: chunked\r\n\r\n",
+			"c8\r\nabc", "%0197dXX0\r\n\r\n" GET, 1},
+		{"too much", POST "Content-Length: 3000000\r\n\r\n", "abc",
+			"%0200d" GET, 1},
+		{"not sent yet, perhaps never",
+			POST "Content-Length: 200\r\n"
+			     "Expect: 100-continue\r\n\r\n",
+			"", "%0200d" GET, 1},
+		{"the client closes",
+			POST "Content-Length: 200\r\n"
+			     "Connection: close\r\n\r\n",
+			"", "%0200d" GET, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct script *s = script_new();
+		char rest[400];
+		int len = snprintf(rest, sizeof(rest), rows[i].rest, 0);
+
+		s->config.limit_request_body = 0;
+		s->config.request_body_buffer = 0;
+		script_send(s, rows[i].head);
+		if (rows[i].first[0] != '\0')
+			script_send(s, rows[i].first);
+		for (int at = 0; at < len; at += 50)
+			script_send_bytes(s, rest + at,
+				(size_t)(len - at < 50 ? len - at : 50));
+		script_step(s, STEP_EOF);
+		script_run(s);
+		if (s->calls != rows[i].calls)
+			fail_msg("%s: %u requests were served, not %u",
+				rows[i].why, s->calls, rows[i].calls);
+		assert_int_equal(count(s, "200 OK"), rows[i].calls);
+		assert_true(s->closed);
+		script_free(s);
+	}
+}
+
 static const char held_bytes[] = "held";
 
 static void
@@ -716,6 +801,9 @@ main(void)
 			test_a_client_that_did_not_wait_is_not_told_to_go_on),
 		cmocka_unit_test(
 			test_a_body_that_nobody_read_and_is_not_there_ends_the_connection),
+		cmocka_unit_test(test_nobody_is_told_to_go_on_behind_an_answer),
+		cmocka_unit_test(
+			test_what_is_left_of_a_body_is_passed_over_to_a_bound),
 		cmocka_unit_test(test_what_is_held_for_sending_is_dropped_once),
 		cmocka_unit_test(
 			test_each_block_of_a_stream_is_sent_before_the_next),

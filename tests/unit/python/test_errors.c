@@ -102,9 +102,40 @@ test_lines_of_threads_do_not_mix(void **state)
 }
 
 static void
+test_the_id_of_the_request_stands_before_its_lines(void **state)
+{
+	static const struct {
+		const char *source, *log;
+	} rows[] = {
+		{DO("print('a\\nb', file=f)"), "[id r1] a\n[id r1] b\n"},
+		{DO("f.write('a')"), "[id r1] a\n"},
+		{DO("import threading; t = threading.Thread("
+		    "target=print, args=('a',), kwargs={'file': f}); "
+		    "t.start(); t.join()"),
+			"[id r1] a\n"},
+		{DO("import threading; t = threading.Thread("
+		    "target=f.write, args=('a',)); t.start(); t.join()"),
+			"[id r1] a\n"},
+		{DO("return 1"),
+			"[id r1] GET / HTTP/1.1: TypeError: 'int' object is "
+			"not iterable\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct exchange ex = {.unique_id = "r1"};
+
+		exchange_use(rows[i].source);
+		exchange_run(&ex, GET);
+		assert_string_equal(exchange_log(&ex), rows[i].log);
+		exchange_fini(&ex);
+	}
+}
+
+static void
 test_it_serves_a_logging_handler_that_outlives_the_request(void **state)
 {
-	struct exchange ex = {0};
+	struct exchange ex = {.unique_id = "over"};
 	struct buf log = {0};
 
 	(void)state;
@@ -131,6 +162,8 @@ main(void)
 		cmocka_unit_test(test_lines_arrive_when_they_are_whole),
 		cmocka_unit_test(test_bytes_are_refused),
 		cmocka_unit_test(test_lines_of_threads_do_not_mix),
+		cmocka_unit_test(
+			test_the_id_of_the_request_stands_before_its_lines),
 		cmocka_unit_test(
 			test_it_serves_a_logging_handler_that_outlives_the_request),
 	};

@@ -1,0 +1,40 @@
+"""Reads its body now or later; what a client gets that waits for 100 Continue."""
+
+
+def read_nothing(stream):
+    assert stream.read(0) == b'' and stream.read(0) == b''
+    body = stream.read()
+    assert stream.read(0) == b'' and stream.read() == b''
+    return body
+
+
+READERS = {
+    '/read': lambda stream: stream.read(),
+    '/read-1': lambda stream: stream.read(1) + stream.read(0) + stream.read(),
+    '/read-0': read_nothing,
+    '/readline': lambda stream: stream.readline(),
+    '/readlines': lambda stream: b''.join(stream.readlines()),
+    '/iterate': lambda stream: b''.join(stream),
+    '/go-on': lambda stream: stream.read(0),
+    '/ignore': lambda stream: b'',
+}
+
+
+def late(stream):
+    yield b'first,'
+    yield stream.read(0) + stream.read()
+
+
+def application(environ, start_response):
+    stream = environ['wsgi.input']
+    path = environ['PATH_INFO']
+    if path in READERS:
+        body = READERS[path](stream)
+        start_response('200 OK', [('Content-Length', str(len(body)))])
+        return [body]
+    write = start_response('200 OK', [])
+    if path == '/yield':
+        return late(stream)
+    write(b'first,')
+    assert stream.read(0) == b''
+    return [stream.read()]
