@@ -44,7 +44,7 @@ BOARD = [
     ('template_pid', 'i'), ('templates_started', 'I'),
 ]
 # Behind its histograms.
-BOARD_MORE = [('counted_us', 'q')]
+BOARD_MORE = [('counted_us', 'q'), ('reload_log', '4096s')]
 PROCESS = [
     ('pid', 'i'), ('lifecycle', 'I'), ('generation', 'I'), ('last_status', 'i'),
     ('forked_us', 'q'), ('ready_us', 'q'), ('told_us', 'q'), ('died_us', 'q'),
@@ -92,6 +92,11 @@ def text_of(raw: bytes) -> str:
     """A text as it may be shown on a terminal, whoever wrote it."""
     raw = raw.split(b'\0', 1)[0]
     return ''.join(chr(c) if 32 <= c < 127 else '?' for c in raw)
+
+
+def lines_of(raw: bytes) -> list:
+    """Of a text with newlines in it."""
+    return [text_of(line) for line in raw.split(b'\0', 1)[0].splitlines()]
 
 
 def unpack(fields: list, data: bytes) -> dict:
@@ -186,7 +191,9 @@ def read_board(path: str) -> tuple:
     data = read_file(path, end, True)
     board['past_durations'] = histograms_of(data[:board['board_size']], size_of(BOARD))
     behind = size_of(BOARD) + len(DURATIONS) * TIMES_SIZE
-    board.update(unpack(BOARD_MORE, data[behind:board['board_size']]))
+    more = data[behind:board['board_size']]
+    board.update(unpack(BOARD_MORE, more))
+    board['reload_log'] = lines_of(more[size_of(BOARD_MORE[:-1]):size_of(BOARD_MORE)])
     processes = []
     for slot in range(board['process_count']):
         at = board['process_offset'] + slot * board['process_size']
@@ -385,6 +392,8 @@ def print_board(all_: dict) -> None:
           + (f' ({when(board["reload_begin_us"])} to {when(board["reload_end_us"])})'
              if board['reload_begin_us'] else '')
           + (f': {board["reload_reason"]}' if board['reload_reason'] else ''))
+    for line in board['reload_log']:
+        print(f'    {line}')
     print(f'  children     {board["children_started"]} started, {board["children_crashed"]} '
           f'crashed{", starts are delayed" if board["throttled"] else ""}')
     if board['templates_started']:

@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 3 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 4 };
 
 /* What a worker does: Apache's letters (mod_status). */
 enum wsgid_worker_state {
@@ -61,7 +61,7 @@ enum wsgid_lifecycle {
 };
 
 /* How the last reload ended. */
-enum wsgid_reload_result {
+enum wsgid_reload_result { /* an upgrade is one, too */
 	WSGID_RELOAD_NONE = 0,
 	WSGID_RELOAD_RUNNING = 1,
 	WSGID_RELOAD_DONE = 2,
@@ -139,6 +139,10 @@ struct wsgid_board {
 	/* Since 1.3: from when on all that is counted here was; before start_us
 	 * where a server goes on for one that it has replaced.  0: start_us. */
 	int64_t counted_us;
+	/* Since 1.4: what had been said when the last reload failed, the end of
+	 * it: the traceback of the application, or all mistakes of the
+	 * configuration.  Lines, each with a newline at its end. */
+	char reload_log[4096];
 };
 
 struct wsgid_process {

@@ -158,6 +158,8 @@ board_show_reload(struct master *m, uint32_t result, const char *reason)
 	} else {
 		b->reload_end_us = clock_real_us();
 	}
+	scoreboard_put_lines(b->reload_log, sizeof(b->reload_log), m->said.data,
+		result == WSGID_RELOAD_FAILED ? m->said.len : 0);
 	put(b->reload_reason, sizeof(b->reload_reason), reason);
 	b->reload_result = result;
 	board_touch(m);

@@ -25,17 +25,23 @@ enum { HERITAGE_MAX = 16 * 1024 * 1024 };
 /* --- what was left ----------------------------------------------------------- */
 
 static void
-say(const struct heritage *h, const char *word, const char *more)
+say_str(const struct heritage *h, const char *word, struct str more)
 {
-	struct str words[2] = {str_of(word), str_of(more)};
+	struct str words[2] = {str_of(word), more};
 	struct buf line = {0};
 
 	/* Without its newline: a message has an end. */
 	if (h->report >= 0 &&
-		control_encode(&line, words, more != NULL ? 2 : 1) == 0)
+		control_encode(&line, words, more.p != NULL ? 2 : 1) == 0)
 		(void)send(h->report, line.data, line.len - 1,
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 	buf_fini(&line);
+}
+
+static void
+say(const struct heritage *h, const char *word, const char *more)
+{
+	say_str(h, word, more != NULL ? str_of(more) : (struct str){0});
 }
 
 static int
@@ -123,11 +129,31 @@ heir_waits(const struct master *m)
 	return m->heritage != NULL && m->heritage->way != HERITAGE_IN_PLACE;
 }
 
+static void
+say_log(const struct master *m, struct str lines)
+{
+	say_str(m->heritage, "log", lines);
+}
+
 void
 heir_say_failed(const struct master *m, const char *reason)
 {
-	if (heir_waits(m))
-		say(m->heritage, "failed", reason);
+	if (!heir_waits(m))
+		return;
+	said_each(m, say_log);
+	say(m->heritage, "failed", reason);
+}
+
+void
+master_tell_mistakes(const struct heritage *h, const struct config *c)
+{
+	const struct config_message *m;
+
+	if (h == NULL)
+		return;
+	for (size_t i = 0; (m = config_message(c, i)) != NULL; i++)
+		if (m->fatal)
+			say(h, "log", m->text);
 }
 
 /* --- taking it --------------------------------------------------------------- */

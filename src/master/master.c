@@ -458,6 +458,7 @@ close_server(struct master *m)
 	fd_close(&m->peers);
 	fd_close(&m->pool_give);
 	fd_close(&m->pool_take);
+	buf_fini(&m->said);
 	free(m->children);
 	free(m->child_environment);
 	free(m->child_program);

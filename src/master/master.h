@@ -37,6 +37,9 @@ struct master_order {
 int master_inherit(struct heritage **ret, struct err *err);
 /* We cannot serve, and this is the reason for the old master, or NULL. */
 void master_renounce(struct heritage *h, const char *reason);
+/* What is wrong with our configuration, for whoever asked the old master for
+ * the upgrade.  h may be NULL. */
+void master_tell_mistakes(const struct heritage *h, const struct config *c);
 /* Before master_settle: where process 1 of a container tries its program in
  * another process, this one takes root for what process 1 would. */
 void master_settle_trial(const struct heritage *h, struct config *c);

@@ -36,8 +36,16 @@ struct relay {
 
 /* --- lines ------------------------------------------------------------------ */
 
+static bool
+is_tried(const struct master *m, unsigned generation)
+{
+	return heir_waits(m) ||
+	       (m->next != NULL && generation == m->next->number);
+}
+
 /* Whoever asked for a reload wants to see why it fails: the words of a child
- * that imports the application. */
+ * that imports the application.  What matters later, too, is said by the first
+ * one alone. */
 static void
 tell(struct master *m, const struct relay *r, struct str text)
 {
@@ -48,7 +56,10 @@ tell(struct master *m, const struct relay *r, struct str text)
 	if ((t == NULL || t->ready_ns != 0) && (c == NULL || c->ready_ns != 0))
 		return;
 	snprintf(line, sizeof(line), "%.*s", (int)text.len, text.p);
-	CONTROL_TELL(m, "log", line);
+	if (is_tried(m, t != NULL ? t->generation : c->generation))
+		said_line(m, "log", line);
+	else
+		CONTROL_TELL(m, "log", line);
 }
 
 static void

@@ -96,8 +96,10 @@ tell_messages(struct master *m, const struct config *c)
 	const struct config_message *message;
 
 	for (size_t i = 0; (message = config_message(c, i)) != NULL; i++)
-		CONTROL_TELL(m, message->fatal ? "mistake" : "warning",
-			message->text);
+		if (message->fatal)
+			said_line(m, "mistake", message->text);
+		else
+			CONTROL_TELL(m, "warning", message->text);
 }
 
 /* 0, or a negative errno and a reason. */
@@ -218,6 +220,7 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 	log_notice("master", "%s: %s", why,
 		ungraceful ? "restarting" : "reloading gracefully");
 	m->reloading = true;
+	said_begin(m);
 	service_reloading(m);
 	board_show_reload(m, WSGID_RELOAD_RUNNING, "");
 	m->next = make_candidate(m, &err);

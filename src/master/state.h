@@ -237,9 +237,9 @@ struct master {
 
 	enum phase phase;
 	int exit_status;
-	bool announced; /* order->started was called */
-	bool logging;   /* the error log is open */
-	bool stop_now;  /* no grace any more */
+	bool announced;     /* order->started was called */
+	bool logging;       /* the error log is open */
+	bool stop_now;      /* no grace any more */
 	int64_t stop_by_ns; /* nobody is left then, or NEVER */
 	int64_t give_up_ns; /* on those that are */
 	struct upgrade upgrade;
@@ -272,7 +272,8 @@ struct master {
 	int nudges_due; /* after the death or stop of a child */
 	int64_t nudge_ns;
 
-	bool reloading; /* until the last old child was told to retire */
+	struct buf said; /* while something new was tried: said.c */
+	bool reloading;  /* until the last old child was told to retire */
 	bool reload_wanted;
 	bool reload_ungraceful; /* how the wanted one shall be */
 
@@ -742,6 +743,18 @@ void board_show_template(struct master *m);
 void board_show_death(struct master *m, const struct child *c, int status);
 void board_show_reload(struct master *m, uint32_t result, const char *reason);
 void board_touch(struct master *m);
+
+/* --- said.c ------------------------------------------------------------------ */
+
+/* Something new is tried: forget what was said before. */
+void said_begin(struct master *m);
+/* A line of what is said about it. */
+void said_line(struct master *m, const char *kind, const char *text);
+/* The same of another master: lines, as said_each gave them. */
+void said_lines(struct master *m, struct str lines);
+/* The lines that were kept, in pieces of some lines each. */
+void said_each(const struct master *m,
+	void (*call)(const struct master *m, struct str lines));
 
 /* --- say.c ------------------------------------------------------------------- */
 

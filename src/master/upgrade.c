@@ -47,7 +47,10 @@ static void
 failed(struct master *m, const char *reason)
 {
 	int retired = m->upgrade.retired;
+	struct err err = {0};
 
+	err_setx(&err, ECANCELED, "upgrade: %s", reason);
+	board_show_reload(m, WSGID_RELOAD_FAILED, err.text);
 	log_errorx("master", "upgrade failed, this master goes on: %s", reason);
 	m->upgrade.retired = 0;
 	/* Had it been killed, it would not have removed them itself. */
@@ -174,6 +177,8 @@ hear(struct master *m, const struct control_line *line)
 		is_ready(m, line);
 	else if (is_word(line, "failed"))
 		keep_reason(m, line);
+	else if (is_word(line, "log") && line->n > 1)
+		said_lines(m, line->words[1]);
 }
 
 /* Until it has nothing more to say. */
@@ -475,6 +480,8 @@ upgrade_begin(struct master *m, const char *why)
 		.trial = trial,
 		.deadline_ns = m->now_ns + HELLO_S * SECOND_NS,
 	};
+	said_begin(m);
+	board_show_reload(m, WSGID_RELOAD_RUNNING, "");
 	master_tell_shared(m, true);
 	if (start(m, trial ? HERITAGE_TRIAL : HERITAGE_BESIDE, &err) < 0)
 		failed(m, err.text);

@@ -16,8 +16,8 @@
 
 enum { CACHE_LINE = 64 };
 
-_Static_assert(sizeof(struct wsgid_board) == 1232 + 3 * 1136 + 8,
-	"layout of version 1.3");
+_Static_assert(sizeof(struct wsgid_board) == 1232 + 3 * 1136 + 8 + 4096,
+	"layout of version 1.4");
 _Static_assert(sizeof(struct wsgid_process) == 96, "layout of version 1.1");
 _Static_assert(sizeof(struct wsgid_page) == 112 + 3 * 1136 + 8,
 	"layout of version 1.3");
@@ -62,6 +62,36 @@ scoreboard_put_text(char *to, size_t size, const char *text, size_t len)
 	to[len] = '\0';
 }
 
+void
+scoreboard_put_lines(char *to, size_t size, const char *text, size_t len)
+{
+	const char *end;
+
+	/* Its end matters, from a whole line on. */
+	if (len > size - 1) {
+		text += len - (size - 1);
+		len = size - 1;
+		end = memchr(text, '\n', len);
+		if (end != NULL) {
+			len -= (size_t)(end + 1 - text);
+			text = end + 1;
+		}
+	}
+	scoreboard_put_text(to, size, text, len);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '\n')
+			to[i] = '\n';
+}
+
+static void
+clean_lines(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text != '\0'; text++)
+		if (!is_printable(*text) && *text != '\n')
+			*text = '?';
+}
+
 static void
 clean_text(char *text, size_t size)
 {
@@ -82,6 +112,7 @@ scoreboard_clean_board(struct wsgid_board *board)
 	clean_text(board->application, sizeof(board->application));
 	clean_text(board->listeners, sizeof(board->listeners));
 	clean_text(board->reload_reason, sizeof(board->reload_reason));
+	clean_lines(board->reload_log, sizeof(board->reload_log));
 }
 
 void

@@ -104,6 +104,9 @@ int scoreboard_map_page(
 /* Copy text into a scoreboard's field, cut to size with a NUL at the end,
  * bytes outside printable ASCII as "?". */
 void scoreboard_put_text(char *to, size_t size, const char *text, size_t len);
+/* The same for lines, whose newlines stay: as many of the last as there is room
+ * for. */
+void scoreboard_put_lines(char *to, size_t size, const char *text, size_t len);
 
 /* --- readers --------------------------------------------------------------- */
 

@@ -58,6 +58,7 @@ reload_object(const struct wsgid_board *b)
 	set_time(o, "end_us", b->reload_end_us);
 	set_text(o, "reason",
 		b->reload_reason[0] != '\0' ? b->reload_reason : NULL);
+	set_text(o, "log", b->reload_log[0] != '\0' ? b->reload_log : NULL);
 	return o;
 }
 

@@ -302,6 +302,25 @@ report_status(struct buf *to, const struct report *r)
 	add_children(to, s);
 }
 
+void
+report_reload_log(struct buf *to, const struct report *r)
+{
+	const char *line;
+	size_t len;
+
+	if (r->snapshot == NULL ||
+		r->snapshot->board.reload_result != WSGID_RELOAD_FAILED)
+		return;
+	line = r->snapshot->board.reload_log;
+	if (*line != '\0')
+		buf_add_text(to, "\nWhat was said when the reload failed:\n");
+	for (; *line != '\0'; line += len) {
+		len = strcspn(line, "\n");
+		buf_printf(to, "  %.*s\n", (int)len, line);
+		len += line[len] == '\n';
+	}
+}
+
 /* --- a row a worker ---------------------------------------------------------- */
 
 static void

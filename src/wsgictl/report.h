@@ -23,6 +23,8 @@ struct report {
 
 /* The screen of "status". */
 void report_status(struct buf *to, const struct report *r);
+/* The log of a reload that has failed. */
+void report_reload_log(struct buf *to, const struct report *r);
 /* A row a worker, as mod_status has them. */
 void report_workers(struct buf *to, const struct report *r);
 

@@ -79,8 +79,10 @@ print(const struct command *c, const struct report *r)
 		rc = report_json(&text, r, full);
 	} else {
 		report_status(&text, r);
-		if (full)
+		if (full) {
+			report_reload_log(&text, r);
 			report_workers(&text, r);
+		}
 	}
 	if (rc == 0 && !buf_failed(&text))
 		fwrite(text.data, 1, text.len, stdout);

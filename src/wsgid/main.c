@@ -148,6 +148,7 @@ load_config(struct program *p, int *status)
 	if (master_settle(c, NULL, &p->notices) == 0)
 		return c;
 	print_messages(c);
+	master_tell_mistakes(p->heritage, c);
 	master_sum_up(c, &err);
 	give_up(p, err.text);
 	*status = config_misread_option(c) ? EXIT_USAGE : EXIT_CONFIG;

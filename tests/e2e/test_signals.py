@@ -193,6 +193,8 @@ def test_broken_new_code_leaves_the_old_serving(changing):
     assert changing.wait_for_ready(2).keys() == old.keys()
     board = changing.board()['board']
     assert board['reload_result'] == 'failed' and 'SyntaxError' in board['reload_reason']
+    assert board['reload_log'][0].startswith('Traceback')
+    assert board['reload_log'][-1].startswith('SyntaxError')
     write(changing.path, APP % 'mended')
     assert 'reload done' in changing.reload()
     assert get(changing.address).body == b'mended'

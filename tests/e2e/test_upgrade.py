@@ -636,6 +636,12 @@ def test_wsgictl_upgrade_fails_with_the_reason(start_shop, directory):
     run = wsgictl(server, 'upgrade')
     assert run.returncode == 1
     assert re.search(r'^wsgictl: upgrade failed: .*no_such_module', run.stderr, re.M)
+    assert run.stderr.startswith('Traceback (most recent call last):\n')
+    assert re.search(r'^  File ".*changing.py", line 1', run.stderr, re.M)
+    board = server.board()['board']
+    assert board['reload_result'] == 'failed'
+    assert re.match('upgrade: .*no_such_module', board['reload_reason'])
+    assert board['reload_log'][-1] == "ModuleNotFoundError: No module named 'no_such_module'"
     assert f'the old master (pid {server.pid}) goes on' in run.stderr
     write_app(directory)
     assert_goes_on(server, children)

@@ -553,6 +553,10 @@ def test_a_failed_reload_shows_the_traceback_and_changes_nothing(shop, site):
     succeeds(of(server, 'status'), 'FAILED, the old generation went on:', 'SyntaxError')
     state = json.loads(of(server, 'status', '--json').stdout)
     assert state['server']['reload']['result'] == 'failed'
+    log = state['server']['reload']['log'].splitlines()
+    assert log[0].startswith('Traceback') and log[-1].startswith('SyntaxError')
+    succeeds(of(server, 'fullstatus'), r'^  Traceback \(', '^    File ".*shop.py", line 1',
+             '^  SyntaxError')
     site.write('two')
     succeeds(of(server, 'reload'), 'reload done')
 
@@ -564,6 +568,8 @@ def test_all_mistakes_of_a_configuration_are_shown(shop):
     fails(of(server, 'reload'), 1, r'shop\.conf:7: MaxRequestWorkers: ',
           r'shop\.conf:8: Timeuot: .*did you mean Timeout', '^wsgictl: reload failed: 2 mistakes',
           r'^the old generation \(1\) goes on$')
+    log = json.loads(of(server, 'status', '--json').stdout)['server']['reload']['log']
+    assert re.fullmatch(r'.*shop\.conf:7: .*\n.*shop\.conf:8: .*\n', log)
     server.config.write_text(text + 'ServerLimit 9\nStartServers 0\n')
     succeeds(of(server, 'reload'),
              r'^warning: .*ServerLimit: changes only when wsgid is stopped and started',

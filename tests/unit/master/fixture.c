@@ -125,6 +125,7 @@ fixture_remove(void **state)
 	scoreboard_destroy(f->m.scoreboard, 1);
 	config_destroy(f->generation.config);
 	free(f->m.children);
+	buf_fini(&f->m.said);
 	close(f->m.epoll);
 	tree_remove(f->dir);
 	free(f);

@@ -45,6 +45,33 @@ test_texts_are_cut_and_cleaned(void **state)
 }
 
 static void
+test_of_lines_the_last_are_kept(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *want; /* in a field of 8 */
+	} rows[] = {
+		{"", ""},
+		{"a\nbc\n", "a\nbc\n"},
+		{"abc\nde\n", "abc\nde\n"},
+		{"abc\ndef\n", "def\n"},
+		{"\ta\x1b\n", "?a?\n"},
+		{"0123456789", "3456789"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char field[16];
+
+		memset(field, 'x', sizeof(field));
+		scoreboard_put_lines(
+			field, 8, rows[i].text, strlen(rows[i].text));
+		assert_string_equal(field, rows[i].want);
+		assert_memory_equal(field + 8, "xxxxxxxx", 8);
+	}
+}
+
+static void
 test_a_field_without_room_is_left_alone(void **state)
 {
 	char field = 'x';
@@ -119,6 +146,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_texts_are_cut_and_cleaned),
+		cmocka_unit_test(test_of_lines_the_last_are_kept),
 		cmocka_unit_test(test_a_field_without_room_is_left_alone),
 		cmocka_unit_test(test_a_worker_of_random_bytes_can_be_shown),
 		cmocka_unit_test(

@@ -227,6 +227,33 @@ test_a_reload_is_told_by_its_end(void **state)
 }
 
 static void
+test_the_traceback_of_a_failed_reload_is_shown_line_by_line(void **state)
+{
+	struct scoreboard *board = make_server(*state);
+	struct wsgid_board *b = scoreboard_board(board);
+	struct instance i = {
+		.name = "shop", .state = INSTANCE_RUNNING, .pid = 77};
+	struct buf text = {0};
+	struct snapshot s;
+
+	strcpy(b->reload_log, "Traceback:\n  here\nValueError\n");
+	for (int failed = 0; failed < 2; failed++) {
+		b->reload_result =
+			failed ? WSGID_RELOAD_FAILED : WSGID_RELOAD_DONE;
+		s = take(*state, true);
+		report_reload_log(&text,
+			&(struct report){.instance = &i, .snapshot = &s});
+		assert_string_equal(buf_text(&text),
+			failed ? "\nWhat was said when the reload failed:\n"
+				 "  Traceback:\n    here\n  ValueError\n"
+			       : "");
+		snapshot_fini(&s);
+	}
+	buf_fini(&text);
+	scoreboard_destroy(board, 1);
+}
+
+static void
 test_states_in_words(void **state)
 {
 	static const struct {
@@ -457,6 +484,7 @@ main(void)
 		TEST(test_no_scoreboard_is_a_sentence),
 		TEST(test_the_screen),
 		TEST(test_a_reload_is_told_by_its_end),
+		TEST(test_the_traceback_of_a_failed_reload_is_shown_line_by_line),
 		cmocka_unit_test(test_states_in_words),
 		TEST(test_json_is_read_back),
 		TEST(test_a_thread_has_a_letter_and_a_row_of_its_own),

@@ -1,0 +1,90 @@
+/*
+ * said.c - what is said while something new is tried.
+ *
+ * The mistakes of a new configuration, and the words of the process that
+ * imports the application under it.  Whoever has asked for the reload reads
+ * them as they come; for who wonders later why it failed, the end of them is
+ * kept for the scoreboard, and the one who tries is perhaps a new master, which
+ * tells the old one.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/control.h"
+#include "master/state.h"
+
+enum {
+	KEPT = sizeof(((struct wsgid_board *)NULL)->reload_log) - 1,
+	/* In a line of the control socket, where each byte may become three. */
+	PIECE = CONTROL_LINE / 3 - 16,
+};
+
+void
+said_begin(struct master *m)
+{
+	buf_clear(&m->said);
+}
+
+/* The oldest lines make room. */
+static void
+forget(struct buf *said)
+{
+	while (said->len > KEPT) {
+		const char *end = memchr(said->data, '\n', said->len);
+
+		buf_consume(said, end != NULL ? (size_t)(end + 1 - said->data)
+					      : said->len);
+	}
+}
+
+void
+said_line(struct master *m, const char *kind, const char *text)
+{
+	CONTROL_TELL(m, kind, text);
+	buf_printf(&m->said, "%s\n", text);
+	forget(&m->said);
+}
+
+void
+said_lines(struct master *m, struct str lines)
+{
+	while (lines.len > 0) {
+		const char *end = memchr(lines.p, '\n', lines.len);
+		size_t len = end != NULL ? (size_t)(end - lines.p) : lines.len;
+		char line[CONTROL_LINE];
+
+		snprintf(line, sizeof(line), "%.*s", (int)len, lines.p);
+		said_line(m, "log", line);
+		if (end != NULL)
+			len++;
+		lines.p += len;
+		lines.len -= len;
+	}
+}
+
+/* As many whole lines as fit a piece, or the beginning of one. */
+static size_t
+piece_of(struct str text)
+{
+	const char *end;
+
+	if (text.len <= PIECE)
+		return text.len;
+	end = memrchr(text.p, '\n', PIECE);
+	return end != NULL ? (size_t)(end + 1 - text.p) : PIECE;
+}
+
+void
+said_each(const struct master *m,
+	void (*call)(const struct master *m, struct str lines))
+{
+	struct str rest = {m->said.data, m->said.len};
+
+	while (rest.len > 0) {
+		size_t len = piece_of(rest);
+
+		call(m, (struct str){rest.p, len});
+		rest.p += len;
+		rest.len -= len;
+	}
+}
