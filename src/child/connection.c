@@ -10,7 +10,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +31,7 @@ enum {
 	SEND_MAX = 1024 * 1024, /* sent at once, so that progress is seen */
 	LINGER_MS = 2000,       /* for each piece, as in Apache */
 	LINGER_TOTAL_MS = 30000,
+	LAST_MS = 1000, /* for the request that is the last */
 };
 
 static const int64_t ms = 1000000;
@@ -234,6 +234,8 @@ connection_open(struct engine *e, int fd)
 	if (c == NULL)
 		return NULL;
 	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
+	if (e->finishing)
+		connection_await_last(e, c);
 	connection_receive(e, c);
 	return c;
 }
@@ -245,30 +247,33 @@ park(struct engine *e, struct connection *c)
 		e->config->keep_alive_timeout);
 }
 
-/* Its last owner may have known no more than that there is something to read. */
-static bool
-has_news(const struct connection *c)
+void
+connection_await_last(struct engine *e, struct connection *c)
 {
-	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	int64_t timeout_ms = e->config->keep_alive_timeout;
+	int64_t since_ns = e->now_ns;
 
-	return poll(&p, 1, 0) > 0;
+	if (c->state == CONNECTION_READING && connection_input(c).len == 0)
+		timeout_ms = e->config->timeout;
+	else if (c->state != CONNECTION_PARKED)
+		return;
+	if (timeout_ms > 0)
+		since_ns = c->deadline_ns - timeout_ms * ms;
+	hurry(c, since_ns + LAST_MS * ms);
 }
 
-/* What it has waited with its last owner counts.  While the server stops an
- * idle client is asked to leave, as those were that were here before. */
+/* What it has waited with its last owner counts. */
 static void
 wait_on(struct engine *e, struct connection *c, int64_t deadline_ns)
 {
-	if (c->requests > 0 && e->finishing && !has_news(c)) {
-		connection_linger(e, c);
-		return;
-	}
 	if (c->requests > 0)
 		park(e, c);
 	else
 		wait_in(e, c, CONNECTION_READING, &e->reading,
 			e->config->timeout);
 	hurry(c, deadline_ns);
+	if (e->finishing)
+		connection_await_last(e, c);
 }
 
 struct connection *
@@ -616,10 +621,12 @@ go_on(struct engine *e, struct connection *c)
 	}
 	if (connection_input(c).len > 0)
 		engine_queue(e, c);
-	else if (c->at_eof || e->retiring)
+	else if (c->at_eof)
 		connection_close(e, c);
 	else
 		park(e, c);
+	if (e->finishing)
+		connection_await_last(e, c);
 	connection_receive(e, c);
 }
 

@@ -200,6 +200,12 @@ bool connection_is_answered(const struct connection *c);
  * close. */
 void connection_answered(struct engine *e, struct connection *c);
 
+/* While the server stops a client that has nothing under way is waited for no
+ * longer.  But the one that has connected or had an answer a moment ago has not
+ * heard of it, and its request may be on the way: it has a second since then, and
+ * the answer says Connection: close. */
+void connection_await_last(struct engine *e, struct connection *c);
+
 /* Say that there is no more to come, and read on for a while, so that a client
  * that is still sending gets the response and not a reset (RFC 9112 section
  * 9.6). */

@@ -18,11 +18,21 @@
 
 static const int64_t ms = 1000000;
 
+/* Each may get a sooner place in the list, never a later one. */
+static void
+await_last(struct engine *e, struct connection_list *list)
+{
+	struct connection *c, *next;
+
+	for (c = list->first; c != NULL; c = next) {
+		next = c->next;
+		connection_await_last(e, c);
+	}
+}
+
 static void
 start_retiring(struct engine *e, bool finishing)
 {
-	struct connection *c;
-
 	e->retiring = true;
 	e->finishing = finishing || e->set.give < 0;
 	accept_disarm(e);
@@ -32,8 +42,8 @@ start_retiring(struct engine *e, bool finishing)
 		handover_give_waiting(e, &e->reading);
 		return;
 	}
-	while ((c = e->parked.first) != NULL)
-		connection_linger(e, c);
+	await_last(e, &e->parked);
+	await_last(e, &e->reading);
 }
 
 /* Orders only get stricter. */

@@ -9,11 +9,12 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
-from client import Connection, get, refused
+from client import Closed, Connection, get, refused
 from manager import Manager
 from server import PATIENCE, stat_fields, wait_until
 
@@ -661,6 +662,76 @@ def application(environ, start_response):
     assert not [name for name in names if name.startswith(
         ('NOTIFY_', 'LISTEN_', 'WATCHDOG_', 'FDSTORE'))]
     server.stop()
+
+
+# --- clients of a restart ---------------------------------------------------------------------
+
+class Loop(threading.Thread):
+    """A client that asks again and again on a connection, and anew when that has ended."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.address, self.answers, self.ends, self.wrong = address, 0, 0, []
+        self.stopping = False
+        self.start()
+
+    def run(self):
+        while not self.stopping and not self.wrong:
+            try:
+                with Connection(self.address) as client:
+                    self.ask(client)
+            except (OSError, Closed) as error:
+                self.wrong.append(f'after {self.answers} answers: {error!r}')
+
+    def ask(self, client):
+        while not self.stopping:
+            answer = client.get('/hello')
+            if answer.status != 200 or not answer.complete:
+                self.wrong.append(f'{answer.status}, complete: {answer.complete}')
+                return
+            self.answers += 1
+            if answer.header('Connection').lower() == 'close':
+                # The end itself is no reset either.
+                if client.socket.recv(1) != b'':
+                    self.wrong.append('more behind the last answer')
+                self.ends += 1
+                return
+
+
+@pytest.mark.parametrize('workers', [('-w', '2'), ('-w', '1', '--threads', '2')],
+                         ids=['prefork', 'worker'])
+def test_keep_alive_clients_of_a_restart_lose_nothing(new_server, manager, workers):
+    listener = manager.listen(('127.0.0.1', 0), 'http', backlog=128)
+    clients = [Loop(listener.getsockname()) for _ in range(8)]
+    for _ in range(5):
+        server = new_server('probe', *workers, bind=None, **manager.options())
+        server.spawn(manager.fds()).start()
+        before = [client.answers for client in clients]
+        wait_until(lambda: all(client.answers > n + 3 or client.wrong
+                               for client, n in zip(clients, before)), 'answers to all')
+        server.kill(signal.SIGTERM)
+        assert server.ended() == 0
+    for client in clients:
+        client.stopping = True
+    server = new_server('probe', '-w', '1', bind=None, **manager.options())
+    server.spawn(manager.fds()).start()
+    for client in clients:
+        client.join(PATIENCE)
+    server.stop()
+    assert [client.wrong for client in clients] == [[]] * len(clients)
+    assert all(client.ends == 5 for client in clients)
+
+
+def test_who_has_long_been_idle_does_not_delay_a_stop(start):
+    server = start('probe', '-w', '1')
+    with Connection(server.address) as client, Connection(server.address) as silent:
+        assert client.get('/hello').status == 200
+        time.sleep(1.1)  # longer than one who may not have heard of the stop is waited for
+        since = time.monotonic()
+        server.kill(signal.SIGTERM)
+        assert client.is_closed() and silent.is_closed()
+        assert time.monotonic() - since < 0.8
+    assert server.ended() == 0
 
 
 # --- IdleExit -----------------------------------------------------------------------------------
