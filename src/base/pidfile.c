@@ -117,7 +117,8 @@ pidfile_remove(const char *path, int fd)
 pid_t
 pidfile_holder(const char *path)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO_CLOSE int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 
 	if (fd < 0)

@@ -113,8 +113,8 @@ void accept_mutex_destroy(struct accept_mutex *m);
 const char *accept_mutex_mechanism(const struct accept_mutex *m);
 
 /* In a new master, once it has the pid file's lock and before it creates:
- * remove what a killed one has left in the kernel, whatever mechanism is in
- * use now.  Not while a predecessor's children still accept (an upgrade).
+ * remove what a killed one has left in the kernel, whatever its name was and
+ * whatever mechanism is in use now.  Not while a predecessor's children still accept (an upgrade).
  * How many were removed, or a negative errno. */
 int accept_mutex_sweep(const char *run_directory, const char *name);
 

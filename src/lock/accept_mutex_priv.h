@@ -48,7 +48,8 @@ struct accept_mutex {
 	bool created; /* not attached */
 };
 
-/* Remove the semaphores noted in the directory. */
+/* Remove the semaphores noted in the directory by name, which is ours, or by
+ * one whose server is dead. */
 int sysvsem_sweep(const char *run_directory, const char *name);
 
 extern const struct accept_mutex_mechanism accept_mutex_none;

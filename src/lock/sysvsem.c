@@ -4,9 +4,10 @@
  * Every operation is undone by the kernel when the process dies (SEM_UNDO).
  * What dies with nobody is the semaphore itself: killed processes leave it
  * in the kernel.  So it has a random key, and before it is made an empty
- * file of the run directory is named after that key; the next master removes
- * what it finds noted.  Children are told the number of the semaphore in a
- * sealed memfd.
+ * file of the run directory is named after that key; the next master there,
+ * whatever its name, removes what it finds noted by those that are dead.
+ * Without a run directory nobody could tell whose a semaphore was.  Children
+ * are told the number of the semaphore in a sealed memfd.
  *
  * The semaphore belongs to the children's user, as Apache's does: only so
  * may they use it.  That user can also remove it, and so does systemd-logind
@@ -15,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +29,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/pidfile.h"
 #include "lock/accept_mutex_priv.h"
 #include "lock/memory_priv.h"
 
@@ -260,21 +263,35 @@ sysvsem_orphan(struct accept_mutex *m)
 	semctl(sysvsem_of(m)->id, 0, IPC_RMID);
 }
 
-/* The key in "NAME.sem.KEY", or 0. */
+/* Take "NAME.sem.KEY" apart.  The key, or 0 for another file. */
 static key_t
-key_in(const char *file, const char *name)
+read_note(const char *file, char name[NAME_MAX + 1])
 {
 	static const char hexadecimal[] = "0123456789abcdef";
-	size_t len = strlen(name);
+	size_t len = strlen(file), tail = strlen(".sem.") + KEY_DIGITS;
+	const char *end = file + len - tail, *key = file + len - KEY_DIGITS;
 
-	if (strncmp(file, name, len) != 0 ||
-		strncmp(file + len, ".sem.", 5) != 0)
+	if (len <= tail || len > NAME_MAX || strncmp(end, ".sem.", 5) != 0 ||
+		strspn(key, hexadecimal) != KEY_DIGITS)
 		return 0;
-	file += len + 5;
-	if (strlen(file) != KEY_DIGITS ||
-		strspn(file, hexadecimal) != KEY_DIGITS)
-		return 0;
-	return (key_t)strtoul(file, NULL, 16);
+	memcpy(name, file, (size_t)(end - file));
+	name[end - file] = '\0';
+	return (key_t)strtoul(key, NULL, 16);
+}
+
+/* Is there a server of this name?  In doubt there is. */
+static bool
+lives(const char *run_directory, const char *name)
+{
+	AUTO_FREE char *path = NULL;
+	pid_t pid;
+
+	if (asprintf(&path, "%s/%s.pid", run_directory, name) < 0) {
+		path = NULL;
+		return true;
+	}
+	pid = pidfile_holder(path);
+	return pid != 0 && pid != -ESRCH;
 }
 
 /* Remove the semaphore, if it is what we would have made.  The number of
@@ -297,6 +314,7 @@ int
 sysvsem_sweep(const char *run_directory, const char *name)
 {
 	DIR *directory = opendir(run_directory);
+	char whose[NAME_MAX + 1];
 	struct dirent *entry;
 	int removed = 0;
 	key_t key;
@@ -304,8 +322,9 @@ sysvsem_sweep(const char *run_directory, const char *name)
 	if (directory == NULL)
 		return -errno;
 	while ((entry = readdir(directory)) != NULL) {
-		key = key_in(entry->d_name, name);
-		if (key == 0)
+		key = read_note(entry->d_name, whose);
+		if (key == 0 || (strcmp(whose, name) != 0 &&
+					lives(run_directory, whose)))
 			continue;
 		removed += remove_semaphore(key);
 		unlinkat(dirfd(directory), entry->d_name, 0);

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "base/pidfile.h"
 #include "lock/accept_mutex.h"
 #include "processes.h"
 #include "support/skip.h"
@@ -162,20 +163,38 @@ test_the_sweep_takes_only_what_is_its_own(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const others[] = {"site.sem.", "site.sem.1234",
-		"site.sem.0123456G", "site.sem.000000011", "sites.sem.00000001",
-		"site.pid"};
+		"site.sem.0123456G", "site.sem.0123456A", "site.semi00000001",
+		".sem.00000001", "00000001"};
 	int id = noted(f);
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		leave_file(f, others[i]);
-	assert_int_equal(accept_mutex_sweep(f->path, "sit"), 0);
-	assert_int_equal(accept_mutex_sweep(f->path, "sites.sem"), 0);
-	assert_int_equal(semctl(id, 0, GETVAL), 1);
 	assert_int_equal(accept_mutex_sweep(f->path, "site"), 1);
 	assert_int_equal(semctl(id, 0, GETVAL), -1);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		assert_true(take_file(f, others[i]));
 	assert_int_equal(accept_mutex_sweep("/nonexistent", "x"), -ENOENT);
+}
+
+static void
+test_the_sweep_takes_what_dead_servers_of_other_names_have_left(void **state)
+{
+	struct fixture *f = *state;
+	int id = noted(f), lock;
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/site.pid", f->path);
+	lock = pidfile_acquire(path, "", NULL);
+	assert_true(lock >= 0);
+	assert_int_equal(accept_mutex_sweep(f->path, "shop"), 0);
+	assert_int_equal(semctl(id, 0, GETVAL), 1);
+
+	/* Now it is as if it had been killed. */
+	close(lock);
+	assert_int_equal(accept_mutex_sweep(f->path, "shop"), 1);
+	assert_int_equal(semctl(id, 0, GETVAL), -1);
+	assert_int_equal(noted(f), -1);
+	assert_true(take_file(f, "site.pid"));
 }
 
 static void
@@ -239,6 +258,7 @@ main(int argc, char *argv[])
 		WITH(test_a_removed_semaphore_is_told),
 		WITH(test_a_child_without_master_removes_it),
 		WITH(test_the_sweep_takes_only_what_is_its_own),
+		WITH(test_the_sweep_takes_what_dead_servers_of_other_names_have_left),
 		WITH(test_the_sweep_leaves_a_semaphore_that_is_not_ours),
 		WITH(test_the_semaphore_belongs_to_the_childrens_user),
 		WITH(test_a_directory_that_is_not_there_is_told),
