@@ -56,6 +56,18 @@ complain(int status, const struct err *err)
 }
 
 static void
+print_mistakes(const char *lines)
+{
+	while (*lines != '\0') {
+		int len = (int)strcspn(lines, "\n");
+
+		fprintf(stderr, "%swsgid: %.*s\n", priority(LOG_LEVEL_ERROR),
+			len, lines);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
+static void
 print_messages(const struct config *c)
 {
 	const struct config_message *m;
@@ -270,7 +282,11 @@ main(int argc, char **argv)
 	if (master_inherit(&p.heritage, &err) < 0) {
 		status = complain(EXIT_FAILURE, &err);
 	} else if (options_parse(&p.options, argc, argv, &err) < 0) {
-		status = complain(EXIT_USAGE, &err);
+		status = EXIT_USAGE;
+		if (p.options.mistakes.len > 0)
+			print_mistakes(buf_text(&p.options.mistakes));
+		else
+			complain(status, &err);
 		give_up(&p, err.text);
 	} else {
 		(void)title_init(argc, argv);

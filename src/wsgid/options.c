@@ -55,7 +55,7 @@ static const struct option_row {
 struct walk {
 	struct options *options;
 	struct config *config; /* gets the directives */
-	bool defines;          /* only -D: they come before the file */
+	bool lost; /* an option is unknown: is the next word its value? */
 	int index;
 };
 
@@ -120,12 +120,8 @@ take_own(struct walk *w, const struct option_row *row, const char *value,
 	case MEANS_DEFINE:
 		if (take_value(w, &value, err) < 0)
 			return -EINVAL;
-		if (w->defines && config_define(w->config, value) < 0)
-			return err_setx(err, EINVAL,
-				"-D %s: a name is letters, digits and _, as "
-				"in -D DEBUG or -D PORT=8080",
-				value);
-		return 0;
+		/* What is wrong with it is among the messages of config. */
+		return config_define(w->config, value);
 	case MEANS_DAEMON:
 	case MEANS_FOREGROUND:
 		o->daemon = row->meaning == MEANS_DAEMON;
@@ -144,6 +140,8 @@ take_application(struct walk *w, const char *text, struct err *err)
 {
 	struct options *o = w->options;
 
+	if (w->lost)
+		return 0;
 	if (*text == '\0')
 		return err_setx(
 			err, EINVAL, "the application is an empty word");
@@ -209,29 +207,57 @@ take_argument(struct walk *w, struct err *err)
 		return 0;
 	}
 	w->index = rc;
+	w->lost = true;
 	return unknown(argument, err);
 }
 
+/* The first is the reason, all are to be read. */
+static void
+keep_mistake(struct walk *w, const char *sentence, struct err *err)
+{
+	if (*sentence == '\0')
+		return;
+	if (w->options->mistakes.len == 0)
+		err_setx(err, EINVAL, "%s", sentence);
+	buf_printf(&w->options->mistakes, "%s\n", sentence);
+}
+
+/* To the end, so that all mistakes are found. */
 static int
 walk(struct walk *w, struct err *err)
 {
 	struct options *o = w->options;
 	bool only_words = false;
+	int ret = 0;
 
 	for (w->index = 1; w->index < o->argc; w->index++) {
 		const char *argument = o->argv[w->index];
+		struct err mistake = {0};
 		int rc;
 
 		if (!only_words && strcmp(argument, "--") == 0) {
 			only_words = true;
 			continue;
 		}
-		rc = only_words ? take_application(w, argument, err)
-				: take_argument(w, err);
-		if (rc < 0)
-			return rc;
+		rc = only_words ? take_application(w, argument, &mistake)
+				: take_argument(w, &mistake);
+		if (rc < 0) {
+			keep_mistake(w, mistake.text, err);
+			ret = rc;
+		}
 	}
-	return 0;
+	return ret;
+}
+
+/* What is wrong with the values of those options that are known. */
+static void
+add_config_mistakes(struct walk *w, struct err *err)
+{
+	const struct config_message *m;
+
+	for (size_t i = 0; (m = config_message(w->config, i)) != NULL; i++)
+		if (m->fatal)
+			keep_mistake(w, m->text, err);
 }
 
 static char **
@@ -264,6 +290,8 @@ options_parse(struct options *ret, int argc, char **argv, struct err *err)
 		rc = err_set(err, ENOMEM, "command line");
 	else
 		rc = walk(&w, err);
+	if (rc < 0 && w.config != NULL)
+		add_config_mistakes(&w, err);
 	config_destroy(w.config);
 	return rc;
 }
@@ -275,6 +303,7 @@ options_fini(struct options *o)
 		free(o->argv[i]);
 	free(o->argv);
 	o->argv = NULL;
+	buf_fini(&o->mistakes);
 }
 
 /* The file that was named, or the default one where nothing else was. */
@@ -293,7 +322,7 @@ options_read_config(const struct options *o, struct err *err)
 {
 	struct options scratch = *o;
 	struct config *c = config_create();
-	struct walk w = {.options = &scratch, .config = c, .defines = true};
+	struct walk w = {.options = &scratch, .config = c};
 	const char *file = choose_file(o);
 	int rc;
 

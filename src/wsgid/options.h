@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
+
 struct config;
 struct err;
 
@@ -26,9 +28,10 @@ struct options {
 	bool daemon;
 	const char *config_file; /* NULL: none named */
 	const char *application; /* likewise */
+	struct buf mistakes;     /* all sentences, a line each */
 };
 
-/* 0, or -EINVAL and a sentence about the option that is wrong. */
+/* 0, or -EINVAL with mistakes, of which *err has the first. */
 int options_parse(struct options *ret, int argc, char **argv, struct err *err);
 void options_fini(struct options *o);
 

@@ -98,6 +98,26 @@ test_mistakes_are_named(void **state)
 }
 
 static void
+test_all_mistakes_are_kept(void **state)
+{
+	static const char *const words[] = {"--frobnicate", "3", "-t",
+		"--procesess=4", "--max-requests", "many", "x:y", NULL};
+	struct options o;
+	struct err err;
+
+	(void)state;
+	assert_true(parse(&o, words, &err) < 0);
+	assert_non_null(strstr(err.text, "unknown option --frobnicate;"));
+	assert_string_equal(buf_text(&o.mistakes),
+		"unknown option --frobnicate; \"wsgid --help\" shows the usual "
+		"ones, \"wsgid -L\" all\n"
+		"unknown option --procesess=4; did you mean --processes?\n"
+		"--max-requests: MaxRequests: \"many\" is not a number; digits "
+		"alone are expected, as in \"MaxRequests 10000\"\n");
+	options_fini(&o);
+}
+
+static void
 test_a_short_option_may_have_its_value_attached(void **state)
 {
 	static const char *const words[] = {
@@ -185,9 +205,8 @@ test_a_name_that_cannot_be_defined_is_refused(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(parse(&o, words, &err), 0);
-	assert_null(options_read_config(&o, &err));
-	assert_non_null(strstr(err.text, "-D a b"));
+	assert_true(parse(&o, words, &err) < 0);
+	assert_non_null(strstr(err.text, "-D: \"a b\" is no name"));
 	options_fini(&o);
 }
 
@@ -216,6 +235,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_action_has_its_options),
 		cmocka_unit_test(test_mistakes_are_named),
+		cmocka_unit_test(test_all_mistakes_are_kept),
 		cmocka_unit_test(
 			test_a_short_option_may_have_its_value_attached),
 		cmocka_unit_test(test_values_of_options_are_no_application),
