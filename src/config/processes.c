@@ -57,6 +57,18 @@ most_servers(const struct config *c)
 
 /* ---- Which MPM, and what it has no use for ------------------------------ */
 
+/* Also where it is not used: none at all is no number of threads. */
+static void
+raise_threads_per_child(struct config *c)
+{
+	if (c->threads_per_child == CONFIG_AUTO || c->threads_per_child >= 1)
+		return;
+	config_warn(c, SETTING(c, threads_per_child)->where,
+		NAME_OF(threads_per_child), "%ld is not allowed, raised to 1",
+		c->threads_per_child);
+	c->threads_per_child = 1;
+}
+
 /* Several threads are what gunicorn's users mean by --threads, whether or not
  * they have heard of an MPM. */
 static void
@@ -211,11 +223,6 @@ settle_threads_per_child(struct config *c)
 			"start",
 			c->threads_per_child, most, most);
 		c->threads_per_child = most;
-	} else if (c->threads_per_child < 1) {
-		config_warn(c, where, NAME_OF(threads_per_child),
-			"%ld is not allowed, raised to 1",
-			c->threads_per_child);
-		c->threads_per_child = 1;
 	}
 	if (c->thread_limit == CONFIG_AUTO)
 		c->thread_limit =
@@ -482,6 +489,7 @@ processes_settle(struct config *c, const struct config_machine *machine)
 {
 	int cpus = machine->cpus > 1 ? machine->cpus : 1;
 
+	raise_threads_per_child(c);
 	choose_mpm(c);
 	keep_mpm(c, machine->running);
 	clamp_server_limit(c, machine->running);

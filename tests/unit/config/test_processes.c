@@ -229,6 +229,9 @@ test_prefork_has_one_thread_and_says_so(void **state)
 			 "for more"}},
 		{"ThreadLimit 8", 4, 1, 4, 16, 256,
 			{"t.conf:1: ThreadLimit: ignored with MPM prefork"}},
+		{"ThreadsPerChild 0", 4, 1, 4, 16, 256,
+			{"t.conf:1: ThreadsPerChild: 0 is not allowed, raised "
+			 "to 1"}},
 		{"MinSpareThreads 8\nMaxSpareThreads 90", 4, 1, 4, 16, 256,
 			{"t.conf:1: MinSpareThreads: ignored with MPM prefork, "
 			 "which counts children; write MinSpareServers",
