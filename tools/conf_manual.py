@@ -176,6 +176,14 @@ lock can be held by one child for ever: only
 and
 .Cm none
 are for applications that are not trusted.
+The semaphore of
+.Cm sysvsem
+outlives a server of which all processes were killed; the next one with the
+same
+.Ic RunDirectory
+removes it, and where there is none only
+.Xr ipcrm 1
+does.
 A mutex that answers with an error is made anew, and the children that have it
 are replaced.
 """,

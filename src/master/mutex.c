@@ -41,6 +41,27 @@ read_choice(const char *text, struct choice *ret, struct err *err)
 	return 0;
 }
 
+/* As it will be made: with the file that was named. */
+static int
+try_out(const struct choice *choice, struct err *err)
+{
+	const struct accept_mutex_settings settings = {
+		.mechanism = choice->mechanism,
+		.file = choice->file,
+		.user = (uid_t)-1,
+		.group = (gid_t)-1,
+	};
+	struct accept_mutex *m;
+	int rc;
+
+	if (choice->file == NULL)
+		return accept_mutex_probe(choice->mechanism, err);
+	rc = accept_mutex_create(&m, &settings, err);
+	if (rc == 0)
+		accept_mutex_destroy(m);
+	return rc;
+}
+
 void
 mutex_check(struct config *c)
 {
@@ -48,7 +69,7 @@ mutex_check(struct config *c)
 	struct err err = {0};
 
 	if (read_choice(c->mutex, &choice, &err) < 0 ||
-		accept_mutex_probe(choice.mechanism, &err) < 0)
+		try_out(&choice, &err) < 0)
 		config_blame(c, "Mutex", err.text);
 	else if (accept_mutex_trusts(choice.mechanism))
 		config_remark(c, "Mutex",
@@ -97,16 +118,10 @@ make(struct accept_mutex **ret, const struct master *m, const struct config *c,
 int
 mutex_open(struct master *m, const struct config *c, struct err *err)
 {
-	int rc;
-
 	/* In an upgrade the old one's children use theirs still. */
 	if (m->run.path != NULL && m->heritage == NULL)
 		(void)accept_mutex_sweep(m->run.path, m->name);
-	rc = make(&m->mutex, m, c, err);
-	if (rc == 0 && m->mutex != NULL)
-		log_notice("master", "accept mutex: %s",
-			accept_mutex_mechanism(m->mutex));
-	return rc;
+	return make(&m->mutex, m, c, err);
 }
 
 void

@@ -45,7 +45,7 @@ def test_the_list_names_every_spelling_of_a_directive():
     (('-x', 'probe'), ['unknown option -x']),
     (('probe', 'hello'), ['only one application', 'probe', 'hello']),
     (('probe', '-c'), ['-c needs a value']),
-    (('-D', 'a/b=c', 'probe'), ['-D a/b=c', 'a name is']),
+    (('-D', 'a/b=c', 'probe'), ['-D: "a/b=c" is no name']),
     (('--test=yes', 'probe'), ['--test takes no value']),
     (('--daemon', 'probe'), ['--daemon needs an ErrorLog']),
     (('--deamon', 'probe'), ['did you mean --daemon?']),
@@ -58,6 +58,15 @@ def test_a_mistake_on_the_command_line_is_usage(words, said, apps):
     assert done.returncode == USAGE, done.stderr
     assert all(word in done.stderr for word in said), done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_all_mistakes_on_the_command_line_are_listed(apps):
+    done = run_wsgid('--frobnicate', '3', '-x', '-w', 'four', '--deamon', 'probe', cwd=apps)
+    assert done.returncode == USAGE
+    said = done.stderr.splitlines()
+    assert len(said) == 4 and all(line.startswith('wsgid: ') for line in said)
+    for word in ('--frobnicate', '-x', '--deamon; did you mean --daemon?', '"four"'):
+        assert sum(word in line for line in said) == 1
 
 
 def test_a_file_without_an_application_is_named(directory):
@@ -415,8 +424,7 @@ def test_a_second_instance_in_the_same_run_directory_is_refused(new_server, serv
     second.run_directory = first.run_directory
     second.spawn()
     assert second.process.wait(PATIENCE) != 0
-    text = second.log.text()
-    assert str(first.pid) in text and f'{port}.pid' in text
+    second.log.wait_for(rf'/{port}\.pid \(pid {first.pid}\)')
     assert get(first.address, '/hello').status == 200
     first.stop()
 

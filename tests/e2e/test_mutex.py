@@ -1,6 +1,7 @@
 """Mutex: children take turns at accepting, by any of Apache's mechanisms."""
 
 import os
+import re
 import signal
 import time
 
@@ -38,7 +39,8 @@ def test_every_listener_is_served(start, mechanism, engine):
             assert get(address, '/hello').status == 200
     assert server.board()['board']['accept'].endswith(
         'mutex ' + ('none' if mechanism == 'default' else mechanism))
-    assert (f'accept mutex: {mechanism}' in server.log.text()) == (mechanism in REAL)
+    shown = 'none' if mechanism == 'default' else mechanism
+    assert re.search(rf'prefork with 3 children.*, accept mutex {shown}$', server.log.text(), re.M)
 
 
 @either_way
@@ -185,6 +187,39 @@ def test_what_the_death_of_all_has_left_the_next_start_removes(start, new_server
     assert not list(second.run_directory.glob('*.sem.*'))
     assert semaphores().isdisjoint(noted)
     second.stop()
+
+
+def test_a_start_on_another_port_removes_what_the_dead_have_left(start, new_server):
+    """Stopped first, so that no child can do it when its master dies."""
+    first = start('sysvsem')
+    noted = [note.suffix[1:] for note in first.run_directory.glob('*.sem.*')]
+    assert noted and set(noted) <= semaphores()
+    children = list(first.children())
+    for signum in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in (first.pid, *children):
+            os.kill(pid, signum)
+    first.process.wait(PATIENCE)
+    wait_until(lambda: not any(map(is_alive, children)), 'their end')
+    assert set(noted) <= semaphores()
+    second = new_server('probe', '-w', '1', bind='127.0.0.1:0')
+    second.run_directory = first.run_directory
+    second.start()
+    assert semaphores().isdisjoint(noted)
+    assert not list(second.run_directory.glob('*.sem.*'))
+    second.process.terminate()
+    second.process.wait(PATIENCE)
+
+
+def test_the_file_of_a_mutex_is_tried(apps, tmp_path):
+    for mechanism in ('fcntl', 'flock'):
+        for file in (tmp_path / 'nowhere' / 'lock', '/proc/lock'):
+            result = run_wsgid('-t', '--mutex', f'{mechanism}:{file}', 'probe', cwd=apps)
+            assert result.returncode == 78
+            assert re.fullmatch(rf'wsgid: --mutex: Mutex: .*{file} cannot be made: .*\n',
+                                result.stderr)
+        result = run_wsgid('-t', '--mutex', f'{mechanism}:{tmp_path}/lock', 'probe', cwd=apps)
+        assert result.returncode == 0, result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_word_lists_those_that_there_are(apps):

@@ -60,10 +60,18 @@ test_the_start_says_how_many_children_of_how_many_threads(void **state)
 		long start, threads, spare, most;
 		const char *text;
 	} cases[] = {
-		{2, 3, 6, 12, ", worker with 2 to 4 children of 3 threads\n"},
-		{2, 8, 25, 16, ", worker with 2 children of 8 threads\n"},
-		{1, 8, 17, 8, ", worker with 1 child of 8 threads\n"},
-		{4, 1, 9, 4, ", worker with 4 children of 1 thread\n"},
+		{2, 3, 6, 12,
+			", worker with 2 to 4 children of 3 threads, accept "
+			"mutex none\n"},
+		{2, 8, 25, 16,
+			", worker with 2 children of 8 threads, accept mutex "
+			"none\n"},
+		{1, 8, 17, 8,
+			", worker with 1 child of 8 threads, accept mutex "
+			"none\n"},
+		{4, 1, 9, 4,
+			", worker with 4 children of 1 thread, accept mutex "
+			"none\n"},
 	};
 	struct fixture *f = *state;
 	struct config *c = f->generation.config;
@@ -82,8 +90,8 @@ test_the_start_says_how_many_children(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_non_null(
-		strstr(said_at_start(f), ", prefork with 2 to 4 children\n"));
+	assert_non_null(strstr(said_at_start(f),
+		", prefork with 2 to 4 children, accept mutex none\n"));
 }
 
 int
