@@ -6,6 +6,9 @@
  */
 #include "http/chars.h"
 
+#include <stdint.h>
+#include <string.h>
+
 enum {
 	TARGET = CHAR_TARGET | CHAR_PATH | CHAR_VALUE, /* and nowhere else */
 	TOKEN = TARGET | CHAR_TOKEN,
@@ -56,3 +59,25 @@ const unsigned char chars[256] = {
 	['~'] = ANY,
 	[0x80 ... 0xff] = CHAR_VALUE,
 };
+
+/* Eight bytes at a time while none of them is a control byte, then one by
+ * one, which knows that tabs are fine. */
+const char *
+chars_skip_value(const char *p, const char *end)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	while (end - p >= 8) {
+		uint64_t word, del;
+
+		memcpy(&word, p, 8);
+		del = word ^ ones * 0x7f;
+		if ((((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) &
+			ones * 0x80)
+			break;
+		p += 8;
+	}
+	while (p < end && char_is_of(*p, CHAR_VALUE))
+		p++;
+	return p;
+}

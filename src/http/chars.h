@@ -21,6 +21,9 @@ enum {
 
 extern const unsigned char chars[256];
 
+/* The first byte from p on that may not stand in a field value, or end. */
+const char *chars_skip_value(const char *p, const char *end);
+
 /* May the byte stand in one of these places? */
 static inline bool
 char_is_of(char c, unsigned places)

@@ -51,26 +51,6 @@ skip(const char *p, const char *end, unsigned class)
 	return p;
 }
 
-/* Skip what may stand in a field value: eight bytes at a time while none of
- * them is a control byte, then one by one, which knows that tabs are fine. */
-static const char *
-skip_value(const char *p, const char *end)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-
-	while (end - p >= 8) {
-		uint64_t word, del;
-
-		memcpy(&word, p, 8);
-		del = word ^ ones * 0x7f;
-		if ((((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) &
-			ones * 0x80)
-			break;
-		p += 8;
-	}
-	return skip(p, end, CHAR_VALUE);
-}
-
 /* Is the token s the word, which is in small letters?  Setting bit 5 folds
  * case; it makes no other byte of a token equal to a letter or "-". */
 static bool
@@ -444,7 +424,7 @@ parse_field(struct request *r, struct cursor *c)
 	value = colon + 1;
 	while (value < c->stop && (*value == ' ' || *value == '\t'))
 		value++;
-	p = skip_value(value, c->stop);
+	p = chars_skip_value(value, c->stop);
 	if (UNLIKELY(p == c->stop))
 		return stop_in_field(r, c);
 	if (UNLIKELY(*p != '\r'))

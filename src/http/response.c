@@ -53,6 +53,12 @@ is_all(struct str s, unsigned class)
 	return true;
 }
 
+static bool
+is_value(struct str s)
+{
+	return chars_skip_value(s.p, s.p + s.len) == s.p + s.len;
+}
+
 const char *
 response_status_fault(struct str status)
 {
@@ -63,7 +69,7 @@ response_status_fault(struct str status)
 		return "is an interim status";
 	if (status.len > 3 && status.p[3] != ' ')
 		return "has no space behind its three digits";
-	if (!is_all(status, CHAR_VALUE))
+	if (!is_value(status))
 		return "contains a control character";
 	return NULL;
 }
@@ -71,7 +77,7 @@ response_status_fault(struct str status)
 static const char *
 value_fault(struct str value)
 {
-	if (is_all(value, CHAR_VALUE))
+	if (is_value(value))
 		return NULL;
 	if (memchr(value.p, '\n', value.len) != NULL ||
 		memchr(value.p, '\r', value.len) != NULL)
