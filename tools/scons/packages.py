@@ -26,6 +26,7 @@ flask       python3-flask     python3-flask       python3-Flask     py3-flask   
 sanitizers  -                 libasan,libubsan    -                 -                -
 curl        curl              curl                curl              curl             curl
 wrk         wrk               wrk                 wrk               wrk              wrk
+valgrind    valgrind          valgrind            valgrind          valgrind         valgrind
 nginx       nginx             nginx               nginx             nginx            nginx
 procps      procps            procps-ng           procps            procps           procps-ng
 strace      strace            strace              strace            strace           strace
