@@ -223,6 +223,11 @@ Where there is none of these, the server runs without, and
 .Xr wsgictl 8
 cannot find it.
 """,
+    'ControlGroup': """
+They can reload, scale and stop the server, but not choose what it runs.
+The control socket and the scoreboard belong to the group then.
+A master that is not root's can only name a group of its own user.
+""",
     'ScoreBoardFile': """
 Its directory must exist; the pages of the children are beside it, under its
 name and a number.

@@ -1,6 +1,6 @@
 # wsgictl: completion for fish.
 
-set -l verbs start stop restart reload graceful graceful-stop upgrade status fullstatus configtest reopen-logs log-level version
+set -l verbs start stop restart reload graceful graceful-stop upgrade scale status fullstatus configtest reopen-logs log-level version
 
 complete -c wsgictl -f
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a start -d 'Start it in the background'
@@ -9,6 +9,7 @@ complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a graceful-stop
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a restart -d 'End all children at once, start new ones'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a 'reload graceful' -d 'New configuration and application'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a upgrade -d 'The program that is installed now takes over'
+complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a scale -d 'Have so many processes until the next reload'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'One screen'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a fullstatus -d 'And a row for each worker'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a configtest -d 'Check the configuration'

@@ -100,6 +100,7 @@ struct config {
 	bool allow_root;
 	const char *run_directory; /* NULL = found by the master */
 	const char *pid_file;
+	const char *control_group;       /* NULL = none */
 	const char *score_board_file;    /* NULL = in the run directory */
 	const char *core_dump_directory; /* NULL = nothing is done for them */
 
@@ -233,6 +234,10 @@ bool config_listens_by_default(const struct config *c);
  * the MPM's name. */
 long config_most_children(const struct config *c);
 const char *config_mpm_name(const struct config *c);
+
+/* Change a settled configuration as if Processes n had been written; n is at
+ * least 1 and at most ServerLimit. */
+void config_scale(struct config *c, long n);
 
 /* Is the value of an option missing, or none that it can have?  That is a
  * mistake on the command line rather than in the configuration. */

@@ -393,6 +393,16 @@ static const struct directive table[] = {
 			"NAME.pid in RunDirectory",
 	},
 	{
+		.name = "ControlGroup",
+		.option = "--control-group",
+		.type = &value_text,
+		.offset = AT(control_group),
+		.example = "adm",
+		.change = DIRECTIVE_AT_RESTART,
+		.help = "A group whose members may use wsgictl, beside root "
+			"and the user who has started the server",
+	},
+	{
 		.name = "ScoreBoardFile",
 		.option = "--score-board-file",
 		.type = &value_path,

@@ -484,6 +484,23 @@ settle_worker(struct config *c, int cpus, const struct config *running)
 	settle_max_spare_threads(c, cpus);
 }
 
+/* The same as fix_pool of a settled configuration, but for who asks. */
+void
+config_scale(struct config *c, long n)
+{
+	long threads = c->threads_per_child;
+
+	c->processes = c->start_servers = n;
+	c->max_request_workers = n * threads;
+	if (c->mpm == CONFIG_MPM_WORKER) {
+		c->min_spare_threads = n * threads;
+		c->max_spare_threads = (n + 1) * threads + 1;
+	} else {
+		c->min_spare_servers = n;
+		c->max_spare_servers = n + 1;
+	}
+}
+
 void
 processes_settle(struct config *c, const struct config_machine *machine)
 {

@@ -3,8 +3,7 @@
  *
  * One request a connection, as control/control.h has it.  A client that
  * says nothing, or too much, or does not read, is closed by its deadline;
- * the loop never waits for one.  Who may connect is decided by the socket
- * file, mode 0600, and once more by the user behind the connection.
+ * the loop never waits for one.  Who may connect is door.c's to say.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +11,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "built_with.h"
@@ -22,7 +19,6 @@
 #include "master/state.h"
 
 enum {
-	CLIENTS = 16,
 	ASK_S = 10,        /* to send the line, or to read the answer */
 	REST_S = 1,        /* when descriptors are short */
 	TOLD = 256 * 1024, /* bytes of progress for one that does not read */
@@ -33,6 +29,7 @@ enum wait {
 	WAITS_FOR_RELOAD,
 	WAITS_FOR_RESTART,
 	WAITS_FOR_UPGRADE,
+	WAITS_FOR_SCALE,
 };
 
 struct client {
@@ -221,6 +218,34 @@ answer_upgrade(
 	upgrade_begin(m, "asked by the control socket");
 }
 
+/* Answered when there are so many. */
+static void
+answer_scale(
+	struct master *m, struct client *c, const struct control_line *request)
+{
+	AUTO_FREE char *text = NULL;
+	struct err err = {0};
+	char *end = NULL;
+	long before = census_limit(m), n = 0;
+
+	if (request->n > 1)
+		text = strndup(request->words[1].p, request->words[1].len);
+	if (text != NULL && text[0] >= '0' && text[0] <= '9')
+		n = strtol(text, &end, 10);
+	if (end == NULL || *end != '\0') {
+		say_error(c, "scale needs a number of processes");
+		return;
+	}
+	if (scale_begin(m, n, &err) < 0) {
+		say_error(c, err.text);
+		return;
+	}
+	line_number(c, "before", before);
+	line_number(c, "processes", n);
+	c->waits = WAITS_FOR_SCALE;
+	c->deadline_ns = NEVER;
+}
+
 /* What is being finished, and how many milliseconds it has; 0: as long as it
  * takes. */
 static void
@@ -340,6 +365,7 @@ static const struct verb verbs[] = {
 	{"reload", 0, answer_reload},
 	{"restart", 0, answer_restart},
 	{"upgrade", 0, answer_upgrade},
+	{"scale", 1, answer_scale},
 	{"stop", 1, answer_stop},
 	{"graceful-stop", 0, answer_graceful_stop},
 	{"reopen-logs", 0, answer_reopen_logs},
@@ -483,16 +509,6 @@ client_ready(struct master *m, struct source *s)
 		destroy(m, c);
 }
 
-static bool
-is_welcome(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
-}
-
 static void
 watch_listener(struct master *m, bool watched)
 {
@@ -520,7 +536,8 @@ listener_ready(struct master *m, struct source *s)
 		return;
 	}
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || m->control.n_clients >= CLIENTS || !is_welcome(fd)) {
+	if (c == NULL || m->control.n_clients >= CONTROL_CLIENTS ||
+		!door_admits(fd, m->now->config)) {
 		free(c);
 		close(fd);
 		return;
@@ -569,7 +586,8 @@ control_reloaded(struct master *m, const char *reason)
 	for (struct client *c = m->control.clients; c != NULL; c = c->next) {
 		/* The one that it waits for is still to come. */
 		if (c->waits == WAITS_FOR_NOTHING ||
-			c->waits == WAITS_FOR_UPGRADE || m->reload_wanted)
+			c->waits == WAITS_FOR_UPGRADE ||
+			c->waits == WAITS_FOR_SCALE || m->reload_wanted)
 			continue;
 		/* A restart has only begun when the old ones are gone. */
 		if (c->waits == WAITS_FOR_RELOAD || reason != NULL)
@@ -582,6 +600,14 @@ control_restarted(struct master *m, const char *reason)
 {
 	for (struct client *c = m->control.clients; c != NULL; c = c->next)
 		if (c->waits == WAITS_FOR_RESTART && m->now->number > c->after)
+			end_wait(m, c, reason);
+}
+
+void
+control_scaled(struct master *m, const char *reason)
+{
+	for (struct client *c = m->control.clients; c != NULL; c = c->next)
+		if (c->waits == WAITS_FOR_SCALE)
 			end_wait(m, c, reason);
 }
 
@@ -663,43 +689,6 @@ control_deadline(const struct master *m)
 
 /* --- opening and closing ------------------------------------------------------ */
 
-/* Whoever holds the pid file's lock may replace what is there; it is done by
- * a rename, so that in an upgrade there is one at any moment. */
-static int
-bind_socket(struct control *control, int fd, const char *path, struct err *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char *temporary = address.sun_path;
-	mode_t umask_before;
-	struct stat st;
-	int rc;
-
-	if (strlen(path) + strlen(".new") >= sizeof(address.sun_path))
-		return err_set(err, ENAMETOOLONG, "control socket %s", path);
-	stpcpy(stpcpy(temporary, path), ".new");
-	unlink(temporary);
-	umask_before = umask(0177);
-	rc = bind(fd, (struct sockaddr *)&address, sizeof(address));
-	umask(umask_before);
-	if (rc < 0 || listen(fd, CLIENTS) < 0 || lstat(temporary, &st) < 0 ||
-		rename(temporary, path) < 0)
-		return err_set(err, errno, "control socket %s", path);
-	control->device = st.st_dev;
-	control->inode = st.st_ino;
-	return 0;
-}
-
-/* Unless another master has put its own in the place. */
-static void
-remove_socket(const struct control *control)
-{
-	struct stat st;
-
-	if (lstat(control->path, &st) == 0 && st.st_dev == control->device &&
-		st.st_ino == control->inode)
-		unlink(control->path);
-}
-
 int
 control_open(struct master *m, struct err *err)
 {
@@ -715,7 +704,7 @@ control_open(struct master *m, struct err *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_set(err, errno, "control socket");
-	rc = bind_socket(&m->control, fd, path, err);
+	rc = door_open(&m->control, fd, path, m->now->config, err);
 	if (rc < 0) {
 		close(fd);
 		return rc;
@@ -743,7 +732,7 @@ control_close(struct master *m)
 	if (m->control.path == NULL)
 		return;
 	master_forget(m, &m->control.listener);
-	remove_socket(&m->control);
+	door_remove(&m->control);
 	free(m->control.path);
 	m->control.path = NULL;
 }

@@ -409,6 +409,19 @@ generation_set_log_level(
 	return rc;
 }
 
+int
+generation_set_processes(struct generation *g, long n, struct err *err)
+{
+	struct config kept = *g->config;
+	int rc;
+
+	config_scale(g->config, n);
+	rc = write_config(g, err);
+	if (rc < 0)
+		*g->config = kept;
+	return rc;
+}
+
 static void
 say_cut(const char *directive, long asked, int granted, const char *limit)
 {

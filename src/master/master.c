@@ -201,6 +201,7 @@ master_turn(struct master *m)
 	control_turn(m);
 	restart_turn(m);
 	upgrade_turn(m);
+	scale_turn(m);
 	if (m->phase == PHASE_RUNNING)
 		pool_turn(m);
 	buckets_turn(m);

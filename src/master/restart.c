@@ -62,6 +62,13 @@ keep_fixed(const struct master *m, struct config *c)
 	if (!same(was->pid_file, c->pid_file))
 		log_warnx("master", "PidFile changes only when wsgid is "
 				    "stopped and started");
+	if (!same(was->control_group, c->control_group)) {
+		log_warnx("master", "ControlGroup changes only when wsgid is "
+				    "stopped and started");
+		config_set(c, "ControlGroup",
+			was->control_group != NULL ? was->control_group : "",
+			"the start");
+	}
 	if (!same(was->score_board_file, c->score_board_file))
 		log_warnx("master", "ScoreBoardFile changes only when wsgid "
 				    "is stopped and started");

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "accesslog/format.h"
+#include "base/account.h"
 #include "base/machine.h"
 #include "master/state.h"
 
@@ -50,6 +51,17 @@ check_directory(struct config *c, const char *directive, const char *path)
 		config_blame(c, directive, err.text);
 }
 
+static void
+check_control_group(struct config *c)
+{
+	struct err err = {0};
+	gid_t group;
+
+	if (c->control_group != NULL &&
+		account_find_group(c->control_group, &group, &err) < 0)
+		config_blame(c, "ControlGroup", err.text);
+}
+
 int
 master_settle(
 	struct config *c, const struct config *running, struct buf *notices)
@@ -63,6 +75,7 @@ master_settle(
 	user_settle(c, notices);
 	generation_check_listens(c);
 	mutex_check(c);
+	check_control_group(c);
 	check_directory(c, "ChDir", c->directory);
 	check_directory(c, "WSGIPythonHome", c->python_home);
 	check_directory(c, "CoreDumpDirectory", c->core_dump_directory);

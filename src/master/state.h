@@ -220,6 +220,13 @@ struct service {
 	char status[768];
 };
 
+/* Another number of processes, being had: scale.c. */
+struct scale {
+	bool running;
+	unsigned generation; /* that it is for */
+	unsigned failures;   /* of children, when it began */
+};
+
 struct master {
 	const struct master_order *order;
 	char *child_program;
@@ -243,6 +250,7 @@ struct master {
 	int64_t stop_by_ns; /* nobody is left then, or NEVER */
 	int64_t give_up_ns; /* on those that are */
 	struct upgrade upgrade;
+	struct scale scale;
 	bool succeeded;  /* a new master serves; ours are finishing */
 	bool pool_lives; /* and its children take what ours give */
 	bool shared;     /* somebody else goes on with the listeners */
@@ -340,6 +348,8 @@ int generation_reopen_logs(struct generation *g, struct err *err);
 /* For the children that will be started; until the next reload. */
 int generation_set_log_level(
 	struct generation *g, enum log_level level, struct err *err);
+/* Another number of children; likewise. */
+int generation_set_processes(struct generation *g, long n, struct err *err);
 /* Accept no more: close the listeners, remove socket files. */
 void generation_close_listeners(struct generation *g);
 void generation_destroy(struct generation *g);
@@ -562,6 +572,13 @@ void stop_turn(struct master *m);
 /* The same, when a new master has taken our place. */
 void stop_after_upgrade(struct master *m);
 
+/* --- scale.c ----------------------------------------------------------------- */
+
+/* Have n processes until the next reload; control_scaled tells the end of it.
+ * 0, or a negative errno and why not. */
+int scale_begin(struct master *m, long n, struct err *err);
+void scale_turn(struct master *m);
+
 /* --- upgrade.c --------------------------------------------------------------- */
 
 void upgrade_begin(struct master *m, const char *why);
@@ -677,6 +694,8 @@ void relay_close_all(struct master *m);
 
 int control_open(struct master *m, struct err *err);
 void control_close(struct master *m);
+/* Answer those who wait for scale_begin: reason is NULL when it is done. */
+void control_scaled(struct master *m, const char *reason);
 /* Answer those who wait for the upgrade: reason is NULL when it is done. */
 void control_upgraded(struct master *m, const char *reason);
 /* Leave them to the program that we become; and there, take one over. */
@@ -695,6 +714,17 @@ void control_reloaded(struct master *m, const char *reason);
 /* The current generation has a child that serves, or its first one has ended
  * and this is the reason: answers those who wait for a restart. */
 void control_restarted(struct master *m, const char *reason);
+
+/* --- door.c ------------------------------------------------------------------ */
+
+enum { CONTROL_CLIENTS = 16 }; /* at once */
+
+/* Make the socket file at path, for those who may control the server. */
+int door_open(struct control *control, int fd, const char *path,
+	const struct config *c, struct err *err);
+void door_remove(const struct control *control);
+/* May who is behind this connection? */
+bool door_admits(int fd, const struct config *c);
 
 /* --- rundir.c ---------------------------------------------------------------- */
 

@@ -49,7 +49,7 @@ give_size_and_mode(int fd, size_t size)
 }
 
 int
-scoreboard_file_create(int dir, const char *name, size_t size)
+scoreboard_file_create(int dir, const char *name, size_t size, gid_t group)
 {
 	char temporary[NAME_SIZE];
 	int fd, rc;
@@ -65,6 +65,8 @@ scoreboard_file_create(int dir, const char *name, size_t size)
 	if (fd < 0)
 		return -errno;
 	rc = give_size_and_mode(fd, size);
+	if (rc == 0 && group != 0 && fchown(fd, (uid_t)-1, group) < 0)
+		rc = -errno;
 	if (rc < 0) {
 		unlinkat(dir, temporary, 0);
 		close(fd);

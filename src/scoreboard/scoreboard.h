@@ -34,6 +34,7 @@ struct scoreboard_order {
 	const char *file; /* ScoreBoardFile, absolute; NULL: in dir */
 	const char *name; /* of the instance */
 	unsigned processes, workers;
+	gid_t group; /* may read the files, too; 0: no other group */
 	/* A descriptor of the board of a server that is gone, which this one goes
 	 * on for: counts begin with its.  0: there is none. */
 	int past;

@@ -94,7 +94,7 @@ void scoreboard_place_unlink(const char *link, const char *path);
 /* A new zeroed file of the given size, still under a temporary name, or a
  * memfd that can neither shrink nor grow; close-on-exec, or a negative
  * errno. */
-int scoreboard_file_create(int dir, const char *name, size_t size);
+int scoreboard_file_create(int dir, const char *name, size_t size, gid_t group);
 int scoreboard_file_create_memory(const char *name, size_t size);
 
 /* Give the new file its name, replacing what has it now, and take it away

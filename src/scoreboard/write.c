@@ -39,13 +39,14 @@ struct scoreboard {
 	struct scoreboard_layout layout;
 	unsigned n_processes;
 	unsigned n_workers;
-	char *path; /* for sentences; of the board, or of no file */
-	char *name; /* within path: its last part */
-	char *goal; /* while it is staged: the path to be; else NULL */
-	int claim;  /* on the goal, or -1 */
-	char *link; /* the symbolic link to it; NULL: there is none */
-	int dir;    /* of the files; -1: everything is a memfd */
-	int fd;     /* of the board */
+	gid_t group; /* of the files; 0: ours */
+	char *path;  /* for sentences; of the board, or of no file */
+	char *name;  /* within path: its last part */
+	char *goal;  /* while it is staged: the path to be; else NULL */
+	int claim;   /* on the goal, or -1 */
+	char *link;  /* the symbolic link to it; NULL: there is none */
+	int dir;     /* of the files; -1: everything is a memfd */
+	int fd;      /* of the board */
 	struct wsgid_board *board;
 	struct slot_page *pages; /* n_processes of them */
 };
@@ -147,6 +148,7 @@ make(const struct scoreboard_order *order)
 		return NULL;
 	s->layout = scoreboard_layout(order->processes, order->workers);
 	s->n_workers = order->workers;
+	s->group = order->group;
 	s->dir = -1;
 	s->fd = -1;
 	s->claim = -1;
@@ -210,7 +212,8 @@ make_board(struct scoreboard *s, const char *name)
 	int rc;
 
 	scoreboard_file_sweep(s->dir, s->name);
-	s->fd = scoreboard_file_create(s->dir, s->name, s->layout.board_size);
+	s->fd = scoreboard_file_create(
+		s->dir, s->name, s->layout.board_size, s->group);
 	if (s->fd < 0)
 		return s->fd;
 	rc = map_board(s);
@@ -501,7 +504,7 @@ make_page_file(struct scoreboard *s, unsigned slot)
 	fd = s->dir < 0
 		     ? scoreboard_file_create_memory(name, s->layout.page_size)
 		     : scoreboard_file_create(
-			       s->dir, name, s->layout.page_size);
+			       s->dir, name, s->layout.page_size, s->group);
 	if (fd < 0)
 		return fd;
 	rc = fd_write_all(fd, WSGID_PAGE_MAGIC, sizeof(WSGID_PAGE_MAGIC));

@@ -23,16 +23,22 @@ static int
 denied(const struct instance *i, struct err *err)
 {
 	char me[ACCOUNT_NAME], owner[ACCOUNT_NAME] = "somebody else";
+	char group[ACCOUNT_NAME] = "";
 	struct stat st;
 
 	account_user_name(geteuid(), me);
-	if (stat(i->control, &st) == 0)
+	if (stat(i->control, &st) == 0) {
 		account_user_name(st.st_uid, owner);
+		/* ControlGroup's. */
+		if ((st.st_mode & S_IWGRP) != 0)
+			account_group_name(st.st_gid, group);
+	}
 	return err_setx(err, EACCES,
-		"%s is the server of user %s, and you are %s: only %s%s may "
-		"control it; try sudo",
+		"%s is the server of user %s, and you are %s: only %s%s%s%s "
+		"may control it; try sudo",
 		i->name, owner, me, owner,
-		strcmp(owner, "root") == 0 ? "" : " or root");
+		strcmp(owner, "root") == 0 ? "" : " or root",
+		group[0] != '\0' ? " and members of group " : "", group);
 }
 
 static int

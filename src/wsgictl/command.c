@@ -28,6 +28,7 @@ static const struct verb_row {
 	{"reload", VERB_RELOAD, false, true},
 	{"graceful", VERB_RELOAD, false, false},
 	{"upgrade", VERB_UPGRADE, false, true},
+	{"scale", VERB_SCALE, false, true},
 	{"graceful-stop", VERB_GRACEFUL_STOP, false, true},
 	{"status", VERB_STATUS, false, true},
 	{"fullstatus", VERB_FULLSTATUS, false, true},
@@ -260,6 +261,15 @@ take_word(struct walk *w, const char *word, struct err *err)
 		c->log_level = word;
 		return 0;
 	}
+	if (w->verb->verb == VERB_SCALE && c->processes == NULL) {
+		if (strspn(word, "0123456789") != strlen(word))
+			return err_setx(err, EINVAL,
+				"scale %s: a number of processes is expected, "
+				"as in \"scale 4\"",
+				word);
+		c->processes = word;
+		return 0;
+	}
 	return err_setx(err, EINVAL, "%s: \"%s\" is one word too many",
 		w->verb->name, word);
 }
@@ -327,6 +337,10 @@ check(const struct command *c, struct err *err)
 
 	if (c->verb == VERB_HELP || c->verb == VERB_VERSION)
 		return 0;
+	if (c->verb == VERB_SCALE && c->processes == NULL)
+		return err_setx(err, EINVAL,
+			"scale needs a number of processes, as in \"scale "
+			"4\"");
 	if (c->json && !reads)
 		return err_setx(
 			err, EINVAL, "--json is for status and fullstatus");

@@ -37,6 +37,7 @@ enum verb {
 	VERB_RESTART,
 	VERB_RELOAD,
 	VERB_UPGRADE,
+	VERB_SCALE,
 	VERB_GRACEFUL_STOP,
 	VERB_STATUS,
 	VERB_FULLSTATUS,
@@ -59,6 +60,7 @@ struct command {
 	bool now;
 	int64_t wait_ms; /* -1: as long as it takes */
 	const char *log_level;
+	const char *processes; /* of scale; digits alone */
 
 	/* For wsgid: NULL-terminated, the texts are argv's. */
 	const char **rest;

@@ -29,6 +29,7 @@ static const char help[] =
 	"over,"
 	" losing\n"
 	"                            nothing; the old one stays if it fails\n"
+	"  scale N                   have N processes until the next reload\n"
 	"  status [--json]           one screen\n"
 	"  fullstatus [--json]       and a row for each worker\n"
 	"  configtest [OPTIONS OF wsgid]\n"
@@ -60,6 +61,7 @@ static do_verb *const verbs[] = {
 	[VERB_RESTART] = verb_restart,
 	[VERB_RELOAD] = verb_reload,
 	[VERB_UPGRADE] = verb_upgrade,
+	[VERB_SCALE] = verb_scale,
 	[VERB_GRACEFUL_STOP] = verb_graceful_stop,
 	[VERB_STATUS] = verb_status,
 	[VERB_FULLSTATUS] = verb_fullstatus,

@@ -25,6 +25,9 @@ int verb_restart(const struct command *c, struct err *err);
 /* A new master, of the program that is installed now. */
 int verb_upgrade(const struct command *c, struct err *err);
 
+/* scale.c */
+int verb_scale(const struct command *c, struct err *err);
+
 /* status.c */
 int verb_status(const struct command *c, struct err *err);
 int verb_fullstatus(const struct command *c, struct err *err);

@@ -23,7 +23,7 @@ from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, free_port, is_a
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WSGICTL = BUILD / 'wsgictl'
-VERBS = ['start', 'stop', 'restart', 'reload', 'graceful-stop', 'upgrade', 'status',
+VERBS = ['start', 'stop', 'restart', 'reload', 'graceful-stop', 'upgrade', 'scale', 'status',
          'fullstatus', 'configtest', 'reopen-logs', 'log-level', 'version']
 APPLICATION = """\
 import time
@@ -146,6 +146,52 @@ def start_words(daemon, site, *words):
             '-w', '2', *words]
 
 
+# --- the number of processes -----------------------------------------------------------------
+
+def test_scale_changes_the_number_of_processes_until_the_next_reload(shop):
+    server = shop()
+    succeeds(of(server, 'scale', '3'), r'^shop has 3 processes, where 4 served before; that lasts '
+             'until the next reload, Processes in the configuration for good$')
+    assert len(server.ready()) == 3
+    succeeds(of(server, 'scale', '1'), '^shop has 1 process,')
+    assert len(server.ready()) == 1
+    assert json.loads(of(server, 'status', '--json').stdout)['server']['max_request_workers'] == 1
+    succeeds(of(server, 'reload'))
+    server.wait_for_ready(2)
+
+
+def test_scale_finishes_the_requests_of_those_that_are_too_many(shop):
+    server = shop()
+    succeeds(of(server, 'scale', '2'))
+    with Connection(server.address) as one, Connection(server.address) as other:
+        for c in (one, other):
+            c.send('GET /slow HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: 'workers      2 busy' in of(server, 'status').stdout, 'two requests')
+        succeeds(of(server, 'scale', '1'))
+        assert [c.response().status for c in (one, other)] == [200, 200]
+    assert len(server.ready()) == 1
+
+
+def test_a_process_that_was_alone_knows_when_there_are_more(serve, site):
+    site.write("""\
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [b'%a' % environ['wsgi.multiprocess']]
+""", whole=True)
+    server = serve('shop', '-w', '1', cwd=site.path)
+    assert get(server.address).body == b'False'
+    succeeds(of(server, 'scale', '2'))
+    assert {get(server.address).body for _ in range(8)} == {b'True'}
+
+
+def test_a_scale_that_cannot_be_says_why(shop, site):
+    server = shop()
+    fails(of(server, 'scale', '1000'), 1, 'from 1 to ServerLimit of 256 processes')
+    site.write('import no_such_module\n', whole=True)
+    fails(of(server, 'scale', '4'), 1, 'new children fail, and the error log says why')
+    fails(of(server, 'scale', '4', '--wait', '0.1'), 6, 'there are not yet 4 processes')
+
+
 # --- the command line -----------------------------------------------------------------------
 
 def test_no_word_at_all_lists_the_verbs():
@@ -155,7 +201,7 @@ def test_no_word_at_all_lists_the_verbs():
 
 
 def test_an_unknown_verb_lists_the_known_ones():
-    run = fails(ctl('scale', '4'), 2, 'unknown verb "scale"')
+    run = fails(ctl('dance', '4'), 2, 'unknown verb "dance"')
     for verb in VERBS:
         assert verb in run.stderr
 
@@ -174,6 +220,8 @@ def test_an_unknown_verb_lists_the_known_ones():
     (['stop', '--wait', 'long'], '--wait long: give seconds'),
     (['stop', '--wait', '-1'], '--wait -1: give seconds'),
     (['stop', '--wait', 'nan'], 'give seconds'),
+    (['scale'], 'scale needs a number of processes'),
+    (['scale', 'many'], 'scale many: a number of processes is expected'),
     (['log-level', 'loud'], 'log-level loud: a level is one of'),
     (['-k', 'dance'], 'unknown verb "dance"'),
 ])
@@ -767,7 +815,8 @@ def test_a_user_without_rights_gets_a_sentence(serve, for_others):
         return subprocess.run([*NOBODY, str(for_others), '--run-directory',
                                str(server.run_directory), *words], text=True,
                               env=clean_environment(), capture_output=True, timeout=PATIENCE)
-    for words in (['stop'], ['reload'], ['restart'], ['reopen-logs'], ['log-level', 'debug']):
+    for words in (['stop'], ['graceful-stop'], ['reload'], ['restart'], ['upgrade'],
+                  ['scale', '2'], ['reopen-logs'], ['log-level', 'debug']):
         fails(as_nobody(*words), 4, rf'^wsgictl: {server.port} is the server of user root, and you '
               'are (nobody|#65534): only root may control it; try sudo$')
     run = as_nobody('status')
@@ -788,6 +837,34 @@ def test_the_servers_own_user_may(new_server, for_others, directory):
                           'stop'], text=True, capture_output=True, timeout=PATIENCE)
     succeeds(run, 'has stopped')
     assert own.ended() == 0
+
+
+@need_root
+def test_members_of_control_group_may_and_others_may_not(serve, for_others):
+    server = serve('hello', '-w', '1', '--control-group', 'mail')
+    path, = server.run_directory.glob('*.ctl')
+    assert (path.stat().st_mode & 0o777, path.group()) == (0o660, 'mail')
+
+    def as_user(groups, *words):
+        return subprocess.run(['setpriv', '--reuid', '65534', '--regid', *groups,
+                               str(for_others), '--run-directory', str(server.run_directory),
+                               *words], text=True, env=clean_environment(),
+                              capture_output=True, timeout=PATIENCE)
+    outside = ['65534', '--clear-groups']
+    fails(as_user(outside, 'reload'), 4,
+          'only root and members of group mail may control it; try sudo$')
+    for member in (['65534', '--groups', 'games,mail'], ['mail', '--clear-groups']):
+        succeeds(as_user(member, 'reload'), 'reload done')
+        succeeds(as_user(member, 'fullstatus'), 'generation')
+    # Who is behind a connection is asked, too, whatever became of the file.
+    path.chmod(0o666)
+    fails(as_user(outside, 'reload'), 1, 'closed the connection')
+
+
+def test_an_unknown_control_group_is_a_mistake(new_server):
+    server = new_server('hello', '--control-group', 'no-such-group')
+    assert server.fails() == 78
+    assert 'ControlGroup' in server.log.text() and 'no-such-group' in server.log.text()
 
 
 def on_terminal(*words):
@@ -828,6 +905,22 @@ def test_a_terminal_gets_one_line_that_changes(shop, site):
     assert status == 0
     assert output.endswith('\r\n') and 'shop has stopped' in output
     assert server.ended() == 0
+
+
+def test_every_verb_on_a_terminal_ends_with_a_whole_line(daemon, site):
+    def do(*words):
+        status, output = on_terminal(*words, *daemon.words)
+        assert status == 0, output
+        # What was shown in place of a line is wiped out; all that stays is whole lines.
+        stays = re.sub(r'\r[^\r\n]*\r\x1b\[K|\r\x1b\[K', '', output)
+        assert stays.endswith('\r\n') and '\x1b' not in stays, output
+        return stays
+    do('start', '--error-log', daemon.error_log, '--chdir', site.path, '-w', '1',
+       'shop:application')
+    do('configtest', 'shop:application')
+    for words in (['version'], ['status'], ['fullstatus'], ['log-level'], ['log-level', 'info'],
+                  ['reopen-logs'], ['scale', '2'], ['restart'], ['upgrade'], ['graceful-stop']):
+        do(*words)
 
 
 @pytest.fixture

@@ -193,6 +193,119 @@ test_random_lines_are_taken_whole_or_not_at_all(void **state)
 	}
 }
 
+/* --- lines that nobody has thought of ---------------------------------------- */
+
+/* The same lines in every run: xorshift32. */
+static unsigned
+chance(unsigned *seed, unsigned below)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 17;
+	*seed ^= *seed << 5;
+	return *seed % below;
+}
+
+/* Change, remove, double or insert some bytes, or cut the end off. */
+static size_t
+mutate(char *line, size_t len, size_t size, unsigned *seed)
+{
+	static const char spice[] = {
+		'%', ' ', '0', 'f', '\n', '\0', '\x7f', (char)0xff};
+
+	for (unsigned n = 1 + chance(seed, 6); n > 0 && len > 0; n--) {
+		size_t at = chance(seed, (unsigned)len);
+		size_t part = chance(seed, (unsigned)(len - at)) + 1;
+
+		switch (chance(seed, 5)) {
+		case 0:
+			line[at] = (char)chance(seed, 256);
+			break;
+		case 1:
+			line[at] = spice[chance(seed, sizeof(spice))];
+			break;
+		case 2:
+			memmove(line + at, line + at + part, len - at - part);
+			len -= part;
+			break;
+		case 3:
+			if (len + part > size)
+				break;
+			memmove(line + at + part, line + at, len - at);
+			len += part;
+			break;
+		default:
+			len = at;
+		}
+	}
+	return len;
+}
+
+/* What was taken can be said, and means the same again. */
+static void
+check_taken(const struct control_line *line)
+{
+	struct control_line again;
+	struct buf out = {0};
+
+	for (size_t i = 0; i < line->n; i++) {
+		const struct str *w = &line->words[i];
+
+		assert_true(w->p >= line->text);
+		assert_true(w->p + w->len <= line->text + CONTROL_LINE);
+		assert_null(memchr(w->p, '\0', w->len));
+	}
+	/* "%20" and such can be longer than what they were made of. */
+	if (control_encode(&out, line->words, line->n) == 0) {
+		assert_int_equal(control_decode(&again,
+					 (struct str){out.data, out.len - 1}),
+			0);
+		assert_int_equal(again.n, line->n);
+		for (size_t i = 0; i < line->n; i++)
+			assert_true(str_equal(again.words[i], line->words[i]));
+	}
+	buf_fini(&out);
+}
+
+static void
+test_no_mutation_of_a_line_is_taken_for_what_it_is_not(void **state)
+{
+	static const char *const lines[] = {
+		"status",
+		"log-level debug",
+		"stop now",
+		"scale 4",
+		"+ child 3 4711 1 draining",
+		"error it%20is%20bad%0A%25 x  y",
+		"a b c d e f g h i j k l m n o p",
+	};
+	unsigned seed = 20261126, taken = 0, refused = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 40000; i++) {
+		const char *from = lines[i % ARRAY_LEN(lines)];
+		/* Of this length exactly, so that a sanitizer sees a step
+		 * beyond it. */
+		char text[CONTROL_LINE + 64], *line;
+		struct control_line decoded;
+		size_t len = strlen(from);
+
+		memcpy(text, from, len);
+		len = mutate(text, len, sizeof(text), &seed);
+		line = malloc(len + (len == 0));
+		assert_non_null(line);
+		memcpy(line, text, len);
+		if (control_decode(&decoded, (struct str){line, len}) == 0) {
+			check_taken(&decoded);
+			taken++;
+		} else {
+			refused++;
+		}
+		free(line);
+	}
+	/* Both ways were walked. */
+	assert_true(taken > 1000 && refused > 1000);
+}
+
 int
 main(void)
 {
@@ -205,6 +318,8 @@ main(void)
 		cmocka_unit_test(test_what_cannot_be_said_is_not_half_said),
 		cmocka_unit_test(
 			test_random_lines_are_taken_whole_or_not_at_all),
+		cmocka_unit_test(
+			test_no_mutation_of_a_line_is_taken_for_what_it_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

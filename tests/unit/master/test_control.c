@@ -160,6 +160,10 @@ test_nonsense_gets_a_sentence(void **state)
 		{"stop a b\n", "one%20argument"},
 		{"stop later\n", "no%20argument%20but%20\"now\""},
 		{"log-level loud\n", "one%20of%20error,%20warn"},
+		{"scale\n", "a%20number"},
+		{"scale -1\n", "a%20number"},
+		{"scale 4x\n", "a%20number"},
+		{"scale 99999999999999999999\n", "ServerLimit"},
 		{"stat%zz\n", "no%20request"},
 		{"status  x\n", "no%20arguments"},
 	};
@@ -172,6 +176,64 @@ test_nonsense_gets_a_sentence(void **state)
 		assert_non_null(strstr(text, cases[i].part));
 	}
 	assert_int_equal(f->m.control.n_clients, 0);
+}
+
+/* Whatever they send, they are answered or turned away, and who comes after
+ * them is served. */
+static void
+test_no_client_holds_the_master(void **state)
+{
+	static const char *const hostile[] = {
+		"",
+		"s",
+		"\n\n\n\n",
+		"%",
+		"% %00\n",
+		"\xff\xfe\n",
+		"reload",
+		"status\nstatus\nstatus\n",
+		"log-level %0a%0d\n",
+		"status                                                 \n",
+	};
+	struct fixture *f = *state;
+	int fds[ARRAY_LEN(hostile)];
+
+	for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
+		fds[i] = connect_client(f);
+		(void)!send(
+			fds[i], hostile[i], strlen(hostile[i]), MSG_NOSIGNAL);
+		run(f);
+		assert_false(fixture_event(f)); /* nor turns it in vain */
+		assert_non_null(strstr(ask(f, "version\n"), "\nok\n"));
+	}
+	f->m.now_ns += 10 * SECOND_NS;
+	control_turn(&f->m);
+	assert_int_equal(f->m.control.n_clients, 0);
+	for (size_t i = 0; i < ARRAY_LEN(hostile); i++)
+		close(fds[i]);
+}
+
+static void
+test_a_scale_is_answered_when_there_are_so_many(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	assert_int_equal(send(fd, "scale 2\n", 8, 0), 8);
+	run(f);
+	assert_string_equal(answer(fd), "+ before 4\n+ processes 2\n");
+	scale_turn(&f->m);
+	run(f);
+	assert_string_equal(answer(fd), "");
+	fixture_child(f, 1, LIFECYCLE_READY);
+	scale_turn(&f->m);
+	run(f);
+	assert_string_equal(answer(fd), "ok\n");
+	assert_int_equal(f->m.control.n_clients, 0);
+	close(fd);
+	close(f->generation.config_fd);
+	f->generation.config_fd = -1;
 }
 
 static void
@@ -390,6 +452,8 @@ main(void)
 		TEST(test_without_descriptors_the_loop_rests),
 		TEST(test_status_tells_what_there_is),
 		TEST(test_nonsense_gets_a_sentence),
+		TEST(test_no_client_holds_the_master),
+		TEST(test_a_scale_is_answered_when_there_are_so_many),
 		TEST(test_a_request_may_come_in_pieces_but_not_for_ever),
 		TEST(test_a_silent_client_is_closed_by_its_deadline),
 		TEST(test_clients_beyond_the_limit_are_turned_away),

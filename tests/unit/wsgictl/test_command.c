@@ -43,6 +43,7 @@ test_verbs_and_their_other_names(void **state)
 		{{"graceful"}, VERB_RELOAD},
 		{{"-k", "graceful"}, VERB_RELOAD},
 		{{"upgrade"}, VERB_UPGRADE},
+		{{"scale", "4"}, VERB_SCALE},
 		{{"-n", "shop", "-k", "stop"}, VERB_STOP},
 		{{"-k", "graceful-stop"}, VERB_GRACEFUL_STOP},
 		{{"status", "-h"}, VERB_HELP},

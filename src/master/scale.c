@@ -1,0 +1,134 @@
+/*
+ * scale.c - another number of processes for the server that runs.
+ *
+ * What the control socket's "scale" asks for is as if Processes had been
+ * written, in the configuration of the generation that serves; a reload reads
+ * the file again, and so ends it.  Growing is a debt that the pool pays.
+ * Shrinking retires idle children before busy ones, each of which finishes
+ * what it does.
+ */
+#include <errno.h>
+
+#include "master/state.h"
+
+static int
+refuse(const struct master *m, long n, struct err *err)
+{
+	if (m->phase == PHASE_STARTING || heir_waits(m))
+		return err_setx(err, EBUSY, "the server is still starting");
+	if (m->phase != PHASE_RUNNING)
+		return err_setx(err, EBUSY, "the server is being stopped");
+	if (m->reloading || m->next != NULL)
+		return err_setx(err, EBUSY,
+			"a reload is running, and would end it: scale when it "
+			"is over");
+	if (upgrade_running(m))
+		return err_setx(err, EBUSY,
+			"an upgrade is running, and would end it: scale when "
+			"it is over");
+	if (n < 1 || n > m->server_limit)
+		return err_setx(err, EINVAL,
+			"from 1 to ServerLimit of %ld processes are possible; "
+			"a higher ServerLimit needs a stop and a start",
+			m->server_limit);
+	return 0;
+}
+
+/* A child that was told to be alone says so in wsgi.multiprocess. */
+static void
+replace_the_lonely(struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (child_active(&m->children[i]))
+			m->children[i].wants_retire = true;
+}
+
+static int
+active(const struct census *census)
+{
+	return census->starting + census->ready - census->replacements;
+}
+
+int
+scale_begin(struct master *m, long n, struct err *err)
+{
+	long before = census_limit(m);
+	struct census census;
+	int rc = refuse(m, n, err);
+
+	if (rc < 0)
+		return rc;
+	rc = generation_set_processes(m->now, n, err);
+	if (rc < 0)
+		return rc;
+	log_notice("master",
+		"Processes %ld until the next reload, asked by the control "
+		"socket",
+		n);
+	if (before == 1 && n > 1)
+		replace_the_lonely(m);
+	census_take(m, &census);
+	m->owed = 0;
+	if (active(&census) < n)
+		pool_owe(m, (int)n - active(&census));
+	m->scale = (struct scale){
+		.running = true,
+		.generation = m->now->number,
+		.failures = m->throttle.failures,
+	};
+	board_show_generation(m);
+	return 0;
+}
+
+static struct child *
+one_too_many(const struct master *m)
+{
+	struct child *c = census_idle_child(m);
+
+	for (unsigned i = m->n_slots; c == NULL && i-- > 0;)
+		if (child_active(&m->children[i]) &&
+			!m->children[i].replacement)
+			c = &m->children[i];
+	return c;
+}
+
+static void
+end(struct master *m, const char *reason)
+{
+	m->scale.running = false;
+	control_scaled(m, reason);
+}
+
+void
+scale_turn(struct master *m)
+{
+	struct census census;
+	struct child *c;
+
+	if (!m->scale.running)
+		return;
+	if (m->phase != PHASE_RUNNING) {
+		end(m, "the server is being stopped");
+		return;
+	}
+	if (m->now->number != m->scale.generation) {
+		end(m, "a reload has begun, and what is configured holds");
+		return;
+	}
+	if (m->throttle.failures > m->scale.failures) {
+		end(m, "new children fail, and the error log says why; the "
+		       "server goes on trying");
+		return;
+	}
+	census_take(m, &census);
+	while (active(&census) > census_limit(m)) {
+		c = one_too_many(m);
+		if (c == NULL)
+			break;
+		child_retire(m, c, m->now->config->worker_drain_timeout);
+		census_take(m, &census);
+	}
+	if (census.starting == 0 && census.outgoing == 0 &&
+		census.ready == census_limit(m))
+		end(m, NULL);
+}
