@@ -590,6 +590,16 @@ void upgrade_abandon(struct master *m);
 void upgrade_turn(struct master *m);
 int64_t upgrade_deadline(const struct master *m);
 
+/* --- supervisor.c ------------------------------------------------------------ */
+
+enum { SUPERVISOR_NAME = 32 };
+
+/* Would somebody take the end of this process for the end of the server?
+ * parent becomes the name of ours, "" for process 1. */
+bool supervisor_wants_pid(char parent[SUPERVISOR_NAME]);
+/* Its part: is a parent of that name one of those? */
+bool supervisor_waits(const char *parent);
+
 /* --- heir.c ------------------------------------------------------------------ */
 
 /* We are the new master, and the old one still is the server. */

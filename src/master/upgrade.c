@@ -9,8 +9,9 @@
  * until then nothing of what it does can be seen, and whatever becomes of it,
  * we go on.  From then on we only wait for our children to finish.
  *
- * Process 1 of a container cannot leave its place: there a trial shows that
- * the new program would start, and then it becomes that program itself.
+ * Process 1 of a container cannot leave its place, nor can what a supervisor
+ * waits for (supervisor.c): there a trial shows that the new program would
+ * start, and then this process becomes that program itself.
  */
 #include <errno.h>
 #include <signal.h>
@@ -456,7 +457,8 @@ objection(const struct master *m)
 void
 upgrade_begin(struct master *m, const char *why)
 {
-	bool trial = getpid() == 1;
+	char parent[SUPERVISOR_NAME];
+	bool trial = supervisor_wants_pid(parent);
 	const char *no = objection(m);
 	struct err err = {0};
 
@@ -473,8 +475,12 @@ upgrade_begin(struct master *m, const char *why)
 		m->upgrade.wanted = true;
 		return;
 	}
-	log_notice("master", "%s: upgrading to %s%s", why, m->order->program,
-		trial ? ", which is tried first" : "");
+	log_notice("master", "%s: upgrading to %s%s%s%s", why,
+		m->order->program, trial ? ", which is tried first" : "",
+		trial && parent[0] != '\0' ? ", because this process has to "
+					     "stay: it is watched by "
+					   : "",
+		trial ? parent : "");
 	m->upgrade = (struct upgrade){
 		.report.fd = -1,
 		.trial = trial,
