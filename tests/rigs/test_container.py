@@ -1,0 +1,327 @@
+"""wsgid as the entrypoint of real containers, built from etc/container by a real engine.
+
+What can be had without one is in tests/e2e/test_container.py, too.
+"""
+
+import base64
+import contextlib
+import hashlib
+import json
+import pathlib
+import re
+import shutil
+import zipfile
+
+import pytest
+
+from client import Connection, get
+from engine import ROOT, Container, Engine
+
+FILES = ROOT / 'etc' / 'container'
+DEBIAN = 'debian:bookworm-slim'
+
+
+@pytest.fixture(scope='session')
+def engine(rig):
+    with Engine(rig('container-rig')) as made:
+        yield made
+
+
+@pytest.fixture(scope='session')
+def image(engine):
+    return engine.build('wsgid', FILES / 'Containerfile', BASE=DEBIAN)
+
+
+@pytest.fixture(scope='session')
+def site(tmp_path_factory):
+    """A folder to mount at /app."""
+    place = tmp_path_factory.mktemp('site')
+    place.chmod(0o755)
+    for parent in place.parents[:2]:
+        parent.chmod(0o755)
+    shutil.copy(ROOT / 'tests' / 'apps' / 'probe.py', place)
+    (place / 'broken.py').write_text('import no_such_module\n')
+    (place / 'orphans.py').write_text(ORPHANS)
+    for file in place.iterdir():
+        file.chmod(0o644)
+    return place
+
+
+ORPHANS = """\
+import subprocess
+
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/leave':
+        subprocess.run(['sh', '-c', 'sleep 0.1 & sleep 0.2 & exit 0'])
+    stats = subprocess.run('cat /proc/[0-9]*/stat', shell=True, text=True,
+                           stdout=subprocess.PIPE).stdout
+    start_response('200 OK', [])
+    return [stats.encode()]
+"""
+
+
+@pytest.fixture
+def run(engine, image, site):
+    """run([OPTION...], WORD...) gives a Container that goes with the test."""
+    with contextlib.ExitStack() as stack:
+        def start(options=(), *words, image=image):
+            options = ['-v', f'{site}:/app:ro', *options]
+            return stack.enter_context(Container(engine, image, options, *words))
+        yield start
+
+
+# --- what the image is ----------------------------------------------------------------------
+
+def test_wsgid_adds_little_to_debian_and_its_python(engine, image, record_property):
+    layers = json.loads(engine.podman('history', '--format', 'json', image))
+    sizes = [layer['size'] for layer in layers if layer['size']]
+    report = (f'{image}: {engine.size(image) / 1e6:.0f} MB, of these '
+              f'{sizes[0] / 1e6:.1f} MB wsgid, {sizes[1] / 1e6:.0f} MB Python and libraries')
+    record_property('size', report)
+    print(report)
+    assert sizes[0] < 12e6 and sizes[1] < 70e6
+
+
+def test_the_image_says_how_it_is_stopped_and_who_runs_it(engine, image):
+    facts, = json.loads(engine.podman('image', 'inspect', image))
+    config = facts['Config']
+    assert config['Entrypoint'] == ['wsgid']
+    assert config['StopSignal'] == 'SIGTERM'
+    assert config['User'].split(':')[0] not in ('', '0', 'root')
+    assert facts['Healthcheck']['Test'] == ['CMD', 'wsgictl', 'status']
+
+
+def test_without_an_application_it_says_what_is_missing(engine, image):
+    found = engine.run('podman', 'run', '--rm', image)
+    assert found.returncode == 78
+    assert 'nothing to serve' in found.stderr
+
+
+# --- as process 1 ---------------------------------------------------------------------------
+
+def test_the_environment_alone_configures_it_and_logs_go_to_the_engine(run):
+    container = run(['-e', 'WSGI_APP=probe', '-e', 'WSGID_PROCESSES=2',
+                     '-e', 'WSGID_LOG_LEVEL=info'])
+    address = container.address()
+    assert get(address, '/pid').body != b'1'
+    status = container.execute('wsgictl', 'status')
+    assert status.returncode == 0 and re.search(r'is running, pid 1, up ', status.stdout, re.M)
+    container.engine.podman('stop', '-t', '9', container.id)
+    out, err = container.output()
+    assert re.search(r'"GET /pid HTTP/1.1" 200 ', out) and '[master:' not in out
+    assert re.search(r'\[master:info\]', err) and 'GET /pid' not in err
+    assert container.status() == 0
+
+
+def test_orphans_are_reaped(run):
+    container = run([], 'orphans')
+    address = container.address()
+    parents = re.findall(r'^\d+ \(sleep\) \S (\d+) ', get(address, '/leave').body.decode(), re.M)
+    assert parents == ['1', '1']
+    # The next look is later than their death; nothing else would make it later.
+    for _ in range(100):
+        left = re.findall(r'^\d+ \(sleep\) (\S)', get(address).body.decode(), re.M)
+        if not left:
+            break
+    assert 'Z' not in left and not left
+
+
+def test_the_stop_signal_finishes_what_runs(run):
+    container = run([], 'probe')
+    with Connection(container.address()) as slow:
+        slow.send('GET /sleep?s=2 HTTP/1.1\r\nHost: t\r\n\r\n')
+        container.wait_for('sleeping')
+        # An engine waits for the end: ask it from beside.
+        container.kill('TERM')
+        container.wait_for(r'stopping gracefully within 8 s')
+        assert slow.response().body == b'awake'
+    assert container.status() == 0
+
+
+def test_the_drain_ends_with_graceful_shutdown_timeout(run):
+    container = run(['-e', 'WSGID_GRACEFUL_SHUTDOWN_TIMEOUT=1'], 'probe')
+    with Connection(container.address()) as slow:
+        slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
+        container.wait_for('sleeping')
+        container.kill('TERM')
+        assert slow.is_closed()
+    assert container.status() == 0
+
+
+def test_a_second_term_stops_now(run):
+    container = run(['-e', 'WSGID_GRACEFUL_SHUTDOWN_TIMEOUT=300'], 'probe')
+    with Connection(container.address()) as slow:
+        slow.send('GET /sleep?s=200 HTTP/1.1\r\nHost: t\r\n\r\n')
+        container.wait_for('sleeping')
+        container.kill('TERM')
+        container.wait_for('stopping gracefully')
+        container.kill('TERM')
+        container.wait_for('stopping at once')
+        assert slow.is_closed()
+    assert container.status() == 0
+
+
+@pytest.mark.parametrize('options, words, status, sentence', [
+    ([], ['broken'], 1, "No module named 'no_such_module'"),
+    ([], ['--no-such-option'], 2, 'no-such-option'),
+    (['-e', 'WSGID_MAX_REQUESTS=many'], ['probe'], 78, 'MaxRequests'),
+])
+def test_the_exit_status_says_how_it_ended(run, options, words, status, sentence):
+    container = run(options, *words)
+    assert container.status() == status
+    assert sentence in container.output()[1]
+
+
+def test_an_upgrade_of_process_1_stays_process_1(run):
+    container = run([], 'probe')
+    address = container.address()
+    with Connection(address) as parked:
+        assert parked.get('/').status == 200
+        upgrade = container.execute('wsgictl', 'upgrade')
+        assert upgrade.returncode == 0, upgrade.stderr
+        assert parked.get('/').status == 200
+    assert re.search(r'is running, pid 1, up ', container.execute('wsgictl', 'status').stdout, re.M)
+
+
+# --- what engines refuse --------------------------------------------------------------------
+
+def test_io_uring_is_refused_by_default_and_epoll_serves_with_one_notice(run):
+    container = run(['-e', 'WSGID_PROCESSES=3'], 'probe')
+    address = container.address()
+    assert get(address).status == 200
+    assert container.execute('wsgictl', 'status', '--json').stdout.find('"epoll"') > 0
+    assert len(re.findall('io_uring', container.output()[1])) == 1
+
+
+@pytest.mark.parametrize('profile, serves', [('docker', 'epoll'), ('unconfined', 'io_uring')])
+def test_other_profiles_answer_otherwise(engine, run, profile, serves):
+    path = profile
+    if profile == 'docker':
+        path = engine.run('sh', '-c', 'printf %s "$SECCOMP_DOCKER"').stdout
+    container = run(['--security-opt', f'seccomp={path}'], 'probe')
+    assert get(container.address()).status == 200
+    engine_of = json.loads(container.execute('wsgictl', 'status', '--json').stdout)
+    assert engine_of['server']['io_engine'] == serves
+
+
+HARD = ['--read-only', '--read-only-tmpfs=false', '--cap-drop=all', '--shm-size=64m',
+        '--security-opt', 'no-new-privileges', '--user', '4242:0']
+
+
+def test_nothing_but_dev_shm_can_be_written_and_the_user_has_no_name(run):
+    container = run([*HARD, '-e', 'WSGID_PROCESSES=2'], 'probe')
+    address = container.address()
+    assert get(address).body == b'hello\n'
+    # More than is kept in memory, there and back.
+    with Connection(address) as c:
+        c.send('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 3000000\r\n\r\n')
+        c.send(b'x' * 3000000)
+        expected = hashlib.sha256(b'x' * 3000000).hexdigest()
+        assert c.response().body == f'3000000 {expected}'.encode()
+    facts = container.execute('sh', '-c', 'id; df -m /dev/shm; grep CapEff /proc/1/status; '
+                              'touch /tmp/x; ls /dev/shm/wsgid').stdout
+    assert 'uid=4242' in facts and 'gid=0(root)' in facts
+    assert re.search(r' 64 +\d+ ', facts) and re.search(r'CapEff:\s+0+$', facts, re.M)
+    assert re.search(r'^\d+\.ctl$', facts, re.M)
+    assert container.engine.run('podman', 'healthcheck', 'run', container.id).returncode == 0
+    assert container.execute('wsgictl', 'reload').returncode == 0
+    container.engine.podman('stop', '-t', '9', container.id)
+    assert container.status() == 0
+
+
+def test_the_engines_healthcheck_tells_a_stuck_start_and_a_server(engine, run):
+    container = run([], 'probe')
+    container.address()
+    assert engine.run('podman', 'healthcheck', 'run', container.id).returncode == 0
+    nothing = run(['--entrypoint', 'sleep'], '60')
+    assert engine.run('podman', 'healthcheck', 'run', nothing.id).returncode == 1
+
+
+# --- what a service manager hands in --------------------------------------------------------
+
+def test_sockets_and_notify_socket_handed_in_are_used(engine, image, site, tmp_path):
+    port = int(engine.run('python3', '-c', 'import socket; s = socket.socket(); '
+                          's.bind(("127.0.0.1", 0)); print(s.getsockname()[1])').stdout)
+    log = tmp_path / 'notifications'
+    command = ['python3', engine.rigs / 'fake_systemd.py', '--listen', f'127.0.0.1:{port}=http',
+               '--ready-within', '60', '--log', log, '--', 'podman', 'run', '--name', 'service',
+               '--sdnotify=container', '-e', 'WSGID_LISTEN=', '-v', f'{site}:/app:ro', image,
+               'probe']
+    engine.run('sh', '-c', '"$@" >/dev/null 2>&1 &', 'sh', *command)
+    try:
+        for _ in range(600):
+            if log.exists() and '"READY": "1"' in log.read_text():
+                break
+            assert engine.run('sleep', '0.1').returncode == 0
+        assert get(('127.0.0.1', port), '/').body == b'hello\n'
+        # podman passes no word on after this one.
+        engine.podman('stop', '-t', '9', 'service')
+    finally:
+        engine.run('podman', 'rm', '-f', '-t', '0', 'service')
+
+
+# --- the other images -----------------------------------------------------------------------
+
+def python_below_home():
+    """An installation with a prefix of its own, to be made a base like python:slim's."""
+    found = sorted((pathlib.Path.home() / '.pyenv' / 'versions').glob('3.1[2-9].*'))
+    return found[-1] if found else None
+
+
+@pytest.fixture(scope='session')
+def python_slim(engine, tmp_path_factory):
+    """A base with a Python in /usr/local, and the image on it."""
+    prefix = python_below_home()
+    if prefix is None:
+        pytest.skip('there is no Python to make a base like python:slim of')
+    containerfile = tmp_path_factory.mktemp('slim') / 'Containerfile'
+    containerfile.write_text(f"""\
+FROM {DEBIAN}
+RUN apt-get update && apt-get install -y --no-install-recommends libssl3 libffi8 libbz2-1.0 \\
+    liblzma5 libreadline8 libsqlite3-0 zlib1g && apt-get clean
+COPY . /usr/local
+RUN grep -rlIF {prefix} /usr/local | xargs -r sed -i 's,{prefix},/usr/local,g' && ldconfig
+""")
+    base = engine.build('python-slim', containerfile, prefix)
+    return engine.build('wsgid-slim', FILES / 'Containerfile.python-slim', BASE=base)
+
+
+def test_a_base_with_a_python_of_its_own(run, python_slim):
+    container = run([*HARD], 'probe', image=python_slim)
+    assert get(container.address()).body == b'hello\n'
+    status = json.loads(container.execute('wsgictl', 'status', '--json').stdout)
+    assert python_below_home().name in status['server']['python']
+
+
+def wheel(place: pathlib.Path, name: str, text: str):
+    """A module as a wheel, which no index has."""
+    info = f'{name}-1.0.dist-info'
+    files = {f'{name}.py': text,
+             f'{info}/METADATA': f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n',
+             f'{info}/WHEEL': 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n'
+                              'Tag: py3-none-any\n'}
+    record = ''
+    for path, content in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest())
+        record += f'{path},sha256={digest.decode().rstrip("=")},{len(content)}\n'
+    files[f'{info}/RECORD'] = record + f'{info}/RECORD,,\n'
+    with zipfile.ZipFile(place / f'{name}-1.0-py3-none-any.whl', 'w') as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+
+
+@pytest.fixture(scope='session')
+def shop(engine, image, tmp_path_factory):
+    place = tmp_path_factory.mktemp('shop')
+    (place / 'wheels').mkdir()
+    wheel(place / 'wheels', 'greeting', "WORD = b'from the venv'\n")
+    (place / 'requirements.txt').write_text('--no-index\ngreeting\n')
+    (place / 'shop.py').write_text(
+        'import greeting, sys\n\ndef application(environ, start_response):\n'
+        "    start_response('200 OK', [])\n    return [greeting.WORD, sys.prefix.encode()]\n")
+    return engine.build('shop', FILES / 'Containerfile.venv', place, WSGID=image, APP='shop')
+
+
+def test_an_application_with_its_virtual_environment(engine, shop):
+    with Container(engine, shop, HARD) as container:
+        assert get(container.address()).body == b'from the venv/venv'
