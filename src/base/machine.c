@@ -1,9 +1,10 @@
 /*
- * machine.c - how many CPUs are granted.
+ * machine.c - how many CPUs and how much memory are granted.
  *
  * A container that may use two CPUs of a machine with sixty-four sees all
  * sixty-four in the affinity mask; what it was given stands in its control
- * group, or in one above it, and the smallest quota on the way holds.
+ * group, or in one above it, and the smallest limit on the way holds.  It is
+ * the same with memory.
  * Whatever cannot be read is no limit.
  */
 #include "base/machine.h"
@@ -15,15 +16,24 @@
 
 enum { PATH = 4096 };
 
-static int
-min_limit(int a, int b)
+/* What a directory of control groups limits something to, 0: not at all. */
+typedef long long read_limit(const char *directory);
+
+/* Something that can be limited, and how each version says so. */
+struct resource {
+	const char *controller; /* of version 1 */
+	read_limit *v2, *v1;
+};
+
+static long long
+min_limit(long long a, long long b)
 {
 	if (a == 0)
 		return b;
 	return b == 0 || a < b ? a : b;
 }
 
-static int
+static long long
 cpus_of(long long quota, long long period)
 {
 	long long cpus;
@@ -31,7 +41,7 @@ cpus_of(long long quota, long long period)
 	if (quota <= 0 || period <= 0)
 		return 0;
 	cpus = quota / period + (quota % period != 0);
-	return cpus > 1 << 20 ? 0 : (int)cpus;
+	return cpus > 1 << 20 ? 0 : cpus;
 }
 
 static int
@@ -51,7 +61,7 @@ read_number(const char *directory, const char *file, long long *ret)
 }
 
 /* cpu.max is "QUOTA PERIOD", or "max PERIOD" for no limit. */
-static int
+static long long
 quota_v2(const char *directory)
 {
 	long long quota, period;
@@ -68,7 +78,7 @@ quota_v2(const char *directory)
 	return n == 2 ? cpus_of(quota, period) : 0;
 }
 
-static int
+static long long
 quota_v1(const char *directory)
 {
 	long long quota, period;
@@ -79,23 +89,49 @@ quota_v1(const char *directory)
 	return cpus_of(quota, period);
 }
 
-/* The smallest quota of mount + path and of all groups above it.  Within a
+/* memory.max is a number, or "max" for no limit. */
+static long long
+memory_v2(const char *directory)
+{
+	long long bytes;
+
+	return read_number(directory, "memory.max", &bytes) < 0 || bytes < 0
+		       ? 0
+		       : bytes;
+}
+
+/* No limit is the largest number of pages that there can be. */
+static long long
+memory_v1(const char *directory)
+{
+	long long bytes;
+
+	if (read_number(directory, "memory.limit_in_bytes", &bytes) < 0)
+		return 0;
+	return bytes < 0 || bytes >= 1LL << 60 ? 0 : bytes;
+}
+
+static const struct resource cpu = {"cpu", quota_v2, quota_v1};
+static const struct resource memory = {"memory", memory_v2, memory_v1};
+
+/* The smallest limit of mount + path and of all groups above it.  Within a
  * container the path may be the host's and lead nowhere: then only the
  * mount itself answers. */
-static int
-walk(const char *mount, const char *path, int (*quota)(const char *))
+static long long
+walk(const char *mount, const char *path, read_limit *read)
 {
 	char directory[PATH];
 	size_t mount_len = strlen(mount);
-	int limit = 0, n;
+	long long limit = 0;
+	int n;
 
 	n = snprintf(directory, sizeof(directory), "%s%s", mount, path);
 	if (n < 0 || (size_t)n >= sizeof(directory))
-		return quota(mount);
+		return read(mount);
 	for (;;) {
 		char *slash = strrchr(directory, '/');
 
-		limit = min_limit(limit, quota(directory));
+		limit = min_limit(limit, read(directory));
 		if (slash == NULL || (size_t)(slash - directory) < mount_len)
 			return limit;
 		*slash = '\0';
@@ -121,8 +157,8 @@ has_controller(const char *list, const char *name)
 
 /* A line of /proc/self/cgroup: "0::/path" (version 2) or
  * "4:cpu,cpuacct:/path" (version 1). */
-static int
-quota_of_line(const char *root, char *line)
+static long long
+limit_of_line(const struct resource *r, const char *root, char *line)
 {
 	char mount[PATH / 2];
 	char *controllers, *path;
@@ -138,22 +174,23 @@ quota_of_line(const char *root, char *line)
 		path = "";
 	if (strcmp(line, "0") == 0 && *controllers == '\0') {
 		snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup", root);
-		return walk(mount, path, quota_v2);
+		return walk(mount, path, r->v2);
 	}
-	if (!has_controller(controllers, "cpu"))
+	if (!has_controller(controllers, r->controller))
 		return 0;
 	snprintf(
 		mount, sizeof(mount), "%s/sys/fs/cgroup/%s", root, controllers);
 	if (access(mount, F_OK) < 0)
-		snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup/cpu", root);
-	return walk(mount, path, quota_v1);
+		snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup/%s", root,
+			r->controller);
+	return walk(mount, path, r->v1);
 }
 
-int
-machine_cpu_quota(const char *root)
+static long long
+limit_of(const struct resource *r, const char *root)
 {
 	char name[PATH / 2], line[PATH];
-	int limit = 0;
+	long long limit = 0;
 	FILE *f;
 
 	snprintf(name, sizeof(name), "%s/proc/self/cgroup", root);
@@ -161,9 +198,21 @@ machine_cpu_quota(const char *root)
 	if (f == NULL)
 		return 0;
 	while (fgets(line, sizeof(line), f) != NULL)
-		limit = min_limit(limit, quota_of_line(root, line));
+		limit = min_limit(limit, limit_of_line(r, root, line));
 	fclose(f);
 	return limit;
+}
+
+int
+machine_cpu_quota(const char *root)
+{
+	return (int)limit_of(&cpu, root);
+}
+
+int64_t
+machine_memory_limit(const char *root)
+{
+	return limit_of(&memory, root);
 }
 
 /* The mask is as long as the kernel was built for, which nobody tells: it
@@ -190,5 +239,5 @@ affinity(void)
 int
 machine_cpus(const char *root)
 {
-	return min_limit(affinity(), machine_cpu_quota(root));
+	return (int)min_limit(affinity(), machine_cpu_quota(root));
 }

@@ -276,6 +276,7 @@ became_ready(struct master *m, struct child *c, const char *text)
 		heir_child_ready(m);
 	if (c->generation == m->now->number)
 		control_restarted(m, NULL);
+	memory_weigh(m, c);
 	if (c->replacement)
 		pool_replaced(m, c);
 }

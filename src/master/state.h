@@ -288,6 +288,7 @@ struct master {
 	struct scoreboard *scoreboard;
 	struct run_directory run;
 	struct oom oom;
+	unsigned weighed; /* the generation: memory.c */
 	struct relay *relays;
 	struct control control;
 	struct service service;
@@ -552,6 +553,14 @@ bool oom_counter(const char *groups, int version, char *to, size_t size);
 /* Does this record of /dev/kmsg name the process, and is it fresh? */
 bool oom_names(const char *record, pid_t pid, int64_t now_us);
 enum oom_verdict oom_judge(enum oom_trace counter, enum oom_trace log);
+
+/* --- memory.c ---------------------------------------------------------------- */
+
+/* The child is ready.  If it is the first of its generation: say so where
+ * the control group has no room for as many. */
+void memory_weigh(struct master *m, const struct child *c);
+/* Its part: do so many need more than the limit?  limit 0: there is none. */
+bool memory_is_short(int64_t limit, int64_t of_one, long children);
 
 /* --- restart.c --------------------------------------------------------------- */
 

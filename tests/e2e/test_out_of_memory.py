@@ -59,9 +59,25 @@ def small_group():
     pytest.skip('no control group can be given a limit of memory: ' + '; '.join(reasons))
 
 
+def below(group) -> list:
+    """A launcher that starts a server in a control group."""
+    return ['sh', '-c', f'echo $$ > {group}/cgroup.procs; exec "$@"', 'sh']
+
+
+def test_too_little_memory_for_all_children_is_said_at_the_start(new_server, small_group, preload):
+    server = new_server('hello', '--start-servers', '1', '--max-spare-servers', '2',
+                        '--max-request-workers', '150', launcher=below(small_group)).start()
+    if preload == 'Off':
+        server.log.wait_for(rf'the control group allows {LIMIT // 1000000} MB of memory, and 150 '
+                            r'children of \d+ MB, which the first one has, would need \d+ MB: '
+                            'lower MaxRequestWorkers')
+    server.stop()
+    # Children of a template share most of theirs; and it is said once.
+    assert server.log.text().count('of memory, and') == (preload == 'Off')
+
+
 def test_an_out_of_memory_kill_is_named_as_such(new_server, small_group):
-    server = new_server('probe', '-w', '1', launcher=[
-        'sh', '-c', f'echo $$ > {small_group}/cgroup.procs; exec "$@"', 'sh'])
+    server = new_server('probe', '-w', '1', launcher=below(small_group))
     server.start()
     with Connection(server.address) as c:
         c.send(f'GET /eat?bytes={4 * LIMIT} HTTP/1.1\r\nHost: t\r\n\r\n')

@@ -42,15 +42,21 @@ put(const char *root, const struct file *file)
 	fclose(f);
 }
 
+static void
+make_tree(char *root, const struct file *files)
+{
+	assert_non_null(mkdtemp(root));
+	for (size_t i = 0; i < FILES && files[i].path != NULL; i++)
+		put(root, &files[i]);
+}
+
 static int
 quota_of(const struct file *files)
 {
 	char root[] = "/tmp/test_machine.XXXXXX";
 	int quota;
 
-	assert_non_null(mkdtemp(root));
-	for (size_t i = 0; i < FILES && files[i].path != NULL; i++)
-		put(root, &files[i]);
+	make_tree(root, files);
 	quota = machine_cpu_quota(root);
 	tree_remove(root);
 	return quota;
@@ -131,6 +137,45 @@ test_the_smallest_quota_on_the_way_holds(void **state)
 }
 
 static void
+test_the_smallest_memory_limit_on_the_way_holds(void **state)
+{
+	static const struct {
+		int64_t bytes;
+		struct file files[FILES];
+	} cases[] = {
+		{0, {{"/proc/self/cgroup", "0::/a\n"},
+			    {"/sys/fs/cgroup/a/memory.max", "max\n"}}},
+		{536870912,
+			{{"/proc/self/cgroup", "0::/a/b\n"},
+				{"/sys/fs/cgroup/a/memory.max", "536870912\n"},
+				{"/sys/fs/cgroup/a/b/memory.max",
+					"1073741824\n"}}},
+		/* within a container's namespace */
+		{64000000,
+			{{"/proc/self/cgroup", "0::/\n"},
+				{"/sys/fs/cgroup/memory.max", "64000000\n"}}},
+		/* version 1: no limit, and one above */
+		{0, {{"/proc/self/cgroup", "5:memory:/a\n4:cpu:/a\n"},
+			    {"/sys/fs/cgroup/memory/a/"
+			     "memory.limit_in_bytes",
+				    "9223372036854771712\n"}}},
+		{70000000, {{"/proc/self/cgroup", "5:memory:/docker/1\n"},
+				   {"/sys/fs/cgroup/memory/"
+				    "memory.limit_in_bytes",
+					   "70000000\n"}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char root[] = "/tmp/test_machine.XXXXXX";
+
+		make_tree(root, cases[i].files);
+		assert_int_equal(machine_memory_limit(root), cases[i].bytes);
+		tree_remove(root);
+	}
+}
+
+static void
 test_this_machine_grants_at_least_one(void **state)
 {
 	(void)state;
@@ -143,6 +188,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_smallest_quota_on_the_way_holds),
+		cmocka_unit_test(
+			test_the_smallest_memory_limit_on_the_way_holds),
 		cmocka_unit_test(test_this_machine_grants_at_least_one),
 	};
 
