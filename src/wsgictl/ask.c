@@ -132,7 +132,8 @@ ask_open(struct ask *ret, const struct instance *i, const char *const *words,
 		peer.pid > 0)
 		a.master = peer.pid;
 	rc = send_words(&a, words);
-	if (rc < 0) {
+	/* Closed already: that no answer comes will be heard. */
+	if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET) {
 		ask_close(&a);
 		return err_set(err, -rc, "control socket %s", i->control);
 	}

@@ -99,8 +99,8 @@ target_no_answer(const struct target *t, int why, struct err *err)
 	case -ECONNRESET:
 		err_setx(err, EPIPE,
 			"the master of %s (pid %d) has closed the connection "
-			"without an answer: it has ended, or has too many "
-			"callers",
+			"without an answer: it has ended, has too many "
+			"callers, or does not let you in",
 			t->one->name, pid);
 		break;
 	case -EBADMSG:

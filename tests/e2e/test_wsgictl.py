@@ -189,7 +189,8 @@ def test_a_scale_that_cannot_be_says_why(shop, site):
     fails(of(server, 'scale', '1000'), 1, 'from 1 to ServerLimit of 256 processes')
     site.write('import no_such_module\n', whole=True)
     fails(of(server, 'scale', '4'), 1, 'new children fail, and the error log says why')
-    fails(of(server, 'scale', '4', '--wait', '0.1'), 6, 'there are not yet 4 processes')
+    site.write('import time\ntime.sleep(20)\n', whole=True)
+    fails(of(server, 'scale', '5', '--wait', '0.1'), 6, 'there are not yet 5 processes')
 
 
 # --- the command line -----------------------------------------------------------------------
@@ -431,7 +432,7 @@ def test_json_says_the_same(serve):
         (str(server.port), 'running', server.pid)
     assert state['server']['application'] == 'probe'
     assert state['server']['reload'] == \
-        {'result': 'none', 'begin_us': None, 'end_us': None, 'reason': None}
+        {'result': 'none', 'begin_us': None, 'end_us': None, 'reason': None, 'log': None}
     assert state['totals']['requests'] == 3
     assert state['workers'] == {'busy': 0, 'idle': 2, 'starting': 0, 'graceful': 0}
     assert state['scoreboard'] == '__'
