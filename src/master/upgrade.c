@@ -31,7 +31,7 @@
 #include "net/handoff.h"
 
 enum {
-	HELLO_S = 20,    /* from the exec to the first word */
+	HELLO_S = 20,    /* from the exec to the first word, at most */
 	PATIENCE_S = 10, /* more than StartupTimeout, from word to word */
 	END_S = 5,       /* from the last word, or none, to SIGKILL */
 };
@@ -454,6 +454,18 @@ objection(const struct master *m)
 	return NULL;
 }
 
+/* A program that does not even begin need not be given more than one that
+ * starts. */
+static int64_t
+hello_ns(const struct master *m)
+{
+	int64_t timeout = m->now->config->startup_timeout * MS_NS;
+
+	return timeout > 0 && timeout < HELLO_S * SECOND_NS
+		       ? timeout
+		       : HELLO_S * SECOND_NS;
+}
+
 void
 upgrade_begin(struct master *m, const char *why)
 {
@@ -484,7 +496,7 @@ upgrade_begin(struct master *m, const char *why)
 	m->upgrade = (struct upgrade){
 		.report.fd = -1,
 		.trial = trial,
-		.deadline_ns = m->now_ns + HELLO_S * SECOND_NS,
+		.deadline_ns = m->now_ns + hello_ns(m),
 	};
 	said_begin(m);
 	board_show_reload(m, WSGID_RELOAD_RUNNING, "");

@@ -481,11 +481,11 @@ def test_a_program_that_was_removed_changes_nothing(start, program):
 
 
 def test_a_program_that_says_nothing_is_given_up(start, program):
-    server = start('-w', '1')
+    server = start('-w', '1', '--startup-timeout', '4')
     children = server.wait_for_ready(1)
     install(program, '#!/bin/sh\nexec sleep 1000\n')
     server.kill(signal.SIGUSR2)
-    server.log.wait_for('upgrade failed.* did not become ready in time', 30)
+    server.log.wait_for('upgrade failed.* did not become ready in time')
     assert_goes_on(server, children)
 
 
