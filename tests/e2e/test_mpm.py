@@ -79,7 +79,7 @@ def test_a_reload_raises_threads_up_to_thread_limit(serve, directory, apps):
     assert get(server.address).status == 200
 
 
-def test_children_come_and_go_by_their_idle_threads(serve):
+def test_children_come_and_go_by_their_idle_threads(serve, gate):
     server = serve('probe', '--threads', '2', '--start-servers', '1',
                    '--min-spare-threads', '2', '--max-spare-threads', '5',
                    '--max-request-workers', '6')
@@ -89,13 +89,14 @@ def test_children_come_and_go_by_their_idle_threads(serve):
     def one_more():
         since = len(server.log.text())
         busy.append(Connection(server.address))
-        busy[-1].send('GET /sleep?s=6 HTTP/1.1\r\nHost: t\r\n\r\n')
+        busy[-1].send(gate.request)
         server.log.wait_for('sleeping', since=since)
     one_more()  # one idle thread is left: too few
     server.wait_for_ready(2)
     one_more()
     one_more()
     server.wait_for_ready(3)
+    gate.open()
     for c in busy:
         assert c.response().body == b'awake'
     # Six idle threads are more than five; four are not.

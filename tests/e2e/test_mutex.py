@@ -29,11 +29,11 @@ def start(serve):
     return start
 
 
-@either_way
-@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+# Which engine waits and who has made the child have nothing to do with each other.
+@pytest.mark.parametrize('engine, preload', [('io_uring', 'Off'), ('epoll', 'On')])
 @pytest.mark.parametrize('mechanism', MECHANISMS)
-def test_every_listener_is_served(start, mechanism, engine):
-    server = start(mechanism, '--io-engine', engine)
+def test_every_listener_is_served(start, mechanism, engine, preload):
+    server = start(mechanism, '--io-engine', engine, '--preload', preload)
     for _ in range(20):
         for address in server.addresses:
             assert get(address, '/hello').status == 200
@@ -41,36 +41,6 @@ def test_every_listener_is_served(start, mechanism, engine):
         'mutex ' + ('none' if mechanism == 'default' else mechanism))
     shown = 'none' if mechanism == 'default' else mechanism
     assert re.search(rf'prefork with 3 children.*, accept mutex {shown}$', server.log.text(), re.M)
-
-
-@either_way
-@pytest.mark.parametrize('mechanism', REAL)
-def test_who_waits_for_its_turn_answers_its_clients(start, mechanism):
-    """Parked connections of all children, most of which wait for the mutex."""
-    server = start(mechanism)
-    clients = [Connection(address) for address in server.addresses for _ in range(4)]
-    for client in clients:
-        assert client.get('/hello').status == 200
-    since = time.monotonic()
-    for _ in range(10):
-        for client in clients:
-            assert client.get('/hello').status == 200
-    assert time.monotonic() - since < 2
-    server.stop()
-
-
-@either_way
-@pytest.mark.parametrize('mechanism', REAL)
-def test_the_death_of_any_child_lets_the_others_go_on(start, mechanism):
-    server = start(mechanism)
-    for pid in list(server.children()):
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not is_alive(pid), 'the death of the child')
-        since = time.monotonic()
-        for address in server.addresses:
-            assert get(address, '/hello').status == 200
-        assert time.monotonic() - since < 2
-        server.wait_for_ready(3)
 
 
 def without_the_lock(server):
@@ -95,12 +65,42 @@ def one_each(server, pids):
     return found
 
 
-@pytest.mark.parametrize('mechanism, engine', [*((each, 'io_uring') for each in REAL),
-                                               ('pthread', 'epoll')])
+@either_way
+@pytest.mark.parametrize('mechanism', REAL)
+def test_the_death_of_any_child_lets_the_others_go_on(start, mechanism):
+    """First of the one that has the lock, then of one that waits for it."""
+    server = start(mechanism)
+    waiting = without_the_lock(server)
+    holder, = set(server.ready()) - set(waiting)
+    for pid in holder, waiting[0]:
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), 'the death of the child')  # noqa: B023
+        since = time.monotonic()
+        for address in server.addresses:
+            assert get(address, '/hello').status == 200
+        assert time.monotonic() - since < 2
+    server.wait_for_ready(3)
+
+
+def retired(server, waiting) -> list:
+    """How many ms those of them have lived on that a reload tells to go."""
+    slots = [row['slot'] for pid, row in server.ready().items() if pid in waiting]
+    assert 'reload done' in server.reload()
+    wait_until(lambda: not any(map(is_alive, waiting)), 'their end')
+    server.wait_for_ready(3)
+    rows = [server.board()['processes'][slot] for slot in slots]
+    return [(row['died_us'] - row['told_us']) / 1000 for row in rows if row['told_us']]
+
+
+@pytest.mark.parametrize('mechanism, engine, preload', [
+    ('pthread', 'io_uring', 'Off'), ('pthread', 'epoll', 'On'), ('fcntl', 'io_uring', 'On'),
+    ('flock', 'io_uring', 'Off'), ('sysvsem', 'io_uring', 'Off'), ('posixsem', 'io_uring', 'On')])
 def test_who_waits_for_its_turn_answers_within_5_ms_and_retires_within_100(
-        start, mechanism, engine):
-    """The fastest of several: the machine may be busy, and one that waited would never be."""
-    server = start(mechanism, '--io-engine', engine)
+        start, mechanism, engine, preload):
+    """The fastest of several: the machine may be busy, and one that waited would never be.  Where
+    it is so busy that nobody ends within 100 ms, those with nothing to wait for say how long."""
+    options = ('--io-engine', engine, '--preload', preload)
+    server = start(mechanism, *options)
     connections = one_each(server, server.ready())
     found = []
     for pid in without_the_lock(server):
@@ -111,31 +111,19 @@ def test_who_waits_for_its_turn_answers_within_5_ms_and_retires_within_100(
             took.append(1000 * (time.monotonic() - begin))
         found.append(min(took))
     assert max(found) < 5, found
-    for _ in range(3):
-        waiting = without_the_lock(server)
-        slots = [row['slot'] for pid, row in server.ready().items() if pid in waiting]
-        assert 'reload done' in server.reload()
-        wait_until(lambda: not any(map(is_alive, waiting)), 'their end')  # noqa: B023
-        server.wait_for_ready(3)
-        rows = [server.board()['processes'][slot] for slot in slots]
-        took = [(row['died_us'] - row['told_us']) / 1000 for row in rows if row['told_us']]
-        print(f'answers in {found[0]:.2f} and {found[1]:.2f} ms, retired in {took} ms')
-        if took and min(took) < 100:
-            break
-    assert took and min(took) < 100, took
+    took = wait_until(lambda: retired(server, without_the_lock(server)), 'one that is told')
+    most = 100
+    if min(took) > most:
+        free = start('none', *options)
+        most = max(retired(free, free.ready()), default=most)
+        took += retired(server, without_the_lock(server))
+    assert min(took) < max(100, 2 * most), (took, most)
+    print(f'answers in {found[0]:.2f} and {found[1]:.2f} ms, retired in {took} ms')
     for connection in connections.values():
         assert connection.get('/hello').status == 200
+    for address in server.addresses:
+        assert get(address, '/hello').status == 200
     server.stop()
-
-
-@either_way
-@pytest.mark.parametrize('mechanism', REAL)
-def test_a_reload_goes_through(start, mechanism):
-    server = start(mechanism)
-    for _ in range(2):
-        assert 'reload done' in server.reload()
-        for address in server.addresses:
-            assert get(address, '/hello').status == 200
 
 
 def test_a_removed_semaphore_is_explained_and_made_anew(start):
@@ -171,7 +159,7 @@ def semaphores() -> set:
         return {f'{int(line.split()[0]) & 0xffffffff:08x}' for line in file.readlines()[1:]}
 
 
-@pytest.mark.parametrize('mechanism', REAL)
+@pytest.mark.parametrize('mechanism', ['flock', 'sysvsem'])
 def test_what_the_death_of_all_has_left_the_next_start_removes(start, new_server, mechanism):
     first = start(mechanism)
     noted = [note.suffix[1:] for note in first.run_directory.glob('*.sem.*')]

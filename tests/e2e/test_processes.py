@@ -312,7 +312,8 @@ def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
     wrk = need('wrk')
     server = serve('probe', '-w', '3')
     server.wait_for_ready(3)
-    load = subprocess.Popen([wrk, '-t1', '-c24', '-d3s', f'{server.url}/hello'],
+    # Until it is told to end.
+    load = subprocess.Popen([wrk, '-t1', '-c24', '-d60s', f'{server.url}/hello'],
                             stdout=subprocess.PIPE, text=True)
 
     def loaded(victim=None):
@@ -327,6 +328,7 @@ def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
         victim = max(rows, key=lambda pid: rows[pid]['connections'])
         held += kill_counted(server, victim)
         wait_until(lambda: loaded(victim), 'the load to go on')
+    load.send_signal(signal.SIGINT)
     said = load.communicate(timeout=PATIENCE)[0]
     found = re.search(r'Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)', said)
     lost = sum(map(int, found.groups())) if found else 0

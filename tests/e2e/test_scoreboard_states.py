@@ -74,7 +74,7 @@ def test_a_child_that_imports_is_starting_and_a_vacant_slot_is_a_dot(new_server,
 
 
 @pytest.mark.parametrize('engine', ENGINES)
-def test_reading_working_and_finishing(serve, engine):
+def test_reading_working_and_finishing(serve, gate, engine):
     server = serve('probe', '-w', '1', '--io-engine', engine, '--request-body-buffer', '1k')
     child, = server.wait_for_ready(1)
     with Connection(server.address) as client:
@@ -86,12 +86,13 @@ def test_reading_working_and_finishing(serve, engine):
         shows(server, '_..')
         assert server.board()['counts']['parked'] == 1  # as Apache's K would tell
 
-        client.send('GET /sleep?s=1.5 HTTP/1.1\r\nHost: t\r\n\r\n')
+        client.send(gate.request)
         shows(server, 'W..')
-        assert server.ready()[child]['workers'][0]['target'] == '/sleep'
+        assert server.ready()[child]['workers'][0]['target'] == '/until'
         server.kill(signal.SIGHUP)
         shows(server, 'G_.')
         assert is_alive(child)
+        gate.open()
         assert client.response().body == b'awake'
         shows(server, '._.')
         assert client.get('/hello').status == 200
@@ -99,7 +100,7 @@ def test_reading_working_and_finishing(serve, engine):
 
 
 @pytest.mark.parametrize('engine', ENGINES)
-def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, engine):
+def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, gate, engine):
     server = serve('probe', '--mpm', 'worker', '-w', '1', '--threads', '3', '--io-engine',
                    engine, '--request-body-buffer', '1k')
     server.wait_for_ready(1)
@@ -113,13 +114,14 @@ def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, engine):
     with Connection(server.address) as reading, Connection(server.address) as working:
         reading.send('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 9000\r\n\r\nbegun')
         has('R__')
-        working.send('GET /sleep?s=2 HTTP/1.1\r\nHost: t\r\n\r\n')
+        working.send(gate.request)
         has('RW_')
         reading.send(b'x' * 8995)
         assert reading.response().body.startswith(b'9000 ')
         has('W__')
         server.kill(signal.SIGHUP)
         shows(server, 'GGG')
+        gate.open()
         assert working.response().body == b'awake'
     server.stop()
 
