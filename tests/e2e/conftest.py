@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 
 import server as servers  # noqa: E402
 
-TEST_TIMEOUT = 120 if servers.SANITIZED else 60
+TEST_TIMEOUT = 240 if servers.SANITIZED else 120
 
 
 def pytest_configure(config):

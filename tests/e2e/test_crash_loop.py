@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
 
 import pytest
 
 from client import Connection, get
-from server import PATIENCE, PYTHON, ROOT, is_alive, wait_until
+from server import PYTHON, is_alive, scoreboard_tool, wait_until
 
 APP = '''
 import os
@@ -37,6 +36,7 @@ def failing(serve, directory):
                              broken)
 
 
+@pytest.mark.parametrize('preload', ['Off', 'On'], ids=['imported', 'preloaded'])
 @pytest.mark.parametrize('how, called', [
     ('signal=11', r'exit signal Segmentation fault \(11\)'),
     ('signal=6', r'exit signal Aborted \(6\)'),
@@ -47,9 +47,9 @@ def failing(serve, directory):
     ('status=78', 'exit status 78'),   # as who does not understand its configuration
     ('status=42', 'exit status 42'),
 ])
-def test_each_end_is_called_by_its_name_and_the_child_replaced(failing, how, called):
+def test_each_end_is_called_by_its_name_and_the_child_replaced(failing, how, called, preload):
     """By whatever number an application leaves, it does not take the server with it."""
-    server, _ = failing('-w', '1')
+    server, _ = failing('-w', '1', '--preload', preload)
     child, = server.wait_for_ready(1)
     with Connection(server.address) as client:
         client.send(f'GET /?{how} HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -63,7 +63,13 @@ def test_each_end_is_called_by_its_name_and_the_child_replaced(failing, how, cal
     server.stop()
 
 
-def test_a_crash_loop_is_slowed_down_and_shown_and_ends_by_itself(failing):
+def throttled(server):
+    """The board, if it says so now."""
+    board = server.board()
+    return board if board['board']['throttled'] else None
+
+
+def test_a_crash_loop_is_slowed_down_and_shown_and_ends_by_itself(failing, capsys):
     server, broken = failing('-w', '2')
     victim, sibling = server.wait_for_ready(2)
     broken.touch()
@@ -71,19 +77,18 @@ def test_a_crash_loop_is_slowed_down_and_shown_and_ends_by_itself(failing):
     for failures, delay in (2, 1), (3, 2):
         server.log.wait_for(rf'children fail one after the other \({failures} so far\): the '
                             rf'next one is tried in {delay} s')
-        wait_until(lambda: server.board()['board']['throttled'] == 1, 'the board to say so')
+        shown = wait_until(lambda: throttled(server), 'the board to say so')
         assert get(server.address, '/?go=on').body == b'ok'
-    shown = subprocess.run([PYTHON, ROOT / 'tools' / 'scoreboard.py', server.run_directory],
-                           capture_output=True, text=True, timeout=PATIENCE)
-    assert 'starts are delayed' in shown.stdout
     # Two to begin with, one at once, one after a second; the next is still to come.
-    assert server.board()['board']['children_started'] == 4
+    assert shown['board']['children_started'] == 4
+    scoreboard_tool.print_board(shown)
+    assert 'starts are delayed' in capsys.readouterr().out
     assert 'RuntimeError: the database is away' in server.log.text()
 
     broken.unlink()
     assert sibling in server.wait_for_ready(2)
     assert is_alive(sibling)
-    wait_until(lambda: server.board()['board']['throttled'] == 0, 'the end of the delay')
+    wait_until(lambda: not throttled(server), 'the end of the delay')
     server.stop()
 
 

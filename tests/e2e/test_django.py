@@ -39,15 +39,17 @@ def site_data(apps):
     directory.rmdir()
 
 
-@pytest.fixture(params=['plain', 'validated'])
-def site(request, serve, site_data):
-    """The site, and the same under wsgiref.validate."""
+@pytest.fixture(params=['plain', 'validated'], ids=['plain', 'validated, io_uring refused'])
+def site(request, serve, site_data, no_uring):
+    """The site, and the same under wsgiref.validate and where io_uring is refused."""
     environment = {'DJANGO_SITE_DATA': str(site_data)}
     if request.param == 'plain':
         server = serve('django_site.wsgi:application', '-w', '2', env=environment)
     else:
         environment['VALIDATED_APP'] = 'django_site.wsgi:application'
-        server = serve('validated:application', '-w', '2', env=environment)
+        server = serve('validated:application', '-w', '2', env=environment,
+                       launcher=(no_uring, 'EPERM'))
+        assert 'using epoll' in server.log.text()
     yield server
     assert 'AssertionError' not in server.log.text()
     server.stop()

@@ -16,13 +16,15 @@ TWENTY = random.Random(20).randbytes(20 * 1024 * 1024)
 SHA256 = hashlib.sha256(TWENTY).hexdigest()
 
 
-@pytest.fixture(params=['plain', 'validated'])
-def app(request, serve):
-    """The application, and the same under wsgiref.validate."""
+@pytest.fixture(params=['plain', 'validated'], ids=['plain', 'validated, io_uring refused'])
+def app(request, serve, no_uring):
+    """The application, and the same under wsgiref.validate and where io_uring is refused."""
     if request.param == 'plain':
         server = serve('flask_app:app', '-w', '2')
     else:
-        server = serve('validated:application', '-w', '2', env={'VALIDATED_APP': 'flask_app:app'})
+        server = serve('validated:application', '-w', '2', env={'VALIDATED_APP': 'flask_app:app'},
+                       launcher=(no_uring, 'ENOSYS'))
+        assert 'using epoll' in server.log.text()
     yield server
     assert 'AssertionError' not in server.log.text()
     server.stop()

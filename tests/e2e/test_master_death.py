@@ -73,14 +73,14 @@ def wait_for_children(server):
     wait_until(lambda: not any(map(is_alive, server.seen_children)), 'the end of the children')
 
 
-@pytest.mark.parametrize('workers', [1, 3])
-@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
-@pytest.mark.parametrize('path', ['/sleep', '/spin'])
-def test_busy_children_give_up_their_listener_within_100_ms(start, workers, engine, path):
+@pytest.mark.parametrize('path, engine, workers, preload', [
+    ('/sleep', 'io_uring', 3, 'On'), ('/spin', 'io_uring', 1, 'Off'),
+    ('/sleep', 'epoll', 1, 'Off'), ('/spin', 'epoll', 3, 'On')])
+def test_busy_children_give_up_their_listener_within_100_ms(start, path, engine, workers, preload):
     """They finish their requests all the same, and leave."""
     took = []
     while not took or (min(took) > AT_ONCE and len(took) < TRIES):
-        server = start('-w', workers, '--io-engine', engine)
+        server = start('-w', workers, '--io-engine', engine, '--preload', preload)
         server.wait_for_ready(workers)
         clients = [Connection(server.address) for _ in range(workers)]
         for client in clients:
@@ -106,13 +106,15 @@ def test_idle_children_do_too_with_several_listeners(start):
     assert min(took) <= AT_ONCE
 
 
-def test_a_child_that_imports_gives_up_its_listener_too(start, directory):
+@either_way
+def test_a_process_that_imports_gives_up_its_listener_too(start, directory):
+    """A child, or a template."""
     took = []
     while not took or (min(took) > AT_ONCE and len(took) < TRIES):
         server = start('-w', '1')
         child, = server.wait_for_ready(1)
         (directory / 'slow').touch()
-        os.kill(child, signal.SIGKILL)
+        os.kill(server.board()['board']['template_pid'] or child, signal.SIGKILL)
         server.log.wait_for('importing')
         took.append(until_free(server))
         (directory / 'slow').unlink()
@@ -162,7 +164,8 @@ def test_sockets_that_systemd_passes_stay_open_for_the_next_master(start, direct
 
 @pytest.fixture
 def leftover(start):
-    """A server that was killed, and its child, which is stopped and so leaves nothing."""
+    """A server that was killed, and its child, which is stopped and so leaves nothing.  Any
+    process beside it, a template too, would shut the listener that they share."""
     server = start('-w', '1')
     child, = server.wait_for_ready(1)
     os.kill(child, signal.SIGSTOP)

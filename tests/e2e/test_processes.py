@@ -243,10 +243,8 @@ def kill_counted(server, pid: int) -> int:
     return row['connections']
 
 
-@any_children
-def test_a_killed_child_costs_only_its_own_connections(serve):
-    server = serve('probe', '-w', '3')
-    server.wait_for_ready(3)
+def kill_and_count(server):
+    """Clients that keep their connections, and new ones, while three children are killed."""
     stop = threading.Event()
     kept = [Client(server.address, stop) for _ in range(12)]
     fresh = [Client(server.address, stop, keep=False) for _ in range(2)]
@@ -272,6 +270,20 @@ def test_a_killed_child_costs_only_its_own_connections(serve):
     assert {pid for pid, _ in errors} <= victims | {None}, (victims, errors)
     server.wait_for_ready(3)
     assert server.board()['board']['children_crashed'] == 3
+
+
+@any_children
+def test_a_killed_child_costs_only_its_own_connections(serve):
+    server = serve('probe', '-w', '3')
+    server.wait_for_ready(3)
+    kill_and_count(server)
+
+
+def test_a_killed_child_costs_no_more_where_io_uring_is_refused(serve, no_uring):
+    server = serve('probe', '-w', '3', launcher=(no_uring, 'ENOSYS'))
+    server.wait_for_ready(3)
+    assert 'using epoll' in server.log.text()
+    kill_and_count(server)
 
 
 @any_children
@@ -307,11 +319,8 @@ def test_a_client_whose_child_dies_before_it_is_let_in_is_let_in_by_a_sibling(se
             pass  # the dying ring had accepted it already
 
 
-@any_children
-def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
+def kill_under_wrk(server):
     wrk = need('wrk')
-    server = serve('probe', '-w', '3')
-    server.wait_for_ready(3)
     # Until it is told to end.
     load = subprocess.Popen([wrk, '-t1', '-c24', '-d60s', f'{server.url}/hello'],
                             stdout=subprocess.PIPE, text=True)
@@ -336,6 +345,20 @@ def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
     assert 'Non-2xx' not in said
     assert int(re.search(r'(\d+) requests in', said)[1]) > 1000
     assert get(server.address, '/hello').status == 200
+
+
+@any_children
+def test_a_killed_child_under_wrk_costs_no_more_than_it_held(serve):
+    server = serve('probe', '-w', '3')
+    server.wait_for_ready(3)
+    kill_under_wrk(server)
+
+
+def test_a_killed_child_under_wrk_costs_no_more_where_io_uring_is_refused(serve, no_uring):
+    server = serve('probe', '-w', '3', launcher=(no_uring, 'EPERM'))
+    server.wait_for_ready(3)
+    assert 'using epoll' in server.log.text()
+    kill_under_wrk(server)
 
 
 @either_way

@@ -5,13 +5,12 @@ import pytest
 from client import Connection
 from server import wait_until
 
-pytestmark = pytest.mark.usefixtures('any_children')
 
-
-@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
-@pytest.mark.parametrize('options, reason', [
-    (('--max-requests', '40', '--max-requests-jitter', '20'), 'MaxRequests is reached'),
-    (('--max-connections-per-child', '2'), 'MaxConnectionsPerChild is reached'),
+@pytest.mark.usefixtures('any_children')
+@pytest.mark.parametrize('engine, options, reason', [
+    ('io_uring', ('--max-requests', '40', '--max-requests-jitter', '20'),
+     'MaxRequests is reached'),
+    ('epoll', ('--max-connections-per-child', '2'), 'MaxConnectionsPerChild is reached'),
 ])
 def test_a_replaced_child_costs_no_client_its_connection(serve, engine, options, reason):
     server = serve('probe', '-w', '2', '--io-engine', engine, '--log-level', 'info', *options)

@@ -7,7 +7,7 @@ import pytest
 from client import Connection, get
 from server import is_alive, wait_until
 
-pytestmark = pytest.mark.usefixtures('any_children')
+any_children = pytest.mark.usefixtures('any_children')
 
 APP = '''
 import time
@@ -28,16 +28,17 @@ def application(environ, start_response):
 '''
 
 
-@pytest.fixture(params=['io_uring', 'epoll'])
-def start(serve, directory, request):
+@pytest.fixture
+def start(serve, directory):
     (directory / 'stuck.py').write_text(APP)
-    return lambda *options: serve('stuck', '--io-engine', request.param, '--log-level', 'info',
-                                  *options, cwd=directory)
+    return lambda *options: serve('stuck', '--log-level', 'info', *options, cwd=directory)
 
 
-@pytest.mark.parametrize('path, function', [('/sleep', 'deep_inside'), ('/spin', 'spin')])
-def test_the_log_says_what_takes_so_long_and_where_it_is(start, path, function):
-    server = start('-w', '2', '--request-timeout', '500ms')
+@any_children
+@pytest.mark.parametrize('path, function, engine', [
+    ('/sleep', 'deep_inside', 'io_uring'), ('/spin', 'spin', 'epoll')])
+def test_the_log_says_what_takes_so_long_and_where_it_is(start, path, function, engine):
+    server = start('-w', '2', '--request-timeout', '500ms', '--io-engine', engine)
     before = set(server.wait_for_ready(2))
     with Connection(server.address) as slow:
         slow.send(f'GET {path}?2 HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -52,6 +53,7 @@ def test_the_log_says_what_takes_so_long_and_where_it_is(start, path, function):
     server.stop()
 
 
+@any_children
 def test_a_request_that_never_ends_is_ended(start):
     server = start('-w', '1', '--request-timeout', '300ms', '--worker-drain-timeout', '300ms')
     child, = server.wait_for_ready(1)
