@@ -44,6 +44,8 @@ def fullstatus(server) -> dict:
 def test_connections_requests_and_children_do_not_notice(start, trouble, gate, jump):
     server = start('-w', '2', '--request-timeout', '30s')
     children = server.wait_for_ready(2)
+    for pid in children:
+        server.log.wait_for(rf'child pid {pid} .* is ready')
     said = len(server.log.text())
     with Connection(server.address) as parked, Connection(server.address) as slow:
         assert parked.get('/hello').status == 200

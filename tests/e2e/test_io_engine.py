@@ -141,6 +141,7 @@ def calls_under_strace(server, child: int, out, requests: int) -> dict:
     return {name: int(number) for number, name in rows if name != 'total'}
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(SANITIZED, reason='the sanitizer makes calls of its own')
 def test_with_io_uring_no_call_reads_writes_or_waits_for_a_socket(serve, directory):
     need('strace')
@@ -148,11 +149,16 @@ def test_with_io_uring_no_call_reads_writes_or_waits_for_a_socket(serve, directo
         pytest.skip('io_uring is not to be had here')
     server = serve('probe', '-w', '1', '--io-engine', 'io_uring')
     child, = server.wait_for_ready(1)
-    calls = calls_under_strace(server, child, directory / 'calls', 10000)
-    assert calls['io_uring_enter'] > 100
     forbidden = {'accept', 'accept4', 'recvfrom', 'recvmsg', 'recvmmsg', 'sendto', 'sendmsg',
                  'sendmmsg', 'read', 'readv', 'write', 'writev', 'epoll_wait', 'epoll_pwait',
                  'epoll_pwait2', 'epoll_ctl', 'poll', 'ppoll', 'select', 'pselect6'}
+    for _ in range(3):
+        calls = calls_under_strace(server, child, directory / 'calls', 10000)
+        assert calls['io_uring_enter'] > 100
+        # A child that a busy machine leaves in the midst of a request looks stuck, and then its
+        # connections are given away.
+        if not forbidden & calls.keys():
+            break
     assert not forbidden & calls.keys(), calls
     # Whatever else there is does not grow with the requests.
     assert sum(n for name, n in calls.items() if name != 'io_uring_enter') < 500, calls

@@ -171,7 +171,7 @@ def test_wsgictl_upgrade_waits_until_the_new_program_serves(start):
         text=True, capture_output=True, timeout=PATIENCE)
     assert run.returncode == 0, run.stderr
     assert re.search(r'^upgrade done in .*: generation \d+ serves', run.stdout, re.M), run.stdout
-    assert 'serves alone' in server.log.text()
+    server.log.wait_for('serves alone')
 
 
 def test_a_child_that_dies_meanwhile_is_replaced(start):
