@@ -138,6 +138,8 @@ def new_server(request, apps, directory):
         kind['WSGID_PRELOAD_APPLICATION'] = request.getfixturevalue('preload')
 
     def make(*words, **more):
+        if ('--io-engine', 'io_uring') in zip(words, words[1:]) and not servers.has_uring():
+            pytest.skip('io_uring is not to be had here')
         more.setdefault('cwd', apps)
         more['env'] = {**more.get('env', {}), **kind}
         place = directory / str(len(made))

@@ -120,7 +120,6 @@ def bench(*words, **environment):
     return run
 
 
-@pytest.mark.alone
 @pytest.mark.skipif(SANITIZED, reason='speed under a sanitizer says nothing')
 def test_bench_scenarios_prints_a_line_for_each_and_wsgid_loses_nothing(directory):
     run = bench('scenarios', '--servers', 'wsgid', '--seconds', '1', TMPDIR=str(directory))

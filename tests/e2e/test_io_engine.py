@@ -1,6 +1,5 @@
 """io_uring, and epoll where it is asked for or io_uring is refused: the same answers."""
 
-import ctypes
 import hashlib
 import os
 import re
@@ -10,18 +9,7 @@ import subprocess
 import pytest
 
 from client import Connection, get
-from server import PATIENCE, SANITIZED, need, run_wsgid, wait_until
-
-def has_uring() -> bool:
-    """Was it built in, and does this kernel, as we are allowed to use it, make a ring?"""
-    if 'io_uring' not in run_wsgid('-V').stdout:
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    io_uring_setup = 425
-    fd = libc.syscall(io_uring_setup, 1, ctypes.create_string_buffer(120))
-    if fd >= 0:
-        os.close(fd)
-    return fd >= 0
+from server import PATIENCE, SANITIZED, has_uring, need, wait_until
 
 
 @pytest.fixture(params=['io_uring', 'EPERM', 'ENOSYS'])
@@ -150,8 +138,6 @@ def calls_under_strace(server, child: int, out, requests: int) -> dict:
 @pytest.mark.skipif(SANITIZED, reason='the sanitizer makes calls of its own')
 def test_with_io_uring_no_call_reads_writes_or_waits_for_a_socket(serve, directory):
     need('strace')
-    if not has_uring():
-        pytest.skip('io_uring is not to be had here')
     server = serve('probe', '-w', '1', '--io-engine', 'io_uring')
     child, = server.wait_for_ready(1)
     forbidden = {'accept', 'accept4', 'recvfrom', 'recvmsg', 'recvmmsg', 'sendto', 'sendmsg',
@@ -160,10 +146,11 @@ def test_with_io_uring_no_call_reads_writes_or_waits_for_a_socket(serve, directo
     for _ in range(3):
         calls = calls_under_strace(server, child, directory / 'calls', 10000)
         assert calls['io_uring_enter'] > 100
-        # A child that a busy machine leaves in the midst of a request looks stuck, and then its
-        # connections are given away.
-        if not forbidden & calls.keys():
+        others = sum(n for name, n in calls.items() if name != 'io_uring_enter')
+        # A child that a busy machine leaves in the midst of a request looks stuck, its watcher
+        # wakes, and its connections are given away.
+        if not forbidden & calls.keys() and others < 500:
             break
     assert not forbidden & calls.keys(), calls
     # Whatever else there is does not grow with the requests.
-    assert sum(n for name, n in calls.items() if name != 'io_uring_enter') < 500, calls
+    assert others < 500, calls

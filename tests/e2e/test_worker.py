@@ -216,44 +216,29 @@ def test_a_request_that_waits_without_the_gil_is_not_felt_by_64_clients(start, s
 
 # --- how work is spread ---------------------------------------------------------------------
 
-SLEEPERS = '''
-import threading, time
-def sleep():
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
-        time.sleep(0.02)
-        count.append(1)
-count = []
-threads = [threading.Thread(target=sleep) for _ in range(8)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print(len(count))
-'''
-
-
-def sleeps_of_this_machine() -> float:
-    """How often a second 4 x 8 threads without a server sleep for 20 ms."""
-    running = [subprocess.Popen([PYTHON, '-c', SLEEPERS], stdout=subprocess.PIPE)
-               for _ in range(4)]
-    return sum(int(process.communicate(timeout=PATIENCE)[0]) for process in running) / 2
+def spent(server) -> tuple:
+    """(seconds in the application, seconds from the request to its answer) of all requests."""
+    found = server.board()['durations']
+    return tuple(found[name]['sum_us'] / 1e6 for name in ('application', 'total'))
 
 
 @pytest.mark.alone
 def test_32_clients_keep_32_threads_of_4_children_busy(start):
-    """20 ms a request are 1,600 requests a second: at least nine in ten of what the machine can
-    do at this moment."""
+    """20 ms a request: nine tenths of the time that one takes at least are those.  The others it
+    waits, for a thread, and on a busy machine for a CPU."""
     wrk = need('wrk')
     server = start(4, 8)
     best = 0.0
     for _ in range(ROUNDS):
-        could = sleeps_of_this_machine()
-        said = subprocess.run([wrk, '-t1', '-c32', '-d3s', f'{server.url}/sleep-quietly?s=0.02'],
+        before = spent(server)
+        said = subprocess.run([wrk, '-t1', '-c32', '-d2s', f'{server.url}/sleep-quietly?s=0.02'],
                               capture_output=True, text=True, timeout=PATIENCE).stdout
-        rate = float(re.search(r'Requests/sec: +([\d.]+)', said)[1])
         assert 'Non-2xx' not in said and 'Socket errors' not in said, said
-        print(f'{rate:.0f} requests a second; 32 threads alone slept {could:.0f} times')
-        best = max(best, rate / could)
-        if best >= 0.97:
+        application, total = (now - then for now, then in zip(spent(server), before))
+        rate = float(re.search(r'Requests/sec: +([\d.]+)', said)[1])
+        print(f'{rate:.0f} requests a second, {application:.1f} of {total:.1f} s in the application')
+        best = max(best, application / total)
+        if best >= 0.9:
             break
     assert best >= 0.9
     server.stop()

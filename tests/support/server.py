@@ -7,6 +7,7 @@ for a condition looked at often; everything has an end.
 
 import contextlib
 import ctypes
+import functools
 import os
 import pathlib
 import pwd
@@ -362,6 +363,19 @@ def run_wsgid(*words, env=None, cwd=None, timeout: float = PATIENCE):
     return subprocess.run([str(WSGID), *map(str, words)], cwd=cwd, timeout=timeout,
                           env={**clean_environment(), **(env or {})}, text=True,
                           stdin=subprocess.DEVNULL, capture_output=True)
+
+
+@functools.cache
+def has_uring() -> bool:
+    """Was it built in, and does this kernel, as we are allowed to use it, make a ring?"""
+    if 'io_uring' not in run_wsgid('-V').stdout:
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    io_uring_setup = 425
+    fd = libc.syscall(io_uring_setup, 1, ctypes.create_string_buffer(120))
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
 
 
 def status_of(pid: int) -> dict:
