@@ -72,9 +72,27 @@ client_send(
 	return rc;
 }
 
+/* It is none of the response: neither logged as its head nor the end of the
+ * time in which the client may be told to go on. */
+static int
+client_send_interim(struct app_exchange *x, struct str head)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
+	int rc;
+
+	if (UNLIKELY(*ex->engine->set.forked))
+		return -ECONNRESET;
+	watch_end(ex->engine->set.watch);
+	rc = connection_send_and_wait(
+		ex->engine, ex->connection, head, NULL, 0, STR(""));
+	watch_begin(ex->engine->set.watch);
+	return rc;
+}
+
 static const struct app_client client = {
 	.read = client_read,
 	.send = client_send,
+	.send_interim = client_send_interim,
 };
 
 /* --- beginnings ---------------------------------------------------------------------- */

@@ -91,7 +91,8 @@ make_objects(struct app *app, const struct app_settings *settings)
 		return -1;
 	if (exceptions_init(app) < 0)
 		return -1;
-	if (errors_init(app) < 0 || input_init(app) < 0)
+	if (errors_init(app) < 0 || early_hints_init(app) < 0 ||
+		input_init(app) < 0)
 		return -1;
 	if (start_response_init(app) < 0 || filewrapper_init(app) < 0)
 		return -1;
@@ -109,6 +110,7 @@ drop_objects(struct app *app)
 	start_response_fini(app);
 	input_fini(app);
 	errors_fini(app);
+	early_hints_fini(app);
 	exceptions_fini(app);
 	for (size_t i = 0; i < ARRAY_LEN(app->file_types); i++)
 		Py_CLEAR(app->file_types[i]);

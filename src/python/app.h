@@ -131,6 +131,10 @@ struct app_client {
 	 * any more. */
 	int (*send)(struct app_exchange *x, const void *data, size_t len,
 		struct str tail);
+
+	/* Send the head of an interim response (1xx), before any send.  As
+	 * send. */
+	int (*send_interim)(struct app_exchange *x, struct str head);
 };
 
 struct app_exchange {

@@ -537,7 +537,8 @@ app_call(struct app *app, struct app_exchange *x)
 	}
 	input = input_take(&c);
 	s = start_response_take(&c);
-	if (LIKELY(input != NULL && s != NULL))
+	c.early_hints = early_hints_take(&c);
+	if (LIKELY(input != NULL && s != NULL && c.early_hints != NULL))
 		environ = environ_make(&c, (PyObject *)input);
 	if (LIKELY(environ != NULL))
 		result = call_application(&c, environ, s);
@@ -552,5 +553,6 @@ app_call(struct app *app, struct app_exchange *x)
 	Py_XDECREF(environ);
 	input_give_back(&c, input);
 	start_response_give_back(&c, s);
+	early_hints_give_back(&c, c.early_hints);
 	errors_give_back(&c, c.errors);
 }

@@ -40,6 +40,7 @@ enum key {
 	WSGI_INPUT,
 	WSGI_INPUT_TERMINATED,
 	WSGI_ERRORS,
+	WSGI_EARLY_HINTS,
 	WSGI_FILE_WRAPPER,
 	WSGI_MULTITHREAD,
 	WSGI_MULTIPROCESS,
@@ -73,6 +74,7 @@ static const char *const key_names[KEYS] = {
 	[WSGI_INPUT] = "wsgi.input",
 	[WSGI_INPUT_TERMINATED] = "wsgi.input_terminated",
 	[WSGI_ERRORS] = "wsgi.errors",
+	[WSGI_EARLY_HINTS] = "wsgi.early_hints",
 	[WSGI_FILE_WRAPPER] = "wsgi.file_wrapper",
 	[WSGI_MULTITHREAD] = "wsgi.multithread",
 	[WSGI_MULTIPROCESS] = "wsgi.multiprocess",
@@ -397,7 +399,9 @@ environ_make(struct call *c, PyObject *input)
 		return NULL;
 	if (add_request(e, d, x) < 0 ||
 		set(d, e->keys[WSGI_INPUT], input) < 0 ||
-		set(d, e->keys[WSGI_ERRORS], (PyObject *)c->errors) < 0)
+		set(d, e->keys[WSGI_ERRORS], (PyObject *)c->errors) < 0 ||
+		set(d, e->keys[WSGI_EARLY_HINTS], (PyObject *)c->early_hints) <
+			0)
 		goto fail;
 	if (x->unique_id.len > 0 &&
 		put(d, e->keys[UNIQUE_ID], text(x->unique_id)) < 0)
@@ -460,6 +464,7 @@ fill_same(struct app *app, const struct app_settings *settings)
 		return -1;
 	if (set(d, e->keys[WSGI_INPUT], Py_None) < 0 ||
 		set(d, e->keys[WSGI_ERRORS], Py_None) < 0 ||
+		set(d, e->keys[WSGI_EARLY_HINTS], Py_None) < 0 ||
 		set(d, e->keys[WSGI_FILE_WRAPPER],
 			(PyObject *)app->filewrapper_type) < 0)
 		return -1;

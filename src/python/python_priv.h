@@ -30,6 +30,7 @@
 
 struct err;
 struct environ;
+struct early_hints;
 struct errors;
 struct input;
 struct start_response;
@@ -59,6 +60,7 @@ struct app {
 
 	PyObject *callable;
 	struct environ *environ;
+	PyTypeObject *early_hints_type;
 	PyTypeObject *errors_type;
 	PyTypeObject *input_type;
 	PyTypeObject *start_response_type;
@@ -71,6 +73,7 @@ struct app {
 	PyObject *name_close, *name_read, *name_fileno, *name_tell;
 
 	/* Of the last request, for the next; see MAY_RECYCLE. */
+	struct early_hints *spare_early_hints;
 	struct errors *spare_errors;
 	struct input *spare_input;
 	struct start_response *spare_start_response;
@@ -80,6 +83,7 @@ struct app {
 struct call {
 	struct app *app;
 	struct app_exchange *x;
+	struct early_hints *early_hints;
 	struct errors *errors;    /* wsgi.errors */
 	pthread_t thread;         /* the one that may wait for the client */
 	struct response pristine; /* as it was given to app_call */
@@ -146,6 +150,23 @@ int start_response_init(struct app *app);
 void start_response_fini(struct app *app);
 struct start_response *start_response_take(struct call *c);
 void start_response_give_back(struct call *c, struct start_response *s);
+
+/* --- headers.c ------------------------------------------------------------------ */
+
+/* The bytes of a str, which must be latin-1. */
+int headers_text(
+	struct str *ret, PyObject *s, const char *who, const char *what);
+
+/* Is it a list?  And add what is in it to a head that has begun.  0 or -1. */
+int headers_check(PyObject *headers, const char *who);
+int headers_add(struct response *r, PyObject *headers, const char *who);
+
+/* --- early_hints.c --------------------------------------------------------------- */
+
+int early_hints_init(struct app *app);
+void early_hints_fini(struct app *app);
+struct early_hints *early_hints_take(struct call *c);
+void early_hints_give_back(struct call *c, struct early_hints *hints);
 
 /* --- input.c ----------------------------------------------------------------------- */
 

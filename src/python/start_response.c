@@ -21,121 +21,7 @@ struct write {
 	struct start_response *owner; /* not counted; NULL when it has gone */
 };
 
-/* --- text ---------------------------------------------------------------------------- */
-
-/* Let Python say where the character is, and add what the text was for. */
-static void
-complain_of_latin1(PyObject *s, const char *what)
-{
-	AUTO_DECREF PyObject *bytes = PyUnicode_AsLatin1String(s);
-	PyObject *exception = exceptions_take();
-
-	if (exception == NULL) {
-		PyErr_Format(PyExc_ValueError,
-			"start_response(): %s %.100R "
-			"cannot be used",
-			what, s);
-		return;
-	}
-	if (PyObject_TypeCheck(
-		    exception, (PyTypeObject *)PyExc_UnicodeEncodeError)) {
-		char reason[128];
-
-		snprintf(reason, sizeof(reason),
-			"start_response() wants latin-1 text, and this is in "
-			"a %s",
-			what);
-		(void)PyUnicodeEncodeError_SetReason(exception, reason);
-	}
-	exceptions_put_back(exception);
-}
-
-static int
-latin1(struct str *ret, PyObject *s, const char *what)
-{
-	if (UNLIKELY(!PyUnicode_Check(s))) {
-		PyErr_Format(PyExc_TypeError,
-			"start_response(): a %s must be str, not %.100s", what,
-			Py_TYPE(s)->tp_name);
-		return -1;
-	}
-	if (UNLIKELY(PyUnicode_KIND(s) != PyUnicode_1BYTE_KIND)) {
-		complain_of_latin1(s, what);
-		return -1;
-	}
-	ret->p = (const char *)PyUnicode_1BYTE_DATA(s);
-	ret->len = (size_t)PyUnicode_GET_LENGTH(s);
-	return 0;
-}
-
 /* --- the head -------------------------------------------------------------------------- */
-
-static int
-check_pair(PyObject *header)
-{
-	if (LIKELY(PyTuple_Check(header) && PyTuple_GET_SIZE(header) == 2))
-		return 0;
-	if (!PyTuple_Check(header))
-		PyErr_Format(PyExc_TypeError,
-			"start_response(): each header must be a tuple (name, "
-			"value), not %.100s",
-			Py_TYPE(header)->tp_name);
-	else
-		PyErr_Format(PyExc_ValueError,
-			"start_response(): each header must be a tuple (name, "
-			"value), this one has %zd items: %.200R",
-			PyTuple_GET_SIZE(header), header);
-	return -1;
-}
-
-static int
-refuse(PyObject *header, const char *fault)
-{
-	PyErr_Format(PyExc_ValueError, "start_response(): header %.200R %s",
-		header, fault);
-	return -1;
-}
-
-static int
-add_header(struct response *r, PyObject *header)
-{
-	struct str name, value;
-	const char *fault;
-	bool had_length = r->has_length;
-	int rc;
-
-	if (check_pair(header) < 0 ||
-		latin1(&name, PyTuple_GET_ITEM(header, 0), "header name") < 0 ||
-		latin1(&value, PyTuple_GET_ITEM(header, 1), "header value") < 0)
-		return -1;
-	fault = response_field_fault(name, value);
-	if (UNLIKELY(fault != NULL))
-		return refuse(header, fault);
-	if (UNLIKELY(response_is_hop_by_hop(name)))
-		return refuse(header, "is hop-by-hop: it is the server's "
-				      "to send, not the application's");
-	rc = response_field(r, name, value);
-	if (UNLIKELY(rc == -EINVAL))
-		return refuse(header, had_length ? "differs from the one before"
-						 : "is no number of bytes");
-	if (UNLIKELY(rc < 0)) {
-		PyErr_NoMemory();
-		return -1;
-	}
-	return 0;
-}
-
-static int
-add_headers(struct response *r, PyObject *headers)
-{
-	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); i++) {
-		AUTO_DECREF PyObject *header = interp_list_item(headers, i);
-
-		if (header == NULL || add_header(r, header) < 0)
-			return -1;
-	}
-	return 0;
-}
 
 static int
 begin(struct call *c, PyObject *status, PyObject *headers)
@@ -144,15 +30,10 @@ begin(struct call *c, PyObject *status, PyObject *headers)
 	const char *fault;
 	struct str s;
 
-	if (latin1(&s, status, "status") < 0)
+	if (headers_text(&s, status, "start_response", "status") < 0)
 		return -1;
-	if (UNLIKELY(!PyList_Check(headers))) {
-		PyErr_Format(PyExc_TypeError,
-			"start_response(): the headers must be a list, not "
-			"%.100s",
-			Py_TYPE(headers)->tp_name);
+	if (headers_check(headers, "start_response") < 0)
 		return -1;
-	}
 	fault = response_status_fault(s);
 	if (UNLIKELY(fault != NULL)) {
 		PyErr_Format(PyExc_ValueError,
@@ -166,7 +47,7 @@ begin(struct call *c, PyObject *status, PyObject *headers)
 		PyErr_NoMemory();
 		return -1;
 	}
-	if (add_headers(r, headers) < 0) {
+	if (headers_add(r, headers, "start_response") < 0) {
 		output_reset(c);
 		return -1;
 	}

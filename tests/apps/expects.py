@@ -28,6 +28,10 @@ def late(stream):
 def application(environ, start_response):
     stream = environ['wsgi.input']
     path = environ['PATH_INFO']
+    if path == '/hints':
+        environ['wsgi.early_hints']([('Link', '</a.css>; rel=preload')])
+        environ['wsgi.early_hints']([('Link', '</b.js>; rel=preload')])
+        path = '/read'
     if path in READERS:
         body = READERS[path](stream)
         start_response('200 OK', [('Content-Length', str(len(body)))])

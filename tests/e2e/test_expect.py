@@ -1,4 +1,4 @@
-"""Expect: 100-continue, as RFC 9110 section 10.1.1 and mod_wsgi's applications have it."""
+"""Interim responses: early hints, and Expect: 100-continue as RFC 9110 section 10.1.1 and mod_wsgi's applications have it."""
 
 import pytest
 
@@ -70,3 +70,17 @@ def test_another_expectation_is_refused(server):
     answer = exchange(server.address, 'POST /read HTTP/1.1\r\nHost: t\r\nExpect: wonders\r\n'
                       'Content-Length: 4\r\n\r\nbody')
     assert (answer.status, answer.header('Connection')) == (417, 'close')
+
+
+def test_early_hints_go_out_while_the_application_works(server):
+    """103 (RFC 8297); a client that waits for 100 Continue is told to go on behind them."""
+    with Connection(server.address) as c:
+        c.send(HEAD % '/hints')
+        hints = [c.response() for _ in range(2)]
+        assert [hint.status for hint in hints] == [103, 103]
+        assert [hint.headers for hint in hints] == [[('Link', '</a.css>; rel=preload')],
+                                                    [('Link', '</b.js>; rel=preload')]]
+        assert c.response().status == 100
+        c.send('body')
+        answer = c.response()
+        assert (answer.status, answer.body, answer.header('Link')) == (200, b'body', '')

@@ -189,7 +189,23 @@ play_send(struct app_exchange *x, const void *data, size_t len, struct str tail)
 	return 0;
 }
 
-static const struct app_client client = {.read = play_read, .send = play_send};
+static int
+play_send_interim(struct app_exchange *x, struct str head)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, x);
+
+	assert_int_equal(PyGILState_Check(), 0);
+	assert_true(ex->sends < EXCHANGE_SENDS);
+	if (++ex->sends == ex->send_fails_at)
+		return ex->send_error;
+	buf_add_str(&ex->sent, head);
+	ex->sent_at[ex->sends - 1] = ex->sent.len;
+	return 0;
+}
+
+static const struct app_client client = {.read = play_read,
+	.send = play_send,
+	.send_interim = play_send_interim};
 
 /* --- one request -------------------------------------------------------------------------- */
 
