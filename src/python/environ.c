@@ -246,7 +246,8 @@ join(struct environ *e, PyObject *d, PyObject *key, PyObject *more)
 }
 
 static int
-add_header(struct environ *e, PyObject *d, const struct request_field *field)
+add_header(struct environ *e, PyObject *d, const struct request *r,
+	const struct request_field *field)
 {
 	AUTO_DECREF PyObject *key = key_of(e, field->name);
 	AUTO_DECREF PyObject *value = NULL;
@@ -255,13 +256,14 @@ add_header(struct environ *e, PyObject *d, const struct request_field *field)
 	if (key == NULL)
 		return PyErr_Occurred() ? -1 : 0;
 	if (key == e->keys[HTTP_HOST])
-		return 0; /* add_host */
+		return 0;                   /* add_host */
+	if (key == e->keys[CONTENT_LENGTH]) /* once, where it is "5, 5" */
+		return put(d, key, text(r->length_text));
 	value = text(field->value);
 	before = PyDict_Size(d);
 	if (value == NULL || PyDict_SetDefault(d, key, value) == NULL)
 		return -1;
-	if (UNLIKELY(PyDict_Size(d) == before) &&
-		key != e->keys[CONTENT_LENGTH])
+	if (UNLIKELY(PyDict_Size(d) == before))
 		return join(e, d, key, value);
 	return 0;
 }
@@ -328,7 +330,7 @@ add_request(struct environ *e, PyObject *d, const struct app_exchange *x)
 		set(d, e->keys[SERVER_PROTOCOL], e->protocol_1_0) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_fields; i++)
-		if (add_header(e, d, &r->fields[i]) < 0)
+		if (add_header(e, d, r, &r->fields[i]) < 0)
 			return -1;
 	return add_host(e, d, r);
 }

@@ -23,6 +23,8 @@ xdist       python3-pytest-xdist python3-pytest-xdist python3-pytest-xdist py3-p
 requests    python3-requests  python3-requests    python3-requests  py3-requests     python-requests
 django      python3-django    python3-django      python3-Django    py3-django       python-django
 flask       python3-flask     python3-flask       python3-Flask     py3-flask        python-flask
+h11         python3-h11       python3-h11         python3-h11       py3-h11          python-h11
+fuzzer      clang,libclang-rt-dev clang,compiler-rt clang           clang,compiler-rt clang
 sanitizers  -                 libasan,libubsan    -                 -                -
 curl        curl              curl                curl              curl             curl
 wrk         wrk               wrk                 wrk               wrk              wrk

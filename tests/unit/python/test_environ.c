@@ -112,6 +112,10 @@ test_headers_become_keys(void **state)
 		 "in k]",
 			"Content-Type: a\nContent-Length: 0", "[]"},
 		{"e['CONTENT_LENGTH']", "Content-Length: 0", "'0'"},
+		/* RFC 9110 section 8.6: one number is passed on. */
+		{"e['CONTENT_LENGTH']", "Content-Length: 0, 0", "'0'"},
+		{"e['CONTENT_LENGTH']", "Content-Length: 0\nContent-Length: 0",
+			"'0'"},
 		{"e['HTTP_ACCEPT']", "Accept: a\nAccept: b\naccept: c",
 			"'a, b, c'"},
 		{"e['HTTP_X_A']", "X-A: 1\nX-A: 1", "'1, 1'"},

@@ -1,0 +1,173 @@
+"""What wsgid makes of a request, beside what h11 makes of it.
+
+Requests are generated from a seed, most of them spoilt in one place.  What both accept must have
+the same meaning, and what h11 refuses must not be served.
+"""
+
+import json
+import random
+import re
+import time
+
+import h11
+import pytest
+
+from client import Connection
+
+REQUESTS, SECONDS = 3000, 2
+SEED = 20261126
+END = b'GET /end HTTP/1.1\r\nHost: end\r\nConnection: close\r\n\r\n'
+
+# --- generation -----------------------------------------------------------------------------
+
+METHODS = ['GET', 'POST', 'PUT', 'OPTIONS', 'M-SEARCH', 'x', 'G(T', '']
+TARGETS = ['/', '/a/b?c=d', '/%41', '/a//b', '/;p=1', '/?', '/a?b?c', 'http://other:81/x?y',
+           '*', '/a b', '/\x7f', '/caf\xe9', '']
+VERSIONS = ['HTTP/1.1'] * 8 + ['HTTP/1.0', 'HTTP/1.2', 'HTTP/2.0', 'http/1.1', 'HTTP/1.', 'HTTP/11']
+HOSTS = ['Host: t'] * 8 + ['host:t:80', 'Host: [::1]:1', 'Host:', 'Host: a b', 'Host : t',
+                           'Host: t\r\nHost: t', 'Host: a/b', '']
+FIELDS = ['Accept: */*', 'X-Empty:', 'X-Blank: \t ', 'X-Inner: a \t b', 'X-Dup: 1\r\nX-Dup: 2',
+          'Cookie: a=1; b=2', 'X-Latin: \xe9', 'x-lower: y', 'X-Colon: a: b', 'X-Space : a',
+          ' X-Fold: a', 'X-Fold: a\r\n b', 'X-Nul: a\0b', 'X-Bell: \a', 'X Y: z', 'X"Y: z', ': z',
+          'nothing', 'X-Bare: a\rb', 'X-Del: \x7f', 'Connection: close', 'Connection: keep-alive',
+          'Connection: x']
+BODIES = [('', '')] * 4 + [
+    ('Content-Length: 5', 'hello'), ('Content-Length: 0', ''), ('Content-Length:5 ', 'hello'),
+    ('Content-Length: 5\r\nContent-Length: 5', 'hello'), ('Content-Length: 5, 5', 'hello'),
+    ('Content-Length: 5\r\nContent-Length: 6', 'hello!'), ('Content-Length: +5', 'hello'),
+    ('Content-Length: -5', ''), ('Content-Length: 0x5', 'hello'), ('Content-Length: 5 5', 'hello'),
+    ('Content-Length: 99999999999999999999', ''), ('Content-Length:', ''),
+    ('Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\n\r\n'),
+    ('transfer-encoding: CHUNKED', '2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nX: y\r\n\r\n'),
+    ('Transfer-Encoding: chunked', '005\r\nhello\r\n00\r\n\r\n'),
+    ('Transfer-Encoding: chunked', '5 \r\nhello\r\n0\r\n\r\n'),
+    ('Transfer-Encoding: chunked', '0x5\r\nhello\r\n0\r\n\r\n'),
+    ('Transfer-Encoding: chunked', '+5\r\nhello\r\n0\r\n\r\n'),
+    ('Transfer-Encoding: chunked', '5\r\nhello0\r\n\r\n'),
+    ('Transfer-Encoding: chunked', '5\nhello\r\n0\r\n\r\n'),
+    ('Transfer-Encoding: chunked', 'g\r\nhello\r\n0\r\n\r\n'),
+    ('Transfer-Encoding: chunked', 'fffffffffffffffff\r\nhello\r\n0\r\n\r\n'),
+    ('Transfer-Encoding: chunked\r\nContent-Length: 5', '5\r\nhello\r\n0\r\n\r\n'),
+    ('Transfer-Encoding: identity', ''), ('Transfer-Encoding: xchunked', ''),
+    ('Transfer-Encoding: chunked, chunked', '0\r\n\r\n'), ('Transfer-Encoding: gzip, chunked', ''),
+    ('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked', '0\r\n\r\n')]
+SPOILERS = [b'\r', b'\n', b'\0', b' ', b'\t', b':', b'\x0b', b'\x7f', b'\xff', b',', b'%', b'']
+
+
+def generate(source):
+    def one(values, usual):
+        return values[0] if source.random() < usual else source.choice(values)
+    line = f'{one(METHODS, 0.8)} {one(TARGETS, 0.7)} {one(VERSIONS, 0.7)}'
+    framing, body = source.choice(BODIES)
+    fields = [one(HOSTS, 0.9), *source.sample(FIELDS, source.choice([0, 0, 1, 2])), framing]
+    source.shuffle(fields)
+    head = '\r\n'.join([line, *filter(None, fields), '', '']).encode('latin-1')
+    data = head + body.encode()
+    if source.random() < 0.2:
+        at = source.randrange(len(data))
+        data = data[:at] + source.choice(SPOILERS) + data[at + source.choice([0, 1]):]
+    return data
+
+
+# --- h11 ------------------------------------------------------------------------------------
+
+def ask_h11(data):
+    """(method, target, version, fields, body), or None where h11 refuses or waits for more."""
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(data + END)
+    request, body = None, b''
+    try:
+        while True:
+            event = connection.next_event()
+            if isinstance(event, h11.Request):
+                request = event
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                return (request.method.decode(), request.target.decode('latin-1'),
+                        request.http_version.decode(), join(request.headers), body)
+            else:
+                return None
+    except h11.RemoteProtocolError:
+        return None
+
+
+def join(headers):
+    """As the environ has them: h11 gives names in small letters."""
+    found = {}
+    for name, value in headers:
+        name, value = name.decode(), value.decode('latin-1')
+        if not re.fullmatch('[a-z0-9-]+', name) or name == 'proxy':
+            continue
+        if name in found and name != 'content-length':
+            found[name] += ('; ' if name == 'cookie' else ', ') + value
+        else:
+            found[name] = value
+    return found
+
+
+# --- wsgid ----------------------------------------------------------------------------------
+
+@pytest.fixture(scope='module')
+def server(serve_all):
+    return serve_all('meaning', '-w', '1', '--timeout', '5s')
+
+
+def ask_wsgid(connection, data):
+    """The same of the first answer; or the status with which it was refused."""
+    connection.send(data + END)
+    connection.finish_sending()
+    answer = connection.response()
+    if answer.status != 200:
+        return answer.status
+    said = json.loads(answer.body)
+    return (said['method'], said['target'], said['version'], said['fields'],
+            said['body'].encode('latin-1'))
+
+
+# --- the two --------------------------------------------------------------------------------
+
+# Why wsgid serves what h11 does not.
+EXCEPTIONS = [
+    (rb'\r\n[0-9a-f]+[ \t]+;', 'RFC 9112 section 7.1.1: blanks may stand before an extension'),
+]
+
+# What wsgid may say instead of serving; it is stricter than h11 about folded fields, hosts,
+# targets and versions.
+REFUSALS = (400, 404, 408, 417, 501, 505)
+
+
+def test_what_both_accept_they_understand_alike_and_nothing_else_is_served(server):
+    source = random.Random(SEED)
+    agreed = refused = 0
+    until = time.monotonic() + SECONDS
+    for _ in range(REQUESTS):
+        data = generate(source)
+        theirs = ask_h11(data)
+        with Connection(server.address) as connection:
+            ours = ask_wsgid(connection, data)
+            if isinstance(ours, int):
+                refused += theirs is None
+                assert ours in REFUSALS and connection.rest() == b'', data
+            elif theirs is None:
+                assert [why for pattern, why in EXCEPTIONS if re.search(pattern, data)], (data, ours)
+            else:
+                agreed += 1
+                same(data, ours, theirs)
+        if time.monotonic() > until and agreed >= 50 and refused >= 50:
+            break
+    assert agreed >= 50 and refused >= 50
+
+
+def same(data, ours, theirs):
+    method, target, version, fields, body = ours
+    assert (method, target, body) == (theirs[0], theirs[1], theirs[4]), data
+    assert version == ('1.0' if theirs[2] == '1.0' else '1.1'), data
+    expected = dict(theirs[3])
+    if target.startswith('http://'):
+        expected['host'] = 'other:81'
+    if not expected.get('host'):
+        expected.pop('host', None)
+    if 'transfer-encoding' in fields:  # h11 makes small letters of it
+        fields['transfer-encoding'] = fields['transfer-encoding'].lower()
+    assert fields == expected, data
