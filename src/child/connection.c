@@ -608,7 +608,8 @@ bool
 connection_is_answered(const struct connection *c)
 {
 	return c->state == CONNECTION_SENDING && c->keep &&
-	       c->part == c->n_parts && !c->rest.exists && !c->at_eof;
+	       c->part == c->n_parts && !c->rest.exists && !c->file.exists &&
+	       !c->at_eof;
 }
 
 /* On to the next request. */
@@ -717,6 +718,8 @@ connection_close(struct engine *e, struct connection *c)
 		io_cancel(e->io, c, IO_RECEIVE, c->fd);
 	if (c->sending)
 		io_cancel(e->io, c, IO_SEND, c->fd);
+	if (c->awaits_room)
+		io_cancel(e->io, c, IO_WRITABLE, c->fd);
 	connection_settle(e, c);
 }
 
@@ -726,6 +729,7 @@ connection_settle(struct engine *e, struct connection *c)
 	if (c->state != CONNECTION_CLOSING || c->in_flight > 0 || c->fd < 0)
 		return;
 	watch_forget(e->set.watch, c);
+	sendfile_end(e, c);
 	if (c->foreign)
 		(void)shutdown(c->fd, SHUT_RDWR);
 	clients_remove(e->set.clients, c->fd);

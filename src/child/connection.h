@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "child/sendfile.h"
 #include "http/chunked.h"
 #include "http/request.h"
 #include "python/app.h"
@@ -66,6 +67,7 @@ struct connection {
 	bool receiving;     /* one of them is IO_RECEIVE */
 	bool paused;        /* receiving stopped: too much is unread */
 	bool sending;       /* one of them is IO_SEND */
+	bool awaits_room;   /* one of them is IO_WRITABLE */
 	bool at_eof;        /* the client will send no more */
 	bool watched;       /* the watcher knows it */
 	bool foreign;       /* came from a sibling, which may still hold it */
@@ -93,7 +95,8 @@ struct connection {
 	unsigned part, n_parts;
 	struct iovec window[3]; /* the beginning of it that is under way */
 	unsigned n_window;
-	void *held; /* keeps the data alive: app_drop */
+	void *held;           /* keeps the data alive: app_drop */
+	struct sendfile file; /* goes behind the parts */
 
 	int64_t patience_ns; /* LEAVING: when its client has waited too long */
 	int64_t since_ns;    /* its next request waits since then; 0 = there is

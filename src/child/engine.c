@@ -193,6 +193,19 @@ on_send(struct engine *e, struct connection *c, const struct io_event *event)
 	connection_settle(e, c);
 }
 
+/* There is room for more of a file. */
+static void
+on_writable(struct engine *e, struct connection *c)
+{
+	c->in_flight--;
+	c->awaits_room = false;
+	if (c->state == CONNECTION_SENDING) {
+		connection_await_sent(e, c);
+		sendfile_go_on(e, c);
+	}
+	connection_settle(e, c);
+}
+
 static void
 on_channel(struct engine *e)
 {
@@ -216,6 +229,8 @@ dispatch(struct engine *e, const struct io_event *event)
 		on_receive(e, event->owner, event);
 	else if (LIKELY(event->kind == IO_SEND))
 		on_send(e, event->owner, event);
+	else if (event->kind == IO_WRITABLE)
+		on_writable(e, event->owner);
 	else if (event->owner == &e->accept_owner)
 		accept_happened(e, event);
 	else if (event->owner == &e->pool_owner)
@@ -561,12 +576,13 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 }
 
 static void
-free_list(struct connection_list *list)
+free_list(struct engine *e, struct connection_list *list)
 {
 	struct connection *c;
 
 	while ((c = list->first) != NULL) {
 		connection_list_remove(c);
+		sendfile_end(e, c);
 		if (c->fd >= 0)
 			close(c->fd);
 		buf_fini(&c->in);
@@ -587,15 +603,15 @@ engine_leave_forked(void)
 void
 engine_fini(struct engine *e)
 {
-	free_list(&e->queue);
-	free_list(&e->reading);
-	free_list(&e->parked);
-	free_list(&e->sending);
-	free_list(&e->lingering);
-	free_list(&e->leaving);
-	free_list(&e->ending);
-	free_list(&e->finished);
-	free_list(&e->buried);
+	free_list(e, &e->queue);
+	free_list(e, &e->reading);
+	free_list(e, &e->parked);
+	free_list(e, &e->sending);
+	free_list(e, &e->lingering);
+	free_list(e, &e->leaving);
+	free_list(e, &e->ending);
+	free_list(e, &e->finished);
+	free_list(e, &e->buried);
 	buf_fini(&e->head);
 	buf_fini(&e->path);
 	while (e->n_spare > 0)

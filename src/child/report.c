@@ -212,6 +212,7 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 
 	for (unsigned i = c->part; i < c->n_parts; i++)
 		out += c->parts[i].iov_len;
+	out += sendfile_left(c);
 	engine_read_clock(e);
 	add(e, &page->requests, 1);
 	if (UNLIKELY(e->set.most_requests > 0 &&

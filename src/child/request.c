@@ -72,6 +72,26 @@ client_send(
 	return rc;
 }
 
+static int
+client_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
+	struct connection *c = ex->connection;
+	int rc;
+
+	if (UNLIKELY(*ex->engine->set.forked)) {
+		close(fd);
+		return -ECONNRESET;
+	}
+	watch_end(ex->engine->set.watch);
+	report_head(
+		&ex->report, ex->engine, (struct str){c->out.data, c->out.len});
+	body_answered(&ex->body);
+	rc = sendfile_begin(ex->engine, c, fd, offset, len);
+	watch_begin(ex->engine->set.watch);
+	return rc;
+}
+
 /* It is none of the response: neither logged as its head nor the end of the
  * time in which the client may be told to go on. */
 static int
@@ -92,6 +112,7 @@ client_send_interim(struct app_exchange *x, struct str head)
 static const struct app_client client = {
 	.read = client_read,
 	.send = client_send,
+	.send_file = client_send_file,
 	.send_interim = client_send_interim,
 };
 
@@ -258,6 +279,17 @@ complaint(const struct engine *e, int status)
 
 /* --- the end --------------------------------------------------------------------------- */
 
+static void
+set_parts(struct connection *c, const struct app_exchange *x)
+{
+	c->held = x->held;
+	c->parts[0] = (struct iovec){c->out.data, c->out.len};
+	c->parts[1] = (struct iovec){(void *)x->held_data, x->held_len};
+	c->parts[2] = (struct iovec){(void *)x->held_tail.p, x->held_tail.len};
+	c->part = 0;
+	c->n_parts = x->held != NULL ? 3 : 1;
+}
+
 /* Send what the application left to be sent, and let the ring finish it. */
 static void
 finish(struct exchange *ex)
@@ -269,12 +301,8 @@ finish(struct exchange *ex)
 	report_head(&ex->report, e, (struct str){c->out.data, c->out.len});
 	c->keep = body_finish(&ex->body, e, c) && e->response.keep_alive;
 	c->client_closes = ex->body.ended && !e->request.keep_alive;
-	c->held = x->held;
-	c->parts[0] = (struct iovec){c->out.data, c->out.len};
-	c->parts[1] = (struct iovec){(void *)x->held_data, x->held_len};
-	c->parts[2] = (struct iovec){(void *)x->held_tail.p, x->held_tail.len};
-	c->part = 0;
-	c->n_parts = x->held != NULL ? 3 : 1;
+	if (!c->file.exists)
+		set_parts(c, x);
 	report_end(&ex->report, e, c, x);
 	connection_give_back(e, &ex->taken);
 	if (x->broken)
@@ -282,6 +310,8 @@ finish(struct exchange *ex)
 	connection_await_sent(e, c);
 	if (c->error != 0)
 		connection_close(e, c);
+	else if (c->file.exists)
+		sendfile_go_on(e, c);
 	else if (c->out.len > 0 || x->held != NULL)
 		connection_send(e, c);
 	else if (x->broken)

@@ -268,7 +268,8 @@ events_for(const struct watch *watch)
 	if (watch->operations[IO_ACCEPT] != NULL ||
 		watch->operations[IO_POLL] != NULL)
 		events |= EPOLLIN | EPOLLEXCLUSIVE;
-	if (watch->operations[IO_SEND] != NULL)
+	if (watch->operations[IO_SEND] != NULL ||
+		watch->operations[IO_WRITABLE] != NULL)
 		events |= EPOLLOUT;
 	return events;
 }
@@ -374,6 +375,16 @@ epoll_poll(struct io *io, void *owner, int fd)
 {
 	struct epoll *e = epoll_of(io);
 	struct operation *op = start(e, owner, IO_POLL, fd);
+
+	if (op != NULL)
+		watch_for(e, op);
+}
+
+static void
+epoll_writable(struct io *io, void *owner, int fd)
+{
+	struct epoll *e = epoll_of(io);
+	struct operation *op = start(e, owner, IO_WRITABLE, fd);
 
 	if (op != NULL)
 		watch_for(e, op);
@@ -526,6 +537,10 @@ serve(struct epoll *e, const struct epoll_event *ready)
 
 	if (operations[IO_SEND] != NULL && (ready->events & EPOLLOUT || bad))
 		try_send(e, operations[IO_SEND]);
+	if (operations[IO_WRITABLE] != NULL &&
+		(ready->events & EPOLLOUT || bad))
+		finish(e, operations[IO_WRITABLE],
+			(int)(ready->events & ~(uint32_t)EPOLLIN));
 	if ((ready->events & EPOLLIN) == 0 && bad == 0)
 		return;
 	if (operations[IO_RECEIVE] != NULL)
@@ -663,6 +678,7 @@ const struct io_engine io_engine_epoll = {
 	.fd = epoll_fd,
 	.accept = epoll_accept,
 	.poll = epoll_poll,
+	.writable = epoll_writable,
 	.receive = epoll_receive,
 	.release = epoll_release,
 	.send = epoll_send,

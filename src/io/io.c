@@ -147,6 +147,13 @@ io_poll(struct io *io, void *owner, int fd)
 }
 
 void
+io_writable(struct io *io, void *owner, int fd)
+{
+	check_owner(owner);
+	io->engine->writable(io, owner, fd);
+}
+
+void
 io_receive(struct io *io, void *owner, int fd)
 {
 	check_owner(owner);

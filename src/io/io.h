@@ -28,11 +28,12 @@ struct err;
 struct io;
 
 enum io_kind {
-	IO_ACCEPT,  /* result: the new socket, close-on-exec, or -errno */
-	IO_RECEIVE, /* result: bytes in data, 0 at end of file, or -errno */
-	IO_SEND,    /* result: bytes sent; fewer than all of them, or -errno,
+	IO_ACCEPT,   /* result: the new socket, close-on-exec, or -errno */
+	IO_RECEIVE,  /* result: bytes in data, 0 at end of file, or -errno */
+	IO_SEND,     /* result: bytes sent; fewer than all of them, or -errno,
 	             * when the connection broke on the way */
-	IO_POLL,    /* result: poll(2) bits, or -errno */
+	IO_POLL,     /* result: poll(2) bits, or -errno */
+	IO_WRITABLE, /* likewise */
 };
 
 struct io_event {
@@ -84,6 +85,9 @@ void io_accept(struct io *io, void *owner, int fd);
  * this one may be gone.  (An epoll engine that waits for an epoll set is woken
  * with all the others: the kernel has no exclusive wait for that.) */
 void io_poll(struct io *io, void *owner, int fd);
+
+/* Wait once until fd has room for more, or is broken. */
+void io_writable(struct io *io, void *owner, int fd);
 
 /* Receive into io's own buffers whenever something arrives, until end of
  * file, an error or io_cancel.  -ENOBUFS ends it when no buffer was free, which

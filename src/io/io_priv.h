@@ -6,7 +6,7 @@
 
 #include "io/io.h"
 
-enum { IO_KINDS = IO_POLL + 1 };
+enum { IO_KINDS = IO_WRITABLE + 1 };
 
 /* Each engine lives in the file of its name and is listed once, in io.c.
  * The functions do what the function of the same name in io.h says; create
@@ -19,6 +19,7 @@ struct io_engine {
 	int (*fd)(const struct io *io);
 	void (*accept)(struct io *io, void *owner, int fd);
 	void (*poll)(struct io *io, void *owner, int fd);
+	void (*writable)(struct io *io, void *owner, int fd);
 	void (*receive)(struct io *io, void *owner, int fd);
 	void (*release)(struct io *io, uint16_t buffer);
 	void (*send)(struct io *io, void *owner, int fd,

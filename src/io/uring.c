@@ -354,6 +354,15 @@ uring_poll(struct io *io, void *owner, int fd)
 }
 
 static void
+uring_writable(struct io *io, void *owner, int fd)
+{
+	struct io_uring_sqe *sqe = next_sqe(uring_of(io));
+
+	io_uring_prep_poll_add(sqe, fd, POLLOUT);
+	sqe->user_data = tag(owner, IO_WRITABLE);
+}
+
+static void
 uring_receive(struct io *io, void *owner, int fd)
 {
 	struct io_uring_sqe *sqe = next_sqe(uring_of(io));
@@ -596,6 +605,7 @@ const struct io_engine io_engine_uring = {
 	.fd = uring_fd,
 	.accept = uring_accept,
 	.poll = uring_poll,
+	.writable = uring_writable,
 	.receive = uring_receive,
 	.release = uring_release,
 	.send = uring_send,

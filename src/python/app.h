@@ -132,6 +132,13 @@ struct app_client {
 	int (*send)(struct app_exchange *x, const void *data, size_t len,
 		struct str tail);
 
+	/* Send what is in x->response->out and then len bytes of a regular file
+	 * from offset, by a descriptor that is taken.  Returns when the client
+	 * has them or the caller of app_call will see to it.  Empties out.
+	 * As send. */
+	int (*send_file)(
+		struct app_exchange *x, int fd, int64_t offset, uint64_t len);
+
 	/* Send the head of an interim response (1xx), before any send.  As
 	 * send. */
 	int (*send_interim)(struct app_exchange *x, struct str head);

@@ -13,6 +13,7 @@
 #include "python/python_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,18 +269,34 @@ copy_file(struct call *c, int fd, int64_t offset, int64_t left)
 	return result;
 }
 
+/* What the client does not take at once need not be waited for, unless close()
+ * does something that must not come before. */
 static enum output_result
-respond_with_file(struct call *c, int fd, int64_t offset, int64_t available)
+hand_over_file(struct call *c, int fd, int64_t offset, int64_t len)
+{
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (own < 0)
+		return copy_file(c, fd, offset, len);
+	return output_file(c, own, offset, (uint64_t)len);
+}
+
+static enum output_result
+respond_with_file(struct call *c, PyObject *result, int fd, int64_t offset,
+	int64_t available)
 {
 	int64_t planned = plan_file(c, available);
-	enum output_result result = OUTPUT_OK;
+	enum output_result outcome = OUTPUT_OK;
 
 	if (planned < 0)
 		return OUTPUT_RAISED;
 	if (!c->committed)
-		result = output_commit(c, planned);
-	if (result != OUTPUT_OK || c->x->response->framing == RESPONSE_NO_BODY)
-		return result;
+		outcome = output_commit(c, planned);
+	if (outcome != OUTPUT_OK || c->x->response->framing == RESPONSE_NO_BODY)
+		return outcome;
+	if (planned > LARGE && filewrapper_is_plain(c->app, result) &&
+		c->x->response->framing == RESPONSE_LENGTH)
+		return hand_over_file(c, fd, offset, planned);
 	return copy_file(c, fd, offset, planned);
 }
 
@@ -371,7 +388,8 @@ respond(struct call *c, PyObject *result)
 		is_file = filewrapper_inspect(
 			c->app, result, &fd, &offset, &available);
 		if (is_file > 0)
-			return respond_with_file(c, fd, offset, available);
+			return respond_with_file(
+				c, result, fd, offset, available);
 	}
 	return respond_with_iterable(c, result);
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	SMALL = 32 * 1024,   /* copying this costs less than a second piece */
@@ -75,6 +76,29 @@ send_with(struct call *c, const void *data, size_t len, struct str tail)
 		return OUTPUT_OK;
 	c->send_error = rc;
 	x->broken = true;
+	return OUTPUT_GONE;
+}
+
+enum output_result
+output_file(struct call *c, int fd, int64_t offset, uint64_t len)
+{
+	struct response *r = c->x->response;
+	int rc = c->send_error;
+
+	if (rc < 0) {
+		close(fd);
+		return OUTPUT_GONE;
+	}
+	c->sent = true;
+	r->sent += len;
+	Py_BEGIN_ALLOW_THREADS;
+	rc = c->x->client->send_file(c->x, fd, offset, len);
+	Py_END_ALLOW_THREADS;
+	c->base = 0;
+	if (rc >= 0)
+		return OUTPUT_OK;
+	c->send_error = rc;
+	c->x->broken = true;
 	return OUTPUT_GONE;
 }
 

@@ -118,6 +118,10 @@ enum output_result output_commit(struct call *c, int64_t known_length);
  * gathered until output_flush. */
 enum output_result output_block(struct call *c, const void *data, size_t len);
 
+/* len bytes of a file, by a descriptor that is taken; it is the whole body. */
+enum output_result output_file(
+	struct call *c, int fd, int64_t offset, uint64_t len);
+
 /* Send all that is gathered. */
 enum output_result output_flush(struct call *c);
 

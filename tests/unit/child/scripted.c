@@ -57,6 +57,19 @@ io_poll(struct io *io, void *owner, int fd)
 }
 
 void
+io_writable(struct io *io, void *owner, int fd)
+{
+	(void)io;
+	(void)fd;
+	now->waits_for_room++;
+	if (now->client_takes_nothing)
+		return;
+	if (now->drain != NULL)
+		now->drained += now->drain(now->client);
+	complete(owner, IO_WRITABLE, POLLOUT);
+}
+
+void
 io_receive(struct io *io, void *owner, int fd)
 {
 	(void)io;
@@ -103,8 +116,8 @@ io_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 	} else if (kind == IO_RECEIVE && now->receiving) {
 		now->receiving = false;
 		complete(owner, IO_RECEIVE, -ECANCELED);
-	} else if (kind == IO_SEND) {
-		complete(owner, IO_SEND, -ECANCELED);
+	} else if (kind == IO_SEND || kind == IO_WRITABLE) {
+		complete(owner, kind, -ECANCELED);
 	}
 }
 

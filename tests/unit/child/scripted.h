@@ -53,6 +53,9 @@ struct script {
 	bool receiving;
 	void *receiver;
 	bool client_takes_nothing; /* sends never complete */
+	size_t (*drain)(int fd); /* by it the client makes room in its socket */
+	size_t drained;
+	unsigned waits_for_room;
 
 	/* What came out. */
 	struct buf sent;

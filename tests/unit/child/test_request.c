@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -400,6 +401,71 @@ test_what_is_left_of_a_body_is_passed_over_to_a_bound(void **state)
 		assert_true(s->closed);
 		script_free(s);
 	}
+}
+
+/* Answer with a file of 300,000 bytes, all of them but the first. */
+static void
+app_file(struct script *s, struct app_exchange *x)
+{
+	static char bytes[300000];
+	struct response *r = x->response;
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	memset(bytes, 'x', sizeof(bytes));
+	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	x->status = 200;
+	response_begin(r, STR("200 OK"));
+	response_end_head(r, sizeof(bytes) - 1);
+	s->last_read = x->client->send_file(x, fd, 1, sizeof(bytes) - 1);
+	assert_int_equal(r->out->len, 0);
+}
+
+static size_t
+drain(int fd)
+{
+	static char piece[65536];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT)) > 0)
+		len += (size_t)n;
+	return len;
+}
+
+static void
+test_the_ring_finishes_a_file_that_its_client_takes_slowly(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_file;
+	s->drain = drain;
+	script_send(s, GET GET);
+	script_step(s, STEP_EOF);
+	script_run(s);
+	assert_int_equal(s->calls, 2);
+	assert_int_equal(s->last_read, 0);
+	assert_true(s->waits_for_room > 0);
+	assert_true(s->closed);
+	assert_int_equal(s->page.bytes_out, s->drained + drain(s->client));
+	assert_true(s->page.bytes_out > 600000);
+	script_free(s);
+}
+
+static void
+test_a_client_that_takes_no_file_is_cut_off(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_file;
+	s->config.timeout = 1;
+	s->client_takes_nothing = true;
+	script_send(s, GET);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_true(s->closed);
+	script_free(s);
 }
 
 static const char held_bytes[] = "held";
@@ -804,6 +870,9 @@ main(void)
 		cmocka_unit_test(test_nobody_is_told_to_go_on_behind_an_answer),
 		cmocka_unit_test(
 			test_what_is_left_of_a_body_is_passed_over_to_a_bound),
+		cmocka_unit_test(
+			test_the_ring_finishes_a_file_that_its_client_takes_slowly),
+		cmocka_unit_test(test_a_client_that_takes_no_file_is_cut_off),
 		cmocka_unit_test(test_what_is_held_for_sending_is_dropped_once),
 		cmocka_unit_test(
 			test_each_block_of_a_stream_is_sent_before_the_next),

@@ -931,6 +931,32 @@ test_a_socket_that_does_not_listen_is_refused(void **state)
 /* --------------------------------------------------------------- polling */
 
 static void
+test_room_for_more_can_be_waited_for(void **state)
+{
+	static char bytes[65536];
+	struct bench *b = bench_of(state);
+	struct owner owner = {0};
+	struct io_event event;
+
+	io_writable(b->io, &owner, b->near);
+	expect(b->io, &owner, IO_WRITABLE, POLLOUT);
+	while (send(b->near, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		continue;
+	io_writable(b->io, &owner, b->near);
+	assert_int_equal(io_wait(b->io, &event, 1, 0), 0);
+	while (recv(b->far, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		continue;
+	expect(b->io, &owner, IO_WRITABLE, POLLOUT);
+
+	while (send(b->near, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		continue;
+	io_writable(b->io, &owner, b->near);
+	assert_int_equal(io_wait(b->io, &event, 1, 0), 0);
+	io_cancel(b->io, &owner, IO_WRITABLE, b->near);
+	expect(b->io, &owner, IO_WRITABLE, -ECANCELED);
+}
+
+static void
 test_an_epoll_set_can_be_polled(void **state)
 {
 	struct bench *b = bench_of(state);
@@ -1429,6 +1455,7 @@ main(void)
 		TEST(test_a_shut_down_socket_ends_receiving),
 		TEST(test_parts_are_sent_in_order),
 		TEST(test_nothing_can_be_sent),
+		TEST(test_room_for_more_can_be_waited_for),
 		TEST(test_a_slow_reader_gets_all_of_it),
 		TEST(test_sending_to_nobody_fails_without_a_signal),
 		TEST(test_a_peer_that_leaves_ends_a_send),

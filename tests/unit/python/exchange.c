@@ -190,6 +190,22 @@ play_send(struct app_exchange *x, const void *data, size_t len, struct str tail)
 }
 
 static int
+play_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, x);
+	char *data = malloc(len);
+	int rc;
+
+	assert_non_null(data);
+	assert_int_equal(pread(fd, data, len, offset), len);
+	close(fd);
+	rc = play_send(x, data, len, STR(""));
+	free(data);
+	ex->files++;
+	return rc;
+}
+
+static int
 play_send_interim(struct app_exchange *x, struct str head)
 {
 	struct exchange *ex = CONTAINER_OF(x, struct exchange, x);
@@ -205,6 +221,7 @@ play_send_interim(struct app_exchange *x, struct str head)
 
 static const struct app_client client = {.read = play_read,
 	.send = play_send,
+	.send_file = play_send_file,
 	.send_interim = play_send_interim};
 
 /* --- one request -------------------------------------------------------------------------- */
