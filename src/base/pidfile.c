@@ -57,35 +57,79 @@ lock(int fd)
 	return errno == EACCES ? -EWOULDBLOCK : -errno;
 }
 
+/* Somebody may have named another file by mistake, which would be lost: all
+ * that has ever been in a pid file is a number. */
+static bool
+may_be_pid_file(int fd)
+{
+	char text[64];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+
+	for (ssize_t i = 0; i < n; i++)
+		if (strchr("0123456789 \n", text[i]) == NULL || text[i] == '\0')
+			return false;
+	return n >= 0 && (size_t)n < sizeof(text);
+}
+
+static int
+open_regular(const char *path, struct err *err)
+{
+	AUTO_CLOSE int fd = open(path,
+		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
+			O_NOCTTY,
+		0644);
+	struct stat st;
+	int ret;
+
+	if (fd < 0 && errno == ELOOP)
+		return err_setx(err, ELOOP,
+			"pid file %s: it is a symbolic link, name the file "
+			"itself",
+			path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(err, errno, "pid file %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_setx(err, EINVAL,
+			"pid file %s: it is not a regular file", path);
+	ret = fd;
+	fd = -1;
+	return ret;
+}
+
+static int
+refuse(const char *path, const char *choice, pid_t holder, struct err *err)
+{
+	char pid[32] = "";
+
+	if (holder > 0)
+		snprintf(pid, sizeof(pid), " (pid %d)", (int)holder);
+	return err_setx(err, EWOULDBLOCK,
+		"wsgid already runs with pid file %s%s; stop it or choose "
+		"another %s",
+		path, pid, choice);
+}
+
 int
 pidfile_acquire(const char *path, const char *choice, struct err *err)
 {
 	for (;;) {
-		AUTO_CLOSE int fd = open(
-			path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		AUTO_CLOSE int fd = open_regular(path, err);
 		int ret, rc;
 
 		if (fd < 0)
-			return err_set(err, errno, "pid file %s", path);
+			return fd;
 		rc = lock(fd);
-		if (rc < 0 && rc != -EWOULDBLOCK)
+		if (rc == -EWOULDBLOCK)
+			return refuse(path, choice, pidfile_read(fd), err);
+		if (rc < 0)
 			return err_set(err, -rc, "lock of pid file %s", path);
-		if (rc < 0) {
-			pid_t pid = pidfile_read(fd);
-
-			if (pid > 0)
-				return err_setx(err, EWOULDBLOCK,
-					"wsgid already runs with pid file %s "
-					"(pid %d); stop it or choose another "
-					"%s",
-					path, (int)pid, choice);
-			return err_setx(err, EWOULDBLOCK,
-				"wsgid already runs with pid file %s; stop it "
-				"or choose another %s",
-				path, choice);
-		}
 		if (!pidfile_is_at(path, fd))
 			continue;
+		if (!may_be_pid_file(fd))
+			return err_setx(err, EEXIST,
+				"pid file %s: there is something else in it "
+				"than a pid; remove it, or choose another %s",
+				path, choice);
 		ret = fd;
 		fd = -1;
 		return ret;

@@ -181,6 +181,56 @@ test_a_shorter_pid_replaces_a_longer_one(void **state)
 }
 
 static void
+test_another_file_is_refused_and_left_as_it_is(void **state)
+{
+	static const char *const texts[] = {"hello\n", "1 2 3 4x",
+		"1234567890123456789012345678901234567890123456789012345678901"
+		"234567890\n"};
+	const struct place *p = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct err err = {0};
+		char text[128] = "";
+		FILE *f;
+
+		put(p->path, texts[i]);
+		assert_int_equal(
+			pidfile_acquire(p->path, "PidFile", &err), -EEXIST);
+		assert_non_null(strstr(err.text, "something else in it"));
+		f = fopen(p->path, "r");
+		assert_non_null(f);
+		assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+		fclose(f);
+		assert_string_equal(text, texts[i]);
+	}
+}
+
+static void
+test_only_a_regular_file_will_do(void **state)
+{
+	const struct place *p = *state;
+	struct err err = {0};
+	struct stat st;
+
+	assert_int_equal(mkfifo(p->path, 0600), 0);
+	assert_int_equal(pidfile_acquire(p->path, "PidFile", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "not a regular file"));
+	assert_true(pidfile_holder(p->path) <= 0);
+	assert_int_equal(lstat(p->path, &st), 0);
+	unlink(p->path);
+
+	put(p->other, "");
+	assert_int_equal(symlink(p->other, p->path), 0);
+	assert_int_equal(pidfile_acquire(p->path, "PidFile", &err), -ELOOP);
+	assert_non_null(strstr(err.text, "it is a symbolic link"));
+	unlink(p->path);
+
+	assert_int_equal(mkdir(p->path, 0700), 0);
+	assert_int_equal(pidfile_acquire(p->path, "PidFile", &err), -EISDIR);
+	assert_int_equal(rmdir(p->path), 0);
+}
+
+static void
 test_a_held_file_with_junk_in_it_names_nobody(void **state)
 {
 	static const char *const junk[] = {"", "\n", "0\n", "-1\n", "12x\n",
@@ -189,8 +239,10 @@ test_a_held_file_with_junk_in_it_names_nobody(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(junk); i++) {
 		struct err err = {0};
-		int fd = acquire(p);
+		int fd;
 
+		put(p->path, "");
+		fd = acquire(p);
 		put(p->path, junk[i]);
 		assert_int_equal(pidfile_holder(p->path), -EINVAL);
 		assert_int_equal(pidfile_acquire(p->path, "PidFile", &err),
@@ -277,6 +329,8 @@ main(void)
 		IN_PLACE(test_a_running_server_keeps_its_file),
 		IN_PLACE(test_what_a_killed_server_left_is_taken_over),
 		IN_PLACE(test_a_shorter_pid_replaces_a_longer_one),
+		IN_PLACE(test_another_file_is_refused_and_left_as_it_is),
+		IN_PLACE(test_only_a_regular_file_will_do),
 		IN_PLACE(test_a_held_file_with_junk_in_it_names_nobody),
 		IN_PLACE(test_symbolic_links_are_not_followed),
 		IN_PLACE(test_a_successors_file_is_not_removed),
