@@ -43,3 +43,14 @@ err_setx(struct err *err, int code, const char *format, ...)
 	va_end(args);
 	return -code;
 }
+
+void
+err_at(struct err *err, const char *where)
+{
+	struct err moved;
+
+	if (err == NULL || *where == '\0')
+		return;
+	moved = *err;
+	(void)err_setx(err, moved.code, "%s: %s", where, moved.text);
+}

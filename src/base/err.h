@@ -20,4 +20,7 @@ struct err {
 int err_set(struct err *err, int code, const char *format, ...) PRINTF(3, 4);
 int err_setx(struct err *err, int code, const char *format, ...) PRINTF(3, 4);
 
+/* Put "where: " in front of the sentence; nothing where where is "". */
+void err_at(struct err *err, const char *where);
+
 #endif

@@ -313,6 +313,21 @@ where_set(const struct config *c, const struct directive *row)
 	return setting->source > CONFIG_FROM_DEFAULT ? setting->where : "";
 }
 
+const char *
+config_where(const struct config *c, const char *directive)
+{
+	const struct directive *row = directive_find(directive);
+
+	assert(row != NULL);
+	return where_set(c, row);
+}
+
+const char *
+config_where_access_log(const struct config *c, size_t i)
+{
+	return c->priv->access_log_wheres[i];
+}
+
 void
 config_blame(struct config *c, const char *directive, const char *sentence)
 {

@@ -219,6 +219,10 @@ void config_blame(
 void config_blame_listen(struct config *c, size_t i, const char *sentence);
 void config_blame_access_log(struct config *c, size_t i, const char *sentence);
 
+/* Where it was set, for a message: "FILE:LINE", "--bind"; "" for a default. */
+const char *config_where(const struct config *c, const char *directive);
+const char *config_where_access_log(const struct config *c, size_t i);
+
 /* The same, where it is no mistake: something to know. */
 void config_remark(
 	struct config *c, const char *directive, const char *sentence);

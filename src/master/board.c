@@ -49,8 +49,10 @@ board_create(struct master *m, struct err *err)
 	struct wsgid_board *b;
 	int rc = scoreboard_create(&m->scoreboard, &order, err);
 
-	if (rc < 0)
+	if (rc < 0) {
+		err_at(err, config_where(m->now->config, "ScoreBoardFile"));
 		return rc;
+	}
 	fd_close(&m->store.board);
 	b = scoreboard_board(m->scoreboard);
 	b->master_pid = (int32_t)getpid();

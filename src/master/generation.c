@@ -230,6 +230,22 @@ generation_check_listens(struct config *c)
 	}
 }
 
+/* All addresses behind one Listen. */
+static int
+open_listen(struct generation *g, const struct generation *before,
+	const struct config_listen *l, struct err *err)
+{
+	struct address addresses[ADDRESSES];
+	int n = address_parse(addresses, ADDRESSES, l->address, err);
+	int rc = n < 0 ? n : 0;
+
+	for (int j = 0; rc == 0 && j < n; j++)
+		rc = add_listener(g, before, &addresses[j], l, err);
+	if (rc < 0 && !config_listens_by_default(g->config))
+		err_at(err, l->where);
+	return rc;
+}
+
 static int
 open_listeners(struct generation *g, struct master *m,
 	const struct generation *before, struct err *err)
@@ -239,19 +255,10 @@ open_listeners(struct generation *g, struct master *m,
 	if (m->n_passed > 0 || names_passed(c))
 		return add_passed(g, m, err);
 	for (size_t i = 0; i < c->n_listens; i++) {
-		struct address addresses[ADDRESSES];
-		int n = address_parse(
-			addresses, ADDRESSES, c->listens[i].address, err);
+		int rc = open_listen(g, before, &c->listens[i], err);
 
-		for (int j = 0; j < n; j++) {
-			int rc = add_listener(
-				g, before, &addresses[j], &c->listens[i], err);
-
-			if (rc < 0)
-				return rc;
-		}
-		if (n < 0)
-			return n;
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -313,8 +320,10 @@ open_logs(struct generation *g, struct err *err)
 	} else if (c->error_log != NULL && strcmp(c->error_log, "-") != 0) {
 		g->error_log =
 			logs_open("ErrorLog", c->error_log, STDERR_FILENO, err);
-		if (g->error_log < 0)
+		if (g->error_log < 0) {
+			err_at(err, config_where(c, "ErrorLog"));
 			return g->error_log;
+		}
 	}
 	g->logs = calloc(c->n_access_logs + 1, sizeof(*g->logs));
 	if (g->logs == NULL)
@@ -323,8 +332,10 @@ open_logs(struct generation *g, struct err *err)
 		int fd = logs_open("CustomLog",
 			c->access_logs[g->n_logs].target, STDOUT_FILENO, err);
 
-		if (fd < 0)
+		if (fd < 0) {
+			err_at(err, config_where_access_log(c, g->n_logs));
 			return fd;
+		}
 		g->logs[g->n_logs++] = fd;
 	}
 	return 0;

@@ -10,9 +10,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "master/journal.h"
 #include "master/state.h"
+
+/* A FIFO would make us wait for its reader. */
+static int
+open_file(const char *path)
+{
+	int fd = open(path,
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
+			O_NONBLOCK,
+		0640);
+
+	if (fd >= 0)
+		(void)fd_set_nonblock(fd, false);
+	return fd;
+}
 
 int
 logs_open(const char *directive, const char *target, int standard,
@@ -23,9 +38,12 @@ logs_open(const char *directive, const char *target, int standard,
 	if (strcmp(target, "-") == 0)
 		fd = fcntl(standard, F_DUPFD_CLOEXEC, 3);
 	else
-		fd = open(target,
-			O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-			0640);
+		fd = open_file(target);
+	if (fd < 0 && errno == ENXIO)
+		return err_setx(err, ENXIO,
+			"%s %s: that is a FIFO or a socket, and nobody reads "
+			"from it",
+			directive, target);
 	if (fd < 0)
 		return err_set(err, errno, "%s %s", directive, target);
 	return fd;

@@ -305,9 +305,11 @@ open_loop(struct master *m, struct err *err)
 	int rc;
 
 	raise_file_limit(m);
-	m->epoll = epoll_create1(EPOLL_CLOEXEC);
 	m->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (m->epoll < 0 || m->null_fd < 0)
+	m->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (m->null_fd < 0)
+		return err_set(err, errno, "/dev/null");
+	if (m->epoll < 0)
 		return err_set(err, errno, "descriptors of the master");
 	/* What the children of a dead child become: ours to bury, and not to
 	 * find a process 1 that buries nobody. */
@@ -491,6 +493,7 @@ status_of(int code)
 {
 	switch (code) {
 	case ENOENT:
+	case EEXIST:
 	case ENOTDIR:
 	case EISDIR:
 	case EACCES:

@@ -104,6 +104,16 @@ is_own(const struct run_directory *run, const char *path)
 }
 
 static int
+acquire_named(struct master *m, const struct config *c, struct err *err)
+{
+	int rc = acquire(m, &m->run.named, strdup(c->pid_file), "PidFile", err);
+
+	if (rc < 0)
+		err_at(err, config_where(c, "PidFile"));
+	return rc;
+}
+
+static int
 lock(struct master *m, const struct config *c, struct err *err)
 {
 	struct run_directory *run = &m->run;
@@ -112,8 +122,7 @@ lock(struct master *m, const struct config *c, struct err *err)
 	if (run->path != NULL)
 		rc = acquire(m, &run->own, own_path(m), "RunDirectory", err);
 	if (rc == 0 && c->pid_file != NULL && !is_own(run, c->pid_file))
-		rc = acquire(
-			m, &run->named, strdup(c->pid_file), "PidFile", err);
+		rc = acquire_named(m, c, err);
 	return rc;
 }
 
@@ -132,8 +141,10 @@ rundir_open(struct master *m, const struct config *c, struct err *err)
 
 	if (c->run_directory != NULL) {
 		rc = prepare(c->run_directory, err);
-		if (rc < 0)
+		if (rc < 0) {
+			err_at(err, config_where(c, "RunDirectory"));
 			return rc;
+		}
 		m->run.path = strdup(c->run_directory);
 		if (m->run.path == NULL)
 			return err_set(err, ENOMEM, "RunDirectory");

@@ -415,6 +415,34 @@ def test_a_daemon_that_cannot_serve_says_why(daemon, words, status, said):
     assert not done.run.exists() or not list(done.run.iterdir())
 
 
+def test_what_cannot_be_opened_is_said_with_file_line_and_directive(directory, apps):
+    notes, fifo, link = (directory / name for name in ('notes', 'fifo', 'link'))
+    notes.write_text('my notes\n')
+    os.mkfifo(fifo)
+    link.symlink_to(notes)
+    conf = directory / 'wsgid.conf'
+    for line, said in (
+            (f'RunDirectory {notes}', 'Not a directory'),
+            (f'RunDirectory {directory}/no/where', 'No such file or directory'),
+            (f'PidFile {directory}', 'pid file .*: Is a directory'),
+            (f'PidFile {directory}/no/pid', 'pid file .*: No such file or directory'),
+            (f'PidFile {link}', 'it is a symbolic link, name the file itself'),
+            (f'PidFile {fifo}', 'it is not a regular file'),
+            (f'PidFile {notes}', 'something else in it than a pid; remove it, or choose another'),
+            (f'ErrorLog {directory}', 'Is a directory'),
+            (f'ErrorLog {fifo}', 'nobody reads from it'),
+            (f'CustomLog {directory}/no/log common', 'No such file or directory'),
+            (f'Listen unix:{notes}', 'is a file and not a socket'),
+            ('Listen 192.0.2.1:80', 'no address of this machine')):
+        conf.write_text(f'WSGIApplication probe\nChDir {apps}\n\n{line}\n'
+                        + ('' if 'Listen' in line else 'Listen 127.0.0.1:0\n')
+                        + ('' if 'RunDirectory' in line else f'RunDirectory {directory}/run\n'))
+        done = run_wsgid('-c', conf)
+        assert done.returncode in (CONFIG, APPLICATION), done.stderr
+        assert re.fullmatch(rf'wsgid: {conf}:4: .*{said}.*\n', done.stderr), done.stderr
+    assert notes.read_text() == 'my notes\n' and fifo.is_fifo() and link.is_symlink()
+
+
 # --- two of them ----------------------------------------------------------------------------
 
 def test_a_second_instance_in_the_same_run_directory_is_refused(new_server, serve):

@@ -54,6 +54,21 @@ test_a_long_sentence_is_cut(void **state)
 	assert_string_equal(err.text + 1019, "1: N");
 }
 
+static void
+test_a_place_is_put_in_front(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	err_setx(&err, EINVAL, "PidFile x: no");
+	err_at(&err, "");
+	assert_string_equal(err.text, "PidFile x: no");
+	err_at(&err, "a.conf:7");
+	assert_string_equal(err.text, "a.conf:7: PidFile x: no");
+	assert_int_equal(err.code, EINVAL);
+	err_at(NULL, "a.conf:7");
+}
+
 int
 main(void)
 {
@@ -62,6 +77,7 @@ main(void)
 		cmocka_unit_test(test_the_plain_form_appends_nothing),
 		cmocka_unit_test(test_nobody_needs_to_listen),
 		cmocka_unit_test(test_a_long_sentence_is_cut),
+		cmocka_unit_test(test_a_place_is_put_in_front),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
