@@ -410,8 +410,9 @@ say_ready(struct child *c)
 	(void)channel_send(INHERIT_CHANNEL, CHANNEL_READY, 0, text, NULL, 0);
 }
 
+/* All of them, as who lacks one must not say that it is ready. */
 static int
-serve(struct child *c, struct err *err)
+start_workers(struct child *c, struct err *err)
 {
 	const struct engine_settings settings = {
 		.config = c->config,
@@ -439,7 +440,7 @@ serve(struct child *c, struct err *err)
 	rc = workers_create(
 		&c->workers, &settings, c->rings, c->n_workers, err);
 
-	return rc < 0 ? rc : workers_serve(c->workers, err);
+	return rc < 0 ? rc : workers_start(c->workers, err);
 }
 
 /* A crash without a coredump is no reason not to serve. */
@@ -488,12 +489,15 @@ prepare(struct child *c, struct err *err)
 	return 0;
 }
 
-/* With everything in its hands: from READY to the last response. */
+/* With everything in its hands: from the workers and READY to the last
+ * response. */
 static int
 work(struct child *c, struct err *err)
 {
+	if (start_workers(c, err) < 0)
+		return fail(CHILD_EXIT_SICK, err);
 	say_ready(c);
-	if (serve(c, err) < 0) {
+	if (workers_serve(c->workers, err) < 0) {
 		log_errorx("child", "%s", err->text);
 		return CHILD_EXIT_SICK;
 	}

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -149,6 +150,28 @@ work(void *arg)
 	return NULL;
 }
 
+/* Why there is no such thread: the kernel's answer is the same for both. */
+static int
+explain(const struct workers *w, size_t number, size_t stack, int error,
+	struct err *err)
+{
+	void *memory = mmap(
+		NULL, stack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return err_set(err, error,
+			"thread %zu of ThreadsPerChild %zu: there is no memory "
+			"for its stack of %zu bytes; set a smaller "
+			"ThreadStackSize, fewer threads, or more memory",
+			number, w->n, stack);
+	(void)munmap(memory, stack);
+	return err_set(err, error,
+		"thread %zu of ThreadsPerChild %zu: this user may not have so "
+		"many processes and threads; raise that limit (ulimit -u, "
+		"TasksMax=, pids.max) or set fewer threads",
+		number, w->n);
+}
+
 /* Open to all signals, as the first: what the application starts from a thread
  * inherits the thread's mask, and must be able to be ended. */
 static int
@@ -161,17 +184,20 @@ start_threads(struct workers *w, struct err *err)
 	pthread_attr_init(&attributes);
 	if (stack > 0)
 		rc = pthread_attr_setstacksize(&attributes, stack);
+	if (rc != 0) {
+		pthread_attr_destroy(&attributes);
+		return err_set(err, rc, "ThreadStackSize %zu", stack);
+	}
+	(void)pthread_attr_getstacksize(&attributes, &stack);
 	for (size_t i = 1; rc == 0 && i < w->n; i++) {
 		rc = pthread_create(
 			&w->each[i].thread, &attributes, work, &w->each[i]);
 		w->each[i].running = rc == 0;
+		if (rc != 0)
+			rc = explain(w, i + 1, stack, rc, err);
 	}
 	pthread_attr_destroy(&attributes);
-	if (rc != 0)
-		return err_set(err, rc,
-			"a thread of ThreadsPerChild %zu (ThreadStackSize %zu)",
-			w->n, stack);
-	return 0;
+	return rc;
 }
 
 /* They need the GIL to come to their end. */
@@ -209,15 +235,22 @@ start_pulse(struct workers *w)
 }
 
 int
-workers_serve(struct workers *w, struct err *err)
+workers_start(struct workers *w, struct err *err)
 {
 	int rc = w->n > 1 ? start_threads(w, err) : 0;
 
 	if (rc < 0) {
 		crew_tell(w->crew, CREW_STOP, 0);
 		join_threads(w);
-		return rc;
 	}
+	return rc;
+}
+
+int
+workers_serve(struct workers *w, struct err *err)
+{
+	int rc = 0;
+
 	start_pulse(w);
 	w->each[0].result = engine_run(&w->each[0].engine);
 	if (w->n > 1)

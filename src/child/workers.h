@@ -3,7 +3,8 @@
  * under prefork, ThreadsPerChild under worker.
  *
  * The first worker is the thread that calls workers_serve, the others are
- * threads of their own, for as long as that takes.
+ * threads of their own, which workers_start starts: only who has all of them
+ * can say that it is ready.
  */
 #ifndef WSGID_CHILD_WORKERS_H
 #define WSGID_CHILD_WORKERS_H
@@ -20,6 +21,11 @@ struct workers;
 int workers_create(struct workers **ret, const struct engine_settings *settings,
 	struct io *const *ios, size_t n, struct err *err);
 void workers_destroy(struct workers *w); /* NULL is allowed */
+
+/* Start the threads of all but the first.  They wait to be let into Python, so
+ * the GIL is held on entry, and on return.  0, or a negative errno with a
+ * sentence, and then there is none of them. */
+int workers_start(struct workers *w, struct err *err);
 
 /* Serve until told to go; the GIL is held on entry and on return.  0 when all
  * was finished, or cut because the time was over, which is logged; else a

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from client import Connection, get
-from server import BUILD, IS_ROOT, PATIENCE, need, status_of, wait_until
+from server import BUILD, IS_ROOT, PATIENCE, SANITIZED, need, status_of, wait_until
 
 NOBODY = 54321  # a user whose processes are this server's alone
 
@@ -103,6 +103,40 @@ def test_a_start_that_cannot_fork_ends_with_the_reason(unprivileged):
     server = unprivileged(limits=[need('prlimit'), '--nproc=1'])
     assert server.fails() == 1
     assert 'fork of a child: Resource temporarily unavailable' in server.log.text()
+
+
+# --- threads --------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('short, words, sentence', [
+    ('--nproc=3', ['--threads', '4'],
+     r'thread 3 of ThreadsPerChild 4: this user may not have so many processes and threads; '
+     r'raise that limit \(ulimit -u, .*\) or set fewer threads'),
+    pytest.param('--as=2147483648', ['--threads', '4', '--thread-stack-size', '1g'],
+                 r'thread \d of ThreadsPerChild 4: there is no memory for its stack of 1073741824 '
+                 r'bytes; set a smaller ThreadStackSize',
+                 marks=pytest.mark.skipif(SANITIZED, reason='a sanitizer needs the whole address '
+                                                            'space')),
+])
+def test_who_cannot_have_all_of_its_threads_does_not_say_that_it_serves(
+        unprivileged, short, words, sentence):
+    server = unprivileged('-w', '1', *words, limits=[need('prlimit'), short])
+    assert server.fails() == 1
+    assert re.search(sentence, server.log.text())
+    assert ' serves ' not in server.log.text() and 'is ready' not in server.log.text()
+
+
+def test_children_that_cannot_have_their_threads_end_a_reload_and_the_old_ones_serve(
+        unprivileged):
+    server = unprivileged('-w', '1', '--threads', '4').start()
+    children = server.wait_for_ready(1)
+    used = sum(int(status_of(pid)['Threads']) for pid in [server.pid, *children])
+    allow(server, used + 2)
+    assert re.search('reload failed.*: thread 3 of ThreadsPerChild 4: ', server.reload())
+    assert server.ready().keys() == children.keys()
+    assert get(server.address, '/hello').status == 200
+    allow(server, 1000)
+    assert 'reload done' in server.reload()
+    server.stop()
 
 
 # --- accept ---------------------------------------------------------------------------------

@@ -247,7 +247,9 @@ live(void *arg)
 	struct child *c = arg;
 
 	app_enter(&c->app);
-	c->result = workers_serve(c->workers, &c->err);
+	c->result = workers_start(c->workers, &c->err);
+	if (c->result == 0)
+		c->result = workers_serve(c->workers, &c->err);
 	app_leave(&c->app);
 	return NULL;
 }
