@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "child/connection.h"
+#include "child/crew.h"
 #include "child/engine.h"
 #include "child/orders.h"
 #include "io/io.h"
@@ -26,6 +27,7 @@
 enum {
 	PAUSE_MS = 100, /* of accepting, when it cannot go on */
 	SLOW_MS = 1000, /* with a request, and its descriptor may be wanted */
+	ALL = 128,      /* accepted at once, before they are served */
 };
 
 static const int64_t ms = 1000000;
@@ -54,13 +56,11 @@ show_waiting(struct engine *e, bool waits)
 
 /* New connections are for a process that is about to be idle.  The wait is a
  * poll, of the listener or of the set that holds several: a process that dies
- * while it waits for readiness has taken nothing with it, and one that has
- * started an accept may have. */
+ * while it waits for readiness has taken nothing with it. */
 static void
 wait_for_client(struct engine *e)
 {
 	show_waiting(e, true);
-	e->accept_kind = IO_POLL;
 	io_poll(e->io, &e->accept_owner, door_of(e));
 }
 
@@ -117,19 +117,9 @@ has_turn(struct engine *e)
 	return held > 0;
 }
 
-bool
-accept_is_trying(const struct engine *e)
-{
-	return e->accepting && e->accept_kind == IO_ACCEPT;
-}
-
 void
 accept_arm(struct engine *e)
 {
-	/* A sibling was faster: back to the wait that takes nothing. */
-	if (accept_is_trying(e) && e->accept_tried && !e->looking)
-		accept_look(e);
-	e->accept_tried = accept_is_trying(e);
 	if (e->accepting || !may_accept(e) || !has_turn(e))
 		return;
 	e->looking = false;
@@ -149,7 +139,7 @@ accept_disarm(struct engine *e)
 		give_turn_up(e);
 		return;
 	}
-	io_cancel(e->io, &e->accept_owner, e->accept_kind, door_of(e));
+	io_cancel(e->io, &e->accept_owner, IO_POLL, door_of(e));
 }
 
 static void
@@ -178,33 +168,90 @@ takes_its_time(const struct engine *e, const struct connection *c)
 }
 
 /* The connection that is needed least: who has been idle longest, else who has
- * been longest with the head of a request.  False when there is neither. */
-static bool
-close_oldest(struct engine *e)
+ * been longest with the head of a request.  NULL when there is neither. */
+static struct connection *
+find_oldest(const struct engine *e)
 {
 	struct connection *c = e->parked.first;
 
 	if (c == NULL)
 		c = e->reading.first;
 	if (c == NULL || (c->list == &e->reading && !takes_its_time(e, c)))
-		return false;
+		return NULL;
+	return c;
+}
+
+/* Its descriptor may be in use for a moment. */
+static void
+close_for_room(struct engine *e, struct connection *c)
+{
 	connection_close(e, c);
-	return true;
+	if (c->fd >= 0)
+		e->room_awaited = c;
 }
 
 bool
 accept_pauses(const struct engine *e)
 {
-	return e->now_ns < e->accept_not_before_ns;
+	return e->room_awaited != NULL || e->now_ns < e->accept_not_before_ns;
 }
 
-/* A descriptor is needed more by a new client than by one that is idle. */
+/* A descriptor is needed more by a new client than by one that is idle, with
+ * whichever worker that is. */
 void
 accept_make_room(struct engine *e, int error)
 {
-	if (!close_oldest(e))
-		pause_accepting(e, error,
-			"descriptors or memory are short (see ulimit -n)");
+	struct connection *c = find_oldest(e);
+	bool first = !e->asked_for_room;
+
+	if (accept_pauses(e))
+		return; /* it is being made */
+	if (c != NULL) {
+		close_for_room(e, c);
+		return;
+	}
+	if (e->set.crew != NULL) {
+		e->asked_for_room = true;
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+		crew_ask_for_room(e->set.crew, e->set.worker);
+		if (first)
+			return;
+	}
+	pause_accepting(
+		e, error, "descriptors or memory are short (see ulimit -n)");
+}
+
+void
+accept_hear(struct engine *e)
+{
+	struct connection *c = find_oldest(e);
+
+	if (e->asked_for_room && crew_has_room(e->set.crew))
+		e->accept_not_before_ns = 0;
+	else if (c != NULL && crew_takes_room_order(e->set.crew))
+		close_for_room(e, c);
+}
+
+void
+accept_has_room(struct engine *e, const struct connection *c)
+{
+	if (e->room_awaited != c)
+		return;
+	e->room_awaited = NULL;
+	if (!engine_leads(e))
+		crew_made_room(e->set.crew);
+}
+
+/* Some descriptors are left to the application. */
+static void
+keep_below_limit(struct engine *e)
+{
+	if (connection_total(e) < e->most_connections)
+		return;
+	if (e->parked.first != NULL)
+		connection_close(e, e->parked.first);
+	else if (e->set.crew != NULL)
+		crew_ask_for_room(e->set.crew, e->set.worker);
 }
 
 static void
@@ -222,11 +269,9 @@ static void
 on_accepted(struct engine *e, int result)
 {
 	if (result >= 0) {
-		e->told_short = false;
+		e->told_short = e->asked_for_room = false;
 		count_accepted(e);
-		if (e->parked.first != NULL &&
-			connection_total(e) >= e->most_connections)
-			connection_close(e, e->parked.first);
+		keep_below_limit(e);
 		if (connection_open(e, result) == NULL)
 			log_warnx("child", "no memory for a connection");
 		return;
@@ -272,42 +317,43 @@ pass_wake_up_on(struct engine *e)
 		(void)handoff_nudge(e->set.give);
 }
 
-static void
-accept_one_of_several(struct engine *e)
+/* One that is there, if no sibling was faster; false when there was none. */
+static bool
+accept_one(struct engine *e)
 {
 	size_t from;
+	int fd;
 
 	connection_expect(e, true);
-	on_accepted(e, listen_accept_from_set(e->set.set, e->set.listeners,
-			       e->set.n_listeners, &from));
+	if (e->set.set >= 0)
+		fd = listen_accept_from_set(e->set.set, e->set.listeners,
+			e->set.n_listeners, &from);
+	else
+		fd = listen_accept_any(e->set.listeners, 1);
+	on_accepted(e, fd);
 	connection_expect(e, false);
+	return fd >= 0;
 }
 
 void
-accept_happened(struct engine *e, const struct io_event *event)
+accept_happened(struct engine *e, int result)
 {
-	bool may_go_on = !e->retiring && engine_leads(e);
-
-	if (event->kind == IO_POLL && event->result > 0 && e->set.set < 0 &&
-		may_go_on) {
-		/* Somebody is there. */
-		e->accept_kind = IO_ACCEPT;
-		e->accept_tried = e->looking = false;
-		connection_expect(e, true);
-		io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
-		return;
-	}
 	show_waiting(e, false);
 	give_turn_up(e);
-	if (event->result == -ECANCELED ||
-		(event->kind == IO_POLL && !may_go_on))
+	if (result == -ECANCELED || e->retiring || !engine_leads(e))
 		pass_wake_up_on(e);
-	else if (event->kind == IO_POLL && event->result > 0)
-		accept_one_of_several(e);
-	else if (event->kind == IO_ACCEPT || event->result < 0)
-		on_accepted(e, event->result);
-	if (event->kind == IO_ACCEPT)
-		connection_expect(e, false);
+	else if (result > 0)
+		(void)accept_one(e);
+	else
+		on_accepted(e, result);
+}
+
+void
+accept_all(struct engine *e)
+{
+	for (int i = 0; i < ALL && may_accept(e); i++)
+		if (!accept_one(e))
+			break;
 }
 
 /* The one who waits may have been dealt to a bucket whose children are all

@@ -6,14 +6,11 @@
 
 #include <stdbool.h>
 
+struct connection;
 struct engine;
-struct io_event;
 
 /* Wait for one client, unless that is under way or must not be. */
 void accept_arm(struct engine *e);
-
-/* Is it about to take one, so that waiting would be wrong? */
-bool accept_is_trying(const struct engine *e);
 
 /* End the waiting. */
 void accept_disarm(struct engine *e);
@@ -21,13 +18,23 @@ void accept_disarm(struct engine *e);
 /* Do siblings wait for our turn to end?  Then it must, before a request runs. */
 bool accept_keeps_others_waiting(const struct engine *e);
 
-/* The wait is over. */
-void accept_happened(struct engine *e, const struct io_event *event);
+/* The wait is over, with that result. */
+void accept_happened(struct engine *e, int result);
 
-/* There is no descriptor or memory for a client, as error says: make room, or
- * let siblings look and try again in a moment. */
+/* Take all who are there, as nobody else is about to serve them. */
+void accept_all(struct engine *e);
+
+/* There is no descriptor or memory for a client, as error says: make room here
+ * or with another worker of this child, or let siblings look and try again in a
+ * moment. */
 void accept_make_room(struct engine *e, int error);
 bool accept_pauses(const struct engine *e);
+
+/* Another worker may need a descriptor of ours, or we have got one of its. */
+void accept_hear(struct engine *e);
+
+/* The descriptor of a connection is closed: it may have been waited for. */
+void accept_has_room(struct engine *e, const struct connection *c);
 
 /* A client may wait that nobody was woken for: look. */
 void accept_look(struct engine *e);

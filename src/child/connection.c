@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/defs.h"
+#include "child/accept.h"
 #include "child/body.h"
 #include "child/clients.h"
 #include "child/engine.h"
@@ -735,6 +736,7 @@ connection_settle(struct engine *e, struct connection *c)
 	clients_remove(e->set.clients, c->fd);
 	close(c->fd);
 	c->fd = -1;
+	accept_has_room(e, c);
 	release_piece(e, c);
 	buf_fini(&c->in);
 	buf_fini(&c->body);

@@ -21,6 +21,8 @@
 
 enum { NOBODY = -1 };
 
+enum room { ROOM_NOTHING, ROOM_WANTED, ROOM_MADE };
+
 struct parcel {
 	struct parcel *next;
 	struct handoff handoff;
@@ -40,6 +42,7 @@ struct crew {
 	_Atomic int order;  /* likewise: enum crew_order */
 	_Atomic int64_t leave_by_ns;
 	_Atomic int64_t lately_ns;
+	_Atomic int room; /* enum room */
 	size_t n, n_done;
 	struct member members[];
 };
@@ -288,6 +291,42 @@ crew_call_leader(struct crew *crew)
 
 	if (leader != NOBODY)
 		ring(&crew->members[leader]);
+}
+
+/* --- descriptors -------------------------------------------------------------------- */
+
+void
+crew_ask_for_room(struct crew *crew, size_t leader)
+{
+	atomic_store(&crew->room, ROOM_WANTED);
+	for (size_t i = 0; i < crew->n; i++)
+		if (i != leader)
+			ring(&crew->members[i]);
+}
+
+static bool
+change_room(struct crew *crew, int from, int to)
+{
+	return atomic_compare_exchange_strong(&crew->room, &from, to);
+}
+
+bool
+crew_takes_room_order(struct crew *crew)
+{
+	return change_room(crew, ROOM_WANTED, ROOM_NOTHING);
+}
+
+void
+crew_made_room(struct crew *crew)
+{
+	atomic_store(&crew->room, ROOM_MADE);
+	crew_call_leader(crew);
+}
+
+bool
+crew_has_room(struct crew *crew)
+{
+	return change_room(crew, ROOM_MADE, ROOM_NOTHING);
 }
 
 /* --- passing connections on --------------------------------------------------------- */

@@ -75,6 +75,16 @@ bool crew_resign(struct crew *crew, size_t worker);
 /* Ring the leader's bell: something waits that only it looks after. */
 void crew_call_leader(struct crew *crew);
 
+/* --- descriptors -------------------------------------------------------------------- */
+
+/* The leader needs one for a new client.  The others hear their bells, and the
+ * first that has an idle connection takes the order: true, for that one.  When
+ * it is closed the leader hears its bell, and that there is room: true, once. */
+void crew_ask_for_room(struct crew *crew, size_t leader);
+bool crew_takes_room_order(struct crew *crew);
+void crew_made_room(struct crew *crew);
+bool crew_has_room(struct crew *crew);
+
 /* --- passing connections on ------------------------------------------------------ */
 
 /* To an idle worker, which serves it now: 0; -EAGAIN when nobody is idle, or

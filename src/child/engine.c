@@ -232,7 +232,7 @@ dispatch(struct engine *e, const struct io_event *event)
 	else if (event->kind == IO_WRITABLE)
 		on_writable(e, event->owner);
 	else if (event->owner == &e->accept_owner)
-		accept_happened(e, event);
+		accept_happened(e, event->result);
 	else if (event->owner == &e->pool_owner)
 		handover_take(e, event->result);
 	else if (event->owner == &e->lock_owner)
@@ -293,7 +293,7 @@ patience(const struct engine *e)
 	sooner_of(&when, &e->leaving);
 	if (e->retiring && e->leave_by_ns > 0)
 		sooner(&when, e->leave_by_ns);
-	if (accept_pauses(e) && !e->retiring)
+	if (e->accept_not_before_ns > e->now_ns && !e->retiring)
 		sooner(&when, e->accept_not_before_ns);
 	if (when == INT64_MAX)
 		return -1;
@@ -346,8 +346,6 @@ give_all(struct engine *e)
 		(void)crew_resign(e->set.crew, e->set.worker);
 		/* What came for the leader before; from now on nothing does. */
 		share_take_parcels(e);
-	} else if (accept_is_trying(e)) {
-		accept_disarm(e);
 	}
 	handover_give_waiting(e, &e->queue);
 }
@@ -465,7 +463,6 @@ is_done(struct engine *e)
 static int
 wait_for_something(struct engine *e)
 {
-	bool at_once;
 	int rc;
 
 	share_watch(e);
@@ -476,8 +473,7 @@ wait_for_something(struct engine *e)
 	}
 	report_flush(e);
 	share_show(e, e->queue.first == NULL && !e->retiring);
-	at_once = e->queue.first != NULL || accept_is_trying(e);
-	rc = engine_turn(e, at_once ? 0 : patience(e));
+	rc = engine_turn(e, e->queue.first != NULL ? 0 : patience(e));
 	share_show(e, false);
 	return rc;
 }
@@ -488,13 +484,16 @@ wait_for_something(struct engine *e)
 static void
 enter_python(struct engine *e)
 {
+	int64_t since_ns = e->now_ns;
+
 	e->entering = true;
 	watch_begin(e->set.watch);
 	app_enter(e->set.app);
 	watch_end(e->set.watch);
 	e->entering = false;
-	if (e->set.crew != NULL)
-		engine_read_clock(e);
+	engine_read_clock(e);
+	if (UNLIKELY(e->now_ns - since_ns > ENGINE_LONG_NS))
+		share_catch_up(e);
 }
 
 static bool

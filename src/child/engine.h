@@ -111,11 +111,12 @@ struct engine {
 	/* Accepting. */
 	bool mutex_broken;            /* it answers with an error */
 	bool looking;                 /* the wait is ended only to look */
-	bool accepting;               /* an accept or poll is under way */
-	enum io_kind accept_kind;     /* which of the two */
-	bool accept_tried;            /* the accept has had its turn */
+	bool accepting;               /* the wait is under way */
 	bool told_short;              /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
+	bool asked_for_room;          /* other workers, for one of theirs */
+	const struct connection *room_awaited; /* whose descriptor is to be
+	                                        * free before the next */
 
 	int64_t balance_at_ns;  /* when to look at the siblings again */
 	bool pool_watched;      /* a poll of the pool is under way */

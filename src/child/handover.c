@@ -26,6 +26,7 @@ enum {
 	FULL_MS = 1,     /* before a full pool is tried again */
 	QUIET_MS = 1000, /* a sibling that sends junk must not fill the log */
 	IO_RESERVE = 64, /* operations left to the worker */
+	ALL = 128,       /* taken at once, before they are served */
 };
 
 static const int64_t ms = 1000000;
@@ -103,6 +104,14 @@ handover_take(struct engine *e, int result)
 		(void)handoff_nudge(e->set.give);
 	else if (result > 0)
 		(void)take_one(e);
+}
+
+void
+handover_take_all(struct engine *e)
+{
+	for (int i = 0; i < ALL && e->set.take >= 0 && !accept_pauses(e); i++)
+		if (!take_one(e))
+			break;
 }
 
 bool

@@ -24,6 +24,9 @@ void handover_unwatch(struct engine *e);
  * out of it, or pass the wake-up on. */
 void handover_take(struct engine *e, int result);
 
+/* Take what is in the pool, as nobody else is about to. */
+void handover_take_all(struct engine *e);
+
 /* The server stops: whatever still is in the pool is served by who finds it.
  * True when there was something. */
 bool handover_take_last(struct engine *e);

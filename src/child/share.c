@@ -78,6 +78,17 @@ spread(struct engine *e)
 }
 
 void
+share_catch_up(struct engine *e)
+{
+	if (engine_leads(e) && !e->retiring &&
+		(e->set.balance == NULL || !balance_has_idle(e->set.balance))) {
+		handover_take_all(e);
+		accept_all(e);
+	}
+	(void)engine_turn(e, 0);
+}
+
+void
 share_show(struct engine *e, bool idle)
 {
 	struct balance_peer *me;
@@ -175,6 +186,7 @@ share_heard(struct engine *e)
 	e->bell_watched = false;
 	crew_answer_bell(e->set.crew, e->set.worker);
 	share_take_parcels(e);
+	accept_hear(e);
 	/* Whoever else waits for the master may be stuck. */
 	if (engine_leads(e))
 		orders_hear(e);

@@ -13,6 +13,11 @@ struct engine;
  * theirs, and no one waits for us longer than for a short request. */
 void share_queue(struct engine *e);
 
+/* Other threads of this child have kept us out of Python for a while, and would
+ * again: whoever has come meanwhile is served in this turn, unless a sibling is
+ * about to.  Waits for nothing. */
+void share_catch_up(struct engine *e);
+
 /* Done for now.  Who does not lead waits for nothing of its own: what it has
  * goes to who does. */
 void share_rest(struct engine *e);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "child/clients.h"
 #include "child/crew.h"
@@ -90,6 +91,18 @@ make_common(struct workers *w, struct err *err)
 	return rc;
 }
 
+/* Where several wait for one client all but one find nobody, and accept4(2) has
+ * no flag for not waiting. */
+static int
+unblock_listeners(const struct engine_settings *settings, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < settings->n_listeners; i++)
+		rc = fd_set_nonblock(settings->listeners[i], true);
+	return rc < 0 ? err_set(err, -rc, "listeners") : 0;
+}
+
 int
 workers_create(struct workers **ret, const struct engine_settings *settings,
 	struct io *const *ios, size_t n, struct err *err)
@@ -103,7 +116,9 @@ workers_create(struct workers **ret, const struct engine_settings *settings,
 	memset(w, 0, sizeof(*w) + n * sizeof(struct worker));
 	w->common = *settings;
 	w->n = n;
-	rc = make_common(w, err);
+	rc = unblock_listeners(settings, err);
+	if (rc == 0)
+		rc = make_common(w, err);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct engine_settings own = w->common;
 

@@ -13,7 +13,7 @@
 struct err;
 
 struct listener {
-	int fd; /* close-on-exec; blocking until it is in a set */
+	int fd; /* close-on-exec; blocking until children wait */
 	struct address address; /* as bound: port 0 has become a number */
 	bool unlink_path;       /* we made the socket file, ... */
 	dev_t device;           /* ... which is this one */

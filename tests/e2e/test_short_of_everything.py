@@ -14,7 +14,7 @@ import pytest
 from client import Connection, get
 from server import BUILD, IS_ROOT, PATIENCE, SANITIZED, need, status_of, wait_until
 
-NOBODY = 54321  # a user whose processes are this server's alone
+NOBODY = 40000 + os.getpid() % 20000  # a user whose processes are this server's alone
 
 
 def become(user, group) -> list:
@@ -109,7 +109,7 @@ def test_a_start_that_cannot_fork_ends_with_the_reason(unprivileged):
 
 @pytest.mark.parametrize('short, words, sentence', [
     ('--nproc=3', ['--threads', '4'],
-     r'thread 3 of ThreadsPerChild 4: this user may not have so many processes and threads; '
+     r'thread \d of ThreadsPerChild 4: this user may not have so many processes and threads; '
      r'raise that limit \(ulimit -u, .*\) or set fewer threads'),
     pytest.param('--as=2147483648', ['--threads', '4', '--thread-stack-size', '1g'],
                  r'thread \d of ThreadsPerChild 4: there is no memory for its stack of 1073741824 '
@@ -131,7 +131,7 @@ def test_children_that_cannot_have_their_threads_end_a_reload_and_the_old_ones_s
     children = server.wait_for_ready(1)
     used = sum(int(status_of(pid)['Threads']) for pid in [server.pid, *children])
     allow(server, used + 2)
-    assert re.search('reload failed.*: thread 3 of ThreadsPerChild 4: ', server.reload())
+    assert re.search(r'reload failed.*: thread \d of ThreadsPerChild 4: ', server.reload())
     assert server.ready().keys() == children.keys()
     assert get(server.address, '/hello').status == 200
     allow(server, 1000)
@@ -201,6 +201,28 @@ def test_without_descriptors_the_longest_idle_connection_makes_room(serve, engin
         assert first.is_closed()
         assert second.get('/hello').status == 200
     assert 'are short' not in server.log.text()
+    server.stop()
+
+
+def test_without_descriptors_the_idle_connection_of_another_thread_makes_room(serve, engine):
+    """Who leads when they run short does not hold it."""
+    server = serve('probe', '-w', '1', '--threads', '2', '--io-engine', engine)
+    child, = server.wait_for_ready(1)
+    idle = [Connection(server.address) for _ in range(6)]
+    for connection in idle:
+        assert connection.get('/hello').status == 200
+    held = descriptors(child)
+    # Meanwhile the other thread becomes the leader.
+    assert get(server.address, '/sleep?s=0.2').body == b'awake'
+    wait_until(lambda: descriptors(child) == held, 'the end of that connection')
+    allow_no_descriptor_more(child)
+    assert int(get(server.address, '/pid').body) == child
+    assert idle[0].is_closed()
+    # To pass one on to the other thread takes a second one for a moment.
+    assert idle[-1].get('/hello').status == 200
+    assert 'are short' not in server.log.text()
+    for connection in idle:
+        connection.close()
     server.stop()
 
 

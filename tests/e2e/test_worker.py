@@ -205,6 +205,31 @@ def test_a_request_that_computes_lets_64_clients_of_its_process_have_the_gil(sta
     server.stop()
 
 
+def slowest_of_a_burst(server) -> float:
+    """In ms, of 64 clients that are new all at once."""
+    crowd = Crowd(server.address, 64, '/hello', check=b'hello'.__eq__, pause=60)
+    crowd.start()
+    wait_until(crowd.connected, 'an answer for everybody')
+    crowd.stop()
+    assert (crowd.ends, crowd.wrong, len(crowd.latencies)) == ([], [], 64)
+    return 1000 * max(crowd.latencies)
+
+
+@pytest.mark.alone
+def test_new_clients_of_a_burst_wait_once_for_the_gil_and_not_one_after_the_other(start):
+    """Beside two requests that compute: one by one each of them waits for 10 ms."""
+    server = start(1, 4)
+    calm = slowest_of_a_burst(server)
+    with Clients(server, 2) as computing:
+        computing.send('/spin?s=2')
+        begun(server, 2, 'spinning')
+        bursts = [slowest_of_a_burst(server) for _ in range(4)]
+        assert bodies(computing.answers()) == ['dizzy'] * 2
+    print(f'slowest, without and beside them: {calm:.1f} and {bursts} ms')
+    assert min(bursts) < max(100, 4 * calm)  # the best, as others may want the CPU
+    server.stop()
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize('engine, slow', [('io_uring', 3), ('epoll', 1)])
 def test_a_request_that_waits_without_the_gil_is_not_felt_by_64_clients(start, slow):

@@ -269,6 +269,26 @@ test_nothing_is_passed_on_in_a_child_that_leaves(void **state)
 }
 
 static void
+test_one_worker_makes_room_when_the_leader_asks_for_it(void **state)
+{
+	struct crew *crew = *state;
+
+	assert_false(crew_takes_room_order(crew));
+	crew_ask_for_room(crew, 0);
+	assert_false(rings(crew, 0));
+	for (size_t i = 1; i < WORKERS; i++)
+		assert_true(rings(crew, i));
+	assert_false(crew_has_room(crew));
+	assert_true(crew_takes_room_order(crew));
+	assert_false(crew_takes_room_order(crew));
+	assert_false(crew_has_room(crew));
+	crew_made_room(crew);
+	assert_true(rings(crew, 0));
+	assert_true(crew_has_room(crew));
+	assert_false(crew_has_room(crew));
+}
+
+static void
 test_orders_only_get_stricter_and_everybody_hears_them(void **state)
 {
 	struct crew *crew = *state;
@@ -376,6 +396,8 @@ main(void)
 		CREW_TEST(
 			test_without_a_leader_it_goes_to_who_is_idle_and_leads_then),
 		CREW_TEST(test_nothing_is_passed_on_in_a_child_that_leaves),
+		CREW_TEST(
+			test_one_worker_makes_room_when_the_leader_asks_for_it),
 		CREW_TEST(
 			test_orders_only_get_stricter_and_everybody_hears_them),
 		CREW_TEST(test_a_child_is_done_when_all_its_workers_are),
