@@ -15,17 +15,21 @@
 #include "base/log.h"
 #include "config/config.h"
 
-enum { FULL = 32 * 1024 }; /* written before the turn ends */
+enum { FULL = 32 * 1024 }; /* a turn that has gathered so much ends */
 
 struct target {
 	int fd;
 	bool failing; /* said so; say it again when it has worked between */
 	struct log_format *format;
 	struct buf lines;
+	struct buf spare; /* in which lines are gathered next */
 };
 
+/* Workers add lines while one of them writes, which takes the locks in this
+ * order. */
 struct access_log {
-	pthread_mutex_t lock; /* of what the targets hold, between workers */
+	pthread_mutex_t writing; /* of descriptors and spare buffers */
+	pthread_mutex_t lock;    /* of lines; held for some instructions */
 	size_t n;
 	bool wants_headers;
 	struct target targets[];
@@ -48,6 +52,7 @@ access_log_create(struct access_log **ret, const struct config *config,
 	log = calloc(1, sizeof(*log) + n * sizeof(log->targets[0]));
 	if (log == NULL)
 		return err_set(err, ENOMEM, "CustomLog");
+	pthread_mutex_init(&log->writing, NULL);
 	pthread_mutex_init(&log->lock, NULL);
 	log->n = n;
 	for (size_t i = 0; i < n; i++) {
@@ -73,10 +78,12 @@ access_log_destroy(struct access_log *log)
 		return;
 	access_log_flush(log);
 	pthread_mutex_destroy(&log->lock);
+	pthread_mutex_destroy(&log->writing);
 	for (size_t i = 0; i < log->n; i++) {
 		fd_close(&log->targets[i].fd);
 		log_format_destroy(log->targets[i].format);
 		buf_fini(&log->targets[i].lines);
+		buf_fini(&log->targets[i].spare);
 	}
 	free(log);
 }
@@ -90,40 +97,65 @@ access_log_wants_headers(const struct access_log *log)
 /* A full disk must not stop the service: lines are lost, and it is said once
  * for each time that it begins. */
 static void
-flush(struct target *t)
+write_lines(struct target *t, const struct buf *lines)
 {
-	int rc;
+	int rc = fd_write_all(t->fd, lines->data, lines->len);
 
-	if (t->lines.len == 0)
-		return;
-	rc = fd_write_all(t->fd, t->lines.data, t->lines.len);
 	if (rc < 0 && !t->failing) {
 		errno = -rc;
 		log_warn("child", "access log: lines are lost");
 	}
 	t->failing = rc < 0;
-	buf_clear(&t->lines);
 }
 
-bool
-access_log_is_empty(struct access_log *log)
+static void
+flush(struct access_log *log, struct target *t)
 {
-	bool empty = true;
+	struct buf lines;
 
-	if (log == NULL)
-		return true;
 	pthread_mutex_lock(&log->lock);
-	for (size_t i = 0; i < log->n; i++)
-		empty &= log->targets[i].lines.len == 0;
+	lines = t->lines;
+	t->lines = t->spare;
 	pthread_mutex_unlock(&log->lock);
-	return empty;
+	if (lines.len > 0)
+		write_lines(t, &lines);
+	buf_clear(&lines);
+	t->spare = lines;
 }
 
 static void
 flush_all(struct access_log *log)
 {
 	for (size_t i = 0; i < log->n; i++)
-		flush(&log->targets[i]);
+		flush(log, &log->targets[i]);
+}
+
+/* Of the log that has gathered most. */
+static size_t
+most_gathered(struct access_log *log)
+{
+	size_t most = 0;
+
+	if (log == NULL)
+		return 0;
+	pthread_mutex_lock(&log->lock);
+	for (size_t i = 0; i < log->n; i++)
+		if (log->targets[i].lines.len > most)
+			most = log->targets[i].lines.len;
+	pthread_mutex_unlock(&log->lock);
+	return most;
+}
+
+bool
+access_log_is_empty(struct access_log *log)
+{
+	return most_gathered(log) == 0;
+}
+
+bool
+access_log_is_full(struct access_log *log)
+{
+	return most_gathered(log) > FULL;
 }
 
 void
@@ -131,9 +163,9 @@ access_log_flush(struct access_log *log)
 {
 	if (log == NULL)
 		return;
-	pthread_mutex_lock(&log->lock);
+	pthread_mutex_lock(&log->writing);
 	flush_all(log);
-	pthread_mutex_unlock(&log->lock);
+	pthread_mutex_unlock(&log->writing);
 }
 
 void
@@ -144,8 +176,6 @@ access_log_write(struct access_log *log, const struct record *record)
 		struct target *t = &log->targets[i];
 
 		(void)log_format_write(t->format, record, &t->lines);
-		if (t->lines.len > FULL)
-			flush(t);
 	}
 	pthread_mutex_unlock(&log->lock);
 }
@@ -156,13 +186,13 @@ access_log_replace(struct access_log *log, const int *fds, size_t n_fds)
 	size_t n = 0;
 
 	if (log != NULL) {
-		pthread_mutex_lock(&log->lock);
+		pthread_mutex_lock(&log->writing);
 		flush_all(log);
 		for (; n < n_fds && n < log->n; n++) {
 			fd_close(&log->targets[n].fd);
 			log->targets[n].fd = fds[n];
 		}
-		pthread_mutex_unlock(&log->lock);
+		pthread_mutex_unlock(&log->writing);
 	}
 	for (; n < n_fds; n++)
 		close(fds[n]);

@@ -2,7 +2,9 @@
  * access_log.h - the child's access logs: a line a request, a write a turn.
  *
  * The descriptors are the master's work and are inherited; lines gather in a
- * buffer and go out, each whole, when the engine is about to wait.
+ * buffer and go out, each whole, when the engine is about to wait.  That may
+ * take long, where the other end is a pipe or a slow disk: so it is done
+ * without the GIL, and when the answers are on their way.
  */
 #ifndef WSGID_CHILD_ACCESS_LOG_H
 #define WSGID_CHILD_ACCESS_LOG_H
@@ -25,10 +27,13 @@ void access_log_destroy(struct access_log *log);
 /* Does a format look at response headers? */
 bool access_log_wants_headers(const struct access_log *log);
 
+/* Gather a line; waits for nothing. */
 void access_log_write(struct access_log *log, const struct record *record);
+/* Write what was gathered; NULL is allowed here and below. */
 void access_log_flush(struct access_log *log);
-/* Nothing waits to be written. */
+/* Nothing waits to be written; or so much that it is time. */
 bool access_log_is_empty(struct access_log *log);
+bool access_log_is_full(struct access_log *log);
 
 /* Go on with new descriptors (logs were reopened); the old are closed. */
 void access_log_replace(struct access_log *log, const int *fds, size_t n_fds);

@@ -368,7 +368,7 @@ engine_wait(struct engine *e, int64_t deadline_ns)
 	/* Orders must be heard for as long as it takes, and not one alone. */
 	share_watch(e);
 	orders_watch(e);
-	access_log_flush(e->set.access_log);
+	report_flush(e);
 	rc = engine_turn(e, timeout_ns);
 	if (rc < 0)
 		return rc;
@@ -426,8 +426,10 @@ serve_queue(struct engine *e)
 		connection_list_remove(c);
 		request_serve(e, c);
 		/* Responses go out before io is full: with completions that
-		 * nobody has looked at the watcher could do nothing. */
-		if (!handover_has_room(e))
+		 * nobody has looked at the watcher could do nothing.  And
+		 * logs, which must be done without the GIL. */
+		if (!handover_has_room(e) ||
+			access_log_is_full(e->set.access_log))
 			break;
 	}
 }

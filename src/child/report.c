@@ -14,6 +14,7 @@
 #include "child/connection.h"
 #include "child/crew.h"
 #include "child/engine.h"
+#include "io/io.h"
 #include "scoreboard/times.h"
 
 static const struct str protocols[] = {STR("HTTP/1.0"), STR("HTTP/1.1")};
@@ -258,6 +259,7 @@ report_flush(struct engine *e)
 
 	if (access_log_is_empty(e->set.access_log))
 		return;
+	io_start(e->io);
 	w->state = WSGID_WORKER_LOG;
 	access_log_flush(e->set.access_log);
 	w->state = before;

@@ -38,8 +38,8 @@ void report_head(struct report *r, struct engine *e, struct str out);
 /* What the worker does now. */
 void report_state(struct engine *e, enum wsgid_worker_state state);
 
-/* Write what the access logs have gathered; the world sees that it takes long
- * where it does. */
+/* Write what the access logs have gathered, without the GIL; the world sees
+ * that it takes long where it does.  No client waits for that. */
 void report_flush(struct engine *e);
 
 #endif

@@ -640,6 +640,13 @@ epoll_wait_io(struct io *io, struct io_event *events, unsigned max,
 	return n > 0 || rc == -EINTR ? (int)n : rc;
 }
 
+/* A send is tried when it is asked for. */
+static void
+epoll_start(struct io *io)
+{
+	(void)io;
+}
+
 static bool
 epoll_pending(const struct io *io)
 {
@@ -653,8 +660,7 @@ epoll_room(const struct io *io)
 	return UINT_MAX;
 }
 
-/* A send is tried when it is asked for, so the common one is out, and its
- * completion in the queue. */
+/* The common one is out, and its completion in the queue. */
 static void
 epoll_withdraw_sends(struct io *io,
 	void (*withdrawn)(void *arg, void *owner, size_t sent), void *arg)
@@ -683,6 +689,7 @@ const struct io_engine io_engine_epoll = {
 	.release = epoll_release,
 	.send = epoll_send,
 	.cancel = epoll_cancel,
+	.start = epoll_start,
 	.wait = epoll_wait_io,
 	.room = epoll_room,
 	.withdraw_sends = epoll_withdraw_sends,

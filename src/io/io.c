@@ -182,6 +182,12 @@ io_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 	io->engine->cancel(io, owner, kind, fd);
 }
 
+void
+io_start(struct io *io)
+{
+	io->engine->start(io);
+}
+
 int
 io_wait(struct io *io, struct io_event *events, unsigned max,
 	int64_t timeout_ns)

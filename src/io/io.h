@@ -112,6 +112,10 @@ void io_send(struct io *io, void *owner, int fd, const struct iovec *parts,
  * take it, or wake somebody else. */
 void io_cancel(struct io *io, void *owner, enum io_kind kind, int fd);
 
+/* Start what was asked for, and wait for nothing: for who is about to do
+ * something else that may take long. */
+void io_start(struct io *io);
+
 /* Start what was asked for and wait until something has completed or
  * timeout_ns have passed (0: do not wait; -1: for ever), which the epoll engine
  * rounds up to milliseconds.  The number of events; 0 after a timeout, after a

@@ -25,6 +25,7 @@ struct io_engine {
 	void (*send)(struct io *io, void *owner, int fd,
 		const struct iovec *parts, unsigned n_parts);
 	void (*cancel)(struct io *io, void *owner, enum io_kind kind, int fd);
+	void (*start)(struct io *io);
 	int (*wait)(struct io *io, struct io_event *events, unsigned max,
 		int64_t timeout_ns);
 	unsigned (*room)(const struct io *io);

@@ -555,6 +555,16 @@ uring_wait(struct io *io, struct io_event *events, unsigned max,
 	return (int)n;
 }
 
+/* What fails here does so again, and is seen, when it is waited for. */
+static void
+uring_start(struct io *io)
+{
+	struct uring *u = uring_of(io);
+
+	if (u->adopted && u->broken == 0 && io_uring_sq_ready(&u->ring) > 0)
+		(void)io_uring_submit(&u->ring);
+}
+
 static unsigned
 uring_room(const struct io *io)
 {
@@ -610,6 +620,7 @@ const struct io_engine io_engine_uring = {
 	.release = uring_release,
 	.send = uring_send,
 	.cancel = uring_cancel,
+	.start = uring_start,
 	.wait = uring_wait,
 	.room = uring_room,
 	.withdraw_sends = uring_withdraw_sends,

@@ -200,6 +200,12 @@ io_wait(struct io *io, struct io_event *events, unsigned max,
 	return 0;
 }
 
+void
+io_start(struct io *io)
+{
+	(void)io;
+}
+
 int
 io_fd(const struct io *io)
 {
