@@ -71,12 +71,16 @@ lose_mutex(struct engine *e, int error)
 {
 	struct err err = {0};
 
-	e->mutex_broken = true;
 	(void)accept_mutex_explain(e->set.mutex, error, &err);
-	log_errorx("child", "%s", err.text);
+	if (e->mutex_error == 0)
+		log_errorx("child", "%s", err.text);
+	e->mutex_error = error;
 	__atomic_store_n(&e->set.page->page->wants_retire, 1, __ATOMIC_RELAXED);
-	(void)channel_send(
-		e->set.channel, CHANNEL_MUTEX_BROKEN, 0, err.text, NULL, 0);
+	e->mutex_told = channel_send(e->set.channel, CHANNEL_MUTEX_BROKEN, 0,
+				err.text, NULL, 0) != -EAGAIN;
+	/* To be said again when the master has read what it was told. */
+	if (!e->mutex_told)
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
 }
 
 /* The locker is the child's: if another worker leads by now, and has asked, the
@@ -97,8 +101,11 @@ has_turn(struct engine *e)
 
 	if (e->set.locker == NULL)
 		return true;
-	if (e->mutex_broken)
+	if (e->mutex_error != 0) {
+		if (!e->mutex_told)
+			lose_mutex(e, e->mutex_error);
 		return false;
+	}
 	held = locker_ask(e->set.locker, e);
 	if (held == 0)
 		held = locker_held(e->set.locker);

@@ -36,6 +36,7 @@
 #include "child/orphan.h"
 #include "child/privileges.h"
 #include "child/rings.h"
+#include "child/sigterm.h"
 #include "child/template.h"
 #include "child/tokens.h"
 #include "child/workers.h"
@@ -180,7 +181,7 @@ set_signals(const struct inheritance *in)
 	for (size_t i = 0; i < ARRAY_LEN(harmless); i++)
 		(void)sigaction(harmless[i], &action, NULL);
 	action.sa_handler =
-		in->is_template ? template_on_sigterm : engine_on_sigterm;
+		in->is_template ? template_on_sigterm : sigterm_on_signal;
 	(void)sigaction(SIGTERM, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	(void)sigaction(SIGPIPE, &action, NULL);
@@ -303,7 +304,7 @@ forget_sigterm(void)
 	struct sigaction standard = {.sa_handler = SIG_DFL}, action;
 
 	if (sigaction(SIGTERM, NULL, &action) == 0 &&
-		(action.sa_handler == engine_on_sigterm ||
+		(action.sa_handler == sigterm_on_signal ||
 			action.sa_handler == template_on_sigterm))
 		(void)sigaction(SIGTERM, &standard, NULL);
 }

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,17 +34,6 @@
 enum {
 	OUT_KEPT = 32 * 1024, /* larger response buffers are given back */
 };
-
-/* Set by the handler, looked at once a turn; the only way for a signal to
- * reach a loop. */
-static volatile sig_atomic_t sigterm_came;
-
-void
-engine_on_sigterm(int signal)
-{
-	(void)signal;
-	sigterm_came = 1;
-}
 
 /* --- small things ----------------------------------------------------------- */
 
@@ -84,15 +72,18 @@ engine_queue(struct engine *e, struct connection *c)
 	connection_list_add(&e->queue, c);
 }
 
-void
+bool
 engine_ask_to_retire(struct engine *e, const char *why)
 {
 	uint32_t *asked = &e->set.page->page->wants_retire;
 
 	if (__atomic_exchange_n(asked, 1, __ATOMIC_RELAXED) != 0)
-		return;
-	(void)channel_send(
-		e->set.channel, CHANNEL_WANTS_RETIRE, 0, why, NULL, 0);
+		return true;
+	if (channel_send(e->set.channel, CHANNEL_WANTS_RETIRE, 0, why, NULL,
+		    0) != -EAGAIN)
+		return true;
+	__atomic_store_n(asked, 0, __ATOMIC_RELAXED);
+	return false;
 }
 
 struct buf
@@ -239,6 +230,8 @@ dispatch(struct engine *e, const struct io_event *event)
 		on_lock(e);
 	else if (event->owner == &e->bell_owner)
 		share_heard(e);
+	else if (event->owner == &e->sigterm_owner)
+		orders_hear_sigterm(e);
 	else
 		on_channel(e);
 }
@@ -521,8 +514,6 @@ engine_run(struct engine *e)
 		rc = wait_for_something(e);
 		if (rc < 0)
 			break;
-		if (UNLIKELY(sigterm_came) && !e->retiring)
-			orders_finish(e);
 		if (has_something_for_python(e)) {
 			enter_python(e);
 			tell_python(e);

@@ -52,6 +52,7 @@ struct engine_settings {
 	size_t worker;       /* which one it is */
 	struct watch *watch; /* NULL: there is nobody to give anything to */
 	struct watcher *watcher;
+	int sigterm;    /* readable when it has come; 0: nobody looks */
 	int give, take; /* the pool socket's ends, or -1 */
 	unsigned slot;
 	const char *server;     /* the value of Server */
@@ -72,7 +73,7 @@ struct engine_owner {
 
 struct engine {
 	struct engine_owner accept_owner, channel_owner, pool_owner, lock_owner,
-		bell_owner;
+		bell_owner, sigterm_owner;
 	struct engine_settings set;
 	const struct config *config; /* = set.config, the hot path's */
 	struct io *io;
@@ -104,12 +105,14 @@ struct engine {
 	uint32_t reign;       /* how often that has ended */
 	bool entering;        /* waits for Python, and the watcher may look */
 	bool channel_watched; /* polls of these are under way */
-	bool channel_ended;   /* the master is gone */
+	bool sigterm_watched;
+	bool channel_ended; /* the master is gone */
 	bool bell_watched;
 	bool lock_watched;
 
 	/* Accepting. */
-	bool mutex_broken;            /* it answers with an error */
+	int mutex_error;              /* it answers with that; 0: it does not */
+	bool mutex_told;              /* and the master knows */
 	bool looking;                 /* the wait is ended only to look */
 	bool accepting;               /* the wait is under way */
 	bool told_short;              /* that it cannot go on; until it has */
@@ -134,7 +137,8 @@ struct engine {
 	struct connection *running;
 	int64_t running_since_ns;
 	struct unique_id ids;
-	struct str id; /* of the request */
+	struct str id;            /* of the request */
+	int64_t overdue_since_ns; /* the last that was over RequestTimeout */
 	struct request request;
 	struct buf path; /* of it, where resolving has changed it */
 	struct response response;
@@ -173,8 +177,9 @@ bool engine_leads(const struct engine *e);
 
 /* This child has done its share, for that reason.  The master starts another
  * one and then tells us to go: until then we serve, so that capacity is never
- * short. */
-void engine_ask_to_retire(struct engine *e, const char *why);
+ * short.  False when the master has not read what was said before, and this
+ * must be said again. */
+bool engine_ask_to_retire(struct engine *e, const char *why);
 
 /* Look at the clock. */
 void engine_read_clock(struct engine *e);
@@ -189,8 +194,5 @@ void engine_give_out(struct engine *e, struct buf *out);
 
 /* Queue a connection that has bytes to look at. */
 void engine_queue(struct engine *e, struct connection *c);
-
-/* SIGTERM's handler: as if the master had said CHANNEL_FINISH. */
-void engine_on_sigterm(int signal);
 
 #endif

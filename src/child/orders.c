@@ -90,11 +90,14 @@ orders_leave(struct engine *e, int error)
 	errno = -error;
 	log_error(
 		"child", "has the application closed our descriptors? leaving");
+	/* A request that takes long must not be waited for. */
+	(void)engine_ask_to_retire(
+		e, "the application has closed the server's descriptors");
 	orders_give(e, CREW_STOP, 0);
 }
 
-void
-orders_finish(struct engine *e)
+static void
+finish(struct engine *e)
 {
 	orders_give(e, CREW_FINISH, e->config->graceful_shutdown_timeout);
 }
@@ -140,10 +143,24 @@ is_for_us(const struct engine *e)
 void
 orders_watch(struct engine *e)
 {
-	if (e->channel_watched || e->channel_ended || !is_for_us(e))
+	if (!is_for_us(e))
 		return;
-	e->channel_watched = true;
-	io_poll(e->io, &e->channel_owner, e->set.channel);
+	if (!e->channel_watched && !e->channel_ended) {
+		e->channel_watched = true;
+		io_poll(e->io, &e->channel_owner, e->set.channel);
+	}
+	/* Once: it stays readable, for whoever leads next. */
+	if (!e->sigterm_watched && e->set.sigterm > 0) {
+		e->sigterm_watched = true;
+		io_poll(e->io, &e->sigterm_owner, e->set.sigterm);
+	}
+}
+
+void
+orders_hear_sigterm(struct engine *e)
+{
+	if (!e->retiring)
+		finish(e);
 }
 
 void
@@ -159,7 +176,7 @@ orders_hear(struct engine *e)
 		orphan_shut_listeners();
 		if (e->set.mutex != NULL)
 			accept_mutex_orphan(e->set.mutex);
-		orders_finish(e);
+		finish(e);
 	}
 	e->channel_ended = rc == 0;
 	if (rc == -EBADF || rc == -ENOTSOCK)

@@ -14,19 +14,17 @@
 
 struct engine;
 
-/* See that a leader hears of the master's next order, and do what it says. */
+/* See that a leader hears of the master's next order, or of SIGTERM, which no
+ * master sends to a child that serves: then everybody finishes and leaves. */
 void orders_watch(struct engine *e);
 void orders_hear(struct engine *e);
+void orders_hear_sigterm(struct engine *e);
 
 /* What another worker of this child has heard. */
 void orders_obey(struct engine *e);
 
 /* Give one, to all workers of this child: within deadline_ms, 0 = no limit. */
 void orders_give(struct engine *e, enum crew_order what, int64_t deadline_ms);
-
-/* Everybody finishes and leaves: on SIGTERM, which no master sends to a child
- * that serves, and when the master is gone. */
-void orders_finish(struct engine *e);
 
 /* The descriptors of the server are not ours any more: the application has
  * closed them, or opened others in their place.  Nothing that we could do with

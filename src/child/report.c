@@ -6,10 +6,13 @@
  */
 #include "child/report.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
+#include "base/log.h"
 #include "child/access_log.h"
 #include "child/connection.h"
 #include "child/crew.h"
@@ -75,6 +78,35 @@ report_head(struct report *r, struct engine *e, struct str out)
 	buf_clear(&e->head);
 	(void)buf_add(
 		&e->head, out.p, r->head_len < out.len ? r->head_len : out.len);
+}
+
+static void
+explain_overdue(const struct engine *e, pthread_t worker)
+{
+	const struct request *r = &e->request;
+
+	log_errorx("child",
+		"\"%.*s\" from %s takes longer than RequestTimeout; it is "
+		"here, and its child will be replaced:",
+		(int)r->line.len, r->line.p,
+		e->running->remote_addr[0] != '\0' ? e->running->remote_addr
+						   : "a unix: client");
+	pthread_kill(worker, app_traceback_signal());
+}
+
+void
+report_overdue(struct engine *e, pthread_t worker)
+{
+	int64_t limit_ns = e->config->request_timeout * 1000000;
+	int64_t since_ns = e->running_since_ns;
+
+	if (LIKELY(limit_ns == 0) || e->running == NULL ||
+		clock_monotonic_ns() - since_ns < limit_ns)
+		return;
+	if (e->overdue_since_ns != since_ns)
+		explain_overdue(e, worker);
+	e->overdue_since_ns = since_ns;
+	(void)engine_ask_to_retire(e, "a request is over RequestTimeout");
 }
 
 /* --- the access log ------------------------------------------------------------ */

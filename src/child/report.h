@@ -5,6 +5,7 @@
 #ifndef WSGID_CHILD_REPORT_H
 #define WSGID_CHILD_REPORT_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -34,6 +35,11 @@ void report_end_refused(
 /* The head of the response, at the beginning of out, is about to be sent; the
  * first call counts. */
 void report_head(struct report *r, struct engine *e, struct str out);
+
+/* Is the running request over RequestTimeout?  Then the log says, once, what was
+ * asked for and where in Python it is, and this child asks to be replaced.
+ * worker: the thread that runs it, or is waiting with it. */
+void report_overdue(struct engine *e, pthread_t worker);
 
 /* What the worker does now. */
 void report_state(struct engine *e, enum wsgid_worker_state state);

@@ -11,6 +11,7 @@
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/orders.h"
+#include "child/sigterm.h"
 #include "io/io.h"
 
 enum { BALANCE_MS = 10 }; /* between two looks at the siblings */
@@ -188,8 +189,11 @@ share_heard(struct engine *e)
 	share_take_parcels(e);
 	accept_hear(e);
 	/* Whoever else waits for the master may be stuck. */
-	if (engine_leads(e))
-		orders_hear(e);
+	if (!engine_leads(e))
+		return;
+	orders_hear(e);
+	if (sigterm_came())
+		orders_hear_sigterm(e);
 }
 
 void

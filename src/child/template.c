@@ -26,6 +26,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "child/engine.h"
+#include "child/sigterm.h"
 #include "net/channel.h"
 #include "net/inherit.h"
 #include "python/app.h"
@@ -52,7 +53,7 @@ be_no_template(void)
 	if (sigaction(SIGTERM, NULL, &action) < 0 ||
 		action.sa_handler != template_on_sigterm)
 		return;
-	action.sa_handler = engine_on_sigterm;
+	action.sa_handler = sigterm_on_signal;
 	(void)sigaction(SIGTERM, &action, NULL);
 }
 

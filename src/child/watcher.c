@@ -43,6 +43,7 @@
 #include "child/crew.h"
 #include "child/engine.h"
 #include "child/handover.h"
+#include "child/report.h"
 #include "child/share.h"
 #include "io/io.h"
 #include "lock/locker.h"
@@ -78,7 +79,6 @@ struct watch {
 	uint32_t took;
 	unsigned looks; /* in this takeover */
 	unsigned knocks, nudge_at;
-	int64_t reported_ns; /* when the request that was reported began */
 };
 
 struct watcher {
@@ -310,14 +310,15 @@ static void
 call_leader(struct watch *w)
 {
 	struct engine *e = w->engine;
-	struct pollfd p[2] = {
-		{.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+	struct pollfd p[] = {
+		{.fd = e->channel_watched ? e->set.channel : -1},
+		{.fd = e->sigterm_watched ? e->set.sigterm : -1},
+		{.fd = e->lock_watched ? locker_fd(e->set.locker) : -1},
+	};
 
-	if (e->channel_watched)
-		p[0].fd = e->set.channel;
-	if (e->lock_watched)
-		p[1].fd = locker_fd(e->set.locker);
-	if ((p[0].fd >= 0 || p[1].fd >= 0) && poll(p, ARRAY_LEN(p), 0) > 0)
+	for (size_t i = 0; i < ARRAY_LEN(p); i++)
+		p[i].events = POLLIN;
+	if (poll(p, ARRAY_LEN(p), 0) > 0)
 		crew_call_leader(e->set.crew);
 }
 
@@ -348,30 +349,6 @@ pass_wake_up_on(struct watch *w)
 		(void)handoff_nudge(e->set.give);
 		w->nudge_at *= 2;
 	}
-}
-
-/* Over RequestTimeout: who asked for what, where in Python it is, and the master
- * starts another child in this one's place.  Once for each request. */
-static void
-report_overdue(struct watch *w)
-{
-	struct engine *e = w->engine;
-	const struct request *r = &e->request;
-	int64_t limit_ns = e->config->request_timeout * 1000000;
-	int64_t since_ns = e->running_since_ns;
-
-	if (limit_ns == 0 || w->reported_ns == since_ns ||
-		clock_monotonic_ns() - since_ns < limit_ns)
-		return;
-	w->reported_ns = since_ns;
-	log_errorx("child",
-		"\"%.*s\" from %s takes longer than RequestTimeout; it is "
-		"here, and its child will be replaced:",
-		(int)r->line.len, r->line.p,
-		e->running->remote_addr[0] != '\0' ? e->running->remote_addr
-						   : "a unix: client");
-	pthread_kill(w->worker, app_traceback_signal());
-	engine_ask_to_retire(e, "a request is over RequestTimeout");
 }
 
 /* It may have been the last idle worker: the master need not find that out
@@ -430,12 +407,13 @@ give_all(struct watch *w)
 static bool
 look_after(struct watch *w)
 {
+	struct engine *e = w->engine;
 	bool calm;
 
 	replace_leader(w);
 	calm = give_all(w);
 	pass_wake_up_on(w);
-	report_overdue(w);
+	report_overdue(e, w->worker);
 	return calm;
 }
 

@@ -22,6 +22,7 @@
 #include "child/clients.h"
 #include "child/crew.h"
 #include "child/pulse.h"
+#include "child/sigterm.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
@@ -79,6 +80,9 @@ make_common(struct workers *w, struct err *err)
 	int rc = clients_create(&w->clients, err);
 
 	w->common.most_requests = choose_most_requests(w->common.config);
+	w->common.sigterm = sigterm_open();
+	if (rc == 0 && w->common.sigterm < 0)
+		rc = err_set(err, -w->common.sigterm, "workers");
 	if (rc == 0 && w->n > 1)
 		rc = crew_create(&w->crew, w->n, err);
 	if (rc == 0)
@@ -141,6 +145,8 @@ workers_destroy(struct workers *w)
 {
 	if (w == NULL)
 		return;
+	if (w->common.sigterm > 0)
+		sigterm_close(w->common.sigterm);
 	locker_destroy(w->common.locker);
 	watcher_destroy(w->watcher);
 	for (size_t i = 0; i < w->n; i++)
@@ -311,6 +317,7 @@ workers_abandon(struct workers *w)
 {
 	if (w == NULL)
 		return;
+	sigterm_close(w->common.sigterm);
 	clients_abandon(w->clients);
 	crew_abandon(w->crew);
 	watcher_abandon(w->watcher);

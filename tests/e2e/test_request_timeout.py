@@ -1,5 +1,6 @@
 """RequestTimeout: a request that takes too long is explained, and its child replaced."""
 
+import threading
 import time
 
 import pytest
@@ -20,7 +21,16 @@ def spin(seconds):
     while time.monotonic() < end:
         pass
 
+def chat(seconds, write):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        write(b'.')
+
 def application(environ, start_response):
+    if environ['PATH_INFO'] == '/chat':
+        chat(float(environ['QUERY_STRING']),
+             start_response('200 OK', [('Content-Type', 'text/plain')]))
+        return []
     seconds = float(environ['QUERY_STRING'] or 0)
     {'/sleep': deep_inside, '/spin': spin}.get(environ['PATH_INFO'], time.sleep)(seconds)
     start_response('200 OK', [('Content-Type', 'text/plain')])
@@ -49,6 +59,22 @@ def test_the_log_says_what_takes_so_long_and_where_it_is(start, path, function, 
         assert get(server.address).body == b'done'
         assert slow.response().body == b'done'
     wait_until(lambda: set(server.wait_for_ready(2)) - before, 'the replacement')
+    assert server.log.text().count('takes longer') == 1
+    server.stop()
+
+
+def test_a_request_that_sends_all_the_time_is_found_as_well(start):
+    """It is with the application for less than a millisecond each time."""
+    server = start('-w', '1', '--request-timeout', '300ms')
+    before = set(server.wait_for_ready(1))
+    with Connection(server.address) as slow:
+        slow.send('GET /chat?2 HTTP/1.1\r\nHost: t\r\n\r\n')
+        reading = threading.Thread(target=slow.response)
+        reading.start()
+        server.log.wait_for(r'"GET /chat\?2 HTTP/1\.1" from .* takes longer than RequestTimeout')
+        server.log.wait_for(r'File ".*stuck\.py", line \d+ in chat')
+        wait_until(lambda: set(server.ready()) - before, 'the replacement')
+        reading.join()
     assert server.log.text().count('takes longer') == 1
     server.stop()
 

@@ -4,6 +4,7 @@ K and C are kept for Apache's readers: a connection that is kept alive, or linge
 is closed, has no worker here, and is counted instead.  I is set by none of Apache's MPMs.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -144,6 +145,56 @@ def test_logging(serve, fifo, engine):
         for _ in range(requests):
             assert client.response().status == 200
         shows(server, '_..')
+    server.stop()
+
+
+TICKING = '''
+import os, threading, time
+def tick():
+    while True:
+        os.utime('ticks')
+        time.sleep(0.01)
+open('ticks', 'w').close()
+threading.Thread(target=tick, daemon=True).start()
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Length', '6')])
+    return [b'hello\\n']
+'''
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_neither_an_answer_nor_the_application_waits_for_a_slow_log(
+        serve, directory, fifo, engine):
+    """One turn has more lines than are gathered, and nobody reads them."""
+    path, fd = fifo
+    own_by_children(directory)
+    (directory / 'ticking.py').write_text(TICKING)
+    server = serve('ticking', '-w', '1', '--io-engine', engine, '--custom-log', path,
+                   '--keep-alive-timeout', '60s', cwd=directory)
+    child, = server.wait_for_ready(1)
+    request = f'GET /{"x" * 2000} HTTP/1.1\r\nHost: t\r\n\r\n'
+    with contextlib.ExitStack() as clients:
+        waiting = [clients.enter_context(Connection(server.address)) for _ in range(40)]
+        for client in waiting:
+            assert client.get('/').status == 200
+        os.kill(child, signal.SIGSTOP)
+        for client in waiting:
+            client.send(request)
+        os.kill(child, signal.SIGCONT)
+        shows(server, 'L..')
+        assert waiting[0].response().body == b'hello\n'
+        before = (directory / 'ticks').stat().st_mtime_ns
+        wait_until(lambda: (directory / 'ticks').stat().st_mtime_ns > before, 'a thread')
+        assert letters(server)[0] == 'L'
+
+        def read_all():
+            try:
+                os.read(fd, 65536)
+            except BlockingIOError:
+                return letters(server)[0] == '_'
+        wait_until(read_all, 'the end of the lines')
+        for client in waiting[1:]:
+            assert client.response().body == b'hello\n'
     server.stop()
 
 

@@ -412,6 +412,7 @@ script_run(struct script *s)
 		.set = -1,
 		.channel = s->channel[1],
 		.server = "wsgid",
+		.most_requests = s->most_requests,
 		.give = s->pool[0],
 		.take = s->pool[1],
 		.page = &s->map,

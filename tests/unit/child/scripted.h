@@ -42,7 +42,8 @@ struct script {
 	struct wsgid_page page;
 	struct wsgid_worker worker;
 	struct wsgid_page_map map;
-	int channel[2];
+	int channel[2]; /* the master's end, the child's */
+	uint64_t most_requests;
 	int pool[2]; /* give and take; -1 until script_with_pool */
 	int client;  /* the far end of the connection's socket */
 	bool opened;

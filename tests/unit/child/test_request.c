@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/defs.h"
+#include "net/channel.h"
 #include "net/handoff.h"
 #include "scripted.h"
 
@@ -844,6 +845,44 @@ test_a_client_that_takes_nothing_is_cut_off(void **state)
 	script_free(s);
 }
 
+/* How often it has asked, in what the master has not read. */
+static unsigned
+count_wishes(struct script *s)
+{
+	struct channel_message message;
+	unsigned n = 0;
+
+	while (channel_receive(s->channel[0], &message) == 1)
+		n += message.kind == CHANNEL_WANTS_RETIRE;
+	return n;
+}
+
+/* The master reads on while the second request runs. */
+static void
+app_with_a_slow_master(struct script *s, struct app_exchange *x)
+{
+	if (s->calls == 2)
+		assert_int_equal(count_wishes(s), 0);
+	app_hello(s, x);
+}
+
+static void
+test_a_child_asks_again_when_the_master_could_not_hear_it(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->most_requests = 1;
+	s->app = app_with_a_slow_master;
+	while (channel_send(s->channel[1], CHANNEL_BUSY, 0, NULL, NULL, 0) == 0)
+		continue;
+	script_send(s, GET GET GET);
+	script_run(s);
+	assert_int_equal(s->calls, 3);
+	assert_int_equal(count_wishes(s), 1);
+	script_free(s);
+}
+
 int
 main(void)
 {
@@ -896,6 +935,8 @@ main(void)
 		cmocka_unit_test(
 			test_a_client_that_says_nothing_is_closed_without_a_word),
 		cmocka_unit_test(test_a_client_that_takes_nothing_is_cut_off),
+		cmocka_unit_test(
+			test_a_child_asks_again_when_the_master_could_not_hear_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,108 @@
+/*
+ * test_sigterm.c - SIGTERM can be waited for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child/sigterm.h"
+
+static bool
+is_readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static void
+handle(void)
+{
+	struct sigaction action = {.sa_handler = sigterm_on_signal};
+
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static void
+test_its_descriptor_is_readable_once_it_has_come(void **state)
+{
+	int fd;
+
+	(void)state;
+	handle();
+	fd = sigterm_open();
+	assert_true(fd >= 0);
+	assert_false(sigterm_came());
+	assert_false(is_readable(fd));
+	raise(SIGTERM);
+	assert_true(sigterm_came());
+	assert_true(is_readable(fd));
+	assert_true(is_readable(fd));
+	sigterm_close(fd);
+	raise(SIGTERM); /* harmless */
+}
+
+/* While the application was imported, say: behind the test above it has. */
+static void
+test_it_is_heard_also_when_it_came_before_there_was_a_descriptor(void **state)
+{
+	int fd;
+
+	(void)state;
+	handle();
+	raise(SIGTERM);
+	fd = sigterm_open();
+	assert_true(is_readable(fd));
+	sigterm_close(fd);
+}
+
+/* Its parent goes on waiting with the same descriptor. */
+static void
+test_a_copy_that_has_closed_it_rings_for_nobody(void **state)
+{
+	int fd, status;
+	pid_t pid;
+
+	(void)state;
+	handle();
+	fd = sigterm_open();
+	while (is_readable(fd)) {
+		uint64_t times;
+
+		(void)!read(fd, &times, sizeof(times));
+	}
+	pid = fork();
+	if (pid == 0) {
+		sigterm_close(fd);
+		raise(SIGTERM);
+		_exit(sigterm_came() ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_false(is_readable(fd));
+	sigterm_close(fd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_its_descriptor_is_readable_once_it_has_come),
+		cmocka_unit_test(
+			test_it_is_heard_also_when_it_came_before_there_was_a_descriptor),
+		cmocka_unit_test(
+			test_a_copy_that_has_closed_it_rings_for_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
