@@ -77,7 +77,8 @@ make_watcher(struct workers *w, struct err *err)
 static int
 make_common(struct workers *w, struct err *err)
 {
-	int rc = clients_create(&w->clients, err);
+	int rc = clients_create(
+		&w->clients, w->common.listeners, w->common.n_listeners, err);
 
 	w->common.most_requests = choose_most_requests(w->common.config);
 	w->common.sigterm = sigterm_open();

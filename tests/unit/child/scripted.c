@@ -349,7 +349,7 @@ script_new(void)
 	s->map = (struct wsgid_page_map){
 		.page = &s->page, .workers = &s->worker, .n_workers = 1};
 	s->app = app_hello;
-	assert_int_equal(clients_create(&s->clients, NULL), 0);
+	assert_int_equal(clients_create(&s->clients, NULL, 0, NULL), 0);
 	assert_int_equal(channel_pair(&s->channel[0], &s->channel[1]), 0);
 	the_io.n_done = 0;
 	s->pool[0] = s->pool[1] = -1;
