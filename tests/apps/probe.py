@@ -1,5 +1,6 @@
 """An application that does one thing a path, the good and the bad."""
 
+import builtins
 import ctypes
 import faulthandler
 import hashlib
@@ -254,6 +255,25 @@ def twice(environ, start_response, query):
     start_response('200 OK', PLAIN)
     start_response('200 OK', PLAIN)
     return [b'']
+
+
+def throw(environ, start_response, query):
+    """Raise what=NAME, before the head, or where=iterating or closing."""
+    exception = getattr(builtins, query['what'])('deliberate')
+    where = query.get('where')
+    if where is None:
+        raise exception
+
+    def late():
+        yield b'begun'
+        if where == 'iterating':
+            raise exception
+        try:
+            yield b'ended'
+        finally:
+            raise exception
+    start_response('200 OK', PLAIN)
+    return late()
 
 
 def leave(environ, start_response, query):

@@ -350,7 +350,7 @@ def test_a_body_that_breaks_off_raises_oserror(serve):
     server = serve('probe', '-w', '1', '--request-body-buffer', '0')
     with Connection(server.address) as c:
         c.send('POST /body-error HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\nabc')
-    server.log.wait_for('body: .*Error')
+    server.log.wait_for('body: ConnectionResetError: .*the client has closed the connection')
     assert get(server.address, '/hello').status == 200
 
 

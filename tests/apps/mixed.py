@@ -1,0 +1,70 @@
+"""Short requests of every kind, and what the process holds after them."""
+
+import gc
+import json
+import os
+import sys
+
+PLAIN = [('Content-Type', 'text/plain')]
+
+
+def held():
+    gc.collect()
+    with open('/proc/self/statm', encoding='ascii') as file:
+        pages = int(file.read().split()[1])
+    return {'objects': len(gc.get_objects()), 'blocks': sys.getallocatedblocks(),
+            'kilobytes': pages * os.sysconf('SC_PAGESIZE') // 1024}
+
+
+def generate(environ):
+    yield b'one'
+    yield environ['PATH_INFO'].encode()
+
+
+class Closing:
+    def __init__(self, environ):
+        self.environ = environ  # a cycle, through itself
+        environ['wsgi.closing'] = self
+
+    def __iter__(self):
+        return iter([b'a', b'b'])
+
+    def close(self):
+        del self.environ
+
+
+def application(environ, start_response):
+    path = environ['PATH_INFO']
+    if path == '/held':
+        body = json.dumps(held()).encode()
+    elif path == '/echo':
+        body = environ['wsgi.input'].read()
+    elif path == '/lines':
+        body = b''.join(environ['wsgi.input'])
+    elif path == '/raise':
+        raise ValueError(path)
+    elif path == '/hints':
+        environ['wsgi.early_hints']([('Link', '</a>')])
+        body = b'hinted'
+    else:
+        body = b'<end>' if path == '/end' else b'hello'
+    if path == '/wrong':
+        start_response('200 OK', [('A', 'b\n')])
+    write = start_response('200 OK', PLAIN)
+    if path == '/write':
+        write(body)
+        return []
+    if path == '/again':
+        try:
+            raise ValueError(path)
+        except ValueError:
+            start_response('503 Instead', PLAIN, sys.exc_info())
+    if path == '/generate':
+        return generate(environ)
+    if path == '/late':
+        return (1 // n for n in (1, 0))
+    if path == '/file':
+        return environ['wsgi.file_wrapper'](open(__file__, 'rb'))
+    if path == '/closing':
+        return Closing(environ)
+    return [body]
