@@ -14,8 +14,14 @@ from server import wait_until
 GET = 'GET /hello HTTP/1.1\r\nHost: test\r\n\r\n'
 
 
+@pytest.fixture(scope='module')
+def probe(serve_all):
+    return serve_all('probe', '-w', '1')
+
+
 @pytest.fixture
-def probe(serve):
+def own_probe(serve):
+    """For who counts what there was, or stops it."""
     return serve('probe', '-w', '1')
 
 
@@ -376,31 +382,31 @@ def test_an_absolute_target_names_the_host(probe):
         assert b'"HTTP_HOST": "other:81"' in c.response().body
 
 
-def test_thousands_of_connections_one_after_the_other(probe):
-    for _ in range(1500):
-        assert get(probe.address, '/hello').status == 200
-    totals = wait_until(lambda: probe.board()['totals']['connections'] >= 1500
-                        and probe.board()['totals'], 'the count')
-    assert totals['requests'] == 1500
-    wait_until(lambda: probe.board()['counts']['connections'] == 0, 'no open connection')
+def test_hundreds_of_connections_one_after_the_other(own_probe):
+    for _ in range(400):
+        assert get(own_probe.address, '/hello').status == 200
+    totals = wait_until(lambda: own_probe.board()['totals']['connections'] >= 400
+                        and own_probe.board()['totals'], 'the count')
+    assert totals['requests'] == 400
+    wait_until(lambda: own_probe.board()['counts']['connections'] == 0, 'no open connection')
 
 
-def test_many_connections_at_once_on_one_child(probe):
-    connections = [Connection(probe.address) for _ in range(300)]
+def test_many_connections_at_once_on_one_child(own_probe):
+    connections = [Connection(own_probe.address) for _ in range(300)]
     for c in connections:
         c.send(GET)
     for c in connections:
         assert c.response().body == b'hello\n'
-    wait_until(lambda: probe.board()['counts']['parked'] == 300, '300 parked connections')
+    wait_until(lambda: own_probe.board()['counts']['parked'] == 300, '300 parked connections')
     for c in connections:
         assert c.get('/hello').status == 200
         c.close()
 
 
-def test_a_stopped_server_answers_nobody(probe):
-    probe.stop()
+def test_a_stopped_server_answers_nobody(own_probe):
+    own_probe.stop()
     with pytest.raises((ConnectionRefusedError, Closed)):
-        get(probe.address, '/hello')
+        get(own_probe.address, '/hello')
 
 
 # --- paths ----------------------------------------------------------------------------------
