@@ -1,0 +1,67 @@
+/*
+ * ip.c - an IP address, of either family, in one form.  See ip.h.
+ */
+#include "base/ip.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+static const unsigned char mapped[IP_V4_BITS / 8] = {[10] = 0xff, [11] = 0xff};
+
+int
+ip_parse(struct ip *ret, struct str s)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr in6;
+	struct in_addr in4;
+
+	if (s.len == 0 || s.len >= sizeof(text) ||
+		memchr(s.p, '\0', s.len) != NULL)
+		return -EINVAL;
+	memcpy(text, s.p, s.len);
+	text[s.len] = '\0';
+	if (inet_pton(AF_INET, text, &in4) == 1)
+		*ret = ip_of_v4(&in4);
+	else if (inet_pton(AF_INET6, text, &in6) == 1)
+		*ret = ip_of_v6(&in6);
+	else
+		return -EINVAL;
+	return 0;
+}
+
+struct ip
+ip_of_v4(const void *bytes)
+{
+	struct ip ip;
+
+	memcpy(ip.bytes, mapped, sizeof(mapped));
+	memcpy(ip.bytes + sizeof(mapped), bytes, IP_BYTES - sizeof(mapped));
+	return ip;
+}
+
+struct ip
+ip_of_v6(const void *bytes)
+{
+	struct ip ip;
+
+	memcpy(ip.bytes, bytes, IP_BYTES);
+	return ip;
+}
+
+bool
+ip_is_v4(const struct ip *ip)
+{
+	return memcmp(ip->bytes, mapped, sizeof(mapped)) == 0;
+}
+
+size_t
+ip_format(const struct ip *ip, char to[IP_TEXT])
+{
+	if (ip_is_v4(ip))
+		(void)inet_ntop(
+			AF_INET, ip->bytes + sizeof(mapped), to, IP_TEXT);
+	else
+		(void)inet_ntop(AF_INET6, ip->bytes, to, IP_TEXT);
+	return strlen(to);
+}
