@@ -20,6 +20,7 @@ SECTIONS = {
     'Listen': 'The network',
     'MPM': 'The processes',
     'Timeout': 'HTTP',
+    'TrustedProxies': 'Behind a proxy',
     'WSGIApplication': 'The application',
     'ErrorLog': 'Logs',
 }
@@ -118,6 +119,12 @@ The lines of a stronger source replace those of a weaker one.
 Sockets passed by
 .Xr systemd 1
 replace all of them.
+.Cm ProxyProtocol= Ns Cm On , Cm Off
+or
+.Cm Optional
+behind the address is
+.Ic ProxyProtocol
+for this listener.
 """,
     'ListenCoresBucketsRatio': """
 On a machine of very many CPUs that all accept, the one listening socket is
@@ -253,10 +260,63 @@ Only a
 that is a relative name leaves the place to the process; the error log says
 where a coredump went.
 """,
+    'TrustedProxies': """
+They say with header fields from whom a request is
+.Pq Ic TrustedProxyHeaders
+or, if
+.Ic ProxyProtocol
+is on, a connection.
+.Ql unix:
+is whoever connects to a Unix socket of ours.
+Where nobody is trusted, or somebody else connects, these fields are taken out
+of the request: no application can be made to believe them.
+.Pp
+X-Forwarded-For and RFC 7239's Forwarded are read from the right, past all that
+are trusted themselves: the next address is the client's.
+Scheme, host, port and prefix are those that stand at the same place.
+The application finds them in
+.Ev REMOTE_ADDR , REMOTE_PORT , wsgi.url_scheme , REQUEST_SCHEME , HTTP_HOST ,
+.Ev SERVER_NAME , SERVER_PORT
+and
+.Ev SCRIPT_NAME ;
+the access log has the client as %a and %h.
+X-Forwarded-Prefix is what the proxy has cut off the path: PATH_INFO does not
+begin with it.
+What does not make sense is as if it were not there.
+.Cm *
+trusts everybody, and is for a network that nobody else can reach.
+""",
+    'TrustedProxyHeaders': """
+A proxy passes on what its client sends, unless it sets the field itself: one
+that sets X-Forwarded-For alone lets everybody choose X-Forwarded-Host.
+So name here what yours sets.
+Forwarded counts where X-Forwarded-For, X-Forwarded-Proto or X-Forwarded-Host,
+each for its part, are not there.
+Fields that are not named, X-Real-IP, and others whose name begins with
+X-Forwarded- are taken out.
+""",
+    'ProxyProtocol': """
+Versions 1 and 2, as HAProxy
+.Pq send-proxy, send-proxy-v2 ,
+nginx
+.Pq proxy_protocol on
+and the balancers of the clouds send them; it needs
+.Ic TrustedProxies .
+The client of the header takes the place of who is connected, for all requests
+of the connection, and https that of http where the header says that the client
+came with TLS.
+With
+.Cm On
+every connection must begin with a header: others are answered 400, and who is
+not trusted 403.
+With
+.Cm Optional
+a connection of somebody trusted may; others are served as they are.
+""",
     'LogFormat': r"""
 The items are Apache's:
 .Bl -column -offset indent "%{name}i" "its own words"
-.It Li \&%h , \&%a Ta the client's address
+.It Li \&%h , \&%a Ta the client's address; %{c}a is who is connected
 .It Li \&%A , \&%p Ta our own address and port; %{remote}p is the client's port
 .It Li \&%t Ta the time; %{format}t by strftime(3), and sec, msec, usec
 .It Li \&%r Ta the request line
@@ -310,6 +370,78 @@ CustomLog         /var/log/wsgid/shop-access.log combined
 LogLevel          debug
 </IfDefine>
 .Ed
+.Ss Behind nginx
+.Bd -literal -offset indent
+# wsgid.conf
+Listen              "unix:/run/shop/shop.sock" mode=0660 group=www-data
+TrustedProxies      unix:
+TrustedProxyHeaders X-Forwarded-For X-Forwarded-Proto
+
+# nginx
+upstream shop {
+    server unix:/run/shop/shop.sock;
+    keepalive 32;
+}
+server {
+    location / {
+        proxy_pass http://shop;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
+    }
+}
+.Ed
+.Pp
+An application below a path needs X-Forwarded-Prefix in
+.Ic TrustedProxyHeaders
+too, and
+.Bd -literal -offset indent
+    location /shop/ {
+        proxy_pass http://shop/;
+        proxy_set_header X-Forwarded-Prefix /shop;
+        ...
+.Ed
+.Pp
+nginx must let go of an idle connection before we do: its
+.Cm keepalive_timeout
+of an upstream is 60 s,
+.Ic KeepAliveTimeout
+75 s.
+.Ss Behind HAProxy
+.Bd -literal -offset indent
+# wsgid.conf
+Listen              10.0.0.3:8000
+TrustedProxies      10.0.0.2
+TrustedProxyHeaders X-Forwarded-For X-Forwarded-Proto
+
+# HAProxy, which speaks HTTP
+backend shop
+    mode http
+    option forwardfor
+    http-request set-header X-Forwarded-Proto https if { ssl_fc }
+    http-request set-header X-Forwarded-Proto http unless { ssl_fc }
+    server shop 10.0.0.3:8000
+
+# or only passes bytes; wsgid.conf: ProxyProtocol On
+backend shop
+    mode tcp
+    server shop 10.0.0.3:8000 send-proxy-v2
+.Ed
+.Ss In Kubernetes
+The ingress controller connects from the network of the pods, the probes of the
+kubelet from the node, and both without a header of the PROXY protocol.
+.Bd -literal -offset indent
+Listen              8000
+TrustedProxies      10.244.0.0/16
+TrustedProxyHeaders X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host
+CustomLog           -
+.Ed
+.Pp
+A balancer in front that sends the PROXY protocol, past any ingress, needs
+.Ql ProxyProtocol Optional ,
+or the probes would fail.
 .Sh SEE ALSO
 .Xr wsgictl 8 ,
 .Xr wsgid 8

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -272,14 +273,26 @@ count_accepted(struct engine *e)
 		engine_ask_to_retire(e, "MaxConnectionsPerChild is reached");
 }
 
+/* What the connections of a listener begin with. */
+static enum config_proxy_protocol
+protocol_of(const struct engine *e, size_t listener)
+{
+	const char *all = e->config->listener_protocols;
+
+	if (all == NULL || listener >= strlen(all))
+		return CONFIG_PROXY_OFF;
+	return (enum config_proxy_protocol)(all[listener] - '0');
+}
+
 static void
-on_accepted(struct engine *e, int result)
+on_accepted(struct engine *e, int result, size_t listener)
 {
 	if (result >= 0) {
 		e->told_short = e->asked_for_room = false;
 		count_accepted(e);
 		keep_below_limit(e);
-		if (connection_open(e, result) == NULL)
+		if (connection_open(e, result, protocol_of(e, listener)) ==
+			NULL)
 			log_warnx("child", "no memory for a connection");
 		return;
 	}
@@ -328,7 +341,7 @@ pass_wake_up_on(struct engine *e)
 static bool
 accept_one(struct engine *e)
 {
-	size_t from;
+	size_t from = 0;
 	int fd;
 
 	connection_expect(e, true);
@@ -337,7 +350,7 @@ accept_one(struct engine *e)
 			e->set.n_listeners, &from);
 	else
 		fd = listen_accept_any(e->set.listeners, 1);
-	on_accepted(e, fd);
+	on_accepted(e, fd, from);
 	connection_expect(e, false);
 	return fd >= 0;
 }
@@ -352,7 +365,7 @@ accept_happened(struct engine *e, int result)
 	else if (result > 0)
 		(void)accept_one(e);
 	else
-		on_accepted(e, result);
+		on_accepted(e, result, 0);
 }
 
 void
@@ -368,11 +381,12 @@ accept_all(struct engine *e)
 static void
 accept_of_any_bucket(struct engine *e)
 {
+	size_t from = 0;
 	int fd;
 
 	connection_expect(e, true);
-	fd = listen_accept_any(e->set.listeners, e->set.n_listeners);
-	on_accepted(e, fd);
+	fd = listen_accept_any(e->set.listeners, e->set.n_listeners, &from);
+	on_accepted(e, fd, from);
 	connection_expect(e, false);
 	if (fd >= 0)
 		(void)handoff_nudge(e->set.give);

@@ -7,14 +7,11 @@
  */
 #include "child/connection.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/defs.h"
@@ -23,6 +20,7 @@
 #include "child/clients.h"
 #include "child/engine.h"
 #include "child/handover.h"
+#include "child/peer.h"
 #include "child/watcher.h"
 #include "net/handoff.h"
 
@@ -123,52 +121,6 @@ hurry(struct connection *c, int64_t deadline_ns)
 
 /* --- opening --------------------------------------------------------------- */
 
-static void
-put_end(const struct sockaddr_storage *from, char *addr, char *port_text,
-	int *port, struct str *ret_addr, struct str *ret_port)
-{
-	const struct sockaddr_in *in4 = (const void *)from;
-	const struct sockaddr_in6 *in6 = (const void *)from;
-	int n;
-
-	*ret_addr = *ret_port = STR("");
-	*port = 0;
-	addr[0] = '\0';
-	if (from->ss_family == AF_INET) {
-		inet_ntop(AF_INET, &in4->sin_addr, addr, INET6_ADDRSTRLEN);
-		*port = ntohs(in4->sin_port);
-	} else if (from->ss_family == AF_INET6) {
-		/* A dual-stack listener sees IPv4 clients as mapped ones. */
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-			inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], addr,
-				INET6_ADDRSTRLEN);
-		else
-			inet_ntop(AF_INET6, &in6->sin6_addr, addr,
-				INET6_ADDRSTRLEN);
-		*port = ntohs(in6->sin6_port);
-	} else {
-		return;
-	}
-	n = snprintf(port_text, 8, "%d", *port);
-	*ret_addr = str_of(addr);
-	*ret_port = (struct str){port_text, (size_t)n};
-}
-
-static void
-find_ends(struct connection *c)
-{
-	struct sockaddr_storage remote = {0}, local = {0};
-	socklen_t remote_len = sizeof(remote), local_len = sizeof(local);
-
-	(void)getpeername(c->fd, (struct sockaddr *)&remote, &remote_len);
-	(void)getsockname(c->fd, (struct sockaddr *)&local, &local_len);
-	put_end(&remote, c->remote_addr, c->ports[0], &c->remote_port,
-		&c->peer.remote_addr, &c->peer.remote_port);
-	put_end(&local, c->local_addr, c->ports[1], &c->local_port,
-		&c->peer.server_addr, &c->peer.server_port);
-	c->peer.scheme = STR("http");
-}
-
 /* Whoever kills this child wants to know, at that moment, what it cost; and
  * the kernel may have given us what we are about to take. */
 static void
@@ -221,19 +173,20 @@ make(struct engine *e, int fd)
 	}
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
-	find_ends(c);
+	peer_find(e, c);
 	clients_add(e->set.clients, fd);
 	count(e, 1);
 	return c;
 }
 
 struct connection *
-connection_open(struct engine *e, int fd)
+connection_open(struct engine *e, int fd, enum config_proxy_protocol protocol)
 {
 	struct connection *c = make(e, fd);
 
 	if (c == NULL)
 		return NULL;
+	c->told.awaits = (uint8_t)protocol;
 	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
 	if (e->finishing)
 		connection_await_last(e, c);
@@ -289,6 +242,7 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 	if (handoff->since_ns > 0 && handoff->since_ns <= e->now_ns)
 		c->since_ns = handoff->since_ns;
 	c->bytes_in = handoff->bytes.len;
+	peer_be_told(e, c, &handoff->peer);
 	if (buf_add(&c->in, handoff->bytes.p, handoff->bytes.len) < 0) {
 		connection_close(e, c);
 		return NULL;
@@ -423,7 +377,7 @@ wakes(struct engine *e, struct connection *c)
 	case CONNECTION_PARKED:
 		return true;
 	case CONNECTION_READING:
-		return head_is_ripe(e, c);
+		return c->told.awaits != 0 || head_is_ripe(e, c);
 	case CONNECTION_COLLECTING:
 		if (c->in.len + c->piece.len >= c->need)
 			return true;

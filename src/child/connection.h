@@ -16,19 +16,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 #include "base/buf.h"
+#include "base/ip.h"
 #include "base/str.h"
 #include "child/sendfile.h"
+#include "config/config.h"
 #include "http/chunked.h"
 #include "http/request.h"
+#include "net/handoff.h"
 #include "python/app.h"
 
 struct engine;
-struct handoff;
 
 enum connection_state {
 	CONNECTION_READING,    /* waits for a head, or the rest of one */
@@ -105,10 +106,13 @@ struct connection {
 	uint64_t bytes_in, bytes_out;
 	uint64_t reported_in; /* bytes_in when the last request was reported */
 	int64_t linger_end_ns;
-	struct app_peer peer;
+
+	/* The other end, and ours: peer.c. */
+	struct handoff_peer told;
+	bool trusted;         /* is believed about his clients */
+	struct app_peer peer; /* as text, in what follows */
 	int remote_port, local_port;
-	char remote_addr[INET6_ADDRSTRLEN];
-	char local_addr[INET6_ADDRSTRLEN];
+	char remote_addr[IP_TEXT], local_addr[IP_TEXT];
 	char ports[2][8];
 };
 
@@ -124,9 +128,10 @@ void connection_expect(struct engine *e, bool expected);
 /* How many all workers of this child hold. */
 uint32_t connection_total(const struct engine *e);
 
-/* A connection for an accepted socket, receiving already; NULL when memory
- * is short, and the socket is closed. */
-struct connection *connection_open(struct engine *e, int fd);
+/* A connection for an accepted socket of a listener that speaks so, receiving
+ * already; NULL when memory is short, and the socket is closed. */
+struct connection *connection_open(
+	struct engine *e, int fd, enum config_proxy_protocol protocol);
 
 /* The same for one that a sibling gave away; what it brought is looked at in
  * this turn. */

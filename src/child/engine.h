@@ -23,6 +23,7 @@
 #include "child/unique_id.h"
 #include "config/config.h"
 #include "http/date.h"
+#include "http/forwarded.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "io/io.h"
@@ -140,7 +141,11 @@ struct engine {
 	struct str id;            /* of the request */
 	int64_t overdue_since_ns; /* the last that was over RequestTimeout */
 	struct request request;
-	struct buf path; /* of it, where resolving has changed it */
+	struct buf path;            /* of it, where resolving has changed it */
+	struct forwarded forwarded; /* what trusted proxies say of it */
+	struct str client;          /* who sent it, for logs: text, ... */
+	int client_port;            /* ... and port, 0: nobody knows */
+	char client_text[IP_TEXT];
 	struct response response;
 	struct buf head;   /* of the response, where a log looks at it */
 	int64_t lately_ns; /* how long they take, a moving average; with a

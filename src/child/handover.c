@@ -147,6 +147,7 @@ handover_go_on(struct engine *e, struct connection *c)
 		.requests = c->requests,
 		.deadline_ns = c->patience_ns,
 		.since_ns = c->since_ns,
+		.peer = c->told,
 		.bytes = connection_input(c),
 	};
 	int rc;
@@ -188,6 +189,7 @@ handoff_of(const struct engine *e, const struct connection *c)
 		.requests = c->requests,
 		.deadline_ns = waits ? c->deadline_ns : INT64_MAX,
 		.since_ns = c->since_ns,
+		.peer = c->told,
 		.bytes = connection_input(c),
 	};
 }

@@ -61,7 +61,7 @@ report_begin(struct report *r, struct engine *e, struct connection *c)
 	/* Somebody has set the clock back: who begins is not at the end. */
 	if (UNLIKELY(w->end_us > w->begin_us))
 		w->end_us = 0;
-	put(w->client, sizeof(w->client), c->peer.remote_addr);
+	put(w->client, sizeof(w->client), e->client);
 	put(w->method, sizeof(w->method), e->request.method);
 	put(w->target, sizeof(w->target), e->request.path);
 	w->state = WSGID_WORKER_WRITE;
@@ -147,11 +147,11 @@ write_log(const struct report *r, struct engine *e, const struct connection *c,
 {
 	const struct request *q = &e->request;
 	struct record record = {
-		.client = c->peer.remote_addr,
+		.client = e->client,
 		.peer = c->peer.remote_addr,
 		.local = c->peer.server_addr,
 		.local_port = c->local_port,
-		.remote_port = c->remote_port,
+		.remote_port = e->client_port,
 		.line = q->line,
 		.method = q->method,
 		.path = q->path,

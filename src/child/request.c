@@ -16,6 +16,7 @@
 #include "child/body.h"
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/peer.h"
 #include "child/report.h"
 #include "child/watcher.h"
 #include "http/path.h"
@@ -152,9 +153,9 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 {
 	struct report report;
 
-	log_info("child", "%s: refused with %d: %s",
-		c->remote_addr[0] != '\0' ? c->remote_addr : "unix", status,
-		why);
+	log_info("child", "%.*s: refused with %d: %s",
+		e->client.len > 0 ? (int)e->client.len : 4,
+		e->client.len > 0 ? e->client.p : "unix", status, why);
 	c->out = engine_take_out(e);
 	e->response = (struct response){
 		.out = &c->out, .date = e->date, .server = e->set.server};
@@ -194,7 +195,22 @@ request_too_slow(struct engine *e, struct connection *c)
 		return;
 	}
 	describe_unfinished(&e->request, input);
+	peer_read_fields(e, c);
 	refuse(e, c, 408, "the rest of the request did not come");
+}
+
+/* The PROXY protocol comes first.  True when it is done with. */
+static bool
+hear_of_client(struct engine *e, struct connection *c)
+{
+	int verdict = peer_introduce(e, c);
+
+	if (verdict < 0) {
+		describe_unfinished(&e->request, STR(""));
+		peer_read_fields(e, c);
+		refuse(e, c, -verdict, peer_complaint(c, -verdict));
+	}
+	return verdict > 0;
 }
 
 /* The head at the start of the input: its length, 0 when more must come (and
@@ -206,6 +222,8 @@ read_head(struct engine *e, struct connection *c)
 	ssize_t n;
 
 	n = request_parse(&e->request, input.p, input.len, &e->limits);
+	if (n != 0)
+		peer_read_fields(e, c);
 	if (n > 0 && e->request.chunked && c->in.len == 0) {
 		/* A chunked body is decoded in memory of our own. */
 		if (connection_stash(e, c) < 0)
@@ -327,11 +345,14 @@ void
 request_serve(struct engine *e, struct connection *c)
 {
 	struct exchange ex = {.engine = e, .connection = c};
-	ssize_t head_len = read_head(e, c);
 	const char *why;
 	struct str path;
+	ssize_t head_len;
 	int body, rc;
 
+	if (UNLIKELY(c->told.awaits != 0) && !hear_of_client(e, c))
+		return;
+	head_len = read_head(e, c);
 	if (head_len == 0)
 		return;
 	if (head_len < 0) {
@@ -360,6 +381,7 @@ request_serve(struct engine *e, struct connection *c)
 		.path = path,
 		.unique_id = e->id,
 		.peer = &c->peer,
+		.forwarded = &e->forwarded,
 		.client = &client,
 		.response = &e->response,
 		.body = ex.body.collected,

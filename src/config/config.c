@@ -170,6 +170,22 @@ add_access_log(struct config *c, const struct config_access_log *log,
 	c->n_access_logs++;
 }
 
+static void
+add_networks(struct config *c, struct config_networks *to,
+	const struct config_networks *more)
+{
+	size_t n = to->n + more->n;
+	struct network *list = arena_alloc(&c->priv->arena, n * sizeof(*list));
+
+	if (list == NULL) {
+		config_no_memory(c);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		list[i] = i < to->n ? to->list[i] : more->list[i - to->n];
+	*to = (struct config_networks){list, n};
+}
+
 /* Formats are told apart by their nickname, each with a source of its own. */
 static void
 add_nickname(struct config *c, enum config_source source,
@@ -201,6 +217,7 @@ store(struct config *c, enum config_source source,
 	const struct directive *row = in->row;
 	struct config_setting *setting = config_setting_of(c, row);
 	bool stronger = source > setting->source;
+	void *target = (char *)c + row->offset;
 
 	if (row->type->storage == STORED_LOG_FORMATS) {
 		add_nickname(c, source, &value->log_format);
@@ -221,9 +238,14 @@ store(struct config *c, enum config_source source,
 			c->n_access_logs = 0;
 		add_access_log(c, &value->access_log, in->where);
 		break;
+	case STORED_NETWORKS:
+		if (stronger)
+			((struct config_networks *)target)->n = 0;
+		add_networks(c, target, &value->networks);
+		break;
 	case STORED_PLAIN:
 	case STORED_LOG_FORMATS:
-		memcpy((char *)c + row->offset, value, row->type->size);
+		memcpy(target, value, row->type->size);
 		break;
 	}
 	if (row->offset == offsetof(struct config, application))

@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/network.h"
 
 struct err;
 
@@ -53,14 +54,31 @@ enum config_server_tokens {
 	CONFIG_TOKENS_PRODUCT_ONLY, /* Apache has two words for these */
 	CONFIG_TOKENS_MINIMAL,
 };
+enum config_proxy_protocol {
+	CONFIG_PROXY_OFF,
+	CONFIG_PROXY_ON,
+	CONFIG_PROXY_OPTIONAL,
+};
+/* Bits of trusted_proxy_headers. */
+enum config_proxy_header {
+	CONFIG_X_FORWARDED_FOR = 1 << 0,
+	CONFIG_X_FORWARDED_PROTO = 1 << 1,
+	CONFIG_X_FORWARDED_HOST = 1 << 2,
+	CONFIG_X_FORWARDED_PORT = 1 << 3,
+	CONFIG_X_FORWARDED_PREFIX = 1 << 4,
+	CONFIG_FORWARDED = 1 << 5,
+};
 enum config_signal_style { CONFIG_SIGNALS_WSGID, CONFIG_SIGNALS_APACHE };
 
-/* One "Listen ADDRESS [mode=0660] [owner=NAME] [group=NAME]". */
+/* One "Listen ADDRESS [mode=0660] [owner=NAME] [group=NAME]
+ * [ProxyProtocol=On]". */
 struct config_listen {
 	const char *address; /* "8000", "[::1]:8000", "unix:/run/x.sock" */
 	const char *owner;   /* unix: only; NULL = as created */
 	const char *group;   /* likewise */
 	int mode;            /* unix: only; -1 = 0666 */
+	int proxy_protocol;  /* enum config_proxy_protocol; -1 until settled =
+			      * as the directive says */
 	const char *where;   /* "FILE:LINE", "--bind": for messages */
 };
 
@@ -68,6 +86,11 @@ struct config_listen {
 struct config_access_log {
 	const char *target; /* a file, or "-" for standard output */
 	const char *format; /* the format itself, nicknames resolved */
+};
+
+struct config_networks {
+	const struct network *list;
+	size_t n;
 };
 
 /* Times are milliseconds, sizes bytes.  Strings belong to the configuration;
@@ -131,6 +154,14 @@ struct config {
 	int allow_encoded_slashes;    /* enum config_encoded_slashes */
 	bool merge_slashes;
 	int server_tokens; /* enum config_server_tokens */
+
+	/* Behind a proxy. */
+	struct config_networks trusted_proxies;
+	int trusted_proxy_headers; /* enum config_proxy_header */
+	int proxy_protocol;        /* enum config_proxy_protocol */
+	/* What holds for each listener that a child has, a digit each; NULL =
+	 * Off for all of them. */
+	const char *listener_protocols;
 
 	/* The application. */
 	const char *application; /* as in "wsgid APP"; when settled, a script

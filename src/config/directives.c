@@ -23,6 +23,10 @@ static const char *const encoded_slashes[] = {"On", "Off", "NoDecode", NULL};
 static const char *const server_tokens[] = {"Prod", "Major", "Minor", "Min",
 	"OS", "Full", "ProductOnly", "Minimal", NULL};
 static const char *const signal_styles[] = {"wsgid", "apache", NULL};
+static const char *const proxy_protocols[] = {"Off", "On", "Optional", NULL};
+static const char *const proxy_headers[] = {"X-Forwarded-For",
+	"X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port",
+	"X-Forwarded-Prefix", "Forwarded", NULL};
 static const char *const log_levels[] = {
 	"error", "warn", "notice", "info", "debug", NULL};
 
@@ -587,6 +591,40 @@ static const struct directive table[] = {
 			"(Major, "
 			"Minor, Min), the system (OS), Python (Full)",
 	},
+	/* ---- Behind a proxy. ---------------------------------------- */
+	{
+		.name = "TrustedProxies",
+		.option = "--trusted-proxies",
+		.other_option = "--forwarded-allow-ips",
+		.type = &value_networks,
+		.offset = AT(trusted_proxies),
+		.example = "127.0.0.1 10.0.0.0/8 unix:",
+		.help = "Who is believed about his clients: addresses, "
+			"networks, unix: or * for all; may be repeated",
+	},
+	{
+		.name = "TrustedProxyHeaders",
+		.option = "--trusted-proxy-headers",
+		.type = &value_set,
+		.offset = AT(trusted_proxy_headers),
+		.initial = "X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host "
+			   "X-Forwarded-Port X-Forwarded-Prefix Forwarded",
+		.example = "X-Forwarded-For X-Forwarded-Proto",
+		.words = proxy_headers,
+		.help = "What the trusted proxies set themselves; the others "
+			"of these are taken out of requests",
+	},
+	{
+		.name = "ProxyProtocol",
+		.option = "--proxy-protocol",
+		.type = &value_choice,
+		.offset = AT(proxy_protocol),
+		.initial = "Off",
+		.example = "On",
+		.words = proxy_protocols,
+		.help = "Whether connections of trusted proxies begin with the "
+			"PROXY protocol: Off, On or Optional",
+	},
 	/* ---- The application. --------------------------------------- */
 	{
 		.name = "WSGIApplication",
@@ -706,6 +744,14 @@ static const struct directive table[] = {
 		.example = "2",
 		.max = COUNT_MAX,
 		.help = "What the master has made of ListenCoresBucketsRatio",
+	},
+	{
+		.name = "InstanceProxyProtocol",
+		.where = DIRECTIVE_DUMPED,
+		.type = &value_text,
+		.offset = AT(listener_protocols),
+		.example = "01",
+		.help = "What the master has made of ProxyProtocol",
 	},
 	{
 		.name = "InstanceFile",

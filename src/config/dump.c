@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "config/config_priv.h"
+#include "config/values_priv.h"
 
 static void
 write_listens(const struct config *c, const char *name, struct buf *out)
@@ -30,6 +31,9 @@ write_listens(const struct config *c, const char *name, struct buf *out)
 			buf_add_char(out, ' ');
 			value_write_word(buf_text(&word), out);
 		}
+		if (listen->proxy_protocol != c->proxy_protocol)
+			buf_printf(out, " ProxyProtocol=%s",
+				value_proxy_protocol(listen->proxy_protocol));
 		buf_add_char(out, '\n');
 		buf_fini(&word);
 	}
@@ -76,6 +80,7 @@ config_dump(const struct config *c, struct buf *out)
 			break;
 		case STORED_LOG_FORMATS:
 			break; /* CustomLog has the formats themselves */
+		case STORED_NETWORKS:
 		case STORED_PLAIN:
 			write_plain(c, row, out);
 			break;

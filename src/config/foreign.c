@@ -43,6 +43,8 @@ static const struct foreign foreigners[] = {
 	{"WSGIScriptReloading",
 		"wsgid reloads when it is told to (signal HUP or USR1); leave "
 		"it out"},
+	{"WSGITrustedProxies", "write TrustedProxies"},
+	{"WSGITrustedProxyHeaders", "write TrustedProxyHeaders"},
 	{"WSGIAcceptMutex", "use Mutex, or leave it out"},
 	{"WSGISocketPrefix", "sockets are in RunDirectory"},
 	/* Apache's. */
@@ -79,12 +81,22 @@ static const struct foreign foreigners[] = {
 	{"SSL*", "wsgid speaks no TLS; let a proxy do it"},
 	{"Rewrite*", "wsgid rewrites no URLs; let the application or a proxy "
 		     "do it"},
-	{"Proxy*", "wsgid is no proxy"},
+	{"ProxyPass*", "wsgid is no proxy"},
+	{"ProxyRequests", "wsgid is no proxy"},
+	{"ProxyPreserveHost", "wsgid is no proxy"},
+	{"ProxyVia", "wsgid is no proxy"},
+	{"RemoteIPTrustedProxy", "write TrustedProxies"},
+	{"RemoteIPInternalProxy", "write TrustedProxies"},
+	{"RemoteIPHeader", "write TrustedProxyHeaders, and TrustedProxies"},
+	{"RemoteIPProxyProtocol", "write ProxyProtocol, and TrustedProxies"},
 	/* gunicorn's and uWSGI's. */
 	{"bind", "write Listen"},
 	{"backlog", "write ListenBacklog"},
 	{"workers", "write Processes"},
 	{"threads", "write ThreadsPerChild"},
+	{"forwarded_allow_ips", "write TrustedProxies"},
+	{"proxy_allow_ips", "write TrustedProxies"},
+	{"proxy_protocol", "write ProxyProtocol, and TrustedProxies"},
 	{"max_requests", "write MaxConnectionsPerChild, which counts "
 			 "connections"},
 	{"http", "write Listen"},

@@ -69,6 +69,30 @@ check_listens(struct config *c)
 			}
 }
 
+/* Anybody could claim to come from anywhere. */
+static void
+settle_proxy_protocol(struct config *c)
+{
+	bool trusts = c->trusted_proxies.n > 0;
+	const char *where = SETTING(c, proxy_protocol)->where;
+
+	for (size_t i = 0; i < c->n_listens; i++) {
+		struct config_listen *l = &c->listens[i];
+
+		if (l->proxy_protocol < 0)
+			l->proxy_protocol = c->proxy_protocol;
+		else if (l->proxy_protocol != CONFIG_PROXY_OFF)
+			where = l->where;
+		if (l->proxy_protocol == CONFIG_PROXY_OFF || trusts)
+			continue;
+		config_fail(c, where, NAME_OF(proxy_protocol),
+			"nobody is trusted to say where a client comes from; "
+			"write the balancer's address, as in \"%s 10.0.0.2\"",
+			NAME_OF(trusted_proxies));
+		return;
+	}
+}
+
 /* ---- The application ---------------------------------------------------- */
 
 /* "shop.wsgi" is a script where there is such a file, and else the module
@@ -216,6 +240,7 @@ config_settle(struct config *c, const struct config_machine *machine)
 	processes_settle(c, machine);
 	buckets_settle(c, machine);
 	check_listens(c);
+	settle_proxy_protocol(c);
 	check_buffers(c);
 	settle_application(c);
 	settle_access_logs(c);

@@ -396,39 +396,90 @@ parse_mode(const char *text, int *ret, struct err *err)
 	return 0;
 }
 
+/* The words of the directive that this is an exception to. */
+static const char *const *
+proxy_protocols(void)
+{
+	return directive_of(offsetof(struct config, proxy_protocol))->words;
+}
+
+const char *
+value_proxy_protocol(int which)
+{
+	return proxy_protocols()[which];
+}
+
+static int
+parse_proxy_protocol(const char *text, int *ret, struct err *err)
+{
+	const char *const *words = proxy_protocols();
+
+	for (int i = 0; words[i] != NULL; i++)
+		if (strcasecmp(text, words[i]) == 0) {
+			*ret = i;
+			return 0;
+		}
+	return err_setx(err, EINVAL,
+		"ProxyProtocol=%s: it is none of Off, On and Optional",
+		value_show(text).text);
+}
+
+static bool
+is_name_of(const char *word, const char *name)
+{
+	return strncasecmp(word, name, strlen(name)) == 0;
+}
+
+/* What only a socket file has. */
+static int
+parse_file_word(const struct directive_input *in, const char *word,
+	struct config_listen *listen, struct err *err)
+{
+	const char *address = in->words[0], *value = strchr(word, '=') + 1;
+
+	if (strncmp(address, "unix:", 5) != 0)
+		return err_setx(err, EINVAL,
+			"\"%s\": only a socket file (unix:PATH) has a mode, "
+			"an owner and a group",
+			value_show(word).text);
+	if (address[5] == '@')
+		return err_setx(err, EINVAL,
+			"\"%s\": an abstract socket is no file and has no "
+			"mode, owner or group",
+			value_show(word).text);
+	if (is_name_of(word, "mode="))
+		return parse_mode(value, &listen->mode, err);
+	if (*value == '\0')
+		return err_setx(err, EINVAL, "\"%s\": a name is missing", word);
+	return keep(
+		is_name_of(word, "owner=") ? &listen->owner : &listen->group,
+		in->arena, value, strlen(value), err);
+}
+
 static int
 parse_listen_word(const struct directive_input *in, const char *word,
 	struct config_listen *listen, struct err *err)
 {
-	const char **name = NULL;
-	const char *value = strchr(word, '=');
-
 	if (*word == '#')
 		return err_setx(err, EINVAL,
 			"\"%s\" is not a value; a comment must be on a line "
 			"of its own",
 			value_show(word).text);
-	if (value != NULL)
-		value++;
-	if (strncmp(word, "mode=", 5) == 0)
-		return parse_mode(value, &listen->mode, err);
-	if (strncmp(word, "owner=", 6) == 0)
-		name = &listen->owner;
-	else if (strncmp(word, "group=", 6) == 0)
-		name = &listen->group;
-	else if (strncasecmp(word, "http", 4) == 0)
+	if (is_name_of(word, "mode=") || is_name_of(word, "owner=") ||
+		is_name_of(word, "group="))
+		return parse_file_word(in, word, listen, err);
+	if (is_name_of(word, "ProxyProtocol="))
+		return parse_proxy_protocol(
+			strchr(word, '=') + 1, &listen->proxy_protocol, err);
+	if (is_name_of(word, "http"))
 		return err_setx(err, EINVAL,
 			"\"%s\": a listener has no protocol; wsgid speaks "
 			"HTTP, and TLS is the business of a proxy",
 			value_show(word).text);
-	else
-		return err_setx(err, EINVAL,
-			"\"%s\" is none of mode=MODE, owner=NAME and "
-			"group=NAME; another address needs a Listen of its own",
-			value_show(word).text);
-	if (*value == '\0')
-		return err_setx(err, EINVAL, "\"%s\": a name is missing", word);
-	return keep(name, in->arena, value, strlen(value), err);
+	return err_setx(err, EINVAL,
+		"\"%s\" is none of mode=MODE, owner=NAME, group=NAME and "
+		"ProxyProtocol=On; another address needs a Listen of its own",
+		value_show(word).text);
 }
 
 /* "unix:x.sock" becomes "unix:/the/base/x.sock". */
@@ -461,8 +512,8 @@ static int
 parse_listen(const struct directive_input *in, union directive_value *ret,
 	struct err *err)
 {
-	struct config_listen listen = {.mode = -1};
-	int rc = value_check_words(in, 1, 4, err);
+	struct config_listen listen = {.mode = -1, .proxy_protocol = -1};
+	int rc = value_check_words(in, 1, 5, err);
 
 	if (rc < 0)
 		return rc;
@@ -471,16 +522,6 @@ parse_listen(const struct directive_input *in, union directive_value *ret,
 		if (rc < 0)
 			return rc;
 	}
-	if (strncmp(in->words[0], "unix:", 5) != 0 && in->n > 1)
-		return err_setx(err, EINVAL,
-			"\"%s\": only a socket file (unix:PATH) has a mode, "
-			"an owner and a group",
-			value_show(in->words[1]).text);
-	if (strncmp(in->words[0], "unix:@", 6) == 0 && in->n > 1)
-		return err_setx(err, EINVAL,
-			"\"%s\": an abstract socket is no file and has no "
-			"mode, owner or group",
-			value_show(in->words[1]).text);
 	rc = listen_address(in, &listen.address, err);
 	if (rc < 0)
 		return rc;

@@ -36,6 +36,7 @@ union directive_value {
 	struct config_listen listen;
 	struct config_access_log access_log;
 	struct config_log_format log_format;
+	struct config_networks networks;
 };
 
 struct directive_input {
@@ -54,6 +55,7 @@ enum directive_storage {
 	STORED_LISTENS,
 	STORED_ACCESS_LOGS,
 	STORED_LOG_FORMATS,
+	STORED_NETWORKS, /* a line more of the same source adds to it */
 };
 
 struct directive_type {
@@ -85,6 +87,8 @@ extern const struct directive_type value_text;        /* const char * */
 extern const struct directive_type value_path;        /* made absolute */
 extern const struct directive_type value_log_target;  /* a path or "-" */
 extern const struct directive_type value_path_list;   /* a:b */
+extern const struct directive_type value_networks;    /* see config.h */
+extern const struct directive_type value_set; /* int, a bit for each word */
 extern const struct directive_type value_listen;
 extern const struct directive_type value_access_log;
 extern const struct directive_type value_log_format;

@@ -10,4 +10,7 @@
 int value_check_words(const struct directive_input *in, size_t least,
 	size_t most, struct err *err);
 
+/* "On": one of enum config_proxy_protocol in a Listen. */
+const char *value_proxy_protocol(int which);
+
 #endif

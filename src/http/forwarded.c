@@ -221,7 +221,8 @@ as_prefix(struct str s)
 {
 	while (s.len > 0 && s.p[s.len - 1] == '/')
 		s.len--;
-	if (s.len < 2 || s.p[0] != '/' || s.p[1] == '/')
+	if (s.len < 2 || s.len > FORWARDED_PREFIX_MAX || s.p[0] != '/' ||
+		s.p[1] == '/')
 		return none;
 	for (size_t i = 0; i < s.len; i++)
 		if (!char_is_of(s.p[i], CHAR_PATH))

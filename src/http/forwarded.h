@@ -34,6 +34,9 @@ enum {
 	                           * are never believed and only taken away */
 };
 
+/* A longer prefix makes no sense. */
+enum { FORWARDED_PREFIX_MAX = 1024 };
+
 /* Where p is NULL, it is what the connection or the request itself says.
  * Slices point into the request's, or are constant. */
 struct forwarded {

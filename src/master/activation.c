@@ -282,9 +282,14 @@ activation_share(struct master *m, struct generation *g, struct err *err)
 	if (config_listens_by_default(c)) {
 		for (size_t i = 0; rc >= 0 && i < m->n_passed; i++)
 			rc = use(g, &m->passed[i], err);
+		generation_mark(g, 0, &c->listens[0]);
 		return rc;
 	}
-	for (size_t i = 0; rc >= 0 && i < c->n_listens; i++)
+	for (size_t i = 0; rc >= 0 && i < c->n_listens; i++) {
+		size_t first = g->n_listeners;
+
 		rc = share(m, g, c->listens[i].address, err);
+		generation_mark(g, first, &c->listens[i]);
+	}
 	return rc < 0 ? rc : check_all_are_used(m, err);
 }

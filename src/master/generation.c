@@ -31,7 +31,9 @@ generation_before(size_t n)
 	g->listeners = calloc(n + 1, sizeof(*g->listeners));
 	g->asked = calloc(n + 1, sizeof(*g->asked));
 	g->buckets = calloc(n + 1, sizeof(*g->buckets));
-	if (g->listeners != NULL && g->asked != NULL && g->buckets != NULL)
+	g->protocols = calloc(n + 1, sizeof(*g->protocols));
+	if (g->listeners != NULL && g->asked != NULL && g->buckets != NULL &&
+		g->protocols != NULL)
 		return g;
 	generation_destroy(g);
 	return NULL;
@@ -43,6 +45,7 @@ make_room(struct generation *g)
 	struct listener *listeners;
 	char(*asked)[ADDRESS_TEXT];
 	size_t n = g->n_listeners + 1;
+	char *protocols;
 	int *buckets;
 
 	listeners = realloc(g->listeners, n * sizeof(*listeners));
@@ -57,6 +60,10 @@ make_room(struct generation *g)
 	if (buckets == NULL)
 		return -ENOMEM;
 	g->buckets = buckets;
+	protocols = realloc(g->protocols, n + 1);
+	if (protocols == NULL)
+		return -ENOMEM;
+	g->protocols = protocols;
 	return 0;
 }
 
@@ -64,7 +71,17 @@ static void
 count_in(struct generation *g, const char *asked, int bucket)
 {
 	strcpy(g->asked[g->n_listeners], asked);
+	g->protocols[g->n_listeners] = '0' + CONFIG_PROXY_OFF;
 	g->buckets[g->n_listeners++] = bucket;
+	g->protocols[g->n_listeners] = '\0';
+}
+
+void
+generation_mark(
+	struct generation *g, size_t first, const struct config_listen *l)
+{
+	for (size_t i = first; i < g->n_listeners; i++)
+		g->protocols[i] = (char)('0' + l->proxy_protocol);
 }
 
 /* Append a duplicate of a socket that somebody else goes on owning. */
@@ -255,10 +272,12 @@ open_listeners(struct generation *g, struct master *m,
 	if (m->n_passed > 0 || names_passed(c))
 		return add_passed(g, m, err);
 	for (size_t i = 0; i < c->n_listens; i++) {
+		size_t first = g->n_listeners;
 		int rc = open_listen(g, before, &c->listens[i], err);
 
 		if (rc < 0)
 			return rc;
+		generation_mark(g, first, &c->listens[i]);
 	}
 	return 0;
 }
@@ -288,6 +307,8 @@ write_config(struct generation *g, struct err *err)
 	/* The configuration knows no port but the 0 that was asked for. */
 	if (g->name != NULL && g->name[0] != '\0')
 		named.name = g->name;
+	if (g->n_listeners > 0)
+		named.listener_protocols = g->protocols;
 	rc = fd < 0 ? -errno : config_dump(&named, &text);
 
 	if (rc == 0 && buf_failed(&text))
@@ -496,6 +517,7 @@ generation_destroy(struct generation *g)
 	free(g->listeners);
 	free(g->asked);
 	free(g->buckets);
+	free(g->protocols);
 	fd_close(&g->config_fd);
 	close_logs(g);
 	config_destroy(g->config);

@@ -61,7 +61,9 @@ struct generation {
 	struct listener *listeners;
 	/* As it was asked for, port 0 included; parallel to listeners. */
 	char (*asked)[ADDRESS_TEXT];
-	int *buckets; /* whose they are: parallel, too; or EVERY_BUCKET */
+	int *buckets;    /* whose they are: parallel, too; or EVERY_BUCKET */
+	char *protocols; /* parallel, too: enum config_proxy_protocol as a
+			  * digit, and a NUL behind them */
 	size_t n_listeners;
 	bool passed; /* they are systemd's */
 	/* With several buckets each has a set, which its children wait on. */
@@ -335,6 +337,10 @@ struct generation *generation_before(size_t n);
 /* Append a duplicate of a socket that somebody else goes on owning. */
 int generation_share(struct generation *g, const struct listener *l,
 	const char *asked, int bucket, struct err *err);
+
+/* Those from first on are what a Listen asked for, and speak as it says. */
+void generation_mark(
+	struct generation *g, size_t first, const struct config_listen *l);
 /* To be called when the master's name has been chosen after the first
  * generation was made; nobody has its text yet. */
 int generation_tell_name(struct generation *g, struct err *err);

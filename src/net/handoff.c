@@ -22,7 +22,7 @@
 #include "base/fd.h"
 
 /* "WSH" and the version. */
-enum { MAGIC = 0x57534802 };
+enum { MAGIC = 0x57534803 };
 
 enum {
 	SEND_BUFFER = 4 * 1024 * 1024,
@@ -35,6 +35,7 @@ struct record {
 	uint32_t requests;
 	int64_t deadline_ns;
 	int64_t since_ns;
+	struct handoff_peer peer;
 	uint32_t bytes;   /* behind the record, or in the second descriptor */
 	uint32_t spilled; /* 0 or 1 */
 };
@@ -132,6 +133,7 @@ handoff_send(int give, const struct handoff *h)
 		.requests = h->requests,
 		.deadline_ns = h->deadline_ns,
 		.since_ns = h->since_ns,
+		.peer = h->peer,
 		.bytes = (uint32_t)h->bytes.len,
 		.spilled = h->bytes.len > HANDOFF_INLINE,
 	};
@@ -223,7 +225,8 @@ static int
 check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 	struct handoff *ret, struct handoff_room *room)
 {
-	if (record->magic != MAGIC || record->spilled > 1)
+	if (record->magic != MAGIC || record->spilled > 1 ||
+		record->peer.awaits >= HANDOFF_AWAITS)
 		return -EPROTO;
 	if (n_fds == 0)
 		return payload == 0 && record->bytes == 0 ? HANDOFF_NUDGE
@@ -235,6 +238,7 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 		.requests = record->requests,
 		.deadline_ns = record->deadline_ns,
 		.since_ns = record->since_ns,
+		.peer = record->peer,
 		.bytes = {room->inline_bytes, payload},
 	};
 	if (record->spilled)

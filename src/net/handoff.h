@@ -15,9 +15,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/ip.h"
 #include "base/str.h"
 
 enum { HANDOFF_INLINE = 16 * 1024 }; /* more bytes travel in a memfd */
+
+/* What the socket does not tell of its other end. */
+struct handoff_peer {
+	uint8_t awaits; /* the PROXY protocol, that it must or may begin with:
+			 * the giver's word for it, below HANDOFF_AWAITS */
+	uint8_t known;  /* it has come, and the ends are these */
+	uint8_t tls;    /* likewise: of the client, with whom told it */
+	uint8_t reserved;
+	struct ip remote, local;
+	uint16_t remote_port, local_port;
+};
+
+enum { HANDOFF_AWAITS = 3 };
 
 struct handoff {
 	int fd;              /* the connection; after receiving ours to close,
@@ -27,7 +41,8 @@ struct handoff {
 	                      * INT64_MAX = never */
 	int64_t since_ns;    /* monotonic: its request waits since then; 0 =
 	                      * it has sent nothing of one, or not all */
-	struct str bytes;    /* read and not consumed */
+	struct handoff_peer peer;
+	struct str bytes; /* read and not consumed */
 };
 
 /* Room for a received handoff's bytes. */

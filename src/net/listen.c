@@ -423,12 +423,15 @@ accept_one(int listener)
 }
 
 int
-listen_accept_any(const int *fds, size_t n)
+listen_accept_any(const int *fds, size_t n, size_t *from)
 {
 	int fd = -EAGAIN;
 
-	for (size_t i = 0; i < n && fd == -EAGAIN; i++)
+	for (size_t i = 0; i < n && fd == -EAGAIN; i++) {
 		fd = accept_one(fds[i]);
+		if (fd >= 0)
+			*from = i;
+	}
 	return fd;
 }
 

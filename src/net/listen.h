@@ -98,7 +98,7 @@ int listen_set_remove(int set, const struct listener *l);
 int listen_accept_from_set(int set, const int *fds, size_t n, size_t *from);
 
 /* Accept one connection of whichever listener has one; they are non-blocking.
- * The socket (close-on-exec), -EAGAIN, or another negative errno. */
-int listen_accept_any(const int *fds, size_t n);
+ * The socket (close-on-exec) and *from, -EAGAIN, or another negative errno. */
+int listen_accept_any(const int *fds, size_t n, size_t *from);
 
 #endif

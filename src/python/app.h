@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/str.h"
+#include "http/forwarded.h"
 #include "http/request.h"
 #include "http/response.h"
 
@@ -149,6 +150,7 @@ struct app_exchange {
 	const struct request *request;
 	struct str path; /* of the target, decoded and resolved; "" for "*" */
 	struct app_peer *peer;
+	const struct forwarded *forwarded; /* NULL: no proxy is believed */
 	const struct app_client *client;
 	struct response *response; /* out, minor, to_head, keep_alive, date,
 	                            * server set; not begun */

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/path.h"
+
 enum key {
 	REQUEST_METHOD,
 	SCRIPT_NAME,
@@ -319,6 +321,13 @@ add_target(struct environ *e, PyObject *d, const struct app_exchange *x)
 	return put(d, e->keys[PATH_INFO], text(x->path));
 }
 
+/* What a proxy would say, and somebody has said who is not trusted. */
+static bool
+is_disbelieved(const struct forwarded *f, struct str name)
+{
+	return (forwarded_field(name) & ~(f != NULL ? f->shown : 0)) != 0;
+}
+
 static int
 add_request(struct environ *e, PyObject *d, const struct app_exchange *x)
 {
@@ -330,9 +339,77 @@ add_request(struct environ *e, PyObject *d, const struct app_exchange *x)
 		set(d, e->keys[SERVER_PROTOCOL], e->protocol_1_0) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_fields; i++)
-		if (add_header(e, d, r, &r->fields[i]) < 0)
+		if (!is_disbelieved(x->forwarded, r->fields[i].name) &&
+			add_header(e, d, r, &r->fields[i]) < 0)
 			return -1;
 	return add_host(e, d, r);
+}
+
+/* --- what trusted proxies say ------------------------------------------------------- */
+
+static int
+put_host(struct environ *e, PyObject *d, struct str host)
+{
+	if (put(d, e->keys[HTTP_HOST], text(host)) < 0)
+		return -1;
+	return put(d, e->keys[SERVER_NAME],
+		text((struct str){host.p, name_len(host)}));
+}
+
+static int
+put_scheme(struct environ *e, PyObject *d, struct str scheme)
+{
+	AUTO_DECREF PyObject *value = text(scheme);
+
+	if (value == NULL || set(d, e->keys[REQUEST_SCHEME], value) < 0)
+		return -1;
+	return set(d, e->keys[WSGI_URL_SCHEME], value);
+}
+
+/* The port of a client is told by few: "0" is what Apache and nginx say then. */
+static int
+put_client(struct environ *e, PyObject *d, const struct forwarded *f)
+{
+	struct str port = f->client_port.len > 0 ? f->client_port : STR("0");
+	char addr[IP_TEXT];
+	size_t len = ip_format(&f->client, addr);
+
+	if (put(d, e->keys[REMOTE_ADDR], text((struct str){addr, len})) < 0)
+		return -1;
+	return put(d, e->keys[REMOTE_PORT], text(port));
+}
+
+/* Of one that leads out of the root we know nothing. */
+static int
+put_prefix(struct environ *e, PyObject *d, struct str cut_off)
+{
+	static const struct path_rules rules = {.slashes = PATH_SLASHES_DECODE};
+	char path[FORWARDED_PREFIX_MAX];
+	const char *why;
+	ssize_t len = path_resolve(cut_off, &rules, path, &why);
+
+	if (len < 0)
+		return 0;
+	return put(
+		d, e->keys[SCRIPT_NAME], text((struct str){path, (size_t)len}));
+}
+
+/* In place of what the connection and Host say. */
+static int
+add_forwarded(struct environ *e, PyObject *d, const struct forwarded *f)
+{
+	if (f->has_client && put_client(e, d, f) < 0)
+		return -1;
+	if (f->scheme.p != NULL && put_scheme(e, d, f->scheme) < 0)
+		return -1;
+	if (f->host.p != NULL && put_host(e, d, f->host) < 0)
+		return -1;
+	if (f->server_port.p != NULL &&
+		put(d, e->keys[SERVER_PORT], text(f->server_port)) < 0)
+		return -1;
+	if (f->prefix.p == NULL)
+		return 0;
+	return put_prefix(e, d, f->prefix);
 }
 
 /* --- the connection's part --------------------------------------------------------- */
@@ -395,11 +472,13 @@ environ_make(struct call *c, PyObject *input)
 {
 	struct environ *e = c->app->environ;
 	struct app_exchange *x = c->x;
+	const struct forwarded *f = x->forwarded;
 	PyObject *d = begin(e, x->peer, x->request->keep_alive);
 
 	if (d == NULL)
 		return NULL;
 	if (add_request(e, d, x) < 0 ||
+		(f != NULL && add_forwarded(e, d, f) < 0) ||
 		set(d, e->keys[WSGI_INPUT], input) < 0 ||
 		set(d, e->keys[WSGI_ERRORS], (PyObject *)c->errors) < 0 ||
 		set(d, e->keys[WSGI_EARLY_HINTS], (PyObject *)c->early_hints) <

@@ -55,6 +55,11 @@ def pid(environ, start_response, query):
     return answer(start_response, str(os.getpid()))
 
 
+def client(environ, start_response, query):
+    return answer(start_response, '{REMOTE_ADDR} {REQUEST_SCHEME} {SERVER_NAME}:{SERVER_PORT}'
+                  .format_map(environ))
+
+
 def show(environ, start_response, query):
     return as_json(start_response, {key: value if isinstance(value, (str, bool, int, tuple))
                                     else str(type(value)) for key, value in environ.items()})

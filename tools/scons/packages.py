@@ -30,6 +30,7 @@ curl        curl              curl                curl              curl        
 wrk         wrk               wrk                 wrk               wrk              wrk
 valgrind    valgrind          valgrind            valgrind          valgrind         valgrind
 nginx       nginx             nginx               nginx             nginx            nginx
+haproxy     haproxy           haproxy             haproxy           haproxy          haproxy
 procps      procps            procps-ng           procps            procps           procps-ng
 strace      strace            strace              strace            strace           strace
 systemd-rig systemd-container,debootstrap - -     -                 -

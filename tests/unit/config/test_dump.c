@@ -14,6 +14,7 @@
 #include "base/defs.h"
 #include "config/directive.h"
 #include "config/values.h"
+#include "config/values_priv.h"
 #include "reading.h"
 
 enum { ROUNDS = 3000 };
@@ -81,6 +82,14 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 			buf_printf(b, " mode=0%u%u0 owner=o%u", roll(d, 8),
 				roll(d, 8), roll(d, 9));
 		}
+		if (roll(d, 3) == 0)
+			buf_printf(b, " ProxyProtocol=%s",
+				value_proxy_protocol((int)roll(d, 3)));
+	} else if (row->type == &value_networks) {
+		buf_printf(b, "10.%u.0.0/16 ::1%s", roll(d, 256),
+			roll(d, 2) ? " unix:" : "");
+	} else if (row->type == &value_set) {
+		buf_printf(b, "%s %s", row->words[0], row->words[roll(d, 5)]);
 	} else if (row->type == &value_access_log) {
 		buf_add_text(&word, "/x");
 		add_nasty(d, &word, 6);
@@ -127,7 +136,8 @@ make_config(struct dice *d)
 		const struct directive *row = directive_at(i);
 		struct buf b = {0}, env = {0};
 
-		if (is_left_out(row) || roll(d, 3) == 0)
+		if (is_left_out(row) ||
+			(row->type != &value_networks && roll(d, 3) == 0))
 			continue;
 		make_value(d, row, &b);
 		if (roll(d, 2) == 0 || row->type == &value_listen) {

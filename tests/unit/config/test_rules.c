@@ -29,6 +29,53 @@ test_a_listener_twice_is_one_too_many(void **state)
 }
 
 static void
+test_the_proxy_protocol_needs_somebody_who_is_trusted(void **state)
+{
+	static const struct {
+		const char *text, *message; /* NULL: all is well */
+	} rows[] = {
+		{"ProxyProtocol On\n",
+			"t.conf:1: ProxyProtocol: nobody is trusted to say "
+			"where a client comes from; write the balancer's "
+			"address, as in \"TrustedProxies 10.0.0.2\""},
+		{"Listen 80\nListen 81 ProxyProtocol=Optional\n",
+			"t.conf:2: ProxyProtocol: nobody is trusted"},
+		{"ProxyProtocol On\nListen 80 ProxyProtocol=Off\n", NULL},
+		{"ProxyProtocol On\nTrustedProxies 10.0.0.2\n", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = settle_config(rows[i].text, 2);
+
+		assert_int_equal(count_fatal(c), rows[i].message != NULL);
+		if (rows[i].message != NULL)
+			assert_non_null(strstr(
+				config_message(c, 0)->text, rows[i].message));
+		config_destroy(c);
+	}
+}
+
+static void
+test_a_listener_speaks_as_the_directive_says_or_as_it_says_itself(void **state)
+{
+	struct config *c = settle_config("Listen 80\nListen 81 "
+					 "ProxyProtocol=Optional\n"
+					 "ProxyProtocol On\n"
+					 "TrustedProxies 10.0.0.2 10.1.0.0/16\n"
+					 "TrustedProxies unix:\n",
+		2);
+
+	(void)state;
+	assert_int_equal(count_fatal(c), 0);
+	assert_int_equal(c->listens[0].proxy_protocol, CONFIG_PROXY_ON);
+	assert_int_equal(c->listens[1].proxy_protocol, CONFIG_PROXY_OPTIONAL);
+	assert_int_equal(c->trusted_proxies.n, 3);
+	assert_int_equal(c->trusted_proxies.list[2].kind, NETWORK_UNIX);
+	config_destroy(c);
+}
+
+static void
 test_buffers_have_a_least_size_as_in_apache(void **state)
 {
 	struct config *c =
@@ -278,6 +325,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_listener_twice_is_one_too_many),
+		cmocka_unit_test(
+			test_the_proxy_protocol_needs_somebody_who_is_trusted),
+		cmocka_unit_test(
+			test_a_listener_speaks_as_the_directive_says_or_as_it_says_itself),
 		cmocka_unit_test(test_buffers_have_a_least_size_as_in_apache),
 		cmocka_unit_test(test_listeners_have_a_limit),
 		cmocka_unit_test(test_there_may_be_sixteen_access_logs),

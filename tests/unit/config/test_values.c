@@ -242,15 +242,21 @@ test_listen(void **state)
 {
 	static const struct {
 		const char *words[4], *address, *owner, *group;
-		int mode;
+		int mode, protocol;
 	} table[] = {
-		{{"8000"}, "8000", NULL, NULL, -1},
-		{{"[::1]:80"}, "[::1]:80", NULL, NULL, -1},
-		{{"unix:/run/x"}, "unix:/run/x", NULL, NULL, -1},
-		{{"unix:x", "mode=0660"}, "unix:/base/x", NULL, NULL, 0660},
-		{{"unix:@x"}, "unix:@x", NULL, NULL, -1},
+		{{"8000"}, "8000", NULL, NULL, -1, -1},
+		{{"[::1]:80"}, "[::1]:80", NULL, NULL, -1, -1},
+		{{"unix:/run/x"}, "unix:/run/x", NULL, NULL, -1, -1},
+		{{"unix:x", "mode=0660"}, "unix:/base/x", NULL, NULL, 0660, -1},
+		{{"unix:@x"}, "unix:@x", NULL, NULL, -1, -1},
 		{{"unix:/x", "group=g", "mode=600", "owner=o"}, "unix:/x", "o",
-			"g", 0600},
+			"g", 0600, -1},
+		{{"unix:/x", "mode=600", "ProxyProtocol=Off"}, "unix:/x", NULL,
+			NULL, 0600, CONFIG_PROXY_OFF},
+		{{"8000", "ProxyProtocol=On"}, "8000", NULL, NULL, -1,
+			CONFIG_PROXY_ON},
+		{{"unix:@x", "proxyprotocol=optional"}, "unix:@x", NULL, NULL,
+			-1, CONFIG_PROXY_OPTIONAL},
 	};
 
 	(void)state;
@@ -262,6 +268,7 @@ test_listen(void **state)
 			parse("Listen", table[i].words, &v, &arena, NULL), 0);
 		assert_string_equal(v.listen.address, table[i].address);
 		assert_int_equal(v.listen.mode, table[i].mode);
+		assert_int_equal(v.listen.proxy_protocol, table[i].protocol);
 		assert_string_equal(v.listen.where, "here");
 		assert_int_equal(
 			v.listen.owner != NULL, table[i].owner != NULL);
@@ -292,6 +299,10 @@ test_listen_refuses(void **state)
 		{{"80", "https"}, "\"https\": a listener has no protocol"},
 		{{"80", "mode=0660"}, "only a socket file (unix:PATH) has"},
 		{{"unix:@x", "mode=0660"}, "an abstract socket is no file"},
+		{{"80", "ProxyProtocol=maybe"},
+			"ProxyProtocol=maybe: it is none of Off, On and "
+			"Optional"},
+		{{"80", "ProxyProtocol"}, "ProxyProtocol=On; another"},
 		{{"80", "81"}, "another address needs a Listen of its own"},
 	};
 

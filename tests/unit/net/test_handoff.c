@@ -60,7 +60,12 @@ test_a_connection_arrives_with_its_bytes(void **state)
 		char *bytes = malloc(sizes[i] + 1);
 		struct handoff h = {.requests = 7,
 			.deadline_ns = 1234567,
-			.since_ns = 7654321};
+			.since_ns = 7654321,
+			.peer = {.awaits = 2,
+				.known = 1,
+				.tls = 1,
+				.remote_port = 80,
+				.local_port = 81}};
 		struct handoff got = {0};
 		int pair[2];
 		char c;
@@ -77,6 +82,7 @@ test_a_connection_arrives_with_its_bytes(void **state)
 		assert_int_equal(got.requests, 7);
 		assert_int_equal(got.deadline_ns, 1234567);
 		assert_int_equal(got.since_ns, 7654321);
+		assert_memory_equal(&got.peer, &h.peer, sizeof(h.peer));
 		assert_int_equal(got.bytes.len, sizes[i]);
 		assert_memory_equal(got.bytes.p, bytes, sizes[i]);
 		assert_int_equal(fcntl(got.fd, F_GETFD), FD_CLOEXEC);

@@ -705,6 +705,7 @@ test_twins_share_the_connections(void **state)
 	struct listener l[2] = {must_open("127.0.0.1:0")};
 	int clients[100], n[2] = {0, 0}, fd;
 	struct err err = {0};
+	size_t from = 1;
 
 	(void)state;
 	assert_int_equal(listen_open_twin(&l[1], &l[0], &options, &err), 0);
@@ -716,7 +717,8 @@ test_twins_share_the_connections(void **state)
 	}
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(fd_set_nonblock(l[i].fd, true), 0);
-		while ((fd = listen_accept_any(&l[i].fd, 1)) >= 0) {
+		while ((fd = listen_accept_any(&l[i].fd, 1, &from)) >= 0) {
+			assert_int_equal(from, 0);
 			close(fd);
 			n[i]++;
 		}

@@ -302,6 +302,7 @@ exchange_run(struct exchange *ex, const char *text)
 		.body = {data.data + n, body_len},
 		.collected = !ex->streams,
 		.unique_id = str_of(ex->unique_id),
+		.forwarded = ex->forwarded,
 	};
 	capture_begin();
 	app_call(app, &ex->x);

@@ -31,6 +31,7 @@ struct exchange {
 	int send_fails_at;   /* the number of the send, from 1 */
 	int send_error;
 	const char *unique_id;
+	const struct forwarded *forwarded;
 
 	struct app_exchange x;
 	struct request request;

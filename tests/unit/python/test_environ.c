@@ -124,9 +124,8 @@ test_headers_become_keys(void **state)
 		{"[k for k in e if 'PROXY' in k]", "Proxy: evil", "[]"},
 		{"e['HTTP_PROXY_AUTHORIZATION']", "Proxy-Authorization: x",
 			"'x'"},
-		{"e['HTTP_X_FORWARDED_FOR']",
-			"X-Forwarded-For: good\nX_Forwarded_For: evil",
-			"'good'"},
+		{"e['HTTP_X_REQUEST_ID']",
+			"X-Request-ID: good\nX_Request_ID: evil", "'good'"},
 		{"[k for k in e if 'FOO' in k]", "X_Foo: a\nX.Foo: b\nX!Foo: c",
 			"[]"},
 		{"[e['HTTP_TRANSFER_ENCODING'], 'CONTENT_LENGTH' in e]",
@@ -153,22 +152,20 @@ test_every_known_header_has_its_key(void **state)
 		"GET / HTTP/1.1\nHost: a\nAccept: 1\nAccept-Charset: 1\n"
 		"Accept-Encoding: 1\nAccept-Language: 1\nCache-Control: 1\n"
 		"Connection: x\nContent-Encoding: 1\nCookie: 1\nDate: 1\n"
-		"DNT: 1\nForwarded: 1\nFrom: 1\nIf-Match: 1\n"
+		"DNT: 1\nFrom: 1\nIf-Match: 1\n"
 		"If-Modified-Since: 1\nIf-None-Match: 1\nIf-Range: 1\n"
 		"If-Unmodified-Since: 1\nKeep-Alive: 1\nOrigin: 1\nPragma: 1\n"
 		"Priority: 1\nRange: 1\nReferer: 1\nSec-CH-UA: 1\n"
 		"Sec-CH-UA-Mobile: 1\nSec-CH-UA-Platform: 1\n"
 		"Sec-Fetch-Dest: 1\nSec-Fetch-Mode: 1\nSec-Fetch-Site: 1\n"
 		"Sec-Fetch-User: 1\nTE: 1\nUpgrade-Insecure-Requests: 1\n"
-		"User-Agent: 1\nVia: 1\nX-CSRFToken: 1\nX-Forwarded-For: 1\n"
-		"X-Forwarded-Host: 1\nX-Forwarded-Port: 1\n"
-		"X-Forwarded-Proto: 1\nX-Real-IP: 1\nX-Request-ID: 1\n"
+		"User-Agent: 1\nVia: 1\nX-CSRFToken: 1\nX-Request-ID: 1\n"
 		"X-Requested-With: 1\n\n",
 		"['HTTP_ACCEPT', 'HTTP_ACCEPT_CHARSET', "
 		"'HTTP_ACCEPT_ENCODING', 'HTTP_ACCEPT_LANGUAGE', "
 		"'HTTP_CACHE_CONTROL', 'HTTP_CONNECTION', "
 		"'HTTP_CONTENT_ENCODING', 'HTTP_COOKIE', 'HTTP_DATE', "
-		"'HTTP_DNT', 'HTTP_FORWARDED', 'HTTP_FROM', 'HTTP_HOST', "
+		"'HTTP_DNT', 'HTTP_FROM', 'HTTP_HOST', "
 		"'HTTP_IF_MATCH', 'HTTP_IF_MODIFIED_SINCE', "
 		"'HTTP_IF_NONE_MATCH', 'HTTP_IF_RANGE', "
 		"'HTTP_IF_UNMODIFIED_SINCE', 'HTTP_KEEP_ALIVE', "
@@ -178,10 +175,86 @@ test_every_known_header_has_its_key(void **state)
 		"'HTTP_SEC_FETCH_MODE', 'HTTP_SEC_FETCH_SITE', "
 		"'HTTP_SEC_FETCH_USER', 'HTTP_TE', "
 		"'HTTP_UPGRADE_INSECURE_REQUESTS', 'HTTP_USER_AGENT', "
-		"'HTTP_VIA', 'HTTP_X_CSRFTOKEN', 'HTTP_X_FORWARDED_FOR', "
-		"'HTTP_X_FORWARDED_HOST', 'HTTP_X_FORWARDED_PORT', "
-		"'HTTP_X_FORWARDED_PROTO', 'HTTP_X_REAL_IP', "
+		"'HTTP_VIA', 'HTTP_X_CSRFTOKEN', "
 		"'HTTP_X_REQUESTED_WITH', 'HTTP_X_REQUEST_ID']");
+}
+
+#define OF_PROXIES                                                        \
+	"GET /a HTTP/1.1\nHost: inner:8000\nX-Forwarded-For: 192.0.2.1\n" \
+	"X-Forwarded-Proto: https\nx-forwarded-host: b\n"                 \
+	"X-Forwarded-Port: 1\nX-Forwarded-Prefix: /p\n"                   \
+	"X-Forwarded-Server: s\nX-Real-IP: 192.0.2.1\n"                   \
+	"Forwarded: for=192.0.2.1\n\n"
+
+static void
+test_what_proxies_would_say_is_taken_out_where_none_is_believed(void **state)
+{
+	static const struct {
+		unsigned shown;
+		const char *shows;
+	} rows[] = {
+		{0, "['HTTP_HOST']"},
+		{FORWARDED_FOR | FORWARDED_RFC7239,
+			"['HTTP_FORWARDED', 'HTTP_HOST', "
+			"'HTTP_X_FORWARDED_FOR']"},
+		{FORWARDED_PROTO | FORWARDED_HOST | FORWARDED_PORT |
+				FORWARDED_PREFIX,
+			"['HTTP_HOST', 'HTTP_X_FORWARDED_HOST', "
+			"'HTTP_X_FORWARDED_PORT', 'HTTP_X_FORWARDED_PREFIX', "
+			"'HTTP_X_FORWARDED_PROTO']"},
+	};
+
+	(void)state;
+	exchange_use(SHOW("sorted(k for k in e if k.startswith('HTTP_'))"));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct forwarded f = {.shown = rows[i].shown};
+		struct exchange ex = {.forwarded = &f};
+
+		exchange_run(&ex, OF_PROXIES);
+		assert_string_equal(exchange_body(&ex), rows[i].shows);
+		exchange_fini(&ex);
+	}
+}
+
+static void
+test_what_proxies_say_takes_the_place_of_the_connection(void **state)
+{
+	static const struct {
+		struct forwarded f;
+		const char *shows;
+	} rows[] = {
+		{{0}, "['192.0.2.7', '40000', 'http', 'http', 'inner:8000', "
+		      "'inner', '8000', '', '/a']"},
+		{{.has_client = true, .client_port = {"", 0}},
+			"['::', '0', 'http', 'http', 'inner:8000', 'inner', "
+			"'8000', '', '/a']"},
+		{{.has_client = true, .client_port = {"99", 2}},
+			"['::', '99', 'http', 'http', 'inner:8000', 'inner', "
+			"'8000', '', '/a']"},
+		{{.scheme = {"https", 5}, .server_port = {"443", 3}},
+			"['192.0.2.7', '40000', 'https', 'https', "
+			"'inner:8000', 'inner', '443', '', '/a']"},
+		{{.host = {"[::1]:81", 8}, .server_port = {"81", 2}},
+			"['192.0.2.7', '40000', 'http', 'http', '[::1]:81', "
+			"'[::1]', '81', '', '/a']"},
+		/* What a proxy has cut off is not in the path any more. */
+		{{.prefix = {"/my%20shop", 10}},
+			"['192.0.2.7', '40000', 'http', 'http', 'inner:8000', "
+			"'inner', '8000', '/my shop', '/a']"},
+	};
+
+	(void)state;
+	exchange_use(SHOW("[e[k] for k in ('REMOTE_ADDR', 'REMOTE_PORT', "
+			  "'REQUEST_SCHEME', 'wsgi.url_scheme', 'HTTP_HOST', "
+			  "'SERVER_NAME', 'SERVER_PORT', 'SCRIPT_NAME', "
+			  "'PATH_INFO')]"));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct exchange ex = {.forwarded = &rows[i].f};
+
+		exchange_run(&ex, "GET /a HTTP/1.1\nHost: inner:8000\n\n");
+		assert_string_equal(exchange_body(&ex), rows[i].shows);
+		exchange_fini(&ex);
+	}
 }
 
 static void
@@ -242,6 +315,10 @@ main(void)
 		cmocka_unit_test(test_the_request_is_there),
 		cmocka_unit_test(test_headers_become_keys),
 		cmocka_unit_test(test_every_known_header_has_its_key),
+		cmocka_unit_test(
+			test_what_proxies_would_say_is_taken_out_where_none_is_believed),
+		cmocka_unit_test(
+			test_what_proxies_say_takes_the_place_of_the_connection),
 		cmocka_unit_test(test_a_socket_file_has_a_name_and_a_port_too),
 		cmocka_unit_test(test_a_unique_id_is_passed_on),
 		cmocka_unit_test(test_requests_of_a_connection_share_nothing),

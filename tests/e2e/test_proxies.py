@@ -1,0 +1,357 @@
+"""Behind proxies: whom the server believes, and what of it the application and the log see."""
+
+import json
+import socket
+import struct
+import subprocess
+
+import pytest
+
+from client import Closed, Connection, exchange, refused
+from server import PATIENCE, free_port, need, wait_until
+
+ENGINES = ['io_uring', 'epoll']
+
+
+def show(connection, headers=()) -> dict:
+    """The environ of a request on this connection."""
+    return json.loads(connection.get('/show', headers).body)
+
+
+def seen_by(address, headers=()) -> dict:
+    with Connection(address) as connection:
+        return show(connection, headers)
+
+
+# --- X-Forwarded-* and Forwarded ------------------------------------------------------------
+
+SAID = [('X-Forwarded-For', '203.0.113.9, 192.0.2.7'), ('X-Forwarded-Proto', 'https'),
+        ('X-Forwarded-Host', 'shop.example'), ('X-Forwarded-Prefix', '/shop'),
+        ('X-Forwarded-Server', 'x'), ('X-Real-IP', '203.0.113.9'),
+        ('Forwarded', 'for=203.0.113.9;host=evil.example')]
+
+
+def test_nobody_is_believed_unless_he_is_trusted(serve):
+    """By default; and where others are: what proxies say is not even seen."""
+    for words in ([], ['--trusted-proxies', '10.0.0.0/8 unix:']):
+        server = serve('probe', *words)
+        environ = seen_by(server.address, SAID)
+        assert environ['REMOTE_ADDR'] == '127.0.0.1'
+        assert environ['wsgi.url_scheme'] == environ['REQUEST_SCHEME'] == 'http'
+        assert environ['HTTP_HOST'] == 'test'
+        assert environ['SCRIPT_NAME'] == ''
+        assert not [key for key in environ if 'FORWARDED' in key or 'REAL_IP' in key]
+        server.stop()
+
+
+def test_what_a_trusted_proxy_says_is_where_the_application_looks_for_it(serve, directory):
+    log = directory / 'access.log'
+    server = serve('probe', '--trusted-proxies', '127.0.0.0/8', '--custom-log',
+                   f'{log} "%h %a %{{c}}a %{{remote}}p"')
+    environ = seen_by(server.address, SAID)
+    assert (environ['REMOTE_ADDR'], environ['REMOTE_PORT']) == ('192.0.2.7', '0')
+    assert environ['wsgi.url_scheme'] == environ['REQUEST_SCHEME'] == 'https'
+    assert environ['HTTP_HOST'] == environ['SERVER_NAME'] == 'shop.example'
+    assert environ['SERVER_PORT'] == '443'
+    assert (environ['SCRIPT_NAME'], environ['PATH_INFO']) == ('/shop', '/show')
+    # What he has said is seen; what is not for us is not.
+    assert environ['HTTP_X_FORWARDED_FOR'] == '203.0.113.9, 192.0.2.7'
+    assert 'HTTP_X_FORWARDED_SERVER' not in environ and 'HTTP_X_REAL_IP' not in environ
+    environ = seen_by(server.address, [('Forwarded', 'for="[2001:db8::7]:99";proto=https')])
+    assert (environ['REMOTE_ADDR'], environ['REMOTE_PORT']) == ('2001:db8::7', '99')
+    assert environ['wsgi.url_scheme'] == 'https'
+    # mod_remoteip's words: %a and %h are the client, %{c}a is who is connected.
+    wait_until(lambda: log.exists() and log.read_text().count('\n') == 2, 'two lines')
+    assert log.read_text() == ('192.0.2.7 192.0.2.7 127.0.0.1 -\n'
+                               '2001:db8::7 2001:db8::7 127.0.0.1 99\n')
+    server.stop()
+
+
+def test_a_request_says_nothing_about_the_next_of_its_connection(serve):
+    server = serve('probe', '--trusted-proxies', '127.0.0.1')
+    with Connection(server.address) as connection:
+        assert show(connection, SAID)['REMOTE_ADDR'] == '192.0.2.7'
+        environ = show(connection)
+        assert environ['REMOTE_ADDR'] == '127.0.0.1'
+        assert environ['wsgi.url_scheme'] == 'http' and environ['SCRIPT_NAME'] == ''
+    server.stop()
+
+
+def test_a_proxy_on_a_unix_socket_is_trusted_as_unix(serve, directory):
+    path = directory / 'wsgid.sock'
+    server = serve('probe', bind=f'unix:{path}', env={'WSGID_TRUSTED_PROXIES': 'unix:'})
+    environ = seen_by(path, SAID)
+    assert environ['REMOTE_ADDR'] == '192.0.2.7'
+    assert (environ['SERVER_NAME'], environ['SERVER_PORT']) == ('shop.example', '443')
+    server.stop()
+
+
+def test_only_the_headers_that_the_proxy_sets_are_believed(serve):
+    """A client's own X-Forwarded-Host passes a proxy that does not know it."""
+    server = serve('probe', '--trusted-proxies', '127.0.0.1',
+                   '--trusted-proxy-headers', 'X-Forwarded-For X-Forwarded-Proto')
+    environ = seen_by(server.address, SAID)
+    assert (environ['REMOTE_ADDR'], environ['wsgi.url_scheme']) == ('192.0.2.7', 'https')
+    assert environ['HTTP_HOST'] == 'test' and environ['SCRIPT_NAME'] == ''
+    assert sorted(key for key in environ if 'FORWARDED' in key) == [
+        'HTTP_X_FORWARDED_FOR', 'HTTP_X_FORWARDED_PROTO']
+    server.stop()
+
+
+# --- the PROXY protocol ---------------------------------------------------------------------
+
+V1 = b'PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n'
+SIGNATURE = b'\r\n\r\n\0\r\nQUIT\n'
+SHOW = b'GET /show HTTP/1.1\r\nHost: test\r\n\r\n'
+
+
+def v2(tlvs: bytes = b'', command: int = 0x21) -> bytes:
+    ends = socket.inet_aton('192.0.2.7') + socket.inet_aton('198.51.100.1')
+    ends += struct.pack('>HH', 4711, 443)
+    return SIGNATURE + struct.pack('>BBH', command, 0x11, len(ends + tlvs)) + ends + tlvs
+
+
+def ends_of(environ: dict) -> tuple:
+    return tuple(environ[key] for key in ('REMOTE_ADDR', 'REMOTE_PORT', 'SERVER_ADDR',
+                                          'SERVER_PORT'))
+
+
+TOLD = ('192.0.2.7', '4711', '198.51.100.1', '443')
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_the_proxy_protocol_says_who_is_connected(serve, mpm, engine):
+    server = serve('probe', '--io-engine', engine, '--trusted-proxies', '127.0.0.1',
+                   '--proxy-protocol', 'on')
+    for header in (V1, v2(), v2(b'\x02\x00\x04shop')):
+        with Connection(server.address) as connection:
+            connection.send(header + SHOW)
+            assert ends_of(json.loads(connection.response().body)) == TOLD
+            # It holds for all requests of the connection.
+            assert ends_of(show(connection)) == TOLD
+    # A client that the balancer spoke TLS with.
+    with Connection(server.address) as connection:
+        connection.send(v2(b'\x20\x00\x05\x01\0\0\0\0') + SHOW)
+        assert json.loads(connection.response().body)['wsgi.url_scheme'] == 'https'
+    # A health check of its own.
+    with Connection(server.address) as connection:
+        connection.send(v2(command=0x20) + SHOW)
+        assert json.loads(connection.response().body)['REMOTE_ADDR'] == '127.0.0.1'
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_header_of_the_proxy_protocol_may_come_byte_by_byte(serve, engine):
+    server = serve('probe', '--io-engine', engine, '--trusted-proxies', '127.0.0.1',
+                   '--proxy-protocol', 'on')
+    for header in (V1, v2()):
+        with Connection(server.address) as connection:
+            for byte in header + SHOW[:5]:
+                connection.send(bytes([byte]))
+            connection.send(SHOW[5:])
+            assert ends_of(json.loads(connection.response().body)) == TOLD
+    server.stop()
+
+
+def test_where_the_proxy_protocol_is_on_nothing_else_is_served(serve):
+    server = serve('probe', '--trusted-proxies', '127.0.0.1', '--proxy-protocol', 'on',
+                   '--log-level', 'info')
+    for begin in (SHOW, b'PROXY TCP9 a b 1 2\r\n' + SHOW, SIGNATURE + b'\x31\x11\0\0' + SHOW):
+        answer = exchange(server.address, begin)
+        assert answer.status == 400 and answer.header('Connection') == 'close'
+    server.log.wait_for('127.0.0.1: refused with 400: it does not begin with a valid header of '
+                        'the PROXY protocol')
+    server.stop()
+
+
+def test_the_proxy_protocol_is_believed_from_trusted_addresses_only(serve):
+    server = serve('probe', '--trusted-proxies', '10.0.0.0/8', '--proxy-protocol', 'on',
+                   '--log-level', 'info')
+    assert exchange(server.address, V1 + SHOW).status == 403
+    server.log.wait_for('ProxyProtocol is On here, and this is no trusted proxy')
+    server.stop()
+
+
+def test_an_optional_proxy_protocol_may_be_left_out(serve):
+    server = serve('probe', '--trusted-proxies', '127.0.0.1', '--proxy-protocol', 'optional')
+    with Connection(server.address) as connection:
+        assert show(connection)['REMOTE_ADDR'] == '127.0.0.1'
+    answer = exchange(server.address, v2() + SHOW)
+    assert ends_of(json.loads(answer.body)) == TOLD
+    assert exchange(server.address, b'POST /echo HTTP/1.1\r\nHost: t\r\n'
+                                    b'Content-Length: 1\r\n\r\nx').body == b'x'
+    server.stop()
+
+
+def test_each_listener_has_its_own_proxy_protocol(serve, directory):
+    path = directory / 'wsgid.sock'
+    server = serve('probe', '-b', f'unix:{path} ProxyProtocol=On', '--trusted-proxies', 'unix:')
+    assert seen_by(server.address)['REMOTE_ADDR'] == '127.0.0.1'
+    answer = exchange(path, V1 + SHOW)
+    assert ends_of(json.loads(answer.body)) == TOLD
+    assert exchange(path, SHOW).status == 400
+    # The client's own word: he is no trusted proxy, though who told of him is.
+    lines = b'GET /show HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n'
+    assert json.loads(exchange(path, V1 + lines).body)['REMOTE_ADDR'] == '192.0.2.7'
+    server.stop()
+
+
+def test_a_client_of_a_balancer_is_who_he_was_after_a_reload(serve):
+    """The connection goes to another child, which has not seen the header."""
+    server = serve('probe', '-w', '1', '--trusted-proxies', '127.0.0.1',
+                   '--proxy-protocol', 'on')
+    with Connection(server.address) as told, Connection(server.address) as silent, \
+            Connection(server.address) as half:
+        told.send(v2(b'\x20\x00\x05\x01\0\0\0\0'))
+        assert ends_of(show(told)) == TOLD
+        half.send(V1[:20])
+        before = set(server.children())
+        server.reload()
+        wait_until(lambda: not before & set(server.children()), 'the end of the old child')
+        environ = show(told)
+        assert ends_of(environ) == TOLD and environ['wsgi.url_scheme'] == 'https'
+        half.send(V1[20:] + SHOW)
+        assert ends_of(json.loads(half.response().body)) == TOLD
+        silent.send(SHOW)
+        assert silent.response().status == 400
+    server.stop()
+
+
+def test_a_balancer_that_says_nothing_is_closed(serve):
+    server = serve('probe', '--trusted-proxies', '127.0.0.1', '--proxy-protocol', 'on',
+                   '--timeout', '100ms')
+    with Connection(server.address) as connection:
+        with pytest.raises(Closed):
+            connection.response()
+    server.stop()
+
+
+# --- real ones ------------------------------------------------------------------------------
+
+NGINX = '''
+daemon off;
+master_process off;
+pid {place}/nginx.pid;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {place}/body;
+    proxy_temp_path {place}/proxy;
+    fastcgi_temp_path {place}/fastcgi;
+    uwsgi_temp_path {place}/uwsgi;
+    scgi_temp_path {place}/scgi;
+    keepalive_requests 1000000;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto https;
+    proxy_next_upstream off;
+    upstream tcp {{ server 127.0.0.1:{tcp}; keepalive 8; keepalive_requests 1000000; }}
+    upstream unix {{ server unix:{unix}; keepalive 8; keepalive_requests 1000000; }}
+    server {{ listen 127.0.0.1:{ports[0]}; location / {{ proxy_pass http://tcp; }} }}
+    server {{ listen 127.0.0.1:{ports[1]}; location / {{ proxy_pass http://unix; }} }}
+}}
+'''
+
+HAPROXY = '''
+defaults
+    mode http
+    timeout connect 10s
+    timeout client 30s
+    timeout server 30s
+    http-reuse always
+    retries 0
+listen tcp
+    bind 127.0.0.1:{ports[2]}
+    option forwardfor
+    http-request set-header X-Forwarded-Proto https
+    server wsgid 127.0.0.1:{tcp}
+listen unix
+    bind 127.0.0.1:{ports[3]}
+    option forwardfor
+    http-request set-header X-Forwarded-Proto https
+    server wsgid unix@{unix}
+listen proxy_protocol_1
+    bind 127.0.0.1:{ports[4]}
+    server wsgid 127.0.0.1:{proxy_protocol} send-proxy
+listen proxy_protocol_2
+    bind 127.0.0.1:{ports[5]}
+    mode tcp
+    server wsgid 127.0.0.1:{proxy_protocol} send-proxy-v2
+'''
+
+CLIENT = '127.0.0.9'
+REQUEST = b'GET /client HTTP/1.1\r\nHost: shop.example\r\n\r\n'
+
+
+@pytest.fixture
+def proxies(directory):
+    """proxies(place of each listener) starts nginx and HAProxy: their ports.
+
+    Neither tries anything twice, so whatever the server does to one request is seen.
+    """
+    processes = []
+
+    def run(*command):
+        processes.append(subprocess.Popen([str(word) for word in command],
+                                          stdin=subprocess.DEVNULL))
+
+    def start(**places):
+        place = directory / 'proxies'
+        place.mkdir()
+        ports = [free_port() for _ in range(6)]
+        for name, text in (('nginx', NGINX), ('haproxy', HAPROXY)):
+            (place / name).write_text(text.format(place=place, ports=ports, **places))
+        run(need('nginx'), '-p', place, '-e', place / 'log', '-c', place / 'nginx')
+        run(need('haproxy'), '-db', '-q', '-f', place / 'haproxy')
+        for port in ports:
+            wait_until(lambda: not refused(('127.0.0.1', port)), f'a proxy at port {port}')
+        return ports
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+class Client(Connection):
+    """One that has another address than the proxies have."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(('127.0.0.1', port), PATIENCE,
+                                               source_address=(CLIENT, 0))
+        self.buffer = bytearray()
+
+
+def test_nginx_and_haproxy_pass_10000_requests_on_and_none_fails(serve, proxies, directory):
+    """Over TCP, a Unix socket and the PROXY protocol, on connections that they keep.
+
+    1,666 requests and more each way, of four clients that do not wait for an answer before
+    they ask again.
+    """
+    unix, proxy_protocol = directory / 'wsgid.sock', free_port()
+    server = serve('probe', '-w', '2', '-b', f'unix:{unix}',
+                   '-b', f'127.0.0.1:{proxy_protocol} ProxyProtocol=On',
+                   '--trusted-proxies', '127.0.0.1 unix:',
+                   '--trusted-proxy-headers', 'X-Forwarded-For X-Forwarded-Proto')
+    ports = proxies(tcp=server.port, unix=unix, proxy_protocol=proxy_protocol)
+    each, answers = 417, 0
+    for port in ports:
+        scheme, end = ('https', 'shop.example:443') if port in ports[:4] else (
+            'http', f'shop.example:{port}')
+        clients = [Client(port) for _ in range(4)]
+        for client in clients:
+            client.send(REQUEST * each)
+        for client in clients:
+            for _ in range(each):
+                answer = client.response()
+                assert answer.complete and answer.status == 200, (port, answer)
+                assert answer.body.decode() == f'{CLIENT} {scheme} {end}'
+                answers += 1
+            client.close()
+    assert answers >= 10000
+    totals = server.board()['totals']
+    print(f'{totals["connections"]} connections for {answers} answers')
+    # Two children have their share of those that each proxy keeps.
+    assert totals['connections'] < 200
+    server.stop()

@@ -1,0 +1,85 @@
+/*
+ * test_lists.c - values that are lists of words.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "reading.h"
+
+static void
+test_what_is_no_network_is_told(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} rows[] = {
+		{"TrustedProxies\n", "TrustedProxies: other words are "
+				     "expected, as in \"TrustedProxies "},
+		{"TrustedProxies 10.0.0.0/8 proxy.example\n",
+			"\"proxy.example\" is no address, such as 192.0.2.7"},
+		{"TrustedProxies 10.0.0.1/8\n", "write 10.0.0.0/8"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = settle_config(rows[i].text, 2);
+
+		assert_true(has_message(c, rows[i].message));
+		assert_int_equal(c->trusted_proxies.n, 0);
+		config_destroy(c);
+	}
+}
+
+static void
+test_a_stronger_source_replaces_all_networks(void **state)
+{
+	char *const env[] = {"WSGID_TRUSTED_PROXIES=::1, unix:", NULL};
+	struct config *c = read_config("TrustedProxies 10.0.0.1 10.0.0.2\n");
+
+	(void)state;
+	assert_int_equal(c->trusted_proxies.n, 2);
+	config_read_environment(c, env);
+	assert_int_equal(c->trusted_proxies.n, 2);
+	assert_int_equal(c->trusted_proxies.list[1].kind, NETWORK_UNIX);
+	config_destroy(c);
+}
+
+static void
+test_words_of_a_row_become_a_set(void **state)
+{
+	struct config *c = read_config("");
+
+	(void)state;
+	assert_int_equal(c->trusted_proxy_headers,
+		CONFIG_X_FORWARDED_FOR | CONFIG_X_FORWARDED_PROTO |
+			CONFIG_X_FORWARDED_HOST | CONFIG_X_FORWARDED_PORT |
+			CONFIG_X_FORWARDED_PREFIX | CONFIG_FORWARDED);
+	config_destroy(c);
+	c = read_config("TrustedProxyHeaders x-forwarded-host Forwarded\n");
+	assert_int_equal(c->trusted_proxy_headers,
+		CONFIG_X_FORWARDED_HOST | CONFIG_FORWARDED);
+	config_destroy(c);
+	c = read_config("TrustedProxyHeaders X-Real-IP\n");
+	assert_true(has_message(c,
+		"\"X-Real-IP\" is none of X-Forwarded-For, X-Forwarded-Proto, "
+		"X-Forwarded-Host, X-Forwarded-Port, X-Forwarded-Prefix and "
+		"Forwarded"));
+	config_destroy(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_no_network_is_told),
+		cmocka_unit_test(test_a_stronger_source_replaces_all_networks),
+		cmocka_unit_test(test_words_of_a_row_become_a_set),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
