@@ -22,6 +22,7 @@ SECTIONS = {
     'Timeout': 'HTTP',
     'TrustedProxies': 'Behind a proxy',
     'WSGIApplication': 'The application',
+    'Python': 'Python',
     'ErrorLog': 'Logs',
 }
 

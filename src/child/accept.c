@@ -349,7 +349,7 @@ accept_one(struct engine *e)
 		fd = listen_accept_from_set(e->set.set, e->set.listeners,
 			e->set.n_listeners, &from);
 	else
-		fd = listen_accept_any(e->set.listeners, 1);
+		fd = listen_accept_any(e->set.listeners, 1, &from);
 	on_accepted(e, fd, from);
 	connection_expect(e, false);
 	return fd >= 0;

@@ -14,6 +14,8 @@
 #include "child/child.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +48,8 @@
 #include "net/channel.h"
 #include "net/inherit.h"
 #include "python/app.h"
+#include "pythons/facts.h"
+#include "pythons/home.h"
 #include "scoreboard/scoreboard.h"
 
 enum {
@@ -55,6 +59,7 @@ enum {
 struct child {
 	const struct inheritance *in; /* = &own */
 	struct inheritance own;
+	const struct facts *facts; /* of this program */
 	struct config *config;
 	struct wsgid_page_map page;
 	struct access_log *access_log;
@@ -214,33 +219,84 @@ is_script(const char *application)
 	return strchr(application, '/') != NULL;
 }
 
+/* Where Python is: WSGIPythonHome or, where Python names the interpreter of an
+ * environment, that.  NULL where neither is said. */
+static const char *
+find_home(const struct config *config, char to[PATH_MAX])
+{
+	if (config->python_home != NULL)
+		return config->python_home;
+	return config->python != NULL && home_of_interpreter(config->python, to)
+		       ? to
+		       : NULL;
+}
+
+/* The master has seen what it is; as this user we may see less. */
+static int
+enter_home(const char *home, const struct facts *facts,
+	struct app_settings *settings, char executable[PATH_MAX],
+	struct err *err)
+{
+	struct err why = {0};
+	struct home h;
+	int rc = access_explain(home, &why);
+
+	if (rc == 0)
+		rc = home_read(&h, home, &why);
+	if (rc < 0)
+		return err_setx(err, -rc, "WSGIPythonHome %s", why.text);
+	rc = home_interpreter(home, facts->abi, executable);
+	if (rc == 0)
+		rc = access_explain(executable, &why);
+	if (!h.is_venv) {
+		settings->home = home;
+		if (rc < 0) /* an installation need not have one */
+			snprintf(executable, PATH_MAX, "%s", facts->executable);
+		return 0;
+	}
+	if (rc < 0)
+		return err_setx(err, -rc,
+			"WSGIPythonHome %s: there is no bin/python that this "
+			"user can run%s%s; make the environment anew",
+			home, why.text[0] != '\0' ? ": " : "", why.text);
+	return 0;
+}
+
 /* The interpreter that the installation is found by: a virtual environment's
  * own, or the one of the build; never what PATH says. */
 static int
-find_executable(
-	const struct config *config, char *to, size_t size, struct err *err)
+find_python(const struct child *c, struct app_settings *settings,
+	char executable[PATH_MAX], char home[PATH_MAX], struct err *err)
 {
-	static const char *const names[] = {"bin/python", "bin/python3"};
-	const char *home = config->python_home;
-	int why = ENAMETOOLONG;
+	const struct config *config = c->config;
+	const char *found = find_home(config, home);
+	const char *named = config->python;
 
-	if (home == NULL) {
-		snprintf(to, size, "%s", PYTHON_EXECUTABLE);
+	settings->executable = executable;
+	settings->stdlib = c->facts->stdlib;
+	if (found != NULL)
+		return enter_home(found, c->facts, settings, executable, err);
+	if (named == NULL || named[0] != '/')
+		named = c->facts->executable;
+	snprintf(executable, PATH_MAX, "%s", named);
+	return 0;
+}
+
+/* Before Python starts, which takes it from there. */
+static int
+set_locale(const struct config *config, struct err *err)
+{
+	if (config->locale == NULL)
 		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		int n = snprintf(to, size, "%s/%s", home, names[i]);
-
-		if (n < 0 || (size_t)n >= size)
-			continue;
-		if (access(to, X_OK) == 0)
-			return 0;
-		why = errno;
-	}
-	return err_set(err, why,
-		"WSGIPythonHome %s: there is no bin/python that this user can "
-		"run; name a virtual environment or an installation's prefix",
-		home);
+	if (setlocale(LC_ALL, config->locale) == NULL)
+		return err_setx(err, EINVAL,
+			"Locale %s: there is no such locale on this machine; "
+			"\"locale -a\" lists them",
+			config->locale);
+	(void)setlocale(LC_ALL, "C");
+	return setenv("LC_ALL", config->locale, 1) < 0
+		       ? err_set(err, errno, "Locale %s", config->locale)
+		       : 0;
 }
 
 static int
@@ -329,12 +385,16 @@ static int
 start_python(struct child *c, struct err *err)
 {
 	const struct config *config = c->config;
-	char executable[4096], directory[4096];
+	char executable[PATH_MAX], home[PATH_MAX], directory[4096];
 	struct app_settings settings = {
 		.application = config->application,
 		.callable = config->callable_object,
-		.executable = executable,
 		.path = config->python_path,
+		.optimize = (int)config->python_optimize,
+		.warnings = config->python_warnings,
+		.dont_write_bytecode = config->python_dont_write_bytecode,
+		.hash_seed = config->python_hash_seed,
+		.x_options = config->python_x_options,
 		.directory = directory,
 		.software = "wsgid/" WSGID_VERSION,
 		.multithread = c->n_workers > 1,
@@ -346,8 +406,9 @@ start_python(struct child *c, struct err *err)
 
 	rc = enter_directory(config, directory, sizeof(directory), err);
 	if (rc == 0)
-		rc = find_executable(
-			config, executable, sizeof(executable), err);
+		rc = find_python(c, &settings, executable, home, err);
+	if (rc == 0)
+		rc = set_locale(config, err);
 	if (rc == 0)
 		rc = app_create(&c->app, &settings, err);
 	return rc;
@@ -370,6 +431,20 @@ import_application(struct child *c, struct err *err)
 	if (rc < 0 && !is_script(application))
 		(void)access_explain_module(application, err);
 	return rc;
+}
+
+/* What came along with the application may have brought a Python of its own. */
+static int
+check_libraries(const struct child *c, struct err *err)
+{
+	char library[CHANNEL_TEXT];
+	int rc = app_check_libraries(
+		facts_is_static(c->facts), library, sizeof(library), err);
+
+	if (rc > 0)
+		(void)channel_send(INHERIT_CHANNEL, CHANNEL_NEEDS_SHARED, 0,
+			library, NULL, 0);
+	return rc < 0 ? rc : 0;
 }
 
 /* The import may take long, and so may a request. */
@@ -408,6 +483,10 @@ say_ready(struct child *c)
 		strlen(io_name(c->rings[0])));
 	for (size_t i = 0; i < c->n_workers; i++)
 		c->page.workers[i].state = WSGID_WORKER_READY;
+	if (c->in->slot == 0 &&
+		strcmp(app_python_version(), c->facts->version) != 0)
+		log_notice("child", "compiled for Python/%s, running Python/%s",
+			c->facts->version, app_python_version());
 	(void)channel_send(INHERIT_CHANNEL, CHANNEL_READY, 0, text, NULL, 0);
 }
 
@@ -487,6 +566,8 @@ prepare(struct child *c, struct err *err)
 		return fail(CHILD_EXIT_CONFIG, err);
 	if (import_application(c, err) < 0)
 		return fail(CHILD_EXIT_APPLICATION, err);
+	if (check_libraries(c, err) < 0)
+		return fail(CHILD_EXIT_CONFIG, err);
 	return 0;
 }
 
@@ -549,7 +630,7 @@ live(struct child *c, struct err *err)
 }
 
 int
-child_run(const struct inheritance *in)
+child_run(const struct inheritance *in, const struct facts *facts)
 {
 	struct child *c = calloc(1, sizeof(*c));
 	struct err err = {0};
@@ -559,6 +640,7 @@ child_run(const struct inheritance *in)
 		return CHILD_EXIT_SICK;
 	c->own = *in;
 	c->in = &c->own;
+	c->facts = facts;
 	status = live(c, &err);
 	if (c->app != NULL)
 		app_destroy(c->app);

@@ -4,10 +4,11 @@
 #ifndef WSGID_CHILD_CHILD_H
 #define WSGID_CHILD_CHILD_H
 
+struct facts;
 struct inheritance;
 
 /* Live, from the descriptors that the master left to the last response.  The
  * exit status: one of mpm.h's CHILD_EXIT_ numbers. */
-int child_run(const struct inheritance *in);
+int child_run(const struct inheritance *in, const struct facts *facts);
 
 #endif

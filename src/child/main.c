@@ -1,7 +1,11 @@
 /*
  * main.c - the child program, started by the master and by nobody else.
+ *
+ * "-V" is for the build, which sees by it that the loader finds the library of
+ * the Python that this was made for.
  */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -10,19 +14,37 @@
 #include "base/title.h"
 #include "child/child.h"
 #include "net/inherit.h"
+#include "python/app.h"
+#include "pythons/facts.h"
+
+static int
+print_version(const struct facts *f)
+{
+	printf("Python %s\n%s", app_python_version(), facts_of_program);
+	return strcmp(app_python_version(), f->version) == 0
+		       ? CHILD_EXIT_OK
+		       : CHILD_EXIT_CONFIG;
+}
 
 int
 main(int argc, char **argv)
 {
 	struct inheritance in;
+	struct facts facts;
 	struct err err = {0};
 
 	log_open(STDERR_FILENO, LOG_RELAY);
+	if (facts_parse(&facts, str_of(facts_of_program), &err) < 0) {
+		fprintf(stderr, "%s %s\n", argv[0], err.text);
+		return CHILD_EXIT_FATAL;
+	}
+	if (argc == 2 && strcmp(argv[1], "-V") == 0)
+		return print_version(&facts);
 	if (inherit_parse(&in, argc == 2 ? argv[1] : "", &err) < 0) {
 		fprintf(stderr, "%s: %s; run \"wsgid APP\"\n", argv[0],
 			err.text);
 		return CHILD_EXIT_FATAL;
 	}
 	title_init(argc, argv);
-	return child_run(&in);
+	return child_run(&in, &facts);
 }

@@ -170,8 +170,19 @@ struct config {
 	const char *callable_object;
 	bool preload_application; /* once a generation, by a template process */
 	const char *directory;    /* --chdir; NULL = where wsgid was started */
+	const char *environment_file;
+	const char *locale; /* LC_ALL */
+
+	/* Python. */
+	const char *python; /* a version, or an absolute path */
+	int lib_python;     /* auto, static, shared: enum choice_library */
 	const char *python_home;
 	const char *python_path; /* colon-separated */
+	long python_optimize;
+	const char *python_warnings; /* comma-separated, likewise x_options */
+	bool python_dont_write_bytecode;
+	const char *python_hash_seed; /* "random" or a number */
+	const char *python_x_options;
 
 	/* Logs. */
 	const char *error_log; /* a file; "-" = standard error; "journald";

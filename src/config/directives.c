@@ -27,6 +27,7 @@ static const char *const proxy_protocols[] = {"Off", "On", "Optional", NULL};
 static const char *const proxy_headers[] = {"X-Forwarded-For",
 	"X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port",
 	"X-Forwarded-Prefix", "Forwarded", NULL};
+static const char *const libraries[] = {"auto", "static", "shared", NULL};
 static const char *const log_levels[] = {
 	"error", "warn", "notice", "info", "debug", NULL};
 
@@ -667,13 +668,52 @@ static const struct directive table[] = {
 			"from; else where wsgid was started",
 	},
 	{
+		.name = "EnvironmentFile",
+		.option = "--environment-file",
+		.type = &value_path,
+		.offset = AT(environment_file),
+		.example = "/srv/site/.env",
+		.help = "A file of NAME=VALUE lines for the application's "
+			"environment, read again at a reload",
+	},
+	{
+		.name = "Locale",
+		.option = "--locale",
+		.type = &value_text,
+		.offset = AT(locale),
+		.example = "C.UTF-8",
+		.help = "The application's locale, LC_ALL; else what the "
+			"environment says",
+	},
+	/* ---- Python. ------------------------------------------------ */
+	{
+		.name = "Python",
+		.option = "--python",
+		.type = &value_interpreter,
+		.offset = AT(python),
+		.example = "3.11",
+		.help = "Which Python, of those wsgid was built for: a "
+			"version, or the path of an interpreter",
+	},
+	{
+		.name = "LibPython",
+		.option = "--lib-python",
+		.type = &value_choice,
+		.offset = AT(lib_python),
+		.initial = "auto",
+		.example = "shared",
+		.words = libraries,
+		.help = "Python's library: auto, static (faster, as of the "
+			"build) or shared (as installed)",
+	},
+	{
 		.name = "WSGIPythonHome",
 		.option = "--python-home",
 		.type = &value_path,
 		.offset = AT(python_home),
 		.example = "/srv/site/venv",
-		.help = "A virtual environment, or another installation of the "
-			"same Python",
+		.help = "A virtual environment, or the prefix of an "
+			"installation; it decides which Python",
 	},
 	{
 		.name = "WSGIPythonPath",
@@ -683,6 +723,53 @@ static const struct directive table[] = {
 		.example = "/srv/site/lib:/srv/lib",
 		.help = "Directories to import from before all others, "
 			"separated by colons",
+	},
+	{
+		.name = "WSGIPythonOptimize",
+		.option = "--python-optimize",
+		.type = &value_number,
+		.offset = AT(python_optimize),
+		.initial = "0",
+		.example = "1",
+		.max = 2,
+		.help = "Python's -O: 1 leaves assert statements out, 2 "
+			"docstrings as well",
+	},
+	{
+		.name = "WSGIPythonWarnings",
+		.option = "--python-warnings",
+		.type = &value_text,
+		.offset = AT(python_warnings),
+		.example = "error::DeprecationWarning",
+		.help = "Python's -W: filters of warnings, separated by commas",
+	},
+	{
+		.name = "WSGIPythonDontWriteBytecode",
+		.alias = "WSGIDontWriteBytecode",
+		.option = "--python-dont-write-bytecode",
+		.type = &value_flag,
+		.offset = AT(python_dont_write_bytecode),
+		.initial = "Off",
+		.example = "On",
+		.help = "Python's -B: write no .pyc files",
+	},
+	{
+		.name = "WSGIPythonHashSeed",
+		.option = "--python-hash-seed",
+		.type = &value_text,
+		.offset = AT(python_hash_seed),
+		.example = "random",
+		.help = "What hashes of texts depend on: random, or a number "
+			"to 4294967295; else PYTHONHASHSEED",
+	},
+	{
+		.name = "WSGIPythonXOptions",
+		.option = "--python-x-options",
+		.type = &value_text,
+		.offset = AT(python_x_options),
+		.example = "dev",
+		.help = "Python's -X: options, separated by commas; utf8 is "
+			"its UTF-8 mode",
 	},
 	/* ---- Logs. -------------------------------------------------- */
 	{

@@ -76,7 +76,7 @@ static const struct foreign foreigners[] = {
 	{"Require", "access control is the business of the application or a "
 		    "proxy"},
 	{"SetEnv", "set the variable in wsgid's own environment (systemd: "
-		   "Environment=)"},
+		   "Environment=), or in an EnvironmentFile"},
 	{"PassEnv", "the application sees wsgid's environment; leave it out"},
 	{"SSL*", "wsgid speaks no TLS; let a proxy do it"},
 	{"Rewrite*", "wsgid rewrites no URLs; let the application or a proxy "

@@ -276,6 +276,28 @@ parse_path(const struct directive_input *in, union directive_value *ret,
 		&ret->text, in->arena, in->base, in->words[0], err);
 }
 
+/* Never looked up in PATH: which Python that is would depend on who asks. */
+static int
+parse_interpreter(const struct directive_input *in, union directive_value *ret,
+	struct err *err)
+{
+	int rc = value_check_words(in, 1, 1, err);
+	const char *word = in->words[0];
+
+	if (rc < 0)
+		return rc;
+	if (strchr(word, '/') != NULL)
+		return value_absolute(
+			&ret->text, in->arena, in->base, word, err);
+	if (word[strspn(word, "0123456789.")] != '\0' &&
+		strcmp(word + strspn(word, "0123456789."), "t") != 0)
+		return err_setx(err, EINVAL,
+			"\"%s\" is neither a version, as in 3.11, nor the path "
+			"of an interpreter, as in /usr/bin/python3.11",
+			value_show(word).text);
+	return keep(&ret->text, in->arena, word, strlen(word), err);
+}
+
 static int
 log_target(const char **ret, const struct directive_input *in, struct err *err)
 {
@@ -604,6 +626,13 @@ const struct directive_type value_path = {
 	.metavar = "PATH",
 	.size = sizeof(const char *),
 	.parse = parse_path,
+	.write = write_text,
+};
+
+const struct directive_type value_interpreter = {
+	.metavar = "VERSION|PATH",
+	.size = sizeof(const char *),
+	.parse = parse_interpreter,
 	.write = write_text,
 };
 

@@ -329,6 +329,9 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 	case CHANNEL_BUSY:
 		pool_hurry(m);
 		break;
+	case CHANNEL_NEEDS_SHARED:
+		python_needs_shared(m, c->generation, message->text);
+		break;
 	default:
 		if (!c->babbled)
 			log_warnx("master",

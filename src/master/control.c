@@ -111,10 +111,9 @@ static void
 answer_version(
 	struct master *m, struct client *c, const struct control_line *request)
 {
-	(void)m;
 	(void)request;
 	LINE(c, "+", "version", "wsgid/" WSGID_VERSION);
-	LINE(c, "+", "python", PYTHON_VERSION);
+	LINE(c, "+", "python", m->now->python.facts.version);
 	say_ok(c);
 }
 

@@ -520,6 +520,7 @@ generation_destroy(struct generation *g)
 	free(g->protocols);
 	fd_close(&g->config_fd);
 	close_logs(g);
+	python_forget(g);
 	config_destroy(g->config);
 	free(g);
 }

@@ -323,15 +323,9 @@ open_loop(struct master *m, struct err *err)
 		rc = handoff_pair(&m->pool_give, &m->pool_take);
 	if (rc < 0)
 		return err_set(err, -rc, "pool socket");
-	rc = spawn_find_program(m, err);
-	if (rc < 0)
-		return rc;
 	rc = m->heritage != NULL ? heir_take_listeners(m, err)
 				 : activation_take(m, err);
-	if (rc < 0)
-		return rc;
-	rc = spawn_prepare_environment(m);
-	return rc < 0 ? err_set(err, -rc, "environment of the children") : 0;
+	return rc;
 }
 
 /* Port 0 is no name: what the kernel has chosen is one. */
@@ -425,6 +419,9 @@ open_server(struct master *m, struct config *c, struct err *err)
 	buckets_say(m);
 	coredump_warn(m->now->config);
 	idle_warn(m);
+	rc = python_choose(m, m->now, err);
+	if (rc < 0)
+		return rc;
 	rc = mutex_open(m, c, err);
 	if (rc < 0)
 		return rc;
@@ -463,8 +460,6 @@ close_server(struct master *m)
 	fd_close(&m->pool_take);
 	buf_fini(&m->said);
 	free(m->children);
-	free(m->child_environment);
-	free(m->child_program);
 }
 
 static void

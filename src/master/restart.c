@@ -151,9 +151,13 @@ make_candidate(struct master *m, struct err *err)
 	if (c == NULL)
 		return NULL;
 	keep_fixed(m, c);
-	if (generation_create(&g, m, c, m->now, err) == 0)
+	if (generation_create(&g, m, c, m->now, err) < 0) {
+		config_destroy(c);
+		return NULL;
+	}
+	if (python_choose(m, g, err) == 0)
 		return g;
-	config_destroy(c);
+	generation_destroy(g);
 	return NULL;
 }
 

@@ -53,6 +53,22 @@ say_size(const struct master *m, struct buf *to)
 			c->threads_per_child == 1 ? "thread" : "threads");
 }
 
+/* Which one: the environment, or the interpreter. */
+static void
+say_python(const struct generation *g, struct buf *to)
+{
+	const struct config *c = g->config;
+	const char *where = c->python_home;
+
+	if (g->python.facts.executable == NULL)
+		return; /* no child was needed yet */
+	if (where == NULL && c->python != NULL && c->python[0] == '/')
+		where = c->python;
+	if (where == NULL)
+		where = g->python.facts.executable;
+	buf_printf(to, ", %s (%s libpython)", where, g->python.facts.linkage);
+}
+
 void
 say_start(struct master *m)
 {
@@ -71,6 +87,7 @@ say_start(struct master *m)
 	if (c->user != NULL)
 		buf_printf(&text, ", user %s", c->user);
 	buf_printf(&text, ", accept mutex %s", mutex_name(m));
+	say_python(m->now, &text);
 	log_notice("master", "%s", buf_text(&text));
 	buf_fini(&text);
 }

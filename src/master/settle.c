@@ -76,8 +76,8 @@ master_settle(
 	generation_check_listens(c);
 	mutex_check(c);
 	check_control_group(c);
+	python_check(c);
 	check_directory(c, "ChDir", c->directory);
-	check_directory(c, "WSGIPythonHome", c->python_home);
 	check_directory(c, "CoreDumpDirectory", c->core_dump_directory);
 	rc = config_settle(c, &machine);
 	return rc < 0 ? rc : check_log_formats(c);

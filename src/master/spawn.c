@@ -6,11 +6,10 @@
  * safe in a signal handler is called, so all that needs memory is made
  * before.  What must not cross: our signal mask and dispositions, or the
  * application's own subprocesses would inherit them; and those variables of
- * the environment that were meant for us.
+ * the environment that were meant for us (python.c).
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "built_with.h"
 #include "master/state.h"
 #include "net/inherit.h"
 
@@ -34,70 +32,6 @@ struct launch {
 	int output;
 	char argument[INHERIT_ARGUMENT];
 };
-
-static int
-keep_program(struct master *m, const char *path, struct err *err)
-{
-	m->child_program = strdup(path);
-	return m->child_program != NULL ? 0 : err_set(err, ENOMEM, "%s", path);
-}
-
-/* Beside wsgid as it was built, or in the libexec folder of the prefix that
- * it was moved to. */
-int
-spawn_find_program(struct master *m, struct err *err)
-{
-	static const char *const places[] = {"", "../libexec/wsgid/"};
-	char self[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	self[n > 0 ? n : 0] = '\0';
-	for (size_t i = 0; n > 0 && i < ARRAY_LEN(places); i++) {
-		snprintf(path, sizeof(path), "%.*s%s%s",
-			(int)(strrchr(self, '/') + 1 - self), self, places[i],
-			CHILD_PROGRAM);
-		if (access(path, X_OK) == 0)
-			return keep_program(m, path, err);
-	}
-	snprintf(path, sizeof(path), "%s/%s", LIBEXECDIR, CHILD_PROGRAM);
-	if (access(path, X_OK) < 0)
-		return err_set(err, errno,
-			"the program of the children, %s, is neither beside "
-			"wsgid nor usable at %s",
-			CHILD_PROGRAM, path);
-	return keep_program(m, path, err);
-}
-
-static bool
-is_ours(const char *variable)
-{
-	static const char *const prefixes[] = {
-		"LISTEN_", /* socket activation */
-		"NOTIFY_SOCKET=", "WATCHDOG_", "FDSTORE=",
-		"WSGID_", /* configuration: a child reads its memfd */
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-		if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
-			return true;
-	return false;
-}
-
-int
-spawn_prepare_environment(struct master *m)
-{
-	size_t n = 0, kept = 0;
-
-	while (environ[n] != NULL)
-		n++;
-	m->child_environment = calloc(n + 1, sizeof(char *));
-	if (m->child_environment == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (!is_ours(environ[i]))
-			m->child_environment[kept++] = environ[i];
-	return 0;
-}
 
 /* The lowest, of the bucket that needs a child most. */
 static struct child *
@@ -154,8 +88,8 @@ status_of(int code)
 	}
 }
 
-static void __attribute__((noreturn))
-become_child(const struct master *m, const struct launch *l)
+static void __attribute__((noreturn)) become_child(const struct master *m,
+	const struct generation *g, const struct launch *l)
 {
 	char *argv[] = {title_base, (char *)l->argument, NULL};
 	int rc;
@@ -171,10 +105,10 @@ become_child(const struct master *m, const struct launch *l)
 		say("<3>[master] descriptors of a child cannot be arranged\n");
 		_exit(CHILD_EXIT_SICK);
 	}
-	execve(m->child_program, argv, m->child_environment);
+	execve(g->python.program, argv, g->environment);
 	rc = errno;
 	say("<3>[master] ");
-	say(m->child_program);
+	say(g->python.program);
 	say(" cannot be executed: ");
 	say(strerrordesc_np(rc));
 	say("\n");
@@ -263,8 +197,8 @@ prepare_launch(struct launch *l, const struct master *m,
 
 /* Fork and exec; frees what prepare_launch has made. */
 static int
-launch(const struct master *m, struct launch *l, struct spawned *ret,
-	struct err *err)
+launch(const struct master *m, const struct generation *g, struct launch *l,
+	struct spawned *ret, struct err *err)
 {
 	struct ends e;
 	pid_t pid = -1;
@@ -275,7 +209,7 @@ launch(const struct master *m, struct launch *l, struct spawned *ret,
 		l->fds[0] = e.far_channel;
 		pid = fork();
 		if (pid == 0)
-			become_child(m, l);
+			become_child(m, g, l);
 		if (pid < 0) {
 			rc = err_set(err, errno, "fork of a child");
 			close_ends(&e);
@@ -302,7 +236,7 @@ launch_child(struct master *m, const struct generation *g,
 		l.fds[INHERIT_MUTEX - INHERIT_CHANNEL] = mutex;
 	for (size_t i = 0; i < g->n_logs; i++)
 		l.fds[l.first_log + i] = g->logs[i];
-	return launch(m, &l, ret, err);
+	return launch(m, g, &l, ret, err);
 }
 
 int
@@ -314,7 +248,7 @@ spawn_template(struct master *m, const struct generation *g,
 
 	if (prepare_launch(&l, m, g, &in) < 0)
 		return err_set(err, ENOMEM, "fork of a template process");
-	return launch(m, &l, ret, err);
+	return launch(m, g, &l, ret, err);
 }
 
 _Static_assert(

@@ -26,6 +26,7 @@
 #include "net/address.h"
 #include "net/channel.h"
 #include "net/listen.h"
+#include "pythons/choose.h"
 #include "scoreboard/scoreboard.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -74,7 +75,10 @@ struct generation {
 	int config_fd; /* sealed memfd with the configuration's text */
 	int *logs;     /* access logs, as many as config->n_access_logs */
 	size_t n_logs;
-	int error_log; /* -1: standard error */
+	int error_log;               /* -1: standard error */
+	struct python_choice python; /* the program of its children: python.c */
+	char **environment;          /* theirs */
+	char **entries;              /* of EnvironmentFile: in it */
 };
 
 /* What something is, and since when we have seen it so; 0: never. */
@@ -231,8 +235,8 @@ struct scale {
 
 struct master {
 	const struct master_order *order;
-	char *child_program;
-	char **child_environment;
+	bool needs_shared; /* as a child says, an extension does: LibPython */
+	char python_notice[512]; /* what was said of the choice */
 	int null_fd;
 	int peers; /* what children show each other: INHERIT_PEERS */
 	struct accept_mutex *mutex; /* NULL: none is needed */
@@ -387,13 +391,21 @@ unsigned buckets_neediest(const struct master *m, unsigned generation);
 /* Is there another child in the bucket of this one? */
 bool buckets_can_spare(const struct master *m, const struct child *c);
 
+/* --- python.c ---------------------------------------------------------------- */
+
+/* What the configuration says of Python and the environment, at "wsgid -t" too:
+ * mistakes become its messages. */
+void python_check(struct config *c);
+/* Which program the children of g are, and their environment.  0, or a negative
+ * errno and a sentence. */
+int python_choose(struct master *m, struct generation *g, struct err *err);
+/* A child has met a module that needs the shared library: further ones have it. */
+void python_needs_shared(
+	struct master *m, unsigned generation, const char *module);
+void python_forget(struct generation *g);
+
 /* --- spawn.c ----------------------------------------------------------------- */
 
-/* Find the child's program beside our own, else where it was installed.
- * 0 or a negative errno. */
-int spawn_find_program(struct master *m, struct err *err);
-/* The environment that children get. */
-int spawn_prepare_environment(struct master *m);
 /* In a forked process: as a program expects to be started. */
 void spawn_reset_signals(void);
 /* Start a child of g in the lowest vacant slot, or have g's template fork it,

@@ -210,6 +210,9 @@ hear(struct master *m, struct template *t,
 		if (m->now_ns + LAST_WORDS_MS * MS_NS < t->deadline_ns)
 			t->deadline_ns = m->now_ns + LAST_WORDS_MS * MS_NS;
 		break;
+	case CHANNEL_NEEDS_SHARED:
+		python_needs_shared(m, t->generation, message->text);
+		break;
 	default:
 		if (!t->babbled)
 			log_warnx("master",

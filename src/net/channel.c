@@ -69,6 +69,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_BUSY:
 	case CHANNEL_BORN:
 	case CHANNEL_MUTEX_BROKEN:
+	case CHANNEL_NEEDS_SHARED:
 	case CHANNEL_RETIRE:
 	case CHANNEL_STOP:
 	case CHANNEL_LOGS:

@@ -23,6 +23,10 @@ enum channel_kind {
 	                           * has forked; says who it is: pid */
 	CHANNEL_MUTEX_BROKEN = 6, /* the accept mutex answers with an error, so
 	                           * it wants to be replaced; text: the sentence */
+	CHANNEL_NEEDS_SHARED =
+		8, /* a module has brought Python's shared library
+				   * beside the one that is linked in; text:
+				   * its file */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms

@@ -43,8 +43,17 @@ struct app_settings {
 	const char *callable;    /* name where application gives none */
 	const char *executable;  /* the interpreter, never looked up in PATH */
 	const char *path;        /* WSGIPythonPath, or NULL */
-	const char *directory;   /* put first on sys.path: the current one */
-	const char *software;    /* SERVER_SOFTWARE */
+	const char *home;        /* the prefix of an installation, or NULL:
+				  * what executable belongs to */
+	const char *stdlib;      /* where the standard library must be found;
+				  * NULL: anywhere */
+	int optimize;            /* as -O: 0 to 2 */
+	const char *warnings;    /* as -W, with commas; NULL: none */
+	bool dont_write_bytecode;
+	const char *hash_seed; /* "random", a number, or NULL: PYTHONHASHSEED */
+	const char *x_options; /* as -X, with commas; NULL: none */
+	const char *directory; /* put first on sys.path: the current one */
+	const char *software;  /* SERVER_SOFTWARE */
 	bool multithread;
 	bool multiprocess;
 	struct app_forks forks;
@@ -66,6 +75,14 @@ void app_destroy(struct app *app);
 /* A thread that is sent this signal, from any thread and without the GIL, writes
  * the Python stacks of all threads to standard error. */
 int app_traceback_signal(void);
+
+/* Is there one Python in this process?  Something else may have brought
+ * another: LD_PRELOAD, or an extension module that is linked with one.  0; 1
+ * where the program has Python in it (is_static) and the same version's shared
+ * library has come beside it, which goes well, as *library; or a negative errno
+ * and a sentence. */
+int app_check_libraries(
+	bool is_static, char *library, size_t size, struct err *err);
 
 /* "3.11.2", of the running library. */
 const char *app_python_version(void);

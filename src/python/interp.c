@@ -12,8 +12,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/defs.h"
 #include "base/err.h"
 
 int
@@ -103,6 +106,81 @@ set_text(PyConfig *config, wchar_t **field, const char *text)
 	return PyConfig_SetBytesString(config, field, text);
 }
 
+/* Each part of a text with commas; they are no more than Python's own command
+ * line could have. */
+static PyStatus
+append_parts(PyWideStringList *list, const char *text)
+{
+	PyStatus status = PyStatus_Ok();
+
+	while (text != NULL && *text != '\0') {
+		size_t len = strcspn(text, ",");
+		AUTO_FREE char *part = strndup(text, len);
+		wchar_t *wide =
+			part != NULL ? Py_DecodeLocale(part, NULL) : NULL;
+
+		if (wide == NULL)
+			return PyStatus_NoMemory();
+		if (len > 0)
+			status = PyWideStringList_Append(list, wide);
+		PyMem_RawFree(wide);
+		if (PyStatus_Exception(status))
+			return status;
+		text += len + (text[len] == ',');
+	}
+	return status;
+}
+
+/* Is "name" among the -X options?  *value is what stands behind its "=". */
+static bool
+has_x_option(const struct app_settings *settings, const char *name, char *value)
+{
+	size_t len = strlen(name);
+	const char *at = settings->x_options;
+
+	for (; at != NULL && *at != '\0'; at += at[0] == ',') {
+		size_t part = strcspn(at, ",");
+
+		if (strncmp(at, name, len) == 0 &&
+			(part == len || at[len] == '=')) {
+			*value = at[len] == '=' ? at[len + 1] : '1';
+			return true;
+		}
+		at += part;
+	}
+	return false;
+}
+
+/* mod_wsgi takes "random" for the number 0, which is the opposite. */
+static void
+set_hash_seed(PyConfig *config, const char *seed)
+{
+	if (seed == NULL)
+		return;
+	config->use_hash_seed = strcmp(seed, "random") != 0;
+	config->hash_seed = config->use_hash_seed ? strtoul(seed, NULL, 10) : 0;
+}
+
+static PyStatus
+set_options(PyConfig *config, const struct app_settings *settings)
+{
+	PyStatus status;
+	char value;
+
+	config->optimization_level = settings->optimize;
+	if (settings->dont_write_bytecode)
+		config->write_bytecode = 0;
+	set_hash_seed(config, settings->hash_seed);
+	if (has_x_option(settings, "dev", &value))
+		config->dev_mode = 1;
+	status = append_parts(&config->xoptions, settings->x_options);
+	if (!PyStatus_Exception(status))
+		status = append_parts(&config->warnoptions, settings->warnings);
+	if (!PyStatus_Exception(status) && settings->home != NULL)
+		status = set_text(config, &config->home, settings->home);
+	return status;
+}
+
 static PyStatus
 configure(PyConfig *config, const struct app_settings *settings)
 {
@@ -111,7 +189,10 @@ configure(PyConfig *config, const struct app_settings *settings)
 	config->parse_argv = 0;
 	config->install_signal_handlers = 0;
 	config->faulthandler = 1;
-	status = set_text(config, &config->program_name, settings->executable);
+	status = set_options(config, settings);
+	if (!PyStatus_Exception(status))
+		status = set_text(
+			config, &config->program_name, settings->executable);
 	if (!PyStatus_Exception(status))
 		status = set_text(
 			config, &config->executable, settings->executable);
@@ -137,10 +218,16 @@ initialise(const struct app_settings *settings, struct err *err)
 	PyPreConfig before;
 	PyConfig config;
 	PyStatus status;
+	char value;
 	int rc = 0;
 
 	PyPreConfig_InitPythonConfig(&before);
 	before.parse_argv = 0;
+	/* These two count before there is a list of options. */
+	if (has_x_option(settings, "utf8", &value))
+		before.utf8_mode = value != '0';
+	if (has_x_option(settings, "dev", &value))
+		before.dev_mode = 1;
 	status = Py_PreInitialize(&before);
 	if (PyStatus_Exception(status))
 		return fail(status, settings, err);
@@ -243,6 +330,64 @@ keep_sigint(void)
 	return done == NULL ? -1 : 0;
 }
 
+static bool
+is_same_file(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return stat(one, &a) == 0 && stat(other, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Where the standard library was found: the directory of encodings, the first
+ * package that any Python imports.  "" where it comes from no directory. */
+static void
+find_stdlib(char *to, size_t size)
+{
+	AUTO_DECREF PyObject *module = PyImport_ImportModule("encodings");
+	AUTO_DECREF PyObject *file = NULL;
+	const char *text = NULL;
+	size_t len;
+
+	if (module != NULL)
+		file = PyObject_GetAttrString(module, "__file__");
+	if (file != NULL)
+		text = PyUnicode_AsUTF8(file);
+	PyErr_Clear();
+	snprintf(to, size, "%s", text != NULL ? text : "");
+	for (int i = 0; i < 2; i++) { /* /encodings/__init__.py */
+		char *slash = strrchr(to, '/');
+
+		if (slash != NULL)
+			*slash = '\0';
+	}
+	len = strlen(to);
+	if (len > 4 && strcmp(to + len - 4, ".zip") == 0)
+		to[0] = '\0';
+}
+
+/* The same version at another place is another installation: its extension
+ * modules may be built differently. */
+static int
+check_stdlib(const struct app_settings *settings, struct err *err)
+{
+	const char *home = getenv("PYTHONHOME");
+	char found[4096];
+
+	if (settings->stdlib == NULL)
+		return 0;
+	find_stdlib(found, sizeof(found));
+	if (found[0] == '\0' || is_same_file(found, settings->stdlib))
+		return 0;
+	return err_setx(err, ENOEXEC,
+		"Python %s has found its standard library in %s, and this "
+		"program was built for the one in %s%s%s%s; take it away, or "
+		"build wsgid for the other one with \"scons python=\"",
+		app_python_version(), found, settings->stdlib,
+		home != NULL ? " (PYTHONHOME is " : "",
+		home != NULL ? home : "", home != NULL ? ")" : "");
+}
+
 /* threading must be met by the main thread first, or another one takes
  * itself for it. */
 static int
@@ -280,6 +425,11 @@ interp_start(const struct app_settings *settings, struct err *err)
 	rc = initialise(settings, err);
 	if (rc < 0)
 		return rc;
+	rc = check_stdlib(settings, err);
+	if (rc < 0) {
+		Py_FinalizeEx();
+		return rc;
+	}
 	if (furnish(settings) == 0)
 		return 0;
 	exceptions_describe(what, sizeof(what));

@@ -4,9 +4,12 @@
 #include "wsgid/texts.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "built_with.h"
 #include "lock/accept_mutex.h"
+#include "pythons/choose.h"
 
 static const char help[] =
 	"usage: wsgid [options] APP\n"
@@ -63,14 +66,32 @@ texts_print_version(void)
 	puts("wsgid/" WSGID_VERSION);
 }
 
+/* Of the children's programs each; the first line has the title. */
+static void
+print_pythons(void)
+{
+	struct choice_places places;
+	struct buf list = {0};
+	const char *line;
+
+	choice_find_places(&places, LIBEXECDIR);
+	choice_list(&list, places.list, places.n);
+	printf("  child program  %s where no Python is asked for\n",
+		CHILD_PROGRAM);
+	for (line = buf_text(&list); *line != '\0';) {
+		int len = (int)strcspn(line, "\n");
+
+		printf("  Python         %.*s\n", len, line);
+		line += len + (line[len] == '\n');
+	}
+	buf_fini(&list);
+}
+
 void
 texts_print_facts(void)
 {
 	printf("wsgid/%s\n", WSGID_VERSION);
-	printf("  child program  %s, beside wsgid or in %s\n", CHILD_PROGRAM,
-		LIBEXECDIR);
-	printf("  Python         %s (%s), %s library\n", PYTHON_VERSION,
-		PYTHON_EXECUTABLE, PYTHON_LINKAGE);
+	print_pythons();
 	printf("  IoEngine       %sepoll\n", HAVE_URING ? "io_uring, " : "");
 	printf("  Mutex          default");
 	for (size_t i = 0; accept_mutex_name(i) != NULL; i++)

@@ -11,12 +11,15 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 
 import SCons.SConf
+from SCons.Script import Action
 
+import elf
 import packages
 import settings
-from python_facts import Python, PythonError
+from python_facts import Program, Python, PythonError
 
 URING = r'''
 #include <liburing.h>
@@ -192,37 +195,122 @@ def pie(env, words):
     return [] if '-no-pie' in words else list(env.get('PIE', []))
 
 
-def choose_python(env, conf, missing):
-    """The interpreter, its headers, and which of its libraries to link."""
-    try:
-        python = Python(os.path.expanduser(env['python']))
-    except PythonError as error:
-        missing.add(f'a usable interpreter: {error}; to use another: scons python=PATH',
-                    'python' if env['python'] == settings.PYTHON else None)
+def wrong_kind(conf, library):
+    """Why the linker would pass over a library: it is of another kind of machine."""
+    if not conf.TryCompile('int main(void) { return 0; }\n', '.c'):
         return None
-    if python.header() is None:
-        missing.add(f'Python.h of {python.executable} ({python.name}), looked for in '
-                    f'{python.include[0]}; to use another interpreter: scons python=PATH',
-                    'python')
+    ours, theirs = elf.kind(conf.lastTarget.get_abspath()), elf.kind(library)
+    if ours is None or theirs is None or ours == theirs:
         return None
-    python.words = None
+    return (f'{library} is {elf.words(theirs)} but the compiler makes {elf.words(ours)}: install '
+            'the Python of that kind, or build with the compiler of the other (CC="gcc -m32")')
+
+
+def run_paths(env):
+    """Whether to try the loader's own path first, the run path, or one of them alone."""
+    return {'auto': (False, True), 'yes': (True,), 'no': (False,)}[env['rpath']]
+
+
+def choose_programs(env, conf, python):
+    """The programs that can be linked for one Python: where it has a static library that is
+    usable and a shared one, both."""
+    name = 'wsgid-python' + python.abi
     if env['libpython'] != 'shared' and python.static_library():
         words = python.link_static()
         if conf.TryPython('a static library', python, words):
-            python.words, python.linkage = words, 'static'
-    if python.words is None and env['libpython'] != 'static' and python.shared_library():
-        for run_path in (False, True):
-            words = python.link_shared(run_path)
-            where = 'a shared library' + (' with a run path' if run_path else '')
-            if conf.TryPython(where, python, words):
-                python.words, python.linkage = words, 'shared'
-                break
-    if python.words is None:
-        kind = '' if env['libpython'] == 'auto' else env['libpython'] + ' '
-        missing.add(f'a usable {kind}library of {python.executable} ({python.name}); '
-                    f'{env["CONFIGURELOG"]} has the reason', 'python')
+            python.programs.append(Program(name, 'static', python.static_library(), words))
+    if env['libpython'] == 'static' or not python.shared_library():
+        return
+    for run_path in run_paths(env):
+        words = python.link_shared(run_path)
+        where = 'a shared library' + (' with a run path' if run_path else '')
+        if conf.TryPython(where, python, words):
+            suffix = '-shared' if python.programs else ''
+            python.programs.append(Program(name + suffix, 'shared', python.shared_library(),
+                                           words))
+            return
+
+
+def why_no_program(env, conf, python):
+    found = [path for path in (python.static_library(), python.shared_library()) if path]
+    for library in found:
+        reason = wrong_kind(conf, library)
+        if reason:
+            return reason
+    kind = '' if env['libpython'] == 'auto' else env['libpython'] + ' '
+    text = f'a usable {kind}library of {python.executable} ({python.name})'
+    if not found:
+        return text + ', looked for in ' + ', '.join(dict.fromkeys(python.library_places()))
+    if env['rpath'] == 'no' and python.shared_library() in found:
+        return (f'{text}: the loader does not find {python.shared_library()}; rpath=yes tells it '
+                f'where, or else "echo {os.path.dirname(python.shared_library())} '
+                '>/etc/ld.so.conf.d/wsgid-python.conf && ldconfig"')
+    return f'{text}: {" and ".join(found)} cannot be linked; {env["CONFIGURELOG"]} has the reason'
+
+
+def choose_python(env, conf, missing, path):
+    """One interpreter, its headers, and its programs; or None."""
+    try:
+        python = Python(os.path.expanduser(path))
+    except PythonError as error:
+        missing.add(f'a usable interpreter: {error}; to use another: scons python=PATH',
+                    'python' if path == settings.PYTHON else None)
+        return None
+    # Only the distribution's own Python comes in a package of it.
+    package = 'python' if python.base_prefix == '/usr' else None
+    if python.header() is None:
+        missing.add(f'Python.h of {python.executable} ({python.name}), looked for in '
+                    f'{python.include[0]}; to use another interpreter: scons python=PATH',
+                    package)
+        return None
+    choose_programs(env, conf, python)
+    if not python.programs:
+        missing.add(why_no_program(env, conf, python), package)
         return None
     return python
+
+
+def choose_pythons(env, conf, missing):
+    """All that were asked for, the default one first."""
+    found = []
+    for path in env['python'].split(','):
+        python = choose_python(env, conf, missing, path)
+        for other in found:
+            if python is not None and other.abi == python.abi:
+                missing.add(f'a choice between {other.executable} and {python.executable}: both '
+                            f'are Python {python.abi}, and a wsgid has one program for each '
+                            'version', None)
+                return found
+        found.append(python)
+    return found
+
+
+def loads_alone(python):
+    """An action behind the link of a child: does the loader find the library of this Python
+    also where nothing of our environment is?"""
+
+    def run(target, source, env):
+        program = target[0].get_abspath()
+        done = subprocess.run([program, '-V'], env={}, text=True, capture_output=True,
+                              stdin=subprocess.DEVNULL)
+        if done.returncode == 0:
+            return 0
+        os.unlink(program)
+        said = (done.stdout.splitlines() or [''])[0]
+        print(f'{target[0].name} was built for Python {python.name}, and the loader gives it '
+              f'{said or "nothing: " + done.stderr.strip()}; with rpath=yes it looks in '
+              f'{os.path.dirname(python.shared_library() or "")}', file=sys.stderr)
+        return 1
+
+    return Action(run, None)
+
+
+def explain_pythons(pythons):
+    """One line a Python."""
+    for python in pythons:
+        what = ' and '.join(f'{program.name} ({program.linkage}, {program.library})'
+                            for program in python.programs)
+        print(f'scons: Python {python.name} ({python.executable}): {what}')
 
 
 # --- libraries -------------------------------------------------------------
@@ -300,10 +388,9 @@ def define(conf, env, found):
             ('SYSCONFDIR', at['sysconf'], 'the folder above wsgid/NAME.conf'),
             ('DEFAULT_CONFIG', f"{at['sysconf']}/wsgid/wsgid.conf",
              'what is read when nothing is named'),
-            ('CHILD_PROGRAM', found['child'], "the child's file name"),
-            ('PYTHON_EXECUTABLE', python.executable, 'for PyConfig.executable'),
-            ('PYTHON_VERSION', python.name, 'that the child was built with'),
-            ('PYTHON_LINKAGE', python.linkage, "how the child has Python's library"),
+            ('CHILD_PROGRAM', python.programs[0].name,
+             "the child's file name where no Python is asked for"),
+            ('PYTHON_EXECUTABLE', python.executable, 'for the unit tests'),
             ('COMPILER', compiler_version(env), 'its own words'),
             ('HARDENING', found['hardening'], 'the flags that were taken')):
         conf.Define(name, quoted(value), comment)
@@ -342,14 +429,15 @@ def configure(env, folder):
     if flags_of(env) is None:
         missing.add('pkg-config', 'pkg-config')
     found = {'hardening': hardening(env, conf)}
-    found['python'] = choose_python(env, conf, missing)
+    found['pythons'] = choose_pythons(env, conf, missing)
     found['uring'] = optional(env, conf, missing, 'uring', 'liburing', URING)
     found['systemd'] = optional(env, conf, missing, 'systemd', 'libsystemd', SYSTEMD)
     found['wsgictl'] = user_interface(env, missing)
     found['cmocka'] = flags_of(env, 'cmocka')
     missing.report()
+    explain_pythons(found['pythons'])
+    found['python'] = found['pythons'][0]
     env['PYTHON_VERSION'] = found['python'].version
-    found['child'] = 'wsgid-python' + found['python'].abi
     define(conf, env, found)
     conf.Finish()
     settings.quiet(env)
@@ -359,14 +447,14 @@ def configure(env, folder):
     return found
 
 
-def link_with(env, found, folders, libraries, *more):
-    """The settings that link a program with the libraries of folders and
-    with what these need from outside."""
+def link_with(env, found, folders, libraries, *more, python=None):
+    """The settings that link a program with the libraries of folders and with what these need
+    from outside; python is the Program that this will be, where it is a child."""
     mine = env.Clone(LIBS=[], LIBPATH=[])
     words = []
     for folder in folders:
         if folder == 'python' and folder in libraries:
-            words = found['python'].words
+            words = (python or found['python'].programs[0]).words
         elif folder == 'io' and found['uring']:
             mine.MergeFlags(found['uring'])
         elif folder == 'master' and found['systemd']:

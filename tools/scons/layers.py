@@ -22,11 +22,14 @@ FOLDERS = {
     'lock': ('base',),
     'io': ('base',),
     'net': ('base',),
+    'pythons': ('base',),
     'python': ('http', 'base'),
     # Roles.
-    'child': ('python', 'http', 'accesslog', 'config', 'scoreboard', 'lock', 'io', 'net', 'base'),
-    'master': ('accesslog', 'config', 'control', 'scoreboard', 'mpm', 'lock', 'net', 'base'),
-    'wsgid': ('master', 'config', 'lock', 'base'),
+    'child': ('python', 'http', 'accesslog', 'config', 'scoreboard', 'lock', 'io', 'net', 'pythons',
+              'base'),
+    'master': ('accesslog', 'config', 'control', 'scoreboard', 'mpm', 'lock', 'net', 'pythons',
+               'base'),
+    'wsgid': ('master', 'config', 'lock', 'pythons', 'base'),
     'wsgictl': ('config', 'control', 'scoreboard', 'net', 'base'),
 }
 

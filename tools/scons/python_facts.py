@@ -9,6 +9,8 @@ import json
 import os
 import subprocess
 
+import elf
+
 OLDEST = (3, 9)
 
 QUESTION = r'''
@@ -24,8 +26,9 @@ def importable(names):
         found.append(name)
     return found
 
+# Of a virtual environment its base: what is built serves all that are made of it.
 # /usr/bin/python3 may mean another version tomorrow; python3.11 does not.
-executable = sys.executable
+executable = getattr(sys, '_base_executable', None) or sys.executable
 versioned = os.path.join(os.path.dirname(executable), 'python%d.%d%s' % (
     sys.version_info[:2] + (sys.abiflags,)))
 if os.path.exists(versioned) and os.path.samefile(versioned, executable):
@@ -37,6 +40,9 @@ json.dump({
     'version': list(sys.version_info[:3]),
     'build': sys.version,
     'abi': '%d.%d%s' % (sys.version_info[:2] + (sys.abiflags,)),
+    'soabi': value('SOABI') or '',
+    'base_prefix': sys.base_prefix,
+    'stdlib': os.path.dirname(os.__file__),
     'include': [sysconfig.get_path('include'), sysconfig.get_path('platinclude')],
     'libdir': value('LIBDIR') or '',
     'libpl': value('LIBPL') or '',
@@ -52,6 +58,13 @@ json.dump({
 
 class PythonError(Exception):
     """The interpreter cannot be used; the text says why."""
+
+
+class Program:
+    """A program of the children: its name, and how it is linked with Python."""
+
+    def __init__(self, name, linkage, library, words):
+        self.name, self.linkage, self.library, self.words = name, linkage, library, words
 
 
 class Python:
@@ -71,6 +84,7 @@ class Python:
             raise PythonError(f'{path} does not answer like a Python 3') from None
         self.__dict__.update(facts)
         self.version = tuple(self.version)
+        self.programs = []
         self.name = '.'.join(map(str, self.version))
         if self.version < OLDEST:
             raise PythonError(f'{path} is Python {self.name}; wsgid needs '
@@ -83,23 +97,44 @@ class Python:
                 return folder
         return None
 
+    def library_places(self):
+        """Where a library of this Python may be.  One that was moved after it was built, as
+        those are that uv brings, says of LIBDIR what was true where it was built."""
+        return [self.libpl, self.libdir, os.path.join(self.base_prefix, 'lib')]
+
+    def find_library(self, names):
+        for folder in self.library_places():
+            for name in names:
+                path = os.path.join(folder, name)
+                if name and os.path.exists(path):
+                    return path
+        return None
+
     def static_library(self):
         """The archive of this Python, or None."""
-        if not self.archive.endswith('.a'):
-            return None
-        for folder in (self.libpl, self.libdir):
-            path = os.path.join(folder, self.archive)
-            if os.path.exists(path):
-                return path
-        return None
+        return self.find_library([name for name in (self.archive, f'libpython{self.abi}.a')
+                                  if name.endswith('.a')])
 
     def shared_library(self):
         """The shared library of this Python, or None."""
-        for name in (self.soname, self.shared):
-            path = os.path.join(self.libdir, name)
-            if name and '.so' in name and os.path.exists(path):
-                return path
-        return None
+        return self.find_library([name for name in (self.soname, self.shared)
+                                  if '.so' in name])
+
+    def identity(self):
+        """{file: what it is}, of the files that an upgrade of this Python replaces."""
+        files = [os.path.realpath(self.executable)]
+        if self.shared_library():
+            files.append(os.path.realpath(self.shared_library()))
+        return {path: elf.identity(path) for path in files}
+
+    def facts(self, program):
+        """What the program of the children carries with it, a line each: src/pythons/facts.h."""
+        lines = [('version', self.name), ('abi', self.abi), ('soabi', self.soabi),
+                 ('executable', self.executable), ('base_prefix', self.base_prefix),
+                 ('stdlib', self.stdlib), ('linkage', program.linkage),
+                 ('library', program.library)]
+        lines += [('file', f'{what} {path}') for path, what in self.identity().items()]
+        return ''.join(f'{key} {value}\n' for key, value in lines)
 
     def link_static(self):
         """The words that put the archive into a program."""
@@ -110,7 +145,7 @@ class Python:
         """The words that link a program with the shared library."""
         words = [self.shared_library(), '-ldl', '-lm']
         if run_path:
-            words.append('-Wl,-rpath,' + self.libdir)
+            words.append('-Wl,-rpath,' + os.path.dirname(self.shared_library()))
         return words
 
     def trial(self):

@@ -24,8 +24,8 @@ prepare(struct fixture *f)
 {
 	log_set_level(LOG_LEVEL_ERROR - 1); /* what is said is not the test */
 	f->m.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	f->m.child_program = (char *)(uintptr_t) "/bin/true";
-	f->m.child_environment = calloc(1, sizeof(char *));
+	strcpy(f->generation.python.program, "/bin/true");
+	f->generation.environment = calloc(1, sizeof(char *));
 	f->generation.config_fd = dup(f->m.null_fd);
 	f->generation.config->startup_timeout = 0;
 	return getrlimit(RLIMIT_NOFILE, &f->m.files);
@@ -55,7 +55,7 @@ clean(void **state)
 		continue;
 	close(f->m.null_fd);
 	close(f->generation.config_fd);
-	free(f->m.child_environment);
+	free(f->generation.environment);
 	return fixture_remove(state);
 }
 

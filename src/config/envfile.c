@@ -1,0 +1,214 @@
+/*
+ * envfile.c - EnvironmentFile.  See envfile.h.
+ */
+#include "config/envfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/defs.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+enum { FILE_MAX = 1024 * 1024 };
+
+/* Where the reading is.  The entries are gathered one behind the other, each
+ * with its NUL. */
+struct reading {
+	const char *path;
+	unsigned line;
+	const char *p; /* NUL-terminated */
+	struct buf out;
+	size_t n;
+};
+
+static int
+wrong(const struct reading *r, const char *sentence, struct err *err)
+{
+	return err_setx(err, EINVAL, "%s:%u: %s", r->path, r->line, sentence);
+}
+
+static void
+skip_blanks(struct reading *r)
+{
+	r->p += strspn(r->p, " \t\r");
+}
+
+static void
+skip_line(struct reading *r)
+{
+	r->p += strcspn(r->p, "\n");
+}
+
+static bool
+is_name(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i], letter = (char)(c | 0x20);
+
+		if (c != '_' && (letter < 'a' || letter > 'z') &&
+			(i == 0 || c < '0' || c > '9'))
+			return false;
+	}
+	return s.len > 0;
+}
+
+static int
+take_name(struct reading *r, struct err *err)
+{
+	struct str name;
+
+	if (strncmp(r->p, "export", 6) == 0 &&
+		(r->p[6] == ' ' || r->p[6] == '\t')) {
+		r->p += 6;
+		skip_blanks(r);
+	}
+	name = (struct str){r->p, strcspn(r->p, "=\n")};
+	if (r->p[name.len] != '=')
+		return wrong(r, "\"=\" is missing; a line is NAME=VALUE", err);
+	r->p += name.len + 1;
+	name = str_trim(name);
+	if (!is_name(name))
+		return wrong(r,
+			"what stands before \"=\" is no name: letters, digits "
+			"and \"_\", no digit first",
+			err);
+	buf_add_str(&r->out, name);
+	buf_add_char(&r->out, '=');
+	return 0;
+}
+
+/* Over lines, too. */
+static int
+take_quoted(struct reading *r, struct err *err)
+{
+	char quote = *r->p++;
+
+	for (; *r->p != quote; r->p++) {
+		char c = *r->p;
+
+		if (c == '\0')
+			return wrong(r, "the quote has no end", err);
+		if (quote == '"' && c == '\\' && r->p[1] != '\0') {
+			c = *++r->p;
+			if (c == 'n')
+				c = '\n';
+		}
+		r->line += *r->p == '\n';
+		buf_add_char(&r->out, c);
+	}
+	r->p++;
+	skip_blanks(r);
+	if (*r->p == '#')
+		skip_line(r);
+	if (*r->p != '\n' && *r->p != '\0')
+		return wrong(
+			r, "something stands behind the quoted value", err);
+	return 0;
+}
+
+/* A comment behind it has a blank before it: "#" alone may be part of it. */
+static int
+take_plain(struct reading *r, struct err *err)
+{
+	struct str value = {r->p, strcspn(r->p, "\n")};
+
+	(void)err;
+	r->p += value.len;
+	for (size_t i = 1; i < value.len; i++)
+		if (value.p[i] == '#' &&
+			(value.p[i - 1] == ' ' || value.p[i - 1] == '\t'))
+			value.len = i;
+	while (value.len > 0 && strchr(" \t\r", value.p[value.len - 1]))
+		value.len--;
+	return buf_add_str(&r->out, value);
+}
+
+static int
+take_line(struct reading *r, struct err *err)
+{
+	int rc;
+
+	skip_blanks(r);
+	if (*r->p == '\n' || *r->p == '\0')
+		return 0;
+	if (*r->p == '#' || *r->p == ';') {
+		skip_line(r);
+		return 0;
+	}
+	rc = take_name(r, err);
+	if (rc < 0)
+		return rc;
+	skip_blanks(r);
+	rc = *r->p == '"' || *r->p == '\'' ? take_quoted(r, err)
+					   : take_plain(r, err);
+	buf_add_char(&r->out, '\0');
+	r->n++;
+	return rc;
+}
+
+/* The pointers, and behind them the texts. */
+static char **
+make_list(const struct reading *r)
+{
+	size_t before = (r->n + 1) * sizeof(char *);
+	char **list = malloc(before + r->out.len + 1);
+	char *text = (char *)list + before;
+
+	if (list == NULL || buf_failed(&r->out)) {
+		free(list);
+		return NULL;
+	}
+	if (r->out.len > 0)
+		memcpy(text, r->out.data, r->out.len);
+	for (size_t i = 0; i < r->n; i++) {
+		list[i] = text;
+		text += strlen(text) + 1;
+	}
+	list[r->n] = NULL;
+	return list;
+}
+
+static int
+read_text(char **ret, const char *path, struct err *err)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len;
+	int rc = fd < 0 ? -errno : fd_read_whole(fd, FILE_MAX, ret, &len);
+
+	if (rc < 0)
+		return err_set(err, -rc, "%s", path);
+	if (strlen(*ret) != len)
+		return err_setx(err, EINVAL, "%s has a NUL byte in it", path);
+	return 0;
+}
+
+int
+envfile_read(char ***ret, const char *path, struct err *err)
+{
+	AUTO_FREE char *text = NULL;
+	struct reading r = {.path = path};
+	char **list;
+	int rc = read_text(&text, path, err);
+
+	r.p = text;
+	while (rc == 0 && *r.p != '\0') {
+		r.line++;
+		rc = take_line(&r, err);
+		if (*r.p == '\n')
+			r.p++;
+	}
+	list = rc == 0 ? make_list(&r) : NULL;
+	buf_fini(&r.out);
+	if (rc < 0)
+		return rc;
+	if (list == NULL)
+		return err_set(err, ENOMEM, "%s", path);
+	*ret = list;
+	return 0;
+}

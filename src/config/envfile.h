@@ -1,0 +1,20 @@
+/*
+ * envfile.h - EnvironmentFile: NAME=VALUE lines, as ".env" files have them.
+ *
+ * A line may begin with "export"; # and ; begin comments.  A value may stand in
+ * quotes: between single ones every character is itself, between double ones a
+ * backslash makes the next one itself, and \n is a new line.  $NAME is nothing
+ * special.
+ */
+#ifndef WSGID_CONFIG_ENVFILE_H
+#define WSGID_CONFIG_ENVFILE_H
+
+#include <stddef.h>
+
+struct err;
+
+/* The entries of a file, "NAME=VALUE", ended by NULL; one block of memory that
+ * the caller frees.  0, or a negative errno and a sentence with the place. */
+int envfile_read(char ***ret, const char *path, struct err *err);
+
+#endif

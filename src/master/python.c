@@ -1,0 +1,184 @@
+/*
+ * python.c - which program the children of a generation are, and what
+ * environment they have.
+ *
+ * Both are decided when a generation is made, before anything is forked, so
+ * that a reload can bring another Python; and at "wsgid -t" as well, where a
+ * mistake has its line.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "built_with.h"
+#include "config/envfile.h"
+#include "master/state.h"
+
+static int
+make_choice(struct python_choice *ret, const struct config *c,
+	bool needs_shared, const char **about, struct err *err)
+{
+	struct choice_places places;
+	const struct choice_wanted wanted = {
+		.python = c->python,
+		.home = c->python_home,
+		.library = (enum choice_library)c->lib_python,
+		.needs_shared = needs_shared,
+		.standard = CHILD_PROGRAM,
+		.places = places.list,
+		.n_places = ARRAY_LEN(places.list),
+	};
+
+	choice_find_places(&places, LIBEXECDIR);
+	return choice_make(ret, &wanted, about, err);
+}
+
+/* What nobody has asked for is found out when it is needed: to look at a
+ * configuration takes no children. */
+static bool
+is_asked_for(const struct config *c)
+{
+	return c->python != NULL || c->python_home != NULL ||
+	       c->lib_python != CHOICE_AUTO;
+}
+
+void
+python_check(struct config *c)
+{
+	struct python_choice choice = {0};
+	char **entries = NULL;
+	const char *about = NULL;
+	struct err err = {0};
+
+	if (is_asked_for(c) && make_choice(&choice, c, false, &about, &err) < 0)
+		config_blame(c, about != NULL ? about : "Python", err.text);
+	choice_fini(&choice);
+	if (c->environment_file != NULL &&
+		envfile_read(&entries, c->environment_file, &err) < 0)
+		config_blame(c, "EnvironmentFile", err.text);
+	free(entries);
+}
+
+/* --- environment ------------------------------------------------------------- */
+
+static bool
+is_ours(const char *variable)
+{
+	static const char *const prefixes[] = {
+		"LISTEN_", /* socket activation */
+		"NOTIFY_SOCKET=", "WATCHDOG_", "FDSTORE=",
+		"WSGID_", /* configuration: a child reads its memfd */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_in(char *const *entries, const char *variable)
+{
+	size_t len = strcspn(variable, "=") + 1;
+
+	for (size_t i = 0; entries != NULL && entries[i] != NULL; i++)
+		if (strncmp(entries[i], variable, len) == 0)
+			return true;
+	return false;
+}
+
+static size_t
+count(char *const *entries)
+{
+	size_t n = 0;
+
+	while (entries != NULL && entries[n] != NULL)
+		n++;
+	return n;
+}
+
+/* Ours without what is ours alone, and what EnvironmentFile says instead or
+ * besides; of a name that it has twice the last. */
+static int
+make_environment(struct generation *g, struct err *err)
+{
+	const char *file = g->config->environment_file;
+	size_t n = 0;
+
+	if (file != NULL && envfile_read(&g->entries, file, err) < 0)
+		return -err->code;
+	g->environment =
+		calloc(count(environ) + count(g->entries) + 1, sizeof(char *));
+	if (g->environment == NULL)
+		return err_set(err, ENOMEM, "environment of the children");
+	for (size_t i = 0; environ[i] != NULL; i++)
+		if (!is_ours(environ[i]) && !is_in(g->entries, environ[i]))
+			g->environment[n++] = environ[i];
+	for (size_t i = 0; i < count(g->entries); i++)
+		if (!is_in(g->entries + i + 1, g->entries[i]))
+			g->environment[n++] = g->entries[i];
+	return 0;
+}
+
+/* ----------------------------------------------------------------------------- */
+
+/* Said once, and not again by each reload. */
+static void
+say_notice(struct master *m, const char *notice)
+{
+	if (strcmp(m->python_notice, notice) == 0)
+		return;
+	strcpy(m->python_notice, notice);
+	if (notice[0] != '\0')
+		log_warnx("master", "%s", notice);
+}
+
+int
+python_choose(struct master *m, struct generation *g, struct err *err)
+{
+	struct err why = {0};
+	const char *about;
+	int rc = make_choice(
+		&g->python, g->config, m->needs_shared, &about, &why);
+
+	if (rc < 0)
+		return err_setx(err, -rc, "%s%s%s", about != NULL ? about : "",
+			about != NULL ? " " : "", why.text);
+	say_notice(m, g->python.notice);
+	return make_environment(g, err);
+}
+
+/* Of the generation that serves: the reload that tries another one will ask. */
+void
+python_needs_shared(struct master *m, unsigned generation, const char *module)
+{
+	struct python_choice choice = {0};
+	const char *about;
+	struct generation *g = m->now;
+
+	if (m->needs_shared || !facts_is_static(&g->python.facts) ||
+		g->config->lib_python != CHOICE_AUTO)
+		return;
+	m->needs_shared = true;
+	if (generation != g->number ||
+		make_choice(&choice, g->config, true, &about, NULL) < 0)
+		return;
+	if (facts_is_static(&choice.facts)) {
+		choice_fini(&choice);
+		return;
+	}
+	log_notice("master",
+		"%s was loaded beside the Python that is linked into the "
+		"children: the next ones have the shared library",
+		module);
+	choice_fini(&g->python);
+	g->python = choice;
+}
+
+void
+python_forget(struct generation *g)
+{
+	choice_fini(&g->python);
+	free(g->environment);
+	free(g->entries);
+}

@@ -1,0 +1,568 @@
+/*
+ * choose.c - which program serves.  See choose.h.
+ *
+ * All programs are gathered, and what was asked for takes away those that do
+ * not fit; when nothing is left the reason is made from what there was.
+ */
+#include "pythons/choose.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "pythons/home.h"
+
+#define PREFIX "wsgid-python"
+
+enum { PROGRAMS_MAX = 32 };
+
+struct program {
+	char path[PATH_MAX];
+	const char *name; /* in path */
+	struct facts facts;
+	bool fits;
+};
+
+struct search {
+	const struct choice_wanted *wanted;
+	struct program *programs;
+	size_t n;
+	const char *about;
+};
+
+/* --- what there is ---------------------------------------------------------- */
+
+static bool
+is_known(const struct search *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->programs[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Whatever else has such a name, an old program or a note of somebody's, is
+ * passed over. */
+static void
+consider(struct search *s, const char *place, const char *name)
+{
+	struct program *p = &s->programs[s->n];
+	int n;
+
+	if (s->n == PROGRAMS_MAX || is_known(s, name))
+		return;
+	n = snprintf(p->path, sizeof(p->path), "%s/%s", place, name);
+	if (n >= (int)sizeof(p->path) || access(p->path, X_OK) < 0 ||
+		facts_read(&p->facts, p->path, NULL) < 0)
+		return;
+	p->name = p->path + strlen(place) + 1;
+	p->fits = true;
+	s->n++;
+}
+
+static int
+is_ours(const struct dirent *entry)
+{
+	return strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0;
+}
+
+static void
+look_into(struct search *s, const char *place)
+{
+	struct dirent **entries;
+	int n = scandir(place, &entries, is_ours, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		consider(s, place, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+}
+
+static int
+gather(struct search *s, const char *const *places, size_t n)
+{
+	s->programs = calloc(PROGRAMS_MAX + 1, sizeof(*s->programs));
+	if (s->programs == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		look_into(s, places[i]);
+	return 0;
+}
+
+static void
+search_fini(struct search *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		facts_fini(&s->programs[i].facts);
+	free(s->programs);
+}
+
+void
+choice_find_places(struct choice_places *ret, const char *installed)
+{
+	static const char *const places[] = {"", "/../libexec/wsgid"};
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[n > 0 ? n : 0] = '\0';
+	ret->n = 0;
+	for (size_t i = 0; n > 0 && i < ARRAY_LEN(places); i++) {
+		snprintf(ret->text[i], sizeof(ret->text[i]), "%.*s%s",
+			(int)(strrchr(self, '/') - self), self, places[i]);
+		ret->list[ret->n++] = ret->text[i];
+	}
+	ret->list[ret->n++] = installed;
+}
+
+/* --- what was asked for ----------------------------------------------------- */
+
+static struct program *
+first_fitting(const struct search *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->programs[i].fits)
+			return &s->programs[i];
+	return NULL;
+}
+
+/* "3.11 (/usr/bin/python3.11) and 3.13 (...)": of each Python once. */
+static const char *
+put_built(const struct search *s, struct buf *to)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct facts *f = &s->programs[i].facts;
+		bool told = false;
+
+		for (size_t j = 0; j < i; j++)
+			told |= strcmp(s->programs[j].facts.executable,
+					f->executable) == 0;
+		if (!told)
+			buf_printf(to, "%sPython %s (%s)",
+				to->len > 0 ? " and " : "", f->abi,
+				f->executable);
+	}
+	return buf_text(to);
+}
+
+/* How to have one more, by its interpreter: one of the same version would take
+ * the place of the one there is. */
+static void
+put_line(const struct search *s, const char *more, const char *abi,
+	struct buf *to)
+{
+	buf_add_text(to, "scons python=");
+	for (size_t i = 0; i < s->n; i++) {
+		const struct facts *f = &s->programs[i].facts;
+		size_t j = 0;
+
+		while (j < i && strcmp(s->programs[j].facts.executable,
+					f->executable) != 0)
+			j++;
+		if (j == i && strcmp(f->abi, abi) != 0)
+			buf_printf(to, "%s,", f->executable);
+	}
+	buf_printf(to, "%s install", more);
+}
+
+/* The version as the name of an interpreter has it, links followed: "3.11" of
+ * /usr/bin/python3; "" where it has none. */
+static void
+abi_of_interpreter(const char *path, char to[PATH_MAX])
+{
+	char *name = realpath(path, to) != NULL ? strrchr(to, '/') : NULL;
+
+	if (name != NULL && strncmp(name, "/python", 7) == 0)
+		memmove(to, name + 7, strlen(name + 7) + 1);
+	else
+		to[0] = '\0';
+}
+
+static int
+refuse_interpreter(const struct search *s, const char *path, struct err *err)
+{
+	struct buf built = {0}, line = {0};
+	char abi[PATH_MAX];
+	int rc;
+
+	abi_of_interpreter(path, abi);
+	put_line(s, path, abi, &line);
+	rc = err_setx(err, EINVAL,
+		"%s: wsgid was built for %s; for this one run \"%s\"", path,
+		put_built(s, &built), buf_text(&line));
+	buf_fini(&built);
+	buf_fini(&line);
+	return rc;
+}
+
+static bool
+is_same_file(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return stat(one, &a) == 0 && stat(other, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* "3.11" is a version's, "3.11.2" one Python's. */
+static bool
+is_version(const struct facts *f, const char *text)
+{
+	return strcmp(f->abi, text) == 0 || strcmp(f->version, text) == 0;
+}
+
+static int
+fit_version(struct search *s, const char *text, struct err *err)
+{
+	struct buf built = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		s->programs[i].fits = is_version(&s->programs[i].facts, text);
+	if (first_fitting(s) == NULL)
+		rc = err_setx(err, EINVAL,
+			"%s: wsgid was built for %s; for another one run "
+			"\"scons python=PATH install\"",
+			text, put_built(s, &built));
+	buf_fini(&built);
+	return rc;
+}
+
+static int
+fit_interpreter(struct search *s, const char *path, struct err *err)
+{
+	if (access(path, X_OK) < 0)
+		return err_set(err, errno, "%s", path);
+	for (size_t i = 0; i < s->n; i++)
+		s->programs[i].fits =
+			is_same_file(path, s->programs[i].facts.executable);
+	return first_fitting(s) != NULL ? 0 : refuse_interpreter(s, path, err);
+}
+
+/* The same version is there, but it is another installation: its modules may
+ * be built differently, and its site-packages are others. */
+static int
+refuse_other_prefix(const char *path, const char *base, const struct program *p,
+	struct err *err)
+{
+	char python[PATH_MAX + 32];
+
+	snprintf(python, sizeof(python), "%s/python%s", base, p->facts.abi);
+	return err_setx(err, EINVAL,
+		"%s is of the Python %s in %s, and wsgid was built for the one "
+		"in %s (%s); run \"scons python=%s install\", or make the "
+		"environment with \"%s -m venv\"",
+		path, p->facts.abi, base, p->facts.base_prefix,
+		p->facts.executable, python, p->facts.executable);
+}
+
+static int
+refuse_other_version(const struct search *s, const char *path,
+	const struct home *h, struct err *err)
+{
+	struct buf built = {0}, line = {0};
+	char python[PATH_MAX + 32];
+	int rc;
+
+	snprintf(python, sizeof(python), "%s/python%s", h->base, h->abi);
+	put_line(s, python, h->abi, &line);
+	rc = err_setx(err, EINVAL,
+		"%s is an environment of Python %s (%s), and wsgid was built "
+		"for %s; run \"%s\", or make the environment anew with \"%s -m "
+		"venv --clear %s\"",
+		path, h->abi, h->base, put_built(s, &built), buf_text(&line),
+		s->programs[0].facts.executable, path);
+	buf_fini(&built);
+	buf_fini(&line);
+	return rc;
+}
+
+static int
+fit_venv(struct search *s, const char *path, const struct home *h,
+	struct err *err)
+{
+	const struct program *near = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct program *p = &s->programs[i];
+
+		if (strcmp(p->facts.abi, h->abi) == 0)
+			near = p;
+		p->fits &= near == p && home_is_made_of(h, &p->facts);
+	}
+	if (first_fitting(s) != NULL)
+		return 0;
+	return near != NULL ? refuse_other_prefix(path, h->base, near, err)
+			    : refuse_other_version(s, path, h, err);
+}
+
+static int
+fit_prefix(struct search *s, const char *path, struct err *err)
+{
+	const struct program *near = NULL;
+	struct buf built = {0};
+	char bin[PATH_MAX + 8];
+	int rc;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct program *p = &s->programs[i];
+
+		if (home_has_library(path, p->facts.abi))
+			near = p;
+		p->fits &= near == p && home_is_prefix_of(path, &p->facts);
+	}
+	if (first_fitting(s) != NULL)
+		return 0;
+	snprintf(bin, sizeof(bin), "%s/bin", path);
+	if (near != NULL)
+		return refuse_other_prefix(path, bin, near, err);
+	rc = err_setx(err, EINVAL,
+		"%s has neither a pyvenv.cfg, as a virtual environment has, "
+		"nor lib/python%s, as an installation has; wsgid was built "
+		"for %s",
+		path, s->programs[0].facts.abi, put_built(s, &built));
+	buf_fini(&built);
+	return rc;
+}
+
+static int
+fit_home(struct search *s, const char *path, struct err *err)
+{
+	struct home h;
+	int rc = home_read(&h, path, err);
+
+	if (rc < 0)
+		return rc;
+	return h.is_venv ? fit_venv(s, path, &h, err)
+			 : fit_prefix(s, path, err);
+}
+
+/* The interpreter of an environment stands for the environment. */
+static int
+fit_python(struct search *s, struct err *err)
+{
+	const char *python = s->wanted->python;
+	char home[PATH_MAX];
+
+	s->about = "Python";
+	if (strchr(python, '/') == NULL)
+		return fit_version(s, python, err);
+	if (home_of_interpreter(python, home))
+		return fit_home(s, home, err);
+	return fit_interpreter(s, python, err);
+}
+
+/* Is this the version of a program of that name, "wsgid-python3.11-shared"? */
+static bool
+is_abi_of(const char *name, const char *abi)
+{
+	size_t before = strlen(PREFIX), len = strlen(abi);
+
+	return strlen(name) >= before + len &&
+	       strncmp(name + before, abi, len) == 0 &&
+	       (name[before + len] == '\0' || name[before + len] == '-');
+}
+
+/* Where nothing is asked for it is the one that the build calls its own. */
+static int
+fit_standard(struct search *s, struct err *err)
+{
+	const char *name = s->wanted->standard;
+
+	for (size_t i = 0; i < s->n; i++)
+		s->programs[i].fits = is_abi_of(name, s->programs[i].facts.abi);
+	if (first_fitting(s) != NULL)
+		return 0;
+	return err_setx(err, ENOENT,
+		"the program of the children, %s, is not there any more; "
+		"install wsgid again, or say by Python which of the others is "
+		"meant",
+		name);
+}
+
+static int
+fit(struct search *s, struct err *err)
+{
+	int rc = 0;
+
+	if (s->wanted->python == NULL && s->wanted->home == NULL)
+		return fit_standard(s, err);
+	if (s->wanted->python != NULL)
+		rc = fit_python(s, err);
+	if (rc == 0 && s->wanted->home != NULL) {
+		s->about = "WSGIPythonHome";
+		rc = fit_home(s, s->wanted->home, err);
+	}
+	return rc;
+}
+
+/* --- which library ---------------------------------------------------------- */
+
+/* Of the Pythons that fit the build's own, else the first. */
+static const char *
+fitting_abi(const struct search *s)
+{
+	const struct program *p = first_fitting(s);
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->programs[i].fits &&
+			strcmp(s->programs[i].name, s->wanted->standard) == 0)
+			p = &s->programs[i];
+	return p->facts.abi;
+}
+
+static struct program *
+with_library(const struct search *s, const char *abi, bool is_static)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct program *p = &s->programs[i];
+
+		if (p->fits && strcmp(p->facts.abi, abi) == 0 &&
+			facts_is_static(&p->facts) == is_static)
+			return p;
+	}
+	return NULL;
+}
+
+static int
+refuse_library(struct search *s, const char *abi, struct err *err)
+{
+	const char *word =
+		s->wanted->library == CHOICE_STATIC ? "static" : "shared";
+
+	s->about = "LibPython";
+	return err_setx(err, EINVAL,
+		"%s: there is no program of this kind for Python %s; build "
+		"it with \"scons libpython=%s install\" where the "
+		"installation has that library, or write \"LibPython auto\"",
+		word, abi, word);
+}
+
+static int
+refuse_old(const struct program *p, const char *file, struct err *err)
+{
+	return err_setx(err, EINVAL,
+		"Python %s was upgraded since wsgid was built (%s is another "
+		"one), %s has the old one in it, and there is none with the "
+		"shared library; run \"scons install\" again, or write "
+		"\"LibPython static\" to go on with the old one",
+		p->facts.abi, file, p->name);
+}
+
+static int
+choose_library(struct search *s, struct program **ret, char *notice,
+	size_t size, struct err *err)
+{
+	const char *abi = fitting_abi(s);
+	struct program *with_static = with_library(s, abi, true);
+	struct program *with_shared = with_library(s, abi, false);
+	const char *changed = NULL;
+
+	if (with_static != NULL)
+		changed = facts_changed(&with_static->facts);
+	switch (s->wanted->library) {
+	case CHOICE_STATIC:
+		*ret = with_static;
+		if (changed != NULL)
+			snprintf(notice, size,
+				"Python %s was upgraded since wsgid was built "
+				"(%s is another one), and LibPython static "
+				"goes on with the old one",
+				abi, changed);
+		break;
+	case CHOICE_SHARED:
+		*ret = with_shared;
+		break;
+	default:
+		*ret = with_static;
+		if (with_shared != NULL &&
+			(with_static == NULL || changed != NULL ||
+				s->wanted->needs_shared))
+			*ret = with_shared;
+		else if (changed != NULL)
+			return refuse_old(with_static, changed, err);
+		if (changed != NULL)
+			snprintf(notice, size,
+				"Python %s was upgraded since wsgid was built; "
+				"using the shared library until \"scons "
+				"install\" is run again",
+				abi);
+	}
+	return *ret != NULL ? 0 : refuse_library(s, abi, err);
+}
+
+/* ---------------------------------------------------------------------------- */
+
+static int
+choose(struct python_choice *ret, struct search *s, struct err *err)
+{
+	const struct choice_wanted *w = s->wanted;
+	struct program *p;
+	int rc;
+
+	if (s->n == 0)
+		return err_setx(err, ENOENT,
+			"the program of the children, %s, is neither beside "
+			"wsgid nor in %s",
+			w->standard, w->places[w->n_places - 1]);
+	rc = fit(s, err);
+	if (rc < 0)
+		return rc;
+	s->about = NULL;
+	rc = choose_library(s, &p, ret->notice, sizeof(ret->notice), err);
+	if (rc < 0)
+		return rc;
+	strcpy(ret->program, p->path);
+	ret->facts = p->facts;
+	p->facts = (struct facts){0};
+	return 0;
+}
+
+int
+choice_make(struct python_choice *ret, const struct choice_wanted *w,
+	const char **about, struct err *err)
+{
+	struct python_choice c = {0};
+	struct search s = {.wanted = w};
+	int rc = gather(&s, w->places, w->n_places);
+
+	rc = rc < 0 ? err_set(err, -rc, "programs of the children")
+		    : choose(&c, &s, err);
+	*about = rc < 0 ? s.about : NULL;
+	if (rc == 0)
+		*ret = c;
+	search_fini(&s);
+	return rc;
+}
+
+void
+choice_fini(struct python_choice *c)
+{
+	facts_fini(&c->facts);
+}
+
+void
+choice_list(struct buf *to, const char *const *places, size_t n_places)
+{
+	struct search s = {0};
+
+	(void)gather(&s, places, n_places);
+	for (size_t i = 0; i < s.n; i++) {
+		const struct facts *f = &s.programs[i].facts;
+
+		buf_printf(to, "%s: Python %s (%s), %s library%s\n",
+			s.programs[i].path, f->version, f->executable,
+			f->linkage,
+			facts_is_static(f) ? ", not position independent for "
+					     "that"
+					   : "");
+	}
+	search_fini(&s);
+}

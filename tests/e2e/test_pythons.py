@@ -1,0 +1,449 @@
+"""Which Python serves: by version, by interpreter, by environment; and what does not fit."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from client import get
+from server import (BUILD, IS_ROOT, PYTHON, SANITIZED, WSGID,
+                    clean_environment, need, open_directory, run_wsgid)
+
+SHOW = '''
+import json, os, site, sys
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'application/json')])
+    return [json.dumps({
+        'prefix': sys.prefix, 'base_prefix': sys.base_prefix, 'executable': sys.executable,
+        'site-packages': site.getsitepackages(), 'flags': [
+            sys.flags.optimize, sys.flags.dont_write_bytecode, sys.flags.utf8_mode,
+            sys.flags.dev_mode, sys.flags.hash_randomization],
+        'hash': hash('wsgid'), 'warnings': sys.warnoptions, 'xoptions': sys._xoptions,
+        'encoding': sys.getfilesystemencoding(),
+        'environ': {k: v for k, v in os.environ.items() if k.startswith(('APP_', 'LC_'))},
+        'libpython': [line.split()[-1] for line in open('/proc/self/maps')
+                      if 'libpython' in line],
+    }).encode()]
+'''
+
+
+@pytest.fixture
+def show(directory):
+    """The directory of an application that tells about its Python."""
+    (directory / 'show.py').write_text(SHOW)
+    (directory / 'show.py').chmod(0o644)
+    return directory
+
+
+def facts_of(program) -> str:
+    """What the build has written into a child."""
+    done = subprocess.run([program, '-V'], env={}, capture_output=True, text=True)
+    return done.stdout.partition('\n')[2]
+
+
+def fact(program, key: str) -> str:
+    return re.search(rf'^{key} (.*)$', facts_of(program), re.M)[1]
+
+
+def standard() -> pathlib.Path:
+    """The child that serves when nothing is asked for."""
+    done = run_wsgid('-V')
+    return BUILD / re.search(r'child program +(\S+)', done.stdout)[1]
+
+
+def shared() -> pathlib.Path:
+    """The one of the same Python with the shared library."""
+    program = standard()
+    twin = program.with_name(program.name + '-shared')
+    return twin if twin.exists() else program
+
+
+@pytest.fixture
+def installed(directory):
+    """installed(CHILD...) is a wsgid with copies of these children alone."""
+    def make(*children):
+        place = directory / 'installed'
+        place.mkdir()
+        place.chmod(0o755)
+        for program in (WSGID, *children):
+            shutil.copy(program, place)
+        return place
+    return make
+
+
+def rewrite(program, **changes):
+    """Change what a child says it was built with: the next best to building another one."""
+    text = facts_of(program)
+    for key, value in changes.items():
+        text, n = re.subn(rf'^({key} ).*$', rf'\g<1>{value}', text, flags=re.M)
+        assert n, key
+    file = program.with_name('facts')
+    file.write_text(text + '\0')
+    subprocess.run([need('objcopy'), '--update-section', f'.wsgid.python={file}', program],
+                   check=True)
+    file.unlink()
+
+
+def checked(place, *words):
+    """The exit status and the words of "wsgid -t"."""
+    done = subprocess.run([place / 'wsgid', '-t', *words, 'show'], env=clean_environment(),
+                          stdin=subprocess.DEVNULL, text=True, capture_output=True)
+    return done.returncode, done.stderr
+
+
+# --- environments -----------------------------------------------------------------------------
+
+@pytest.fixture(scope='session')
+def tools():
+    """A directory with uv and virtualenv in it, from PyPI."""
+    place = open_directory('wsgid-tools-')
+    done = subprocess.run([PYTHON, '-m', 'pip', 'install', '-q', '--disable-pip-version-check',
+                           '--no-input', '--retries', '1', '--timeout', '10', '--target', place,
+                           'uv', 'virtualenv'], text=True, capture_output=True)
+    if done.returncode != 0:
+        shutil.rmtree(place)
+        pytest.skip('uv and virtualenv cannot be got from PyPI: '
+                    + (done.stderr.strip().splitlines() or ['no pip'])[-1])
+    yield place
+    shutil.rmtree(place)
+
+
+def make_environment(tool: str, place, request):
+    python = fact(standard(), 'executable')
+    if tool == 'venv':
+        command, more = [python, '-m', 'venv', '--without-pip', place], {}
+    else:
+        tools = request.getfixturevalue('tools')
+        more = {'PYTHONPATH': str(tools)}
+        command = ([tools / 'bin' / 'uv', 'venv', '-q', '--python', python, place]
+                   if tool == 'uv' else
+                   [PYTHON, '-m', 'virtualenv', '-q', '--no-download', '-p', python, place])
+    done = subprocess.run(command, env={**clean_environment(), **more}, text=True,
+                          capture_output=True)
+    if done.returncode != 0 and tool == 'venv':
+        pytest.skip('python3-venv is not installed')
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('tool', ['venv', 'virtualenv', 'uv'])
+def test_an_environment_is_what_its_own_interpreter_says(serve, show, tool, request):
+    make_environment(tool, show / 'venv', request)
+    said = subprocess.run(
+        [show / 'venv' / 'bin' / 'python', '-c',
+         'import json, site, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.executable,'
+         'site.getsitepackages()]))'], text=True, capture_output=True, check=True,
+        env=clean_environment())
+    server = serve('show', '-w', '1', '--python-home', show / 'venv', cwd=show,
+                   env={'PATH': '/nowhere'})
+    found = json.loads(get(server.address).body)
+    assert [found[key] for key in ('prefix', 'base_prefix', 'executable', 'site-packages')] \
+        == json.loads(said.stdout)
+    assert found['prefix'] == str(show / 'venv')
+    server.log.wait_for(rf'Python 3\..* {show}/venv \((static|shared) libpython\)')
+
+
+def test_the_interpreter_of_an_environment_means_the_environment(serve, show, request):
+    make_environment('venv', show / 'venv', request)
+    server = serve('show', '-w', '1', '--python', show / 'venv' / 'bin' / 'python', cwd=show)
+    assert json.loads(get(server.address).body)['prefix'] == str(show / 'venv')
+
+
+FRAMEWORKS = '''
+import bottle, django, falcon, flask, lxml.etree, numpy, pyramid.config
+
+def hello_pyramid(request):
+    from pyramid.response import Response
+    return Response('pyramid')
+
+flask_app = flask.Flask('x')
+flask_app.add_url_rule('/', view_func=lambda: 'flask')
+bottle_app = bottle.Bottle()
+bottle_app.route('/', callback=lambda: 'bottle')
+falcon_app = falcon.App()
+class Hello:
+    def on_get(self, request, response):
+        response.text = 'falcon'
+falcon_app.add_route('/', Hello())
+with pyramid.config.Configurator() as config:
+    config.add_route('hello', '/')
+    config.add_view(hello_pyramid, route_name='hello')
+    pyramid_app = config.make_wsgi_app()
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import path
+settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=['*'], SECRET_KEY='x')
+urlpatterns = [path('', lambda request: HttpResponse('django'))]
+from django.core.wsgi import get_wsgi_application
+django_app = get_wsgi_application()
+
+def sums(environ, start_response):
+    tree = lxml.etree.fromstring(b'<a><b>3</b><b>4</b></a>')
+    start_response('200 OK', [])
+    return [str(numpy.dot([int(b.text) for b in tree], [1, 1])).encode()]
+
+apps = {'flask': flask_app, 'bottle': bottle_app, 'falcon': falcon_app, 'pyramid': pyramid_app,
+        'django': django_app, 'sums': sums}
+
+def application(environ, start_response):
+    return apps[environ.pop('QUERY_STRING')](environ, start_response)
+'''
+
+
+def test_frameworks_and_c_extensions_of_an_environment_serve(serve, show, tools, request):
+    make_environment('uv', show / 'venv', request)
+    done = subprocess.run([tools / 'bin' / 'uv', 'pip', 'install', '-q', '--python',
+                           show / 'venv', 'flask', 'django', 'pyramid', 'falcon', 'bottle',
+                           'numpy', 'lxml'], env=clean_environment(), text=True,
+                          capture_output=True)
+    if done.returncode != 0:
+        pytest.skip('the frameworks cannot be got from PyPI: ' + done.stderr.strip())
+    (show / 'frameworks.py').write_text(FRAMEWORKS)
+    server = serve('frameworks', '-w', '1', '--mpm', 'worker', '--threads', '4', '--python-home',
+                   show / 'venv', cwd=show)
+    for name in ('flask', 'bottle', 'falcon', 'pyramid', 'django'):
+        assert get(server.address, f'/?{name}').body == name.encode()
+    assert get(server.address, '/?sums').body == b'7'
+
+
+# --- what does not fit ------------------------------------------------------------------------
+
+def make_venv(place, version='3.2.1', home='/usr/bin'):
+    (place / 'bin').mkdir(parents=True)
+    (place / 'bin' / 'python').symlink_to(PYTHON)
+    (place / 'pyvenv.cfg').write_text(f'home = {home}\nversion = {version}\n')
+    return place
+
+
+def test_a_home_that_is_none_is_refused_with_what_to_write(directory):
+    abi = fact(standard(), 'abi')
+    plain = directory / 'plain'
+    plain.mkdir()
+    cases = [
+        (directory / 'nothing', 'No such file or directory'),
+        (PYTHON, 'is no directory but a program; write "WSGIPythonHome /usr"'),
+        (plain, f'has neither a pyvenv.cfg, as a virtual environment has, nor lib/python{abi}'),
+        (make_venv(directory / 'moved', home='/nonexistent/bin'),
+         'was made of the Python in /nonexistent/bin, which is not there any more'),
+        (make_venv(directory / 'odd', version='x'), 'does not say of which version it is'),
+    ]
+    for home, said in cases:
+        status, words = checked(BUILD, '--python-home', home)
+        assert status == 78 and f'{home}' in words and said in words, (home, words)
+
+
+def test_an_environment_of_another_version_is_refused_with_both_paths(directory):
+    venv = make_venv(directory / 'venv')
+    status, words = checked(BUILD, '--python-home', venv)
+    executable = fact(standard(), 'executable')
+    assert status == 78
+    assert f'{venv} is an environment of Python 3.2 (/usr/bin)' in words
+    assert f'wsgid was built for Python {fact(standard(), "abi")} ({executable})' in words
+    assert f'{executable},/usr/bin/python3.2 install"' in words
+    assert f'"{executable} -m venv --clear {venv}"' in words
+
+
+def test_the_same_version_at_another_prefix_is_refused_with_both_paths(directory):
+    abi = fact(standard(), 'abi')
+    other = directory / 'other'
+    for path in (other / 'bin', other / 'lib' / f'python{abi}'):
+        path.mkdir(parents=True)
+    (other / 'lib' / f'python{abi}' / 'os.py').touch()
+    venv = make_venv(directory / 'venv', version=f'{abi}.1', home=f'{other}/bin')
+    for home in (venv, other):
+        status, words = checked(BUILD, '--python-home', home)
+        assert status == 78
+        assert f'{home} is of the Python {abi} in {other}/bin' in words
+        assert f'built for the one in {fact(standard(), "base_prefix")} ' in words
+        assert f'"scons python={other}/bin/python{abi} install"' in words
+
+
+def test_a_python_that_wsgid_was_not_built_for_is_refused(directory):
+    other = directory / 'bin' / 'python9'
+    other.parent.mkdir()
+    other.symlink_to('/bin/true')
+    for python, said in (('9.9', '9.9: wsgid was built for Python '),
+                         ('pypy', '"pypy" is neither a version, as in 3.11, nor the path'),
+                         ('/nonexistent/python', '/nonexistent/python: No such file'),
+                         (other, f'for this one run "scons python=.*{other} install"')):
+        status, words = checked(BUILD, '--python', python)
+        assert status != 0 and re.search(said, words), words
+
+
+@pytest.mark.skipif(not IS_ROOT, reason='only root runs children as somebody else')
+def test_a_home_that_the_user_cannot_enter_is_refused(new_server, show, request):
+    make_environment('venv', show / 'private' / 'venv', request)
+    (show / 'private').chmod(0o700)
+    server = new_server('show', '--python-home', show / 'private' / 'venv', cwd=show)
+    assert server.fails() == 78
+    server.log.wait_for(rf'WSGIPythonHome .*{show}/private')
+
+
+def test_another_standard_library_than_that_of_the_build_is_refused(new_server, show):
+    program = standard()
+    stdlib = pathlib.Path(fact(program, 'stdlib'))
+    other = show / 'other' / stdlib.parent.name / stdlib.name
+    other.parent.mkdir(parents=True)
+    shutil.copytree(stdlib, other, symlinks=True, ignore=shutil.ignore_patterns(
+        '*-packages', 'test', '__pycache__', 'config-*', 'idlelib', 'lib2to3', 'tkinter'))
+    server = new_server('show', '--lib-python', fact(program, 'linkage'), cwd=show,
+                        env={'PYTHONHOME': str(show / 'other')})
+    assert server.fails() == 78
+    server.log.wait_for(rf'found its standard library in {other}, and this program was built for '
+                        rf'the one in {stdlib} \(PYTHONHOME is {show}/other\)')
+
+
+# --- the library ------------------------------------------------------------------------------
+
+@pytest.fixture
+def twins():
+    """Both children of a Python that has both libraries."""
+    if shared() == standard():
+        pytest.skip('this Python was built with one library alone')
+    return standard(), shared()
+
+
+def serving(server) -> str:
+    child, = server.wait_for_ready(1)
+    return os.path.basename(os.readlink(f'/proc/{child}/exe'))
+
+
+def test_the_library_is_chosen(serve, show, twins):
+    for words, program in (((), twins[0]), (('--lib-python', 'shared'), twins[1])):
+        server = serve('show', '-w', '1', *words, cwd=show)
+        assert serving(server) == program.name
+        mapped = json.loads(get(server.address).body)['libpython']
+        assert bool(mapped) == (program is twins[1])
+
+
+def test_after_an_upgrade_of_python_the_shared_library_serves_and_it_is_said_once(
+        new_server, show, twins, installed):
+    place = installed(*twins)
+    rewrite(place / twins[0].name, file='build-id:0123 ' + fact(twins[0], 'executable'))
+    server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
+    assert serving(server) == twins[1].name
+    server.reload()
+    said = re.findall(r'Python \S+ was upgraded since wsgid was built; using the shared library '
+                      r'until "scons install" is run again', server.log.text())
+    assert len(said) == 1
+    server = new_server('show', '-w', '1', '--lib-python', 'static', cwd=show,
+                        program=place / 'wsgid').start()
+    assert serving(server) == twins[0].name
+    server.log.wait_for('LibPython static goes on with the old one')
+
+
+def test_after_an_upgrade_without_a_shared_library_it_is_refused(new_server, show, twins,
+                                                                  installed):
+    place = installed(twins[0])
+    rewrite(place / twins[0].name, file='build-id:0123 ' + fact(twins[0], 'executable'))
+    server = new_server('show', cwd=show, program=place / 'wsgid')
+    assert server.fails() == 78
+    server.log.wait_for('was upgraded since wsgid was built .* run "scons install" again, or write '
+                        '"LibPython static"')
+    server = new_server('show', '--lib-python', 'shared', cwd=show, program=place / 'wsgid')
+    assert server.fails() == 78
+    server.log.wait_for('LibPython.* there is no program of this kind for Python')
+
+
+def test_another_patch_level_is_said(new_server, show, installed):
+    program = shared()
+    if fact(program, 'linkage') != 'shared':
+        pytest.skip('this Python has no shared library')
+    place = installed(program)
+    abi = fact(program, 'abi')
+    rewrite(place / program.name, version=f'{abi}.99')
+    server = new_server('show', '-w', '1', '--lib-python', 'shared', cwd=show,
+                        program=place / 'wsgid').start()
+    server.log.wait_for(rf'compiled for Python/{abi}\.99, running Python/{abi}\.\d+')
+
+
+def make_library(place, name, soname=None):
+    compiler = need('cc')
+    (place / 'empty.c').write_text('int nothing_of_python;\n')
+    subprocess.run([compiler, '-shared', '-fPIC', '-o', place / name, place / 'empty.c',
+                    f'-Wl,-soname,{soname or name}'], check=True)
+    (place / name).chmod(0o755)
+    return place / name
+
+
+@pytest.mark.skipif(SANITIZED, reason='the sanitizer wants to be the first library')
+def test_two_pythons_in_a_process_are_refused(new_server, show):
+    library = make_library(show, 'libpython3.1.so.1.0')
+    server = new_server('show', cwd=show, env={'LD_PRELOAD': str(library)})
+    assert server.fails() == 78
+    server.log.wait_for(rf'there are two Pythons in this process: Python \S+, which runs, and '
+                        rf'{library}; take it out of LD_PRELOAD')
+
+
+def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_server, show, twins):
+    name = pathlib.Path(fact(twins[1], 'library')).resolve().name
+    (show / 'needs.py').write_text(f'import ctypes\nctypes.CDLL("{name}")\n' + SHOW)
+    server = new_server('needs', '-w', '1', cwd=show).start()
+    assert serving(server) == twins[0].name
+    server.log.wait_for(rf'{name} was loaded beside the Python that is linked into the children: '
+                        'the next ones have the shared library')
+    server.reload()
+    assert serving(server) == twins[1].name
+    assert server.log.text().count('was loaded beside') == 1
+
+
+# --- options of Python ------------------------------------------------------------------------
+
+def test_options_of_python_are_directives(serve, show):
+    server = serve('show', '-w', '1', '--python-optimize', '2', '--python-dont-write-bytecode',
+                   '--python-x-options', 'utf8,dev,mine=7', '--python-hash-seed', '5',
+                   '--python-warnings', 'error::DeprecationWarning,ignore::ImportWarning',
+                   '--locale', 'C.UTF-8', cwd=show, env={'LC_ALL': 'C'})
+    found = json.loads(get(server.address).body)
+    said = subprocess.run([fact(standard(), 'executable'), '-c', 'print(hash("wsgid"))'],
+                          env={'PYTHONHASHSEED': '5'}, capture_output=True, text=True)
+    assert found['flags'] == [2, 1, 1, True, 1]
+    assert found['hash'] == int(said.stdout)
+    assert found['xoptions'] == {'utf8': True, 'dev': True, 'mine': '7'}
+    assert {'error::DeprecationWarning', 'ignore::ImportWarning'} <= set(found['warnings'])
+    assert found['environ']['LC_ALL'] == 'C.UTF-8' and found['encoding'] == 'utf-8'
+
+
+def test_a_random_hash_seed_is_random(serve, show):
+    server = serve('show', '-w', '1', '--python-hash-seed', 'random', cwd=show,
+                   env={'PYTHONHASHSEED': '0'})
+    first = json.loads(get(server.address).body)
+    server.reload()
+    assert first['flags'][4] == 1
+    assert json.loads(get(server.address).body)['hash'] != first['hash']
+
+
+@pytest.mark.parametrize('option, value, said', [
+    ('--python-hash-seed', '4294967296', 'is neither "random" nor a number from 0 to 4294967295'),
+    ('--python-optimize', '3', '0 to 2'),
+    ('--environment-file', '/nonexistent/.env', '/nonexistent/.env: No such file'),
+])
+def test_an_option_of_python_that_is_wrong_is_refused(option, value, said):
+    status, words = checked(BUILD, option, value)
+    assert status != 0 and said in words
+
+
+def test_an_unknown_locale_is_refused(new_server, show):
+    server = new_server('show', '--locale', 'xx_YY', cwd=show)
+    assert server.fails() == 78
+    server.log.wait_for('Locale xx_YY: there is no such locale on this machine')
+
+
+def test_an_environment_file_is_the_applications_and_is_read_again_at_a_reload(serve, show):
+    file = show / '.env'
+    file.write_text('# of the application\nexport APP_ONE="a b"\nAPP_TWO=2 # two\n')
+    file.chmod(0o600)
+    server = serve('show', '-w', '1', '--environment-file', file, cwd=show,
+                   env={'APP_TWO': 'weaker', 'APP_THREE': '3'})
+    assert json.loads(get(server.address).body)['environ'] | {'LC_ALL': ''} == {
+        'APP_ONE': 'a b', 'APP_TWO': '2', 'APP_THREE': '3', 'LC_ALL': ''}
+    file.write_text('APP_ONE=new\n')
+    server.reload()
+    assert json.loads(get(server.address).body)['environ']['APP_ONE'] == 'new'
+    file.write_text('no value\n')
+    assert f'{file}:1: "=" is missing' in server.reload()
+    assert json.loads(get(server.address).body)['environ']['APP_ONE'] == 'new'

@@ -1,0 +1,97 @@
+/*
+ * test_envfile.c - lines of an EnvironmentFile, right and wrong.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "config/envfile.h"
+
+/* The entries with "|" between them, or what is wrong behind the file's name. */
+static const char *
+read_text(const char *text)
+{
+	static char result[1024];
+	char path[] = "/tmp/test_envfile.XXXXXX";
+	struct err err = {0};
+	char **entries = NULL;
+	int fd = mkstemp(path);
+	int rc;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	rc = envfile_read(&entries, path, &err);
+	unlink(path);
+	if (rc < 0)
+		return strcpy(result, err.text + strlen(path));
+	result[0] = '\0';
+	for (size_t i = 0; entries[i] != NULL; i++) {
+		strcat(result, i > 0 ? "|" : "");
+		strcat(result, entries[i]);
+	}
+	free(entries);
+	return result;
+}
+
+static void
+test_lines_are_names_and_values(void **state)
+{
+	static const struct {
+		const char *text, *entries;
+	} table[] = {
+		{"", ""},
+		{"A=1\n\n# A=2\n ; A=3\nB_2=x y \t\n", "A=1|B_2=x y"},
+		{"export A=1\r\nB=\r\n", "A=1|B="},
+		{"A = 1", "A=1"},
+		{"A=1 # one\nB=a#b\n", "A=1|B=a#b"},
+		{"A='a \"$B\\n' # x\nB=\"c 'd' \\\"e\\\" \\$f\\n\"\n",
+			"A=a \"$B\\n|B=c 'd' \"e\" $f\n"},
+		{"A=\"two\nlines\"\nB=1\n", "A=two\nlines|B=1"},
+		{"A==b=c\n", "A==b=c"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		assert_string_equal(read_text(table[i].text), table[i].entries);
+}
+
+static void
+test_a_mistake_is_told_with_its_line(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} table[] = {
+		{"A=1\nB\n", ":2: \"=\" is missing"},
+		{"\n1A=1\n", ":2: what stands before \"=\" is no name"},
+		{"=1\n", ":1: what stands before"},
+		{"A=\"x\n", "the quote has no end"},
+		{"A='x'y\n", ":1: something stands behind the quoted value"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		assert_non_null(
+			strstr(read_text(table[i].text), table[i].said));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines_are_names_and_values),
+		cmocka_unit_test(test_a_mistake_is_told_with_its_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,304 @@
+/*
+ * test_choose.c - which program serves, among such that are none: files with
+ * facts in the right section, made of a copy of this test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "pythons/choose.h"
+#include "pythons/elf.h"
+#include "pythons/home.h"
+
+/* 1 KiB to be written over in the copies. */
+FACTS_IN_PROGRAM const char facts_of_program[1024] = "wsgid facts of a test";
+
+static char top[] = "/tmp/test_choose.XXXXXX";
+
+static void
+path_of(char to[PATH_MAX], const char *name)
+{
+	snprintf(to, PATH_MAX, "%s/%s", top, name);
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	path_of(path, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void
+make_directory(const char *name)
+{
+	char path[PATH_MAX];
+
+	path_of(path, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+/* A program of a Python whose interpreter is top/prefix/bin/pythonABI. */
+static void
+make_program(const char *name, const char *prefix, const char *abi,
+	const char *linkage, const char *identity)
+{
+	char text[1024] = "", path[PATH_MAX], own[PATH_MAX];
+	FILE *from = fopen("/proc/self/exe", "r"), *to;
+	struct elf e;
+	struct str section;
+	size_t n, at;
+
+	snprintf(text, sizeof(text),
+		"version %s.7\nabi %s\nsoabi x\nexecutable %s/%s/bin/python%s\n"
+		"base_prefix %s/%s\nstdlib x\nlinkage %s\nlibrary x\n"
+		"file %s %s/%s/bin/python%s\n",
+		abi, abi, top, prefix, abi, top, prefix, linkage, identity, top,
+		prefix, abi);
+	assert_int_equal(elf_open(&e, "/proc/self/exe", NULL), 0);
+	section = elf_section(&e, FACTS_SECTION);
+	assert_int_equal(section.len, sizeof(text));
+	at = (size_t)((const unsigned char *)section.p - e.data);
+	path_of(path, name);
+	to = fopen(path, "w");
+	assert_non_null(from);
+	assert_non_null(to);
+	while ((n = fread(own, 1, sizeof(own), from)) > 0)
+		assert_int_equal(fwrite(own, 1, n, to), n);
+	assert_int_equal(fseek(to, (long)at, SEEK_SET), 0);
+	assert_int_equal(fwrite(text, 1, sizeof(text), to), sizeof(text));
+	fclose(from);
+	fclose(to);
+	assert_int_equal(chmod(path, 0755), 0);
+	elf_close(&e);
+}
+
+static void
+make_installation(const char *prefix, const char *abi)
+{
+	char name[256];
+
+	make_directory(prefix);
+	snprintf(name, sizeof(name), "%s/bin", prefix);
+	make_directory(name);
+	snprintf(name, sizeof(name), "%s/lib", prefix);
+	make_directory(name);
+	snprintf(name, sizeof(name), "%s/lib/python%s", prefix, abi);
+	make_directory(name);
+	snprintf(name, sizeof(name), "%s/lib/python%s/os.py", prefix, abi);
+	write_file(name, "");
+	snprintf(name, sizeof(name), "%s/bin/python%s", prefix, abi);
+	write_file(name, prefix);
+}
+
+static void
+make_venv(const char *name, const char *prefix, const char *version)
+{
+	char cfg[256], text[PATH_MAX];
+
+	make_directory(name);
+	snprintf(cfg, sizeof(cfg), "%s/pyvenv.cfg", name);
+	snprintf(text, sizeof(text),
+		"Home = %s/%s/bin\r\nversion_info = %s.final.0\n", top, prefix,
+		version);
+	write_file(cfg, text);
+}
+
+static int
+set_up(void **state)
+{
+	char identity[ELF_IDENTITY], path[PATH_MAX];
+
+	(void)state;
+	if (mkdtemp(top) == NULL)
+		return -1;
+	make_directory("p");
+	make_installation("a", "3.8");
+	make_installation("b", "3.12t");
+	make_installation("c", "3.8");
+	make_venv("of_a", "a", "3.8.1");
+	make_venv("of_b", "b", "3.12.0");
+	make_directory("of_b/lib");
+	make_directory("of_b/lib/python3.12t");
+	make_venv("of_c", "c", "3.8.1");
+	make_venv("of_none", "a", "3.5.1");
+	path_of(path, "a/bin/python3.8");
+	if (elf_identity(path, identity) < 0)
+		return -1;
+	make_program("p/wsgid-python3.8", "a", "3.8", "static", identity);
+	make_program("p/wsgid-python3.8-shared", "a", "3.8", "shared", "x");
+	make_program("p/wsgid-python3.12t", "b", "3.12t", "static", "x");
+	write_file("p/wsgid-python-notes", "nothing\n");
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	return system(command);
+}
+
+/* The name of the program, or the sentence. */
+static const char *
+choose(const char *python, const char *home, enum choice_library library)
+{
+	static char text[1024];
+	char places[PATH_MAX], python_path[PATH_MAX], home_path[PATH_MAX];
+	const char *place = places, *about;
+	struct choice_wanted wanted = {
+		.library = library,
+		.standard = "wsgid-python3.8",
+		.places = &place,
+		.n_places = 1,
+	};
+	struct python_choice choice;
+	struct err err = {0};
+
+	path_of(places, "p");
+	path_of(python_path, python != NULL ? python : "");
+	path_of(home_path, home != NULL ? home : "");
+	if (python != NULL)
+		wanted.python =
+			strchr(python, '/') != NULL ? python_path : python;
+	if (home != NULL)
+		wanted.home = home_path;
+	if (choice_make(&choice, &wanted, &about, &err) < 0)
+		return strcpy(text, err.text);
+	snprintf(text, sizeof(text), "%s%s%s", strrchr(choice.program, '/') + 1,
+		choice.notice[0] != '\0' ? " " : "", choice.notice);
+	choice_fini(&choice);
+	return text;
+}
+
+static void
+test_what_is_asked_for_is_found(void **state)
+{
+	static const struct {
+		const char *python, *home;
+		enum choice_library library;
+		const char *found;
+	} table[] = {
+		{NULL, NULL, CHOICE_AUTO, "wsgid-python3.8"},
+		{NULL, NULL, CHOICE_SHARED, "wsgid-python3.8-shared"},
+		{"3.8", NULL, CHOICE_AUTO, "wsgid-python3.8"},
+		{"3.8.7", NULL, CHOICE_AUTO, "wsgid-python3.8"},
+		{"a/bin/python3.8", NULL, CHOICE_AUTO, "wsgid-python3.8"},
+		{NULL, "a", CHOICE_AUTO, "wsgid-python3.8"},
+		{NULL, "of_a", CHOICE_AUTO, "wsgid-python3.8"},
+		{"3.8", "of_a", CHOICE_STATIC, "wsgid-python3.8"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		assert_string_equal(choose(table[i].python, table[i].home,
+					    table[i].library),
+			table[i].found);
+}
+
+static void
+test_what_does_not_fit_is_refused_with_the_reason(void **state)
+{
+	static const struct {
+		const char *python, *home;
+		enum choice_library library;
+		const char *part;
+	} table[] = {
+		{"3.9", NULL, CHOICE_AUTO, "3.9: wsgid was built for Python "},
+		{"3.8.6", NULL, CHOICE_AUTO, "for another one run"},
+		{"c/bin/python3.8", NULL, CHOICE_AUTO, "for this one run"},
+		{NULL, "of_c", CHOICE_AUTO, "and wsgid was built for the one"},
+		{NULL, "c", CHOICE_AUTO, "and wsgid was built for the one"},
+		{NULL, "of_none", CHOICE_AUTO, "an environment of Python 3.5"},
+		{NULL, "p", CHOICE_AUTO, "has neither a pyvenv.cfg"},
+		{NULL, "z", CHOICE_AUTO, "No such file"},
+		{"3.12t", "of_a", CHOICE_AUTO, "and wsgid was built for"},
+		{"3.12t", NULL, CHOICE_SHARED, "no program of this kind"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *said = choose(
+			table[i].python, table[i].home, table[i].library);
+
+		if (strstr(said, table[i].part) == NULL)
+			fail_msg("%zu: %s", i, said);
+	}
+}
+
+static void
+test_a_python_without_gil_is_a_version_of_its_own(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(
+		choose("3.12t", "of_b", CHOICE_STATIC), "wsgid-python3.12t"));
+	assert_non_null(
+		strstr(choose("3.12", NULL, CHOICE_AUTO), "wsgid was built"));
+}
+
+static void
+test_an_upgraded_python_takes_the_shared_library_or_none(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(choose("3.12t", NULL, CHOICE_AUTO),
+		"there is none with the shared library"));
+	write_file("a/bin/python3.8", "upgraded");
+	assert_non_null(strstr(choose(NULL, NULL, CHOICE_AUTO),
+		"wsgid-python3.8-shared Python 3.8 was upgraded"));
+	assert_non_null(strstr(choose(NULL, NULL, CHOICE_STATIC),
+		"LibPython static goes on with the old one"));
+}
+
+static void
+test_the_interpreter_of_an_environment_is_known_by_its_place(void **state)
+{
+	char python[PATH_MAX], home[PATH_MAX], expected[PATH_MAX];
+
+	(void)state;
+	path_of(python, "of_a/bin/python");
+	path_of(expected, "of_a");
+	assert_true(home_of_interpreter(python, home));
+	assert_string_equal(home, expected);
+	path_of(python, "a/bin/python3.8");
+	assert_false(home_of_interpreter(python, home));
+	assert_false(home_of_interpreter("/python", home));
+	assert_false(home_of_interpreter("python", home));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_asked_for_is_found),
+		cmocka_unit_test(
+			test_what_does_not_fit_is_refused_with_the_reason),
+		cmocka_unit_test(
+			test_a_python_without_gil_is_a_version_of_its_own),
+		cmocka_unit_test(
+			test_an_upgraded_python_takes_the_shared_library_or_none),
+		cmocka_unit_test(
+			test_the_interpreter_of_an_environment_is_known_by_its_place),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
