@@ -4,7 +4,7 @@ _wsgictl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs='start stop restart reload graceful graceful-stop upgrade scale status
-		fullstatus configtest reopen-logs log-level version help'
+		fullstatus configtest doctor reopen-logs log-level version help'
 	local options='--config --name --pid-file --run-directory --wait --help --version'
 	local word verb=
 	local i
@@ -46,7 +46,7 @@ _wsgictl()
 	'') COMPREPLY=($(compgen -W "$verbs $options" -- "$cur")) ;;
 	status | fullstatus) COMPREPLY=($(compgen -W "--json $options" -- "$cur")) ;;
 	stop) COMPREPLY=($(compgen -W "--now $options" -- "$cur")) ;;
-	start | configtest)
+	start | configtest | doctor)
 		COMPREPLY=($(compgen -W "$options $(_wsgictl_wsgid_options)" -- "$cur")
 			$(compgen -f -- "$cur"))
 		;;

@@ -1,6 +1,6 @@
 # wsgictl: completion for fish.
 
-set -l verbs start stop restart reload graceful graceful-stop upgrade scale status fullstatus configtest reopen-logs log-level version
+set -l verbs start stop restart reload graceful graceful-stop upgrade scale status fullstatus configtest doctor reopen-logs log-level version
 
 complete -c wsgictl -f
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a start -d 'Start it in the background'
@@ -13,12 +13,13 @@ complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a scale -d 'Hav
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'One screen'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a fullstatus -d 'And a row for each worker'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a configtest -d 'Check the configuration'
+complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Which Python would serve, and can it?'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a reopen-logs -d 'After they were rotated'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a log-level -d 'Show it, or set it until the next reload'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Of wsgictl, and of the server'
 complete -c wsgictl -n '__fish_seen_subcommand_from log-level' -a 'error warn notice info debug'
-complete -c wsgictl -n '__fish_seen_subcommand_from start configtest' -F
-complete -c wsgictl -n '__fish_seen_subcommand_from status fullstatus' -l json -d 'For programs'
+complete -c wsgictl -n '__fish_seen_subcommand_from start configtest doctor' -F
+complete -c wsgictl -n '__fish_seen_subcommand_from status fullstatus doctor' -l json -d 'For programs'
 complete -c wsgictl -n '__fish_seen_subcommand_from stop' -l now -d 'Finish nothing'
 complete -c wsgictl -s c -l config -r -F -d 'The server with this configuration'
 complete -c wsgictl -s n -l name -x -d 'The server of this name' -a '(for f in /run/wsgid/*.pid /etc/wsgid/*.conf; string replace -r ".*/(.*)\..*" "\$1" $f; end)'

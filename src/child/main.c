@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/title.h"
 #include "child/child.h"
+#include "child/trial.h"
 #include "net/inherit.h"
 #include "python/app.h"
 #include "pythons/facts.h"
@@ -40,6 +41,10 @@ main(int argc, char **argv)
 	}
 	if (argc == 2 && strcmp(argv[1], "-V") == 0)
 		return print_version(&facts);
+	if (argc == 2 && strcmp(argv[1], INHERIT_CHECK) == 0)
+		return trial_run(&facts, false);
+	if (argc == 2 && strcmp(argv[1], INHERIT_DOCTOR) == 0)
+		return trial_run(&facts, true);
 	if (inherit_parse(&in, argc == 2 ? argv[1] : "", &err) < 0) {
 		fprintf(stderr, "%s: %s; run \"wsgid APP\"\n", argv[0],
 			err.text);

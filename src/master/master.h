@@ -7,6 +7,8 @@
 #ifndef WSGID_MASTER_MASTER_H
 #define WSGID_MASTER_MASTER_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 
 struct config;
@@ -54,6 +56,12 @@ void master_sum_up(const struct config *c, struct err *err);
  * notices, a line each. */
 int master_settle(
 	struct config *c, const struct config *running, struct buf *notices);
+
+/* Try the application of a settled configuration, in a process that serves
+ * nobody, and with told describe its Python on standard output, a line "key:
+ * value" each.  An exit status: 0, 1 for the application, 78 for the
+ * configuration or the installation; a sentence where nothing else was said. */
+int master_try(struct config *c, bool told, struct err *err);
 
 /* Serve until told to stop.  Takes over the settled configuration and the
  * heritage.  The

@@ -133,19 +133,42 @@ say_notice(struct master *m, const char *notice)
 		log_warnx("master", "%s", notice);
 }
 
-int
-python_choose(struct master *m, struct generation *g, struct err *err)
+static int
+choose(struct generation *g, bool needs_shared, struct err *err)
 {
 	struct err why = {0};
 	const char *about;
 	int rc = make_choice(
-		&g->python, g->config, m->needs_shared, &about, &why);
+		&g->python, g->config, needs_shared, &about, &why);
 
 	if (rc < 0)
 		return err_setx(err, -rc, "%s%s%s", about != NULL ? about : "",
 			about != NULL ? " " : "", why.text);
-	say_notice(m, g->python.notice);
 	return make_environment(g, err);
+}
+
+int
+python_choose(struct master *m, struct generation *g, struct err *err)
+{
+	int rc = choose(g, m->needs_shared, err);
+
+	if (rc == 0)
+		say_notice(m, g->python.notice);
+	return rc;
+}
+
+int
+python_choose_alone(struct generation *g, struct err *err)
+{
+	return choose(g, false, err);
+}
+
+const struct python_choice *
+python_of(const struct master *m, unsigned generation)
+{
+	return m->next != NULL && generation == m->next->number
+		       ? &m->next->python
+		       : &m->now->python;
 }
 
 /* Of the generation that serves: the reload that tries another one will ask. */

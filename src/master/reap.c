@@ -21,12 +21,14 @@
 #include "master/state.h"
 #include "net/handoff.h"
 #include "net/inherit.h"
+#include "pythons/loader.h"
 
 enum {
 	NUDGES = 4,
 	NUDGE_MS = 50,
 	CROWDED = 64 * 1024, /* bytes in the pool */
 	HOW = 320,           /* bytes of what is said of a death */
+	REASON = 1024,       /* and of why it was so early */
 };
 
 static const struct config *
@@ -108,10 +110,16 @@ say_end(const struct master *m, const struct child *c, int status,
 /* Why a generation whose first child ended like this cannot serve: the
  * child's own sentence where it has left one. */
 static void
-put_reason(const struct child *c, const char *how, char *to, size_t size)
+put_reason(const struct master *m, const struct child *c, int status,
+	const char *how, char *to, size_t size)
 {
 	if (c->failed && c->reason[0] != '\0') {
 		snprintf(to, size, "%s", c->reason);
+		return;
+	}
+	if (c->ready_ns == 0 && WIFEXITED(status) &&
+		WEXITSTATUS(status) == LOADER_STATUS) {
+		loader_explain(python_of(m, c->generation)->program, to, size);
 		return;
 	}
 	if (c->timed_out) {
@@ -128,7 +136,9 @@ static int
 status_for(int wait_status)
 {
 	return WIFEXITED(wait_status) &&
-			       WEXITSTATUS(wait_status) == CHILD_EXIT_CONFIG
+			       (WEXITSTATUS(wait_status) == CHILD_EXIT_CONFIG ||
+				       WEXITSTATUS(wait_status) ==
+					       LOADER_STATUS)
 		       ? CHILD_EXIT_CONFIG
 		       : CHILD_EXIT_APPLICATION;
 }
@@ -147,9 +157,9 @@ static void
 died_untold(
 	struct master *m, const struct child *c, int status, const char *how)
 {
-	char reason[CHANNEL_TEXT + 1];
+	char reason[REASON];
 
-	put_reason(c, how, reason, sizeof(reason));
+	put_reason(m, c, status, how, reason, sizeof(reason));
 	if ((m->phase == PHASE_STARTING || heir_waits(m)) &&
 		c->generation == m->now->number) {
 		master_fail(m, status_for(status), reason);

@@ -399,6 +399,11 @@ void python_check(struct config *c);
 /* Which program the children of g are, and their environment.  0, or a negative
  * errno and a sentence. */
 int python_choose(struct master *m, struct generation *g, struct err *err);
+/* The same for one that no master has. */
+int python_choose_alone(struct generation *g, struct err *err);
+/* That of a generation that is trying, or else of the one that serves. */
+const struct python_choice *python_of(
+	const struct master *m, unsigned generation);
 /* A child has met a module that needs the shared library: further ones have it. */
 void python_needs_shared(
 	struct master *m, unsigned generation, const char *module);

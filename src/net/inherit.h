@@ -63,6 +63,12 @@ enum {
 
 enum { INHERIT_ARGUMENT = 128 };
 
+/* Instead of the argument: only try the application, or tell about its Python
+ * as well.  Nothing is inherited but INHERIT_CONFIG, and standard output is
+ * somebody's to read. */
+#define INHERIT_CHECK  "check"
+#define INHERIT_DOCTOR "doctor"
+
 /* The argument, and back.  -EINVAL for anything but what inherit_format
  * writes. */
 void inherit_format(const struct inheritance *in, char to[INHERIT_ARGUMENT]);

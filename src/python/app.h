@@ -84,6 +84,10 @@ int app_traceback_signal(void);
 int app_check_libraries(
 	bool is_static, char *library, size_t size, struct err *err);
 
+/* Which Python this is: its paths, a pair each, in no less than UTF-8. */
+void app_describe(struct app *app,
+	void (*say)(void *arg, const char *key, const char *value), void *arg);
+
 /* "3.11.2", of the running library. */
 const char *app_python_version(void);
 

@@ -33,6 +33,7 @@ static const struct verb_row {
 	{"status", VERB_STATUS, false, true},
 	{"fullstatus", VERB_FULLSTATUS, false, true},
 	{"configtest", VERB_CONFIGTEST, true, true},
+	{"doctor", VERB_DOCTOR, true, true},
 	{"reopen-logs", VERB_REOPEN_LOGS, false, true},
 	{"log-level", VERB_LOG_LEVEL, false, true},
 	{"version", VERB_VERSION, false, true},
@@ -56,7 +57,7 @@ static const struct option_row {
 	const char *name;
 	enum meaning meaning;
 	bool has_value;
-	bool for_wsgid_too; /* behind start and configtest */
+	bool for_wsgid_too; /* behind start, configtest and doctor */
 } options[] = {
 	{"-c", MEANS_CONFIG, true, true},
 	{"-f", MEANS_CONFIG, true, true}, /* Apache's */
@@ -297,7 +298,8 @@ take_argument(struct walk *w, struct err *err)
 	if (!w->only_words && argument[0] == '-' && argument[1] != '\0')
 		return err_setx(err, EINVAL,
 			"unknown option %s; \"wsgictl --help\" shows them, and "
-			"those of wsgid go behind start or configtest",
+			"those of wsgid go behind start, configtest or "
+			"doctor",
 			argument);
 	return take_word(w, argument, err);
 }
@@ -333,7 +335,8 @@ add_earlier(struct command *c, const char *option, const char *value)
 static int
 check(const struct command *c, struct err *err)
 {
-	bool reads = c->verb == VERB_STATUS || c->verb == VERB_FULLSTATUS;
+	bool reads = c->verb == VERB_STATUS || c->verb == VERB_FULLSTATUS ||
+		     c->verb == VERB_DOCTOR;
 
 	if (c->verb == VERB_HELP || c->verb == VERB_VERSION)
 		return 0;
@@ -342,8 +345,8 @@ check(const struct command *c, struct err *err)
 			"scale needs a number of processes, as in \"scale "
 			"4\"");
 	if (c->json && !reads)
-		return err_setx(
-			err, EINVAL, "--json is for status and fullstatus");
+		return err_setx(err, EINVAL,
+			"--json is for status, fullstatus and doctor");
 	if (c->now && c->verb != VERB_STOP)
 		return err_setx(err, EINVAL, "--now is for stop");
 	return 0;

@@ -2,7 +2,7 @@
  * command.h - the command line of wsgictl, taken apart.
  *
  * Options that choose the server may stand anywhere.  What stands behind
- * "start" and "configtest" and is none of ours goes on to wsgid.
+ * "start", "configtest" and "doctor" and is none of ours goes on to wsgid.
  */
 #ifndef WSGID_WSGICTL_COMMAND_H
 #define WSGID_WSGICTL_COMMAND_H
@@ -42,6 +42,7 @@ enum verb {
 	VERB_STATUS,
 	VERB_FULLSTATUS,
 	VERB_CONFIGTEST,
+	VERB_DOCTOR,
 	VERB_REOPEN_LOGS,
 	VERB_LOG_LEVEL,
 	VERB_VERSION,

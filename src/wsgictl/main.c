@@ -34,6 +34,8 @@ static const char help[] =
 	"  fullstatus [--json]       and a row for each worker\n"
 	"  configtest [OPTIONS OF wsgid]\n"
 	"                            check the configuration\n"
+	"  doctor [--json] [APP or OPTIONS OF wsgid]\n"
+	"                            which Python would serve, and can it?\n"
 	"  reopen-logs               after they were rotated\n"
 	"  log-level [LEVEL]         show it, or set it until the next reload\n"
 	"  version                   of wsgictl, and of the server\n"
@@ -66,6 +68,7 @@ static do_verb *const verbs[] = {
 	[VERB_STATUS] = verb_status,
 	[VERB_FULLSTATUS] = verb_fullstatus,
 	[VERB_CONFIGTEST] = verb_configtest,
+	[VERB_DOCTOR] = verb_doctor,
 	[VERB_REOPEN_LOGS] = verb_reopen_logs,
 	[VERB_LOG_LEVEL] = verb_log_level,
 	[VERB_VERSION] = verb_version,

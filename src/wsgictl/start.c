@@ -1,5 +1,5 @@
 /*
- * start.c - start and configtest, which are wsgid's own doing.
+ * start.c - start, configtest and doctor, which are wsgid's own doing.
  *
  * wsgictl finds the program, gives it the words that it was given, and makes
  * of its end an exit status and a sentence.
@@ -11,22 +11,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "built_with.h"
 #include "config/config.h"
 #include "wsgictl/command.h"
+#include "wsgictl/doctor.h"
 #include "wsgictl/instance.h"
 #include "wsgictl/snapshot.h"
 #include "wsgictl/target.h"
 #include "wsgictl/verbs.h"
 #include "wsgictl/wanted.h"
 
-enum { WSGID_EXIT_CONFIG = 78 };
+enum {
+	WSGID_EXIT_CONFIG = 78,
+	FINDINGS_MAX = 1024 * 1024,
+};
 
 /* Beside wsgictl, as it is built, or as it is installed. */
 static int
@@ -129,16 +135,35 @@ code_of(int wait_status, struct err *err)
 	}
 }
 
-/* What wsgid has to say it says itself, on the same terminal. */
+/* With its standard output at out, unless that is -1. */
 static int
-run(const struct command *c, const char *const *words, struct err *err)
+spawn(pid_t *pid, const char *const *words, int out)
+{
+	posix_spawn_file_actions_t actions;
+	int rc = posix_spawn_file_actions_init(&actions);
+
+	if (rc != 0)
+		return rc;
+	if (out >= 0)
+		rc = posix_spawn_file_actions_adddup2(
+			&actions, out, STDOUT_FILENO);
+	if (rc == 0)
+		rc = posix_spawn(pid, words[0], &actions, NULL,
+			(char *const *)words, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return rc;
+}
+
+/* What wsgid has to say it says itself, on the same terminal; but for its
+ * standard output where somebody wants that. */
+static int
+run(const struct command *c, const char *const *words, int out, struct err *err)
 {
 	int wait_status, rc;
 	pid_t pid;
 
 	fflush(stdout);
-	rc = posix_spawn(
-		&pid, words[0], NULL, NULL, (char *const *)words, environ);
+	rc = spawn(&pid, words, out);
 	if (rc != 0) {
 		err_set(err, rc, "%s", words[0]);
 		return EXIT_FAILED;
@@ -254,7 +279,7 @@ start(const struct command *c, const char *const *words, size_t n,
 		config_destroy(wanted);
 		return EXIT_DONE;
 	}
-	status = run(c, words, err);
+	status = run(c, words, -1, err);
 	if (status == EXIT_DONE && c->wait_ms != 0)
 		say_started(wanted, begin_us);
 	config_destroy(wanted);
@@ -285,8 +310,9 @@ verb_start(const struct command *c, struct err *err)
 	return status;
 }
 
-int
-verb_configtest(const struct command *c, struct err *err)
+/* wsgid with one word of ours before those of the command line, to its end. */
+static int
+run_with(const struct command *c, const char *word, int out, struct err *err)
 {
 	char program[PATH_MAX], path[PATH_MAX];
 	const char **words, *config_file;
@@ -296,12 +322,56 @@ verb_configtest(const struct command *c, struct err *err)
 		return EXIT_FAILED;
 	if (find_config(c, path, &config_file, err) < 0)
 		return EXIT_CONFIG;
-	words = make_words(c, program, "--test", config_file);
+	words = make_words(c, program, word, config_file);
 	if (words == NULL) {
 		err_set(err, ENOMEM, "command line");
 		return EXIT_FAILED;
 	}
-	status = run(c, words, err);
+	status = run(c, words, out, err);
 	free(words);
 	return status;
+}
+
+int
+verb_configtest(const struct command *c, struct err *err)
+{
+	return run_with(c, "--test", -1, err);
+}
+
+/* --- doctor --------------------------------------------------------------------- */
+
+static int
+show_findings(const struct command *c, int found, int status, struct err *err)
+{
+	AUTO_FREE char *text = NULL;
+	struct buf out = {0};
+	size_t len;
+	int rc = fd_read_whole(found, FINDINGS_MAX, &text, &len);
+
+	if (rc == 0)
+		rc = c->json ? doctor_json(&out, text, status == EXIT_DONE)
+			     : doctor_text(&out, text);
+	if (rc == 0)
+		fwrite(out.data, 1, out.len, stdout);
+	buf_fini(&out);
+	if (rc == 0)
+		return status;
+	err_set(err, -rc, "what wsgid has found");
+	return EXIT_FAILED;
+}
+
+int
+verb_doctor(const struct command *c, struct err *err)
+{
+	AUTO_CLOSE int found = memfd_create("findings", MFD_CLOEXEC);
+	int status;
+
+	if (found < 0) {
+		err_set(err, errno, "memory for what wsgid finds");
+		return EXIT_FAILED;
+	}
+	status = run_with(c, "--doctor", found, err);
+	if (status == EXIT_USAGE || err->text[0] != '\0')
+		return status;
+	return show_findings(c, found, status, err);
 }

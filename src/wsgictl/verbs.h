@@ -13,6 +13,8 @@ struct err;
 /* start.c */
 int verb_start(const struct command *c, struct err *err);
 int verb_configtest(const struct command *c, struct err *err);
+/* Which Python would serve what, and whether it can. */
+int verb_doctor(const struct command *c, struct err *err);
 
 /* stop.c */
 int verb_stop(const struct command *c, struct err *err);

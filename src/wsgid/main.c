@@ -162,6 +162,8 @@ load_config(struct program *p, int *status)
 	print_messages(c);
 	master_tell_mistakes(p->heritage, c);
 	master_sum_up(c, &err);
+	if (p->options.action == ACTION_DOCTOR)
+		printf("problem: %s\n", err.text);
 	give_up(p, err.text);
 	*status = config_misread_option(c) ? EXIT_USAGE : EXIT_CONFIG;
 	config_destroy(c);
@@ -184,6 +186,31 @@ test_config(struct program *p)
 	fputs("Syntax OK\n", stderr);
 	config_destroy(c);
 	return 0;
+}
+
+/* An application that is not named is a mistake for --check; --doctor looks at
+ * Python alone then. */
+static int
+try_application(struct program *p, bool told)
+{
+	struct err err = {0};
+	int status = 0;
+	struct config *c = load_config(p, &status);
+
+	if (c == NULL)
+		return status;
+	print_messages(c);
+	if (!told && !options_has_application(c, &err))
+		status = c->file != NULL ? EXIT_CONFIG : EXIT_USAGE;
+	else
+		status = master_try(c, told, &err);
+	config_destroy(c);
+	if (err.text[0] == '\0')
+		return status;
+	if (!told)
+		return complain(status, &err);
+	printf("problem: %s\n", err.text);
+	return status;
 }
 
 static int
@@ -264,6 +291,9 @@ act(struct program *p)
 		return list_directives();
 	case ACTION_TEST:
 		return test_config(p);
+	case ACTION_CHECK:
+	case ACTION_DOCTOR:
+		return try_application(p, p->options.action == ACTION_DOCTOR);
 	case ACTION_SERVE:
 		break;
 	}

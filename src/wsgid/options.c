@@ -42,6 +42,8 @@ static const struct option_row {
 	{"--foreground", MEANS_FOREGROUND, 0},
 	{"-t", MEANS_ACTION, ACTION_TEST},
 	{"--test", MEANS_ACTION, ACTION_TEST},
+	{"--check", MEANS_ACTION, ACTION_CHECK},
+	{"--doctor", MEANS_ACTION, ACTION_DOCTOR},
 	{"-L", MEANS_ACTION, ACTION_LIST},
 	{"--list", MEANS_ACTION, ACTION_LIST},
 	{"-V", MEANS_ACTION, ACTION_FACTS},

@@ -14,6 +14,8 @@ struct err;
 enum action {
 	ACTION_SERVE,
 	ACTION_TEST,    /* -t: check the configuration */
+	ACTION_CHECK,   /* --check: import the application */
+	ACTION_DOCTOR,  /* --doctor: and describe its Python */
 	ACTION_LIST,    /* -L: list the directives */
 	ACTION_FACTS,   /* -V: how it was built */
 	ACTION_VERSION, /* -v */

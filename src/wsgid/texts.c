@@ -45,6 +45,8 @@ static const char help[] =
 	"                           (" DEFAULT_CONFIG " when no APP is given)\n"
 	"  -D NAME[=VALUE]          define a name for the configuration\n"
 	"  -t, --test               check the configuration and exit\n"
+	"      --check              import the application and exit with the "
+	"result\n"
 	"      --daemon             go to the background once it serves\n"
 	"      --foreground         stay (the default)\n"
 	"  -L, --list               list all directives\n"

@@ -391,6 +391,85 @@ def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_se
     assert server.log.text().count('was loaded beside') == 1
 
 
+# --- the loader -------------------------------------------------------------------------------
+
+def test_a_child_that_the_loader_refuses_is_explained(new_server, show, installed):
+    program = shared()
+    if fact(program, 'linkage') != 'shared':
+        pytest.skip('this Python has no shared library')
+    place = installed(program)
+    name = pathlib.Path(fact(program, 'library')).resolve().name
+    gone = name[:-3] + '9.9'
+    data = (place / program.name).read_bytes()
+    assert name.encode() in data
+    (place / program.name).write_bytes(data.replace(name.encode() + b'\0', gone.encode() + b'\0'))
+    words = ['--lib-python', 'shared']
+    server = new_server('show', *words, cwd=show, program=place / 'wsgid')
+    assert server.fails() == 78
+    said = (rf'the loader refuses {place}/{program.name}: it needs {gone}, looked for in '
+            r'.*/etc/ld\.so\.cache, /lib and /usr/lib; the build found it at .*; install Python '
+            r'\S+ again, or tell the loader \("echo .* >/etc/ld\.so\.conf\.d/wsgid-python\.conf && '
+            r'ldconfig"\), or build with "scons rpath=yes install"')
+    server.log.wait_for(said)
+    done = subprocess.run([place / 'wsgid', '--check', *words, 'show'], cwd=show, text=True,
+                          env=clean_environment(), capture_output=True)
+    assert done.returncode == 78 and re.search(said, done.stderr)
+
+
+# --- asked before it serves -------------------------------------------------------------------
+
+def doctor(*words, cwd):
+    done = subprocess.run([BUILD / 'wsgictl', 'doctor', '--json', *map(str, words)], cwd=cwd,
+                          env=clean_environment(), text=True, capture_output=True)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_an_application_can_be_checked_without_a_server(show):
+    (show / 'broken.py').write_text('import nothing_of_this_name\n')
+    done = run_wsgid('--check', 'show', cwd=show)
+    assert done.returncode == 0 and 'show can be served, with Python' in done.stdout
+    done = run_wsgid('--check', 'broken', cwd=show)
+    assert done.returncode == 1
+    assert "No module named 'nothing_of_this_name'" in done.stderr
+    assert run_wsgid('--check', cwd=show).returncode == 2
+
+
+def test_doctor_tells_which_python_would_serve(show, request):
+    make_environment('venv', show / 'venv', request)
+    status, found = doctor('--python-home', show / 'venv', 'show', cwd=show)
+    assert status == 0 and found['well'] is True and found['problem'] == []
+    assert found['prefix'] == str(show / 'venv')
+    assert found['executable'] == f'{show}/venv/bin/python'
+    assert found['base_prefix'] == fact(standard(), 'base_prefix')
+    assert found['running'] == found['compiled_for'] == fact(standard(), 'version')
+    assert str(show) in found['path'] and found['application'] == 'show'
+    assert int(found['memory_private_kib']) > 0 and found['user']
+    text = subprocess.run([BUILD / 'wsgictl', 'doctor', 'show'], cwd=show, text=True,
+                          env=clean_environment(), capture_output=True)
+    assert text.returncode == 0
+    assert re.search(r'^sys\.executable +/.*python', text.stdout, re.M)
+
+
+@pytest.mark.parametrize('words, code, said', [
+    (('nothing',), 1, "there is no module 'nothing'"),
+    (('--python', '9.9', 'show'), 5, '9.9: wsgid was built for Python'),
+])
+def test_doctor_says_what_is_wrong_and_its_status_too(show, words, code, said):
+    status, found = doctor(*words, cwd=show)
+    assert status == code and found['well'] is False
+    assert any(said in problem for problem in found['problem'])
+
+
+def test_doctor_repeats_that_python_was_upgraded(show, twins, installed):
+    place = installed(*twins)
+    shutil.copy(BUILD / 'wsgictl', place)
+    rewrite(place / twins[0].name, file='build-id:0123 ' + fact(twins[0], 'executable'))
+    done = subprocess.run([place / 'wsgictl', 'doctor', '--json'], env=clean_environment(),
+                          cwd=show, text=True, capture_output=True)
+    notice, = json.loads(done.stdout)['notice']
+    assert 'was upgraded since wsgid was built; using the shared library' in notice
+
+
 # --- options of Python ------------------------------------------------------------------------
 
 def test_options_of_python_are_directives(serve, show):

@@ -24,7 +24,7 @@ from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, free_port, is_a
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WSGICTL = BUILD / 'wsgictl'
 VERBS = ['start', 'stop', 'restart', 'reload', 'graceful-stop', 'upgrade', 'scale', 'status',
-         'fullstatus', 'configtest', 'reopen-logs', 'log-level', 'version']
+         'fullstatus', 'configtest', 'doctor', 'reopen-logs', 'log-level', 'version']
 APPLICATION = """\
 import time
 

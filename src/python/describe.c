@@ -1,0 +1,48 @@
+/*
+ * describe.c - which Python this is, as it sees itself.
+ */
+#include "python/python_priv.h"
+
+#include <string.h>
+
+/* Nothing of it may fail: what is not there is not told. */
+static const char describe_source[] =
+	"def describe():\n"
+	"    import sys, sysconfig\n"
+	"    for key in ('executable', 'prefix', 'base_prefix', 'path'):\n"
+	"        value = getattr(sys, key, None)\n"
+	"        for text in value if key == 'path' else [value]:\n"
+	"            yield key, str(text)\n"
+	"    yield 'soabi', str(sysconfig.get_config_var('SOABI'))\n"
+	"    yield 'soname', str(sysconfig.get_config_var('INSTSONAME'))\n"
+	"    with open('/proc/self/maps') as maps:\n"
+	"        found = {line.split()[-1] for line in maps\n"
+	"                 if 'libpython' in line}\n"
+	"    for path in sorted(found):\n"
+	"        yield 'libpython', path\n"
+	"pairs = [pair for pair in describe()]\n";
+
+void
+app_describe(struct app *app,
+	void (*say)(void *arg, const char *key, const char *value), void *arg)
+{
+	AUTO_DECREF PyObject *space = PyDict_New();
+	AUTO_DECREF PyObject *done = NULL;
+	PyObject *pairs = NULL;
+
+	(void)app;
+	if (space != NULL && PyDict_SetItemString(space, "__builtins__",
+				     PyEval_GetBuiltins()) == 0)
+		done = PyRun_String(
+			describe_source, Py_file_input, space, space);
+	if (done != NULL)
+		pairs = PyDict_GetItemString(space, "pairs");
+	for (Py_ssize_t i = 0; pairs != NULL && i < PyList_Size(pairs); i++) {
+		AUTO_DECREF PyObject *pair = interp_list_item(pairs, i);
+		const char *key, *value;
+
+		if (pair != NULL && PyArg_ParseTuple(pair, "ss", &key, &value))
+			say(arg, key, value);
+	}
+	PyErr_Clear();
+}

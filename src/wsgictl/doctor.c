@@ -1,0 +1,138 @@
+/*
+ * doctor.c - what "wsgid --doctor" has found.  See doctor.h.
+ */
+#include "wsgictl/doctor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/defs.h"
+
+/* How people are told each; what is not here is for programs alone. */
+static const struct {
+	const char *key, *title;
+	bool many; /* in JSON always a list */
+} table[] = {
+	{"program", "child program", false},
+	{"compiled_for", "compiled for Python", false},
+	{"running", "running Python", false},
+	{"executable", "sys.executable", false},
+	{"prefix", "sys.prefix", false},
+	{"base_prefix", "sys.base_prefix", false},
+	{"path", "sys.path", true},
+	{"soabi", "SOABI", false},
+	{"linkage", "libpython", false},
+	{"libpython", "mapped libpython", true},
+	{"library_of_the_build", "libpython of the build", false},
+	{"bits", "bits", false},
+	{"soname", "soname", false},
+	{"io_uring", "io_uring", false},
+	{"user", "user", false},
+	{"limit_open_files", "open files", false},
+	{"limit_processes", "processes", false},
+	{"limit_core", "coredump", false},
+	{"memory_private_kib", "private memory, KiB", false},
+	{"memory_shared_kib", "shared memory, KiB", false},
+	{"application", "application imports", false},
+	{"notice", "notice", true},
+	{"problem", "PROBLEM", true},
+};
+
+/* Cut the next line into key and value; false behind the last one.  What is no
+ * such line is the application's own output, and passed over. */
+static bool
+next_finding(
+	const char **at, char *key, size_t size, const char **value, int *len)
+{
+	while (**at != '\0') {
+		const char *line = *at, *end = strchrnul(line, '\n');
+		const char *colon = strstr(line, ": ");
+
+		*at = *end == '\n' ? end + 1 : end;
+		if (colon == NULL || colon > end ||
+			(size_t)(colon - line) >= size)
+			continue;
+		snprintf(key, size, "%.*s", (int)(colon - line), line);
+		*value = colon + 2;
+		*len = (int)(end - *value);
+		return true;
+	}
+	return false;
+}
+
+static int
+row_of(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strcmp(table[i].key, key) == 0)
+			return (int)i;
+	return -1;
+}
+
+static void
+put_text(struct buf *to, size_t row, const char *findings)
+{
+	const char *at = findings, *value;
+	char key[64];
+	int len;
+
+	while (next_finding(&at, key, sizeof(key), &value, &len))
+		if (strcmp(key, table[row].key) == 0)
+			buf_printf(to, "%-24s %.*s\n", table[row].title, len,
+				value);
+}
+
+int
+doctor_text(struct buf *to, const char *findings)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		put_text(to, i, findings);
+	return buf_failed(to) ? -ENOMEM : 0;
+}
+
+/* A path need not be UTF-8. */
+static json_t *
+text_of(const char *value, int len)
+{
+	json_t *text = json_stringn(value, (size_t)len);
+
+	return text != NULL ? text : json_null();
+}
+
+static int
+write_out(const char *data, size_t len, void *to)
+{
+	return buf_add(to, data, len) == 0 ? 0 : -1;
+}
+
+int
+doctor_json(struct buf *to, const char *findings, bool well)
+{
+	json_t *o = json_object();
+	const char *at = findings, *value;
+	char key[64];
+	int len, rc;
+
+	(void)json_object_set_new(o, "well", json_boolean(well));
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		(void)json_object_set_new(o, table[i].key,
+			table[i].many ? json_array() : json_null());
+	while (next_finding(&at, key, sizeof(key), &value, &len)) {
+		int row = row_of(key);
+
+		if (row >= 0 && table[row].many)
+			(void)json_array_append_new(
+				json_object_get(o, key), text_of(value, len));
+		else if (row >= 0)
+			(void)json_object_set_new(o, key, text_of(value, len));
+	}
+	rc = json_dump_callback(
+		o, write_out, to, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_decref(o);
+	buf_add_char(to, '\n');
+	return rc == 0 && !buf_failed(to) ? 0 : -ENOMEM;
+}
