@@ -756,7 +756,7 @@ static const struct directive table[] = {
 	{
 		.name = "WSGIPythonHashSeed",
 		.option = "--python-hash-seed",
-		.type = &value_text,
+		.type = &value_hash_seed,
 		.offset = AT(python_hash_seed),
 		.example = "random",
 		.help = "What hashes of texts depend on: random, or a number "

@@ -129,23 +129,6 @@ settle_application(struct config *c)
 		c->application = path;
 }
 
-/* mod_wsgi takes "random" for 0, which is the one number that is not. */
-static void
-check_hash_seed(struct config *c)
-{
-	const char *seed = c->python_hash_seed;
-	unsigned long long number;
-
-	if (seed == NULL || strcmp(seed, "random") == 0)
-		return;
-	if (str_to_u64(str_of(seed), &number) < 0 || number > UINT32_MAX)
-		config_fail(c, SETTING(c, python_hash_seed)->where,
-			NAME_OF(python_hash_seed),
-			"\"%s\" is neither \"random\" nor a number from 0 to "
-			"%lu",
-			value_show(seed).text, (unsigned long)UINT32_MAX);
-}
-
 /* ---- Logs --------------------------------------------------------------- */
 
 static const struct config_log_format predefined[] = {
@@ -260,7 +243,6 @@ config_settle(struct config *c, const struct config_machine *machine)
 	settle_proxy_protocol(c);
 	check_buffers(c);
 	settle_application(c);
-	check_hash_seed(c);
 	settle_access_logs(c);
 	settle_name(c);
 	return c->priv->n_fatal > 0 || c->priv->no_memory ? -EINVAL : 0;

@@ -298,6 +298,26 @@ parse_interpreter(const struct directive_input *in, union directive_value *ret,
 	return keep(&ret->text, in->arena, word, strlen(word), err);
 }
 
+/* mod_wsgi takes "random" for 0, which is the one number that is not. */
+static int
+parse_hash_seed(const struct directive_input *in, union directive_value *ret,
+	struct err *err)
+{
+	int rc = value_check_words(in, 1, 1, err);
+	const char *word = in->words[0];
+	unsigned long long number;
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(word, "random") != 0 &&
+		(str_to_u64(str_of(word), &number) < 0 || number > UINT32_MAX))
+		return err_setx(err, EINVAL,
+			"\"%s\" is neither \"random\" nor a number from 0 to "
+			"%lu",
+			value_show(word).text, (unsigned long)UINT32_MAX);
+	return keep(&ret->text, in->arena, word, strlen(word), err);
+}
+
 static int
 log_target(const char **ret, const struct directive_input *in, struct err *err)
 {
@@ -633,6 +653,13 @@ const struct directive_type value_interpreter = {
 	.metavar = "VERSION|PATH",
 	.size = sizeof(const char *),
 	.parse = parse_interpreter,
+	.write = write_text,
+};
+
+const struct directive_type value_hash_seed = {
+	.metavar = "random|N",
+	.size = sizeof(const char *),
+	.parse = parse_hash_seed,
 	.write = write_text,
 };
 

@@ -90,6 +90,7 @@ extern const struct directive_type value_path_list;   /* a:b */
 extern const struct directive_type value_networks;    /* see config.h */
 extern const struct directive_type value_set; /* int, a bit for each word */
 extern const struct directive_type value_interpreter; /* 3.11, or a path */
+extern const struct directive_type value_hash_seed;   /* random, or 0 */
 extern const struct directive_type value_listen;
 extern const struct directive_type value_access_log;
 extern const struct directive_type value_log_format;

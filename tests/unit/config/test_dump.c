@@ -107,11 +107,16 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 		while (row->words[n] != NULL)
 			n++;
 		buf_add_text(b, row->words[roll(d, n)]);
+	} else if (row->type == &value_hash_seed) {
+		buf_add_text(b, roll(d, 2) ? "random" : "4294967295");
+	} else if (row->type == &value_interpreter && roll(d, 2)) {
+		buf_add_text(b, "3.13t");
 	} else if (row->type == &value_text) {
 		add_nasty(d, b, 8);
 	} else if (row->type == &value_path || row->type == &value_log_target ||
-		   row->type == &value_path_list) {
-		buf_add_text(b, roll(d, 2) ? "/p" : "p");
+		   row->type == &value_path_list ||
+		   row->type == &value_interpreter) {
+		buf_add_text(b, roll(d, 2) ? "/p" : "./p");
 		add_nasty(d, b, 8);
 	} else {
 		add_number(d, row, b);
@@ -198,7 +203,9 @@ assert_same(const struct config *a, const struct config *b)
 			continue;
 		if (row->type == &value_text || row->type == &value_path ||
 			row->type == &value_log_target ||
-			row->type == &value_path_list)
+			row->type == &value_path_list ||
+			row->type == &value_interpreter ||
+			row->type == &value_hash_seed)
 			same = same_text(*(const char *const *)(const void *)x,
 				*(const char *const *)(const void *)y);
 		else
