@@ -31,6 +31,7 @@ struct master_order {
 	 * its words. */
 	const char *program;
 	char *const *argv;
+	bool daemon; /* whoever started us waits for our end no more */
 	struct heritage *heritage; /* of a master before us, or NULL */
 };
 

@@ -470,7 +470,7 @@ void
 upgrade_begin(struct master *m, const char *why)
 {
 	char parent[SUPERVISOR_NAME];
-	bool trial = supervisor_wants_pid(parent);
+	bool trial = !m->order->daemon && supervisor_wants_pid(parent);
 	const char *no = objection(m);
 	struct err err = {0};
 

@@ -248,6 +248,7 @@ serve(struct program *p)
 		.notices = &p->notices,
 		.program = p->path,
 		.argv = p->options.argv,
+		.daemon = p->options.daemon,
 		.heritage = p->heritage,
 	};
 	struct err err = {0};
