@@ -834,9 +834,15 @@ def test_the_servers_own_user_may(new_server, for_others, directory):
     if subprocess.run([*NOBODY, 'test', '-x', str(BUILD / 'wsgid')]).returncode != 0:
         pytest.skip('another user may not enter the build folder')
     own.start()
-    run = subprocess.run([*NOBODY, str(for_others), '--run-directory', str(own.run_directory),
-                          'stop'], text=True, capture_output=True, timeout=PATIENCE)
-    succeeds(run, 'has stopped')
+
+    def as_nobody(*words):
+        return subprocess.run([*NOBODY, str(for_others), '--run-directory',
+                               str(own.run_directory), *words], text=True,
+                              capture_output=True, timeout=PATIENCE)
+    for words in (['status'], ['fullstatus'], ['reload'], ['restart'], ['scale', '2'],
+                  ['log-level', 'info'], ['reopen-logs']):
+        succeeds(as_nobody(*words))
+    succeeds(as_nobody('stop'), 'has stopped')
     assert own.ended() == 0
 
 

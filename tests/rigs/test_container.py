@@ -280,7 +280,8 @@ FROM {DEBIAN}
 RUN apt-get update && apt-get install -y --no-install-recommends libssl3 libffi8 libbz2-1.0 \\
     liblzma5 libreadline8 libsqlite3-0 zlib1g && apt-get clean
 COPY . /usr/local
-RUN grep -rlIF {prefix} /usr/local | xargs -r sed -i 's,{prefix},/usr/local,g' && ldconfig
+RUN grep -rlIF {prefix} /usr/local | xargs -r sed -i 's,{prefix},/usr/local,g' \\
+    && find /usr/local -name '*.a' -delete && ldconfig
 """)
     base = engine.build('python-slim', containerfile, prefix)
     return engine.build('wsgid-slim', FILES / 'Containerfile.python-slim', BASE=base)
