@@ -84,10 +84,13 @@ pulse_start(struct app *app, int64_t timeout_ms, int64_t *last_us)
 		p->last_us = last_us;
 		p->pause = (struct timespec){
 			.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+		/* We have it now, and the first request may keep it for ever. */
+		__atomic_store_n(last_us, clock_real_us(), __ATOMIC_RELAXED);
 		rc = start_thread(p);
 	}
 	if (rc == 0)
 		return p;
+	__atomic_store_n(last_us, 0, __ATOMIC_RELAXED);
 	errno = rc;
 	log_warn("child", "no thread to see deadlocks with");
 	free(p);

@@ -55,6 +55,19 @@ test_it_ends_at_once_in_the_middle_of_its_pause(void **state)
 	pulse_stop(NULL);
 }
 
+/* Before the thread has ever run, which it may not when the GIL is kept. */
+static void
+test_the_first_time_is_that_of_the_start(void **state)
+{
+	int64_t last = 0, begin_us = clock_real_us();
+	struct pulse *p = pulse_start(NULL, 300000, &last);
+
+	(void)state;
+	assert_non_null(p);
+	assert_true(__atomic_load_n(&last, __ATOMIC_RELAXED) >= begin_us);
+	pulse_stop(p);
+}
+
 int
 main(void)
 {
@@ -63,6 +76,7 @@ main(void)
 			test_the_time_goes_on_for_as_long_as_the_gil_can_be_had),
 		cmocka_unit_test(
 			test_it_ends_at_once_in_the_middle_of_its_pause),
+		cmocka_unit_test(test_the_first_time_is_that_of_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
