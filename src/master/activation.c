@@ -31,6 +31,13 @@ is_name(const char *name)
 }
 
 static int
+refuse(const char *name, const struct err *why, struct err *err)
+{
+	return err_setx(
+		err, EINVAL, "systemd passes \"%s\": %s", name, why->text);
+}
+
+static int
 take(struct master *m, int fd, const char *name, struct err *err)
 {
 	struct passed *passed =
@@ -45,8 +52,7 @@ take(struct master *m, int fd, const char *name, struct err *err)
 	*passed = (struct passed){0};
 	rc = listen_adopt(&passed->listener, fd, &why);
 	if (rc < 0)
-		return err_setx(err, EINVAL, "systemd passes \"%s\": %s", name,
-			why.text);
+		return refuse(name, &why, err);
 	if (is_name(name) && strlen(name) < sizeof(passed->name))
 		strcpy(passed->name, name);
 	m->n_passed++;
@@ -74,7 +80,7 @@ activation_take(struct master *m, struct err *err)
 	int first, n, rc = 0;
 
 	say_not_ours(m);
-	n = notify_passed_sockets(&first, &names);
+	n = notify_passed_sockets(true, &first, &names);
 	if (n < 0)
 		return err_set(err, -n, "sockets passed by systemd");
 	for (int i = 0; rc == 0 && i < n; i++) {
@@ -86,6 +92,25 @@ activation_take(struct master *m, struct err *err)
 	}
 	for (int i = 0; names != NULL && i < n; i++)
 		free(names[i]);
+	free(names);
+	return rc;
+}
+
+int
+master_check_sockets(struct err *err)
+{
+	char **names = NULL;
+	int first, n = notify_passed_sockets(false, &first, &names), rc = 0;
+
+	for (int i = 0; names != NULL && i < n; i++) {
+		struct listener l;
+		struct err why = {0};
+
+		if (rc == 0 && !fdstore_is_ours(names[i]) &&
+			listen_inherit(&l, first + i, &why) < 0)
+			rc = refuse(names[i], &why, err);
+		free(names[i]);
+	}
 	free(names);
 	return rc;
 }

@@ -392,6 +392,7 @@ take_names(struct master *m, struct err *err)
 static void
 take_over(struct master *m)
 {
+	pid_t from = m->heritage->from;
 	struct err err = {0};
 
 	if (take_names(m, &err) < 0) {
@@ -399,12 +400,12 @@ take_over(struct master *m)
 		return;
 	}
 	take_socket_files(m);
-	log_notice("master", "taking over from pid %d", (int)m->heritage->from);
+	log_notice("master", "taking over from pid %d", (int)from);
 	say(m->heritage, "ready", m->heritage->give < 0 ? "pool" : "none");
 	let_go_of_heritage(m);
 	master_tell_shared(m, master_shares_sockets(m));
 	master_announce(m);
-	service_take_over(m);
+	service_take_over(m, from);
 }
 
 /* It was only to be shown that we could. */

@@ -517,6 +517,7 @@ master_run(const struct master_order *order, struct config *c)
 		.control = {.listener = {.fd = -1}, .rest_ns = NEVER},
 		.run = {.own.fd = -1, .named.fd = -1},
 		.store = {.board = -1, .canary = {.fd = -1}},
+		.service = {.before = {.fd = -1}},
 		.memory = {.spawn_rate = 1},
 		.now_ns = clock_monotonic_ns(),
 		.stop_by_ns = NEVER,

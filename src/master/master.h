@@ -47,6 +47,11 @@ void master_tell_mistakes(const struct heritage *h, const struct config *c);
  * another process, this one takes root for what process 1 would. */
 void master_settle_trial(const struct heritage *h, struct config *c);
 
+/* Before the configuration is read: a socket unit that accepts by itself starts
+ * an instance for each client, whose name has no configuration, and that is not
+ * what is wrong.  0, or -EINVAL. */
+int master_check_sockets(struct err *err);
+
 /* One sentence about all the mistakes of a configuration. */
 void master_sum_up(const struct config *c, struct err *err);
 

@@ -6,11 +6,14 @@
  */
 #include "master/notify.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -23,10 +26,11 @@
 #if HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #else
-#define sd_notify(unset, text)                 ((void)(text))
-#define sd_notifyf(unset, ...)                 ((void)0)
-#define sd_listen_fds_with_names(unset, names) (*(names) = NULL, 0)
-#define sd_watchdog_enabled(unset, ret)        (0)
+#define sd_notify(unset, text) ((void)(text))
+#define sd_notifyf(unset, ...) ((void)0)
+#define sd_listen_fds_with_names(unset, names) \
+	((void)(unset), *(names) = NULL, 0)
+#define sd_watchdog_enabled(unset, ret) (0)
 #define sd_pid_notify_with_fds(pid, unset, text, fds, n) \
 	((void)(text), (void)(fds), 0)
 #define sd_notify_barrier(unset, us) (0)
@@ -103,6 +107,40 @@ notify_main_pid(pid_t pid)
 	(void)sd_notifyf(0, "MAINPID=%d", (int)pid);
 }
 
+/* systemd listens to the main process alone, so it must be the stand-in that
+ * says who is next, and it has to be there until that is done. */
+static void
+stand_in(int go, pid_t master)
+{
+	char c;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)!read(go, &c, 1);
+	notify_main_pid(master);
+	(void)sd_notify_barrier(0, UINT64_MAX);
+	_exit(0);
+}
+
+void
+notify_main_pid_anew(void)
+{
+	pid_t master = getpid(), pid;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		close(ends[1]);
+		stand_in(ends[0], master);
+	}
+	if (pid > 0)
+		notify_main_pid(pid);
+	/* Its turn. */
+	close(ends[1]);
+	close(ends[0]);
+}
+
 void
 notify_status(const char *status)
 {
@@ -169,8 +207,8 @@ notify_sockets_of(void)
 }
 
 int
-notify_passed_sockets(int *first, char ***names)
+notify_passed_sockets(bool take, int *first, char ***names)
 {
 	*first = SD_LISTEN_FDS_START;
-	return sd_listen_fds_with_names(1, names);
+	return sd_listen_fds_with_names(take, names);
 }

@@ -23,6 +23,9 @@ void notify_reloading(const char *status);
 void notify_stopping(const char *status);
 /* Another process than it has started is the server's main one. */
 void notify_main_pid(pid_t pid);
+/* We are the main process, told in a way that systemd looks at it anew: for a
+ * moment another process of ours is, and whatever we say then is not heard. */
+void notify_main_pid_anew(void);
 void notify_status(const char *status);
 /* What goes on may take so much longer, from now on. */
 void notify_extend(int64_t us);
@@ -43,7 +46,7 @@ void notify_barrier(int64_t ms);
 pid_t notify_sockets_of(void);
 /* How many sockets were passed, from descriptor *first on, close-on-exec, and
  * their names, the caller's to free; the environment that told of them is
- * removed.  0, or a negative errno. */
-int notify_passed_sockets(int *first, char ***names);
+ * removed if they are taken.  0, or a negative errno. */
+int notify_passed_sockets(bool take, int *first, char ***names);
 
 #endif

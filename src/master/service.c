@@ -10,6 +10,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -126,13 +127,20 @@ look(struct master *m)
 	return strcmp(before, m->service.status) != 0;
 }
 
+/* Again and again, and at once: the unit may allow very little. */
+static void
+ask_for_patience(struct master *m)
+{
+	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
+	notify_extend(PATIENCE_S * us_a_second);
+}
+
 /* --- what happens -------------------------------------------------------------- */
 
 void
 service_begin(struct master *m)
 {
 	m->service.heard = notify_heard();
-	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
 	m->service.status_ns = m->service.alive_ns = NEVER;
 	m->service.store_ns = NEVER;
 	m->service.alive_every_ns = notify_watchdog_us() * 1000 / BEATS;
@@ -142,6 +150,7 @@ service_begin(struct master *m)
 		return;
 	fdstore_keep(m);
 	notify_status("starting: the first child imports the application");
+	ask_for_patience(m);
 }
 
 void
@@ -166,14 +175,38 @@ service_ready(struct master *m)
 	notify_ready(m->service.status);
 }
 
+static void
+is_alone(struct master *m, struct source *s)
+{
+	master_forget(m, s);
+	notify_main_pid_anew();
+	/* Nobody heard what we have said meanwhile. */
+	m->service.store_ns = m->now_ns + SECOND_NS;
+}
+
+/* systemd waits at a stop, and hears of the end, of a main process that is its
+ * child, and it looks whether it is when it is told the pid: too early for one
+ * that becomes its child by the end of the master before. */
+static void
+watch_before(struct master *m, pid_t from)
+{
+	int fd = getppid() == from ? pidfd_open(from, PIDFD_NONBLOCK) : -1;
+
+	if (from == getpid())
+		return; /* it has become what we are */
+	if (fd < 0 || master_watch(m, &m->service.before, fd, is_alone) < 0)
+		notify_main_pid_anew();
+}
+
 /* What the new master says first may come before it is known to be the main
  * process, and goes unheard then. */
 void
-service_take_over(struct master *m)
+service_take_over(struct master *m, pid_t from)
 {
 	if (!speaks(m))
 		return;
 	notify_main_pid(getpid());
+	watch_before(m, from);
 	m->service.status[0] = '\0';
 	m->service.status_ns = m->now_ns + SECOND_NS;
 	m->service.store_ns = m->now_ns + SECOND_NS;
@@ -197,8 +230,8 @@ service_reloading(struct master *m)
 	buf_add_text(&text, "reloading since ");
 	put_now(&text);
 	keep(status, sizeof(status), &text);
-	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
 	notify_reloading(status);
+	ask_for_patience(m);
 }
 
 void
@@ -237,8 +270,9 @@ service_stopping(struct master *m, bool graceful)
 	if (graceful && ms > 0)
 		buf_printf(&text, ", within %g s", (double)ms / 1000);
 	keep(status, sizeof(status), &text);
-	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
-	notify_stopping(status);
+	/* Why it has failed is worth more than that it ends. */
+	notify_stopping(m->exit_status == 0 ? status : NULL);
+	ask_for_patience(m);
 }
 
 /* --- what goes on ---------------------------------------------------------------- */
@@ -256,10 +290,8 @@ service_turn(struct master *m)
 
 	if (!speaks(m) || m->phase == PHASE_OVER)
 		return;
-	if (takes_its_time(m) && s->extend_ns <= m->now_ns) {
-		s->extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
-		notify_extend(PATIENCE_S * us_a_second);
-	}
+	if (takes_its_time(m) && s->extend_ns <= m->now_ns)
+		ask_for_patience(m);
 	if (s->store_ns <= m->now_ns && m->phase == PHASE_RUNNING) {
 		s->store_ns = NEVER;
 		fdstore_keep(m);

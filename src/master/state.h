@@ -216,6 +216,7 @@ struct upgrade {
 /* What the service manager was told: service.c. */
 struct service {
 	bool heard;                   /* there is one */
+	struct source before; /* the main process that was, until it ends */
 	int64_t status_ns, extend_ns; /* when the next is due */
 	int64_t alive_ns;             /* likewise; NEVER: nobody waits for it */
 	int64_t alive_every_ns;
@@ -684,8 +685,8 @@ void service_begin(struct master *m);
 /* The server cannot be started, or go on. */
 void service_failed(const struct master *m, const char *sentence);
 void service_ready(struct master *m);
-/* We are the main process now; and another one is. */
-void service_take_over(struct master *m);
+/* We are the main process now, and from was before; and another one is. */
+void service_take_over(struct master *m, pid_t from);
 void service_give_up(const struct master *m, pid_t successor);
 /* Around a reload; reason is NULL when it is done. */
 void service_reloading(struct master *m);

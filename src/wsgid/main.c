@@ -252,9 +252,12 @@ serve(struct program *p)
 		.heritage = p->heritage,
 	};
 	struct err err = {0};
+	struct config *c;
 	int status = 0;
-	struct config *c = load_config(p, &status);
 
+	if (p->heritage == NULL && master_check_sockets(&err) < 0)
+		return complain(EXIT_CONFIG, &err);
+	c = load_config(p, &status);
 	if (c == NULL)
 		return status;
 	if (!options_has_application(c, &err)) {

@@ -9,14 +9,14 @@ import select
 import signal
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
-from client import Closed, Connection, get, refused
+from client import Connection, get, refused
+from loop import Loop
 from manager import Manager
-from server import PATIENCE, stat_fields, wait_until
+from server import PATIENCE, is_alive, stat_fields, wait_until
 
 
 @pytest.fixture
@@ -117,6 +117,9 @@ def test_a_start_that_fails_says_why(new_server, manager, directory):
     server = new_server('app', '-w', '1', **place, **manager.options())
     assert server.fails() == 1
     assert 'not today' in manager.wait_for('STATUS', 'failed: ').fields['STATUS']
+    # People see what was said last.
+    manager.wait_for('STOPPING')
+    assert 'not today' in manager.values('STATUS')[-1]
     assert not manager.values('READY')
 
 
@@ -134,27 +137,19 @@ def test_stopping_is_said_with_what_is_being_finished(start, manager):
 
 def test_patience_is_asked_for_while_it_starts_and_while_it_drains(new_server, manager,
                                                                   directory):
-    place = write_app(directory, 'import time\ntime.sleep(6)\n' + '''
-def application(environ, start_response):
-    print('busy', flush=True)
-    time.sleep(6)
-    start_response('200 OK', [('Content-Length', '5')])
-    return [b'hello']
-''')
+    place = write_app(directory, 'import os, time\n'
+                                 'while not os.path.exists("go"): time.sleep(0.01)\n' + HELLO)
     server = new_server('app', '-w', '1', **place, **manager.options()).spawn()
     asked = manager.wait_for('EXTEND_TIMEOUT_USEC')
-    assert not manager.values('READY')
+    # Again, before that is over.
+    manager.wait_for('EXTEND_TIMEOUT_USEC', since=asked.time + 0.001)
     assert int(asked.fields['EXTEND_TIMEOUT_USEC']) > 5e6
+    assert not manager.values('READY')
+    (directory / 'go').touch()
     server.start()
     served = time.monotonic()
-    with Connection(server.address) as slow:
-        slow.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
-        server.log.wait_for('busy')
-        server.kill(signal.SIGTERM)
-        manager.wait_for('STOPPING')
-        manager.wait_for('EXTEND_TIMEOUT_USEC', since=served)
-        assert slow.response().body == b'hello'
-    assert server.ended() == 0
+    server.stop()
+    manager.wait_for('EXTEND_TIMEOUT_USEC', since=served)
 
 
 # --- the journal ----------------------------------------------------------------------------------
@@ -339,6 +334,40 @@ def test_the_new_master_of_an_upgrade_gives_the_signs(start, manager):
     server.stop()
 
 
+def test_the_new_master_is_told_anew_when_it_is_systemds_own_child(start, manager, directory):
+    """Which it becomes by the end of the old one; systemd looks at that when it is told a pid."""
+    place = write_app(directory, HELLO + """
+import os, time
+def application(environ, start_response, hello=application):
+    print('begun', flush=True)
+    while environ['PATH_INFO'] == '/wait' and not os.path.exists('go'):
+        time.sleep(0.01)
+    return hello(environ, start_response)
+""")
+    server = start('app', '-w', '1', **place)
+    old = server.pid
+    with Connection(server.address) as slow:
+        slow.send('GET /wait HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('begun')
+        server.kill(signal.SIGUSR2)
+        new = server.log.wait_for(r'the new master, pid (\d+), has taken over')[1]
+        # By both; the old master stays until its child has finished.
+        wait_until(lambda: manager.values('MAINPID') == [new, new], 'the new pid')
+        (directory / 'go').touch()
+        assert slow.response().body == b'hello'
+    assert server.process.wait(PATIENCE) == 0
+    wait_until(lambda: len(manager.values('MAINPID')) == 4, 'the new pid again')
+    stand_in, last = manager.values('MAINPID')[2:]
+    assert last == new and stand_in not in (new, str(old))
+    # Only the main process is listened to, which the one in between was.
+    sender = [m.pid for m in manager.messages() if 'MAINPID' in m.fields][-1]
+    assert sender == int(stand_in)
+    manager.wait_for('BARRIER')
+    wait_until(lambda: not is_alive(int(stand_in)), 'the end of the process in between')
+    server.master = int(new)
+    server.stop()
+
+
 # --- sockets that are passed ------------------------------------------------------------------
 
 @pytest.fixture
@@ -423,6 +452,9 @@ def test_accept_yes_gets_a_sentence(activated, manager):
         client = socket.create_connection(listener.getsockname())
         manager.sockets.append((listener.accept()[0], 'connection'))
         server = activated()
+        assert server.ended() == 78
+        # Whatever the configuration is, which its instance does not have.
+        server = activated('-c', '/nonexistent.conf')
         assert server.ended() == 78
         client.close()
     assert 'systemd passes "connection":' in server.log.text()
@@ -665,38 +697,6 @@ def application(environ, start_response):
 
 
 # --- clients of a restart ---------------------------------------------------------------------
-
-class Loop(threading.Thread):
-    """A client that asks again and again on a connection, and anew when that has ended."""
-
-    def __init__(self, address):
-        super().__init__(daemon=True)
-        self.address, self.answers, self.ends, self.wrong = address, 0, 0, []
-        self.stopping = False
-        self.start()
-
-    def run(self):
-        while not self.stopping and not self.wrong:
-            try:
-                with Connection(self.address) as client:
-                    self.ask(client)
-            except (OSError, Closed) as error:
-                self.wrong.append(f'after {self.answers} answers: {error!r}')
-
-    def ask(self, client):
-        while not self.stopping:
-            answer = client.get('/hello')
-            if answer.status != 200 or not answer.complete:
-                self.wrong.append(f'{answer.status}, complete: {answer.complete}')
-                return
-            self.answers += 1
-            if answer.header('Connection').lower() == 'close':
-                # The end itself is no reset either.
-                if client.socket.recv(1) != b'':
-                    self.wrong.append('more behind the last answer')
-                self.ends += 1
-                return
-
 
 @pytest.mark.parametrize('workers', [('-w', '2'), ('-w', '1', '--threads', '2')],
                          ids=['prefork', 'worker'])
