@@ -47,3 +47,15 @@ def no_test_hangs():
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, old)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What a machine has in its journal of a failed test belongs to the report."""
+    outcome = yield
+    report = outcome.get_result()
+    machine = getattr(item, 'funcargs', {}).get('machine')
+    if report.failed and machine is not None:
+        report.sections.append(('journal', machine.run(
+            'journalctl', '--no-pager', '-o', 'short-precise', '-t', 'systemd', '-t', 'wsgid',
+            f'--since=@{call.start:.6f}', check=False).stdout[-10000:]))

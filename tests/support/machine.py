@@ -142,6 +142,10 @@ class Machine:
                                  f'{done.stdout[-4000:]}')
         return done
 
+    def systemd(self) -> int:
+        """Its version."""
+        return int(self.run('systemctl', '--version').stdout.split()[1])
+
     def path(self, path: str) -> pathlib.Path:
         """One of its files, as it is to be opened from here."""
         return pathlib.Path(f'/proc/{self.pid}/root{path}')

@@ -4,13 +4,26 @@ import pathlib
 import time
 
 from machine import Machine
-from server import wait_until
+
+PATIENCE = 40
 
 APP = '''
 def application(environ, start_response):
     start_response('200 OK', [('Content-Length', '5')])
     return [b'hello']
 '''
+
+
+def wait_until(condition, what: str, timeout: float = PATIENCE):
+    """The first true value of condition(), which runs a command each time."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f'waited {timeout} s in vain for {what}')
+        time.sleep(0.1)
 
 
 class Service:
