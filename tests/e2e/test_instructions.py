@@ -67,6 +67,7 @@ def count(serve, directory, request: bytes) -> dict:
     return callgrind.own_instructions((directory / f'callgrind.{child}').read_text())
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(servers.SANITIZED, reason='a sanitizer adds its own instructions')
 @pytest.mark.skipif(shutil.which('valgrind') is None, reason='valgrind is not installed')
 @pytest.mark.parametrize('name', REQUESTS)

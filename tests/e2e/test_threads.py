@@ -174,7 +174,8 @@ def test_a_child_that_waits_for_its_client_hears_every_order(start, threads):
         assert client.socket.recv(10)
         server.reload()
         server.stop()
-    assert 'SIGKILL' not in server.log.text()
+    # It has heard of both; on a busy machine it may be too late to end by itself, too.
+    assert ' 1 connections were cut' in server.log.text()
 
 
 # --- connections that are idle ---------------------------------------------------------------
@@ -222,6 +223,8 @@ def test_idle_clients_that_nobody_had_time_for_do_not_hold_up_the_stop(start, ga
         server.kill(signal.SIGHUP)
         server.log.wait_for('reload done')
         two.send(SLEEP.format(1.5))
+        wait_until(lambda: [row['letters'] for pid, row in server.ready().items()
+                            if pid != old] == ['W'], 'the other one to be busy')
         gate.open()
         assert int(one.response().body) == old
         wait_until(lambda: not is_alive(old), 'the end of the old child')

@@ -3,7 +3,7 @@
 import socket
 from dataclasses import dataclass, field
 
-PATIENCE = 20
+PATIENCE = 30
 
 
 @dataclass

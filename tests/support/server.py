@@ -31,7 +31,7 @@ SANITIZED = 'address' in BUILD.name or 'thread' in BUILD.name
 IS_ROOT = os.geteuid() == 0
 
 # How long anything may take that should be at once: generous, for a loaded machine.
-PATIENCE = 60 if SANITIZED else 20
+PATIENCE = 60 if SANITIZED else 30
 
 sys.path.insert(0, str(ROOT / 'tools'))
 import scoreboard as scoreboard_tool  # noqa: E402
