@@ -152,16 +152,19 @@ show_steps() {
 	[ ! -t 1 ] || printf '\r\033[K'
 }
 
+cpus() {
+	getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1
+}
+
 # build [TARGET] [VARIABLE=VALUE...]: scons, its noise in the log.
 build() {
 	say "building${*:+ ($*)}"
 	printf '\n== scons %s\n' "$*" >>"$log"
-	jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 	errors=$log.errors
 	# A pipe has the status of its end: that of scons goes by a file.
 	{
 		status=0
-		scons -Q -C "$top" -j "$jobs" "$@" 2>"$errors" </dev/null || status=$?
+		scons -Q -C "$top" -j "$(cpus)" "$@" 2>"$errors" </dev/null || status=$?
 		echo "$status" >"$log.status"
 	} | show_steps
 	cat "$errors" >>"$log"

@@ -50,7 +50,7 @@ def test_200_clients_through_20_reloads_and_recycling_and_10_kills(serve, engine
     server = serve('probe', '-w', '3', '--io-engine', engine, '--preload', preload,
                    '--max-requests', '500', '--keep-alive-timeout', '60s', '--log-level', 'info')
     server.wait_for_ready(3)
-    crowd = Crowd(server.address, CLIENTS, '/pid', check=bytes.isdigit, pause=0.2)
+    crowd = Crowd(server.address, CLIENTS, '/pid', check=bytes.isdigit, pause=0.3)
     crowd.start()
     begin = time.monotonic()
     wait_until(crowd.connected, 'an answer for everybody')
@@ -144,7 +144,7 @@ def test_nginx_with_kept_connections_has_no_502_through_reloads_and_recycling(se
     server = serve('probe', '-w', '3', '--max-requests', '500', '--keep-alive-timeout', '60s',
                    '--log-level', 'info')
     server.wait_for_ready(3)
-    crowd = Crowd(nginx(server), CLIENTS, '/pid', check=bytes.isdigit, pause=0.2)
+    crowd = Crowd(nginx(server), CLIENTS, '/pid', check=bytes.isdigit, pause=0.3)
     crowd.start()
     wait_until(crowd.connected, 'an answer for everybody')
     for i in range(RELOADS):

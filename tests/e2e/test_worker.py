@@ -261,7 +261,7 @@ def test_32_clients_keep_32_threads_of_4_children_busy(start):
         assert 'Non-2xx' not in said and 'Socket errors' not in said, said
         application, total = (now - then for now, then in zip(spent(server), before))
         rate = float(re.search(r'Requests/sec: +([\d.]+)', said)[1])
-        print(f'{rate:.0f} requests a second, {application:.1f} of {total:.1f} s in the application')
+        print(f'{rate:.0f} requests/s, {application:.1f} of {total:.1f} s in the application')
         best = max(best, application / total)
         if best >= 0.9:
             break

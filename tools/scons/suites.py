@@ -26,6 +26,12 @@ def test_environment(env):
     return found
 
 
+def say(lines):
+    """All at once: other tests run beside this one, and speak too."""
+    sys.stdout.write('\n'.join(lines) + '\n')
+    sys.stdout.flush()
+
+
 def run_unit_test(target, source, env):
     """Run one program: its summary when it passes, everything when not."""
     program = source[0].get_abspath()
@@ -44,13 +50,11 @@ def run_unit_test(target, source, env):
         kept = [line for line in lines if line.startswith('[==') and 'run' in line.lower()
                 and 'Running' not in line or 'PASSED' in line or 'SKIPPED' in line
                 or 'left out: ' in line]
-        print('\n'.join([f'  test     {name}'] + ['  ' + line for line in kept]))
+        say([f'  test     {name}'] + ['  ' + line for line in kept])
         with open(str(target[0]), 'w', encoding='utf-8') as stamp:
             stamp.write(run.stdout)
     else:
-        print('\n'.join(without_successes(lines)))
-        print(f'{name}: status {run.returncode}')
-    sys.stdout.flush()
+        say(without_successes(lines) + [f'{name}: status {run.returncode}'])
     return int(run.returncode != 0)
 
 
