@@ -304,7 +304,8 @@ on_accepted(struct engine *e, int result, size_t listener)
 		accept_make_room(e, result);
 		break;
 	case -EINVAL:
-		/* The master has shut it, and its order is on the way. */
+		/* The master has shut it, and its order is on the way; or a
+		 * sibling has, and the master makes it listen again. */
 		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
 		break;
 	case -EBADF:

@@ -205,6 +205,7 @@ master_turn(struct master *m)
 	if (m->phase == PHASE_RUNNING)
 		pool_turn(m);
 	buckets_turn(m);
+	guard_turn(m);
 	stop_turn(m);
 	board_touch(m);
 	idle_turn(m);
@@ -453,6 +454,8 @@ close_server(struct master *m)
 		master_forget(m, &m->upgrade.report);
 	if (m->signals.fd >= 0)
 		master_forget(m, &m->signals);
+	if (m->guard.hangups.fd >= 0)
+		master_forget(m, &m->guard.hangups);
 	fd_close(&m->epoll);
 	fd_close(&m->null_fd);
 	fd_close(&m->peers);
@@ -515,6 +518,7 @@ master_run(const struct master_order *order, struct config *c)
 		.pool_take = -1,
 		.signals = {.fd = -1},
 		.control = {.listener = {.fd = -1}, .rest_ns = NEVER},
+		.guard = {.hangups = {.fd = -1}},
 		.run = {.own.fd = -1, .named.fd = -1},
 		.store = {.board = -1, .canary = {.fd = -1}},
 		.service = {.before = {.fd = -1}},

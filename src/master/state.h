@@ -51,6 +51,13 @@ struct source {
 	void (*ready)(struct master *m, struct source *s);
 };
 
+/* Who shuts our listeners: guard.c. */
+struct guard {
+	struct source hangups; /* a set of them; -1: there is none yet */
+	unsigned generation;   /* whose listeners are in it */
+	int64_t quiet_until_ns;
+};
+
 enum { EVERY_BUCKET = -1 };
 
 /* What the children of one generation have in common: made at start and by
@@ -301,7 +308,13 @@ struct master {
 	struct service service;
 	struct fdstore store;
 	struct idle idle;
+	struct guard guard;
 };
+
+/* --- guard.c ----------------------------------------------------------------- */
+
+/* See that a listener which a child shuts listens again. */
+void guard_turn(struct master *m);
 
 /* --- master.c ---------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -309,6 +310,26 @@ listen_tune(const struct listener *l, const struct listen_options *options)
 		rc = free_buffer(l->fd, SO_RCVBUF, SOCK_RCVBUF_LOCK,
 			"/proc/sys/net/ipv4/tcp_rmem");
 	return rc;
+}
+
+int
+listen_again(const struct listener *l, int backlog)
+{
+	const struct address *a = &l->address;
+	struct pollfd p = {.fd = l->fd};
+
+	if (a->any.sa_family == AF_UNIX)
+		return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0
+			       ? -ESHUTDOWN
+			       : 0;
+	if (get_option(l->fd, SO_ACCEPTCONN) == 1)
+		return 0;
+	/* A port that the kernel had chosen has been given up. */
+	if (bind(l->fd, &a->any, a->len) < 0 && errno != EINVAL)
+		return -errno;
+	return listen(l->fd, backlog > 0 ? backlog : DEFAULT_BACKLOG) < 0
+		       ? -errno
+		       : 1;
 }
 
 int

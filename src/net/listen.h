@@ -63,6 +63,12 @@ int listen_buffers(const struct listener *l, int *send, int *receive);
  * that somebody else goes on with, such as systemd.  To be closed after. */
 void listen_shut(const struct listener *l);
 
+/* Has somebody shut it, who holds it as well?  Then listen anew: the socket is
+ * the same, so all who hold it go on.  1 when that was done, 0 when it was not
+ * needed, -ESHUTDOWN for a unix: socket, which cannot, or another negative
+ * errno. */
+int listen_again(const struct listener *l, int backlog);
+
 /* Close; remove the socket file when we made it and it still is ours. */
 void listen_close(struct listener *l);
 

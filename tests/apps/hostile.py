@@ -183,9 +183,18 @@ def destroy(query):
     return {'rings': scribble(dice, True)}
 
 
+def shut(query):
+    """Whoever connects is refused, and whoever waits for clients hears nothing more."""
+    for fd, link in descriptors().items():
+        if link.startswith('socket:'):
+            with socket.socket(fileno=os.dup(fd)) as s:
+                if s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    s.shutdown(socket.SHUT_RDWR)
+
+
 def application(environ, start_response):
     query = dict(urllib.parse.parse_qsl(environ['QUERY_STRING']))
-    said = {'/attack': attack, '/pretend': pretend, '/destroy': destroy,
+    said = {'/attack': attack, '/pretend': pretend, '/destroy': destroy, '/shut': shut,
             '/pid': lambda query: os.getpid()}[environ['PATH_INFO']](query)
     start_response('200 OK', [('Content-Type', 'application/json')])
     return [json.dumps(said).encode()]

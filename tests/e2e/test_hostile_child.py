@@ -3,7 +3,8 @@
 What it can write it fills with random bytes, what it can send to it sends junk, and it tries
 to open everything anew for writing.  This holds where children are another user than the
 master, and with the default accept mutex; an application that kills its siblings, which are
-its own user, or shuts the listener that they share, is not stopped by anything.
+its own user, is not stopped by anything.  One that shuts the listener that they share has
+new clients refused for a moment.
 """
 
 import json
@@ -15,7 +16,7 @@ import time
 
 import pytest
 
-from client import Closed, Connection, get
+from client import Closed, Connection, get, refused
 from crowd import Crowd
 from server import (BUILD, IS_ROOT, PATIENCE, PYTHON, ROOT, clean_environment, is_alive,
                     wait_until)
@@ -151,4 +152,17 @@ def test_the_pids_that_the_master_kills_are_its_own(server):
     finally:
         innocent.kill()
         innocent.wait()
+    server.stop()
+
+
+def test_a_listener_that_a_child_shuts_listens_again_at_once(server):
+    before, children = stable(server), set(server.ready())
+    with Connection(server.address) as hostile:
+        for _ in range(3):
+            assert hostile.get('/shut').status == 200
+            wait_until(lambda: not refused(server.address), 'a listener')
+            for _ in range(6):
+                assert int(get(server.address, '/pid').body) in children
+    assert set(server.ready()) == children and stable(server) == before
+    assert server.log.text().count('a child has shut this socket') == 1
     server.stop()

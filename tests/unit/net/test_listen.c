@@ -261,6 +261,28 @@ test_a_shut_listener_lets_nobody_in_though_others_hold_it(void **state)
 }
 
 static void
+test_a_listener_that_somebody_has_shut_listens_again(void **state)
+{
+	const struct place *p = *state;
+	struct listener tcp = must_open("127.0.0.1:0");
+	struct listener local = must_open(p->text);
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(listen_again(&tcp, 0), 0);
+		close(connect_to(&tcp.address));
+		assert_int_equal(shutdown(tcp.fd, SHUT_RDWR), 0);
+		assert_int_equal(connect_to(&tcp.address), -ECONNREFUSED);
+		assert_int_equal(listen_again(&tcp, 5), 1);
+	}
+	close(connect_to(&tcp.address));
+	assert_int_equal(listen_again(&local, 0), 0);
+	assert_int_equal(shutdown(local.fd, SHUT_RDWR), 0);
+	assert_int_equal(listen_again(&local, 0), -ESHUTDOWN);
+	listen_close(&tcp);
+	listen_close(&local);
+}
+
+static void
 test_one_socket_serves_both_families(void **state)
 {
 	struct listener l = must_open("0");
@@ -813,6 +835,7 @@ main(void)
 		cmocka_unit_test(test_port_0_becomes_a_number),
 		IN_PLACE(
 			test_a_shut_listener_lets_nobody_in_though_others_hold_it),
+		IN_PLACE(test_a_listener_that_somebody_has_shut_listens_again),
 		cmocka_unit_test(test_one_socket_serves_both_families),
 		cmocka_unit_test(test_a_port_in_use_names_the_program),
 		cmocka_unit_test(
