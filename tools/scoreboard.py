@@ -58,7 +58,7 @@ PAGE = [
     ('busy_us', 'Q'), ('aborted', 'Q'), ('refused', 'Q'), ('io_engine', '16s'),
 ]
 # Likewise.
-PAGE_MORE = [('gil_us', 'q')]
+PAGE_MORE = [('gil_us', 'q'), ('writing', 'I'), ('closing', 'I')]
 WORKER = [
     ('state', 'I'), ('thread', 'I'), ('requests', 'Q'), ('bytes_out', 'Q'),
     ('begin_us', 'q'), ('end_us', 'q'), ('client', '48s'), ('method', '16s'),
@@ -268,13 +268,14 @@ def letters_of(process: dict, workers: list, count: int) -> str:
 def count(rows: list) -> dict:
     """Apache's counts: workers busy, idle, starting, graceful."""
     counts = {'processes': 0, 'busy': 0, 'idle': 0, 'starting': 0, 'graceful': 0, 'parked': 0,
-              'connections': 0}
+              'writing': 0, 'closing': 0, 'connections': 0}
     for row in rows:
         if row['pid'] == 0:
             continue
         counts['processes'] += 1
         counts['connections'] += row['connections']
-        counts['parked'] += row['parked']
+        for name in ('parked', 'writing', 'closing'):
+            counts[name] += row[name]
         for letter in row['letters']:
             if letter == '_':
                 counts['idle'] += 1
@@ -309,7 +310,9 @@ def gather(path: str) -> dict:
                'letters': letters_of(process, workers, used), 'page': page,
                'workers': workers, 'trouble': trouble,
                'connections': page['connections'] if page else 0,
-               'parked': page['parked'] if page else 0}
+               'parked': page['parked'] if page else 0,
+               'writing': page['writing'] if page else 0,
+               'closing': page['closing'] if page else 0}
         for total in totals:
             row[f'total_{total}'] = process[f'past_{total}'] + (
                 page['accepted' if total == 'connections' else total] if page else 0)
@@ -401,7 +404,8 @@ def print_board(all_: dict) -> None:
               f'started')
     print(f'  now          {counts["processes"]} processes; workers {counts["busy"]} busy, '
           f'{counts["idle"]} idle, {counts["starting"]} starting, {counts["graceful"]} graceful; '
-          f'connections {counts["connections"]}, {counts["parked"]} of them parked')
+          f'connections {counts["connections"]}, {counts["parked"]} of them parked, '
+          f'{counts["writing"]} writing, {counts["closing"]} closing')
     print(f'  totals       {totals["requests"]} requests, {totals["connections"]} connections, '
           f'{size(totals["bytes_in"])} in, {size(totals["bytes_out"])} out, '
           f'{duration(totals["busy_us"])} in the application')

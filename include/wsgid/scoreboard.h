@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 4 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 5 };
 
 /* What a worker does: Apache's letters (mod_status). */
 enum wsgid_worker_state {
@@ -189,6 +189,11 @@ struct wsgid_page {
 	/* Since 1.3: when a thread that does nothing else last had the GIL, which
 	 * it takes ten times in DeadlockTimeout; 0 when there is none. */
 	int64_t gil_us;
+	/* Since 1.5: connections that Apache's event MPM counts likewise, as they
+	 * need no worker: whose responses are going out, and that are about to
+	 * be closed and may still send. */
+	uint32_t writing;
+	uint32_t closing;
 };
 
 struct wsgid_worker {

@@ -54,12 +54,14 @@ connection_list_remove(struct connection *c)
 		list->last = c->prev;
 	c->next = c->prev = NULL;
 	c->list = NULL;
+	list->n--;
 }
 
 static void
 list_insert(struct connection_list *list, struct connection *after,
 	struct connection *c)
 {
+	list->n++;
 	c->list = list;
 	c->prev = after;
 	c->next = after != NULL ? after->next : list->first;
@@ -80,21 +82,13 @@ connection_list_add(struct connection_list *list, struct connection *c)
 	list_insert(list, list->last, c);
 }
 
-static void
-set_state(struct engine *e, struct connection *c, enum connection_state state)
-{
-	e->n_parked -= c->state == CONNECTION_PARKED;
-	e->n_parked += state == CONNECTION_PARKED;
-	c->state = state;
-}
-
 /* Wait in state, on list, for at most timeout_ms (0: for ever).  Each list
  * has one timeout, so its first connection is always the first to expire. */
 static void
 wait_in(struct engine *e, struct connection *c, enum connection_state state,
 	struct connection_list *list, int64_t timeout_ms)
 {
-	set_state(e, c, state);
+	c->state = state;
 	c->reign = e->reign;
 	c->deadline_ns =
 		timeout_ms > 0 ? e->now_ns + timeout_ms * ms : INT64_MAX;
@@ -629,7 +623,7 @@ connection_leave(struct engine *e, struct connection *c)
 	c->patience_ns = e->now_ns + e->config->timeout * ms;
 	if (c->list == &e->parked || c->list == &e->reading)
 		c->patience_ns = c->deadline_ns;
-	set_state(e, c, CONNECTION_LEAVING);
+	c->state = CONNECTION_LEAVING;
 	connection_list_add(&e->ending, c);
 }
 
@@ -667,7 +661,7 @@ connection_close(struct engine *e, struct connection *c)
 {
 	if (c->state == CONNECTION_CLOSING)
 		return;
-	set_state(e, c, CONNECTION_CLOSING);
+	c->state = CONNECTION_CLOSING;
 	connection_list_add(&e->ending, c);
 	if (c->receiving)
 		io_cancel(e->io, c, IO_RECEIVE, c->fd);

@@ -46,6 +46,7 @@ enum connection_state {
 
 struct connection_list {
 	struct connection *first, *last;
+	uint32_t n;
 };
 
 /* What is still to come of a body that the application has not read, and is

@@ -64,8 +64,6 @@ begin_turn(struct engine *e)
 void
 engine_queue(struct engine *e, struct connection *c)
 {
-	if (c->state == CONNECTION_PARKED)
-		e->n_parked--;
 	c->state = CONNECTION_QUEUED;
 	if (c->since_ns == 0)
 		c->since_ns = e->now_ns;
@@ -396,17 +394,25 @@ tell_python(struct engine *e)
 	}
 }
 
-/* The page is the child's, and other workers park as well. */
+/* The page is the child's, and other workers count there as well. */
 static void
-show_parked(struct engine *e)
+show(uint32_t *shown, const struct connection_list *list, uint32_t *field)
 {
-	uint32_t change = e->n_parked - e->shown_parked;
-
-	if (change == 0)
+	if (LIKELY(list->n == *shown))
 		return;
-	e->shown_parked = e->n_parked;
-	__atomic_fetch_add(
-		&e->set.page->page->parked, change, __ATOMIC_RELAXED);
+	__atomic_fetch_add(field, list->n - *shown, __ATOMIC_RELAXED);
+	*shown = list->n;
+}
+
+/* Those that need no worker while they wait. */
+static void
+show_waiting(struct engine *e)
+{
+	struct wsgid_page *page = e->set.page->page;
+
+	show(&e->shown_parked, &e->parked, &page->parked);
+	show(&e->shown_sending, &e->sending, &page->writing);
+	show(&e->shown_lingering, &e->lingering, &page->closing);
 }
 
 static void
@@ -520,7 +526,7 @@ engine_run(struct engine *e)
 			serve_queue(e);
 			app_leave(e->set.app);
 		}
-		show_parked(e);
+		show_waiting(e);
 		if (e->leave_by_ns > 0 && e->now_ns >= e->leave_by_ns) {
 			rc = -ETIMEDOUT;
 			break;

@@ -96,8 +96,8 @@ struct engine {
 	struct connection_list ending;   /* an operation is being cancelled */
 	struct connection_list finished; /* sent all; hold a Python object */
 	struct connection_list buried;   /* closed; Python must be told */
-	unsigned n_connections, n_parked;
-	unsigned shown_parked;     /* of them, by the page */
+	unsigned n_connections;
+	uint32_t shown_parked, shown_sending, shown_lingering; /* by the page */
 	unsigned most_connections; /* a quarter of the descriptors is for the
 	                            * application: its files and databases */
 

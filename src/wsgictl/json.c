@@ -118,6 +118,8 @@ connections_object(const struct snapshot *s)
 
 	set_number(o, "open", s->connections);
 	set_number(o, "parked", s->parked);
+	set_number(o, "writing", s->writing);
+	set_number(o, "closing", s->closing);
 	return o;
 }
 

@@ -170,8 +170,13 @@ add_workers(struct buf *to, const struct snapshot *s)
 		buf_printf(to, ", %u finishing", s->graceful);
 	buf_add_char(to, '\n');
 	add_letters(to, s);
-	buf_printf(to, LABEL "%u open, %u of them kept alive and idle\n",
+	buf_printf(to, LABEL "%u open, %u of them kept alive and idle",
 		"connections", s->connections, s->parked);
+	if (s->writing > 0)
+		buf_printf(to, ", %u taking their answers", s->writing);
+	if (s->closing > 0)
+		buf_printf(to, ", %u closing", s->closing);
+	buf_add_char(to, '\n');
 }
 
 /* With a decimal while it is small. */

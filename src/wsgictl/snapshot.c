@@ -99,6 +99,8 @@ add_page(struct snapshot *s, const struct wsgid_page *page)
 	durations_add(&s->durations, &page->durations);
 	s->connections += page->connections;
 	s->parked += page->parked;
+	s->writing += page->writing;
+	s->closing += page->closing;
 	s->refused += page->refused;
 	s->aborted += page->aborted;
 	if (s->io_engine[0] == '\0')

@@ -44,7 +44,7 @@ struct snapshot {
 	/* Workers by what they do. */
 	unsigned idle, busy, starting, graceful;
 	unsigned children;
-	unsigned connections, parked;
+	unsigned connections, parked, writing, closing;
 
 	/* Since then: the start, or that of a server before this one. */
 	int64_t counted_us;

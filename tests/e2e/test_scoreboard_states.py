@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -195,6 +196,33 @@ def test_neither_an_answer_nor_the_application_waits_for_a_slow_log(
         wait_until(read_all, 'the end of the lines')
         for client in waiting[1:]:
             assert client.response().body == b'hello\n'
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_connections_that_need_no_worker_are_counted_as_apaches_event_mpm_does(serve, engine):
+    server = serve('probe', '-w', '1', '--io-engine', engine)
+
+    def counted(**wanted):
+        wait_until(lambda: wanted.items() <= server.board()['counts'].items(), f'{wanted}')
+        assert letters(server)[0] == '_'
+        done = subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory,
+                               'status', '--json'], capture_output=True, text=True,
+                              timeout=PATIENCE, env=clean_environment())
+        assert wanted.items() <= json.loads(done.stdout)['connections'].items()
+    with Connection(server.address) as idle, Connection(server.address) as slow:
+        assert idle.get('/hello').status == 200
+        counted(parked=1, writing=0, closing=0)
+        # Refused, and it does not close: the server has said all.
+        slow.send('NONSENSE\r\n\r\n')
+        assert slow.response().status == 400
+        counted(parked=1, writing=0, closing=1)
+    counted(parked=0, writing=0, closing=0)
+    with Connection(server.address) as slow:
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.send('GET /big?n=30000000 HTTP/1.1\r\nHost: t\r\n\r\n')
+        counted(parked=0, writing=1, closing=0)
+    counted(parked=0, writing=0, closing=0)
     server.stop()
 
 

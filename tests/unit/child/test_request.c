@@ -56,7 +56,7 @@ test_a_request_in_one_piece_is_answered_and_its_client_parked(void **state)
 	assert_sent(s, "HTTP/1.1 200 OK\r\n");
 	assert_sent(s, "\r\n\r\nhello");
 	assert_int_equal(s->sends, 1);
-	assert_int_equal(s->engine.n_parked, 1);
+	assert_int_equal(s->engine.parked.n, 1);
 	assert_int_equal(s->page.requests, 1);
 	assert_int_equal(s->page.bytes_in, strlen(GET));
 	assert_int_equal(s->page.bytes_out, s->sent.len);
@@ -749,7 +749,7 @@ test_a_client_from_the_pool_is_served_at_once(void **state)
 	script_run(s);
 	assert_int_equal(s->calls, 1);
 	assert_sent(s, "200 OK");
-	assert_int_equal(s->engine.n_parked, 1);
+	assert_int_equal(s->engine.parked.n, 1);
 	close(pair[0]);
 	close(pair[1]);
 	script_free(s);
@@ -797,7 +797,7 @@ test_who_finishes_keeps_no_idle_client_from_the_pool(void **state)
 	script_step(s, STEP_FINISH);
 	script_run(s);
 	assert_int_equal(s->calls, 0);
-	assert_int_equal(s->engine.n_parked, 0);
+	assert_int_equal(s->engine.parked.n, 0);
 	assert_int_equal(read(pair[1], &byte, 1), 0); /* told to go */
 	close(pair[1]);
 	script_free(s);
