@@ -398,16 +398,28 @@ def define(conf, env, found):
     conf.Define('HAVE_URING', int(found['uring'] is not None), 'src/io/uring.c')
 
 
+def has_all(place, remembered):
+    """Is everything there that SCons remembers to have made?  It would not
+    look, and the folder may have been removed, moved or copied since."""
+    return all(os.path.exists(os.path.join(place, name)) for name, entry in remembered.items()
+               if not getattr(entry.binfo, 'result', None))
+
+
 def scratch(env, folder):
     """Where the probes work.  What they found is believed again only when
     the last run found everything: else a package may have come since."""
     place = folder + '/configure'
     env['CONFIGURELOG'] = place + '/log'
+    directory = env.Dir('#' + place)
+    memory = directory.sconsign()
     stamp = env.File('#' + place + '/complete').get_abspath()
-    if not os.path.exists(stamp):
-        SCons.SConf.SetCacheMode('force')
-    else:
+    believed = os.path.exists(stamp) and has_all(directory.get_abspath(), memory.entries)
+    if os.path.exists(stamp):
         os.unlink(stamp)
+    if not believed:
+        SCons.SConf.SetCacheMode('force')
+        memory.entries.clear()
+        memory.dirty = True
     return place, stamp
 
 
