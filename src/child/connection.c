@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -224,6 +225,16 @@ wait_on(struct engine *e, struct connection *c, int64_t deadline_ns)
 		connection_await_last(e, c);
 }
 
+/* While its request waited for somebody to serve it; the kernel would still
+ * hand it out.  Whoever has only shut his own side waits for the answer. */
+static bool
+has_left(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 struct connection *
 connection_adopt(struct engine *e, const struct handoff *handoff)
 {
@@ -231,6 +242,10 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 
 	if (c == NULL)
 		return NULL;
+	if (has_left(handoff->fd)) {
+		connection_close(e, c);
+		return NULL;
+	}
 	c->foreign = true;
 	c->requests = handoff->requests;
 	if (handoff->since_ns > 0 && handoff->since_ns <= e->now_ns)

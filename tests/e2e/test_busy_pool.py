@@ -1,6 +1,8 @@
 """What clients of a pool feel of requests that take long: of one nothing, of all a delay."""
 
 import resource
+import socket
+import struct
 import time
 
 import pytest
@@ -61,6 +63,37 @@ def test_2000_clients_wait_while_all_children_are_busy_and_none_is_lost(
     assert waited > 0.95 * MANY
     assert (crowd.ends, crowd.wrong) == ([], [])
     assert server.board()['board']['children_crashed'] == 0
+    server.stop()
+
+
+def reset(connection):
+    """Leave as a client does that is killed with an answer unread, or with this option."""
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    connection.close()
+
+
+def test_a_client_that_left_is_dropped_from_the_queue_of_the_pool(serve):
+    """Who has only said all that he had to say is served."""
+    server = serve('probe', '-w', '2')
+    server.wait_for_ready(2)
+    parked, half = Connection(server.address), Connection(server.address)
+    for connection in (parked, half):
+        assert connection.get('/hello').body == b'hello\n'
+    busy = [Connection(server.address) for _ in range(2)]
+    for connection in busy:
+        connection.send('GET /sleep?s=1 HTTP/1.1\r\nHost: t\r\n\r\n')
+    wait_until(lambda: server.log.text().count('sleeping') == 2, 'two busy children')
+    parked.send('GET /sleep?s=0.01 HTTP/1.1\r\nHost: t\r\n\r\n')
+    half.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+    half.socket.shutdown(socket.SHUT_WR)
+    reset(parked)
+    assert half.response().body == b'hello\n'
+    half.close()
+    for connection in busy:
+        assert connection.response().body == b'awake'
+        assert connection.get('/hello').body == b'hello\n'
+        connection.close()
+    assert server.log.text().count('sleeping') == 2
     server.stop()
 
 
