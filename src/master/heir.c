@@ -425,6 +425,7 @@ heir_child_ready(struct master *m)
 
 	census_take(m, &census);
 	if (m->heritage->way == HERITAGE_IN_PLACE) {
+		rundir_remove_left(m->heritage);
 		let_go_of_heritage(m);
 		master_announce(m);
 		if (!m->reloading)

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/pidfile.h"
 #include "base/rundir.h"
+#include "master/heritage.h"
 #include "master/state.h"
 
 /* Make the directory where it is missing; its parents must exist. */
@@ -81,6 +82,38 @@ release(struct pid_file *f)
 	fd_close(&f->fd);
 	free(f->path);
 	f->path = NULL;
+}
+
+/* PATH is its DIRECTORY/NAME.pid. */
+static void
+remove_beside(const char *path, const char *what)
+{
+	int len = (int)(strlen(path) - strlen(".pid"));
+	AUTO_FREE char *other = NULL;
+
+	if (asprintf(&other, "%.*s%s", len, path, what) < 0) {
+		other = NULL;
+		return;
+	}
+	if (strcmp(what, ".scoreboard") == 0)
+		scoreboard_remove(other);
+	else
+		(void)unlink(other);
+}
+
+void
+rundir_remove_left(const struct heritage *h)
+{
+	const struct heritage_file *own = &h->own, *named = &h->named;
+
+	/* The path may lead to another directory by now, to ours even. */
+	if (own->fd >= 0 && pidfile_is_at(own->path, own->fd)) {
+		remove_beside(own->path, ".ctl");
+		remove_beside(own->path, ".scoreboard");
+		pidfile_remove(own->path, own->fd);
+	}
+	if (named->fd >= 0)
+		pidfile_remove(named->path, named->fd);
 }
 
 static char *

@@ -787,6 +787,9 @@ bool door_admits(int fd, const struct config *c);
 /* Find or make the run directory and lock the pid file in it. */
 int rundir_open(struct master *m, const struct config *c, struct err *err);
 void rundir_close(struct master *m);
+/* Remove what the program that this process was before has left under names
+ * that are not ours: its Name, RunDirectory or PidFile was another. */
+void rundir_remove_left(const struct heritage *h);
 
 /* --- mutex.c ------------------------------------------------------------------ */
 

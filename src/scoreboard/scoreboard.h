@@ -55,6 +55,9 @@ int scoreboard_publish(struct scoreboard *s, struct err *err);
 /* In the predecessor, whose successor has been killed: remove its files. */
 void scoreboard_sweep_successor(struct scoreboard *s);
 
+/* Remove a scoreboard that is nobody's any more, and its pages. */
+void scoreboard_remove(const char *path);
+
 /* Unmap; and when remove is set take the files away. */
 void scoreboard_destroy(struct scoreboard *s, int remove);
 

@@ -415,6 +415,23 @@ scoreboard_publish(struct scoreboard *s, struct err *err)
 }
 
 void
+scoreboard_remove(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *place =
+		slash != NULL ? strndup(path, (size_t)(slash + 1 - path))
+			      : strdup(".");
+	AUTO_CLOSE int dir =
+		place != NULL ? open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			      : -1;
+
+	if (dir < 0)
+		return;
+	scoreboard_file_sweep(dir, slash != NULL ? slash + 1 : path);
+	(void)unlink(path);
+}
+
+void
 scoreboard_sweep_successor(struct scoreboard *s)
 {
 	AUTO_FREE char *path = NULL;

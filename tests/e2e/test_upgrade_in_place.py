@@ -92,6 +92,16 @@ def test_the_pid_stays_and_the_children_of_before_are_still_its_own(start, progr
     assert os.listdir(server.run_directory) == [] and not path.exists()
 
 
+def test_a_pid_file_of_another_name_is_not_left_behind(start, directory):
+    before, after, conf = directory / 'a.pid', directory / 'b.pid', directory / 'shop.conf'
+    conf.write_text(f'PidFile {before}\n')
+    server = start('-w', '1')
+    assert before.read_text() == '1\n'
+    conf.write_text(f'PidFile {after}\n')
+    assert 'reload done' in upgrade(server)
+    assert after.read_text() == '1\n' and not before.exists()
+
+
 @pytest.mark.parametrize('options', [
     [], ['--mpm', 'worker', '--threads', '3'], ['--preload'],
     ['--listen-cores-buckets-ratio', '1']])
