@@ -128,8 +128,9 @@ def test_all_that_a_container_takes_away_is_not_missed(contain, programs):
 
 def test_process_1_reaps_orphans(contain, directory):
     (directory / 'orphans.py').write_text(ORPHANS)
-    server = contain('orphans', cwd=directory).start()
+    server = contain('orphans', cwd=directory, PROCESSES='1').start()
     children = set(children_of(first(server)))
+    assert len(children) == 1
     assert get(server.address, '/leave').body == b'left'
     wait_until(lambda: set(children_of(first(server))) == children, 'no orphan and no zombie')
     assert not re.search(r':(warn|error)\]', server.log.text())
