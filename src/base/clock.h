@@ -16,4 +16,7 @@ int64_t clock_monotonic_ns(void);
 /* Microseconds since 1970, for what people and logs are shown. */
 int64_t clock_real_us(void);
 
+/* Seconds since 1970, a few milliseconds late: cheap. */
+int64_t clock_coarse_s(void);
+
 #endif

@@ -46,6 +46,22 @@ engine_read_clock(struct engine *e)
 	e->now_ns = now;
 }
 
+static void
+set_date(struct engine *e, int64_t second)
+{
+	e->date_second = second;
+	date_format(e->date, second);
+}
+
+void
+engine_renew_date(struct engine *e)
+{
+	int64_t second = clock_coarse_s();
+
+	if (UNLIKELY(second > e->date_second))
+		set_date(e, second);
+}
+
 /* Once a turn: the real time anew, which somebody may have set, and the text
  * of the Date header. */
 static void
@@ -53,10 +69,8 @@ begin_turn(struct engine *e)
 {
 	e->now_ns = clock_monotonic_ns();
 	e->real_us = clock_real_us();
-	if (e->real_us / 1000000 != e->date_second) {
-		e->date_second = e->real_us / 1000000;
-		date_format(e->date, e->date_second);
-	}
+	if (e->real_us / 1000000 != e->date_second)
+		set_date(e, e->real_us / 1000000);
 	__atomic_store_n(
 		&e->set.page->page->heartbeat_us, e->real_us, __ATOMIC_RELAXED);
 }

@@ -189,6 +189,9 @@ bool engine_ask_to_retire(struct engine *e, const char *why);
 /* Look at the clock. */
 void engine_read_clock(struct engine *e);
 
+/* Time has passed within a request: e->date is to be right again. */
+void engine_renew_date(struct engine *e);
+
 /* Wait, at most that long (-1: for ever), and turn what has completed into
  * states.  Without the GIL, of which it uses nothing.  0 or a negative errno. */
 int engine_turn(struct engine *e, int64_t timeout_ns);

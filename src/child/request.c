@@ -96,6 +96,12 @@ client_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
 	return rc;
 }
 
+static void
+client_renew_date(struct app_exchange *x)
+{
+	engine_renew_date(CONTAINER_OF(x, struct exchange, app)->engine);
+}
+
 /* It is none of the response: neither logged as its head nor the end of the
  * time in which the client may be told to go on. */
 static int
@@ -118,6 +124,7 @@ static const struct app_client client = {
 	.send = client_send,
 	.send_file = client_send_file,
 	.send_interim = client_send_interim,
+	.renew_date = client_renew_date,
 };
 
 /* --- beginnings ---------------------------------------------------------------------- */

@@ -164,6 +164,10 @@ struct app_client {
 	/* Send the head of an interim response (1xx), before any send.  As
 	 * send. */
 	int (*send_interim)(struct app_exchange *x, struct str head);
+
+	/* A head is about to be ended: response->date points to a text that
+	 * must be right then.  Does not wait. */
+	void (*renew_date)(struct app_exchange *x);
 };
 
 struct app_exchange {

@@ -528,7 +528,8 @@ fill_same(struct app *app, const struct app_settings *settings)
 {
 	static const enum key empty[] = {SCRIPT_NAME, PATH_INFO, QUERY_STRING,
 		REQUEST_URI, RAW_URI, SERVER_NAME, SERVER_PORT, SERVER_ADDR,
-		REMOTE_ADDR, REMOTE_PORT, REQUEST_SCHEME, WSGI_URL_SCHEME};
+		REMOTE_ADDR, REMOTE_PORT, REQUEST_SCHEME, UNIQUE_ID,
+		WSGI_URL_SCHEME};
 	struct environ *e = app->environ;
 	PyObject *d = e->same;
 	const char *software = settings->software;

@@ -1,5 +1,6 @@
 """HTTP/1.1 from the socket to the application and back."""
 
+import email.utils
 import hashlib
 import json
 import re
@@ -33,6 +34,13 @@ def test_connections_are_kept_alive(probe):
             assert answer.header('Connection') == ''
             assert answer.header('Server') == 'wsgid'
             assert answer.header('Date').endswith(' GMT')
+
+
+def test_the_date_is_that_of_the_answer_however_long_it_took(probe):
+    begin = time.time()
+    answer = get(probe.address, f'/sleep?s={1.05 - begin % 1:.3f}')  # over the next second's begin
+    date = email.utils.parsedate_to_datetime(answer.header('Date')).timestamp()
+    assert int(begin) + 1 <= date <= time.time()
 
 
 def test_pipelined_requests_are_answered_in_order(probe):

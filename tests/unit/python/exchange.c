@@ -219,10 +219,17 @@ play_send_interim(struct app_exchange *x, struct str head)
 	return 0;
 }
 
+static void
+play_renew_date(struct app_exchange *x)
+{
+	CONTAINER_OF(x, struct exchange, x)->dates++;
+}
+
 static const struct app_client client = {.read = play_read,
 	.send = play_send,
 	.send_file = play_send_file,
-	.send_interim = play_send_interim};
+	.send_interim = play_send_interim,
+	.renew_date = play_renew_date};
 
 /* --- one request -------------------------------------------------------------------------- */
 

@@ -41,6 +41,7 @@ struct exchange {
 	struct buf sent; /* by the client's send */
 	int sends;
 	int files;                      /* of them */
+	int dates;                      /* renewed */
 	size_t sent_at[EXCHANGE_SENDS]; /* sent.len after each */
 	int reads, empty_reads;
 	struct buf all; /* sent, out and held, one behind the other */

@@ -62,7 +62,7 @@ test_the_request_is_there(void **state)
 		{"e['wsgi.run_once']", ORDINARY, "False"},
 		{"e['wsgi.input_terminated']", ORDINARY, "True"},
 		{"type(e)", ORDINARY, "<class 'dict'>"},
-		{"'UNIQUE_ID' in e", ORDINARY, "False"},
+		{"e['UNIQUE_ID']", ORDINARY, "''"},
 		{"'CONTENT_LENGTH' in e or 'CONTENT_TYPE' in e", ORDINARY,
 			"False"},
 		{"e['QUERY_STRING']", "GET / HTTP/1.1\nHost: a\n\n", "''"},
