@@ -430,3 +430,26 @@ script_run(struct script *s)
 		connection_open(&s->engine, pair[0], s->config.proxy_protocol));
 	assert_int_equal(engine_run(&s->engine), 0);
 }
+
+/* --- what came out ----------------------------------------------------------- */
+
+unsigned
+count(struct script *s, const char *what)
+{
+	const char *p = buf_text(&s->sent);
+	unsigned n = 0;
+
+	while ((p = strstr(p, what)) != NULL) {
+		n++;
+		p += strlen(what);
+	}
+	return n;
+}
+
+void
+assert_sent(struct script *s, const char *what)
+{
+	if (strstr(buf_text(&s->sent), what) == NULL)
+		fail_msg("\"%s\" is not in what was sent:\n%s", what,
+			buf_text(&s->sent));
+}

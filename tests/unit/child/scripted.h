@@ -86,6 +86,10 @@ void script_step(struct script *s, enum step_kind kind);
 /* Open the connection and let everything happen. */
 void script_run(struct script *s);
 
+/* How often it was sent; and fail unless it was. */
+unsigned count(struct script *s, const char *what);
+void assert_sent(struct script *s, const char *what);
+
 /* Applications. */
 void app_hello(struct script *s, struct app_exchange *x);
 void app_read_all(struct script *s, struct app_exchange *x);
