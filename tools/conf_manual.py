@@ -261,6 +261,22 @@ Only a
 that is a relative name leaves the place to the process; the error log says
 where a coredump went.
 """,
+    'RequestReadTimeout': """
+As Apache's mod_reqtimeout has it.
+.Ql header=20-40,MinRate=500
+is 20 seconds for a head, and a second more for each 500 bytes of it, but never
+more than 40; without the second number there is no such bound, without
+.Cm MinRate
+no more time.
+A part that is not named keeps its default, and 0 is no limit but
+.Ic Timeout ,
+which is for each piece.
+The time of a head begins with the connection, or with the first byte of a
+later request; that of a body behind the head, and it stands still while an
+application that reads a large body by itself does something else.
+No process or thread waits for a slow client before its request is whole,
+except for such a body.
+""",
     'TrustedProxies': """
 They say with header fields from whom a request is
 .Pq Ic TrustedProxyHeaders

@@ -169,10 +169,7 @@ pause_accepting(struct engine *e, int error, const char *why)
 static bool
 takes_its_time(const struct engine *e, const struct connection *c)
 {
-	int64_t since_ns = c->deadline_ns - e->config->timeout * ms;
-
-	return c->deadline_ns == INT64_MAX ||
-	       e->now_ns - since_ns > SLOW_MS * ms;
+	return e->now_ns - c->pace.begin_ns > SLOW_MS * ms;
 }
 
 /* The connection that is needed least: who has been idle longest, else who has

@@ -23,8 +23,6 @@ enum {
 	SKIP_MAX = 1024 * 1024,  /* of a body that nobody has read */
 };
 
-static const int64_t ms = 1000000;
-
 static bool
 is_over(const struct engine *e, uint64_t len)
 {
@@ -170,15 +168,17 @@ await_input(struct body *b, struct engine *e, struct connection *c)
 	int rc = say_continue(b, e, c);
 
 	engine_read_clock(e);
-	deadline_ns = e->now_ns + e->config->timeout * ms;
-	if (e->config->timeout == 0)
-		deadline_ns = INT64_MAX;
+	pace_begin(&c->pace, PACE_BODY, e->now_ns);
+	c->heard_ns = e->now_ns;
+	c->hurry_ns = INT64_MAX;
+	deadline_ns = connection_read_deadline(e, c);
 	while (rc == 0 && connection_input(c).len == 0) {
 		if (c->at_eof || c->error != 0)
 			return -ECONNRESET;
 		connection_receive(e, c);
 		rc = engine_wait(e, deadline_ns);
 	}
+	pace_pause(&c->pace, e->now_ns);
 	return rc;
 }
 

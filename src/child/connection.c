@@ -83,8 +83,21 @@ connection_list_add(struct connection_list *list, struct connection *c)
 	list_insert(list, list->last, c);
 }
 
-/* Wait in state, on list, for at most timeout_ms (0: for ever).  Each list
- * has one timeout, so its first connection is always the first to expire. */
+/* To its place: the first of a list is the first to expire. */
+static void
+list_place(struct connection_list *list, struct connection *c)
+{
+	struct connection *after;
+
+	connection_list_remove(c);
+	after = list->last;
+	while (after != NULL && after->deadline_ns > c->deadline_ns)
+		after = after->prev;
+	list_insert(list, after, c);
+}
+
+/* Wait in state, on list, for at most timeout_ms (0: for ever), which is the
+ * same for all of the list. */
 static void
 wait_in(struct engine *e, struct connection *c, enum connection_state state,
 	struct connection_list *list, int64_t timeout_ms)
@@ -96,22 +109,54 @@ wait_in(struct engine *e, struct connection *c, enum connection_state state,
 	connection_list_add(list, c);
 }
 
+int64_t
+connection_read_deadline(const struct engine *e, const struct connection *c)
+{
+	const struct config_read_timeout *t = &e->config->request_read_timeout;
+	int64_t timeout_ns = e->config->timeout * ms;
+	int64_t until_ns = pace_deadline(
+		&c->pace, c->pace.part == PACE_BODY ? &t->body : &t->header);
+
+	if (timeout_ns > 0 && c->heard_ns + timeout_ns < until_ns)
+		until_ns = c->heard_ns + timeout_ns;
+	return c->hurry_ns < until_ns ? c->hurry_ns : until_ns;
+}
+
+/* Wait in state for more of a part of a request.  What comes changes the
+ * deadline, but not at once the place in the list: connection_may_wait. */
+static void
+wait_for_part(struct engine *e, struct connection *c,
+	enum connection_state state, enum pace_part part)
+{
+	c->state = state;
+	c->reign = e->reign;
+	pace_begin(&c->pace, part, e->now_ns);
+	c->heard_ns = e->now_ns;
+	c->hurry_ns = INT64_MAX;
+	c->deadline_ns = connection_read_deadline(e, c);
+	list_place(&e->reading, c);
+}
+
+bool
+connection_may_wait(struct engine *e, struct connection *c)
+{
+	int64_t until_ns = connection_read_deadline(e, c);
+
+	if (until_ns <= e->now_ns)
+		return false;
+	c->deadline_ns = until_ns;
+	list_place(c->list, c);
+	return true;
+}
+
 /* Its deadline is sooner than its list's timeout says: to its place. */
 static void
 hurry(struct connection *c, int64_t deadline_ns)
 {
-	struct connection_list *list = c->list;
-	struct connection *after = c->prev;
-
 	if (deadline_ns >= c->deadline_ns)
 		return;
-	c->deadline_ns = deadline_ns;
-	while (after != NULL && after->deadline_ns > deadline_ns)
-		after = after->prev;
-	if (after == c->prev)
-		return;
-	connection_list_remove(c);
-	list_insert(list, after, c);
+	c->deadline_ns = c->hurry_ns = deadline_ns;
+	list_place(c->list, c);
 }
 
 /* --- opening --------------------------------------------------------------- */
@@ -182,7 +227,7 @@ connection_open(struct engine *e, int fd, enum config_proxy_protocol protocol)
 	if (c == NULL)
 		return NULL;
 	c->told.awaits = (uint8_t)protocol;
-	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
+	wait_for_part(e, c, CONNECTION_READING, PACE_HEADER);
 	if (e->finishing)
 		connection_await_last(e, c);
 	connection_receive(e, c);
@@ -203,10 +248,10 @@ connection_await_last(struct engine *e, struct connection *c)
 	int64_t since_ns = e->now_ns;
 
 	if (c->state == CONNECTION_READING && connection_input(c).len == 0)
-		timeout_ms = e->config->timeout;
+		since_ns = c->pace.begin_ns;
 	else if (c->state != CONNECTION_PARKED)
 		return;
-	if (timeout_ms > 0)
+	else if (timeout_ms > 0)
 		since_ns = c->deadline_ns - timeout_ms * ms;
 	hurry(c, since_ns + LAST_MS * ms);
 }
@@ -218,8 +263,7 @@ wait_on(struct engine *e, struct connection *c, int64_t deadline_ns)
 	if (c->requests > 0)
 		park(e, c);
 	else
-		wait_in(e, c, CONNECTION_READING, &e->reading,
-			e->config->timeout);
+		wait_for_part(e, c, CONNECTION_READING, PACE_HEADER);
 	hurry(c, deadline_ns);
 	if (e->finishing)
 		connection_await_last(e, c);
@@ -252,6 +296,12 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 		c->since_ns = handoff->since_ns;
 	c->bytes_in = handoff->bytes.len;
 	peer_be_told(e, c, &handoff->peer);
+	if (handoff->part < PACE_PARTS && handoff->began_ns <= e->now_ns)
+		c->pace = (struct pace){
+			.part = (enum pace_part)handoff->part,
+			.begin_ns = handoff->began_ns,
+			.bytes = handoff->part_bytes,
+		};
 	if (buf_add(&c->in, handoff->bytes.p, handoff->bytes.len) < 0) {
 		connection_close(e, c);
 		return NULL;
@@ -388,11 +438,7 @@ wakes(struct engine *e, struct connection *c)
 	case CONNECTION_READING:
 		return c->told.awaits != 0 || head_is_ripe(e, c);
 	case CONNECTION_COLLECTING:
-		if (c->in.len + c->piece.len >= c->need)
-			return true;
-		/* Timeout is for each wait, so progress starts it anew. */
-		connection_collect(e, c, c->need);
-		return false;
+		return c->in.len + c->piece.len >= c->need;
 	default:
 		return false;
 	}
@@ -403,6 +449,8 @@ connection_received(struct engine *e, struct connection *c, char *data,
 	size_t len, uint16_t buffer)
 {
 	c->bytes_in += len;
+	c->pace.bytes += len;
+	c->heard_ns = e->now_ns;
 	if (c->state == CONNECTION_LINGERING ||
 		c->state == CONNECTION_CLOSING) {
 		io_release(e->io, buffer);
@@ -449,11 +497,10 @@ connection_await_head(struct engine *e, struct connection *c)
 {
 	struct str input = connection_input(c);
 
-	/* A client has Timeout for its head, however many pieces it sends. */
 	if (c->scan.seen == 0)
 		(void)request_scan(&c->scan, input.p, input.len, &e->limits);
 	c->since_ns = 0;
-	wait_in(e, c, CONNECTION_READING, &e->reading, e->config->timeout);
+	wait_for_part(e, c, CONNECTION_READING, PACE_HEADER);
 	receive_on(e, c);
 }
 
@@ -462,7 +509,7 @@ connection_collect(struct engine *e, struct connection *c, size_t need)
 {
 	c->need = need;
 	c->since_ns = 0;
-	wait_in(e, c, CONNECTION_COLLECTING, &e->reading, e->config->timeout);
+	wait_for_part(e, c, CONNECTION_COLLECTING, PACE_BODY);
 	receive_on(e, c);
 }
 
@@ -618,6 +665,7 @@ void
 connection_answered(struct engine *e, struct connection *c)
 {
 	engine_give_out(e, &c->out);
+	c->pace = (struct pace){0};
 	if (c->error != 0)
 		connection_close(e, c);
 	else if (c->keep && c->rest.exists)

@@ -23,6 +23,7 @@
 #include "base/ip.h"
 #include "base/str.h"
 #include "child/sendfile.h"
+#include "child/pace.h"
 #include "config/config.h"
 #include "http/chunked.h"
 #include "http/request.h"
@@ -62,6 +63,9 @@ struct connection {
 	struct connection_list *list; /* NULL = on none */
 	int64_t deadline_ns;          /* while on a list that has one */
 	uint32_t reign;               /* the engine's when that wait began */
+	struct pace pace;             /* of what it is to send */
+	int64_t heard_ns; /* when it sent last, or began to be waited for */
+	int64_t hurry_ns; /* the wait for it ends then, whatever comes */
 
 	int fd;
 	enum connection_state state;
@@ -179,6 +183,14 @@ void connection_receive(struct engine *e, struct connection *c);
 /* Wait for the rest of a head, or until the input is need bytes long. */
 void connection_await_head(struct engine *e, struct connection *c);
 void connection_collect(struct engine *e, struct connection *c, size_t need);
+
+/* When a client that is to send must have sent: Timeout is for each piece, and
+ * RequestReadTimeout for all of them.  It is later for each piece that comes. */
+int64_t connection_read_deadline(
+	const struct engine *e, const struct connection *c);
+
+/* What has been waited for as long as it seemed: may it still come? */
+bool connection_may_wait(struct engine *e, struct connection *c);
 
 /* Start sending parts[part..n_parts); never more at once than lets progress
  * be seen. */

@@ -267,7 +267,8 @@ expire(struct engine *e)
 	/* Refusing takes what a request that runs has in use: after it. */
 	while (e->running == NULL && (c = e->reading.first) != NULL &&
 		c->deadline_ns <= e->now_ns)
-		request_too_slow(e, c);
+		if (!connection_may_wait(e, c))
+			request_too_slow(e, c);
 }
 
 static void

@@ -148,6 +148,9 @@ handover_go_on(struct engine *e, struct connection *c)
 		.deadline_ns = c->patience_ns,
 		.since_ns = c->since_ns,
 		.peer = c->told,
+		.part = c->pace.part,
+		.began_ns = c->pace.begin_ns,
+		.part_bytes = c->pace.bytes,
 		.bytes = connection_input(c),
 	};
 	int rc;
@@ -190,6 +193,9 @@ handoff_of(const struct engine *e, const struct connection *c)
 		.deadline_ns = waits ? c->deadline_ns : INT64_MAX,
 		.since_ns = c->since_ns,
 		.peer = c->told,
+		.part = c->pace.part,
+		.began_ns = c->pace.begin_ns,
+		.part_bytes = c->pace.bytes,
 		.bytes = connection_input(c),
 	};
 }

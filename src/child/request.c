@@ -203,7 +203,9 @@ request_too_slow(struct engine *e, struct connection *c)
 	}
 	describe_unfinished(&e->request, input);
 	peer_read_fields(e, c);
-	refuse(e, c, 408, "the rest of the request did not come");
+	refuse(e, c, 408,
+		c->pace.part == PACE_BODY ? "Request body read timeout"
+					  : "Request header read timeout");
 }
 
 /* The PROXY protocol comes first.  True when it is done with. */

@@ -88,6 +88,16 @@ struct config_access_log {
 	const char *format; /* the format itself, nicknames resolved */
 };
 
+/* How fast a client has to send one part of a request; RequestReadTimeout. */
+struct config_read_limit {
+	int64_t first; /* that it has in any case; 0 = all the time */
+	int64_t most;  /* that it can get; 0 = no limit */
+	long min_rate; /* bytes for which it gets another second; 0 = none */
+};
+struct config_read_timeout {
+	struct config_read_limit header, body;
+};
+
 struct config_networks {
 	const struct network *list;
 	size_t n;
@@ -145,6 +155,7 @@ struct config {
 	int64_t limit_request_body;  /* 0 = no limit */
 	int64_t request_body_buffer; /* collected before the application runs */
 	int64_t timeout;
+	struct config_read_timeout request_read_timeout;
 	int64_t request_timeout;       /* in the application; 0 = no limit */
 	int64_t watchdog_request_time; /* 0 = no limit; likewise the next */
 	int64_t deadlock_timeout;

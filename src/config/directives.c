@@ -440,6 +440,16 @@ static const struct directive table[] = {
 			"request",
 	},
 	{
+		.name = "RequestReadTimeout",
+		.option = "--request-read-timeout",
+		.type = &value_read_timeout,
+		.offset = AT(request_read_timeout),
+		.initial = "header=20-40,MinRate=500 body=20,MinRate=500",
+		.example = "header=20-40,MinRate=500 body=20,MinRate=500",
+		.help = "How long a client may take to send a head and a body, "
+			"and how fast; or it is answered 408",
+	},
+	{
 		.name = "RequestTimeout",
 		.option = "--request-timeout",
 		.type = &value_time,

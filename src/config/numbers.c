@@ -74,6 +74,18 @@ read_in_units(const struct unit *units, const char *text, int64_t *ret)
 	return __builtin_mul_overflow(number, u->factor, ret) ? -ERANGE : 0;
 }
 
+int
+value_read_time(const char *text, int64_t *ret)
+{
+	return read_in_units(time_units, text, ret);
+}
+
+int
+value_write_time(int64_t ms, struct buf *out)
+{
+	return write_in_units(time_units, ms, out);
+}
+
 static const struct unit *
 units_of(const struct directive *row)
 {

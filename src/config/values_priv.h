@@ -10,6 +10,10 @@
 int value_check_words(const struct directive_input *in, size_t least,
 	size_t most, struct err *err);
 
+/* All of text as a time; 0, -EINVAL or -ERANGE.  And back. */
+int value_read_time(const char *text, int64_t *ret);
+int value_write_time(int64_t ms, struct buf *out);
+
 /* "On": one of enum config_proxy_protocol in a Listen. */
 const char *value_proxy_protocol(int which);
 

@@ -22,7 +22,7 @@
 #include "base/fd.h"
 
 /* "WSH" and the version. */
-enum { MAGIC = 0x57534803 };
+enum { MAGIC = 0x57534804 };
 
 enum {
 	SEND_BUFFER = 4 * 1024 * 1024,
@@ -36,6 +36,10 @@ struct record {
 	int64_t deadline_ns;
 	int64_t since_ns;
 	struct handoff_peer peer;
+	int64_t began_ns;
+	uint64_t part_bytes;
+	uint32_t part;
+	uint32_t reserved;
 	uint32_t bytes;   /* behind the record, or in the second descriptor */
 	uint32_t spilled; /* 0 or 1 */
 };
@@ -134,6 +138,9 @@ handoff_send(int give, const struct handoff *h)
 		.deadline_ns = h->deadline_ns,
 		.since_ns = h->since_ns,
 		.peer = h->peer,
+		.began_ns = h->began_ns,
+		.part_bytes = h->part_bytes,
+		.part = h->part,
 		.bytes = (uint32_t)h->bytes.len,
 		.spilled = h->bytes.len > HANDOFF_INLINE,
 	};
@@ -239,6 +246,9 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 		.deadline_ns = record->deadline_ns,
 		.since_ns = record->since_ns,
 		.peer = record->peer,
+		.began_ns = record->began_ns,
+		.part_bytes = record->part_bytes,
+		.part = record->part,
 		.bytes = {room->inline_bytes, payload},
 	};
 	if (record->spilled)

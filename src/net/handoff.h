@@ -42,6 +42,11 @@ struct handoff {
 	int64_t since_ns;    /* monotonic: its request waits since then; 0 =
 	                      * it has sent nothing of one, or not all */
 	struct handoff_peer peer;
+	/* The part of a request that its client is sending: which, in the giver's
+	 * words, since when, and how much of it has come. */
+	uint32_t part;
+	int64_t began_ns;
+	uint64_t part_bytes;
 	struct str bytes; /* read and not consumed */
 };
 

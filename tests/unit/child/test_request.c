@@ -497,6 +497,37 @@ test_a_head_that_does_not_end_in_time_is_answered_408(void **state)
 }
 
 static void
+test_bytes_now_and_then_do_not_make_a_head_come_in_time(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->config.timeout = 600000;
+	s->config.request_read_timeout.header.first = 1;
+	for (int i = 0; i < 8; i++)
+		script_send_bytes(s, "GET / HT" + i, 1);
+	script_run(s);
+	assert_int_equal(s->calls, 0);
+	assert_sent(s, " 408 ");
+	script_free(s);
+}
+
+static void
+test_a_body_that_does_not_come_in_time_is_answered_408(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->config.timeout = 600000;
+	s->config.request_read_timeout.body.first = 1;
+	script_send(s, POST "Content-Length: 9\r\n\r\nabc");
+	script_run(s);
+	assert_int_equal(s->calls, 0);
+	assert_sent(s, " 408 ");
+	script_free(s);
+}
+
+static void
 test_a_client_that_says_nothing_is_closed_without_a_word(void **state)
 {
 	struct script *s = script_new();
@@ -593,6 +624,10 @@ main(void)
 			test_who_finishes_keeps_no_idle_client_from_the_pool),
 		cmocka_unit_test(
 			test_a_head_that_does_not_end_in_time_is_answered_408),
+		cmocka_unit_test(
+			test_bytes_now_and_then_do_not_make_a_head_come_in_time),
+		cmocka_unit_test(
+			test_a_body_that_does_not_come_in_time_is_answered_408),
 		cmocka_unit_test(
 			test_a_client_that_says_nothing_is_closed_without_a_word),
 		cmocka_unit_test(test_a_client_that_takes_nothing_is_cut_off),

@@ -88,6 +88,10 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 	} else if (row->type == &value_networks) {
 		buf_printf(b, "10.%u.0.0/16 ::1%s", roll(d, 256),
 			roll(d, 2) ? " unix:" : "");
+	} else if (row->type == &value_read_timeout) {
+		buf_printf(b, "%s=%u-%us,MinRate=%u",
+			roll(d, 2) ? "header" : "body", 1 + roll(d, 50),
+			51 + roll(d, 50), 1 + roll(d, 9999));
 	} else if (row->type == &value_set) {
 		buf_printf(b, "%s %s", row->words[0], row->words[roll(d, 5)]);
 	} else if (row->type == &value_access_log) {

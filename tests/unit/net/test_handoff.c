@@ -61,6 +61,9 @@ test_a_connection_arrives_with_its_bytes(void **state)
 		struct handoff h = {.requests = 7,
 			.deadline_ns = 1234567,
 			.since_ns = 7654321,
+			.part = 2,
+			.began_ns = 4711,
+			.part_bytes = 815,
 			.peer = {.awaits = 2,
 				.known = 1,
 				.tls = 1,
@@ -82,6 +85,9 @@ test_a_connection_arrives_with_its_bytes(void **state)
 		assert_int_equal(got.requests, 7);
 		assert_int_equal(got.deadline_ns, 1234567);
 		assert_int_equal(got.since_ns, 7654321);
+		assert_int_equal(got.part, 2);
+		assert_int_equal(got.began_ns, 4711);
+		assert_int_equal(got.part_bytes, 815);
 		assert_memory_equal(&got.peer, &h.peer, sizeof(h.peer));
 		assert_int_equal(got.bytes.len, sizes[i]);
 		assert_memory_equal(got.bytes.p, bytes, sizes[i]);
