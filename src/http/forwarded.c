@@ -155,7 +155,9 @@ parse_node(struct str s, struct ip *ip, struct str *port)
 	struct str address = s;
 
 	*port = (struct str){"", 0};
-	if (s.len > 0 && s.p[0] == '[') {
+	if (s.len == 0)
+		return false;
+	if (s.p[0] == '[') {
 		end = memchr(s.p, ']', s.len);
 		if (end == NULL)
 			return false;

@@ -229,6 +229,7 @@ test_forwarded_says_the_same_in_one_field(void **state)
 		{FORWARDED("=192.0.2.7"), ""},
 		{FORWARDED(";;for=192.0.2.7;;"), "client=192.0.2.7"},
 		{FORWARDED("for=\"\""), ""},
+		{FORWARDED("fzor=1"), ""},
 		{FORWARDED("for=\""), ""},
 		/* A quotation mark that the client has left open. */
 		{FORWARDED("for=\"198.51.100.1, for=192.0.2.7"),
