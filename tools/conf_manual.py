@@ -261,6 +261,18 @@ Only a
 that is a relative name leaves the place to the process; the error log says
 where a coredump went.
 """,
+    'RequestBodySpool': """
+So a slow client with a large body costs no worker either, but disk:
+.Ic RequestBodySpool
+for each connection.
+The file has no name, and is in
+.Pa $TMPDIR , /var/tmp
+or
+.Pa /tmp ,
+as the user of the children can write there; where none can be written, or the
+disk is full, the error log says so and the application reads the rest by
+itself, as it does with larger bodies.
+""",
     'RequestReadTimeout': """
 As Apache's mod_reqtimeout has it.
 .Ql header=20-40,MinRate=500

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/defs.h"
+#include "base/log.h"
 #include "child/connection.h"
 #include "child/engine.h"
 #include "http/chunked.h"
@@ -31,7 +32,110 @@ is_over(const struct engine *e, uint64_t len)
 	return most > 0 && len > (uint64_t)most;
 }
 
-/* --- before the application runs --------------------------------------------- */
+/* --- before the application runs: in a file ---------------------------------------- */
+
+/* A file is no use: the application reads the rest by itself, behind what is in
+ * the file so far. */
+static int
+give_up_spooling(int error)
+{
+	errno = -error;
+	log_warn("child", "RequestBodySpool: a body is not collected");
+	return BODY_TO_READ;
+}
+
+/* Put what has come behind the head into the file, len bytes of it. */
+static int
+spool_arrived(struct connection *c, size_t head_len, size_t len)
+{
+	char *begin = c->in.data + head_len;
+	int rc = c->spool.fd < 0 ? spool_open(&c->spool) : 0;
+
+	if (rc == 0)
+		rc = spool_add(&c->spool, begin, len);
+	if (rc < 0)
+		return rc;
+	c->in.len -= len;
+	memmove(begin, begin + len, c->in.len - head_len);
+	return 0;
+}
+
+static int
+spool_plain(struct engine *e, struct connection *c, uint64_t length,
+	size_t head_len)
+{
+	uint64_t left = length - c->spool.len;
+	size_t arrived;
+	int rc;
+
+	if (c->piece.p != NULL && connection_stash(e, c) < 0)
+		return -503;
+	arrived = c->in.len - head_len;
+	rc = spool_arrived(
+		c, head_len, arrived < left ? arrived : (size_t)left);
+	if (rc < 0)
+		return give_up_spooling(rc);
+	c->spool.whole = c->spool.len == length;
+	if (c->spool.whole)
+		return BODY_TO_READ;
+	connection_collect(e, c, c->in.len + 1);
+	return BODY_AWAITED;
+}
+
+static bool
+may_spool(const struct engine *e, const struct connection *c)
+{
+	uint64_t most = (uint64_t)e->config->request_body_spool;
+
+	return most > 0 && c->data_len <= most &&
+	       c->spool.len + c->framed <= FRAMING_MAX + 2 * most;
+}
+
+/* What is in the file was looked at by the connection's last owner: now by us,
+ * or we would not know where in the framing we are. */
+static int
+look_at_spool(struct connection *c)
+{
+	char bytes[16384];
+	struct spool s = c->spool;
+	ssize_t n;
+	int rc = CHUNKED_MORE;
+
+	while (rc == CHUNKED_MORE &&
+		(n = spool_peek(&s, bytes, sizeof(bytes))) > 0) {
+		struct str in = {bytes, (size_t)n}, data;
+
+		while ((rc = chunked_next(&c->chunked, &in, &data)) ==
+			CHUNKED_DATA)
+			c->data_len += data.len;
+		spool_pass(&s, (size_t)n);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* Of what has been looked at, with this result. */
+static int
+spool_chunked(struct body *b, struct engine *e, struct connection *c,
+	size_t head_len, int result)
+{
+	int rc = spool_arrived(c, head_len, c->framed);
+
+	if (rc == 0) {
+		c->framed = 0;
+		c->spool.whole = result == CHUNKED_END;
+		if (result == CHUNKED_MORE && may_spool(e, c)) {
+			connection_collect(e, c, c->in.len + 1);
+			return BODY_AWAITED;
+		}
+	}
+	c->chunked = (struct chunked){0};
+	c->framed = 0;
+	c->data_len = 0;
+	b->chunked = true;
+	return rc < 0 ? give_up_spooling(rc) : BODY_TO_READ;
+}
+
+/* --- before the application runs: in memory ---------------------------------------- */
 
 static int
 begin_plain(struct body *b, struct engine *e, struct connection *c,
@@ -40,15 +144,20 @@ begin_plain(struct body *b, struct engine *e, struct connection *c,
 	b->left = r->length;
 	if (is_over(e, r->length))
 		return -413;
+	if (c->spool.fd >= 0)
+		return spool_plain(e, c, r->length, head_len);
 	if (arrived.len >= r->length) {
 		b->collected = (struct str){arrived.p, (size_t)r->length};
 		b->ended = true;
 		return BODY_WHOLE;
 	}
 	b->waits = r->expects_continue && arrived.len == 0;
-	if (r->expects_continue ||
-		r->length > (uint64_t)e->config->request_body_buffer)
+	if (r->expects_continue)
 		return BODY_TO_READ;
+	if (r->length > (uint64_t)e->config->request_body_buffer)
+		return r->length <= (uint64_t)e->config->request_body_spool
+			       ? spool_plain(e, c, r->length, head_len)
+			       : BODY_TO_READ;
 	connection_collect(e, c, head_len + (size_t)r->length);
 	return BODY_AWAITED;
 }
@@ -111,11 +220,17 @@ begin_chunked(struct body *b, struct engine *e, struct connection *c,
 
 	assert(c->in.len >= head_len); /* the caller has stashed it */
 	b->waits = r->expects_continue && c->in.len == head_len;
-	rc = look_for_end(e, c, head_len);
+	rc = c->spool.fd >= 0 && c->data_len == 0 ? look_at_spool(c) : 0;
+	if (rc >= 0)
+		rc = look_for_end(e, c, head_len);
+	if (rc >= 0 && c->spool.fd >= 0)
+		return spool_chunked(b, e, c, head_len, rc);
 	if (rc == CHUNKED_MORE && !r->expects_continue && may_collect(e, c)) {
 		connection_collect(e, c, c->in.len + 1);
 		return BODY_AWAITED;
 	}
+	if (rc == CHUNKED_MORE && !r->expects_continue && may_spool(e, c))
+		return spool_chunked(b, e, c, head_len, rc);
 	if (rc >= 0)
 		rc = decode_arrived(c, head_len);
 	if (rc < 0)
@@ -232,6 +347,39 @@ take_chunked(struct body *b, struct engine *e, struct connection *c, void *data,
 	}
 }
 
+/* Likewise out of the file, which is read to where the data is wanted. */
+static ssize_t
+take_spooled(struct body *b, struct engine *e, struct connection *c, char *data,
+	size_t len)
+{
+	ssize_t n;
+
+	while ((n = spool_peek(&c->spool, data, len)) > 0) {
+		struct str in = {data, (size_t)n}, piece = in;
+		int rc = CHUNKED_DATA;
+
+		if (b->chunked) {
+			piece = (struct str){data, 0};
+			rc = chunked_next(&c->chunked, &in, &piece);
+			spool_pass(&c->spool, (size_t)n - in.len);
+		} else {
+			spool_pass(&c->spool, (size_t)n);
+			b->left -= (uint64_t)n;
+		}
+		if (rc < 0)
+			return -EBADMSG;
+		b->total += piece.len;
+		if (is_over(e, b->total))
+			return -EFBIG;
+		b->ended = b->chunked ? rc == CHUNKED_END : b->left == 0;
+		if (rc == CHUNKED_DATA)
+			memmove(data, piece.p, piece.len);
+		if (rc != CHUNKED_MORE)
+			return rc == CHUNKED_DATA ? (ssize_t)piece.len : 0;
+	}
+	return n;
+}
+
 static ssize_t
 take_collected(struct body *b, void *data, size_t len)
 {
@@ -247,6 +395,8 @@ static ssize_t
 take(struct body *b, struct engine *e, struct connection *c, void *data,
 	size_t len)
 {
+	if (spool_left(&c->spool) > 0)
+		return take_spooled(b, e, c, data, len);
 	if (b->chunked)
 		return take_chunked(b, e, c, data, len);
 	return take_plain(b, e, c, data, len);
@@ -342,12 +492,30 @@ can_be_passed(const struct body *b, struct engine *e, struct connection *c)
 	return body_skip(e, c) == 0 && c->rest.left <= SKIP_MAX;
 }
 
+/* What nobody has read of the file. */
+static void
+drop_spool(struct body *b, struct engine *e, struct connection *c)
+{
+	char bytes[16384];
+	ssize_t n = 0;
+
+	if (c->spool.whole)
+		b->ended = true;
+	while (!b->ended && b->error == 0 && spool_left(&c->spool) > 0) {
+		n = take_spooled(b, e, c, bytes, sizeof(bytes));
+		if (n < 0)
+			b->error = (int)n;
+	}
+	spool_close(&c->spool);
+}
+
 bool
 body_finish(struct body *b, struct engine *e, struct connection *c)
 {
 	bool passed;
 
 	c->rest = (struct connection_rest){0};
+	drop_spool(b, e, c);
 	passed = can_be_passed(b, e, c);
 	if (!passed)
 		c->rest.exists = false;

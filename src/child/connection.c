@@ -213,6 +213,7 @@ make(struct engine *e, int fd)
 	}
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
+	c->spool = SPOOL_NONE;
 	peer_find(e, c);
 	clients_add(e->set.clients, fd);
 	count(e, 1);
@@ -282,10 +283,17 @@ has_left(int fd)
 struct connection *
 connection_adopt(struct engine *e, const struct handoff *handoff)
 {
+	struct spool spool = SPOOL_NONE;
 	struct connection *c = make(e, handoff->fd);
 
-	if (c == NULL)
+	if (handoff->spool_len > 0)
+		spool = (struct spool){
+			.fd = handoff->spool, .len = handoff->spool_len};
+	if (c == NULL) {
+		spool_close(&spool);
 		return NULL;
+	}
+	c->spool = spool;
 	if (has_left(handoff->fd)) {
 		connection_close(e, c);
 		return NULL;
@@ -751,6 +759,7 @@ connection_settle(struct engine *e, struct connection *c)
 	release_piece(e, c);
 	buf_fini(&c->in);
 	buf_fini(&c->body);
+	spool_close(&c->spool);
 	engine_give_out(e, &c->out);
 	count(e, -1U);
 	connection_list_add(&e->buried, c);

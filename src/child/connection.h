@@ -24,6 +24,7 @@
 #include "base/str.h"
 #include "child/sendfile.h"
 #include "child/pace.h"
+#include "child/spool.h"
 #include "config/config.h"
 #include "http/chunked.h"
 #include "http/request.h"
@@ -91,9 +92,11 @@ struct connection {
 	struct chunked chunked;   /* COLLECTING a chunked body: what looks for
 	                           * its end; of the running request: the
 	                           * decoder */
-	size_t framed;     /* COLLECTING: bytes looked at behind the head */
-	uint64_t data_len; /* likewise: of the data in them */
-	struct buf body;   /* RUNNING: what of it was decoded before */
+	size_t framed;      /* COLLECTING: bytes looked at behind the head */
+	uint64_t data_len;  /* likewise: of the data in them */
+	struct buf body;    /* RUNNING: what of it was decoded before */
+	struct spool spool; /* COLLECTING, RUNNING: what came behind the head
+			     * and before the rest of the input */
 	struct connection_rest rest; /* SENDING, SKIPPING */
 
 	struct buf out;

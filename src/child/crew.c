@@ -49,6 +49,15 @@ struct crew {
 
 /* --- parcels ------------------------------------------------------------------ */
 
+static void
+close_content(const struct parcel *p)
+{
+	if (p->handoff.fd >= 0)
+		close(p->handoff.fd);
+	if (p->handoff.spool_len > 0 && p->handoff.spool >= 0)
+		close(p->handoff.spool);
+}
+
 /* NULL when memory or descriptors are short. */
 static struct parcel *
 pack(const struct handoff *h)
@@ -63,8 +72,11 @@ pack(const struct handoff *h)
 		memcpy(p->bytes, h->bytes.p, h->bytes.len);
 	p->handoff.bytes.p = p->bytes;
 	p->handoff.fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
-	if (p->handoff.fd >= 0)
+	if (h->spool_len > 0)
+		p->handoff.spool = fcntl(h->spool, F_DUPFD_CLOEXEC, 0);
+	if (p->handoff.fd >= 0 && (h->spool_len == 0 || p->handoff.spool >= 0))
 		return p;
+	close_content(p);
 	free(p);
 	return NULL;
 }
@@ -84,7 +96,7 @@ crew_free_parcel(struct parcel *p)
 static void
 throw_away(struct parcel *p)
 {
-	close(p->handoff.fd);
+	close_content(p);
 	free(p);
 }
 
@@ -139,7 +151,7 @@ crew_abandon(struct crew *crew)
 		const struct parcel *p = crew->members[i].first;
 
 		for (; p != NULL; p = p->next)
-			close(p->handoff.fd);
+			close_content(p);
 		close(crew->members[i].bell);
 	}
 }

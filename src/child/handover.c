@@ -151,6 +151,8 @@ handover_go_on(struct engine *e, struct connection *c)
 		.part = c->pace.part,
 		.began_ns = c->pace.begin_ns,
 		.part_bytes = c->pace.bytes,
+		.spool = c->spool.fd,
+		.spool_len = c->spool.fd >= 0 ? c->spool.len : 0,
 		.bytes = connection_input(c),
 	};
 	int rc;
@@ -196,6 +198,8 @@ handoff_of(const struct engine *e, const struct connection *c)
 		.part = c->pace.part,
 		.began_ns = c->pace.begin_ns,
 		.part_bytes = c->pace.bytes,
+		.spool = c->spool.fd,
+		.spool_len = c->spool.fd >= 0 ? c->spool.len : 0,
 		.bytes = connection_input(c),
 	};
 }

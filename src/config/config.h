@@ -154,6 +154,8 @@ struct config {
 	long limit_request_field_size;
 	int64_t limit_request_body;  /* 0 = no limit */
 	int64_t request_body_buffer; /* collected before the application runs */
+	int64_t request_body_spool;  /* the same in a file; larger ones are read
+				     * by the application */
 	int64_t timeout;
 	struct config_read_timeout request_read_timeout;
 	int64_t request_timeout;       /* in the application; 0 = no limit */

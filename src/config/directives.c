@@ -569,6 +569,16 @@ static const struct directive table[] = {
 			"application runs",
 	},
 	{
+		.name = "RequestBodySpool",
+		.option = "--request-body-spool",
+		.type = &value_size,
+		.offset = AT(request_body_spool),
+		.initial = "0",
+		.example = "100m",
+		.help = "Bytes of a larger body that are collected in a "
+			"temporary file; 0: the application reads it",
+	},
+	{
 		.name = "AllowEncodedSlashes",
 		.option = "--allow-encoded-slashes",
 		.type = &value_choice,

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -22,12 +23,12 @@
 #include "base/fd.h"
 
 /* "WSH" and the version. */
-enum { MAGIC = 0x57534804 };
+enum { MAGIC = 0x57534805 };
 
 enum {
 	SEND_BUFFER = 4 * 1024 * 1024,
 	SPILLED_MAX = 64 * 1024 * 1024,
-	FDS_MAX = 2, /* the connection, and a memfd with its bytes */
+	FDS_MAX = 3, /* the connection, a memfd with its bytes, a spool */
 };
 
 struct record {
@@ -38,6 +39,7 @@ struct record {
 	struct handoff_peer peer;
 	int64_t began_ns;
 	uint64_t part_bytes;
+	uint64_t spool_len; /* of the last descriptor, if it is not 0 */
 	uint32_t part;
 	uint32_t reserved;
 	uint32_t bytes;   /* behind the record, or in the second descriptor */
@@ -141,21 +143,26 @@ handoff_send(int give, const struct handoff *h)
 		.began_ns = h->began_ns,
 		.part_bytes = h->part_bytes,
 		.part = h->part,
+		.spool_len = h->spool_len,
 		.bytes = (uint32_t)h->bytes.len,
 		.spilled = h->bytes.len > HANDOFF_INLINE,
 	};
 	AUTO_CLOSE int memory = -1;
-	int fds[FDS_MAX] = {h->fd, -1};
+	int fds[FDS_MAX] = {h->fd};
+	size_t n = 1;
 
 	if (h->bytes.len > SPILLED_MAX)
 		return -EMSGSIZE;
-	if (!record.spilled)
-		return send_record(give, &record, h->bytes, fds, 1);
-	memory = spill(h->bytes);
-	if (memory < 0)
-		return -EAGAIN;
-	fds[1] = memory;
-	return send_record(give, &record, (struct str){0}, fds, 2);
+	if (record.spilled) {
+		memory = spill(h->bytes);
+		if (memory < 0)
+			return -EAGAIN;
+		fds[n++] = memory;
+	}
+	if (h->spool_len > 0)
+		fds[n++] = h->spool;
+	return send_record(give, &record,
+		record.spilled ? (struct str){0} : h->bytes, fds, n);
 }
 
 int
@@ -226,6 +233,14 @@ unspill(int memory, size_t len, struct handoff *ret, struct handoff_room *room)
 	return got == len ? 0 : -EPROTO;
 }
 
+static bool
+is_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* Is the message what handoff_send writes?  An enum handoff_result or
  * -EPROTO. */
 static int
@@ -238,7 +253,9 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 	if (n_fds == 0)
 		return payload == 0 && record->bytes == 0 ? HANDOFF_NUDGE
 							  : -EPROTO;
-	if (n_fds != 1 + record->spilled || !is_connection(fds[0]))
+	if (n_fds != 1 + record->spilled + (record->spool_len > 0) ||
+		!is_connection(fds[0]) ||
+		(record->spool_len > 0 && !is_file(fds[n_fds - 1])))
 		return -EPROTO;
 	*ret = (struct handoff){
 		.fd = fds[0],
@@ -249,6 +266,8 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 		.began_ns = record->began_ns,
 		.part_bytes = record->part_bytes,
 		.part = record->part,
+		.spool = record->spool_len > 0 ? fds[n_fds - 1] : -1,
+		.spool_len = record->spool_len,
 		.bytes = {room->inline_bytes, payload},
 	};
 	if (record->spilled)
@@ -286,7 +305,7 @@ handoff_receive(int take, struct handoff *ret, struct handoff_room *room)
 		.msg_control = control.room,
 		.msg_controllen = sizeof(control.room),
 	};
-	int fds[FDS_MAX] = {-1, -1};
+	int fds[FDS_MAX] = {-1, -1, -1};
 	size_t n_fds;
 	ssize_t n;
 	int rc;
@@ -304,9 +323,10 @@ handoff_receive(int take, struct handoff *ret, struct handoff_room *room)
 	else
 		rc = check(&record, (size_t)n - sizeof(record), fds, n_fds, ret,
 			room);
-	fd_close(&fds[1]);
-	if (rc != HANDOFF_CONNECTION)
-		fd_close(&fds[0]);
+	for (int i = 0; i < FDS_MAX; i++)
+		if (rc != HANDOFF_CONNECTION ||
+			(fds[i] != ret->fd && fds[i] != ret->spool))
+			fd_close(&fds[i]);
 	if (rc < 0)
 		handoff_room_fini(room);
 	return rc;

@@ -47,6 +47,10 @@ struct handoff {
 	uint32_t part;
 	int64_t began_ns;
 	uint64_t part_bytes;
+	/* A file that stands behind the head in bytes; after receiving ours to
+	 * close.  There is none where its length is 0. */
+	int spool;
+	uint64_t spool_len;
 	struct str bytes; /* read and not consumed */
 };
 

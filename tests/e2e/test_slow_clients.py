@@ -1,5 +1,8 @@
 """Clients that are slow cost nobody but themselves, and not for ever."""
 
+import hashlib
+import os
+import pathlib
 import time
 
 import pytest
@@ -84,4 +87,77 @@ def test_a_body_that_an_application_reads_by_itself_has_the_same_time(serve):
         dribble(connection, b'y' * 999)
         connection.response()
     server.log.wait_for('body: TimeoutError: ')
+    server.stop()
+
+
+# --- RequestBodySpool -----------------------------------------------------------------------
+
+SIZE = 300_000
+BODY = bytes(range(256)) * (SIZE // 256 + 1)
+FRAMINGS = {
+    'plain': (b'Content-Length: %d' % SIZE, BODY[:SIZE]),
+    'chunked': (b'Transfer-Encoding: chunked',
+                b''.join(b'%x\r\n%s\r\n' % (len(BODY[i:i + 1000][:SIZE - i]),
+                                            BODY[i:i + 1000][:SIZE - i])
+                         for i in range(0, SIZE, 1000)) + b'0\r\n\r\n'),
+}
+SPOOLING = ['--request-body-buffer', '1000', '--request-body-spool', '1m']
+
+
+def spools_of(pid: int) -> int:
+    """How many files without a name it has open that are bodies."""
+    return sum('/#' in os.readlink(entry) or 'wsgid-body' in os.readlink(entry)
+               for entry in pathlib.Path(f'/proc/{pid}/fd').iterdir())
+
+
+@pytest.mark.parametrize('framing', FRAMINGS)
+def test_a_large_body_waits_in_a_file_and_costs_no_worker(serve, mpm, framing):
+    server = serve('probe', '-w', '1', *SPOOLING)
+    field, body = FRAMINGS[framing]
+    pid, = server.children()
+    with Connection(server.address) as slow, Connection(server.address) as other:
+        slow.send(b'POST /digest HTTP/1.1\r\nHost: t\r\n' + field + b'\r\n\r\n' + body[:200_000])
+        wait_until(lambda: spools_of(pid) == 1, 'the file')
+        # With a worker for each of them these would wait.
+        for _ in range(3):
+            assert other.get('/hello').body == b'hello\n'
+        # The next request comes with the last bytes of this one.
+        slow.send(body[200_000:] + b'GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert hashlib.sha256(BODY[:SIZE]).hexdigest().encode() in slow.response().body
+        assert slow.response().body == b'hello\n'
+        wait_until(lambda: spools_of(pid) == 0, 'the end of the file')
+        # One that nobody reads.
+        slow.send(b'POST /unread HTTP/1.1\r\nHost: t\r\n' + field + b'\r\n\r\n' + body)
+        assert slow.response().body == b'not read'
+        assert slow.get('/hello').body == b'hello\n'
+    server.stop()
+
+
+@pytest.mark.parametrize('framing', FRAMINGS)
+def test_a_body_in_a_file_goes_with_its_connection(serve, framing):
+    """To the child that comes after a reload."""
+    server = serve('probe', '-w', '1', *SPOOLING)
+    field, body = FRAMINGS[framing]
+    old, = server.children()
+    with Connection(server.address) as slow:
+        slow.send(b'POST /digest HTTP/1.1\r\nHost: t\r\n' + field + b'\r\n\r\n' + body[:200_000])
+        wait_until(lambda: spools_of(old) == 1, 'the file')
+        server.reload()
+        wait_until(lambda: old not in server.children(), 'the end of the old child')
+        new, = server.children()
+        wait_until(lambda: spools_of(new) == 1, 'the file in the new child')
+        slow.send(body[200_000:])
+        assert hashlib.sha256(BODY[:SIZE]).hexdigest().encode() in slow.response().body
+    server.stop()
+
+
+def test_a_body_that_is_too_large_for_the_file_is_read_by_the_application(serve):
+    server = serve('probe', '-w', '1', '--request-body-buffer', '1000',
+                   '--request-body-spool', '100k')
+    for field, body in FRAMINGS.values():
+        with Connection(server.address) as connection:
+            connection.send(b'POST /digest HTTP/1.1\r\nHost: t\r\n' + field + b'\r\n\r\n' + body)
+            assert (hashlib.sha256(BODY[:SIZE]).hexdigest().encode()
+                    in connection.response().body)
+            assert connection.get('/hello').body == b'hello\n'
     server.stop()

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -91,6 +92,7 @@ test_a_connection_arrives_with_its_bytes(void **state)
 		assert_memory_equal(&got.peer, &h.peer, sizeof(h.peer));
 		assert_int_equal(got.bytes.len, sizes[i]);
 		assert_memory_equal(got.bytes.p, bytes, sizes[i]);
+		assert_int_equal(got.spool, -1);
 		assert_int_equal(fcntl(got.fd, F_GETFD), FD_CLOEXEC);
 		assert_int_equal(write(got.fd, "x", 1), 1);
 		assert_int_equal(read(pair[1], &c, 1), 1);
@@ -99,6 +101,53 @@ test_a_connection_arrives_with_its_bytes(void **state)
 		handoff_room_fini(&room);
 		free(bytes);
 	}
+	assert_int_equal(open_descriptors(), before);
+}
+
+static void
+test_a_body_in_a_file_goes_with_its_connection(void **state)
+{
+	static const size_t sizes[] = {10, HANDOFF_INLINE + 1};
+	int before = open_descriptors(), pair[2];
+	struct handoff wrong;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		static char head[HANDOFF_INLINE + 1];
+		FILE *file = tmpfile();
+		struct handoff got = {0}, h = {
+						  .spool_len = 3,
+						  .bytes = {head, sizes[i]},
+					  };
+		char bytes[3];
+
+		assert_non_null(file);
+		h.spool = fileno(file);
+		assert_int_equal(pwrite(h.spool, "abc", 3, 0), 3);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		h.fd = pair[0];
+		assert_int_equal(handoff_send(give, &h), 0);
+		fclose(file);
+		assert_int_equal(
+			handoff_receive(take, &got, &room), HANDOFF_CONNECTION);
+		assert_int_equal(got.spool_len, 3);
+		assert_int_equal(got.bytes.len, sizes[i]);
+		assert_int_equal(pread(got.spool, bytes, 3, 0), 3);
+		assert_memory_equal(bytes, "abc", 3);
+		close(got.spool);
+		close(got.fd);
+		close(pair[0]);
+		close(pair[1]);
+		handoff_room_fini(&room);
+	}
+	/* What is no file is none. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	wrong = (struct handoff){
+		.fd = pair[0], .spool = pair[1], .spool_len = 3};
+	assert_int_equal(handoff_send(give, &wrong), 0);
+	assert_int_equal(handoff_receive(take, &wrong, &room), -EPROTO);
+	close(pair[0]);
+	close(pair[1]);
 	assert_int_equal(open_descriptors(), before);
 }
 
@@ -237,6 +286,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_a_connection_arrives_with_its_bytes, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_body_in_a_file_goes_with_its_connection, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_without_a_descriptor_a_connection_stays_in_the_pool,
