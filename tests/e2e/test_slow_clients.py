@@ -90,6 +90,25 @@ def test_a_body_that_an_application_reads_by_itself_has_the_same_time(serve):
     server.stop()
 
 
+# --- who does not take what he has asked for -------------------------------------------------
+
+def test_who_takes_nothing_costs_no_worker_and_is_cut_at_timeout(serve):
+    server = serve('probe', '-w', '1', '--timeout', '1s', '--keep-alive-timeout', '60s')
+
+    def connections():
+        return sum(row['page']['connections'] for row in server.board()['processes'] if row['pid'])
+    with Connection(server.address) as stuck, Connection(server.address) as other:
+        stuck.send(b'GET /big?n=30000000 HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert stuck._more()  # it begins, and then nobody reads on
+        # The application is done, and the ring has the rest.
+        for _ in range(3):
+            assert other.get('/hello').body == b'hello\n'
+        wait_until(lambda: connections() == 1, 'the end of the connection')
+        assert not stuck.response().complete
+        assert other.get('/hello').body == b'hello\n'
+    server.stop()
+
+
 # --- RequestBodySpool -----------------------------------------------------------------------
 
 SIZE = 300_000
