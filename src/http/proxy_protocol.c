@@ -108,9 +108,15 @@ enum {
 	OVER_TCP6 = 0x21,
 	OVER_UNIX = 0x31,
 	UNSPECIFIED = 0,
+	TYPE_CHECKSUM = 3,
 	TYPE_SSL = 0x20, /* of a TLV: kind, 16 bits of length, value */
 	CLIENT_SSL = 1,
 	TLV_HEAD = 3,
+};
+
+struct header {
+	const unsigned char *bytes;
+	size_t len;
 };
 
 static unsigned
@@ -119,36 +125,57 @@ two_bytes(const unsigned char *p)
 	return (unsigned)p[0] << 8 | p[1];
 }
 
-/* What may follow the addresses.  -EBADMSG where it is cut off. */
-static int
-parse_tlvs(struct proxy_protocol *ret, const unsigned char *p, size_t len)
+/* CRC32c of the header, in which the sum itself counts as zeros. */
+static bool
+checksum_is(const struct header *h, const unsigned char *sum)
 {
-	while (len > 0) {
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < h->len; i++) {
+		const unsigned char *p = h->bytes + i;
+
+		crc ^= p >= sum && p < sum + 4 ? 0 : *p;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	crc = ~crc;
+	return crc == ((uint32_t)two_bytes(sum) << 16 | two_bytes(sum + 2));
+}
+
+/* What may follow the addresses.  -EBADMSG where it is cut off, or its sum says
+ * that something was changed on the way. */
+static int
+parse_tlvs(struct proxy_protocol *ret, const struct header *h, size_t at)
+{
+	while (at < h->len) {
+		const unsigned char *p = h->bytes + at;
 		size_t size;
 
-		if (len < TLV_HEAD)
+		if (h->len - at < TLV_HEAD)
 			return -EBADMSG;
 		size = TLV_HEAD + two_bytes(p + 1);
-		if (size > len)
+		if (size > h->len - at)
 			return -EBADMSG;
 		if (p[0] == TYPE_SSL && size > TLV_HEAD)
 			ret->tls = (p[TLV_HEAD] & CLIENT_SSL) != 0;
-		p += size;
-		len -= size;
+		if (p[0] == TYPE_CHECKSUM &&
+			(size != TLV_HEAD + 4 || !checksum_is(h, p + TLV_HEAD)))
+			return -EBADMSG;
+		at += size;
 	}
 	return 0;
 }
 
 /* Behind the head: two addresses, two ports and what else there is. */
 static int
-parse_ends(struct proxy_protocol *ret, int family, const unsigned char *p,
-	size_t len)
+parse_ends(struct proxy_protocol *ret, const struct header *h, int family)
 {
 	static const size_t unix_addresses = 2 * 108;
+	const unsigned char *p = h->bytes + HEAD_V2;
 	size_t size = family == OVER_TCP4 ? 4 : IP_BYTES;
 	size_t all = family == OVER_UNIX ? unix_addresses : 2 * size + 4;
 
-	if (len < all)
+	if (h->len < HEAD_V2 + all)
 		return -EBADMSG;
 	if (family == OVER_TCP4) {
 		ret->client = ip_of_v4(p);
@@ -162,23 +189,23 @@ parse_ends(struct proxy_protocol *ret, int family, const unsigned char *p,
 		ret->client_port = (uint16_t)two_bytes(p + 2 * size);
 		ret->server_port = (uint16_t)two_bytes(p + 2 * size + 2);
 	}
-	return parse_tlvs(ret, p + all, len - all);
+	return parse_tlvs(ret, h, HEAD_V2 + all);
 }
 
 static int
-parse_content(struct proxy_protocol *ret, const unsigned char *head, size_t len)
+parse_content(struct proxy_protocol *ret, const struct header *h)
 {
-	int family = head[13];
+	int family = h->bytes[13];
 
-	if ((head[12] & 0xf) == LOCAL)
+	if ((h->bytes[12] & 0xf) == LOCAL)
 		return 0;
-	if ((head[12] & 0xf) != PROXY)
+	if ((h->bytes[12] & 0xf) != PROXY)
 		return -EBADMSG;
 	switch (family) {
 	case OVER_TCP4:
 	case OVER_TCP6:
 	case OVER_UNIX:
-		return parse_ends(ret, family, head + HEAD_V2, len);
+		return parse_ends(ret, h, family);
 	case UNSPECIFIED:
 		return 0; /* whatever follows says nothing */
 	default:
@@ -202,7 +229,7 @@ parse_v2(struct proxy_protocol *ret, const char *data, size_t len)
 		return -EBADMSG;
 	if (len < all)
 		return 0;
-	if (parse_content(&p, head, all - HEAD_V2) < 0)
+	if (parse_content(&p, &(struct header){head, all}) < 0)
 		return -EBADMSG;
 	*ret = p;
 	return (ssize_t)all;

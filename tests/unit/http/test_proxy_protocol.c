@@ -154,6 +154,10 @@ test_a_record_of_version_2_names_both_ends(void **state)
 			"192.0.2.7 4711 198.51.100.1 443 tls"},
 		{BYTES(SIGNATURE "\x21\x11\0\x14" V4 "\x20\0\5\0\0\0\0\0"),
 			"192.0.2.7 4711 198.51.100.1 443"},
+		/* Its checksum. */
+		{BYTES(SIGNATURE "\x21\x11\0\x13" V4 "\3\0\4"
+				 "\x6a\xcd\xf6\x1c"),
+			"192.0.2.7 4711 198.51.100.1 443"},
 		{BYTES(SIGNATURE "\x21\x11\0\x17" V4
 				 "\x20\0\5\1\0\0\0\0\4\0\0"),
 			"192.0.2.7 4711 198.51.100.1 443 tls"},
@@ -191,6 +195,11 @@ test_a_record_that_is_wrong_is_refused(void **state)
 		/* Cut off behind the addresses. */
 		{BYTES(SIGNATURE "\x21\x11\0\x0e" V4 "\2\0")},
 		{BYTES(SIGNATURE "\x21\x11\0\x10" V4 "\2\0\2x")},
+		/* A checksum that is another one's, or none. */
+		{BYTES(SIGNATURE "\x21\x11\0\x13" V4 "\3\0\4"
+				 "\x6b\xcd\xf6\x1c")},
+		{BYTES(SIGNATURE "\x21\x11\0\x12" V4 "\3\0\3"
+				 "abc")},
 		/* Longer than anybody has to send. */
 		{BYTES(SIGNATURE "\x21\x11\x10\0")},
 	};
