@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -97,7 +98,8 @@ def test_the_server_ends_when_its_last_child_finds_the_installation_gone(failing
     python = directory / 'venv' / 'bin' / 'python'
     python.parent.mkdir(parents=True)
     python.symlink_to(PYTHON)
-    (directory / 'venv' / 'pyvenv.cfg').write_text('home = /usr/bin\n')
+    (directory / 'venv' / 'pyvenv.cfg').write_text(
+        'home = /usr/bin\nversion = %d.%d.%d\n' % sys.version_info[:3])
     server, _ = failing('-w', '2', '--python-home', directory / 'venv')
     first, second = server.wait_for_ready(2)
     python.unlink()

@@ -706,7 +706,7 @@ def test_reopened_logs_get_the_next_lines(shop, directory):
     # Where one cannot be opened nothing changes.
     access.rename(access.with_suffix('.2'))
     access.mkdir()
-    fails(of(server, 'reopen-logs'), 1, rf'reopen-logs: CustomLog {access}: Is a directory')
+    fails(of(server, 'reopen-logs'), 1, rf'reopen-logs: --access-log: CustomLog {access}: Is a directory')
     get(server.address, '/still')
     wait_until(lambda: '/still' in access.with_suffix('.2').read_text(), 'the line')
 
