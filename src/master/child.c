@@ -96,6 +96,14 @@ leave_within(int64_t timeout_ms)
 	return timeout_ms - (part < CHILD_STOP_MS ? part : CHILD_STOP_MS);
 }
 
+/* Who stays can go on with the connections of who goes. */
+static enum channel_kind
+gentle_order(const struct master *m)
+{
+	return m->phase == PHASE_STOPPING && !m->pool_lives ? CHANNEL_FINISH
+							    : CHANNEL_RETIRE;
+}
+
 void
 child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 {
@@ -110,11 +118,7 @@ child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 	if (c->life == LIFECYCLE_READY || deadline < c->deadline_ns)
 		c->deadline_ns = deadline;
 	c->told = true;
-	/* Who stays can go on with the connections of who goes. */
-	tell(c,
-		m->phase == PHASE_STOPPING && !m->pool_lives ? CHANNEL_FINISH
-							     : CHANNEL_RETIRE,
-		leave_within(timeout_ms));
+	tell(c, gentle_order(m), leave_within(timeout_ms));
 	if (c->life == LIFECYCLE_READY)
 		child_happened(m, c, LIFECYCLE_TOLD_TO_RETIRE);
 }
@@ -138,7 +142,11 @@ child_stop(struct master *m, struct child *c, int64_t patience_ms)
 			c->deadline_ns = deadline;
 		return;
 	}
-	tell(c, CHANNEL_STOP, patience_ms);
+	/* Its READY may be on the way, and clients have come to it. */
+	if (c->life == LIFECYCLE_STARTING && !m->stop_now)
+		tell(c, gentle_order(m), patience_ms);
+	else
+		tell(c, CHANNEL_STOP, patience_ms);
 	if (c->life == LIFECYCLE_STARTING)
 		send_signal(c, SIGTERM);
 	c->told = true;
@@ -254,11 +262,26 @@ child_due(struct master *m, struct child *c)
 
 /* --- what it says ----------------------------------------------------------- */
 
+/* It had begun to serve when it was told that it need not: it may finish as
+ * the others do. */
+static void
+was_ready(struct master *m, struct child *c)
+{
+	if (c->life != LIFECYCLE_STOPPING || c->ready_ns != 0 || m->stop_now)
+		return;
+	c->ready_ns = m->now_ns;
+	c->deadline_ns = m->phase == PHASE_STOPPING
+				 ? m->stop_by_ns
+				 : m->now_ns + CHILD_STOP_MS * MS_NS;
+}
+
 static void
 became_ready(struct master *m, struct child *c, const char *text)
 {
-	if (c->life != LIFECYCLE_STARTING)
+	if (c->life != LIFECYCLE_STARTING) {
+		was_ready(m, c);
 		return;
+	}
 	c->ready_ns = m->now_ns;
 	c->deadline_ns = m->now_ns + SETTLED_S * SECOND_NS;
 	child_happened(m, c, LIFECYCLE_REPORTED_READY);

@@ -126,6 +126,34 @@ test_a_child_that_imports_has_less(void **state)
 	assert_true(c->deadline_ns < f->m.now_ns + CHILD_STOP_MS * MS_NS);
 }
 
+/* What it has taken meanwhile it finishes: no order to stop at once, and the
+ * time that the others have. */
+static void
+test_a_child_that_was_ready_before_it_heard_of_the_stop_may_finish(void **state)
+{
+	struct fixture *f = *state;
+	struct child *c = fixture_child(f, 0, LIFECYCLE_STARTING);
+	struct channel_message message;
+	int far;
+
+	f->m.now->config->graceful_shutdown_timeout = 30000;
+	c->deadline_ns = NEVER;
+	assert_int_equal(channel_pair(&c->channel.fd, &far), 0);
+	stop_begin(&f->m, true, NULL);
+	assert_int_equal(channel_receive(far, &message), 1);
+	assert_int_equal(message.kind, CHANNEL_FINISH);
+	assert_true(c->deadline_ns < f->m.stop_by_ns);
+
+	assert_int_equal(
+		channel_send(far, CHANNEL_READY, 0, "3.11.2", NULL, 0), 0);
+	child_speaks(&f->m, &c->channel);
+	assert_int_equal(c->life, LIFECYCLE_STOPPING);
+	assert_int_equal(c->deadline_ns, f->m.stop_by_ns);
+	close(c->channel.fd);
+	c->channel.fd = -1;
+	close(far);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
 
@@ -138,6 +166,7 @@ main(void)
 		TEST(test_a_graceful_stop_has_one_deadline_for_all),
 		TEST(test_a_stop_at_once_gives_all_the_same_time),
 		TEST(test_a_child_that_imports_has_less),
+		TEST(test_a_child_that_was_ready_before_it_heard_of_the_stop_may_finish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
