@@ -35,6 +35,7 @@
 #include "child/engine.h"
 #include "child/orphan.h"
 #include "child/privileges.h"
+#include "child/reloader.h"
 #include "child/rings.h"
 #include "child/sigterm.h"
 #include "child/template.h"
@@ -65,6 +66,7 @@ struct child {
 	struct accept_mutex *mutex;
 	struct balance balance;
 	struct app *app;
+	struct reloader *reloader; /* NULL: nobody asked for it */
 	char server[TOKENS_SIZE];
 	int *listeners;
 	struct workers *workers;
@@ -414,6 +416,25 @@ take_slot(struct child *c, struct err *err)
 	return 0;
 }
 
+static int
+watch_files(struct child *c, struct err *err)
+{
+	c->reloader = reloader_start(c->app, INHERIT_CHANNEL, err);
+	return c->reloader != NULL ? 0 : -err->code;
+}
+
+/* What does not load is shown instead, where somebody is about to mend it. */
+static int
+wait_for_change(struct child *c, struct err *err)
+{
+	struct err why = {0};
+
+	if (c->reloader == NULL)
+		return -1;
+	log_errorx("child", "%s; waiting for a change", err->text);
+	return app_show_failure(c->app, err->text, &why);
+}
+
 /* Python and the application.  0 or an exit status. */
 static int
 prepare(struct child *c, struct err *err)
@@ -424,8 +445,11 @@ prepare(struct child *c, struct err *err)
 	prepare_for_orphanhood(c);
 	if (start_python(c, err) < 0)
 		return fail(CHILD_EXIT_CONFIG, err);
-	if (import_application(c, err) < 0)
+	if (c->config->reload && watch_files(c, err) < 0)
+		return fail(CHILD_EXIT_SICK, err);
+	if (import_application(c, err) < 0 && wait_for_change(c, err) < 0)
 		return fail(CHILD_EXIT_APPLICATION, err);
+	reloader_look(c->reloader);
 	if (check_libraries(c, err) < 0)
 		return fail(CHILD_EXIT_CONFIG, err);
 	return 0;
@@ -502,6 +526,7 @@ child_run(const struct inheritance *in, const struct facts *facts)
 	c->in = &c->own;
 	c->facts = facts;
 	status = live(c, &err);
+	reloader_stop(c->reloader);
 	if (c->app != NULL)
 		app_destroy(c->app);
 	rings_destroy(c->rings, c->n_workers);

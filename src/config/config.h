@@ -185,6 +185,8 @@ struct config {
 	const char *directory;    /* --chdir; NULL = where wsgid was started */
 	const char *environment_file;
 	const char *locale; /* LC_ALL */
+	bool script_reloading;
+	bool reload; /* when a module's file changes */
 
 	/* Python. */
 	const char *python; /* a version, or an absolute path */

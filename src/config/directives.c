@@ -705,6 +705,26 @@ static const struct directive table[] = {
 		.help = "The application's locale, LC_ALL; else what the "
 			"environment says",
 	},
+	{
+		.name = "WSGIScriptReloading",
+		.option = "--script-reloading",
+		.type = &value_flag,
+		.offset = AT(script_reloading),
+		.initial = "Off",
+		.example = "On",
+		.help = "Run a script again when its file has changed, before "
+			"the next request",
+	},
+	{
+		.name = "WSGIReload",
+		.option = "--reload",
+		.type = &value_flag,
+		.offset = AT(reload),
+		.initial = "Off",
+		.example = "On",
+		.help = "For development: reload when a module's file changes, "
+			"and show why it does not load",
+	},
 	/* ---- Python. ------------------------------------------------ */
 	{
 		.name = "Python",

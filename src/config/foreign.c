@@ -40,9 +40,6 @@ static const struct foreign foreigners[] = {
 		"Python is always initialised in the child; leave it out"},
 	{"WSGIChunkedRequest", "chunked requests are always read; leave it "
 			       "out"},
-	{"WSGIScriptReloading",
-		"wsgid reloads when it is told to (signal HUP or USR1); leave "
-		"it out"},
 	{"WSGITrustedProxies", "write TrustedProxies"},
 	{"WSGITrustedProxyHeaders", "write TrustedProxyHeaders"},
 	{"WSGIAcceptMutex", "use Mutex, or leave it out"},

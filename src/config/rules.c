@@ -129,6 +129,18 @@ settle_application(struct config *c)
 		c->application = path;
 }
 
+/* What a template has imported its children cannot watch. */
+static void
+settle_reloading(struct config *c)
+{
+	if (!c->reload || !c->preload_application)
+		return;
+	config_warn(c, SETTING(c, reload)->where, NAME_OF(reload),
+		"On goes without %s, which is Off now",
+		NAME_OF(preload_application));
+	c->preload_application = false;
+}
+
 /* ---- Logs --------------------------------------------------------------- */
 
 static const struct config_log_format predefined[] = {
@@ -243,6 +255,7 @@ config_settle(struct config *c, const struct config_machine *machine)
 	settle_proxy_protocol(c);
 	check_buffers(c);
 	settle_application(c);
+	settle_reloading(c);
 	settle_access_logs(c);
 	settle_name(c);
 	return c->priv->n_fatal > 0 || c->priv->no_memory ? -EINVAL : 0;

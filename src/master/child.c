@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -328,6 +329,20 @@ wants_retire(struct child *c, const char *text)
 		(int)c->pid, c->slot, text);
 }
 
+/* One of many children that have seen it is enough; and who is going has no
+ * say. */
+static void
+file_changed(struct master *m, const struct child *c, const char *path)
+{
+	char why[CHANNEL_TEXT + 16];
+
+	if (c->generation != m->now->number || !m->now->config->reload ||
+		m->reload_wanted)
+		return;
+	snprintf(why, sizeof(why), "%s has changed", path);
+	restart_begin(m, false, why);
+}
+
 static void
 hear(struct master *m, struct child *c, const struct channel_message *message)
 {
@@ -351,6 +366,9 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 		break;
 	case CHANNEL_BUSY:
 		pool_hurry(m);
+		break;
+	case CHANNEL_CHANGED:
+		file_changed(m, c, message->text);
 		break;
 	case CHANNEL_NEEDS_SHARED:
 		python_needs_shared(m, c->generation, message->text);

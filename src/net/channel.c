@@ -70,6 +70,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_BORN:
 	case CHANNEL_MUTEX_BROKEN:
 	case CHANNEL_NEEDS_SHARED:
+	case CHANNEL_CHANGED:
 	case CHANNEL_RETIRE:
 	case CHANNEL_STOP:
 	case CHANNEL_LOGS:

@@ -27,6 +27,7 @@ enum channel_kind {
 		8, /* a module has brought Python's shared library
 				   * beside the one that is linked in; text:
 				   * its file */
+	CHANNEL_CHANGED = 9, /* a module's file has; text: its path */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms

@@ -98,6 +98,8 @@ make_objects(struct app *app, const struct app_settings *settings)
 		return -1;
 	if (forks_init(app) < 0 || tracebacks_init() < 0)
 		return -1;
+	if (reload_init(app, settings) < 0)
+		return -1;
 	return environ_init(app, settings);
 }
 
@@ -105,6 +107,7 @@ static void
 drop_objects(struct app *app)
 {
 	Py_CLEAR(app->callable);
+	reload_fini(app);
 	environ_fini(app);
 	filewrapper_fini(app);
 	start_response_fini(app);

@@ -50,6 +50,7 @@ struct app_settings {
 	int optimize;            /* as -O: 0 to 2 */
 	const char *warnings;    /* as -W, with commas; NULL: none */
 	bool dont_write_bytecode;
+	bool script_reloading; /* look at a script's file in each request */
 	const char *hash_seed; /* "random", a number, or NULL: PYTHONHASHSEED */
 	const char *x_options; /* as -X, with commas; NULL: none */
 	const char *directory; /* put first on sys.path: the current one */
@@ -67,6 +68,20 @@ int app_create(
 /* Import the application.  Its traceback goes to standard error, once, and a
  * sentence to *err. */
 int app_import(struct app *app, struct err *err);
+
+/* After app_import has failed: serve a page that says so, with the sentence and
+ * the traceback, until a change makes it worth another try.  0, or a negative
+ * errno and a sentence. */
+int app_show_failure(struct app *app, const char *sentence, struct err *err);
+
+/* The directories that what is loaded has come from, and those of the last
+ * traceback, whose files need not be loaded.  To be called without the GIL by
+ * other threads, or with it. */
+void app_list_directories(struct app *app,
+	void (*add)(void *arg, const char *directory), void *arg);
+
+/* Is this the file of the application, a script? */
+bool app_is_script(const struct app *app, const char *path);
 
 /* End the interpreter: atexit functions run, non-daemon threads are joined.
  * The GIL must be held. */

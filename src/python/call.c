@@ -549,6 +549,8 @@ app_call(struct app *app, struct app_exchange *x)
 	PyObject *environ = NULL;
 	PyObject *result = NULL;
 
+	if (UNLIKELY(app->script_reloading))
+		reload_script(app);
 	c.errors = errors_take(&c);
 	if (UNLIKELY(c.errors == NULL)) {
 		give_up(&c);

@@ -139,6 +139,8 @@ report(struct app *app, const char *what, struct err *err)
 		Py_BEGIN_ALLOW_THREADS;
 		errors_write(utf8, strlen(utf8));
 		Py_END_ALLOW_THREADS;
+		free(app->traceback);
+		app->traceback = strdup(utf8);
 	}
 	/* Its own text may have several lines. */
 	described[strcspn(described, "\n")] = '\0';
@@ -294,10 +296,12 @@ import_script(struct app *app, struct target *t, int *rc, struct err *err)
 	struct buf source = {0};
 	PyObject *module = NULL;
 
-	if (path == NULL)
+	if (path == NULL) {
 		*rc = -ENOMEM;
-	else
+	} else {
+		reload_note_script(app, path);
 		*rc = read_file(path, &source);
+	}
 	if (*rc < 0) {
 		*rc = err_set(err, -*rc, "application %s: the script %s",
 			app->application, path != NULL ? path : t->module);

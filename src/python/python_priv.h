@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/defs.h"
@@ -71,6 +72,15 @@ struct app {
 	PyTypeObject *list_iterator_type;
 	PyTypeObject *tuple_iterator_type;
 	PyObject *name_close, *name_read, *name_fileno, *name_tell;
+
+	/* Of a script: its file as it was read, and whether to look at it again.
+	 * Callables that were replaced stay: a thread may be in them. */
+	char *script;
+	struct timespec script_time;
+	bool script_reloading;
+	pthread_mutex_t script_lock;
+	PyObject *replaced; /* a list */
+	char *traceback;    /* of the last import that failed */
 
 	/* Of the last request, for the next; see MAY_RECYCLE. */
 	struct early_hints *spare_early_hints;
@@ -137,6 +147,15 @@ void output_raise(int error, const char *what);
 /* --- tracebacks.c ------------------------------------------------------------ */
 
 int tracebacks_init(void);
+
+/* --- reload.c ---------------------------------------------------------------- */
+
+int reload_init(struct app *app, const struct app_settings *settings);
+void reload_fini(struct app *app);
+/* A script is about to be read. */
+void reload_note_script(struct app *app, const char *path);
+/* Before a request: run the script again where its file has changed. */
+void reload_script(struct app *app);
 
 /* --- forks.c ----------------------------------------------------------------- */
 

@@ -1,0 +1,189 @@
+/*
+ * reload.c - new code in the place of old, and a page where it does not load.
+ *
+ * A script is run again when its file's time of change is another one, older
+ * ones included, as mod_wsgi does it; what it imports stays loaded.  WSGIReload
+ * is for the rest: there the whole process is replaced, and this file only says
+ * which directories to watch.
+ */
+#include "python/python_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+
+static const char source[] =
+	"def failure(sentence, text):\n"
+	"    def application(environ, start_response):\n"
+	"        from html import escape\n"
+	"        body = ('<!doctype html><meta charset=utf-8>'\n"
+	"                '<title>It does not load</title><body>'\n"
+	"                '<h1>The application does not load</h1><p>%s'\n"
+	"                '<pre>%s</pre><p>wsgid tries again when a file '\n"
+	"                'changes.' % (escape(sentence), escape(text)))\n"
+	"        start_response('500 Internal Server Error', [\n"
+	"            ('Content-Type', 'text/html; charset=utf-8'),\n"
+	"            ('Cache-Control', 'no-store')])\n"
+	"        return [body.encode('utf-8', 'backslashreplace')]\n"
+	"    return application\n"
+	"def broken(sentence):\n"
+	"    def application(environ, start_response):\n"
+	"        raise RuntimeError(sentence)\n"
+	"    return application\n"
+	"def directories(traceback):\n"
+	"    import os, re, sys\n"
+	"    files = [getattr(module, '__file__', None)\n"
+	"             for module in list(sys.modules.values())]\n"
+	"    files += re.findall(r'File \"(/[^\"]+)\"', traceback)\n"
+	"    found = {os.path.dirname(file) for file in files\n"
+	"             if isinstance(file, str) and file.startswith('/')}\n"
+	"    return list(found | {os.getcwd()})\n";
+
+/* One of the functions above, called with texts. */
+static PyObject *
+call(const char *function, const char *one, const char *two)
+{
+	AUTO_DECREF PyObject *space = PyDict_New();
+	AUTO_DECREF PyObject *defined = NULL;
+	PyObject *f = NULL;
+
+	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
+				     PyEval_GetBuiltins()) < 0)
+		return NULL;
+	defined = PyRun_String(source, Py_file_input, space, space);
+	if (defined != NULL)
+		f = PyDict_GetItemString(space, function);
+	if (f == NULL)
+		return NULL;
+	return two != NULL ? PyObject_CallFunction(f, "ss", one, two)
+			   : PyObject_CallFunction(f, "s", one);
+}
+
+int
+reload_init(struct app *app, const struct app_settings *settings)
+{
+	app->script_reloading = settings->script_reloading;
+	app->replaced = PyList_New(0);
+	pthread_mutex_init(&app->script_lock, NULL);
+	return app->replaced != NULL ? 0 : -1;
+}
+
+void
+reload_fini(struct app *app)
+{
+	Py_CLEAR(app->replaced);
+	free(app->script);
+	free(app->traceback);
+	app->script = app->traceback = NULL;
+}
+
+static void
+replace(struct app *app, PyObject *callable)
+{
+	if (app->callable != NULL)
+		(void)PyList_Append(app->replaced, app->callable);
+	PyErr_Clear();
+	Py_XSETREF(app->callable, callable);
+}
+
+/* --- scripts ----------------------------------------------------------------- */
+
+void
+reload_note_script(struct app *app, const char *path)
+{
+	struct stat st;
+	char *copy = strdup(path);
+
+	if (copy == NULL)
+		return;
+	free(app->script);
+	app->script = copy;
+	app->script_time =
+		stat(path, &st) == 0 ? st.st_mtim : (struct timespec){0};
+}
+
+static bool
+has_changed(const struct app *app)
+{
+	struct stat st;
+
+	/* One that is gone for a moment is being replaced. */
+	if (app->script == NULL || stat(app->script, &st) < 0)
+		return false;
+	return st.st_mtim.tv_sec != app->script_time.tv_sec ||
+	       st.st_mtim.tv_nsec != app->script_time.tv_nsec;
+}
+
+static void
+run_again(struct app *app)
+{
+	struct err err = {0};
+	int rc = 0;
+	PyObject *callable;
+
+	callable = import_callable(app, &rc, &err);
+	if (callable == NULL) {
+		callable = call("broken", err.text, NULL);
+		/* It is tried again by the next request. */
+		app->script_time = (struct timespec){0};
+	}
+	if (callable != NULL)
+		replace(app, callable);
+	PyErr_Clear();
+}
+
+/* While one thread runs it, the others go on with the old. */
+void
+reload_script(struct app *app)
+{
+	if (!has_changed(app) || pthread_mutex_trylock(&app->script_lock) != 0)
+		return;
+	if (has_changed(app))
+		run_again(app);
+	pthread_mutex_unlock(&app->script_lock);
+}
+
+bool
+app_is_script(const struct app *app, const char *path)
+{
+	return app->script != NULL && strcmp(app->script, path) == 0;
+}
+
+/* --- WSGIReload --------------------------------------------------------------- */
+
+int
+app_show_failure(struct app *app, const char *sentence, struct err *err)
+{
+	PyObject *page = call("failure", sentence,
+		app->traceback != NULL ? app->traceback : "");
+
+	PyErr_Clear();
+	if (page == NULL)
+		return err_set(err, ENOMEM, "page about a failure");
+	replace(app, page);
+	return 0;
+}
+
+void
+app_list_directories(struct app *app,
+	void (*add)(void *arg, const char *directory), void *arg)
+{
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *list = call("directories",
+		app->traceback != NULL ? app->traceback : "", NULL);
+
+	for (Py_ssize_t i = 0; list != NULL && i < PyList_Size(list); i++) {
+		AUTO_DECREF PyObject *item = interp_list_item(list, i);
+		const char *text = item != NULL ? PyUnicode_AsUTF8(item) : NULL;
+
+		if (text != NULL)
+			add(arg, text);
+		PyErr_Clear();
+	}
+	Py_XDECREF(list);
+	PyErr_Clear();
+	PyGILState_Release(state);
+}

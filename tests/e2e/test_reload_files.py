@@ -1,0 +1,91 @@
+"""New code without an order: WSGIScriptReloading, and --reload for development."""
+
+import os
+
+from client import get
+from server import wait_until
+
+SCRIPT = '''
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [b'%s']
+'''
+
+
+def write(path, text: str):
+    """As editors do: another file takes the name."""
+    new = path.with_name(path.name + '.new')
+    new.write_text(text)
+    new.chmod(0o644)
+    new.rename(path)
+
+
+def body(server) -> bytes:
+    return get(server.address).body
+
+
+def test_a_changed_script_is_run_again_before_the_next_request(serve, directory):
+    script = directory / 'site.wsgi'
+    write(script, SCRIPT % 'one')
+    server = serve(script, '-w', '1', '--script-reloading')
+    child, = server.ready()
+    assert body(server) == b'one'
+    write(script, SCRIPT % 'two')
+    os.utime(script, (1, 1))  # older is another time, too
+    assert body(server) == b'two'
+    write(script, 'this is no Python\n')
+    assert get(server.address).status == 500
+    server.log.wait_for('SyntaxError')
+    write(script, SCRIPT % 'three')
+    assert body(server) == b'three'
+    assert list(server.ready()) == [child]
+
+
+def test_a_changed_script_stays_as_it_was_where_nobody_asked(serve, directory):
+    script = directory / 'site.wsgi'
+    write(script, SCRIPT % 'one')
+    server = serve(script, '-w', '1')
+    write(script, SCRIPT % 'two')
+    assert body(server) == b'one'
+
+
+def test_a_changed_module_reloads_the_server(serve, directory):
+    (directory / 'shop').mkdir()
+    (directory / 'shop' / '__init__.py').write_text('')
+    write(directory / 'shop' / 'words.py', "word = b'one'\n")
+    (directory / 'shop' / 'wsgi.py').write_text('''
+from shop import words
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [words.word]
+''')
+    server = serve('shop.wsgi', '-w', '2', '--reload', cwd=directory)
+    assert body(server) == b'one'
+    write(directory / 'shop' / 'words.py', "word = b'two'\n")
+    server.log.wait_for(f'{directory}/shop/words.py has changed: reloading gracefully')
+    wait_until(lambda: body(server) == b'two', 'the new module')
+
+
+def test_what_does_not_load_is_shown_until_it_is_mended(serve, directory):
+    module = directory / 'site_.py'
+    write(module, SCRIPT % 'one')
+    server = serve('site_', '-w', '1', '--reload', cwd=directory)
+    write(module, 'def <broken>:\n')
+    wait_until(lambda: get(server.address).status == 500, 'the page about the mistake')
+    page = get(server.address)
+    assert page.header('Content-Type').startswith('text/html')
+    assert b'SyntaxError' in page.body and b'def &lt;broken&gt;:' in page.body
+    server.log.wait_for('SyntaxError')
+    server.log.wait_for('its module cannot be imported.*; waiting for a change')
+    write(module, SCRIPT % 'two')
+    wait_until(lambda: body(server) == b'two', 'the mended module')
+
+
+def test_a_server_may_start_with_what_does_not_load(serve, directory):
+    module = directory / 'site_.py'
+    write(module, 'import nothing_of_this_name\n')
+    server = serve('site_', '-w', '1', '--reload', cwd=directory)
+    assert b'nothing_of_this_name' in body(server)
+    write(module, SCRIPT % 'mended')
+    wait_until(lambda: body(server) == b'mended', 'the mended module')
