@@ -51,7 +51,9 @@ def fact(program, key: str) -> str:
 
 
 def standard() -> pathlib.Path:
-    """The child that serves when nothing is asked for."""
+    """The child that serves when nothing is asked for, or what all tests are to run with."""
+    if 'WSGID_TEST_PYTHON' in os.environ:
+        return BUILD / ('wsgid-python' + os.environ['WSGID_TEST_PYTHON'])
     done = run_wsgid('-V')
     return BUILD / re.search(r'child program +(\S+)', done.stdout)[1]
 
@@ -198,7 +200,7 @@ def test_frameworks_and_c_extensions_of_an_environment_serve(serve, show, tools,
     make_environment('uv', show / 'venv', request)
     done = subprocess.run([tools / 'bin' / 'uv', 'pip', 'install', '-q', '--python',
                            show / 'venv', 'flask', 'django', 'pyramid', 'falcon', 'bottle',
-                           'numpy', 'lxml'], env=clean_environment(), text=True,
+                           'numpy', 'lxml', 'setuptools<80'], env=clean_environment(), text=True,
                           capture_output=True)
     if done.returncode != 0:
         pytest.skip('the frameworks cannot be got from PyPI: ' + done.stderr.strip())
@@ -220,13 +222,12 @@ def make_venv(place, version='3.2.1', home='/usr/bin'):
 
 
 def test_a_home_that_is_none_is_refused_with_what_to_write(directory):
-    abi = fact(standard(), 'abi')
     plain = directory / 'plain'
     plain.mkdir()
     cases = [
         (directory / 'nothing', 'No such file or directory'),
         (PYTHON, 'is no directory but a program; write "WSGIPythonHome /usr"'),
-        (plain, f'has neither a pyvenv.cfg, as a virtual environment has, nor lib/python{abi}'),
+        (plain, 'has neither a pyvenv.cfg, as a virtual environment has, nor lib/python3.'),
         (make_venv(directory / 'moved', home='/nonexistent/bin'),
          'was made of the Python in /nonexistent/bin, which is not there any more'),
         (make_venv(directory / 'odd', version='x'), 'does not say of which version it is'),
@@ -242,9 +243,9 @@ def test_an_environment_of_another_version_is_refused_with_both_paths(directory)
     executable = fact(standard(), 'executable')
     assert status == 78
     assert f'{venv} is an environment of Python 3.2 (/usr/bin)' in words
-    assert f'wsgid was built for Python {fact(standard(), "abi")} ({executable})' in words
-    assert f'{executable},/usr/bin/python3.2 install"' in words
-    assert f'"{executable} -m venv --clear {venv}"' in words
+    assert 'wsgid was built for Python ' in words and f'({executable})' in words
+    assert f'{executable},' in words and ',/usr/bin/python3.2 install"' in words
+    assert f' -m venv --clear {venv}"' in words
 
 
 def test_the_same_version_at_another_prefix_is_refused_with_both_paths(directory):
@@ -274,7 +275,8 @@ def test_a_python_that_wsgid_was_not_built_for_is_refused(directory):
         assert status != 0 and re.search(said, words), words
 
 
-@pytest.mark.skipif(not IS_ROOT, reason='only root runs children as somebody else')
+@pytest.mark.skipif(not IS_ROOT or 'WSGID_TEST_USER' in os.environ,
+                    reason='only root runs children as somebody else')
 def test_a_home_that_the_user_cannot_enter_is_refused(new_server, show, request):
     make_environment('venv', show / 'private' / 'venv', request)
     (show / 'private').chmod(0o700)
@@ -304,6 +306,8 @@ def twins():
     """Both children of a Python that has both libraries."""
     if shared() == standard():
         pytest.skip('this Python was built with one library alone')
+    if 'WSGID_TEST_LIB_PYTHON' in os.environ:
+        pytest.skip('which library serves is given')
     return standard(), shared()
 
 

@@ -138,12 +138,16 @@ def session_of(leader: int) -> list:
 
 
 def clean_environment() -> dict:
-    """Ours, without anything that a server would obey."""
+    """Ours, without anything that a server would obey but what all tests are to run with:
+    WSGID_TEST_PYTHON is WSGID_PYTHON for it."""
     prefixes = ('WSGI', 'LISTEN_', 'SUDO_', 'PYTEST_', 'XDG_', 'DJANGO_', 'FLASK_')
     names = ('WEB_CONCURRENCY', 'RUNTIME_DIRECTORY', 'NOTIFY_SOCKET', 'WATCHDOG_USEC',
              'WATCHDOG_PID', 'PYTHONPATH', 'PYTHONHOME')
-    return {name: value for name, value in os.environ.items()
+    kept = {name: value for name, value in os.environ.items()
             if name not in names and not name.startswith(prefixes)}
+    asked = {name.replace('_TEST', '', 1): value for name, value in os.environ.items()
+             if name.startswith('WSGID_TEST_')}
+    return {**kept, **asked}
 
 
 def open_directory(prefix: str = 'wsgid-test-') -> pathlib.Path:

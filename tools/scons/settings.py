@@ -85,6 +85,7 @@ def variables(arguments):
                      ['auto', 'yes', 'no']),
         EnumVariable('uring', 'io_uring beside epoll', 'auto', ['auto', 'yes', 'no']),
         ('sanitize', 'sanitizers, with commas: address,undefined', [], None, sanitizers),
+        ('folder', 'build in this one below build/, instead of one for each kind', ''),
         BoolVariable('hardening', 'the flags that make exploits harder', True),
         BoolVariable('werror', 'warnings are errors', False),
         BoolVariable('verbose', 'show whole commands', False),
@@ -122,6 +123,8 @@ def help_text(found, env):
 
 def build_folder(env):
     """One folder a kind of build, so that no kind rebuilds another's files."""
+    if env['folder']:
+        return 'build/' + os.path.basename(env['folder'])
     return '/'.join(['build', '-'.join([env['mode']] + env['sanitize'])])
 
 
