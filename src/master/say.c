@@ -86,8 +86,8 @@ say_start(struct master *m)
 		buf_add_text(&text, ", application preloaded");
 	if (c->user != NULL)
 		buf_printf(&text, ", user %s", c->user);
-	buf_printf(&text, ", accept mutex %s", mutex_name(m));
 	say_python(m->now, &text);
+	buf_printf(&text, ", accept mutex %s", mutex_name(m));
 	log_notice("master", "%s", buf_text(&text));
 	buf_fini(&text);
 }
