@@ -4,6 +4,7 @@
 #ifndef WSGID_BASE_DEFS_H
 #define WSGID_BASE_DEFS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +13,14 @@
 #define LIKELY(x)    __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)  __builtin_expect(!!(x), 0)
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
+
+/* An assertion that costs a system call, in the build of "scons maintainer=yes"
+ * alone; what it asks has no effect. */
+#ifdef WSGID_MAINTAINER
+#define MAINTAINER_ASSERT(x) assert(x)
+#else
+#define MAINTAINER_ASSERT(x) ((void)0)
+#endif
 
 /* The structure that holds member, given a pointer to the member. */
 #define CONTAINER_OF(ptr, type, member) \

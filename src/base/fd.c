@@ -13,6 +13,8 @@
 void
 fd_close(int *fd)
 {
+	/* One that is closed already is by now somebody else's, or soon. */
+	MAINTAINER_ASSERT(*fd < 0 || fcntl(*fd, F_GETFD) >= 0);
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;

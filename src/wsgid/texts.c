@@ -102,6 +102,7 @@ texts_print_facts(void)
 	printf("  MPM            prefork, worker\n");
 	printf("  systemd        %s\n", HAVE_SYSTEMD ? "yes" : "no");
 	printf("  configuration  %s\n", DEFAULT_CONFIG);
+	printf("  build          %s\n", BUILD_KIND);
 	printf("  compiler       %s\n", COMPILER);
 	printf("  hardening      %s\n", HARDENING);
 }

@@ -391,6 +391,7 @@ def define(conf, env, found):
             ('CHILD_PROGRAM', python.programs[0].name,
              "the child's file name where no Python is asked for"),
             ('PYTHON_EXECUTABLE', python.executable, 'for the unit tests'),
+            ('BUILD_KIND', settings.kind(env), 'release, debug or maintainer'),
             ('COMPILER', compiler_version(env), 'its own words'),
             ('HARDENING', found['hardening'], 'the flags that were taken')):
         conf.Define(name, quoted(value), comment)

@@ -88,6 +88,8 @@ def variables(arguments):
         ('folder', 'build in this one below build/, instead of one for each kind', ''),
         BoolVariable('hardening', 'the flags that make exploits harder', True),
         BoolVariable('werror', 'warnings are errors', False),
+        BoolVariable('maintainer', "for wsgid's own development: debug, warnings are errors, "
+                     'more assertions', False),
         BoolVariable('verbose', 'show whole commands', False),
         ('CC', 'the C compiler', 'gcc' if shutil.which('gcc') else 'cc'),
         ('CFLAGS', 'more flags for the compiler', [], None, str.split),
@@ -125,7 +127,12 @@ def build_folder(env):
     """One folder a kind of build, so that no kind rebuilds another's files."""
     if env['folder']:
         return 'build/' + os.path.basename(env['folder'])
-    return '/'.join(['build', '-'.join([env['mode']] + env['sanitize'])])
+    return '/'.join(['build', '-'.join([kind(env)] + env['sanitize'])])
+
+
+def kind(env):
+    """What "wsgid -V" calls this build."""
+    return 'maintainer' if env['maintainer'] else env['mode']
 
 
 def refuse_clean_install(targets):
@@ -155,11 +162,14 @@ def compiler(env, folder):
     """Flags that every object gets; those that need a probe are in checks."""
     env['ENV']['HOME'] = os.environ.get('HOME', '/')
     # str.split kept these apart; LINKFLAGS as text would become one argument.
-    env.Append(CCFLAGS=['-std=gnu17', '-pthread'] + WARNINGS, LINKFLAGS=['-pthread'],
+    # What a library lacks shows at the link, and not when a function is first called.
+    env.Append(CCFLAGS=['-std=gnu17', '-pthread'] + WARNINGS,
+               LINKFLAGS=['-pthread', '-Wl,--no-undefined', '-Wl,-z,now'],
                CPPDEFINES=['_GNU_SOURCE'],
                CPPPATH=['#src', '#include', '#' + folder + '/include'])
-    env.Append(CCFLAGS=['-O2', '-g'] if env['mode'] == 'release' else ['-Og', '-g3'])
-    if env['werror']:
+    env.Append(CCFLAGS=['-O2', '-g'] if kind(env) == 'release' else ['-Og', '-g3'])
+    env.Append(CPPDEFINES=['WSGID_MAINTAINER'] if env['maintainer'] else [])
+    if env['werror'] or env['maintainer']:
         env.Append(CCFLAGS=['-Werror'])
     if env['sanitize']:
         flags = ['-fsanitize=' + ','.join(env['sanitize']), '-fno-omit-frame-pointer',

@@ -1,0 +1,103 @@
+"""What the build says of a Python that cannot be built for, tried with scons itself."""
+
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / 'tools' / 'scons'))
+
+import elf  # noqa: E402
+import python_facts  # noqa: E402
+
+
+@pytest.fixture
+def top(tmp_path):
+    """A checkout of the build's files alone: enough for all that the probes find."""
+    shutil.copy(TOP / 'SConstruct', tmp_path)
+    shutil.copytree(TOP / 'tools' / 'scons', tmp_path / 'tools' / 'scons')
+    return tmp_path
+
+
+def pretend(place, **changes):
+    """An interpreter that answers as this machine's does, but for the changes."""
+    facts = dict(vars(python_facts.Python('/usr/bin/python3')))
+    for key in ('name', 'programs'):
+        facts.pop(key)
+    facts.update(changes)
+    path = place / 'python'
+    path.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(facts)}\nEND\n")
+    path.chmod(0o755)
+    return path
+
+
+def refusal(top, *words) -> str:
+    done = subprocess.run(['scons', '-Q', '-C', top, *map(str, words)], text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert 'Traceback' not in done.stderr
+    return done.stderr
+
+
+def test_missing_headers_are_named_with_the_interpreter_and_the_package(top):
+    python = pretend(top, include=['/nonexistent/include'])
+    said = refusal(top, f'python={python}')
+    executable = python_facts.Python('/usr/bin/python3').executable
+    assert f'Python.h of {executable}' in said
+    assert 'looked for in /nonexistent/include' in said
+    assert 'to use another interpreter: scons python=PATH' in said
+    assert 'to install it: ' in said or 'this distribution is not known here' in said
+
+
+def test_a_library_of_another_kind_of_machine_is_named_before_the_linker_passes_over_it(top):
+    library = top / 'libpython.so'
+    library.write_bytes(b'\x7fELF\x01\x01\x01' + bytes(9) + struct.pack('<HH', 3, 3) + bytes(64))
+    said = refusal(top, 'libpython=shared', 'python={}'.format(
+        pretend(top, shared='libpython.so', soname='libpython.so', libpl=str(top),
+                libdir=str(top))))
+    if elf.kind(sys.executable) == (32, 3):
+        pytest.skip('this machine is one of that kind')
+    assert f'{library} is 32-bit i386 but the compiler makes {elf.words(elf.kind(sys.executable))}' \
+        in said
+    assert 'CC="gcc -m32"' in said
+
+
+def test_where_a_library_was_looked_for_is_said(top):
+    said = refusal(top, 'python={}'.format(pretend(
+        top, shared='', soname='', archive='', abi='9.9', libpl='/nonexistent/a',
+        libdir='/nonexistent/b', base_prefix='/nonexistent')))
+    assert 'looked for in /nonexistent/a, /nonexistent/b, /nonexistent/lib' in said
+
+
+def test_two_pythons_of_one_version_are_refused(top):
+    said = refusal(top, f'python=/usr/bin/python3,{pretend(top)}')
+    assert 'and a wsgid has one program for each version' in said
+
+
+def test_an_interpreter_that_is_none_is_named(top):
+    said = refusal(top, 'python=/bin/true')
+    assert '/bin/true does not answer like a Python 3' in said
+
+
+def test_the_kind_of_an_archive_is_that_of_its_first_member(tmp_path):
+    archive = python_facts.Python('/usr/bin/python3').static_library()
+    if archive is None:
+        pytest.skip('there is no static library of Python')
+    assert elf.kind(archive) == elf.kind(os.path.realpath('/usr/bin/python3'))
+    assert elf.kind(__file__) is None and elf.kind(tmp_path / 'nothing') is None
+
+
+def test_a_build_id_is_that_of_readelf():
+    path = os.path.realpath('/usr/bin/python3')
+    readelf = shutil.which('readelf')
+    if readelf is None or sysconfig.get_platform() != 'linux-x86_64':
+        pytest.skip('there is no readelf, or another kind of machine')
+    said = subprocess.run([readelf, '-n', path], text=True, capture_output=True).stdout
+    assert elf.build_id(path) is None or f'Build ID: {elf.build_id(path)}' in said
