@@ -293,7 +293,7 @@ fit_venv(struct search *s, const char *path, const struct home *h,
 	for (size_t i = 0; i < s->n; i++) {
 		struct program *p = &s->programs[i];
 
-		if (strcmp(p->facts.abi, h->abi) == 0)
+		if (h->abi[0] == '\0' || strcmp(p->facts.abi, h->abi) == 0)
 			near = p;
 		p->fits &= near == p && home_is_made_of(h, &p->facts);
 	}
@@ -557,12 +557,12 @@ choice_list(struct buf *to, const char *const *places, size_t n_places)
 	for (size_t i = 0; i < s.n; i++) {
 		const struct facts *f = &s.programs[i].facts;
 
-		buf_printf(to, "%s: Python %s (%s), %s library%s\n",
-			s.programs[i].path, f->version, f->executable,
-			f->linkage,
+		buf_printf(to, "%s (%s), %s library%s: %s\n", f->version,
+			f->executable, f->linkage,
 			facts_is_static(f) ? ", not position independent for "
 					     "that"
-					   : "");
+					   : "",
+			s.programs[i].path);
 	}
 	search_fini(&s);
 }

@@ -111,13 +111,15 @@ take_cfg(struct home *h, const char *path, struct str text, struct err *err)
 			path);
 	memcpy(h->base, base.p, base.len);
 	h->base[base.len] = '\0';
-	if (!take_abi(version, h->abi))
+	/* Python itself can do without. */
+	if (version.len > 0 && !take_abi(version, h->abi))
 		return err_setx(err, EINVAL,
 			"%s: its pyvenv.cfg does not say of which version it "
 			"is: make the environment anew",
 			path);
 	snprintf(with_t, sizeof(with_t), "%st", h->abi);
-	if (is_there("%s/%s/python%s", path, "lib", with_t))
+	if (h->abi[0] != '\0' &&
+		is_there("%s/%s/python%s", path, "lib", with_t))
 		strcat(h->abi, "t");
 	if (access(h->base, F_OK) < 0)
 		return err_setx(err, ENOENT,

@@ -20,7 +20,8 @@ enum { HOME_ABI = 16 };
 
 struct home {
 	bool is_venv;
-	/* Of a virtual environment: "3.11", and the directory of the
+	/* Of a virtual environment: "3.11" or, where it does not say, "", and
+	 * the directory of the
 	 * interpreter that it was made of. */
 	char abi[HOME_ABI];
 	char base[PATH_MAX];

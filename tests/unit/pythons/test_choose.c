@@ -121,6 +121,18 @@ make_venv(const char *name, const char *prefix, const char *version)
 	write_file(cfg, text);
 }
 
+/* pyvenv.cfg of no version, as Python itself takes it. */
+static void
+make_plain_venv(const char *name, const char *prefix)
+{
+	char cfg[256], text[PATH_MAX];
+
+	make_directory(name);
+	snprintf(cfg, sizeof(cfg), "%s/pyvenv.cfg", name);
+	snprintf(text, sizeof(text), "home = %s/%s/bin\n", top, prefix);
+	write_file(cfg, text);
+}
+
 static int
 set_up(void **state)
 {
@@ -138,6 +150,7 @@ set_up(void **state)
 	make_directory("of_b/lib");
 	make_directory("of_b/lib/python3.12t");
 	make_venv("of_c", "c", "3.8.1");
+	make_plain_venv("plain", "a");
 	make_venv("of_none", "a", "3.5.1");
 	path_of(path, "a/bin/python3.8");
 	if (elf_identity(path, identity) < 0)
@@ -206,6 +219,7 @@ test_what_is_asked_for_is_found(void **state)
 		{"a/bin/python3.8", NULL, CHOICE_AUTO, "wsgid-python3.8"},
 		{NULL, "a", CHOICE_AUTO, "wsgid-python3.8"},
 		{NULL, "of_a", CHOICE_AUTO, "wsgid-python3.8"},
+		{NULL, "plain", CHOICE_AUTO, "wsgid-python3.8"},
 		{"3.8", "of_a", CHOICE_STATIC, "wsgid-python3.8"},
 	};
 
