@@ -27,29 +27,41 @@ print_version(const struct facts *f)
 		       : CHILD_EXIT_CONFIG;
 }
 
+static int
+live(int argc, char **argv, const struct facts *facts)
+{
+	const char *word = argc == 2 ? argv[1] : "";
+	struct inheritance in;
+	struct err err = {0};
+
+	if (strcmp(word, "-V") == 0)
+		return print_version(facts);
+	if (strcmp(word, INHERIT_CHECK) == 0)
+		return trial_run(facts, false);
+	if (strcmp(word, INHERIT_DOCTOR) == 0)
+		return trial_run(facts, true);
+	if (inherit_parse(&in, word, &err) < 0) {
+		fprintf(stderr, "%s: %s; run \"wsgid APP\"\n", argv[0],
+			err.text);
+		return CHILD_EXIT_FATAL;
+	}
+	title_init(argc, argv);
+	return child_run(&in, facts);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct inheritance in;
 	struct facts facts;
 	struct err err = {0};
+	int status;
 
 	log_open(STDERR_FILENO, LOG_RELAY);
 	if (facts_parse(&facts, str_of(facts_of_program), &err) < 0) {
 		fprintf(stderr, "%s %s\n", argv[0], err.text);
 		return CHILD_EXIT_FATAL;
 	}
-	if (argc == 2 && strcmp(argv[1], "-V") == 0)
-		return print_version(&facts);
-	if (argc == 2 && strcmp(argv[1], INHERIT_CHECK) == 0)
-		return trial_run(&facts, false);
-	if (argc == 2 && strcmp(argv[1], INHERIT_DOCTOR) == 0)
-		return trial_run(&facts, true);
-	if (inherit_parse(&in, argc == 2 ? argv[1] : "", &err) < 0) {
-		fprintf(stderr, "%s: %s; run \"wsgid APP\"\n", argv[0],
-			err.text);
-		return CHILD_EXIT_FATAL;
-	}
-	title_init(argc, argv);
-	return child_run(&in, &facts);
+	status = live(argc, argv, &facts);
+	facts_fini(&facts);
+	return status;
 }
