@@ -155,17 +155,18 @@ def allow_descriptors(pid: int):
     limit(pid, 'nofile', 1024)
 
 
-@pytest.fixture(params=['io_uring', 'epoll'])
-def engine(request):
-    return request.param
+@pytest.fixture(params=[('io_uring', 'Off'), ('epoll', 'On')], ids=['io_uring', 'epoll preloaded'])
+def kind(request):
+    engine, preload = request.param
+    return '--io-engine', engine, '--preload', preload
 
 
 @pytest.mark.parametrize('listeners', [1, 2])
 def test_without_descriptors_new_clients_wait_and_are_served_when_there_are_some(
-        serve, engine, listeners):
+        serve, kind, listeners):
     """EMFILE, and no idle connection that could give its own."""
     more = ['-b', '127.0.0.2:0'] * (listeners - 1)
-    server = serve('probe', '-w', '1', '--io-engine', engine, *more)
+    server = serve('probe', '-w', '1', *kind, *more)
     child, = server.wait_for_ready(1)
     allow_no_descriptor_more(child)
     with Connection(server.address) as waiting:
@@ -190,8 +191,8 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def test_without_descriptors_the_longest_idle_connection_makes_room(serve, engine):
-    server = serve('probe', '-w', '1', '--io-engine', engine)
+def test_without_descriptors_the_longest_idle_connection_makes_room(serve, kind):
+    server = serve('probe', '-w', '1', *kind)
     child, = server.wait_for_ready(1)
     with Connection(server.address) as first, Connection(server.address) as second:
         for connection in (first, second):
@@ -204,9 +205,9 @@ def test_without_descriptors_the_longest_idle_connection_makes_room(serve, engin
     server.stop()
 
 
-def test_without_descriptors_the_idle_connection_of_another_thread_makes_room(serve, engine):
+def test_without_descriptors_the_idle_connection_of_another_thread_makes_room(serve, kind):
     """Who leads when they run short does not hold it."""
-    server = serve('probe', '-w', '1', '--threads', '2', '--io-engine', engine)
+    server = serve('probe', '-w', '1', '--threads', '2', *kind)
     child, = server.wait_for_ready(1)
     idle = [Connection(server.address) for _ in range(6)]
     for connection in idle:
@@ -226,9 +227,9 @@ def test_without_descriptors_the_idle_connection_of_another_thread_makes_room(se
     server.stop()
 
 
-def test_a_child_without_descriptors_leaves_new_clients_to_its_sibling(serve, engine):
+def test_a_child_without_descriptors_leaves_new_clients_to_its_sibling(serve, kind):
     """The kernel has waked it, and nobody else, for some of them."""
-    server = serve('probe', '-w', '2', '--io-engine', engine)
+    server = serve('probe', '-w', '2', *kind)
     short, other = server.wait_for_ready(2)
     allow_no_descriptor_more(short)
     begin = time.monotonic()
@@ -238,9 +239,9 @@ def test_a_child_without_descriptors_leaves_new_clients_to_its_sibling(serve, en
     server.stop()
 
 
-def test_a_child_without_descriptors_loses_no_connection_of_its_siblings(serve, engine):
+def test_a_child_without_descriptors_loses_no_connection_of_its_siblings(serve, kind):
     """Those of one that is busy are in the pool, and the only idle one cannot take them."""
-    server = serve('probe', '-w', '2', '--io-engine', engine)
+    server = serve('probe', '-w', '2', *kind)
     short, other = server.wait_for_ready(2)
     allow_no_descriptor_more(short)
     connections = [Connection(server.address) for _ in range(6)]
