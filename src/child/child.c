@@ -237,12 +237,26 @@ before_fork(void *arg)
 }
 
 static void
+start_helpers(void *arg)
+{
+	const struct child *c = arg;
+
+	workers_start_helpers(c->workers);
+}
+
+/* Python counts the threads after this.  Where another than the main thread has
+ * forked there are several anyway, and the main one may be idle for long. */
+static void
 after_fork_in_parent(void *arg)
 {
 	struct child *c = arg;
 
 	workers_after_fork(c->workers);
 	let_sigterm_come(c);
+	if (c->workers == NULL)
+		return;
+	if (gettid() != getpid() || app_call_soon(c->app, start_helpers, c) < 0)
+		start_helpers(c);
 }
 
 /* To end the copy is the application's business, as with Process.terminate;

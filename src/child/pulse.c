@@ -63,6 +63,8 @@ start_thread(struct pulse *p)
 	pthread_attr_setstacksize(&attributes, STACK);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&p->thread, &attributes, beat, p);
+	if (rc == EINVAL) /* more thread-locals than STACK has room for */
+		rc = pthread_create(&p->thread, NULL, beat, p);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	return rc;

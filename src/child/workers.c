@@ -39,7 +39,8 @@ struct workers {
 	struct crew *crew;
 	struct watcher *watcher;
 	struct clients *clients;
-	struct pulse *pulse;
+	struct pulse *pulse; /* with the GIL, which others may have it change */
+	bool serving;
 	size_t n;
 	struct worker each[];
 };
@@ -246,12 +247,22 @@ say_what_was_cut(const struct workers *w)
 		cut);
 }
 
+/* The GIL is given up meanwhile: who else is about to fork finds none. */
+static void
+stop_pulse(struct workers *w)
+{
+	struct pulse *pulse = w->pulse;
+
+	w->pulse = NULL;
+	pulse_stop(pulse);
+}
+
 static void
 start_pulse(struct workers *w)
 {
 	int64_t timeout_ms = w->common.config->deadlock_timeout;
 
-	if (timeout_ms > 0)
+	if (timeout_ms > 0 && w->serving && w->pulse == NULL)
 		w->pulse = pulse_start(w->common.app, timeout_ms,
 			&w->common.page->page->gil_us);
 }
@@ -273,11 +284,13 @@ workers_serve(struct workers *w, struct err *err)
 {
 	int rc = 0;
 
+	w->serving = true;
 	start_pulse(w);
 	w->each[0].result = engine_run(&w->each[0].engine);
 	if (w->n > 1)
 		join_threads(w);
-	pulse_stop(w->pulse);
+	w->serving = false;
+	stop_pulse(w);
 	for (size_t i = 0; i < w->n; i++) {
 		const struct engine *e = &w->each[i].engine;
 		int result = w->each[i].result;
@@ -298,6 +311,7 @@ workers_before_fork(struct workers *w)
 {
 	if (w == NULL)
 		return;
+	stop_pulse(w);
 	watcher_stop(w->watcher);
 	if (w->common.locker != NULL)
 		locker_pause(w->common.locker);
@@ -306,11 +320,17 @@ workers_before_fork(struct workers *w)
 void
 workers_after_fork(struct workers *w)
 {
+	if (w != NULL && w->common.locker != NULL)
+		(void)locker_resume(w->common.locker);
+}
+
+void
+workers_start_helpers(struct workers *w)
+{
 	if (w == NULL)
 		return;
+	start_pulse(w);
 	watcher_start(w->watcher);
-	if (w->common.locker != NULL)
-		(void)locker_resume(w->common.locker);
 }
 
 void

@@ -33,9 +33,12 @@ int workers_start(struct workers *w, struct err *err);
 int workers_serve(struct workers *w, struct err *err);
 
 /* The application forks: before it, and after it in both processes.  With the
- * GIL.  NULL is allowed. */
+ * GIL.  The threads that are not workers end before it and begin anew after it,
+ * as Python (3.12) warns of a fork beside other threads.  NULL is allowed. */
 void workers_before_fork(struct workers *w);
 void workers_after_fork(struct workers *w);
+/* And then in the parent, when nobody counts its threads any more. */
+void workers_start_helpers(struct workers *w);
 /* In the copy: close what the workers hold and touch none of it any more. */
 void workers_abandon(struct workers *w);
 

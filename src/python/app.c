@@ -223,6 +223,23 @@ app_pulse(struct app *app)
 	PyGILState_Release(PyGILState_Ensure());
 }
 
+static int
+call_now(void *arg)
+{
+	struct app *app = arg;
+
+	app->soon(app->soon_arg);
+	return 0;
+}
+
+int
+app_call_soon(struct app *app, void (*what)(void *arg), void *arg)
+{
+	app->soon = what;
+	app->soon_arg = arg;
+	return Py_AddPendingCall(call_now, app) < 0 ? -EAGAIN : 0;
+}
+
 void
 app_forget_thread(struct app *app)
 {

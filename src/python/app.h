@@ -113,6 +113,11 @@ void app_leave(struct app *app); /* give it up */
  * Python: returns when Python code could run. */
 void app_pulse(struct app *app);
 
+/* Have the main thread call this as soon as it runs Python code, with the GIL;
+ * from within that code: behind the function that it is calling.  There is one
+ * at a time.  0, or -EAGAIN when too much is waiting for that. */
+int app_call_soon(struct app *app, void (*what)(void *arg), void *arg);
+
 /* A thread that entered and will never again: gives the GIL up as well. */
 void app_forget_thread(struct app *app);
 

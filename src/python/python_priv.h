@@ -58,6 +58,8 @@ struct app {
 	char *directory;
 	struct app_forks forks;
 	struct app_forks put_aside; /* while the server itself forks */
+	void (*soon)(void *arg);    /* app_call_soon's, and its argument */
+	void *soon_arg;
 
 	PyObject *callable;
 	struct environ *environ;

@@ -1,6 +1,7 @@
 """Applications that fork: the copy of a child holds nothing that is the server's."""
 
 import os
+import pathlib
 import re
 import signal
 
@@ -86,6 +87,24 @@ def test_a_copy_that_comes_back_ends_and_the_parent_answers(forking):
         for _ in range(5):
             assert c.get('/come_back').body == b'parent'
     assert get(forking.address, '/come_back').body == b'parent'
+
+
+def helpers_of(pid: int) -> set:
+    """Names of its threads that are no workers."""
+    names = {path.read_text().strip() for path in pathlib.Path('/proc').glob(f'{pid}/task/*/comm')}
+    return names & {'wsgid-pulse', 'wsgid-watcher'}
+
+
+def test_python_warns_of_no_thread_of_ours_when_an_application_forks(serve, directory):
+    """As 3.12 and later do of each other thread; and ours are there again afterwards."""
+    (directory / 'forking.py').write_text(APP)
+    server = serve('forking', '-w', '1', cwd=directory, env={'PYTHONWARNINGS': 'always'})
+    child, = server.wait_for_ready(1)
+    for _ in range(5):
+        assert get(server.address, '/come_back').body == b'parent'
+        wait_until(lambda: len(helpers_of(child)) == 2, 'the helpers')
+    assert 'multi-threaded' not in server.log.text()
+    server.stop()
 
 
 def test_a_copy_made_by_the_import_is_no_child(serve, directory):

@@ -7,6 +7,7 @@
  * ThreadSanitizer (scons sanitize=thread): what threads do to each other here
  * is what they do in a child.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -300,6 +301,7 @@ start(struct server *s, struct child *c)
 		.keep_alive = true,
 		.keep_alive_timeout = PATIENCE_S * 1000,
 		.request_timeout = PATIENCE_S * 1000,
+		.deadlock_timeout = 100, /* a beat each 10 ms */
 		/* Reckoned with, and not reached. */
 		.max_requests = 1000000,
 		.max_connections_per_child = 1000000,
@@ -668,6 +670,75 @@ test_a_deadline_reaches_workers_that_wait_for_their_clients(void **state)
 	stop(s);
 }
 
+/* Threads of this process that are called so. */
+static unsigned
+count_threads(const char *name)
+{
+	DIR *all = opendir("/proc/self/task");
+	struct dirent *entry;
+	unsigned n = 0;
+
+	assert_non_null(all);
+	while ((entry = readdir(all)) != NULL) {
+		char path[300], found[32] = "";
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			entry->d_name);
+		file = fopen(path, "re");
+		if (file == NULL)
+			continue;
+		if (fgets(found, sizeof(found), file) != NULL)
+			found[strcspn(found, "\n")] = '\0';
+		n += strcmp(found, name) == 0;
+		fclose(file);
+	}
+	closedir(all);
+	return n;
+}
+
+static bool
+comes(const char *name)
+{
+	int64_t end_ns =
+		clock_monotonic_ns() + PATIENCE_S * INT64_C(1000000000);
+
+	while (count_threads(name) == 0 && clock_monotonic_ns() < end_ns)
+		sleep_ms(1);
+	return count_threads(name) == 1;
+}
+
+/* Python warns of a fork beside other threads, and there are none of ours. */
+static void
+test_threads_that_are_no_workers_are_gone_while_the_application_forks(
+	void **state)
+{
+	struct server *s = start_server(state, 1);
+	struct child *c = &s->children[0];
+	struct client client = {.server = s};
+	char text[1000];
+
+	assert_true(connect_to(&client));
+	assert_true(ask(&client, "/hello"));
+	assert_true(get(&client, text, sizeof(text)));
+	assert_true(comes("wsgid-pulse") && comes("wsgid-watcher"));
+	for (int i = 0; i < 3; i++) {
+		app_enter(&c->app);
+		workers_before_fork(c->workers);
+		assert_int_equal(count_threads("wsgid-pulse"), 0);
+		assert_int_equal(count_threads("wsgid-watcher"), 0);
+		workers_after_fork(c->workers);
+		workers_start_helpers(c->workers);
+		app_leave(&c->app);
+		assert_true(comes("wsgid-pulse") && comes("wsgid-watcher"));
+	}
+	assert_true(ask(&client, "/hello"));
+	assert_true(get(&client, text, sizeof(text)));
+	close(client.fd);
+	stop(s);
+	assert_int_equal(count_threads("wsgid-pulse"), 0);
+}
+
 static void
 test_idle_workers_leave_when_told(void **state)
 {
@@ -708,6 +779,8 @@ main(void)
 		WITH_BOTH(test_a_stop_waits_for_the_requests_of_all_workers),
 		WITH_BOTH(
 			test_a_deadline_reaches_workers_that_wait_for_their_clients),
+		WITH_BOTH(
+			test_threads_that_are_no_workers_are_gone_while_the_application_forks),
 		WITH_BOTH(test_idle_workers_leave_when_told),
 		WITH_BOTH(test_workers_leave_when_the_master_is_gone),
 	};
