@@ -451,8 +451,13 @@ skip_chunked(struct engine *e, struct connection *c, struct str arrived)
 		rc = chunked_next(&c->chunked, &in, &data);
 	while (rc == CHUNKED_DATA);
 	len = arrived.len - in.len;
-	if (rc < 0)
+	if (rc < 0) {
+		log_info("child",
+			"%s: the framing of a request body that nobody has "
+			"read is broken; closing the connection",
+			c->remote_addr[0] != '\0' ? c->remote_addr : "unix");
 		return -EBADMSG;
+	}
 	connection_consume(e, c, len);
 	c->rest.exists = rc != CHUNKED_END;
 	if (c->rest.exists && len > c->rest.left)

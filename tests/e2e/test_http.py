@@ -368,6 +368,19 @@ def test_a_body_that_breaks_off_raises_oserror(serve):
     assert get(server.address, '/hello').status == 200
 
 
+def test_broken_framing_of_a_body_that_nobody_reads_is_logged_and_closes(serve):
+    server = serve('probe', '-w', '1', '--request-body-buffer', '0', '--log-level', 'info')
+    with Connection(server.address) as c:
+        c.send(BROKEN.replace('/body-error%s', '/hello') + '5\r\nhello\r\n')
+        assert c.response().status == 200
+        c.send('XYZ\r\nGET /exit-at-once HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert c.rest() == b''
+    server.log.wait_for(r'\[child:info\] .*127\.0\.0\.1: the framing of a request body that '
+                        'nobody has read is broken; closing')
+    assert get(server.address, '/hello').status == 200
+    assert 'exit status' not in server.log.text()
+
+
 def test_a_body_that_grows_over_the_limit_raises_and_is_413(serve):
     server = serve('probe', '-w', '1', '--request-body-buffer', '0',
                    '--limit-request-body', '1000')
