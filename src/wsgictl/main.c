@@ -104,6 +104,7 @@ main(int argc, char **argv)
 
 	/* "wsgictl status | head" is no failure of ours. */
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL); /* "start" waits for the end of wsgid */
 	if (command_parse(&c, argc, argv, &err) < 0)
 		status = EXIT_USAGE;
 	else

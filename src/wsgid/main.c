@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +313,9 @@ main(int argc, char **argv)
 	int status;
 
 	tidy_descriptors();
+	/* Whoever ignores the end of children has us inherit that, and the
+	 * kernel would tell nobody of the end of ours. */
+	signal(SIGCHLD, SIG_DFL);
 	p.path = program_path();
 	if (master_inherit(&p.heritage, &err) < 0) {
 		status = complain(EXIT_FAILURE, &err);

@@ -116,6 +116,19 @@ def test_an_idle_server_stops_without_a_pause(probe):
     assert time.monotonic() - since < 2
 
 
+def test_signals_that_whoever_starts_it_ignores_are_heard(serve):
+    """An ignored SIGCHLD is inherited, and the kernel would tell nobody of a child's end."""
+    ignoring = ('sh', '-c', 'trap "" CHLD TERM HUP USR1; exec "$@"', 'sh')
+    server = serve('probe', '-w', '1', launcher=ignoring)
+    child, = server.children()
+    os.kill(child, signal.SIGKILL)
+    server.log.wait_for(rf'child pid {child} .*exit signal Killed')
+    wait_until(lambda: server.children() not in ([], [child]), 'a child in its place')
+    assert get(server.address, '/hello').status == 200
+    server.stop()
+    assert 'SIGKILL' not in server.log.text()
+
+
 @both_mpms
 def test_children_leave_when_the_master_is_killed(probe):
     children = list(probe.wait_for_ready(2))
