@@ -259,6 +259,18 @@ body_begin(struct body *b, struct engine *e, struct connection *c,
 	return BODY_WHOLE;
 }
 
+/* Where a head has gone out already, or nobody looks at what follows, the
+ * client hears of it by the end of the connection only. */
+static int
+framing_is_broken(const struct connection *c)
+{
+	log_info("child",
+		"%s: the framing of a request body is broken; closing the "
+		"connection",
+		c->remote_addr[0] != '\0' ? c->remote_addr : "unix");
+	return -EBADMSG;
+}
+
 /* --- while it runs ------------------------------------------------------------- */
 
 static int
@@ -333,7 +345,7 @@ take_chunked(struct body *b, struct engine *e, struct connection *c, void *data,
 			return 0;
 		rc = chunked_next(&c->chunked, &in, &piece);
 		if (rc < 0)
-			return -EBADMSG;
+			return framing_is_broken(c);
 		if (rc == CHUNKED_DATA) {
 			if (is_over(e, b->total + piece.len))
 				return -EFBIG;
@@ -367,7 +379,7 @@ take_spooled(struct body *b, struct engine *e, struct connection *c, char *data,
 			b->left -= (uint64_t)n;
 		}
 		if (rc < 0)
-			return -EBADMSG;
+			return framing_is_broken(c);
 		b->total += piece.len;
 		if (is_over(e, b->total))
 			return -EFBIG;
@@ -451,13 +463,8 @@ skip_chunked(struct engine *e, struct connection *c, struct str arrived)
 		rc = chunked_next(&c->chunked, &in, &data);
 	while (rc == CHUNKED_DATA);
 	len = arrived.len - in.len;
-	if (rc < 0) {
-		log_info("child",
-			"%s: the framing of a request body that nobody has "
-			"read is broken; closing the connection",
-			c->remote_addr[0] != '\0' ? c->remote_addr : "unix");
-		return -EBADMSG;
-	}
+	if (rc < 0)
+		return framing_is_broken(c);
 	connection_consume(e, c, len);
 	c->rest.exists = rc != CHUNKED_END;
 	if (c->rest.exists && len > c->rest.left)

@@ -304,6 +304,8 @@ complaint(const struct engine *e, int status)
 		return "the body is over LimitRequestBody";
 	if (status == 503)
 		return "no memory";
+	if (status == 400 && request_complaint(&e->request)[0] == '\0')
+		return "the framing of the body is broken";
 	return request_complaint(&e->request);
 }
 

@@ -340,12 +340,13 @@ def test_keep_alive_off_closes(serve):
 
 
 # A body that is not collected before the application runs, whose framing then breaks.
+FRAMING = r'\[child:info\] .*127\.0\.0\.1: the framing of a request body is broken; closing'
 BROKEN = 'POST /body-error%s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n'
 
 
 @pytest.mark.parametrize('query', ['', '?raise=1'])
 def test_broken_framing_inside_a_body_raises_oserror_and_closes(serve, query):
-    server = serve('probe', '-w', '1', '--request-body-buffer', '0')
+    server = serve('probe', '-w', '1', '--request-body-buffer', '0', '--log-level', 'info')
     with Connection(server.address) as c:
         c.send(BROKEN % query + '5\r\nhello\r\n')
         server.log.wait_for('body began')
@@ -356,8 +357,18 @@ def test_broken_framing_inside_a_body_raises_oserror_and_closes(serve, query):
         assert answer.header('Connection') == 'close'
         assert c.rest() == b''
     server.log.wait_for('body: .*Error')
+    server.log.wait_for(FRAMING)
     assert get(server.address, '/hello').status == 200
     assert 'exit status' not in server.log.text()
+
+
+def test_broken_framing_met_before_the_application_runs_is_a_400_with_its_reason(serve):
+    server = serve('probe', '-w', '1', '--log-level', 'info')
+    with Connection(server.address) as c:
+        c.send(BROKEN % '' + '5\r\nhello\r\nXYZ\r\n')
+        answer = c.response()
+        assert (answer.status, answer.header('Connection')) == (400, 'close')
+    server.log.wait_for('refused with 400: the framing of the body is broken')
 
 
 def test_a_body_that_breaks_off_raises_oserror(serve):
@@ -375,8 +386,7 @@ def test_broken_framing_of_a_body_that_nobody_reads_is_logged_and_closes(serve):
         assert c.response().status == 200
         c.send('XYZ\r\nGET /exit-at-once HTTP/1.1\r\nHost: t\r\n\r\n')
         assert c.rest() == b''
-    server.log.wait_for(r'\[child:info\] .*127\.0\.0\.1: the framing of a request body that '
-                        'nobody has read is broken; closing')
+    server.log.wait_for(FRAMING)
     assert get(server.address, '/hello').status == 200
     assert 'exit status' not in server.log.text()
 
