@@ -14,7 +14,6 @@ import subprocess
 import sys
 
 import SCons.SConf
-from SCons.Script import Action
 
 import elf
 import packages
@@ -285,24 +284,21 @@ def choose_pythons(env, conf, missing):
     return found
 
 
-def loads_alone(python):
-    """An action behind the link of a child: does the loader find the library of this Python
-    also where nothing of our environment is?"""
-
-    def run(target, source, env):
-        program = target[0].get_abspath()
-        done = subprocess.run([program, '-V'], env={}, text=True, capture_output=True,
-                              stdin=subprocess.DEVNULL)
-        if done.returncode == 0:
-            return 0
-        os.unlink(program)
-        said = (done.stdout.splitlines() or [''])[0]
-        print(f'{target[0].name} was built for Python {python.name}, and the loader gives it '
-              f'{said or "nothing: " + done.stderr.strip()}; with rpath=yes it looks in '
-              f'{os.path.dirname(python.shared_library() or "")}', file=sys.stderr)
-        return 1
-
-    return Action(run, None)
+def loads_alone(target, source, env):
+    """Behind the link of a child: does the loader find the library of its Python also where
+    nothing of our environment is?  The target knows its Python: an action that held it would
+    never be the same as that of the build before, and the program be linked each time."""
+    program, python = target[0].get_abspath(), target[0].attributes.python
+    done = subprocess.run([program, '-V'], env={}, text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode == 0:
+        return 0
+    os.unlink(program)
+    said = (done.stdout.splitlines() or [''])[0]
+    print(f'{target[0].name} was built for Python {python.name}, and the loader gives it '
+          f'{said or "nothing: " + done.stderr.strip()}; with rpath=yes it looks in '
+          f'{os.path.dirname(python.shared_library() or "")}', file=sys.stderr)
+    return 1
 
 
 def explain_pythons(pythons):
