@@ -375,6 +375,23 @@ config_blame_listen(struct config *c, size_t i, const char *sentence)
 		c->listens[i].where, NULL, sentence);
 }
 
+void
+config_blame_both(struct config *c, size_t earlier, size_t later)
+{
+	const struct config_listen *a = &c->listens[earlier];
+	const struct config_listen *b = &c->listens[later];
+	bool is_file = strncmp(b->address, "unix:", 5) == 0;
+
+	config_fail(c, b->where, directive_find("Listen")->name,
+		"%s and %s, from %s, exclude each other: %s; leave one of them "
+		"out",
+		value_show(b->address).text, value_show(a->address).text,
+		a->where,
+		is_file ? "it is the same socket"
+			: "one is the other or has it in it, as * has every "
+			  "address and [::] has those of IPv4, too");
+}
+
 bool
 config_listens_by_default(const struct config *c)
 {

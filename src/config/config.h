@@ -276,6 +276,9 @@ void config_blame(
 void config_blame_listen(struct config *c, size_t i, const char *sentence);
 void config_blame_access_log(struct config *c, size_t i, const char *sentence);
 
+/* Two Listens that a server cannot both have: fatal, but no option misread. */
+void config_blame_both(struct config *c, size_t earlier, size_t later);
+
 /* Where it was set, for a message: "FILE:LINE", "--bind"; "" for a default. */
 const char *config_where(const struct config *c, const char *directive);
 const char *config_where_access_log(const struct config *c, size_t i);

@@ -230,23 +230,6 @@ names_passed(const struct config *c)
 	return false;
 }
 
-void
-generation_check_listens(struct config *c)
-{
-	for (size_t i = 0; i < c->n_listens; i++) {
-		struct address addresses[ADDRESSES];
-		struct err why = {0};
-		const char *text = c->listens[i].address;
-		int rc = activation_names(text)
-				 ? activation_check(text, &why)
-				 : address_parse(
-					   addresses, ADDRESSES, text, &why);
-
-		if (rc == -EINVAL || rc == -ENAMETOOLONG)
-			config_blame_listen(c, i, why.text);
-	}
-}
-
 /* All addresses behind one Listen. */
 static int
 open_listen(struct generation *g, const struct generation *before,

@@ -73,7 +73,7 @@ master_settle(
 	int rc;
 
 	user_settle(c, notices);
-	generation_check_listens(c);
+	listens_check(c);
 	mutex_check(c);
 	check_control_group(c);
 	python_check(c);

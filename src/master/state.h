@@ -222,7 +222,7 @@ struct upgrade {
 
 /* What the service manager was told: service.c. */
 struct service {
-	bool heard;                   /* there is one */
+	bool heard;           /* there is one */
 	struct source before; /* the main process that was, until it ends */
 	int64_t status_ns, extend_ns; /* when the next is due */
 	int64_t alive_ns;             /* likewise; NEVER: nobody waits for it */
@@ -338,11 +338,13 @@ void master_announce(struct master *m);
 /* The server cannot go on: say why and stop at once with this status. */
 void master_fail(struct master *m, int status, const char *sentence);
 
-/* --- generation.c ------------------------------------------------------------ */
+/* --- listens.c --------------------------------------------------------------- */
 
-/* Is what stands behind each Listen an address?  Whether it can be had is
- * another question, and no mistake in the configuration. */
-void generation_check_listens(struct config *c);
+/* Is what stands behind each Listen an address, and can one server have them
+ * all?  Whether somebody else has one is no mistake in the configuration. */
+void listens_check(struct config *c);
+
+/* --- generation.c ------------------------------------------------------------ */
 
 /* Make what the configuration asks for; sockets of before (or NULL) that
  * have the same address are shared with it.  Takes the configuration over

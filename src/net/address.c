@@ -23,6 +23,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/ip.h"
 #include "base/str.h"
 
 enum { HOST_NAME = 256, LONGEST_TEXT = 300 };
@@ -409,4 +410,47 @@ bool
 address_equal(const struct address *a, const struct address *b)
 {
 	return a->len == b->len && memcmp(&a->any, &b->any, a->len) == 0;
+}
+
+static bool
+is_any_interface(const struct address *a, const struct ip *ip)
+{
+	static const unsigned char zero[4];
+
+	if (a->any.sa_family == AF_INET6 &&
+		IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr))
+		return true;
+	return ip_is_v4(ip) && memcmp(ip->bytes + 12, zero, 4) == 0;
+}
+
+static struct ip
+ip_of(const struct address *a)
+{
+	return a->any.sa_family == AF_INET ? ip_of_v4(&a->in4.sin_addr)
+					   : ip_of_v6(&a->in6.sin6_addr);
+}
+
+static unsigned
+zone_of(const struct address *a)
+{
+	return a->any.sa_family == AF_INET6 ? a->in6.sin6_scope_id : 0;
+}
+
+bool
+address_excludes(const struct address *a, const struct address *b)
+{
+	struct ip x, y;
+
+	if (a->any.sa_family == AF_UNIX || b->any.sa_family == AF_UNIX)
+		return address_equal(a, b);
+	if (address_port(a) == 0 || address_port(a) != address_port(b))
+		return false;
+	x = ip_of(a);
+	y = ip_of(b);
+	if (memcmp(x.bytes, y.bytes, sizeof(x.bytes)) == 0)
+		return zone_of(a) == zone_of(b);
+	/* 0.0.0.0 is each of IPv4, [::] is each of both. */
+	if (ip_is_v4(&x) == ip_is_v4(&y))
+		return is_any_interface(a, &x) || is_any_interface(b, &y);
+	return is_any_interface(ip_is_v4(&x) ? b : a, ip_is_v4(&x) ? &y : &x);
 }

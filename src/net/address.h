@@ -46,4 +46,8 @@ int address_port(const struct address *a);
 /* Are these the same place? */
 bool address_equal(const struct address *a, const struct address *b);
 
+/* Would the kernel refuse the one to who has the other?  All interfaces are
+ * also each of them, and [::] is those of IPv4 too; port 0 is always free. */
+bool address_excludes(const struct address *a, const struct address *b);
+
 #endif

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from client import Connection, exchange, get
-from server import IS_ROOT, free_port, wait_until
+from server import IS_ROOT, free_port, run_wsgid, wait_until
 
 
 def has_ipv6() -> bool:
@@ -146,6 +146,26 @@ def test_an_address_that_is_none_is_a_mistake_on_the_command_line(new_server, bi
     server = new_server('probe', bind=bind)
     assert server.fails() == 2
     assert 'Listen' in server.log.text() and said in server.log.text()
+
+
+@pytest.mark.parametrize('first, second', [
+    ('127.0.0.1:{port}', '*:{port}'), ('0.0.0.0:{port}', '127.0.0.1:{port}'),
+    ('unix:{folder}/s', 'unix:{folder}/../{folder.name}/s'),
+])
+def test_listens_that_exclude_each_other_are_found_before_any_is_opened(
+        directory, apps, first, second):
+    port = free_port()
+    a, b = (text.format(port=port, folder=directory) for text in (first, second))
+    conf = directory / 'two.conf'
+    conf.write_text(f'Listen {a}\nListen {b}\n')
+    both = f'Listen: {b} and {a}, from '
+    for words, place, other in ((('-c', conf), f'{conf}:2: ', f'{conf}:1,'),
+                                (('-b', a, '-b', b), '-b: ', '-b,')):
+        for test in ((), ('-t',)):
+            done = run_wsgid(*test, *words, 'probe', cwd=apps)
+            assert done.returncode == 78, done.stderr
+            assert done.stderr.count(both) == 1 and 'trying' not in done.stderr
+            assert place + both + other in done.stderr
 
 
 def test_an_address_of_another_machine_is_explained(new_server):

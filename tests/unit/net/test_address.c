@@ -250,6 +250,42 @@ test_the_same_place_is_the_same(void **state)
 	}
 }
 
+static void
+test_what_one_server_cannot_have_at_once(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool excludes;
+	} rows[] = {
+		{"127.0.0.1:80", "127.0.0.1:80", true},
+		{"127.0.0.1:80", "127.0.0.2:80", false},
+		{"127.0.0.1:80", "127.0.0.1:81", false},
+		{"127.0.0.1:80", "0.0.0.0:80", true},
+		{"127.0.0.1:0", "0.0.0.0:0", false},
+		{"127.0.0.1:80", "[::1]:80", false},
+		{"127.0.0.1:80", "[::]:80", true},
+		{"0.0.0.0:80", "[::]:80", true},
+		{"0.0.0.0:80", "[::1]:80", false},
+		{"[::1]:80", "[::]:80", true},
+		{"[::ffff:127.0.0.1]:80", "127.0.0.1:80", true},
+		{"[::ffff:127.0.0.1]:80", "[::1]:80", false},
+		{"8000", "*:8000", true},
+		{"unix:/a", "unix:/a", true},
+		{"unix:/a", "unix:@/a", false},
+		{"unix:/a", "8000", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct address a, b;
+
+		assert_int_equal(address_parse(&a, 1, rows[i].a, NULL), 1);
+		assert_int_equal(address_parse(&b, 1, rows[i].b, NULL), 1);
+		assert_int_equal(address_excludes(&a, &b), rows[i].excludes);
+		assert_int_equal(address_excludes(&b, &a), rows[i].excludes);
+	}
+}
+
 int
 main(void)
 {
@@ -264,6 +300,7 @@ main(void)
 		cmocka_unit_test(test_no_room_is_said),
 		cmocka_unit_test(test_names_that_the_kernel_gives_can_be_shown),
 		cmocka_unit_test(test_the_same_place_is_the_same),
+		cmocka_unit_test(test_what_one_server_cannot_have_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
