@@ -53,12 +53,15 @@ is_leftover(const struct holder *h)
 	       strncmp(h->title, "wsgid: template", 15) == 0;
 }
 
+/* What is in the way is said when it stays there. */
 static void
-say_waiting(const struct holder *h, const struct err *err)
+say_waiting(const struct holder *h)
 {
 	if (h->pid == 0)
-		log_notice(
-			"master", "%s; trying for %d s", err->text, PATIENCE_S);
+		log_notice("master",
+			"an address is in use, and by whom cannot be seen; it "
+			"may be a server that is ending: trying for %d s",
+			PATIENCE_S);
 	else
 		log_notice("master",
 			"pid %d (%s), left behind by a server that is gone, "
@@ -97,7 +100,7 @@ leftovers_outwait(struct master *m, struct config *c, struct err *err)
 		if (!is_leftover(&holder))
 			return rc;
 		if (holder.pid != told)
-			say_waiting(&holder, err);
+			say_waiting(&holder);
 		told = holder.pid;
 		(void)poll(NULL, 0, TRY_MS);
 	}

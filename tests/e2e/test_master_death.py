@@ -211,3 +211,18 @@ def test_nobody_waits_for_another_program(new_server, directory):
         server = new_server('busy', bind='127.0.0.1:%d' % other.getsockname()[1], cwd=directory)
         assert server.fails() == 1
     assert 'waiting' not in server.log.text() and 'in use by' in server.log.text()
+
+
+def test_who_cannot_be_seen_is_waited_for_and_said_once(new_server, directory):
+    # A socket that is on its way in a message is in no process's table.
+    here, there = socket.socketpair()
+    with here, there:
+        with socket.create_server(('127.0.0.1', 0)) as hidden:
+            address = '127.0.0.1:%d' % hidden.getsockname()[1]
+            socket.send_fds(here, [b'x'], [hidden.fileno()])
+        server = new_server('busy', bind=address, cwd=directory)
+        assert server.fails() == 1
+    waiting, last = server.log.text().splitlines()
+    assert 'by whom cannot be seen' in waiting and 'trying for 3 s' in waiting
+    assert f'Listen {address}: in use by another program' in last
+    assert server.log.text().count('another program') == 1
