@@ -102,22 +102,52 @@ read_directory(struct config *c, const struct reader *parent, const char *path,
 	free(entries);
 }
 
-static void
-read_matches(struct reader *r, const char *pattern, bool optional)
+/* What was written is a pattern; the directory that it begins at is not, and
+ * may be called w[x].  NULL when memory is short. */
+static char *
+pattern_of(const struct reader *r, const char *word, const char *path)
 {
-	glob_t found;
-	int rc = glob(pattern, 0, NULL, &found);
+	struct buf b = {0};
+	size_t base;
+	char *ret;
 
+	while (strncmp(word, "./", 2) == 0) /* not in the path */
+		word += 2 + strspn(word + 2, "/");
+	base = strlen(path) - strlen(word);
+	for (size_t i = 0; i < base; i++) {
+		if (strchr("*?[]\\", path[i]) != NULL)
+			buf_add_char(&b, '\\');
+		buf_add_char(&b, path[i]);
+	}
+	buf_add_text(&b, path + base);
+	ret = buf_failed(&b) ? NULL : strdup(buf_text(&b));
+	buf_fini(&b);
+	if (ret == NULL)
+		config_no_memory(r->c);
+	return ret;
+}
+
+static void
+read_matches(
+	struct reader *r, const char *word, const char *path, bool optional)
+{
+	AUTO_FREE char *pattern = pattern_of(r, word, path);
+	glob_t found;
+	int rc;
+
+	if (pattern == NULL)
+		return;
+	rc = glob(pattern, 0, NULL, &found);
 	if (rc == GLOB_NOMATCH) {
 		if (!optional)
 			config_fail(r->c, r->where, NULL,
 				"Include: no file matches \"%s\"; write "
 				"IncludeOptional where that is all right",
-				value_show(pattern).text);
+				value_show(path).text);
 	} else if (rc != 0) {
 		config_fail(r->c, r->where, NULL,
 			"Include: \"%s\" cannot be searched",
-			value_show(pattern).text);
+			value_show(path).text);
 	} else {
 		for (size_t i = 0; i < found.gl_pathc; i++)
 			read_path(r->c, r, found.gl_pathv[i], r->where);
@@ -144,8 +174,8 @@ include(struct reader *r, const struct lexer_words *words)
 	if (value_absolute(
 		    &path, &c->priv->arena, r->base, words->word[1], &err) < 0)
 		config_fail(c, r->where, words->word[0], "%s", err.text);
-	else if (strpbrk(path, "*?[") != NULL)
-		read_matches(r, path, optional);
+	else if (strpbrk(words->word[1], "*?[") != NULL)
+		read_matches(r, words->word[1], path, optional);
 	else if (stat(path, &st) == 0 || errno != ENOENT || !optional)
 		read_path(c, r, path, r->where);
 }

@@ -339,6 +339,33 @@ test_include_takes_patterns_and_directories_in_order(void **state)
 }
 
 static void
+test_only_what_include_says_is_a_pattern_and_not_the_directory(void **state)
+{
+	struct scratch s;
+	struct config *c = config_create();
+
+	(void)state;
+	scratch_init(&s);
+	mkdir(scratch_path(&s, "w[x]*"), 0700);
+	mkdir(scratch_path(&s, "w[x]*/d"), 0700);
+	scratch_write(&s, "w[x]*/z.conf", "Listen 1\n");
+	scratch_write(&s, "w[x]*/d/a.conf", "Listen 2\n");
+	config_read_file(
+		c, scratch_write(&s, "w[x]*/x.conf",
+			   "Include z.conf\nInclude d/*.conf\n"
+			   "Include [d]/*.conf\nInclude .//./[z].conf\n"));
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->n_listens, 4);
+	for (size_t i = 0; i < 4; i++) {
+		char want[2] = {"1221"[i], '\0'};
+
+		assert_string_equal(c->listens[i].address, want);
+	}
+	config_destroy(c);
+	scratch_fini(&s);
+}
+
+static void
 test_a_mistake_in_an_included_file_names_that_file(void **state)
 {
 	struct scratch s;
@@ -476,6 +503,8 @@ main(void)
 		cmocka_unit_test(
 			test_a_mistake_in_an_included_file_names_that_file),
 		cmocka_unit_test(test_sections_end_in_the_file_they_begin_in),
+		cmocka_unit_test(
+			test_only_what_include_says_is_a_pattern_and_not_the_directory),
 		cmocka_unit_test(test_include_comes_to_an_end),
 		cmocka_unit_test(test_a_file_that_cannot_be_read_is_said_so),
 		cmocka_unit_test(test_a_file_too_large_is_no_configuration),
