@@ -130,6 +130,7 @@ lexer_next(struct lexer *l, struct lexer_line *ret, struct err *err)
 struct splitter {
 	const char *p;
 	struct buf word;
+	size_t expanded; /* bytes of the line that stand for a name */
 	lexer_lookup *lookup;
 	void *arg;
 };
@@ -169,6 +170,12 @@ expand(struct splitter *s, struct err *err)
 			"not in the environment",
 			name);
 	}
+	s->expanded += strlen(value);
+	if (s->expanded > LEXER_LINE)
+		return err_setx(err, EINVAL,
+			"${%.*s} is %zu bytes long, with which the line is "
+			"longer than the %d that it may be",
+			(int)(end - begin), begin, strlen(value), LEXER_LINE);
 	buf_add_text(&s->word, value);
 	s->p = end + 1;
 	return 0;

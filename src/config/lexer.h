@@ -19,7 +19,8 @@
 struct err;
 
 enum {
-	LEXER_LINE = 65536, /* bytes, continuations included */
+	LEXER_LINE = 65536, /* bytes, continuations included; and again as
+			     * many that ${NAME}s stand for */
 	LEXER_WORDS = 16,   /* more than any directive takes */
 };
 

@@ -65,6 +65,25 @@ test_a_define_may_use_another(void **state)
 }
 
 static void
+test_definitions_that_double_come_to_an_end(void **state)
+{
+	char text[2048] = "Define a0 x\n";
+	size_t len = strlen(text);
+	struct config *c;
+
+	(void)state;
+	for (int i = 1; i <= 44; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+			"Define a%d ${a%d}${a%d}\n", i, i - 1, i - 1);
+	c = read_config(text);
+	assert_string_equal(config_message(c, 0)->text,
+		"t.conf:18: Define: ${a16} is 65536 bytes long, with which "
+		"the line is longer than the 65536 that it may be");
+	assert_int_equal(count_fatal(c), 44 - 16);
+	config_destroy(c);
+}
+
+static void
 test_the_command_line_s_value_is_the_stronger_one(void **state)
 {
 	static const char text[] = "Define user from-file\n"
@@ -105,6 +124,7 @@ main(void)
 			test_a_value_is_the_define_s_before_the_environment_s),
 		cmocka_unit_test(test_a_value_with_spaces_stays_one_word),
 		cmocka_unit_test(test_a_define_may_use_another),
+		cmocka_unit_test(test_definitions_that_double_come_to_an_end),
 		cmocka_unit_test(
 			test_the_command_line_s_value_is_the_stronger_one),
 		cmocka_unit_test(test_what_is_no_name_is_not_defined),
