@@ -98,8 +98,14 @@ def check_rows(directives):
         environment = 'WSGID_' + option[2:].replace('-', '_').upper()
         if row.option != option:
             yield f'{row.name}: the option is {row.option}, not {option}'
+        if row.alias and derive_option(row.alias) not in row.options:
+            yield f'{row.name}: {derive_option(row.alias)} is missing, for {row.alias}'
         if row.environment != environment:
             yield f'{row.name}: the variable is {row.environment}, not {environment}'
+        for other in row.options:
+            variable = 'WSGID_' + other[2:].replace('-', '_').upper()
+            if other.startswith('--') and variable not in row.environments:
+                yield f'{row.name}: the variable {variable} is missing, for {other}'
         if len(row.help) < 20:
             yield f'{row.name}: there is no help'
 

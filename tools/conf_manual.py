@@ -69,7 +69,8 @@ is a value where the default depends on the machine.
 .Pp
 Each directive is also an option of
 .Xr wsgid 8
-and an environment variable.
+and an environment variable, in each of its spellings; variables of one
+directive that differ in value are a mistake.
 The command line is stronger than the environment, and that is stronger than
 the file.
 All mistakes are listed at once, with file and line;

@@ -246,8 +246,9 @@ int config_read_text(
 
 /* Every WSGID_NAME of env, a NULL-terminated list as environ(7); and
  * WSGI_APP and WEB_CONCURRENCY, which are weaker.  A variable that is set to
- * nothing is not set; WSGID_LISTEN is a list with commas.  An unknown WSGID_
- * name is a warning. */
+ * nothing is not set; WSGID_LISTEN is a list with commas.  Two spellings of a
+ * directive that differ in value are a mistake, an unknown WSGID_ name is a
+ * warning. */
 void config_read_environment(struct config *c, char *const *env);
 
 /* Options of a command line.  Takes argv[*index] and, where the option wants

@@ -34,11 +34,12 @@ struct directive {
 	const char *alias; /* an older name of Apache's, or NULL */
 
 	/* "--max-request-workers", from which WSGID_MAX_REQUEST_WORKERS
-	 * follows.  Written out so that it can be found and returned; a test
-	 * holds it against the name. */
+	 * follows, as from the other long ones.  Written out so that it can be
+	 * found and returned; a test holds it against the name. */
 	const char *option;
 	const char *short_option;      /* "-w" or NULL */
 	const char *other_option;      /* "--workers" or NULL */
+	const char *alias_option;      /* "--max-clients", of the alias */
 	const char *other_environment; /* "WEB_CONCURRENCY" or NULL */
 
 	enum directive_context where;
@@ -59,23 +60,28 @@ const struct directive *directive_at(size_t i);
 size_t directive_index(const struct directive *row);
 
 /* The row of a name, of an option ("--bind", "-b") or of an environment
- * variable; NULL when there is none.  *primary is false when it was found by
- * its other_environment. */
+ * variable; NULL when there is none.  *ours is false when it was found by its
+ * other_environment. */
 const struct directive *directive_find(const char *name);
 const struct directive *directive_find_option(struct str option);
-const struct directive *directive_find_environment(
-	struct str name, bool *primary);
+const struct directive *directive_find_environment(struct str name, bool *ours);
 
 /* The row whose target is at this offset of struct config. */
 const struct directive *directive_of(size_t offset);
 
-/* Append the environment variable's name. */
-int directive_environment(const struct directive *row, struct buf *out);
+/* The long options: the i-th below DIRECTIVE_OPTIONS, which may be NULL.  The
+ * first is the directive's own. */
+enum { DIRECTIVE_OPTIONS = 3 };
+const char *directive_option(const struct directive *row, size_t i);
 
-/* What the mistyped word may have meant, or NULL. */
+/* Append the environment variable's name, of a long option. */
+int directive_environment(const char *option, struct buf *out);
+
+/* What the mistyped word may have meant, or NULL; an environment variable is
+ * written to out. */
 const char *directive_nearest(const char *name);
 const char *directive_nearest_option(const char *option);
-const struct directive *directive_nearest_environment(const char *name);
+const char *directive_nearest_environment(const char *name, struct buf *out);
 
 /* What to do instead of a directive of Apache's, mod_wsgi's or another
  * server's that wsgid does not have; NULL for a name nobody has. */

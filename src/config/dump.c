@@ -98,10 +98,18 @@ list_names(const struct directive *row, struct buf *out)
 	buf_add_text(out, "\n    ");
 	if (row->short_option != NULL)
 		buf_printf(out, "%s, ", row->short_option);
-	if (row->other_option != NULL)
-		buf_printf(out, "%s, ", row->other_option);
+	for (size_t i = 1; i < DIRECTIVE_OPTIONS; i++)
+		if (directive_option(row, i) != NULL)
+			buf_printf(out, "%s, ", directive_option(row, i));
 	buf_printf(out, "%s %s\n    ", row->option, row->type->metavar);
-	directive_environment(row, out);
+	for (size_t i = 0; i < DIRECTIVE_OPTIONS; i++) {
+		const char *option = directive_option(row, i);
+
+		if (option == NULL)
+			continue;
+		buf_add_text(out, i > 0 ? ", " : "");
+		directive_environment(option, out);
+	}
 	if (row->other_environment != NULL)
 		buf_printf(out, ", %s", row->other_environment);
 	buf_add_char(out, '\n');

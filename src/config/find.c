@@ -23,16 +23,31 @@ directive_find(const char *name)
 	return NULL;
 }
 
+const char *
+directive_option(const struct directive *row, size_t i)
+{
+	const char *const all[DIRECTIVE_OPTIONS] = {
+		row->option, row->other_option, row->alias_option};
+
+	return all[i];
+}
+
+static bool
+has_option(const struct directive *row, struct str option)
+{
+	for (size_t i = 0; i < DIRECTIVE_OPTIONS; i++)
+		if (str_equal(option, str_of(directive_option(row, i))))
+			return true;
+	return str_equal(option, str_of(row->short_option));
+}
+
 const struct directive *
 directive_find_option(struct str option)
 {
 	const struct directive *row;
 
 	for (size_t i = 0; (row = directive_at(i)) != NULL; i++)
-		if (option.len > 0 &&
-			(str_equal(option, str_of(row->option)) ||
-				str_equal(option, str_of(row->short_option)) ||
-				str_equal(option, str_of(row->other_option))))
+		if (option.len > 0 && has_option(row, option))
 			return row;
 	return NULL;
 }
@@ -56,29 +71,32 @@ environment_follows(struct str name, const char *option)
 	return true;
 }
 
-const struct directive *
-directive_find_environment(struct str name, bool *primary)
+static bool
+has_environment(const struct directive *row, struct str name)
 {
 	static const struct str prefix = {"WSGID_", 6};
+	struct str rest;
 
+	if (name.len <= prefix.len || memcmp(name.p, prefix.p, prefix.len) != 0)
+		return false;
+	rest = (struct str){name.p + prefix.len, name.len - prefix.len};
+	for (size_t i = 0; i < DIRECTIVE_OPTIONS; i++)
+		if (environment_follows(rest, directive_option(row, i)))
+			return true;
+	return false;
+}
+
+const struct directive *
+directive_find_environment(struct str name, bool *ours)
+{
 	const struct directive *row;
 
 	for (size_t i = 0; (row = directive_at(i)) != NULL; i++) {
-		struct str rest = {name.p + prefix.len, 0};
-
-		if (str_equal(name, str_of(row->other_environment)) &&
-			name.len > 0) {
-			*primary = false;
+		*ours = has_environment(row, name);
+		if (*ours || (name.len > 0 &&
+				     str_equal(name,
+					     str_of(row->other_environment))))
 			return row;
-		}
-		if (name.len <= prefix.len ||
-			memcmp(name.p, prefix.p, prefix.len) != 0)
-			continue;
-		rest.len = name.len - prefix.len;
-		if (environment_follows(rest, row->option)) {
-			*primary = true;
-			return row;
-		}
 	}
 	return NULL;
 }
@@ -95,10 +113,10 @@ directive_of(size_t offset)
 }
 
 int
-directive_environment(const struct directive *row, struct buf *out)
+directive_environment(const char *option, struct buf *out)
 {
 	buf_add_text(out, "WSGID_");
-	for (const char *p = row->option + 2; *p != '\0'; p++) {
+	for (const char *p = option + 2; *p != '\0'; p++) {
 		char c = *p;
 
 		if (c == '-')

@@ -97,29 +97,37 @@ directive_nearest_option(const char *option)
 {
 	struct nearest s = nearest_begin(option);
 
-	for (size_t i = 0; i < directive_count(); i++) {
-		nearest_consider(&s, directive_at(i)->option);
-		nearest_consider(&s, directive_at(i)->other_option);
-	}
+	for (size_t i = 0; i < directive_count(); i++)
+		for (size_t k = 0; k < DIRECTIVE_OPTIONS; k++)
+			nearest_consider(
+				&s, directive_option(directive_at(i), k));
 	return s.best;
 }
 
-const struct directive *
-directive_nearest_environment(const char *name)
+static void
+consider_environment(struct nearest *s, const char *option, struct buf *out)
 {
-	const struct directive *best = NULL;
+	struct buf b = {0};
+
+	if (option == NULL)
+		return;
+	directive_environment(option, &b);
+	if (nearest_consider(s, buf_text(&b))) {
+		buf_clear(out);
+		buf_add_text(out, buf_text(&b));
+		s->best = NULL; /* was b's */
+	}
+	buf_fini(&b);
+}
+
+const char *
+directive_nearest_environment(const char *name, struct buf *out)
+{
 	struct nearest s = nearest_begin(name);
 
-	for (size_t i = 0; i < directive_count(); i++) {
-		const struct directive *row = directive_at(i);
-		struct buf b = {0};
-
-		if (row->option == NULL)
-			continue;
-		directive_environment(row, &b);
-		if (nearest_consider(&s, buf_text(&b)))
-			best = row;
-		buf_fini(&b);
-	}
-	return best;
+	for (size_t i = 0; i < directive_count(); i++)
+		for (size_t k = 0; k < DIRECTIVE_OPTIONS; k++)
+			consider_environment(
+				&s, directive_option(directive_at(i), k), out);
+	return out->len > 0 ? buf_text(out) : NULL;
 }

@@ -157,11 +157,11 @@ apply_list(struct config *c, enum config_source source,
 }
 
 static void
-apply_variable(struct config *c, const struct directive *row, bool primary,
+apply_variable(struct config *c, const struct directive *row, bool ours,
 	const char *value, const char *where)
 {
-	enum config_source source = primary ? CONFIG_FROM_ENVIRONMENT
-					    : CONFIG_FROM_FOREIGN_ENVIRONMENT;
+	enum config_source source = ours ? CONFIG_FROM_ENVIRONMENT
+					 : CONFIG_FROM_FOREIGN_ENVIRONMENT;
 
 	/* Compose files and the like set a variable to nothing where they
 	 * mean not to set it. */
@@ -176,32 +176,70 @@ apply_variable(struct config *c, const struct directive *row, bool primary,
 static void
 unknown_variable(struct config *c, const char *name)
 {
-	const struct directive *row = directive_nearest_environment(name);
 	struct buf b = {0};
+	const char *nearest = directive_nearest_environment(name, &b);
 
-	if (row != NULL)
-		directive_environment(row, &b);
 	config_warn(c, value_show(name).text, NULL,
 		"no directive has this environment variable%s%s%s",
-		row != NULL ? "; did you mean " : "", buf_text(&b),
-		row != NULL ? "?" : "");
+		nearest != NULL ? "; did you mean " : "",
+		nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
 	buf_fini(&b);
+}
+
+/* An earlier variable of ours that sets the same directive, in another
+ * spelling. */
+static const char *
+find_spelling(char *const *env, char *const *at, const struct directive *row)
+{
+	struct str name = {*at, strcspn(*at, "=")};
+	bool ours;
+
+	for (; env != at; env++) {
+		struct str s = {*env, strcspn(*env, "=")};
+
+		if ((*env)[s.len] == '=' && (*env)[s.len + 1] != '\0' &&
+			!str_equal(s, name) &&
+			directive_find_environment(s, &ours) == row && ours)
+			return *env;
+	}
+	return NULL;
+}
+
+/* Neither spelling is the stronger one, and the order in an environment is
+ * nobody's intention: they agree or it is a mistake. */
+static bool
+is_said_already(struct config *c, char *const *env, char *const *at,
+	const struct directive *row, const char *where)
+{
+	const char *value = strchr(*at, '=') + 1;
+	const char *other = *value != '\0' ? find_spelling(env, at, row) : NULL;
+
+	if (other == NULL)
+		return false;
+	if (strcmp(strchr(other, '=') + 1, value) != 0)
+		config_fail(c, where, row->name,
+			"%.*s is the same directive, with another value; set "
+			"only one of the two",
+			(int)strcspn(other, "="), other);
+	return true;
 }
 
 void
 config_read_environment(struct config *c, char *const *env)
 {
+	char *const *all = env;
+
 	for (; *env != NULL; env++) {
 		const char *equals = strchr(*env, '=');
 		const struct directive *row;
 		const char *name;
 		struct str s;
-		bool primary;
+		bool ours;
 
 		if (equals == NULL)
 			continue;
 		s = (struct str){*env, (size_t)(equals - *env)};
-		row = directive_find_environment(s, &primary);
+		row = directive_find_environment(s, &ours);
 		if (row == NULL && strncmp(*env, "WSGID_", 6) != 0)
 			continue;
 		name = arena_copy(&c->priv->arena, s.p, s.len);
@@ -209,7 +247,7 @@ config_read_environment(struct config *c, char *const *env)
 			config_no_memory(c);
 		else if (row == NULL)
 			unknown_variable(c, name);
-		else
-			apply_variable(c, row, primary, equals + 1, name);
+		else if (!ours || !is_said_already(c, all, env, row, name))
+			apply_variable(c, row, ours, equals + 1, name);
 	}
 }

@@ -61,6 +61,12 @@ test_options_are_the_names_in_another_spelling(void **state)
 		if (strcmp(row->name, "ChDir") == 0)
 			strcpy(derived, "--chdir");
 		assert_string_equal(row->option, derived);
+		if (row->alias == NULL) {
+			assert_null(row->alias_option);
+			continue;
+		}
+		derive_option(row->alias, derived);
+		assert_string_equal(row->alias_option, derived);
 	}
 }
 
@@ -85,31 +91,31 @@ test_names_known_to_administrators(void **state)
 		{"IoEngine", "--io-engine", "WSGID_IO_ENGINE"},
 		{"ChDir", "--chdir", "WSGID_CHDIR"},
 		{"Listen", "--bind", "WSGID_LISTEN"},
+		{"Listen", "--bind", "WSGID_BIND"},
 		{"Listen", "-b", "WSGID_LISTEN"},
 		{"Processes", "-w", "WEB_CONCURRENCY"},
 		{"Processes", "--processes", "WSGID_PROCESSES"},
-		{"Processes", "--workers", "WSGID_PROCESSES"},
+		{"Processes", "--workers", "WSGID_WORKERS"},
+		{"ThreadsPerChild", "--threads", "WSGID_THREADS"},
 		{"CustomLog", "--access-log", "WSGID_CUSTOM_LOG"},
-		{"MaxClients", "--max-request-workers",
-			"WSGID_MAX_REQUEST_WORKERS"},
-		{"maxrequestsperchild", "--max-connections-per-child",
-			"WSGID_MAX_CONNECTIONS_PER_CHILD"},
+		{"MaxClients", "--max-clients", "WSGID_MAX_CLIENTS"},
+		{"maxrequestsperchild", "--max-requests-per-child",
+			"WSGID_MAX_REQUESTS_PER_CHILD"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		const struct directive *row = directive_find(table[i].name);
-		bool primary;
+		bool ours;
 
 		assert_non_null(row);
 		assert_ptr_equal(
 			directive_find_option(str_of(table[i].option)), row);
-		assert_ptr_equal(
-			directive_find_environment(
-				str_of(table[i].environment), &primary),
+		assert_ptr_equal(directive_find_environment(
+					 str_of(table[i].environment), &ours),
 			row);
-		assert_int_equal(primary,
-			strncmp(table[i].environment, "WSGID_", 6) == 0);
+		assert_int_equal(
+			ours, strncmp(table[i].environment, "WSGID_", 6) == 0);
 	}
 }
 
@@ -119,14 +125,14 @@ test_what_is_no_name_finds_nothing(void **state)
 	static const char *const texts[] = {"", "-", "--", "WSGID", "WSGID_",
 		"WSGID_max_request_workers", "WSGID_MAX-REQUEST-WORKERS",
 		"WSGID_X", "-x", "--no", "Max", "PATH"};
-	bool primary;
+	bool ours;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		assert_null(directive_find(texts[i]));
 		assert_null(directive_find_option(str_of(texts[i])));
 		assert_null(
-			directive_find_environment(str_of(texts[i]), &primary));
+			directive_find_environment(str_of(texts[i]), &ours));
 	}
 }
 
@@ -157,23 +163,32 @@ test_no_name_is_there_twice(void **state)
 	(void)state;
 	for (size_t i = 0; i < directive_count(); i++) {
 		const struct directive *row = directive_at(i);
-		bool primary;
+		bool ours;
 
 		assert_ptr_equal(directive_find(row->name), row);
 		if (row->alias != NULL)
 			assert_ptr_equal(directive_find(row->alias), row);
 		if (row->option == NULL)
 			continue;
-		assert_ptr_equal(
-			directive_find_option(str_of(row->option)), row);
-		if (row->other_option != NULL)
-			assert_ptr_equal(directive_find_option(
-						 str_of(row->other_option)),
-				row);
-		if (row->other_environment != NULL)
+		for (size_t k = 0; k < DIRECTIVE_OPTIONS; k++) {
+			const char *option = directive_option(row, k);
+			struct buf b = {0};
+
+			if (option == NULL)
+				continue;
+			assert_ptr_equal(
+				directive_find_option(str_of(option)), row);
+			directive_environment(option, &b);
 			assert_ptr_equal(directive_find_environment(
-						 str_of(row->other_environment),
-						 &primary),
+						 str_of(buf_text(&b)), &ours),
+				row);
+			assert_true(ours);
+			buf_fini(&b);
+		}
+		if (row->other_environment != NULL)
+			assert_ptr_equal(
+				directive_find_environment(
+					str_of(row->other_environment), &ours),
 				row);
 	}
 }
@@ -188,11 +203,16 @@ test_the_list_names_everything_of_a_row(void **state)
 	assert_non_null(
 		strstr(buf_text(&b), "Processes\n"
 				     "    -w, --workers, --processes N\n"
-				     "    WSGID_PROCESSES, WEB_CONCURRENCY\n"
+				     "    WSGID_PROCESSES, WSGID_WORKERS, "
+				     "WEB_CONCURRENCY\n"
 				     "    default none; 1 to 200000\n"
 				     "    Fix the pool"));
 	assert_non_null(
-		strstr(buf_text(&b), "MaxRequestWorkers (also MaxClients)\n"));
+		strstr(buf_text(&b), "MaxRequestWorkers (also MaxClients)\n"
+				     "    --max-clients, --max-request-workers "
+				     "N|auto\n"
+				     "    WSGID_MAX_REQUEST_WORKERS, "
+				     "WSGID_MAX_CLIENTS\n"));
 	assert_non_null(strstr(buf_text(&b), "; 256 to 64k\n"));
 	assert_non_null(
 		strstr(buf_text(&b), "; one of prefork worker; a change needs "

@@ -154,7 +154,7 @@ make_config(struct dice *d)
 		} else {
 			char *list[2] = {NULL, NULL};
 
-			directive_environment(row, &env);
+			directive_environment(row->option, &env);
 			buf_printf(&env, "=%s", buf_text(&b));
 			list[0] = strdup(buf_text(&env));
 			config_read_environment(c, list);

@@ -69,11 +69,25 @@ test_the_nearest_of_several(void **state)
 static void
 test_the_nearest_variable(void **state)
 {
+	static const char *const rows[][2] = {
+		{"WSGID_PROCESES", "WSGID_PROCESSES"},
+		{"WSGID_WORKER", "WSGID_WORKERS"},
+		{"WSGID_MAX_CLIENT", "WSGID_MAX_CLIENTS"},
+		{"WSGID_FROBNICATION", NULL},
+	};
+
 	(void)state;
-	assert_string_equal(
-		directive_nearest_environment("WSGID_PROCESES")->name,
-		"Processes");
-	assert_null(directive_nearest_environment("WSGID_FROBNICATION"));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = {0};
+		const char *found =
+			directive_nearest_environment(rows[i][0], &b);
+
+		if (rows[i][1] == NULL)
+			assert_null(found);
+		else
+			assert_string_equal(found, rows[i][1]);
+		buf_fini(&b);
+	}
 }
 
 int

@@ -44,6 +44,7 @@ test_the_ways_to_write_an_option(void **state)
 		{{"--processes", "4"}, 4},
 		{{"--processes=4"}, 4},
 		{{"--workers", "4"}, 4},
+		{{"-w4", "--max-clients", "9"}, 4},
 		{{"--workers=4", "-w", "5"}, 5},
 	};
 
@@ -280,6 +281,41 @@ test_our_own_variable_is_stronger_than_everybody_s(void **state)
 }
 
 static void
+test_every_spelling_is_a_variable(void **state)
+{
+	static char *const env[] = {"WSGID_WORKERS=4", "WSGID_PROCESSES=4",
+		"WSGID_BIND=8000,8001", "WSGID_LISTEN=8000,8001",
+		"WSGID_MAX_CLIENTS=9", "WSGID_THREADS=", "WEB_CONCURRENCY=3",
+		"WSGID_THREADS_PER_CHILD=2", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->processes, 4);
+	assert_int_equal(c->n_listens, 2);
+	assert_int_equal(c->max_request_workers, 9);
+	assert_int_equal(c->threads_per_child, 2);
+	config_destroy(c);
+}
+
+static void
+test_spellings_that_contradict_each_other_are_a_mistake(void **state)
+{
+	static char *const env[] = {
+		"WSGID_WORKERS=4", "X=1", "WSGID_PROCESSES=5", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_string_equal(only_message(c),
+		"Processes: WSGID_WORKERS is the same directive, with another "
+		"value; set only one of the two");
+	assert_int_equal(count_fatal(c), 1);
+	config_destroy(c);
+}
+
+static void
 test_environment_mistakes(void **state)
 {
 	static char *const env[] = {"WSGID_PROCESES=5", "WSGID_=1",
@@ -347,6 +383,9 @@ main(void)
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(
 			test_our_own_variable_is_stronger_than_everybody_s),
+		cmocka_unit_test(test_every_spelling_is_a_variable),
+		cmocka_unit_test(
+			test_spellings_that_contradict_each_other_are_a_mistake),
 		cmocka_unit_test(test_environment_mistakes),
 		cmocka_unit_test(test_a_misread_option_is_remembered),
 	};
