@@ -143,17 +143,24 @@ apply_list(struct config *c, enum config_source source,
 	const struct directive *row, const char *value, const char *where)
 {
 	struct str list = str_of(value);
+	bool empty = true;
 
 	while (list.p != NULL) {
 		struct str element = str_next_element(&list);
 		const char *copy =
 			arena_copy(&c->priv->arena, element.p, element.len);
 
+		empty = empty && element.len == 0;
 		if (copy == NULL)
 			config_no_memory(c);
 		else if (*copy != '\0')
 			config_apply_text(c, source, row, copy, where);
 	}
+	if (empty)
+		config_fail(c, where, row->name,
+			"\"%s\" is a list of nothing; write %s, or nothing at "
+			"all for what holds without it",
+			value_show(value).text, row->example);
 }
 
 static void

@@ -316,6 +316,24 @@ test_spellings_that_contradict_each_other_are_a_mistake(void **state)
 }
 
 static void
+test_a_list_of_nothing_is_a_mistake(void **state)
+{
+	static char *const env[] = {
+		"WSGID_LISTEN=,", "WSGID_TRUSTED_PROXIES= ", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(count_fatal(c), 2);
+	assert_string_equal(config_message(c, 0)->text,
+		"WSGID_LISTEN: Listen: \",\" is a list of nothing; write "
+		"127.0.0.1:8000, or nothing at all for what holds without it");
+	assert_true(has_message(c, "WSGID_TRUSTED_PROXIES: TrustedProxies: "
+				   "\" \" is a list of nothing"));
+	config_destroy(c);
+}
+
+static void
 test_environment_mistakes(void **state)
 {
 	static char *const env[] = {"WSGID_PROCESES=5", "WSGID_=1",
@@ -386,6 +404,7 @@ main(void)
 		cmocka_unit_test(test_every_spelling_is_a_variable),
 		cmocka_unit_test(
 			test_spellings_that_contradict_each_other_are_a_mistake),
+		cmocka_unit_test(test_a_list_of_nothing_is_a_mistake),
 		cmocka_unit_test(test_environment_mistakes),
 		cmocka_unit_test(test_a_misread_option_is_remembered),
 	};
