@@ -49,6 +49,7 @@ struct config_private {
 	bool no_memory;
 	bool may_be_dump; /* the text being read can be config_dump's */
 	unsigned n_files; /* read so far */
+	size_t expanded;  /* bytes that stood for a ${NAME} so far */
 	struct config_setting *settings; /* one a row of the table */
 	struct config_define *defines;
 	struct config_nickname *nicknames;

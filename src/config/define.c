@@ -84,10 +84,10 @@ define_exists(const struct config *c, struct str name)
 	return d != NULL && !d->undefined;
 }
 
-const char *
-define_value(void *config, struct str name)
+static const char *
+value_of(const struct config *c, struct str name)
 {
-	const struct config_define *d = find(config, name);
+	const struct config_define *d = find(c, name);
 	char text[80];
 
 	if (d != NULL && !d->undefined && d->value != NULL)
@@ -97,6 +97,17 @@ define_value(void *config, struct str name)
 	memcpy(text, name.p, name.len);
 	text[name.len] = '\0';
 	return getenv(text);
+}
+
+const char *
+define_value(void *config, struct str name)
+{
+	struct config *c = config;
+	const char *value = value_of(c, name);
+
+	if (value != NULL)
+		c->priv->expanded += strlen(value);
+	return value;
 }
 
 int

@@ -22,9 +22,10 @@
 
 enum {
 	FILE_BYTES = 4 << 20,
-	DEPTH = 20,    /* of Include */
-	FILES = 2000,  /* in all, and directories */
-	SECTIONS = 64, /* one in another */
+	EXPANDED_BYTES = 16 << 20, /* of all ${NAME}s */
+	DEPTH = 20,                /* of Include */
+	FILES = 2000,              /* in all, and directories */
+	SECTIONS = 64,             /* one in another */
 };
 
 /* One file being read. */
@@ -386,6 +387,21 @@ place(struct reader *r, unsigned line)
 	return where != NULL ? where : "";
 }
 
+/* Each is short enough, but a file has many lines. */
+static void
+check_expanded(struct reader *r)
+{
+	struct config_private *priv = r->c->priv;
+
+	if (priv->expanded <= EXPANDED_BYTES || priv->too_many)
+		return;
+	config_fail(r->c, r->where, NULL,
+		"${NAME} stands for more than %d bytes in all; the rest is not "
+		"read",
+		EXPANDED_BYTES);
+	priv->too_many = true;
+}
+
 static void
 handle_line(struct reader *r, const struct lexer_line *line)
 {
@@ -415,6 +431,7 @@ handle_line(struct reader *r, const struct lexer_line *line)
 			"%s", err.text);
 	else
 		handle_directive(r, &words);
+	check_expanded(r);
 }
 
 /* Editors of other systems begin a file with a mark. */

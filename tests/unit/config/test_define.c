@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/defs.h"
 #include "reading.h"
 
@@ -84,6 +85,27 @@ test_definitions_that_double_come_to_an_end(void **state)
 }
 
 static void
+test_definitions_on_many_lines_come_to_an_end(void **state)
+{
+	struct buf b = {0};
+	struct config *c;
+
+	(void)state;
+	buf_add_text(&b, "Define a ");
+	for (int i = 0; i < 65000; i++)
+		buf_add_char(&b, 'x');
+	for (int i = 0; i < 1000; i++)
+		buf_add_text(&b, "\nDefine b ${a}");
+	c = read_config(buf_text(&b));
+	assert_string_equal(only_message(c),
+		"${NAME} stands for more than 16777216 bytes in all; the rest "
+		"is not read");
+	assert_int_equal(count_fatal(c), 1);
+	config_destroy(c);
+	buf_fini(&b);
+}
+
+static void
 test_the_command_line_s_value_is_the_stronger_one(void **state)
 {
 	static const char text[] = "Define user from-file\n"
@@ -125,6 +147,7 @@ main(void)
 		cmocka_unit_test(test_a_value_with_spaces_stays_one_word),
 		cmocka_unit_test(test_a_define_may_use_another),
 		cmocka_unit_test(test_definitions_that_double_come_to_an_end),
+		cmocka_unit_test(test_definitions_on_many_lines_come_to_an_end),
 		cmocka_unit_test(
 			test_the_command_line_s_value_is_the_stronger_one),
 		cmocka_unit_test(test_what_is_no_name_is_not_defined),
