@@ -57,11 +57,13 @@ show_waiting(struct engine *e, bool waits)
 
 /* New connections are for a process that is about to be idle.  The wait is a
  * poll, of the listener or of the set that holds several: a process that dies
- * while it waits for readiness has taken nothing with it. */
+ * while it waits for readiness has taken nothing with it, and one that has
+ * started an accept may have. */
 static void
 wait_for_client(struct engine *e)
 {
 	show_waiting(e, true);
+	e->accept_kind = IO_POLL;
 	io_poll(e->io, &e->accept_owner, door_of(e));
 }
 
@@ -125,9 +127,19 @@ has_turn(struct engine *e)
 	return held > 0;
 }
 
+bool
+accept_is_trying(const struct engine *e)
+{
+	return e->accepting && e->accept_kind == IO_ACCEPT;
+}
+
 void
 accept_arm(struct engine *e)
 {
+	/* A sibling was faster: back to the wait that takes nothing. */
+	if (accept_is_trying(e) && e->accept_tried && !e->looking)
+		accept_look(e);
+	e->accept_tried = accept_is_trying(e);
 	if (e->accepting || !may_accept(e) || !has_turn(e))
 		return;
 	e->looking = false;
@@ -147,7 +159,7 @@ accept_disarm(struct engine *e)
 		give_turn_up(e);
 		return;
 	}
-	io_cancel(e->io, &e->accept_owner, IO_POLL, door_of(e));
+	io_cancel(e->io, &e->accept_owner, e->accept_kind, door_of(e));
 }
 
 static void
@@ -353,17 +365,45 @@ accept_one(struct engine *e)
 	return fd >= 0;
 }
 
-void
-accept_happened(struct engine *e, int result)
+/* Somebody is there: one listener is asked by way of the ring. */
+static void
+try_to_accept(struct engine *e)
 {
+	e->accept_kind = IO_ACCEPT;
+	e->accept_tried = e->looking = false;
+	connection_expect(e, true);
+	io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
+}
+
+static void
+accept_ended(struct engine *e, int result)
+{
+	if (result != -ECANCELED)
+		on_accepted(e, result, 0);
+	connection_expect(e, false);
+}
+
+void
+accept_happened(struct engine *e, const struct io_event *event)
+{
+	bool may_go_on = !e->retiring && engine_leads(e);
+	bool is_there = event->kind == IO_POLL && event->result > 0;
+
+	if (is_there && may_go_on && e->set.set < 0) {
+		try_to_accept(e);
+		return;
+	}
 	show_waiting(e, false);
 	give_turn_up(e);
-	if (result == -ECANCELED || e->retiring || !engine_leads(e))
+	if (event->result == -ECANCELED ||
+		(event->kind == IO_POLL && !may_go_on))
 		pass_wake_up_on(e);
-	else if (result > 0)
+	if (event->kind == IO_ACCEPT)
+		accept_ended(e, event->result);
+	else if (is_there && may_go_on)
 		(void)accept_one(e);
-	else
-		on_accepted(e, result, 0);
+	else if (event->result < 0 && may_go_on)
+		on_accepted(e, event->result, 0);
 }
 
 void

@@ -8,9 +8,13 @@
 
 struct connection;
 struct engine;
+struct io_event;
 
 /* Wait for one client, unless that is under way or must not be. */
 void accept_arm(struct engine *e);
+
+/* Is it about to take one, so that waiting would be wrong? */
+bool accept_is_trying(const struct engine *e);
 
 /* End the waiting. */
 void accept_disarm(struct engine *e);
@@ -18,8 +22,8 @@ void accept_disarm(struct engine *e);
 /* Do siblings wait for our turn to end?  Then it must, before a request runs. */
 bool accept_keeps_others_waiting(const struct engine *e);
 
-/* The wait is over, with that result. */
-void accept_happened(struct engine *e, int result);
+/* The wait is over. */
+void accept_happened(struct engine *e, const struct io_event *event);
 
 /* Take all who are there, as nobody else is about to serve them. */
 void accept_all(struct engine *e);

@@ -235,7 +235,7 @@ dispatch(struct engine *e, const struct io_event *event)
 	else if (event->kind == IO_WRITABLE)
 		on_writable(e, event->owner);
 	else if (event->owner == &e->accept_owner)
-		accept_happened(e, event->result);
+		accept_happened(e, event);
 	else if (event->owner == &e->pool_owner)
 		handover_take(e, event->result);
 	else if (event->owner == &e->lock_owner)
@@ -352,6 +352,8 @@ give_all(struct engine *e)
 		(void)crew_resign(e->set.crew, e->set.worker);
 		/* What came for the leader before; from now on nothing does. */
 		share_take_parcels(e);
+	} else if (accept_is_trying(e)) {
+		accept_disarm(e);
 	}
 	handover_give_waiting(e, &e->queue);
 }
@@ -479,6 +481,7 @@ is_done(struct engine *e)
 static int
 wait_for_something(struct engine *e)
 {
+	bool at_once;
 	int rc;
 
 	share_watch(e);
@@ -489,7 +492,8 @@ wait_for_something(struct engine *e)
 	}
 	report_flush(e);
 	share_show(e, e->queue.first == NULL && !e->retiring);
-	rc = engine_turn(e, e->queue.first != NULL ? 0 : patience(e));
+	at_once = e->queue.first != NULL || accept_is_trying(e);
+	rc = engine_turn(e, at_once ? 0 : patience(e));
 	share_show(e, false);
 	return rc;
 }

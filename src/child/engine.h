@@ -115,7 +115,9 @@ struct engine {
 	int mutex_error;              /* it answers with that; 0: it does not */
 	bool mutex_told;              /* and the master knows */
 	bool looking;                 /* the wait is ended only to look */
-	bool accepting;               /* the wait is under way */
+	bool accepting;               /* a poll or an accept is under way */
+	enum io_kind accept_kind;     /* which of the two */
+	bool accept_tried;            /* the accept has had its turn */
 	bool told_short;              /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 	bool asked_for_room;          /* other workers, for one of theirs */
