@@ -216,7 +216,7 @@ test_who_was_told_to_go_is_not_missed(void **state)
 
 	child_stop(&f->m, c, CHILD_STOP_MS);
 	assert_int_equal(channel_receive(far, &m), 1);
-	assert_int_equal(m.kind, CHANNEL_STOP);
+	assert_int_equal(m.kind, CHANNEL_RETIRE);
 	close(far);
 	assert_true(fixture_event(f));
 	check_vacant(f, c, 0);
