@@ -7,6 +7,7 @@ with (Python and compiler), and is changed by hand, with the reason in the commi
 
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -39,12 +40,12 @@ REQUESTS = {
 
 def built_with() -> str:
     """As the baselines name it."""
-    said = subprocess.run([servers.WSGID, '-V'], capture_output=True, text=True, check=True)
-    facts = dict(line.strip().split('  ', 1) for line in said.stdout.splitlines()[1:]
-                 if '  ' in line.strip())
-    version, _, library = facts['Python'].strip().partition(' ')
-    return (f'Python {version}, {library.rpartition(", ")[2]}; {facts["compiler"].strip()}; '
-            f'{facts["hardening"].strip()}')
+    said = subprocess.run([servers.WSGID, '-V'], capture_output=True, text=True,
+                          check=True).stdout
+    version, library = re.search(r'^ +Python +(\S+) .*?, (\w+ library)', said, re.M).groups()
+    compiler, hardening = (re.search(rf'^ +{word} +(.*)$', said, re.M).group(1)
+                           for word in ('compiler', 'hardening'))
+    return f'Python {version}, {library}; {compiler}; {hardening}'
 
 
 def count(serve, directory, request: bytes) -> dict:
