@@ -189,6 +189,10 @@ def test_a_scale_that_cannot_be_says_why(shop, site):
     fails(of(server, 'scale', '1000'), 1, 'from 1 to ServerLimit of 256 processes')
     site.write('import no_such_module\n', whole=True)
     fails(of(server, 'scale', '4'), 1, 'new children fail, and the error log says why')
+
+
+def test_a_scale_that_takes_longer_than_one_would_wait_is_said(shop, site):
+    server = shop()
     site.write('import time\ntime.sleep(20)\n', whole=True)
     fails(of(server, 'scale', '5', '--wait', '0.1'), 6, 'there are not yet 5 processes')
 
