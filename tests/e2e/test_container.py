@@ -107,7 +107,7 @@ def test_all_that_a_container_takes_away_is_not_missed(contain, programs):
         c.send(b'x' * 3000000)
         expected = hashlib.sha256(b'x' * 3000000).hexdigest()
         assert c.response().body == f'3000000 {expected}'.encode()
-        inside = ['nsenter', '-t', str(first(server)), '-m', '-p', 'setpriv', '--reuid', '4242',
+        inside = ['nsenter', '-t', str(first(server)), '-m', '-p', '-r', 'setpriv', '--reuid', '4242',
                   '--regid', '0', '--clear-groups', 'env', 'WSGID_RUN_DIRECTORY=/dev/shm/wsgid',
                   str(programs / 'wsgictl')]
         # What an engine's HEALTHCHECK does.
