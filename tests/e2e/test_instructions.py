@@ -19,7 +19,7 @@ import server as servers
 
 BASELINES = pathlib.Path(__file__).with_name('instructions.json')
 TOLERANCE = 0.03
-ROUNDS = 200
+ROUNDS = 500
 
 BROWSER = (b'GET /articles/2024/?page=2&sort=date HTTP/1.1\r\n'
            b'Host: www.example.org\r\n'
@@ -49,21 +49,15 @@ def built_with() -> str:
 
 
 def count(serve, directory, request: bytes) -> dict:
-    # Who controls valgrind has to be whom its program runs as.
+    # Valgrind opens the child's file before it is another user, and again at the end.
     user = ('--user', 'root', '--allow-root', 'On') if servers.IS_ROOT else ()
     server = serve('hello', '-w', '1', '--io-engine', 'epoll', *user,
                    launcher=callgrind.launcher(directory))
     child, = server.children()
     with client.Connection(server.address) as c:
-        def ask():
+        for _ in range(ROUNDS):
             c.send(request)
             assert c.response().status == 200
-        for _ in range(ROUNDS):
-            ask()  # what is made once has been made
-        callgrind.begin(child)
-        for _ in range(ROUNDS):
-            ask()
-        callgrind.end(child)
     server.stop()
     return callgrind.own_instructions((directory / f'callgrind.{child}').read_text())
 

@@ -1,36 +1,25 @@
 """What requests cost in instructions of wsgid's own code, counted by valgrind's callgrind.
 
-A child counts between begin() and end() and writes its file when it ends.  Instructions of
-functions whose source is not in this tree (Python's, the C library's) are not counted: they
-change with the machine.
+A child counts while it is in a function of COUNTED or what that calls, and writes its file
+when it ends.  Instructions of functions whose source is not in this tree (Python's, the C
+library's) are not counted: they change with the machine.
 """
 
 import pathlib
 import re
-import subprocess
 
 import server as servers
 
+COUNTED = ('request_serve', 'engine_turn')
 FILE_NAMES = ('fl', 'fi', 'fe')  # of a function, of what is inlined in it, of itself again
 CALLED = {'cfn': 'fn', 'cfi': 'fl', 'cfl': 'fl', 'cob': 'ob'}
 
 
 def launcher(directory: pathlib.Path) -> list:
-    return ['valgrind', '-q', '--tool=callgrind', '--trace-children=yes', '--instr-atstart=no',
+    return ['valgrind', '-q', '--tool=callgrind', '--trace-children=yes', '--vgdb=no',
+            '--collect-atstart=no',
+            *(f'--toggle-collect={name}' for name in COUNTED),
             f'--callgrind-out-file={directory}/callgrind.%p']
-
-
-def control(pid: int, *words):
-    subprocess.run(['callgrind_control', *words, str(pid)], check=True, timeout=60,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def begin(pid: int):
-    control(pid, '-i', 'on')
-
-
-def end(pid: int):
-    control(pid, '-i', 'off')
 
 
 def is_ours(source: str) -> bool:
