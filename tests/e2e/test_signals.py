@@ -212,7 +212,9 @@ def test_broken_new_code_leaves_the_old_serving(changing):
     assert changing.wait_for_ready(2).keys() == old.keys()
     board = changing.board()['board']
     assert board['reload_result'] == 'failed' and 'SyntaxError' in board['reload_reason']
-    assert board['reload_log'][0].startswith('Traceback')
+    # Where Python does not get to run anything, 3.13 shows the place without "Traceback".
+    assert any('changing.py' in line for line in board['reload_log'])
+    assert board['reload_log'][-1].startswith('SyntaxError')
     assert board['reload_log'][-1].startswith('SyntaxError')
     write(changing.path, APP % 'mended')
     assert 'reload done' in changing.reload()

@@ -607,8 +607,9 @@ def test_a_failed_reload_shows_the_traceback_and_changes_nothing(shop, site):
     state = json.loads(of(server, 'status', '--json').stdout)
     assert state['server']['reload']['result'] == 'failed'
     log = state['server']['reload']['log'].splitlines()
-    assert log[0].startswith('Traceback') and log[-1].startswith('SyntaxError')
-    succeeds(of(server, 'fullstatus'), r'^  Traceback \(', '^    File ".*shop.py", line 1',
+    # 3.13 leaves "Traceback" out where nothing ran.
+    assert any('shop.py' in line for line in log) and log[-1].startswith('SyntaxError')
+    succeeds(of(server, 'fullstatus'), '^    File ".*shop.py", line 1',
              '^  SyntaxError')
     site.write('two')
     succeeds(of(server, 'reload'), 'reload done')
