@@ -258,7 +258,7 @@ def test_completions_know_every_verb(name):
     ('wsgictl start --max-request-w', {'--max-request-workers'}),
 ])
 def test_bash_completes(line, words):
-    script = f'''source {ROOT}/etc/completion/wsgictl.bash
+    script = f'''source '{ROOT}/etc/completion/wsgictl.bash'
         COMP_WORDS=({line}{' ""' if line.endswith(' ') else ''})
         COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
         _wsgictl
