@@ -20,11 +20,17 @@ def work(queue):
     queue.put(os.getpid())
 
 def stay():
+    """The copy lives in a session of its own, from before it is spoken of."""
+    reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        os.close(writer)
         time.sleep(30)
         os._exit(0)
+    os.close(writer)
+    os.read(reader, 1)
+    os.close(reader)
     return pid
 
 def come_back():
