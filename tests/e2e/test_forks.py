@@ -25,6 +25,7 @@ def stay():
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        os.close(reader)
         os.close(writer)
         time.sleep(30)
         os._exit(0)
