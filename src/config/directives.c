@@ -360,7 +360,7 @@ static const struct directive table[] = {
 		.offset = AT(user),
 		.example = "www-data",
 		.help = "Who runs the children when started as root; else "
-			"$SUDO_USER, wsgid, www-data or nobody",
+			"$SUDO_USER, www-data or nobody",
 	},
 	{
 		.name = "Group",

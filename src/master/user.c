@@ -2,9 +2,8 @@
  * user.c - as whom the children run.
  *
  * Only root can choose.  An application must not run as root by accident:
- * without a User it is the person behind sudo, else wsgid, www-data or nobody,
- * whoever is there.
- * In a container, whose process 1 we are, root without a User is taken for
+ * without a User it is the person behind sudo, else www-data or nobody, whoever
+ * is there.  In a container, whose process 1 we are, root without a User is taken for
  * what was meant.  What was decided stands in the configuration afterwards,
  * where the children find it.
  */
@@ -20,7 +19,7 @@ static const char *
 default_user(void)
 {
 	const char *sudo = getenv("SUDO_USER");
-	const char *const candidates[] = {sudo, "wsgid", "www-data", "nobody"};
+	const char *const candidates[] = {sudo, "www-data", "nobody"};
 
 	for (size_t i = 0; i < ARRAY_LEN(candidates); i++) {
 		struct account account;
@@ -53,8 +52,8 @@ settle_default(struct config *c, struct buf *notices)
 		config_set(c, "User", user, "default");
 	else
 		config_blame(c, "User",
-			"none is given, and there is none of wsgid, www-data "
-			"and nobody on this machine; name one");
+			"none is given, and there is neither www-data nor "
+			"nobody on this machine; name one");
 }
 
 /* The account of User; false, and said, when there is none. */

@@ -162,7 +162,7 @@ def child_user() -> str:
     if not IS_ROOT:
         return pwd.getpwuid(os.geteuid()).pw_name
     known = {entry.pw_name for entry in pwd.getpwall()}
-    return next(name for name in ('wsgid', 'www-data', 'nobody') if name in known)
+    return next(name for name in ('www-data', 'nobody') if name in known)
 
 
 def own_by_children(path: pathlib.Path):
