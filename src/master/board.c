@@ -21,18 +21,6 @@ put(char *to, size_t size, const char *text)
 	scoreboard_put_text(to, size, text, strlen(text));
 }
 
-/* Who may ask the master may look, too. */
-static gid_t
-readers(const struct config *c)
-{
-	gid_t group;
-
-	if (c->control_group == NULL ||
-		account_find_group(c->control_group, &group, NULL) < 0)
-		return 0;
-	return group;
-}
-
 int
 board_create(struct master *m, struct err *err)
 {
@@ -42,7 +30,7 @@ board_create(struct master *m, struct err *err)
 		.name = m->name,
 		.processes = m->n_slots,
 		.workers = (unsigned)m->now->config->thread_limit,
-		.group = readers(m->now->config),
+		.group = door_group(m->now->config),
 		.predecessor = heir_waits(m) ? m->heritage->from : 0,
 		.past = m->store.board > 0 ? m->store.board : 0,
 	};

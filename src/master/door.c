@@ -19,6 +19,17 @@
 
 enum { GROUPS = 65536 }; /* NGROUPS_MAX of the kernel */
 
+gid_t
+door_group(const struct config *c)
+{
+	gid_t group;
+
+	if (c->control_group == NULL ||
+		account_find_group(c->control_group, &group, NULL) < 0)
+		return 0;
+	return group;
+}
+
 static int
 give_to_group(const char *path, const struct config *c, struct err *err)
 {
@@ -109,13 +120,11 @@ door_admits(int fd, const struct config *c)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	gid_t group;
+	gid_t group = door_group(c);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
-	return c->control_group != NULL &&
-	       account_find_group(c->control_group, &group, NULL) == 0 &&
-	       (peer.gid == group || is_member(fd, group));
+	return group != 0 && (peer.gid == group || is_member(fd, group));
 }

@@ -136,6 +136,25 @@ is_own(const struct run_directory *run, const char *path)
 	       own.st_ino == named.st_ino;
 }
 
+/* As the scoreboard beside it: for the owner and for who may ask the master.
+ * What PidFile names is for everybody, as other servers' are. */
+static int
+restrict_own(
+	const struct pid_file *own, const struct config *c, struct err *err)
+{
+	gid_t group = door_group(c);
+
+	if (own->foreign)
+		return 0;
+	if (fchmod(own->fd, 0640) < 0)
+		return err_set(err, errno, "mode of pid file %s", own->path);
+	/* Where the group is not to be had the control socket's opening says so. */
+	if (group != 0 && fchown(own->fd, (uid_t)-1, group) < 0 &&
+		errno != EPERM)
+		return err_set(err, errno, "group of pid file %s", own->path);
+	return 0;
+}
+
 static int
 acquire_named(struct master *m, const struct config *c, struct err *err)
 {
@@ -154,6 +173,8 @@ lock(struct master *m, const struct config *c, struct err *err)
 
 	if (run->path != NULL)
 		rc = acquire(m, &run->own, own_path(m), "RunDirectory", err);
+	if (rc == 0 && run->path != NULL)
+		rc = restrict_own(&run->own, c, err);
 	if (rc == 0 && c->pid_file != NULL && !is_own(run, c->pid_file))
 		rc = acquire_named(m, c, err);
 	return rc;

@@ -783,6 +783,9 @@ int door_open(struct control *control, int fd, const char *path,
 void door_remove(const struct control *control);
 /* May who is behind this connection? */
 bool door_admits(int fd, const struct config *c);
+/* ControlGroup, whose members may ask the master and read its files; 0 when
+ * there is none. */
+gid_t door_group(const struct config *c);
 
 /* --- rundir.c ---------------------------------------------------------------- */
 

@@ -19,8 +19,8 @@
 
 #define MS_NS INT64_C(1000000)
 
-static int
-denied(const struct instance *i, struct err *err)
+int
+ask_denied(const struct instance *i, struct err *err)
 {
 	char me[ACCOUNT_NAME], owner[ACCOUNT_NAME] = "somebody else";
 	char group[ACCOUNT_NAME] = "";
@@ -47,7 +47,7 @@ cannot_connect(const struct instance *i, int code, struct err *err)
 	switch (code) {
 	case EACCES:
 	case EPERM:
-		return denied(i, err);
+		return ask_denied(i, err);
 	case EAGAIN:
 		return err_setx(err, EAGAIN,
 			"the master of %s (pid %d) takes no more callers: it "

@@ -47,6 +47,10 @@ int ask_line(struct ask *a, int64_t ms, struct ask_answer *ret);
 
 void ask_close(struct ask *a);
 
+/* The sentence for who may not ask: whose server it is, and who may.
+ * -EACCES. */
+int ask_denied(const struct instance *i, struct err *err);
+
 /* Take a line apart, without its newline.  0 or -EBADMSG. */
 int ask_parse(struct ask_answer *ret, struct str line);
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -37,6 +38,20 @@ not_running(const struct instance *i, struct err *err)
 	return EXIT_NOT_RUNNING;
 }
 
+/* Its files may not be read; the socket's owner can be seen. */
+static int
+may_not_look(const struct instance *i, struct err *err)
+{
+	if (i->control != NULL && access(i->control, F_OK) == 0)
+		ask_denied(i, err);
+	else
+		err_setx(err, EACCES,
+			"whether %s runs cannot be told: you may not read %s; "
+			"try sudo",
+			i->name, i->pid_file);
+	return EXIT_DENIED;
+}
+
 int
 target_find_running(
 	struct target *ret, const struct command *c, struct err *err)
@@ -46,13 +61,8 @@ target_find_running(
 
 	if (status != EXIT_DONE)
 		return status;
-	if (i->state == INSTANCE_UNKNOWN) {
-		err_setx(err, EACCES,
-			"whether %s runs cannot be told: you may not read its "
-			"files in %s; try sudo",
-			i->name, i->directory != NULL ? i->directory : "");
-		return EXIT_DENIED;
-	}
+	if (i->state == INSTANCE_UNKNOWN)
+		return may_not_look(i, err);
 	if (i->state != INSTANCE_RUNNING)
 		return not_running(i, err);
 	if (i->stopped) {
