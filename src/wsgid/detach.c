@@ -3,36 +3,81 @@
  *
  * Who starts a daemon wants to know whether it serves.  So the first process
  * stays until the second reports through a pipe; when that dies without a
- * word, the end of the pipe is the report.  The directory is not changed:
- * relative paths of the command line must mean the same at a reload.
+ * word, the end of the pipe is the report.  Ctrl-C until then stops both.
+ * The directory is not changed: relative paths of the command line must mean
+ * the same at a reload.
  */
 #include "wsgid/detach.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
 
-/* The report: one byte of exit status, then the reason. */
-static void __attribute__((noreturn)) wait_for_report(int fd)
+/* The signals that would end the command; nohup(1) takes one out. */
+static sigset_t
+ends(void)
 {
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	struct sigaction now;
+	sigset_t ret;
+
+	sigemptyset(&ret);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (sigaction(numbers[i], NULL, &now) == 0 &&
+			now.sa_handler != SIG_IGN)
+			sigaddset(&ret, numbers[i]);
+	return ret;
+}
+
+/* More of the report; 0 at its end. */
+static ssize_t
+read_report(struct buf *report, int fd)
+{
+	char *to = buf_reserve(report, 1024);
+	ssize_t n = to != NULL ? read(fd, to, 1024) : 0;
+
+	if (n > 0)
+		report->len += (size_t)n;
+	return n < 0 && errno == EINTR ? 1 : n;
+}
+
+/* The report: one byte of exit status, then the reason.  Signals are the
+ * daemon's, as long as nobody knows whether it serves. */
+static void __attribute__((noreturn))
+wait_for_report(pid_t daemon, int fd, const sigset_t *signals)
+{
+	struct pollfd either[] = {{.fd = fd, .events = POLLIN},
+		{.fd = signalfd(-1, signals, SFD_CLOEXEC), .events = POLLIN}};
+	struct signalfd_siginfo signal;
 	struct buf report = {0};
-	ssize_t n = 1;
+	bool asked = false;
 
-	while (n != 0) {
-		char *to = buf_reserve(&report, 1024);
-
-		n = to != NULL ? read(fd, to, 1024) : 0;
-		if (n > 0)
-			report.len += (size_t)n;
-		else if (n < 0 && errno != EINTR)
+	for (;;) {
+		if (poll(either, ARRAY_LEN(either), -1) < 0)
+			continue; /* EINTR, by SIGCONT */
+		if ((either[1].revents & POLLIN) != 0 &&
+			read(either[1].fd, &signal, sizeof(signal)) > 0) {
+			asked = true;
+			kill(daemon, SIGTERM);
+		}
+		if (either[0].revents != 0 && read_report(&report, fd) <= 0)
 			break;
+	}
+	if (report.len == 0 && asked) {
+		fputs("wsgid: stopped before it served\n", stderr);
+		exit(EXIT_FAILURE);
 	}
 	if (report.len == 0) {
 		fputs("wsgid: the daemon ended without a word; its ErrorLog "
@@ -48,27 +93,30 @@ static void __attribute__((noreturn)) wait_for_report(int fd)
 int
 detach(struct err *err)
 {
-	int ends[2];
+	const sigset_t signals = ends();
+	sigset_t before;
+	int report[2];
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (pipe2(report, O_CLOEXEC) < 0)
 		return err_set(err, errno, "pipe of the daemon");
 	fflush(NULL);
+	sigprocmask(SIG_BLOCK, &signals, &before);
 	pid = fork();
+	if (pid > 0) {
+		close(report[1]);
+		wait_for_report(pid, report[0], &signals);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(report[0]);
 	if (pid < 0) {
 		int rc = err_set(err, errno, "fork of the daemon");
 
-		close(ends[0]);
-		close(ends[1]);
+		close(report[1]);
 		return rc;
 	}
-	if (pid > 0) {
-		close(ends[1]);
-		wait_for_report(ends[0]);
-	}
-	close(ends[0]);
 	setsid();
-	return ends[1];
+	return report[1];
 }
 
 static void

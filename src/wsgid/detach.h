@@ -8,7 +8,8 @@ struct err;
 
 /* Fork.  Returns in the daemon, a session of its own, with a descriptor for
  * detach_report.  The process that called waits for the report, says the
- * reason of a failure on standard error, and exits.  Or a negative errno. */
+ * reason of a failure on standard error, and exits; a signal that ends it
+ * before stops the daemon, too.  Or a negative errno. */
 int detach(struct err *err);
 
 /* Tell the waiting process how the start ended: 0, or an exit status and

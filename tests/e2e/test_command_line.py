@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import types
 
 import pytest
 
@@ -375,13 +376,17 @@ def daemon(directory, apps):
     run = directory / 'run'
     log = directory / 'error.log'
 
-    def start(*words):
-        done = subprocess.run(
+    def start(*words, ended_by=None):
+        command = subprocess.Popen(
             [WSGID, '--daemon', '--run-directory', run, '--error-log', log, '-b', '127.0.0.1:0',
-             *words], cwd=apps, env=clean_environment(), text=True, capture_output=True,
-            stdin=subprocess.DEVNULL, timeout=PATIENCE)
-        done.log, done.run = log, run
-        return done
+             *words], cwd=apps, env=clean_environment(), text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if ended_by:
+            wait_until(lambda: list(run.glob('*.scoreboard.0')), 'the first child')
+            command.send_signal(ended_by)
+        out, err = command.communicate(timeout=PATIENCE)
+        return types.SimpleNamespace(
+            returncode=command.returncode, stdout=out, stderr=err, log=log, run=run)
     yield start
     for path in run.glob('*.pid'):
         os.kill(int(path.read_text()), signal.SIGKILL)
@@ -413,6 +418,14 @@ def test_a_daemon_that_cannot_serve_says_why(daemon, words, status, said):
     assert done.returncode == status
     assert said in done.stderr
     assert not done.run.exists() or not list(done.run.iterdir())
+
+
+@pytest.mark.parametrize('signum', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_the_command_ends_the_daemon_that_does_not_serve_yet(daemon, directory, signum):
+    (directory / 'endless.py').write_text('import time\ntime.sleep(1000)\n')
+    done = daemon('--chdir', directory, 'endless', ended_by=signum)
+    assert (done.returncode, done.stderr) == (APPLICATION, 'wsgid: stopped before it served\n')
+    assert not list(done.run.iterdir())
 
 
 def test_what_cannot_be_opened_is_said_with_file_line_and_directive(directory, apps):
