@@ -186,6 +186,18 @@ add_networks(struct config *c, struct config_networks *to,
 	*to = (struct config_networks){list, n};
 }
 
+static void
+add_texts(struct config *c, const char **to, const char *more)
+{
+	struct buf b = {0};
+
+	buf_printf(&b, "%s,%s", *to, more);
+	*to = arena_copy(&c->priv->arena, buf_text(&b), b.len);
+	if (buf_failed(&b) || *to == NULL)
+		config_no_memory(c);
+	buf_fini(&b);
+}
+
 /* Formats are told apart by their nickname, each with a source of its own. */
 static void
 add_nickname(struct config *c, enum config_source source,
@@ -242,6 +254,13 @@ store(struct config *c, enum config_source source,
 		if (stronger)
 			((struct config_networks *)target)->n = 0;
 		add_networks(c, target, &value->networks);
+		break;
+	case STORED_TEXTS:
+		if (!stronger && *(const char **)target != NULL) {
+			add_texts(c, target, value->text);
+			break;
+		}
+		memcpy(target, value, row->type->size);
 		break;
 	case STORED_PLAIN:
 	case STORED_LOG_FORMATS:

@@ -780,10 +780,12 @@ static const struct directive table[] = {
 	{
 		.name = "WSGIPythonWarnings",
 		.option = "--python-warnings",
-		.type = &value_text,
+		.type = &value_texts,
 		.offset = AT(python_warnings),
 		.example = "error::DeprecationWarning",
-		.help = "Python's -W: filters of warnings, separated by commas",
+		.help = "Python's -W: filters of warnings, separated by "
+			"commas; "
+			"may be repeated",
 	},
 	{
 		.name = "WSGIPythonDontWriteBytecode",
@@ -808,11 +810,11 @@ static const struct directive table[] = {
 	{
 		.name = "WSGIPythonXOptions",
 		.option = "--python-x-options",
-		.type = &value_text,
+		.type = &value_texts,
 		.offset = AT(python_x_options),
 		.example = "dev",
 		.help = "Python's -X: options, separated by commas; utf8 is "
-			"its UTF-8 mode",
+			"its UTF-8 mode; may be repeated",
 	},
 	/* ---- Logs. -------------------------------------------------- */
 	{

@@ -81,6 +81,7 @@ config_dump(const struct config *c, struct buf *out)
 		case STORED_LOG_FORMATS:
 			break; /* CustomLog has the formats themselves */
 		case STORED_NETWORKS:
+		case STORED_TEXTS:
 		case STORED_PLAIN:
 			write_plain(c, row, out);
 			break;

@@ -642,6 +642,14 @@ const struct directive_type value_text = {
 	.write = write_text,
 };
 
+const struct directive_type value_texts = {
+	.metavar = "TEXT,...",
+	.storage = STORED_TEXTS,
+	.size = sizeof(const char *),
+	.parse = parse_text,
+	.write = write_text,
+};
+
 const struct directive_type value_path = {
 	.metavar = "PATH",
 	.size = sizeof(const char *),

@@ -57,6 +57,7 @@ enum directive_storage {
 	STORED_ACCESS_LOGS,
 	STORED_LOG_FORMATS,
 	STORED_NETWORKS, /* a line more of the same source adds to it */
+	STORED_TEXTS,    /* likewise, each behind a comma */
 };
 
 struct directive_type {
@@ -85,6 +86,7 @@ extern const struct directive_type value_time;        /* int64_t, ms */
 extern const struct directive_type value_flag;        /* bool */
 extern const struct directive_type value_choice;      /* int */
 extern const struct directive_type value_text;        /* const char * */
+extern const struct directive_type value_texts;       /* a,b */
 extern const struct directive_type value_path;        /* made absolute */
 extern const struct directive_type value_log_target;  /* a path or "-" */
 extern const struct directive_type value_path_list;   /* a:b */

@@ -480,6 +480,7 @@ def test_options_of_python_are_directives(serve, show):
     server = serve('show', '-w', '1', '--python-optimize', '2', '--python-dont-write-bytecode',
                    '--python-x-options', 'utf8,dev,mine=7', '--python-hash-seed', '5',
                    '--python-warnings', 'error::DeprecationWarning,ignore::ImportWarning',
+                   '--python-warnings', 'always::BytesWarning',
                    '--locale', 'C.UTF-8', cwd=show, env={'LC_ALL': 'C'})
     found = json.loads(get(server.address).body)
     said = subprocess.run([fact(standard(), 'executable'), '-c', 'print(hash("wsgid"))'],
@@ -487,7 +488,8 @@ def test_options_of_python_are_directives(serve, show):
     assert found['flags'] == [2, 1, 1, True, 1]
     assert found['hash'] == int(said.stdout)
     assert found['xoptions'] == {'utf8': True, 'dev': True, 'mine': '7'}
-    assert {'error::DeprecationWarning', 'ignore::ImportWarning'} <= set(found['warnings'])
+    assert {'error::DeprecationWarning', 'ignore::ImportWarning', 'always::BytesWarning'} \
+        <= set(found['warnings'])
     assert found['environ']['LC_ALL'] == 'C.UTF-8' and found['encoding'] == 'utf-8'
 
 

@@ -72,6 +72,23 @@ test_words_of_a_row_become_a_set(void **state)
 	config_destroy(c);
 }
 
+static void
+test_texts_of_more_lines_stand_behind_commas(void **state)
+{
+	char *const env[] = {"WSGID_PYTHON_WARNINGS=default", NULL};
+	struct config *c = read_config("WSGIPythonWarnings error,ignore::X\n"
+				       "WSGIPythonWarnings always\n"
+				       "WSGIPythonXOptions dev\n"
+				       "WSGIPythonXOptions utf8\n");
+
+	(void)state;
+	assert_string_equal(c->python_warnings, "error,ignore::X,always");
+	assert_string_equal(c->python_x_options, "dev,utf8");
+	config_read_environment(c, env);
+	assert_string_equal(c->python_warnings, "default");
+	config_destroy(c);
+}
+
 int
 main(void)
 {
@@ -79,6 +96,7 @@ main(void)
 		cmocka_unit_test(test_what_is_no_network_is_told),
 		cmocka_unit_test(test_a_stronger_source_replaces_all_networks),
 		cmocka_unit_test(test_words_of_a_row_become_a_set),
+		cmocka_unit_test(test_texts_of_more_lines_stand_behind_commas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
