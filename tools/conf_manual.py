@@ -128,6 +128,17 @@ behind the address is
 .Ic ProxyProtocol
 for this listener.
 """,
+    'EnvironmentFile': r"""
+As
+.Pa .env
+files have them: a line may begin with export, # and ; begin comments, and a
+value may stand in quotes, over several lines.
+Between single quotes every character is itself; between double ones \e" \e\e
+\e$ and \e` are what follows the backslash, and \en, \et and \er a new line, a
+tab and a return.
+$NAME is nothing special.
+What stands in the file is stronger than what wsgid was started with.
+""",
     'ListenCoresBucketsRatio': """
 On a machine of very many CPUs that all accept, the one listening socket is
 what they wait for.

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/defs.h"
@@ -83,24 +84,39 @@ take_name(struct reading *r, struct err *err)
 	return 0;
 }
 
+/* A backslash between double quotes, and what it stands before.  One that means
+ * nothing is itself: Windows' paths and regular expressions are full of them. */
+static void
+take_escape(struct reading *r)
+{
+	static const char letters[] = "ntr\"\\$`", meant[] = "\n\t\r\"\\$`";
+	const char *which = r->p[1] != '\0' ? strchr(letters, r->p[1]) : NULL;
+
+	if (which == NULL) {
+		buf_add_char(&r->out, '\\');
+		return;
+	}
+	buf_add_char(&r->out, meant[which - letters]);
+	r->p++;
+}
+
 /* Over lines, too. */
 static int
 take_quoted(struct reading *r, struct err *err)
 {
+	unsigned first = r->line;
 	char quote = *r->p++;
 
 	for (; *r->p != quote; r->p++) {
-		char c = *r->p;
-
-		if (c == '\0')
+		if (*r->p == '\0') {
+			r->line = first;
 			return wrong(r, "the quote has no end", err);
-		if (quote == '"' && c == '\\' && r->p[1] != '\0') {
-			c = *++r->p;
-			if (c == 'n')
-				c = '\n';
 		}
 		r->line += *r->p == '\n';
-		buf_add_char(&r->out, c);
+		if (quote == '"' && *r->p == '\\')
+			take_escape(r);
+		else
+			buf_add_char(&r->out, *r->p);
 	}
 	r->p++;
 	skip_blanks(r);
@@ -177,10 +193,23 @@ make_list(const struct reading *r)
 static int
 read_text(char **ret, const char *path, struct err *err)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A pipe would have us wait for who writes to it. */
+	AUTO_CLOSE int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
 	size_t len;
-	int rc = fd < 0 ? -errno : fd_read_whole(fd, FILE_MAX, ret, &len);
+	int rc = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
 
+	if (rc == 0 && !S_ISREG(st.st_mode))
+		return err_setx(err, EINVAL, "%s is not a regular file", path);
+	if (rc == 0)
+		rc = fd_read_whole(fd, FILE_MAX, ret, &len);
+	if (rc == -EFBIG)
+		return err_setx(err, EFBIG,
+			"%s is larger than %d bytes; is it a file of "
+			"NAME=VALUE "
+			"lines?",
+			path, FILE_MAX);
 	if (rc < 0)
 		return err_set(err, -rc, "%s", path);
 	if (strlen(*ret) != len)
@@ -197,6 +226,8 @@ envfile_read(char ***ret, const char *path, struct err *err)
 	int rc = read_text(&text, path, err);
 
 	r.p = text;
+	if (rc == 0 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		r.p += 3; /* the mark of UTF-8 that Windows' editors write */
 	while (rc == 0 && *r.p != '\0') {
 		r.line++;
 		rc = take_line(&r, err);

@@ -2,9 +2,9 @@
  * envfile.h - EnvironmentFile: NAME=VALUE lines, as ".env" files have them.
  *
  * A line may begin with "export"; # and ; begin comments.  A value may stand in
- * quotes: between single ones every character is itself, between double ones a
- * backslash makes the next one itself, and \n is a new line.  $NAME is nothing
- * special.
+ * quotes, over lines: between single ones every character is itself, between
+ * double ones \" \\ \$ and \` are what follows the backslash and \n, \t and \r a
+ * new line, a tab and a return.  $NAME is nothing special.
  */
 #ifndef WSGID_CONFIG_ENVFILE_H
 #define WSGID_CONFIG_ENVFILE_H

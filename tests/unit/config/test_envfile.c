@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -59,6 +60,11 @@ test_lines_are_names_and_values(void **state)
 			"A=a \"$B\\n|B=c 'd' \"e\" $f\n"},
 		{"A=\"two\nlines\"\nB=1\n", "A=two\nlines|B=1"},
 		{"A==b=c\n", "A==b=c"},
+		{"A=\"\\t\\d\\\\C:\\dir\"\n", "A=\t\\d\\C:\\dir"},
+		{"\xef\xbb\xbf"
+		 "A=1\n",
+			"A=1"},
+		{"A=\"x\"\r\nB='y' # z\r\n", "A=x|B=y"},
 	};
 
 	(void)state;
@@ -75,7 +81,8 @@ test_a_mistake_is_told_with_its_line(void **state)
 		{"A=1\nB\n", ":2: \"=\" is missing"},
 		{"\n1A=1\n", ":2: what stands before \"=\" is no name"},
 		{"=1\n", ":1: what stands before"},
-		{"A=\"x\n", "the quote has no end"},
+		{"\nA=\"x\ny\nB=1\n", ":2: the quote has no end"},
+		{"A=\"x\\", ":1: the quote has no end"},
 		{"A='x'y\n", ":1: something stands behind the quoted value"},
 	};
 
@@ -85,12 +92,36 @@ test_a_mistake_is_told_with_its_line(void **state)
 			strstr(read_text(table[i].text), table[i].said));
 }
 
+/* Least of all does one wait there. */
+static void
+test_what_is_no_file_is_told(void **state)
+{
+	char pipe[] = "/tmp/test_envfile.XXXXXX/pipe";
+	char *slash = strrchr(pipe, '/');
+	char **entries = NULL;
+	struct err err = {0};
+
+	(void)state;
+	*slash = '\0';
+	assert_non_null(mkdtemp(pipe));
+	assert_int_equal(envfile_read(&entries, pipe, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "is not a regular file"));
+	*slash = '/';
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_int_equal(envfile_read(&entries, pipe, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "/pipe is not a regular file"));
+	unlink(pipe);
+	*slash = '\0';
+	rmdir(pipe);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_are_names_and_values),
 		cmocka_unit_test(test_a_mistake_is_told_with_its_line),
+		cmocka_unit_test(test_what_is_no_file_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
