@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/exits.h"
 #include "base/fd.h"
+#include "base/memory.h"
 #include "child/application.h"
 #include "child/privileges.h"
 #include "config/config.h"
@@ -121,28 +122,25 @@ say_user(void)
 
 /* --- and afterwards ----------------------------------------------------------- */
 
-/* What of this process nobody else has in memory, and what is shared. */
+static void
+say_number(const char *key, long number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", number);
+	say(NULL, key, text);
+}
+
 static void
 say_memory(void)
 {
-	FILE *f = fopen("/proc/self/smaps_rollup", "re");
-	unsigned long own = 0, shared = 0, kb;
-	char line[256], text[64];
+	struct memory m;
 
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "Private_Clean: %lu", &kb) == 1 ||
-			sscanf(line, "Private_Dirty: %lu", &kb) == 1)
-			own += kb;
-		else if (sscanf(line, "Shared_Clean: %lu", &kb) == 1 ||
-			 sscanf(line, "Shared_Dirty: %lu", &kb) == 1)
-			shared += kb;
-	if (f == NULL)
+	if (memory_read(getpid(), &m) < 0)
 		return;
-	fclose(f);
-	snprintf(text, sizeof(text), "%lu", own);
-	say(NULL, "memory_private_kib", text);
-	snprintf(text, sizeof(text), "%lu", shared);
-	say(NULL, "memory_shared_kib", text);
+	say(NULL, "memory_of", "a process of its own, which serves nobody");
+	say_number("memory_private_kib", m.private_kib);
+	say_number("memory_shared_kib", m.shared_kib);
 }
 
 static void

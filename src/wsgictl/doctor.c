@@ -35,8 +35,10 @@ static const struct {
 	{"limit_open_files", "open files", false},
 	{"limit_processes", "processes", false},
 	{"limit_core", "coredump", false},
+	{"memory_of", "memory of", false},
 	{"memory_private_kib", "private memory, KiB", false},
 	{"memory_shared_kib", "shared memory, KiB", false},
+	{"children", "child", true},
 	{"application", "application imports", false},
 	{"notice", "notice", true},
 	{"problem", "PROBLEM", true},
@@ -73,17 +75,26 @@ row_of(const char *key)
 	return -1;
 }
 
+/* All of what there may be many; of the others the last, which is stronger. */
 static void
 put_text(struct buf *to, size_t row, const char *findings)
 {
-	const char *at = findings, *value;
+	const char *at = findings, *value, *last = NULL;
 	char key[64];
-	int len;
+	int len, last_len = 0;
 
-	while (next_finding(&at, key, sizeof(key), &value, &len))
-		if (strcmp(key, table[row].key) == 0)
-			buf_printf(to, "%-24s %.*s\n", table[row].title, len,
-				value);
+	while (next_finding(&at, key, sizeof(key), &value, &len)) {
+		if (strcmp(key, table[row].key) != 0)
+			continue;
+		if (last != NULL && table[row].many)
+			buf_printf(to, "%-24s %.*s\n", table[row].title,
+				last_len, last);
+		last = value;
+		last_len = len;
+	}
+	if (last != NULL)
+		buf_printf(
+			to, "%-24s %.*s\n", table[row].title, last_len, last);
 }
 
 int
@@ -101,6 +112,21 @@ text_of(const char *value, int len)
 	json_t *text = json_stringn(value, (size_t)len);
 
 	return text != NULL ? text : json_null();
+}
+
+/* A child's numbers are numbers; whatever else is a text. */
+static json_t *
+one_of_many(const char *key, const char *value, int len)
+{
+	long pid, own, shared;
+
+	if (strcmp(key, "children") != 0 ||
+		sscanf(value, "pid %ld: %ld KiB private, %ld KiB shared", &pid,
+			&own, &shared) != 3)
+		return text_of(value, len);
+	return json_pack("{s:I, s:I, s:I}", "pid", (json_int_t)pid,
+		"private_kib", (json_int_t)own, "shared_kib",
+		(json_int_t)shared);
 }
 
 static int
@@ -125,8 +151,8 @@ doctor_json(struct buf *to, const char *findings, bool well)
 		int row = row_of(key);
 
 		if (row >= 0 && table[row].many)
-			(void)json_array_append_new(
-				json_object_get(o, key), text_of(value, len));
+			(void)json_array_append_new(json_object_get(o, key),
+				one_of_many(key, value, len));
 		else if (row >= 0)
 			(void)json_object_set_new(o, key, text_of(value, len));
 	}

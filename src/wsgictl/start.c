@@ -16,11 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "built_with.h"
 #include "config/config.h"
+#include "wsgictl/children.h"
 #include "wsgictl/command.h"
 #include "wsgictl/doctor.h"
 #include "wsgictl/instance.h"
@@ -344,15 +346,20 @@ static int
 show_findings(const struct command *c, int found, int status, struct err *err)
 {
 	AUTO_FREE char *text = NULL;
-	struct buf out = {0};
+	struct buf all = {0}, out = {0};
 	size_t len;
 	int rc = fd_read_whole(found, FINDINGS_MAX, &text, &len);
 
-	if (rc == 0)
-		rc = c->json ? doctor_json(&out, text, status == EXIT_DONE)
-			     : doctor_text(&out, text);
+	if (rc == 0) {
+		buf_add(&all, text, len);
+		children_describe(c, &all);
+		rc = c->json ? doctor_json(&out, buf_text(&all),
+				       status == EXIT_DONE)
+			     : doctor_text(&out, buf_text(&all));
+	}
 	if (rc == 0)
 		fwrite(out.data, 1, out.len, stdout);
+	buf_fini(&all);
 	buf_fini(&out);
 	if (rc == 0)
 		return status;

@@ -454,6 +454,24 @@ def test_doctor_tells_which_python_would_serve(show, request):
     assert re.search(r'^sys\.executable +/.*python', text.stdout, re.M)
 
 
+def test_doctor_measures_the_children_of_the_server_that_runs(serve, show):
+    assert doctor('show', '--run-directory', show / 'run', cwd=show)[1]['children'] == []
+    server = serve('show', '-w', '2', cwd=show)
+    ready = server.wait_for_ready(2)
+    where = ('--run-directory', server.run_directory)
+    status, found = doctor('show', *where, cwd=show)
+    assert status == 0 and {child['pid'] for child in found['children']} == set(ready)
+    for key in ('private_kib', 'shared_kib'):
+        sizes = [child[key] for child in found['children']]
+        assert min(sizes) > 0 and min(sizes) <= int(found[f'memory_{key}']) <= max(sizes)
+    assert re.fullmatch(rf'each child of \S+, pid {server.pid}, on average', found['memory_of'])
+    text = subprocess.run([BUILD / 'wsgictl', 'doctor', *where, 'show'], cwd=show, text=True,
+                          env=clean_environment(), capture_output=True).stdout
+    for child in ready:
+        assert re.search(rf'^child +pid {child}: \d+ KiB private, \d+ KiB shared$', text, re.M)
+    assert text.count('private memory, KiB') == 1
+
+
 @pytest.mark.parametrize('words, code, said', [
     (('nothing',), 1, "there is no module 'nothing'"),
     (('--python', '9.9', 'show'), 5, '9.9: wsgid was built for Python'),
