@@ -64,7 +64,12 @@ wait_for_client(struct engine *e)
 {
 	show_waiting(e, true);
 	e->accept_kind = IO_POLL;
-	io_poll(e->io, &e->accept_owner, door_of(e));
+	/* What is in the set of a bucket is the master's business. */
+	if (e->set.set >= 0 && !e->set.in_buckets)
+		io_poll_set(e->io, &e->accept_owner, e->set.set,
+			e->set.listeners, e->set.n_listeners);
+	else
+		io_poll(e->io, &e->accept_owner, door_of(e));
 }
 
 /* It has been removed, or destroyed by an application.  We serve those that we

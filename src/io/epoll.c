@@ -50,6 +50,10 @@ struct operation {
 	bool more;      /* and it is not the last */
 	bool cancelled; /* so the last has still to come */
 
+	/* IO_POLL of a set, which is fd: these are waited for, each by itself */
+	const int *members;
+	size_t n_members;
+
 	/* IO_SEND: what is left */
 	const struct iovec *parts;
 	unsigned n_parts;
@@ -258,15 +262,23 @@ enqueue(struct epoll *e, struct operation *op)
 	e->queue_tail = &op->next;
 }
 
+/* Not a set whose members are. */
+static bool
+is_polled(const struct watch *watch, int fd)
+{
+	const struct operation *op = watch->operations[IO_POLL];
+
+	return op != NULL && (op->n_members == 0 || op->fd != fd);
+}
+
 static uint32_t
-events_for(const struct watch *watch)
+events_for(const struct watch *watch, int fd)
 {
 	uint32_t events = 0;
 
 	if (watch->operations[IO_RECEIVE] != NULL)
 		events |= EPOLLIN;
-	if (watch->operations[IO_ACCEPT] != NULL ||
-		watch->operations[IO_POLL] != NULL)
+	if (watch->operations[IO_ACCEPT] != NULL || is_polled(watch, fd))
 		events |= EPOLLIN | EPOLLEXCLUSIVE;
 	if (watch->operations[IO_SEND] != NULL ||
 		watch->operations[IO_WRITABLE] != NULL)
@@ -300,7 +312,7 @@ static int
 update(struct epoll *e, int fd)
 {
 	struct watch *watch = &e->watches[fd];
-	uint32_t before = watch->events, after = events_for(watch);
+	uint32_t before = watch->events, after = events_for(watch, fd);
 	int rc = 0;
 
 	if (before == after)
@@ -320,12 +332,21 @@ update(struct epoll *e, int fd)
 	return rc;
 }
 
+/* Have fd's watch know, or not know any more, an operation. */
+static int
+attach(struct epoll *e, int fd, enum io_kind kind, struct operation *op)
+{
+	e->watches[fd].operations[kind] = op;
+	return update(e, fd);
+}
+
 /* The operation is over: its completion waits to be taken. */
 static void
 finish(struct epoll *e, struct operation *op, int result)
 {
-	e->watches[op->fd].operations[op->kind] = NULL;
-	update(e, op->fd);
+	attach(e, op->fd, op->kind, NULL);
+	for (size_t i = 0; i < op->n_members; i++)
+		attach(e, op->members[i], op->kind, NULL);
 	op->result = result;
 	op->more = false;
 	enqueue(e, op);
@@ -378,6 +399,29 @@ epoll_poll(struct io *io, void *owner, int fd)
 
 	if (op != NULL)
 		watch_for(e, op);
+}
+
+/* One that has a connection ends the wait for all of them: who left it at the
+ * others would be the first in their queues next time, too. */
+static void
+epoll_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n)
+{
+	struct epoll *e = epoll_of(io);
+	struct operation *op = start(e, owner, IO_POLL, set);
+	int rc = 0;
+
+	if (op == NULL)
+		return;
+	op->members = fds;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = make_room(e, fds[i]);
+		if (rc < 0)
+			break;
+		op->n_members++;
+		rc = attach(e, fds[i], IO_POLL, op);
+	}
+	if (rc < 0)
+		finish(e, op, rc);
 }
 
 static void
@@ -517,8 +561,7 @@ epoll_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 	if (op == NULL || op->owner != owner)
 		return;
 	if (op->queued) { /* a piece that was received goes first */
-		e->watches[fd].operations[kind] = NULL;
-		update(e, fd);
+		attach(e, fd, kind, NULL);
 		op->cancelled = true;
 		return;
 	}
@@ -684,6 +727,7 @@ const struct io_engine io_engine_epoll = {
 	.fd = epoll_fd,
 	.accept = epoll_accept,
 	.poll = epoll_poll,
+	.poll_set = epoll_poll_set,
 	.writable = epoll_writable,
 	.receive = epoll_receive,
 	.release = epoll_release,

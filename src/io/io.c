@@ -147,6 +147,13 @@ io_poll(struct io *io, void *owner, int fd)
 }
 
 void
+io_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n)
+{
+	check_owner(owner);
+	io->engine->poll_set(io, owner, set, fds, n);
+}
+
+void
 io_writable(struct io *io, void *owner, int fd)
 {
 	check_owner(owner);

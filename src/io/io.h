@@ -86,6 +86,11 @@ void io_accept(struct io *io, void *owner, int fd);
  * with all the others: the kernel has no exclusive wait for that.) */
 void io_poll(struct io *io, void *owner, int fd);
 
+/* The same for an epoll set that holds these and nothing else: an engine that
+ * cannot wait alone for a set waits for each of them instead.  fds stay
+ * untouched until the completion.  It is cancelled as IO_POLL on the set. */
+void io_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n);
+
 /* Wait once until fd has room for more, or is broken. */
 void io_writable(struct io *io, void *owner, int fd);
 

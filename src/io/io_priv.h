@@ -19,6 +19,8 @@ struct io_engine {
 	int (*fd)(const struct io *io);
 	void (*accept)(struct io *io, void *owner, int fd);
 	void (*poll)(struct io *io, void *owner, int fd);
+	void (*poll_set)(
+		struct io *io, void *owner, int set, const int *fds, size_t n);
 	void (*writable)(struct io *io, void *owner, int fd);
 	void (*receive)(struct io *io, void *owner, int fd);
 	void (*release)(struct io *io, uint16_t buffer);

@@ -353,6 +353,15 @@ uring_poll(struct io *io, void *owner, int fd)
 	sqe->user_data = tag(owner, IO_POLL);
 }
 
+/* The kernel wakes one of those that poll a set. */
+static void
+uring_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n)
+{
+	(void)fds;
+	(void)n;
+	uring_poll(io, owner, set);
+}
+
 static void
 uring_writable(struct io *io, void *owner, int fd)
 {
@@ -615,6 +624,7 @@ const struct io_engine io_engine_uring = {
 	.fd = uring_fd,
 	.accept = uring_accept,
 	.poll = uring_poll,
+	.poll_set = uring_poll_set,
 	.writable = uring_writable,
 	.receive = uring_receive,
 	.release = uring_release,

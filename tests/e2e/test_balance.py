@@ -127,8 +127,5 @@ def test_clients_that_come_one_after_the_other_find_idle_children_in_turn(
             client.close()
         assert sum(found) == CLIENTS
         return found
-    # Nobody can wait alone for one epoll set in another: all are woken, and the scheduler
-    # chooses.  On an idle machine that is as even; on a busy one nobody is left out.
-    limit = 1 if (engine, listeners) == ('epoll', 3) else 0.15
-    assert variation(best_round(server, one_by_one, 0.15)) < limit
+    assert variation(best_round(server, one_by_one, 0.15)) < 0.15
     server.stop()

@@ -57,6 +57,14 @@ io_poll(struct io *io, void *owner, int fd)
 }
 
 void
+io_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n)
+{
+	(void)fds;
+	(void)n;
+	io_poll(io, owner, set);
+}
+
+void
 io_writable(struct io *io, void *owner, int fd)
 {
 	(void)io;

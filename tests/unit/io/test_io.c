@@ -987,6 +987,50 @@ test_an_epoll_set_can_be_polled(void **state)
 }
 
 static void
+test_a_wait_for_several_ends_with_the_first_and_can_be_cancelled(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner owner = {0}, other = {0};
+	int set = epoll_create1(EPOLL_CLOEXEC), ends[2][2], near[2];
+	char byte;
+
+	for (int i = 0; i < 2; i++) {
+		struct epoll_event event = {.events = EPOLLIN};
+
+		assert_int_equal(
+			socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]), 0);
+		near[i] = ends[i][0];
+		assert_int_equal(
+			epoll_ctl(set, EPOLL_CTL_ADD, near[i], &event), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		io_poll_set(b->io, &owner, set, near, 2);
+		expect_nothing(b->io);
+		put(ends[i][1], "x");
+		expect(b->io, &owner, IO_POLL, POLLIN);
+		put(ends[1 - i][1], "x");
+		expect_nothing(b->io); /* once */
+		io_poll_set(b->io, &owner, set, near, 2);
+		expect(b->io, &owner, IO_POLL, POLLIN);
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(read(near[k], &byte, 1), 1);
+	}
+	io_poll_set(b->io, &owner, set, near, 2);
+	expect_nothing(b->io);
+	io_cancel(b->io, &owner, IO_POLL, set);
+	expect(b->io, &owner, IO_POLL, -ECANCELED);
+	put(ends[1][1], "x");
+	expect_nothing(b->io);
+	io_poll(b->io, &other, near[1]); /* nobody has it any more */
+	expect(b->io, &other, IO_POLL, POLLIN);
+	for (int i = 0; i < 2; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	close(set);
+}
+
+static void
 test_a_closed_peer_is_readable(void **state)
 {
 	struct bench *b = bench_of(state);
@@ -1027,10 +1071,11 @@ await_sleep(pid_t pid)
 	}
 }
 
-/* A child that waits for fd to become readable.  It exits with 1 if it was
- * woken, with 0 if told to stop: that is, when stop has no more writers. */
+/* A child that waits for fd to become readable, or for the set that holds it.
+ * It exits with 1 if it was woken, with 0 if told to stop: that is, when stop
+ * has no more writers. */
 static pid_t
-fork_waiter(const char *engine, int fd, int stop)
+fork_waiter(const char *engine, int set, int fd, int stop)
 {
 	struct owner readable = {1}, told = {2};
 	struct io_event event = {0};
@@ -1044,14 +1089,17 @@ fork_waiter(const char *engine, int fd, int stop)
 	if (io == NULL)
 		_exit(2);
 	io_receive(io, &told, stop);
-	io_poll(io, &readable, fd);
+	if (set >= 0)
+		io_poll_set(io, &readable, set, &fd, 1);
+	else
+		io_poll(io, &readable, fd);
 	if (io_wait(io, &event, 1, -1) != 1)
 		_exit(3);
 	_exit(event.owner == &readable);
 }
 
 static int
-count_woken(struct bench *b, int fd, int writer)
+count_woken(struct bench *b, int set, int fd, int writer)
 {
 	enum { CHILDREN = 4 };
 	pid_t pids[CHILDREN];
@@ -1059,7 +1107,7 @@ count_woken(struct bench *b, int fd, int writer)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, stop), 0);
 	for (i = 0; i < CHILDREN; i++) {
-		pids[i] = fork_waiter(b->engine, fd, stop[0]);
+		pids[i] = fork_waiter(b->engine, set, fd, stop[0]);
 		await_sleep(pids[i]);
 	}
 	put(writer, "x");
@@ -1081,7 +1129,7 @@ test_one_of_several_processes_is_woken(void **state)
 {
 	struct bench *b = bench_of(state);
 
-	assert_int_equal(count_woken(b, b->near, b->far), 1);
+	assert_int_equal(count_woken(b, -1, b->near, b->far), 1);
 }
 
 static void
@@ -1089,25 +1137,82 @@ test_one_of_several_that_wait_for_an_epoll_set_is_woken(void **state)
 {
 	struct bench *b = bench_of(state);
 	struct epoll_event event = {.events = EPOLLIN};
-	int set = epoll_create1(EPOLL_CLOEXEC), woken;
+	int set = epoll_create1(EPOLL_CLOEXEC);
 
 	assert_int_equal(epoll_ctl(set, EPOLL_CTL_ADD, b->near, &event), 0);
-	woken = count_woken(b, set, b->far);
-	if (strcmp(b->engine, "epoll") == 0)
-		assert_true(woken >= 1); /* the kernel can no better */
-	else
-		assert_int_equal(woken, 1);
+	assert_int_equal(count_woken(b, set, b->near, b->far), 1);
 	close(set);
+}
+
+enum { DOORS = 3 };
+
+/* What acceptors wait for: one listener, or a set of several. */
+struct doors {
+	int set; /* or -1 */
+	int listeners[DOORS];
+	struct sockaddr_in addresses[DOORS];
+	size_t n;
+};
+
+static void
+open_doors(struct doors *d, size_t n)
+{
+	d->n = n;
+	d->set = n > 1 ? epoll_create1(EPOLL_CLOEXEC) : -1;
+	for (size_t i = 0; i < n; i++) {
+		struct epoll_event event = {.events = EPOLLIN};
+
+		d->listeners[i] = listen_anywhere(&d->addresses[i]);
+		if (d->set < 0)
+			continue;
+		fcntl(d->listeners[i], F_SETFL, O_NONBLOCK);
+		assert_int_equal(epoll_ctl(d->set, EPOLL_CTL_ADD,
+					 d->listeners[i], &event),
+			0);
+	}
+}
+
+static void
+close_doors(struct doors *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		close(d->listeners[i]);
+	if (d->set >= 0)
+		close(d->set);
+}
+
+static void
+wait_at(struct io *io, void *owner, const struct doors *d)
+{
+	if (d->set >= 0)
+		io_poll_set(io, owner, d->set, d->listeners, d->n);
+	else
+		io_accept(io, owner, d->listeners[0]);
+}
+
+/* A connection, or a negative errno. */
+static int
+take_from(const struct doors *d, const struct io_event *event)
+{
+	int fd = -1;
+
+	if (d->set < 0 || event->result < 0)
+		return event->result;
+	for (size_t i = 0; fd < 0 && i < d->n; i++)
+		fd = accept(d->listeners[i], NULL, NULL);
+	return fd < 0 ? -errno : fd;
 }
 
 /* A child that takes connections, one at a time, and counts them. */
 static pid_t
-fork_acceptor(const char *engine, int listener, volatile int *count, int stop)
+fork_acceptor(const char *engine, const struct doors *doors,
+	volatile int *count, int stop)
 {
 	struct owner accepting = {1}, told = {2};
 	struct io_event event = {0};
 	struct io *io;
 	pid_t pid = fork();
+	int fd;
 
 	if (pid != 0)
 		return pid;
@@ -1117,40 +1222,37 @@ fork_acceptor(const char *engine, int listener, volatile int *count, int stop)
 		_exit(2);
 	io_receive(io, &told, stop);
 	for (;;) {
-		io_accept(io, &accepting, listener);
+		wait_at(io, &accepting, doors);
 		while (io_wait(io, &event, 1, -1) == 0)
 			;
 		if (event.owner == &told)
 			_exit(0);
-		if (event.result < 0)
+		fd = take_from(doors, &event);
+		if (fd < 0)
 			_exit(3);
 		++*count;
-		close(event.result);
+		close(fd);
 	}
 }
 
 static void
-test_connections_spread_over_idle_processes(void **state)
+spread(struct bench *b, struct doors *doors)
 {
 	enum { CHILDREN = 4, CONNECTIONS = 200, FAIR = 45 };
-	struct bench *b = bench_of(state);
 	volatile int *counts = mmap(NULL, CHILDREN * sizeof(*counts),
 		PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct sockaddr_in address;
-	int listener = listen_anywhere(&address);
 	int i, j, client, status;
 	char byte;
 	pid_t pids[CHILDREN];
 
 	for (i = 0; i < CHILDREN; i++) {
-		pids[i] =
-			fork_acceptor(b->engine, listener, &counts[i], b->near);
+		pids[i] = fork_acceptor(b->engine, doors, &counts[i], b->near);
 		await_sleep(pids[i]);
 	}
 	for (i = 0; i < CONNECTIONS; i++) {
 		for (j = 0; j < CHILDREN; j++)
 			await_sleep(pids[j]);
-		client = connect_to(&address);
+		client = connect_to(&doors->addresses[(size_t)i % doors->n]);
 		assert_int_equal(read(client, &byte, 1), 0);
 		close(client);
 	}
@@ -1166,7 +1268,28 @@ test_connections_spread_over_idle_processes(void **state)
 	for (i = 0; i < CHILDREN; i++)
 		assert_true(counts[i] >= FAIR);
 	munmap((void *)counts, CHILDREN * sizeof(*counts));
-	close(listener);
+}
+
+static void
+test_connections_spread_over_idle_processes(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct doors doors;
+
+	open_doors(&doors, 1);
+	spread(b, &doors);
+	close_doors(&doors);
+}
+
+static void
+test_connections_of_several_listeners_spread_as_well(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct doors doors;
+
+	open_doors(&doors, DOORS);
+	spread(b, &doors);
+	close_doors(&doors);
 }
 
 static void
@@ -1470,10 +1593,12 @@ main(void)
 		TEST(test_an_accept_cancelled_in_the_last_moment_loses_nothing),
 		TEST(test_a_socket_that_does_not_listen_is_refused),
 		TEST(test_an_epoll_set_can_be_polled),
+		TEST(test_a_wait_for_several_ends_with_the_first_and_can_be_cancelled),
 		TEST(test_a_closed_peer_is_readable),
 		TEST(test_one_of_several_processes_is_woken),
 		TEST(test_one_of_several_that_wait_for_an_epoll_set_is_woken),
 		TEST(test_connections_spread_over_idle_processes),
+		TEST(test_connections_of_several_listeners_spread_as_well),
 		TEST(test_a_forked_process_has_nothing_of_it),
 		TEST(test_a_wait_ends_in_time),
 		TEST(test_a_wait_without_timeout_ends_with_an_event),
