@@ -563,7 +563,10 @@ connection_count_sent(struct connection *c, size_t len)
 bool
 connection_sent(struct engine *e, struct connection *c, int result)
 {
-	c->sending = false;
+	assert(!c->withdrawn || result <= 0);
+	if (c->withdrawn)
+		result = 0;
+	c->sending = c->withdrawn = false;
 	if (result < 0 && c->error == 0)
 		c->error = result;
 	if (result > 0)

@@ -63,8 +63,9 @@ struct connection {
 	struct connection *next, *prev;
 	struct connection_list *list; /* NULL = on none */
 	int64_t deadline_ns;          /* while on a list that has one */
-	uint32_t reign;               /* the engine's when that wait began */
-	struct pace pace;             /* of what it is to send */
+	uint32_t watched; /* epoll's bits: what the watcher looks for */
+	uint32_t reign;   /* the engine's when that wait began */
+	struct pace pace; /* of what it is to send */
 	int64_t heard_ns; /* when it sent last, or began to be waited for */
 	int64_t hurry_ns; /* the wait for it ends then, whatever comes */
 
@@ -74,9 +75,9 @@ struct connection {
 	bool receiving;     /* one of them is IO_RECEIVE */
 	bool paused;        /* receiving stopped: too much is unread */
 	bool sending;       /* one of them is IO_SEND */
+	bool withdrawn;     /* which comes to nothing: the watcher sends */
 	bool awaits_room;   /* one of them is IO_WRITABLE */
 	bool at_eof;        /* the client will send no more */
-	bool watched;       /* the watcher knows it */
 	bool foreign;       /* came from a sibling, which may still hold it */
 	bool keep;          /* goes on after the response under way */
 	bool client_closes; /* the client asked for the close: it sends no more */

@@ -79,9 +79,8 @@ push_file(struct connection *c)
 	return (int)n;
 }
 
-/* 0 when all is out, -EAGAIN, or another errno, which stays. */
-static int
-push(struct engine *e, struct connection *c)
+int
+sendfile_push(struct engine *e, struct connection *c)
 {
 	int rc = c->error != 0 ? c->error : push_head(c);
 
@@ -115,14 +114,14 @@ sendfile_begin(struct engine *e, struct connection *c, int fd, int64_t offset,
 	c->parts[0] = (struct iovec){c->file.head.data, c->file.head.len};
 	c->part = 0;
 	c->n_parts = 1;
-	rc = push(e, c);
+	rc = sendfile_push(e, c);
 	return rc == -EAGAIN ? 0 : rc;
 }
 
 void
 sendfile_go_on(struct engine *e, struct connection *c)
 {
-	int rc = push(e, c);
+	int rc = c->file.exists ? sendfile_push(e, c) : c->error;
 
 	if (rc == 0) {
 		connection_answered(e, c);

@@ -36,6 +36,10 @@ int sendfile_begin(struct engine *e, struct connection *c, int fd,
  * it. */
 void sendfile_go_on(struct engine *e, struct connection *c);
 
+/* As much of it as there is room for, whoever calls while the engine is his: 0
+ * when all is out, -EAGAIN, or another negative errno that stays in c->error. */
+int sendfile_push(struct engine *e, struct connection *c);
+
 /* How many bytes are left, of the head too. */
 uint64_t sendfile_left(const struct connection *c);
 

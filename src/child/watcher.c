@@ -9,9 +9,9 @@
  * before the worker can wait again.  Nothing is in the completion queue: the
  * loop empties it before it serves.
  *
- * What is taken over: responses that were asked to be sent and not started;
- * connections with bytes that nobody has looked at; and, for as long as it
- * lasts, parked connections that become readable.  Wake-ups that the stuck
+ * What is taken over: connections with bytes that nobody has looked at; and,
+ * for as long as it lasts, responses for more of which there is room, and parked
+ * connections that become readable.  Wake-ups that the stuck
  * worker's waits have used up are passed on by a nudge in the pool.
  */
 #include "child/watcher.h"
@@ -42,6 +42,7 @@
 #include "child/connection.h"
 #include "child/crew.h"
 #include "child/engine.h"
+#include "child/flush.h"
 #include "child/handover.h"
 #include "child/report.h"
 #include "child/share.h"
@@ -201,30 +202,23 @@ watch_end(struct watch *w)
 void
 watch_forget(struct watch *w, struct connection *c)
 {
-	if (c->watched)
+	if (c->watched != 0)
 		(void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-	c->watched = false;
+	c->watched = 0;
 }
 
 /* --- the watcher's side: the engine is ours ------------------------------------ */
 
-/* What io had not begun to send goes out now, as far as the socket takes it;
- * the rest is the worker's, when it is back. */
+/* What io had not begun to send goes out now, as far as the socket takes it. */
 static void
 send_now(void *arg, void *owner, size_t sent)
 {
 	struct connection *c = owner;
-	struct msghdr message = {
-		.msg_iov = c->window,
-		.msg_iovlen = c->n_window,
-	};
-	ssize_t n = (ssize_t)sent;
 
-	(void)arg;
-	if (n == 0)
-		n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n > 0)
-		connection_count_sent(c, (size_t)n);
+	c->withdrawn = true;
+	connection_count_sent(c, sent);
+	if (flush_is_due(c))
+		(void)flush(arg, c);
 }
 
 static bool
@@ -263,44 +257,72 @@ may_leave(const struct connection *c)
 	       c->state == CONNECTION_COLLECTING || connection_is_answered(c);
 }
 
+/* What it must be ready for so that we can do something for it. */
+static uint32_t
+awaited_of(const struct connection *c)
+{
+	if (flush_is_due(c))
+		return EPOLLOUT;
+	return may_leave(c) ? EPOLLIN | EPOLLRDHUP : 0;
+}
+
+static void
+look_for(struct watch *w, struct connection *c, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = c};
+	int how = c->watched != 0 ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (events == 0)
+		watch_forget(w, c);
+	else if (epoll_ctl(w->epoll, how, c->fd, &event) == 0)
+		c->watched = events;
+}
+
 /* Have some more of a list's connections watched; true when all are. */
 static bool
 add(struct watch *w, struct connection_list *list, int *left)
 {
 	for (struct connection *c = list->first; c != NULL; c = c->next) {
-		struct epoll_event event = {
-			.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c};
+		uint32_t events = awaited_of(c);
 
-		if (c->watched || !may_leave(c))
+		if (events == c->watched)
 			continue;
 		if ((*left)-- == 0)
 			return false;
-		c->watched =
-			epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0;
+		look_for(w, c, events);
 	}
 	return true;
 }
 
-/* Those that are readable: the worker is away, so they still are what they
- * were when epoll was asked. */
+/* One that is ready: the worker is away, so it still is what it was when epoll
+ * was asked.  False when there is more to do for it. */
 static bool
-give_readable(struct watch *w)
+look_at(struct watch *w, struct connection *c, int64_t now_ns)
+{
+	bool done = true;
+
+	if (flush_is_due(c)) {
+		done = flush(w->engine, c);
+	} else if (may_leave(c)) {
+		if (c->since_ns == 0)
+			c->since_ns = now_ns;
+		done = handover_give_now(w->engine, c);
+	}
+	if (c->watched != awaited_of(c))
+		look_for(w, c, awaited_of(c));
+	return done;
+}
+
+static bool
+look_at_ready(struct watch *w)
 {
 	struct epoll_event events[AT_ONCE];
 	int n = epoll_wait(w->epoll, events, AT_ONCE, 0);
 	int64_t now_ns = n > 0 ? clock_monotonic_ns() : 0;
 	bool all = true;
 
-	for (int i = 0; i < n; i++) {
-		struct connection *c = events[i].data.ptr;
-
-		if (c->since_ns == 0)
-			c->since_ns = now_ns;
-		if (may_leave(c))
-			all &= handover_give_now(w->engine, c);
-		else
-			watch_forget(w, c);
-	}
+	for (int i = 0; i < n; i++)
+		all &= look_at(w, events[i].data.ptr, now_ns);
 	return all;
 }
 
@@ -392,14 +414,14 @@ give_all(struct watch *w)
 	int left = AT_ONCE;
 	bool calm;
 
-	io_withdraw_sends(e->io, send_now, NULL);
+	io_withdraw_sends(e->io, send_now, e);
 	calm = give_queue(w);
 	calm &= give_answered(w);
 	calm &= add(w, &e->sending, &left);
 	calm &= add(w, &e->parked, &left);
 	calm &= add(w, &e->reading, &left);
 	if (e->n_connections > (e->running != NULL))
-		calm &= give_readable(w);
+		calm &= look_at_ready(w);
 	return calm;
 }
 

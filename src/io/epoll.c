@@ -34,7 +34,6 @@
 
 enum {
 	BATCH = 256,         /* what one epoll_wait may report */
-	PARTS_AT_ONCE = 64,  /* of what is left of a message */
 	SLAB = 128,          /* operations allocated together */
 	WATCHES_FIRST = 256, /* and then twice as many */
 };
@@ -54,10 +53,8 @@ struct operation {
 	const int *members;
 	size_t n_members;
 
-	/* IO_SEND: what is left */
-	const struct iovec *parts;
+	const struct iovec *parts; /* IO_SEND */
 	unsigned n_parts;
-	size_t offset; /* into the first of them */
 };
 
 struct watch {
@@ -481,57 +478,22 @@ try_receive(struct epoll *e, struct operation *op)
 	enqueue(e, op);
 }
 
-/* Step over what has been sent. */
-static void
-advance(struct operation *op, size_t len)
-{
-	op->result += (int)len;
-	op->offset += len;
-	while (op->n_parts > 0 && op->offset >= op->parts->iov_len) {
-		op->offset -= op->parts->iov_len;
-		op->parts++;
-		op->n_parts--;
-	}
-}
-
-/* The beginning of what is left, as much as fits; parts is the owner's. */
-static unsigned
-copy_parts(const struct operation *op, struct iovec *parts)
-{
-	unsigned i, n = op->n_parts;
-
-	if (n > PARTS_AT_ONCE)
-		n = PARTS_AT_ONCE;
-	for (i = 0; i < n; i++)
-		parts[i] = op->parts[i];
-	parts[0].iov_base = (char *)parts[0].iov_base + op->offset;
-	parts[0].iov_len -= op->offset;
-	return n;
-}
-
 static void
 try_send(struct epoll *e, struct operation *op)
 {
-	struct iovec parts[PARTS_AT_ONCE];
-	struct msghdr message = {.msg_iov = parts};
+	const struct msghdr message = {
+		.msg_iov = (struct iovec *)op->parts,
+		.msg_iovlen = op->n_parts,
+	};
 	ssize_t len;
 
-	while (op->n_parts > 0) {
-		message.msg_iovlen = copy_parts(op, parts);
+	do
 		len = sendmsg(op->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0 && errno == EAGAIN) {
-			watch_for(e, op);
-			return;
-		}
-		if (len < 0) {
-			finish(e, op, op->result > 0 ? op->result : -errno);
-			return;
-		}
-		advance(op, (size_t)len);
-	}
-	finish(e, op, op->result);
+	while (len < 0 && errno == EINTR);
+	if (len < 0 && errno == EAGAIN)
+		watch_for(e, op);
+	else
+		finish(e, op, len < 0 ? -errno : (int)len);
 }
 
 static void
@@ -545,7 +507,6 @@ epoll_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 		return;
 	op->parts = parts;
 	op->n_parts = n_parts;
-	advance(op, 0); /* over empty parts */
 	try_send(e, op);
 }
 
@@ -565,8 +526,7 @@ epoll_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 		op->cancelled = true;
 		return;
 	}
-	/* As the kernel's io_uring has it, part of a message counts. */
-	finish(e, op, op->result > 0 ? op->result : -ECANCELED);
+	finish(e, op, -ECANCELED);
 }
 
 /* ---------------------------------------------------------------- waiting */

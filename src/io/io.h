@@ -30,8 +30,8 @@ struct io;
 enum io_kind {
 	IO_ACCEPT,   /* result: the new socket, close-on-exec, or -errno */
 	IO_RECEIVE,  /* result: bytes in data, 0 at end of file, or -errno */
-	IO_SEND,     /* result: bytes sent; fewer than all of them, or -errno,
-	             * when the connection broke on the way */
+	IO_SEND,     /* result: bytes sent, for which there was room; or
+	             * -errno, and then none */
 	IO_POLL,     /* result: poll(2) bits, or -errno */
 	IO_WRITABLE, /* likewise */
 };
@@ -101,15 +101,16 @@ void io_writable(struct io *io, void *owner, int fd);
 void io_receive(struct io *io, void *owner, int fd);
 void io_release(struct io *io, uint16_t buffer);
 
-/* Send all of the parts, in order.  parts and what they point to stay
- * untouched until the completion.  At most 1024 parts and 2 GB - 4 KB; what
- * is beyond comes back as not sent. */
+/* Send the parts, in order, as far as there is room; wait until there is some.
+ * So while it is under way none of it is out, and another thread may send it,
+ * after io_cancel.  parts and what they point to stay untouched until the
+ * completion.  At most 1024 parts. */
 void io_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	unsigned n_parts);
 
 /* Ask that owner's operation of that kind on fd end now.  Its completion comes
  * as always: with -ECANCELED, or with what it had done already (an accept may
- * hold a connection, a send may have sent a part).  Nothing happens if it has
+ * hold a connection).  Nothing happens if it has
  * completed.  An operation that io_wait has not started yet never starts.
  *
  * An exclusive wait that ends with -ECANCELED may have used up a wake-up that

@@ -393,7 +393,6 @@ uring_release(struct io *io, uint16_t buffer)
 	io_uring_buf_ring_advance(u->free, 1);
 }
 
-/* MSG_WAITALL has the kernel go on where the socket took only a part. */
 static void
 uring_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	unsigned n_parts)
@@ -403,14 +402,13 @@ uring_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	struct msghdr *message;
 
 	if (n_parts == 1 && parts->iov_len <= INT_MAX) {
-		io_uring_prep_send(sqe, fd, parts->iov_base, parts->iov_len,
-			MSG_NOSIGNAL | MSG_WAITALL);
+		io_uring_prep_send(
+			sqe, fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
 	} else if (sqe != &u->scratch) {
 		message = &u->messages[sqe - u->ring.sq.sqes];
 		message->msg_iov = (struct iovec *)parts;
 		message->msg_iovlen = n_parts;
-		io_uring_prep_sendmsg(
-			sqe, fd, message, MSG_NOSIGNAL | MSG_WAITALL);
+		io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
 	}
 	sqe->user_data = tag(owner, IO_SEND);
 }

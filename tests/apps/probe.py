@@ -1,5 +1,6 @@
 """An application that does one thing a path, the good and the bad."""
 
+import array
 import builtins
 import ctypes
 import faulthandler
@@ -157,6 +158,11 @@ def chunks(environ, start_response, query):
 
 def big(environ, start_response, query):
     return answer(start_response, b'x' * int(query.get('n', '1000000')))
+
+
+def numbers(environ, start_response, query):
+    """So many, each of eight bytes and another one."""
+    return answer(start_response, array.array('Q', range(int(query['n']))).tobytes())
 
 
 def write(environ, start_response, query):

@@ -1,5 +1,6 @@
 """Nobody waits for a worker that is busy while another one is idle."""
 
+import array
 import os
 import signal
 import socket
@@ -8,6 +9,9 @@ import time
 import pytest
 
 from client import Connection
+from server import own_by_children
+
+NUMBERS = 2 << 20  # of eight bytes: more than the sockets between hold
 
 
 @pytest.fixture(params=['io_uring', 'epoll'])
@@ -105,6 +109,43 @@ def test_a_client_that_sends_its_body_slowly_holds_nobody_up(two):
         for _ in range(6):
             with Connection(two.address) as connection:
                 served(connection)
+
+
+@pytest.fixture(params=['of bytes', 'of a file'])
+def large(request, directory):
+    """The target of a large response, and its body."""
+    body = array.array('Q', range(NUMBERS)).tobytes()
+    if request.param == 'of bytes':
+        return f'/numbers?n={NUMBERS}', body
+    path = directory / 'large'
+    path.write_bytes(body)
+    own_by_children(path)
+    return f'/file?path={path}', body
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_a_large_response_goes_on_while_its_worker_is_in_another_request(serve, gate, engine,
+                                                                         large):
+    """There is no other: it is the watcher who sends."""
+    target, body = large
+    server = serve('probe', '-w', '1', '--io-engine', engine)
+    kept, closed, halved, stuck = (Connection(server.address) for _ in range(4))
+    for connection, word in (kept, 'keep-alive'), (closed, 'close'), (halved, 'keep-alive'):
+        connection.send(f'GET {target} HTTP/1.1\r\nHost: t\r\nConnection: {word}\r\n\r\n')
+        assert connection.socket.recv(1, socket.MSG_PEEK)
+    stuck.send(gate.request)
+    server.log.wait_for('sleeping')
+    assert kept.response().body == body
+    assert closed.response().body == body and closed.is_closed()
+    while len(halved.buffer) < len(body) // 3:
+        halved.buffer += halved.socket.recv(1 << 16)
+    gate.open()
+    assert stuck.response().body == b'awake'
+    assert halved.response().body == body
+    for connection in (kept, halved, stuck):
+        assert connection.get('/hello').body == b'hello\n'
+        connection.close()
+    server.stop()
 
 
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
