@@ -380,7 +380,9 @@ def daemon(directory, apps):
         command = subprocess.Popen(
             [WSGID, '--daemon', '--run-directory', run, '--error-log', log, '-b', '127.0.0.1:0',
              *words], cwd=apps, env=clean_environment(), text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # A shell lets its background jobs ignore SIGINT, a test run among them.
+            preexec_fn=lambda: ended_by and signal.signal(ended_by, signal.SIG_DFL))
         if ended_by:
             wait_until(lambda: list(run.glob('*.scoreboard.0')), 'the first child')
             command.send_signal(ended_by)
