@@ -523,8 +523,8 @@ connection_collect(struct engine *e, struct connection *c, size_t need)
 
 /* --- output ---------------------------------------------------------------- */
 
-void
-connection_send(struct engine *e, struct connection *c)
+static void
+open_window(struct connection *c)
 {
 	size_t room = SEND_MAX;
 	unsigned n = 0;
@@ -536,9 +536,32 @@ connection_send(struct engine *e, struct connection *c)
 		room -= c->window[n].iov_len;
 	}
 	c->n_window = n;
+}
+
+void
+connection_send(struct engine *e, struct connection *c)
+{
+	open_window(c);
 	c->sending = true;
 	c->in_flight++;
-	io_send(e->io, c, c->fd, c->window, n);
+	io_send(e->io, c, c->fd, c->window, c->n_window);
+}
+
+int
+connection_push(struct connection *c)
+{
+	struct msghdr message = {.msg_iov = c->window};
+	ssize_t n;
+
+	open_window(c);
+	message.msg_iovlen = c->n_window;
+	do
+		n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	connection_count_sent(c, (size_t)n);
+	return 0;
 }
 
 void

@@ -80,6 +80,7 @@ struct connection {
 	bool at_eof;        /* the client will send no more */
 	bool foreign;       /* came from a sibling, which may still hold it */
 	bool keep;          /* goes on after the response under way */
+	bool pushed;        /* RUNNING: parts are the end of its response */
 	bool client_closes; /* the client asked for the close: it sends no more */
 	int error;          /* receiving or sending failed: a negative errno */
 
@@ -199,6 +200,11 @@ bool connection_may_wait(struct engine *e, struct connection *c);
 /* Start sending parts[part..n_parts); never more at once than lets progress
  * be seen. */
 void connection_send(struct engine *e, struct connection *c);
+
+/* Send what the socket takes at once of the parts, with no help from io, where
+ * no send of this connection's is under way, or it is withdrawn.  0, or a
+ * negative errno when the connection is broken. */
+int connection_push(struct connection *c);
 
 /* The response is going out: wait until it has, Timeout at most between two
  * signs of progress. */

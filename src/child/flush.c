@@ -7,7 +7,6 @@
  */
 #include "child/flush.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 
 #include "child/connection.h"
@@ -36,16 +35,10 @@ withdraw(struct engine *e, struct connection *c)
 static void
 push(struct connection *c)
 {
-	struct msghdr message = {
-		.msg_iov = &c->parts[c->part],
-		.msg_iovlen = c->n_parts - c->part,
-	};
-	ssize_t n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int rc = connection_push(c);
 
-	if (n >= 0)
-		connection_count_sent(c, (size_t)n);
-	else if (errno != EAGAIN && errno != EINTR)
-		c->error = -errno;
+	if (rc < 0)
+		c->error = rc;
 }
 
 /* The worker waits for room no longer, of which there may be none for long. */

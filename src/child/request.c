@@ -76,6 +76,38 @@ client_send(
 	return rc;
 }
 
+static void
+set_parts(struct connection *c, const struct app_exchange *x)
+{
+	c->held = x->held;
+	c->parts[0] = (struct iovec){c->out.data, c->out.len};
+	c->parts[1] = (struct iovec){(void *)x->held_data, x->held_len};
+	c->part = 0;
+	c->n_parts = 2;
+	connection_count_sent(c, 0); /* nothing need be sent of what is empty */
+}
+
+static int
+client_push(struct app_exchange *x)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
+	struct connection *c = ex->connection;
+
+	if (UNLIKELY(*ex->engine->set.forked))
+		return -ECONNRESET;
+	watch_end(ex->engine->set.watch);
+	report_head(
+		&ex->report, ex->engine, (struct str){c->out.data, c->out.len});
+	body_answered(&ex->body);
+	set_parts(c, x);
+	c->pushed = true;
+	if (c->error == 0)
+		c->error = connection_push(c);
+	report_overdue(ex->engine, pthread_self());
+	watch_begin(ex->engine->set.watch);
+	return c->error;
+}
+
 static int
 client_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
 {
@@ -122,6 +154,7 @@ client_send_interim(struct app_exchange *x, struct str head)
 static const struct app_client client = {
 	.read = client_read,
 	.send = client_send,
+	.push = client_push,
 	.send_file = client_send_file,
 	.send_interim = client_send_interim,
 	.renew_date = client_renew_date,
@@ -311,15 +344,12 @@ complaint(const struct engine *e, int status)
 
 /* --- the end --------------------------------------------------------------------------- */
 
+/* All is out: nobody needs it any more, and we have the GIL. */
 static void
-set_parts(struct connection *c, const struct app_exchange *x)
+drop_held(struct engine *e, struct connection *c)
 {
-	c->held = x->held;
-	c->parts[0] = (struct iovec){c->out.data, c->out.len};
-	c->parts[1] = (struct iovec){(void *)x->held_data, x->held_len};
-	c->parts[2] = (struct iovec){(void *)x->held_tail.p, x->held_tail.len};
-	c->part = 0;
-	c->n_parts = x->held != NULL ? 3 : 1;
+	app_drop(e->set.app, c->held);
+	c->held = NULL;
 }
 
 /* Send what the application left to be sent, and let the ring finish it. */
@@ -333,8 +363,11 @@ finish(struct exchange *ex)
 	report_head(&ex->report, e, (struct str){c->out.data, c->out.len});
 	c->keep = body_finish(&ex->body, e, c) && e->response.keep_alive;
 	c->client_closes = ex->body.ended && !e->request.keep_alive;
-	if (!c->file.exists)
+	if (!c->file.exists && !c->pushed)
 		set_parts(c, x);
+	c->pushed = false;
+	if (c->part == c->n_parts)
+		drop_held(e, c);
 	report_end(&ex->report, e, c, x);
 	connection_give_back(e, &ex->taken);
 	if (x->broken)
@@ -344,7 +377,7 @@ finish(struct exchange *ex)
 		connection_close(e, c);
 	else if (c->file.exists)
 		sendfile_go_on(e, c);
-	else if (c->out.len > 0 || x->held != NULL)
+	else if (c->part < c->n_parts)
 		connection_send(e, c);
 	else if (x->broken)
 		connection_close(e, c);

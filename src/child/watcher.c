@@ -9,7 +9,8 @@
  * before the worker can wait again.  Nothing is in the completion queue: the
  * loop empties it before it serves.
  *
- * What is taken over: connections with bytes that nobody has looked at; and,
+ * What is taken over: the rest of the response whose application does
+ * something behind it; connections with bytes that nobody has looked at; and,
  * for as long as it lasts, responses for more of which there is room, and parked
  * connections that become readable.  Wake-ups that the stuck
  * worker's waits have used up are passed on by a nudge in the pool.
@@ -219,6 +220,17 @@ send_now(void *arg, void *owner, size_t sent)
 	connection_count_sent(c, sent);
 	if (flush_is_due(c))
 		(void)flush(arg, c);
+}
+
+/* The application is in close(), and its client need not wait for that.  What
+ * is wrong with the client the worker finds out by itself. */
+static void
+push_own(const struct engine *e)
+{
+	struct connection *c = e->running;
+
+	if (c != NULL && c->pushed && c->part < c->n_parts)
+		(void)connection_push(c);
 }
 
 static bool
@@ -433,6 +445,7 @@ look_after(struct watch *w)
 	bool calm;
 
 	replace_leader(w);
+	push_own(e);
 	calm = give_all(w);
 	pass_wake_up_on(w);
 	report_overdue(e, w->worker);

@@ -174,6 +174,12 @@ struct app_client {
 	int (*send)(struct app_exchange *x, const void *data, size_t len,
 		struct str tail);
 
+	/* Send what is in x->response->out and then what x holds, as far as the
+	 * client takes it at once: the caller of app_call sees to the rest,
+	 * and empties out.  It is the end of the response, so nothing is sent
+	 * behind it.  0 or a negative errno, as send. */
+	int (*push)(struct app_exchange *x);
+
 	/* Send what is in x->response->out and then len bytes of a regular file
 	 * from offset, by a descriptor that is taken.  Returns when the client
 	 * has them or the caller of app_call will see to it.  Empties out.
@@ -212,11 +218,11 @@ struct app_exchange {
 	                    * the connection must close */
 
 	/* When the whole response fits, nothing was sent: it is in
-	 * response->out, for the caller to send.  A large last piece may be left
-	 * out of it: it stays in held_data, kept alive by held until app_drop. */
+	 * response->out, for the caller to send, unless it was pushed.  A large
+	 * last piece may be left out of it: it stays in held_data, kept alive by
+	 * held until app_drop. */
 	const void *held_data;
 	size_t held_len;
-	struct str held_tail; /* goes behind held_data */
 	void *held;
 };
 

@@ -19,8 +19,9 @@
 #include <string.h>
 
 enum {
-	LARGE = 32 * 1024,      /* not copied: see app_exchange.held */
+	LARGE = 32 * 1024,      /* from here on a slow client is thought of */
 	FILE_BLOCK = 64 * 1024, /* read from a file at a time */
+	JOINED = 64 << 20,      /* blocks made one, so that no worker waits */
 	LINE_SHOWN = 500,       /* of a request line, in the log */
 };
 
@@ -112,48 +113,19 @@ check_block(PyObject *block, const char *from)
 	return -1;
 }
 
-/* A large body need not be copied: the caller sends it from where it is, and
- * gives it back. */
 static enum output_result
-hold(struct call *c, PyObject *block, size_t len)
+respond_with_one(struct call *c, PyObject *block)
 {
-	struct app_exchange *x = c->x;
-	struct response *r = x->response;
-	bool crlf_behind = false;
-	char *to = buf_reserve(r->out, 20);
-
-	if (to == NULL) {
-		PyErr_NoMemory();
-		return OUTPUT_RAISED;
-	}
-	r->out->len += response_frame(r, len, to, &crlf_behind);
-	assert(!crlf_behind); /* it has a length */
-	Py_INCREF(block);
-	x->held = block;
-	x->held_data = PyBytes_AS_STRING(block);
-	x->held_len = len;
-	return OUTPUT_OK;
-}
-
-static enum output_result
-respond_with_one(struct call *c, PyObject *block, bool may_hold)
-{
-	struct response *r = c->x->response;
-	size_t len;
-
 	if (check_block(block, "the item of the application's list") < 0)
 		return OUTPUT_RAISED;
-	len = (size_t)PyBytes_GET_SIZE(block);
 	if (LIKELY(!c->committed)) {
-		enum output_result result = output_commit(c, (int64_t)len);
+		enum output_result result =
+			output_commit(c, PyBytes_GET_SIZE(block));
 
 		if (UNLIKELY(result != OUTPUT_OK))
 			return result;
 	}
-	if (may_hold && len > LARGE && r->framing == RESPONSE_LENGTH &&
-		response_allowed(r, len) == len)
-		return hold(c, block, len);
-	return output_block(c, PyBytes_AS_STRING(block), len);
+	return output_bytes(c, block);
 }
 
 static int
@@ -172,6 +144,18 @@ total_of(PyObject *blocks, int64_t *ret)
 	return 0;
 }
 
+/* As one block, which the client may take as slowly as it likes. */
+static enum output_result
+respond_with_joined(struct call *c, PyObject *blocks)
+{
+	AUTO_DECREF PyObject *nothing = PyBytes_FromStringAndSize(NULL, 0);
+	AUTO_DECREF PyObject *all = NULL;
+
+	if (nothing != NULL)
+		all = PyObject_CallMethod(nothing, "join", "(O)", blocks);
+	return all == NULL ? OUTPUT_RAISED : respond_with_one(c, all);
+}
+
 static enum output_result
 respond_with_blocks(struct call *c, PyObject *blocks)
 {
@@ -180,15 +164,13 @@ respond_with_blocks(struct call *c, PyObject *blocks)
 
 	if (total_of(blocks, &total) < 0)
 		return OUTPUT_RAISED;
+	if (total > LARGE && total <= JOINED)
+		return respond_with_joined(c, blocks);
 	if (!c->committed)
 		result = output_commit(c, total);
 	for (Py_ssize_t i = 0;
-		i < PyTuple_GET_SIZE(blocks) && result == OUTPUT_OK; i++) {
-		PyObject *block = PyTuple_GET_ITEM(blocks, i);
-
-		result = output_block(c, PyBytes_AS_STRING(block),
-			(size_t)PyBytes_GET_SIZE(block));
-	}
+		i < PyTuple_GET_SIZE(blocks) && result == OUTPUT_OK; i++)
+		result = output_bytes(c, PyTuple_GET_ITEM(blocks, i));
 	return result;
 }
 
@@ -201,20 +183,17 @@ respond_with_list(struct call *c, PyObject *list)
 
 	if (LIKELY(PyList_GET_SIZE(list) == 1)) {
 		item = interp_list_item(list, 0);
-		return item == NULL ? OUTPUT_RAISED
-				    : respond_with_one(c, item, true);
+		return item == NULL ? OUTPUT_RAISED : respond_with_one(c, item);
 	}
 	blocks = PyList_AsTuple(list);
 	return blocks == NULL ? OUTPUT_RAISED : respond_with_blocks(c, blocks);
 }
 
-/* may_hold: there is no close() that must not run before all is sent. */
 static enum output_result
-respond_with_tuple(struct call *c, PyObject *blocks, bool may_hold)
+respond_with_tuple(struct call *c, PyObject *blocks)
 {
 	if (PyTuple_GET_SIZE(blocks) == 1)
-		return respond_with_one(
-			c, PyTuple_GET_ITEM(blocks, 0), may_hold);
+		return respond_with_one(c, PyTuple_GET_ITEM(blocks, 0));
 	return respond_with_blocks(c, blocks);
 }
 
@@ -316,8 +295,7 @@ iterate(struct call *c, PyObject *iterator)
 			return OUTPUT_RAISED;
 		if (PyBytes_GET_SIZE(block) == 0)
 			continue; /* PEP 3333: it does not send the head */
-		result = output_block(c, PyBytes_AS_STRING(block),
-			(size_t)PyBytes_GET_SIZE(block));
+		result = output_bytes(c, block);
 		if (result == OUTPUT_OK)
 			result = output_flush(c);
 	}
@@ -341,8 +319,7 @@ respond_with_iterable(struct call *c, PyObject *result)
 		Py_TYPE(iterator) != c->app->tuple_iterator_type)
 		return iterate(c, iterator);
 	blocks = PySequence_Tuple(iterator);
-	return blocks == NULL ? OUTPUT_RAISED
-			      : respond_with_tuple(c, blocks, false);
+	return blocks == NULL ? OUTPUT_RAISED : respond_with_tuple(c, blocks);
 }
 
 /* --- the response -------------------------------------------------------------------------------- */
@@ -381,7 +358,7 @@ respond(struct call *c, PyObject *result)
 	if (LIKELY(PyList_CheckExact(result)))
 		return respond_with_list(c, result);
 	if (PyTuple_CheckExact(result))
-		return respond_with_tuple(c, result, true);
+		return respond_with_tuple(c, result);
 	if (check_result(result) < 0)
 		return OUTPUT_RAISED;
 	if (!c->wrote) {
@@ -498,7 +475,8 @@ close_result(struct call *c, PyObject *result, bool exhausted)
 	AUTO_DECREF PyObject *done = NULL;
 	int rc = interp_attribute(result, c->app->name_close, &method);
 
-	/* The client need not wait for what the application does now. */
+	/* The client need not wait for what the application does now, nor the
+	 * application for a client that is slow. */
 	if (rc > 0 && !c->x->broken && !closes_at_once(c, result, exhausted))
 		(void)output_flush(c);
 	if (rc > 0)

@@ -5,6 +5,10 @@
  * piece; a large one is sent from where it is.  Nothing waits here longer
  * than PEP 3333 allows: who calls output_block says when to flush.  The GIL is
  * given up around the client, and nowhere else.
+ *
+ * While more may come a slow client is waited for, or what it does not take
+ * would fill the memory.  The end of a body is not: its last block is held as
+ * it is, pushed as far as the client takes it, and the worker is free.
  */
 #include "python/python_priv.h"
 
@@ -66,6 +70,7 @@ send_with(struct call *c, const void *data, size_t len, struct str tail)
 
 	if (UNLIKELY(c->send_error != 0))
 		return OUTPUT_GONE;
+	assert(!c->pushed);
 	c->sent = true;
 	Py_BEGIN_ALLOW_THREADS;
 	rc = x->client->send(x, data, len, tail);
@@ -102,11 +107,47 @@ output_file(struct call *c, int fd, int64_t offset, uint64_t len)
 	return OUTPUT_GONE;
 }
 
+static enum output_result
+push(struct call *c)
+{
+	struct app_exchange *x = c->x;
+	int rc;
+
+	c->sent = c->pushed = true;
+	Py_BEGIN_ALLOW_THREADS;
+	rc = x->client->push(x);
+	Py_END_ALLOW_THREADS;
+	c->base = x->response->out->len;
+	if (rc >= 0)
+		return OUTPUT_OK;
+	c->send_error = rc;
+	x->broken = true;
+	return OUTPUT_GONE;
+}
+
+/* Can nothing come behind what there is of the body? */
+static bool
+is_whole(const struct call *c)
+{
+	const struct response *r = c->x->response;
+
+	return c->ended ||
+	       (c->committed && (r->framing == RESPONSE_NO_BODY ||
+					(r->framing == RESPONSE_LENGTH &&
+						r->sent == r->length)));
+}
+
 enum output_result
 output_flush(struct call *c)
 {
-	if (c->x->response->out->len == c->base)
-		return c->send_error != 0 ? OUTPUT_GONE : OUTPUT_OK;
+	const struct app_exchange *x = c->x;
+
+	if (c->send_error != 0)
+		return OUTPUT_GONE;
+	if (c->pushed || (x->response->out->len == c->base && !x->held))
+		return OUTPUT_OK;
+	if (is_whole(c))
+		return push(c);
 	return send_with(c, NULL, 0, (struct str){0});
 }
 
@@ -161,8 +202,23 @@ send_large(struct call *c, const void *data, size_t len)
 	return send_with(c, data, len, tail);
 }
 
-enum output_result
-output_block(struct call *c, const void *data, size_t len)
+/* The last of the body, by its Content-Length, stays where it is: no copy of
+ * it is made, and nobody waits for it. */
+static void
+hold(struct call *c, PyObject *block, size_t len)
+{
+	struct app_exchange *x = c->x;
+
+	x->response->sent += len;
+	Py_INCREF(block);
+	x->held = block;
+	x->held_data = PyBytes_AS_STRING(block);
+	x->held_len = len;
+}
+
+/* block: what the data is of, where it may be held. */
+static enum output_result
+put_block(struct call *c, PyObject *block, const void *data, size_t len)
 {
 	struct response *r = c->x->response;
 	size_t allowed;
@@ -182,11 +238,29 @@ output_block(struct call *c, const void *data, size_t len)
 		tell_excess(c);
 	if (allowed == 0)
 		return OUTPUT_OK;
+	if (allowed > SMALL && block != NULL && r->framing == RESPONSE_LENGTH &&
+		allowed == r->length - r->sent) {
+		hold(c, block, allowed);
+		return OUTPUT_OK;
+	}
 	if (allowed > SMALL)
 		return send_large(c, data, allowed);
 	if (UNLIKELY(response_body(r, data, allowed) < 0))
 		return no_memory();
 	return r->out->len > GATHERED ? output_flush(c) : OUTPUT_OK;
+}
+
+enum output_result
+output_block(struct call *c, const void *data, size_t len)
+{
+	return put_block(c, NULL, data, len);
+}
+
+enum output_result
+output_bytes(struct call *c, PyObject *block)
+{
+	return put_block(c, block, PyBytes_AS_STRING(block),
+		(size_t)PyBytes_GET_SIZE(block));
 }
 
 enum output_result

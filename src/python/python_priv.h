@@ -104,6 +104,7 @@ struct call {
 	bool committed;           /* the head is ended: it cannot change */
 	bool ended;               /* so is the body */
 	bool sent;                /* something has gone to the client */
+	bool pushed;              /* and the rest of all goes by itself */
 	bool wrote;               /* by write(), and not nothing */
 	bool told_excess;
 	int send_error; /* a negative errno: the client is gone */
@@ -130,11 +131,15 @@ enum output_result output_commit(struct call *c, int64_t known_length);
  * gathered until output_flush. */
 enum output_result output_block(struct call *c, const void *data, size_t len);
 
+/* The same for a bytes object, which may be kept until the client has it. */
+enum output_result output_bytes(struct call *c, PyObject *block);
+
 /* len bytes of a file, by a descriptor that is taken; it is the whole body. */
 enum output_result output_file(
 	struct call *c, int fd, int64_t offset, uint64_t len);
 
-/* Send all that is gathered. */
+/* Send all that is gathered; a client that is slow is waited for only where
+ * more of the body may come. */
 enum output_result output_flush(struct call *c);
 
 /* The end of the body. */

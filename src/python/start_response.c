@@ -200,7 +200,7 @@ write_block(struct call *c, PyObject *data)
 	if (!c->committed)
 		result = output_commit(c, -1);
 	if (result == OUTPUT_OK)
-		result = output_block(c, PyBytes_AS_STRING(data), len);
+		result = output_bytes(c, data);
 	if (result == OUTPUT_OK)
 		result = output_flush(c);
 	if (len > 0)

@@ -165,6 +165,36 @@ def numbers(environ, start_response, query):
     return answer(start_response, array.array('Q', range(int(query['n']))).tobytes())
 
 
+def large(environ, start_response, query):
+    """A large body, made in one of the ways in which frameworks make theirs."""
+    body, how = b'x' * int(query['n']), query['how']
+
+    class Django(Closing):  # it has close(), and its iterator is a list's
+        def __iter__(self):
+            return iter([body])
+
+    if how == 'blocks':
+        start_response('200 OK', PLAIN)
+        return [body[:100], body[100:]]
+    put = start_response('200 OK', [*PLAIN, ('Content-Length', str(len(body)))])
+    if how == 'write':
+        put(body)
+        return []
+    return Django([], how) if how == 'django' else Closing([body], how)
+
+
+def slow_close(environ, start_response, query):
+    """Like flask's call_on_close: something goes on behind the response."""
+    class Slow(Closing):
+        def close(self):
+            until(environ, lambda *_: None, query)
+            super().close()
+
+    body = b'x' * int(query['n'])
+    start_response('200 OK', [*PLAIN, ('Content-Length', str(len(body)))])
+    return Slow([body], 'slow')
+
+
 def write(environ, start_response, query):
     put = start_response('200 OK', PLAIN)
     put(b'first ')

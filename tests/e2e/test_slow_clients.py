@@ -1,5 +1,6 @@
 """Clients that are slow cost nobody but themselves, and not for ever."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -11,6 +12,7 @@ from client import Connection
 from server import wait_until
 
 LONG = '60s'
+ENGINES = ['io_uring', 'epoll']
 
 
 def dribble(connection, data: bytes, pause: float = 0.02):
@@ -92,20 +94,38 @@ def test_a_body_that_an_application_reads_by_itself_has_the_same_time(serve):
 
 # --- who does not take what he has asked for -------------------------------------------------
 
-def test_who_takes_nothing_costs_no_worker_and_is_cut_at_timeout(serve):
-    server = serve('probe', '-w', '1', '--timeout', '1s', '--keep-alive-timeout', '60s')
+@pytest.mark.parametrize('engine', ENGINES)
+def test_who_takes_nothing_costs_no_worker_and_is_cut_at_timeout(serve, engine):
+    server = serve('probe', '-w', '1', '--timeout', '1s', '--keep-alive-timeout', '60s',
+                   '--io-engine', engine)
+    ways = ['big?', 'large?how=django&', 'large?how=flask&', 'large?how=blocks&',
+            'large?how=write&']
 
     def connections():
         return sum(row['page']['connections'] for row in server.board()['processes'] if row['pid'])
-    with Connection(server.address) as stuck, Connection(server.address) as other:
-        stuck.send(b'GET /big?n=30000000 HTTP/1.1\r\nHost: t\r\n\r\n')
-        assert stuck._more()  # it begins, and then nobody reads on
-        # The application is done, and the ring has the rest.
-        for _ in range(3):
+    with contextlib.ExitStack() as clients:
+        other = clients.enter_context(Connection(server.address))
+        stuck = [clients.enter_context(Connection(server.address)) for _ in ways]
+        for connection, way in zip(stuck, ways):
+            connection.send(f'GET /{way}n=20000000 HTTP/1.1\r\nHost: t\r\n\r\n')
+            assert connection._more()  # it begins, and then nobody reads on
+            # The application is done, and the ring has the rest.
             assert other.get('/hello').body == b'hello\n'
-        wait_until(lambda: connections() == 1, 'the end of the connection')
-        assert not stuck.response().complete
+        assert other.get('/show-closed').body == b'["django", "flask"]'
+        wait_until(lambda: connections() == 1, 'the end of the connections')
+        assert not any(connection.response().complete for connection in stuck)
         assert other.get('/hello').body == b'hello\n'
+    server.stop()
+
+
+def test_a_client_that_takes_its_response_does_not_wait_for_close(serve, directory):
+    server = serve('probe', '-w', '1')
+    done = directory / 'done'
+    with Connection(server.address) as connection:
+        answer = connection.get(f'/slow-close?n=20000000&file={done}')
+        assert len(answer.body) == 20000000
+        done.touch()
+        assert connection.get('/show-closed').body == b'["slow"]'
     server.stop()
 
 

@@ -249,6 +249,71 @@ app_stream(struct script *s, struct app_exchange *x)
 	response_end(x->response);
 }
 
+/* Its last bytes, and then something for which nobody is waited. */
+static void
+app_that_pushes(struct script *s, struct app_exchange *x)
+{
+	app_hold(s, x);
+	assert_int_equal(x->client->push(x), 0);
+	/* What the socket takes is on its way; the ring has not been asked. */
+	assert_int_equal(s->sends, 0);
+}
+
+static void
+test_what_is_pushed_is_out_before_the_application_has_ended(void **state)
+{
+	struct script *s = script_new();
+	char got[1000];
+	ssize_t n;
+
+	(void)state;
+	s->app = app_that_pushes;
+	script_send(s, GET GET);
+	script_run(s);
+	n = recv(s->client, got, sizeof(got) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	got[n] = '\0';
+	assert_string_equal(got + n - 4, "held");
+	assert_non_null(strstr(strstr(got, "held") + 4, "held"));
+	assert_int_equal(s->sends, 0);
+	assert_int_equal(s->dropped, 2);
+	assert_int_equal(s->calls, 2);
+	script_free(s);
+}
+
+static char large[1000000];
+
+static void
+app_that_pushes_much(struct script *s, struct app_exchange *x)
+{
+	app_hold(s, x);
+	x->held_data = large;
+	x->held_len = sizeof(large);
+	assert_int_equal(x->client->push(x), 0);
+	assert_int_equal(s->dropped, 0);
+}
+
+static void
+test_the_ring_finishes_what_is_pushed_and_not_taken(void **state)
+{
+	struct script *s = script_new();
+	size_t taken = 0;
+	ssize_t n;
+
+	(void)state;
+	s->app = app_that_pushes_much;
+	script_send(s, GET);
+	script_run(s);
+	while ((n = recv(s->client, large, sizeof(large), MSG_DONTWAIT)) > 0)
+		taken += (size_t)n;
+	assert_true(taken > 0 && s->sent.len > 0);
+	assert_true(taken + s->sent.len > sizeof(large));
+	assert_true(taken + s->sent.len < sizeof(large) + 300);
+	assert_int_equal(s->sends, 1);
+	assert_int_equal(s->dropped, 1);
+	script_free(s);
+}
+
 static void
 test_each_block_of_a_stream_is_sent_before_the_next(void **state)
 {
@@ -608,6 +673,10 @@ main(void)
 			test_the_ring_finishes_a_file_that_its_client_takes_slowly),
 		cmocka_unit_test(test_a_client_that_takes_no_file_is_cut_off),
 		cmocka_unit_test(test_what_is_held_for_sending_is_dropped_once),
+		cmocka_unit_test(
+			test_what_is_pushed_is_out_before_the_application_has_ended),
+		cmocka_unit_test(
+			test_the_ring_finishes_what_is_pushed_and_not_taken),
 		cmocka_unit_test(
 			test_each_block_of_a_stream_is_sent_before_the_next),
 		cmocka_unit_test(test_a_broken_response_ends_the_connection),

@@ -190,6 +190,22 @@ play_send(struct app_exchange *x, const void *data, size_t len, struct str tail)
 }
 
 static int
+play_push(struct app_exchange *x)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, x);
+
+	assert_int_equal(PyGILState_Check(), 0);
+	assert_true(ex->sends < EXCHANGE_SENDS);
+	ex->pushes++;
+	if (++ex->sends == ex->send_fails_at)
+		return ex->send_error;
+	buf_add(&ex->sent, ex->out.data, ex->out.len);
+	buf_add(&ex->sent, x->held_data, x->held_len);
+	ex->sent_at[ex->sends - 1] = ex->sent.len;
+	return 0;
+}
+
+static int
 play_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
 {
 	struct exchange *ex = CONTAINER_OF(x, struct exchange, x);
@@ -227,6 +243,7 @@ play_renew_date(struct app_exchange *x)
 
 static const struct app_client client = {.read = play_read,
 	.send = play_send,
+	.push = play_push,
 	.send_file = play_send_file,
 	.send_interim = play_send_interim,
 	.renew_date = play_renew_date};
@@ -316,9 +333,10 @@ exchange_run(struct exchange *ex, const char *text)
 	capture_end(&ex->log);
 	assert_false(PyErr_Occurred());
 	buf_add(&ex->all, ex->sent.data, ex->sent.len);
-	buf_add(&ex->all, ex->out.data, ex->out.len);
-	buf_add(&ex->all, ex->x.held_data, ex->x.held_len);
-	buf_add_str(&ex->all, ex->x.held_tail);
+	if (ex->pushes == 0) {
+		buf_add(&ex->all, ex->out.data, ex->out.len);
+		buf_add(&ex->all, ex->x.held_data, ex->x.held_len);
+	}
 	app_drop(app, ex->x.held);
 	buf_fini(&data);
 	buf_fini(&resolved);

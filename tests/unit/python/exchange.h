@@ -41,10 +41,11 @@ struct exchange {
 	struct buf sent; /* by the client's send */
 	int sends;
 	int files;                      /* of them */
+	int pushes;                     /* of them; the client took it all */
 	int dates;                      /* renewed */
 	size_t sent_at[EXCHANGE_SENDS]; /* sent.len after each */
 	int reads, empty_reads;
-	struct buf all; /* sent, out and held, one behind the other */
+	struct buf all; /* sent and what was left, one behind the other */
 	struct buf log; /* what arrived on descriptor 2 */
 };
 

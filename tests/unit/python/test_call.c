@@ -143,18 +143,27 @@ test_a_large_item_is_left_where_it_is(void **state)
 }
 
 static void
-test_large_blocks_are_sent_from_where_they_are(void **state)
+test_large_blocks_that_are_all_there_are_left_as_one(void **state)
 {
 	struct exchange ex = {0};
 
 	(void)state;
 	exchange_use(OK("[b'x' * 100000, b'y', b'z' * 50000]"));
 	exchange_run(&ex, GET);
-	assert_int_equal(ex.sends, 2);
+	assert_int_equal(ex.sends, 0);
+	assert_int_equal(ex.x.held_len, 150001);
 	assert_holds(exchange_all(&ex), "Content-Length: 150001\r\n");
+	assert_holds(exchange_body(&ex), "xyz");
 	assert_int_equal(strlen(exchange_body(&ex)), 150001);
 	exchange_fini(&ex);
+}
 
+static void
+test_large_blocks_are_sent_from_where_they_are(void **state)
+{
+	struct exchange ex = {0};
+
+	(void)state;
 	exchange_use(OK("(b'x' * n for n in (40000, 2))"));
 	exchange_run(&ex, GET);
 	assert_int_equal(ex.sends, 2);
@@ -500,10 +509,51 @@ test_everything_is_sent_before_close(void **state)
 			"        return iter([b'abc'])\n" OK("Listed([])"));
 	exchange_run(&ex, GET);
 	assert_int_equal(ex.sends, 1);
-	assert_int_equal(ex.out.len, 0);
 	assert_holds(exchange_all(&ex), "Content-Length: 3\r\n");
 	assert_string_equal(exchange_body(&ex), "abc");
 	exchange_fini(&ex);
+}
+
+/* Behind it nothing can come, so the worker has nothing to wait for. */
+static void
+test_the_end_of_a_body_waits_for_no_client(void **state)
+{
+	static const struct {
+		const char *source;
+		int sends; /* before the end, for which was waited */
+	} rows[] = {
+		/* Django's responses, Flask's, and one in pieces. */
+		{CLOSING "class Listed(Closing):\n"
+			 "    def __iter__(self):\n"
+			 "        return iter([b'x' * 100000])\n" OK(
+				 "Listed([])"),
+			0},
+		{CLOSING SIZED("100000", "Closing([b'x' * 100000])"), 0},
+		{CLOSING SIZED(
+			 "100000", "Closing([b'x' * 60000, b'x' * 40000])"),
+			1},
+		{CLOSING SIZED("5", "Closing([b'x' * 5])"), 0},
+		{CLOSING SIZED("90000", "Closing([b'x' * 100000, b'x'])"), 0},
+		{"def application(environ, start_response):\n"
+		 "    start_response('200 OK', [('Content-Length', '40000')])"
+		 "(b'x' * 40000)\n"
+		 "    return []\n",
+			0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct exchange ex = {0};
+
+		exchange_use(rows[i].source);
+		exchange_run(&ex, GET);
+		assert_int_equal(ex.pushes, 1);
+		assert_int_equal(ex.sends, rows[i].sends + 1);
+		assert_false(ex.x.broken);
+		assert_int_equal(
+			strspn(exchange_body(&ex), "x"), ex.response.length);
+		exchange_fini(&ex);
+	}
 }
 
 static void
@@ -597,6 +647,9 @@ main(void)
 			test_http_1_0_without_a_length_ends_with_the_connection),
 		cmocka_unit_test(test_a_generator_may_start_its_response_late),
 		cmocka_unit_test(test_a_large_item_is_left_where_it_is),
+		cmocka_unit_test(
+			test_large_blocks_that_are_all_there_are_left_as_one),
+		cmocka_unit_test(test_the_end_of_a_body_waits_for_no_client),
 		cmocka_unit_test(
 			test_large_blocks_are_sent_from_where_they_are),
 		cmocka_unit_test(test_without_a_body_none_is_sent),
