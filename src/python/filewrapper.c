@@ -4,12 +4,16 @@
  * As an iterable it reads its file in blocks.  When the application returns
  * one whose file is a regular file, the server reads the file itself, from
  * where it stands.  That is done for io's own types only: others (gzip,
- * say) have a descriptor as well, but its bytes are not theirs.
+ * say) have a descriptor as well, but its bytes are not theirs.  Nor for files
+ * that the kernel makes up as they are read (/proc, /sys): their size is 0, or
+ * a page, whatever is in them.
  */
 #include "python/python_priv.h"
 
+#include <linux/magic.h>
 #include <structmember.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 enum { DEFAULT_BLOCK = 8192 };
 
@@ -216,6 +220,19 @@ ask_number(PyObject *filelike, PyObject *method)
 	return value;
 }
 
+/* Is it a regular file of the size that it says?  Files that are made up take
+ * no blocks; nor do others that are all holes. */
+static bool
+has_size(int fd, struct stat *st)
+{
+	struct statfs fs;
+
+	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) || st->st_size == 0)
+		return false;
+	return st->st_blocks > 0 || fstatfs(fd, &fs) < 0 ||
+	       fs.f_type != SYSFS_MAGIC;
+}
+
 int
 filewrapper_inspect(struct app *app, PyObject *result, int *fd, int64_t *offset,
 	int64_t *available)
@@ -236,7 +253,7 @@ filewrapper_inspect(struct app *app, PyObject *result, int *fd, int64_t *offset,
 		PyErr_Clear(); /* reading it will say what is wrong */
 		return 0;
 	}
-	if (fstat((int)number, &st) < 0 || !S_ISREG(st.st_mode))
+	if (!has_size((int)number, &st))
 		return 0;
 	*fd = (int)number;
 	*offset = place;

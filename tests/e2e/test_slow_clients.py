@@ -87,8 +87,23 @@ def test_a_body_that_an_application_reads_by_itself_has_the_same_time(serve):
     with Connection(server.address) as connection:
         connection.send(b'POST /body_error HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\n')
         dribble(connection, b'y' * 999)
-        connection.response()
+        answer = connection.response()
+        assert (answer.status, answer.header('Connection')) == (200, 'close')  # its own
     server.log.wait_for('body: TimeoutError: ')
+    server.stop()
+
+
+def test_a_body_that_comes_too_slowly_while_it_is_read_is_answered_408(serve):
+    """Where the application leaves it at that, and its head has not gone out."""
+    server = serve('probe', '-w', '1', '--timeout', '300ms', '--request-body-buffer', '1')
+    with Connection(server.address) as connection:
+        connection.send(b'POST /body_error?raise=1 HTTP/1.1\r\nHost: t\r\n'
+                        b'Content-Length: 1000\r\n\r\nbody')
+        answer = connection.response()
+        assert (answer.status, answer.header('Connection')) == (408, 'close')
+        assert connection.is_closed()
+    server.log.wait_for(r'POST /body_error\?raise=1 HTTP/1\.1: TimeoutError: .*wsgi\.input: '
+                        'the client was too slow')
     server.stop()
 
 

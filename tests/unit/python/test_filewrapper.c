@@ -87,6 +87,33 @@ test_a_file_that_translates_is_read(void **state)
 	exchange_fini(&ex);
 }
 
+/* Their size is 0, or a page, whatever is in them. */
+static void
+test_a_file_that_the_kernel_makes_up_is_read(void **state)
+{
+	static const char *const sources[] = {
+		WITH("", "", "W(open('/proc/self/status', 'rb'))"),
+		/* Where there is no sysfs one of /proc will do. */
+		WITH("",
+			"p = '/sys/kernel/fscaps'; "
+			"p = p if os.path.exists(p) else '/proc/version'",
+			"W(open(p, 'rb'))"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+		struct exchange ex = {0};
+
+		exchange_use(sources[i]);
+		exchange_run(&ex, GET);
+		assert_holds(exchange_all(&ex), "chunked\r\n");
+		assert_holds(exchange_body(&ex), "\n\r\n0\r\n\r\n");
+		assert_false(ex.x.broken);
+		assert_string_equal(exchange_log(&ex), "");
+		exchange_fini(&ex);
+	}
+}
+
 static void
 test_a_large_file_goes_to_the_server_unless_close_waits_for_it(void **state)
 {
@@ -212,6 +239,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_file_is_sent_from_where_it_stands),
 		cmocka_unit_test(test_a_file_that_translates_is_read),
+		cmocka_unit_test(test_a_file_that_the_kernel_makes_up_is_read),
 		cmocka_unit_test(
 			test_a_large_file_goes_to_the_server_unless_close_waits_for_it),
 		cmocka_unit_test(test_head_reads_nothing),
