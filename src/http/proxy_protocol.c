@@ -225,8 +225,6 @@ parse_v2(struct proxy_protocol *ret, const char *data, size_t len)
 	if (len < HEAD_V2)
 		return 0;
 	all = HEAD_V2 + two_bytes(head + 14);
-	if (all > PROXY_PROTOCOL_MAX)
-		return -EBADMSG;
 	if (len < all)
 		return 0;
 	if (parse_content(&p, &(struct header){head, all}) < 0)

@@ -19,9 +19,8 @@
 
 #include "base/ip.h"
 
-/* Longer headers of version 2 are refused; 536 bytes are the least that the
- * specification asks for. */
-enum { PROXY_PROTOCOL_MAX = 4096 };
+/* Of a header: what version 2 can say of its own length. */
+enum { PROXY_PROTOCOL_MAX = 16 + 65535 };
 
 struct proxy_protocol {
 	/* Else the header says nothing of a client, as in a health check by the

@@ -29,7 +29,7 @@ sanitizers  -                 libasan,libubsan    -                 -           
 curl        curl              curl                curl              curl             curl
 wrk         wrk               wrk                 wrk               wrk              wrk
 valgrind    valgrind          valgrind            valgrind          valgrind         valgrind
-nginx       nginx             nginx               nginx             nginx            nginx
+nginx       nginx,libnginx-mod-stream nginx,nginx-mod-stream nginx      nginx,nginx-mod-stream nginx,nginx-mod-stream
 haproxy     haproxy           haproxy             haproxy           haproxy          haproxy
 procps      procps            procps-ng           procps            procps           procps-ng
 strace      strace            strace              strace            strace           strace
