@@ -501,7 +501,9 @@ can_be_passed(const struct body *b, struct engine *e, struct connection *c)
 		.left = b->chunked ? connection_input(c).len + SKIP_MAX
 				   : b->left,
 	};
-	return body_skip(e, c) == 0 && c->rest.left <= SKIP_MAX;
+	if (body_skip(e, c) < 0)
+		return false;
+	return !c->rest.exists || c->rest.left <= SKIP_MAX;
 }
 
 /* What nobody has read of the file. */

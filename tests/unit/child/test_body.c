@@ -264,6 +264,40 @@ test_what_is_left_of_a_body_is_passed_over_to_a_bound(void **state)
 	}
 }
 
+/* By a Content-Length of its own, say. */
+static void
+app_that_knows_when_to_stop(struct script *s, struct app_exchange *x)
+{
+	char piece[200];
+	size_t left = x->collected ? 0 : sizeof(piece);
+
+	while (left > 0) {
+		s->last_read = x->client->read(x, piece, left);
+		assert_true(s->last_read > 0);
+		left -= (size_t)s->last_read;
+	}
+	app_hello(s, x);
+}
+
+static void
+test_the_last_chunk_need_not_be_read_before_the_next_request(void **state)
+{
+	struct script *s = script_new();
+	char rest[400];
+
+	(void)state;
+	s->config.request_body_buffer = 0;
+	s->app = app_that_knows_when_to_stop;
+	snprintf(rest, sizeof(rest), "%0197d\r\n0\r\n\r\n" GET, 0);
+	script_send(s, POST "Transfer-Encoding: chunked\r\n\r\n");
+	script_send(s, "c8\r\nabc");
+	script_send(s, rest);
+	script_run(s);
+	assert_int_equal(s->calls, 2);
+	assert_int_equal(count(s, "200 OK"), 2);
+	script_free(s);
+}
+
 /* The application gets each of them whole, however it was cut. */
 static void
 test_a_chunked_body_in_pieces_is_collected(void **state)
@@ -337,6 +371,8 @@ main(void)
 		cmocka_unit_test(test_nobody_is_told_to_go_on_behind_an_answer),
 		cmocka_unit_test(
 			test_what_is_left_of_a_body_is_passed_over_to_a_bound),
+		cmocka_unit_test(
+			test_the_last_chunk_need_not_be_read_before_the_next_request),
 		cmocka_unit_test(test_a_chunked_body_in_pieces_is_collected),
 		cmocka_unit_test(
 			test_a_body_of_tiny_chunks_does_not_fill_the_memory),
