@@ -113,7 +113,8 @@ struct wsgid_board {
 	int32_t master_pid;
 	uint32_t generation;     /* that serves: 1 for the first; a reload that
 	                      * fails takes a number as well */
-	uint32_t reload_result;  /* enum wsgid_reload_result */
+	uint32_t reload_result;  /* enum wsgid_reload_result, written last of
+	                      * what is said of a reload */
 	int64_t start_us;        /* of the server */
 	int64_t restart_us;      /* of the last ungraceful restart */
 	int64_t reload_begin_us; /* of the last reload; 0 = none */

@@ -151,6 +151,8 @@ board_show_death(struct master *m, const struct child *c, int status)
 		b->children_crashed++;
 }
 
+/* The result last: a reader copies the board from its beginning, so that who
+ * sees how it ended sees the rest of it, too. */
 void
 board_show_reload(struct master *m, uint32_t result, const char *reason)
 {
@@ -165,7 +167,7 @@ board_show_reload(struct master *m, uint32_t result, const char *reason)
 	scoreboard_put_lines(b->reload_log, sizeof(b->reload_log), m->said.data,
 		result == WSGID_RELOAD_FAILED ? m->said.len : 0);
 	put(b->reload_reason, sizeof(b->reload_reason), reason);
-	b->reload_result = result;
+	__atomic_store_n(&b->reload_result, result, __ATOMIC_RELEASE);
 	board_touch(m);
 }
 

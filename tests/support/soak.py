@@ -307,7 +307,7 @@ class Soak:
 
         def is_over():
             board = self.look()
-            return board['generation'] == number and board['reload_end_us'] and board
+            return board['generation'] == number and board['reload_result'] != 'running' and board
         board = servers.wait_until(is_over, f'the end of restart {number - 1}')
         if board['reload_result'] != 'done':
             raise RuntimeError(f'restart {number - 1}: {board["reload_reason"]}')
