@@ -142,6 +142,30 @@ pool_replaced(struct master *m, struct child *by)
 		tell_progress(m, by, c);
 }
 
+static bool
+goes(const struct master *m, const struct child *c)
+{
+	return c->life == LIFECYCLE_READY &&
+	       (c->wants_retire || child_obsolete(m, c));
+}
+
+/* With as many others as a reload still allows, who shall go goes without a
+ * replacement. */
+static void
+retire_surplus(struct master *m, const struct census *census)
+{
+	if (census->outgoing == 0 ||
+		census->ready - census->outgoing < census_limit(m))
+		return;
+	log_info("master",
+		"%d children are more than there may be now, and finish",
+		census->outgoing);
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (goes(m, &m->children[i]))
+			child_retire(m, &m->children[i],
+				m->now->config->worker_drain_timeout);
+}
+
 /* A reload goes one by one; the tired ones may be some more at once where
  * there are many of them. */
 static int
@@ -158,6 +182,8 @@ replace(struct master *m)
 
 	if (m->next != NULL)
 		return; /* its first child is the replacement */
+	census_take(m, &census);
+	retire_surplus(m, &census);
 	census_take(m, &census);
 	want = replacements_at_once(m, &census);
 	if (want > census.outgoing)

@@ -135,6 +135,26 @@ test_the_tired_one_stays_until_its_replacement_is_ready(void **state)
 }
 
 static void
+test_a_lowered_limit_is_kept_to_before_the_last_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 6; i++)
+		fixture_child(f, i, LIFECYCLE_READY)->generation = i < 3;
+	f->m.reloading = true;
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+	assert_int_equal(count(f, LIFECYCLE_DRAINING), 0);
+	become_ready(f, &f->m.children[6]);
+	pool_replaced(&f->m, &f->m.children[6]);
+	assert_int_equal(count(f, LIFECYCLE_DRAINING), 1);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 0);
+	assert_int_equal(count(f, LIFECYCLE_DRAINING), 3);
+	assert_int_equal(count(f, LIFECYCLE_READY), 4);
+}
+
+static void
 test_the_full_pool_still_has_room_for_a_replacement(void **state)
 {
 	struct fixture *f = *state;
@@ -285,6 +305,7 @@ main(void)
 		TEST(test_in_a_crash_loop_one_is_tried_at_a_time),
 		TEST(test_the_tired_one_stays_until_its_replacement_is_ready),
 		TEST(test_the_full_pool_still_has_room_for_a_replacement),
+		TEST(test_a_lowered_limit_is_kept_to_before_the_last_is_replaced),
 		TEST(test_one_too_many_idle_is_retired_a_second),
 		TEST(test_busy_children_call_for_more),
 		TEST(test_without_a_slot_it_is_tried_later),
