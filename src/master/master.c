@@ -251,14 +251,16 @@ loop(struct master *m)
 /* --- birth and death ----------------------------------------------------------- */
 
 /* Children that drain keep their slots, so there are more than ServerLimit
- * of them. */
+ * of them: with few children, too, one reload may follow the other. */
 static int
 make_slots(struct master *m, const struct config *c)
 {
-	enum { MOST_EXTRA = 256 };
+	enum { LEAST_EXTRA = 16, MOST_EXTRA = 256 };
 	long extra =
 		c->server_limit < MOST_EXTRA ? c->server_limit : MOST_EXTRA;
 
+	if (extra < LEAST_EXTRA)
+		extra = LEAST_EXTRA;
 	/* And those that were there before an upgrade in place. */
 	if (m->heritage != NULL)
 		extra += (long)m->heritage->n_nursery;

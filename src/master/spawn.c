@@ -328,6 +328,27 @@ adopt(struct master *m, struct child *c, const struct generation *g,
 			(int)c->pid, c->slot, c->generation);
 }
 
+/* The run directory may be full, or gone: a child that is not seen is better
+ * than none. */
+static int
+make_page(struct master *m, const struct child *c, struct err *err)
+{
+	struct err why = {0};
+	int page = scoreboard_renew_page(m->scoreboard, c->slot, &why);
+
+	if (page < 0 && !m->told_hidden)
+		log_warnx("master",
+			"%s; children serve without one, but wsgictl does not "
+			"see them%s",
+			why.text,
+			page == -ENOENT ? ": an upgrade or a restart makes "
+					  "the run directory anew"
+					: "");
+	m->told_hidden = page < 0;
+	return page < 0 ? scoreboard_hide_page(m->scoreboard, c->slot, err)
+			: page;
+}
+
 int
 spawn_child(struct master *m, const struct generation *g, struct child **ret,
 	struct err *err)
@@ -339,9 +360,10 @@ spawn_child(struct master *m, const struct generation *g, struct child **ret,
 
 	if (c == NULL)
 		return err_setx(err, EAGAIN,
-			"no slot is free: %u children have not ended yet",
+			"no slot is free: %u children have not ended yet, and "
+			"WorkerDrainTimeout says how long each may take",
 			m->n_slots);
-	page = scoreboard_renew_page(m->scoreboard, c->slot, err);
+	page = make_page(m, c, err);
 	if (page < 0)
 		return page;
 	if (g->config->preload_application)

@@ -290,6 +290,7 @@ struct master {
 	int64_t turn_ns; /* next maintenance */
 	int64_t last_turn_ns;
 	bool told_no_slot;
+	bool told_hidden;
 	bool told_stuck;
 	int nudges_due; /* after the death or stop of a child */
 	int64_t nudge_ns;

@@ -73,6 +73,9 @@ struct wsgid_process *scoreboard_process(struct scoreboard *s, unsigned slot);
  * What the slot's last child had counted is added to the past_ totals of its
  * process record first. */
 int scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err);
+/* The same without a file, where none can be made: no reader but the master
+ * sees what the child says. */
+int scoreboard_hide_page(struct scoreboard *s, unsigned slot, struct err *err);
 
 /* The slot's page, and its workers, as the master may read it, NULL
  * where it has none yet.  Every number of it may be a lie; texts are

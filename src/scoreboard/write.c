@@ -379,7 +379,10 @@ rename_page(struct scoreboard *s, const char *board, unsigned slot)
 		after = NULL;
 	if (before == NULL || after == NULL)
 		return -ENOMEM;
-	return renameat(s->dir, before, s->dir, after) < 0 ? -errno : 0;
+	/* One that is hidden has no file. */
+	return renameat(s->dir, before, s->dir, after) < 0 && errno != ENOENT
+		       ? -errno
+		       : 0;
 }
 
 /* The board last: who finds it finds the pages of its children. */
@@ -448,18 +451,22 @@ scoreboard_sweep_successor(struct scoreboard *s)
 }
 
 static void
+remove_page(struct scoreboard *s, unsigned slot)
+{
+	AUTO_FREE char *name = NULL;
+
+	if (s->dir < 0 || s->pages[slot].fd < 0)
+		return;
+	name = page_name(s, slot);
+	if (name != NULL)
+		(void)scoreboard_file_remove(s->dir, name, s->pages[slot].fd);
+}
+
+static void
 remove_files(struct scoreboard *s)
 {
-	for (unsigned i = 0; i < s->n_processes; i++) {
-		AUTO_FREE char *name = NULL;
-
-		if (s->pages[i].fd < 0)
-			continue;
-		name = page_name(s, i);
-		if (name != NULL)
-			(void)scoreboard_file_remove(
-				s->dir, name, s->pages[i].fd);
-	}
+	for (unsigned i = 0; i < s->n_processes; i++)
+		remove_page(s, i);
 	/* Where a successor has the board, the link is his, too. */
 	if (scoreboard_file_remove(s->dir, s->name, s->fd) && s->link != NULL &&
 		s->goal == NULL)
@@ -509,8 +516,9 @@ scoreboard_process(struct scoreboard *s, unsigned slot)
 
 /* --- pages ----------------------------------------------------------------- */
 
+/* In memory where dir is -1. */
 static int
-make_page_file(struct scoreboard *s, unsigned slot)
+make_page_file(struct scoreboard *s, int dir, unsigned slot)
 {
 	AUTO_FREE char *name = page_name(s, slot);
 	AUTO_CLOSE int fd = -1;
@@ -518,18 +526,17 @@ make_page_file(struct scoreboard *s, unsigned slot)
 
 	if (name == NULL)
 		return -ENOMEM;
-	fd = s->dir < 0
-		     ? scoreboard_file_create_memory(name, s->layout.page_size)
+	fd = dir < 0 ? scoreboard_file_create_memory(name, s->layout.page_size)
 		     : scoreboard_file_create(
-			       s->dir, name, s->layout.page_size, s->group);
+			       dir, name, s->layout.page_size, s->group);
 	if (fd < 0)
 		return fd;
 	rc = fd_write_all(fd, WSGID_PAGE_MAGIC, sizeof(WSGID_PAGE_MAGIC));
-	if (s->dir >= 0) {
+	if (dir >= 0) {
 		if (rc == 0)
-			rc = scoreboard_file_publish(s->dir, name);
+			rc = scoreboard_file_publish(dir, name);
 		if (rc < 0)
-			scoreboard_file_discard(s->dir, name);
+			scoreboard_file_discard(dir, name);
 	}
 	if (rc < 0)
 		return rc;
@@ -538,8 +545,8 @@ make_page_file(struct scoreboard *s, unsigned slot)
 	return ret;
 }
 
-int
-scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err)
+static int
+renew(struct scoreboard *s, int dir, unsigned slot, struct err *err)
 {
 	struct slot_page *page = &s->pages[slot];
 	AUTO_CLOSE int fd = -1;
@@ -552,7 +559,7 @@ scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err)
 	if (page->copy == NULL)
 		return err_set(
 			err, ENOMEM, "scoreboard page %s.%u", s->path, slot);
-	fd = make_page_file(s, slot);
+	fd = make_page_file(s, dir, slot);
 	if (fd < 0)
 		return err_set(
 			err, -fd, "scoreboard page %s.%u", s->path, slot);
@@ -564,6 +571,20 @@ scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err)
 	page->fd = fd;
 	fd = -1;
 	return ret;
+}
+
+int
+scoreboard_renew_page(struct scoreboard *s, unsigned slot, struct err *err)
+{
+	return renew(s, s->dir, slot, err);
+}
+
+int
+scoreboard_hide_page(struct scoreboard *s, unsigned slot, struct err *err)
+{
+	/* The name would show the child before. */
+	remove_page(s, slot);
+	return renew(s, -1, slot, err);
 }
 
 /* The child may have cut its page or let it grow.  Nothing depends on our

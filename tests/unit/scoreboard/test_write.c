@@ -638,6 +638,30 @@ test_random_bytes_in_a_page_are_shown_harmlessly(void **state)
 }
 
 static void
+test_a_hidden_page_has_no_file_and_counts_all_the_same(void **state)
+{
+	struct scoreboard *s = create(*state);
+	int before = renew(s, 0), fd;
+	struct wsgid_page_map m;
+	struct err err = {0};
+
+	fd = scoreboard_hide_page(s, 0, &err);
+	assert_true(fd >= 0);
+	assert_int_equal(
+		access(directory_path(*state, "site.scoreboard.0"), F_OK), -1);
+	m = map(fd);
+	m.page->requests = 3;
+	assert_int_equal(scoreboard_page(s, 0)->requests, 3);
+	close(renew(s, 0));
+	assert_int_equal(
+		access(directory_path(*state, "site.scoreboard.0"), F_OK), 0);
+	assert_int_equal(scoreboard_process(s, 0)->past_requests, 3);
+	unmap(&m, fd);
+	close(before);
+	scoreboard_destroy(s, 1);
+}
+
+static void
 test_the_childs_flags_are_not_the_masters(void **state)
 {
 	struct scoreboard *s = create(*state);
@@ -964,6 +988,8 @@ main(void)
 		cmocka_unit_test(test_in_memory_it_hurts_nobody_either),
 		WITH_DIRECTORY(
 			test_random_bytes_in_a_page_are_shown_harmlessly),
+		WITH_DIRECTORY(
+			test_a_hidden_page_has_no_file_and_counts_all_the_same),
 		WITH_DIRECTORY(test_the_childs_flags_are_not_the_masters),
 		WITH_DIRECTORY(
 			test_an_unprivileged_child_can_write_its_page_alone),
