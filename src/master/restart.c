@@ -224,6 +224,8 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 		return;
 	if (m->phase == PHASE_STARTING || m->next != NULL ||
 		upgrade_running(m) || heir_waits(m)) {
+		log_notice("master", "%s: %s follows what is under way", why,
+			ungraceful ? "a restart" : "a reload");
 		m->reload_wanted = true;
 		m->reload_ungraceful |= ungraceful;
 		return;

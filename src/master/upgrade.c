@@ -484,6 +484,8 @@ upgrade_begin(struct master *m, const char *why)
 		return;
 	}
 	if (m->phase == PHASE_STARTING || m->reloading || m->next != NULL) {
+		log_notice("master",
+			"%s: the upgrade follows what is under way", why);
 		m->upgrade.wanted = true;
 		return;
 	}

@@ -1,0 +1,173 @@
+"""What an administrator, or a machine, does at a moment when nobody expects it."""
+
+import os
+import re
+import shutil
+import signal
+
+import pytest
+
+from client import Connection, get
+from server import is_alive, wait_until
+
+APP = '''
+import pathlib, time
+HERE = pathlib.Path(__file__).parent
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/wait':
+        print('waiting', flush=True)
+        while not (HERE / 'gate').exists():
+            time.sleep(0.01)
+    body = b'%s'
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+'''
+# The import lasts until the test lets it go on.
+HANGS = '''
+import pathlib, time
+print('importing', flush=True)
+while not (pathlib.Path(__file__).parent / 'gate').exists():
+    time.sleep(0.01)
+'''
+
+
+@pytest.fixture
+def write(directory):
+    def write(body='old', before=''):
+        (directory / 'changing.py').write_text(before + APP % body)
+    write()
+    return write
+
+
+@pytest.fixture
+def configure(directory):
+    def configure(text):
+        (directory / 'shop.conf').write_text(text)
+    configure('')
+    return configure
+
+
+@pytest.fixture
+def start(serve, directory, write, configure):
+    def start(*words, **more):
+        return serve('changing', '--log-level', 'info', '-c', directory / 'shop.conf', *words,
+                     cwd=directory, **more)
+    return start
+
+
+def prefork(limit: int, first: int) -> str:
+    return (f'ServerLimit 8\nMaxRequestWorkers {limit}\nStartServers {first}\n'
+            'MinSpareServers 1\nMaxSpareServers 8\n')
+
+
+def worker(limit: int, first: int) -> str:
+    return (f'MPM worker\nThreadsPerChild 2\nServerLimit 8\nMaxRequestWorkers {2 * limit}\n'
+            f'StartServers {first}\nMinSpareThreads 1\nMaxSpareThreads 16\n')
+
+
+@pytest.mark.parametrize('conf', [prefork, worker])
+@pytest.mark.usefixtures('preload')
+def test_a_reload_that_lowers_max_request_workers_ends_with_as_many(start, configure, conf):
+    """Not one more is started for each that there was, and no client of these is dropped."""
+    configure(conf(6, 6))
+    server = start()
+    server.wait_for_ready(6)
+    configure(conf(3, 2))
+    clients = [Connection(server.address) for _ in range(6)]
+    assert all(client.get('/').status == 200 for client in clients)
+    said = server.reload()
+    assert 'reload done' in said
+    assert len(re.findall(r'child pid \d+ \(slot \d+\) is ready', said)) == 3
+    server.wait_for_ready(3)
+    assert all(client.get('/').body == b'old' for client in clients)
+
+
+def test_one_reload_may_follow_the_other_while_old_children_finish(start, directory, write):
+    """Those that drain do not use up the slots of the ones that serve, few as these may be."""
+    server = start('-w', '1')
+    clients = []
+    for number in range(5):
+        clients.append(Connection(server.address))
+        since = len(server.log.text())
+        clients[-1].send('GET /wait HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('waiting', since=since)
+        write(f'new {number}')
+        server.kill(signal.SIGHUP)
+        server.log.wait_for('reload done', since=since)
+    assert get(server.address).body == b'new 4'
+    (directory / 'gate').touch()
+    assert [client.response().body for client in clients] == [
+        b'old', b'new 0', b'new 1', b'new 2', b'new 3']
+
+
+@pytest.mark.parametrize('number, said, then', [
+    (signal.SIGHUP, 'a reload follows', 'reload done'),
+    (signal.SIGUSR2, 'the upgrade follows', 'has taken over')])
+def test_who_asks_while_a_reload_imports_is_told_that_it_follows(
+        start, directory, write, number, said, then):
+    server = start('-w', '1')
+    write('hung', before=HANGS)
+    server.kill(signal.SIGHUP)
+    server.log.wait_for('importing')
+    since = len(server.log.text())
+    server.kill(number)
+    server.log.wait_for(f'{said} what is under way', since=since)
+    assert get(server.address).body == b'old'
+    write('new')
+    (directory / 'gate').touch()
+    found = server.log.wait_for(rf'pid (\d+), {then}|{then}', since=since)
+    if found[1]:
+        server.master = int(found[1])
+        server.process.wait()
+    wait_until(lambda: get(server.address).body == b'new', 'the code of the second one')
+
+
+def test_a_stop_does_not_wait_for_an_import(start, write):
+    server = start('-w', '1')
+    write('hung', before=HANGS)
+    server.kill(signal.SIGHUP)
+    server.log.wait_for('importing')
+    server.stop()
+
+
+def test_a_reload_after_an_included_file_has_gone_changes_nothing(start, directory, configure):
+    part = directory / 'part.conf'
+    part.write_text('StartServers 2\n')
+    configure(f'Include {part}\n')
+    server = start()
+    before = server.wait_for_ready(2)
+    part.unlink()
+    assert re.search(r'reload failed, .*part\.conf: No such file', server.reload())
+    (directory / 'shop.conf').unlink()
+    assert re.search(r'reload failed, .*shop\.conf: No such file', server.reload())
+    assert set(server.ready()) == set(before) and get(server.address).body == b'old'
+
+
+@pytest.mark.parametrize('what', ['*.pid', '*.scoreboard*', '*.ctl', None])
+def test_who_clears_the_run_directory_away_does_not_stop_the_server(start, write, what):
+    """It serves, replaces a dead child, and reloads; an upgrade makes what is missing anew."""
+    server = start('-w', '2')
+    victim = min(server.wait_for_ready(2))
+    names = sorted(os.listdir(server.run_directory))
+    if what is None:
+        shutil.rmtree(server.run_directory)
+    else:
+        for path in server.run_directory.glob(what):
+            path.unlink()
+    os.kill(victim, signal.SIGKILL)
+    server.log.wait_for(r'(?s)exit signal Killed.*is ready')
+    since = len(server.log.text())
+    write('new')
+    server.kill(signal.SIGHUP)
+    server.log.wait_for('reload done', since=since)
+    wait_until(lambda: get(server.address).body == b'new', 'the new code')
+    said = server.log.text()
+    assert said.count('wsgictl does not see them') == (what is None), said
+    old = server.pid
+    server.kill(signal.SIGUSR2)
+    server.master = int(server.log.wait_for(r'the new master, pid (\d+), has taken over')[1])
+    server.process.wait()
+    assert not is_alive(old)
+    assert sorted(os.listdir(server.run_directory)) == names
+    assert len(server.wait_for_ready(2)) == 2
+    server.stop()
