@@ -180,9 +180,9 @@ restore(struct master *m, const struct config *c, struct generation *before,
 }
 
 static void
-give_back(struct stored *kept)
+give_back(struct notify *n, struct stored *kept)
 {
-	notify_unstore(kept->name);
+	notify_unstore(n, kept->name);
 	fd_close(&kept->fd);
 }
 
@@ -202,11 +202,11 @@ fdstore_restore(struct master *m, const struct config *c, struct err *err)
 		if (restore(m, c, g, &s->list[i]))
 			s->list[n++] = s->list[i];
 		else
-			give_back(&s->list[i]);
+			give_back(&m->notify, &s->list[i]);
 	}
 	/* Not before systemd has closed them the ports are free. */
 	if (n < s->n)
-		notify_barrier(BARRIER_MS);
+		notify_barrier(&m->notify, BARRIER_MS);
 	s->n = n;
 	m->before = g;
 	return 0;
@@ -230,8 +230,10 @@ is_kept(const struct fdstore *s, const char *name)
 }
 
 static void
-keep_listener(struct fdstore *s, const struct generation *g, size_t i)
+keep_listener(struct master *m, size_t i)
 {
+	const struct generation *g = m->now;
+	struct fdstore *s = &m->store;
 	struct stored one = {.fd = -1}, *more;
 
 	if (!put_name(one.name, g->asked[i], g->buckets[i]) ||
@@ -242,7 +244,7 @@ keep_listener(struct fdstore *s, const struct generation *g, size_t i)
 		return;
 	s->list = more;
 	more[s->n++] = one;
-	notify_store(g->listeners[i].fd, one.name);
+	notify_store(&m->notify, g->listeners[i].fd, one.name);
 }
 
 static bool
@@ -258,19 +260,21 @@ has_listener(const struct generation *g, const char *name)
 }
 
 static void
-keep_listeners(struct fdstore *s, const struct generation *g)
+keep_listeners(struct master *m)
 {
+	const struct generation *g = m->now;
+	struct fdstore *s = &m->store;
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
 		if (has_listener(g, s->list[i].name))
 			s->list[n++] = s->list[i];
 		else
-			give_back(&s->list[i]);
+			give_back(&m->notify, &s->list[i]);
 	}
 	s->n = n;
 	for (size_t i = 0; i < g->n_listeners; i++)
-		keep_listener(s, g, i);
+		keep_listener(m, i);
 }
 
 /* It may be that of the server before us that is there. */
@@ -284,8 +288,8 @@ keep_board(struct master *m)
 	fd = scoreboard_export(m->scoreboard);
 	if (fd < 0)
 		return;
-	notify_unstore(board_name);
-	notify_store(fd, board_name);
+	notify_unstore(&m->notify, board_name);
+	notify_store(&m->notify, fd, board_name);
 	m->store.has_board = true;
 }
 
@@ -308,7 +312,7 @@ send_canary(struct master *m)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 		    pair) < 0)
 		return;
-	notify_store(pair[1], canary_name);
+	notify_store(&m->notify, pair[1], canary_name);
 	close(pair[1]);
 	(void)master_watch(m, &m->store.canary, pair[0], canary_died);
 }
@@ -317,7 +321,7 @@ void
 fdstore_keep(struct master *m)
 {
 	if (!m->now->passed)
-		keep_listeners(&m->store, m->now);
+		keep_listeners(m);
 	keep_board(m);
 	/* The one before is kept no longer than we hold our end. */
 	if (m->store.canary.fd >= 0)

@@ -439,6 +439,8 @@ open_server(struct master *m, struct config *c, struct err *err)
 static void
 close_server(struct master *m)
 {
+	enum { LAST_WORDS_MS = 2000 }; /* to a systemd that is busy */
+
 	control_close(m);
 	mutex_close(m);
 	template_close_all(m);
@@ -463,6 +465,8 @@ close_server(struct master *m)
 	fd_close(&m->peers);
 	fd_close(&m->pool_give);
 	fd_close(&m->pool_take);
+	notify_flush(&m->notify, LAST_WORDS_MS);
+	notify_fini(&m->notify);
 	buf_fini(&m->said);
 	free(m->children);
 }

@@ -1,11 +1,16 @@
 /*
  * notify.c - the words that systemd understands.  See notify.h.
  *
+ * A message is a datagram.  The library would wait for room in systemd's queue
+ * of them, which all services share, and the server with it: so they are sent
+ * here, and what there is no room for is kept.
+ *
  * Without the library the calls stay and do nothing, so that nobody else
  * asks how wsgid was built.
  */
 #include "master/notify.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +20,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -26,16 +32,34 @@
 #if HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #else
-#define sd_notify(unset, text) ((void)(text))
-#define sd_notifyf(unset, ...) ((void)0)
 #define sd_listen_fds_with_names(unset, names) \
 	((void)(unset), *(names) = NULL, 0)
 #define sd_watchdog_enabled(unset, ret) (0)
-#define sd_pid_notify_with_fds(pid, unset, text, fds, n) \
-	((void)(text), (void)(fds), 0)
-#define sd_notify_barrier(unset, us) (0)
-#define SD_LISTEN_FDS_START          3
+#define SD_LISTEN_FDS_START             3
 #endif
+
+enum {
+	MOST = 64,    /* messages that wait: the oldest ones go */
+	WORDS = 1024, /* bytes of one */
+	A_DAY_MS = 24 * 60 * 60 * 1000,
+};
+
+static const int64_t ms_ns = 1000000;
+
+struct notify_message {
+	struct notify_message *next;
+	int fd;    /* to be sent with it, or -1 */
+	int after; /* to be closed when it is sent, or -1 */
+	char text[];
+};
+
+static int
+ms_until(int64_t until_ns)
+{
+	int64_t ms = (until_ns - clock_monotonic_ns() + ms_ns - 1) / ms_ns;
+
+	return ms > 0 ? (int)ms : 0;
+}
 
 bool
 notify_heard(void)
@@ -43,68 +67,212 @@ notify_heard(void)
 	return HAVE_SYSTEMD && getenv("NOTIFY_SOCKET") != NULL;
 }
 
-/* systemd may be busy, and a message that waits for room in its queue would stop
- * us: what is said again anyway is left unsaid then. */
-static bool
-is_full(void)
+/* --- one message ------------------------------------------------------------- */
+
+/* A socket that leads to systemd, or -1. */
+static int
+reach(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	AUTO_CLOSE int fd = -1;
-	struct pollfd p = {.events = POLLOUT};
 	size_t len = path != NULL ? strlen(path) : 0;
+	AUTO_CLOSE int fd = -1;
+	int ret;
 
-	if (len == 0 || len >= sizeof(address.sun_path))
-		return false;
+	if (!HAVE_SYSTEMD || len == 0 || len >= sizeof(address.sun_path))
+		return -1;
 	memcpy(address.sun_path, path, len);
 	if (path[0] == '@')
 		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	p.fd = fd;
-	return fd >= 0 &&
-	       connect(fd, (struct sockaddr *)&address,
-		       (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				   len)) == 0 &&
-	       poll(&p, 1, 0) == 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 ||
+		connect(fd, (struct sockaddr *)&address,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				    len)) < 0)
+		return -1;
+	ret = fd;
+	fd = -1;
+	return ret;
+}
+
+/* With a descriptor, unless it is -1.  False when there is no room for it: one
+ * that cannot be sent at all is as good as sent. */
+static bool
+send_now(const char *text, int fd)
+{
+	AUTO_CLOSE int to = reach();
+	struct iovec part = {(void *)text, strlen(text)};
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	struct cmsghdr *c;
+
+	if (to < 0)
+		return true;
+	if (fd >= 0) {
+		message.msg_control = control.room;
+		message.msg_controllen = sizeof(control.room);
+		c = CMSG_FIRSTHDR(&message);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	return sendmsg(to, &message, MSG_NOSIGNAL) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM &&
+		       errno != ETOOMANYREFS);
+}
+
+/* Until there is room, or that time. */
+static void
+wait_for_room(int64_t until_ns)
+{
+	AUTO_CLOSE int to = reach();
+	struct pollfd p = {.fd = to, .events = POLLOUT};
+
+	if (to >= 0)
+		(void)poll(&p, 1, ms_until(until_ns));
+}
+
+/* --- what waits -------------------------------------------------------------- */
+
+static void
+drop_first(struct notify *n)
+{
+	struct notify_message *m = n->first;
+
+	n->first = m->next;
+	n->length--;
+	fd_close(&m->fd);
+	fd_close(&m->after);
+	free(m);
 }
 
 static void
-say(const char *word, const char *status)
+append(struct notify *n, const char *text, int fd, int after)
 {
-	(void)word;
-	if (status == NULL)
-		(void)sd_notify(0, word);
-	else
-		(void)sd_notifyf(0, "%s\nSTATUS=%s", word, status);
+	struct notify_message **link = &n->first, *m;
+
+	if (n->length == MOST)
+		drop_first(n);
+	m = malloc(sizeof(*m) + strlen(text) + 1);
+	if (m == NULL) {
+		fd_close(&after);
+		return;
+	}
+	m->next = NULL;
+	m->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+	m->after = after;
+	strcpy(m->text, text);
+	while (*link != NULL)
+		link = &(*link)->next;
+	*link = m;
+	n->length++;
 }
 
 void
-notify_ready(const char *status)
+notify_turn(struct notify *n)
 {
-	say("READY=1", status);
+	while (n->first != NULL && send_now(n->first->text, n->first->fd))
+		drop_first(n);
+}
+
+bool
+notify_waits(const struct notify *n)
+{
+	return n->first != NULL;
+}
+
+void
+notify_flush(struct notify *n, int64_t ms)
+{
+	int64_t until = clock_monotonic_ns() + ms * ms_ns;
+
+	for (notify_turn(n); n->first != NULL; notify_turn(n)) {
+		if (clock_monotonic_ns() >= until)
+			break;
+		wait_for_room(until);
+	}
+}
+
+void
+notify_fini(struct notify *n)
+{
+	while (n->first != NULL)
+		drop_first(n);
+}
+
+/* --- words ------------------------------------------------------------------- */
+
+/* Nothing overtakes what waits.  after is closed when it has been said. */
+static void
+say(struct notify *n, const char *text, int fd, int after)
+{
+	notify_turn(n);
+	if (n->first == NULL && send_now(text, fd))
+		fd_close(&after);
+	else
+		append(n, text, fd, after);
+}
+
+/* What is said again anyway is left unsaid when there is no room. */
+static bool
+mention(struct notify *n, const char *text)
+{
+	notify_turn(n);
+	return n->first == NULL && send_now(text, -1);
+}
+
+static void
+say_with_status(struct notify *n, const char *word, const char *status)
+{
+	char text[WORDS];
+
+	snprintf(text, sizeof(text), "%s%s%s", word,
+		status != NULL ? "\nSTATUS=" : "",
+		status != NULL ? status : "");
+	say(n, text, -1, -1);
+}
+
+void
+notify_ready(struct notify *n, const char *status)
+{
+	say_with_status(n, "READY=1", status);
 }
 
 /* The time must not be before that of the request, or systemd takes it for an
  * earlier reload's. */
 void
-notify_reloading(const char *status)
+notify_reloading(struct notify *n, const char *status)
 {
-	(void)status;
-	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=%s",
-		(long long)(clock_monotonic_ns() / 1000), status);
+	char text[64];
+
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		(long long)(clock_monotonic_ns() / 1000));
+	say_with_status(n, text, status);
 }
 
 void
-notify_stopping(const char *status)
+notify_stopping(struct notify *n, const char *status)
 {
-	say("STOPPING=1", status);
+	say_with_status(n, "STOPPING=1", status);
+}
+
+static void
+say_main_pid(struct notify *n, pid_t pid, int after)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "MAINPID=%d", (int)pid);
+	say(n, text, -1, after);
 }
 
 void
-notify_main_pid(pid_t pid)
+notify_main_pid(struct notify *n, pid_t pid)
 {
-	(void)pid;
-	(void)sd_notifyf(0, "MAINPID=%d", (int)pid);
+	say_main_pid(n, pid, -1);
 }
 
 /* systemd listens to the main process alone, so it must be the stand-in that
@@ -112,17 +280,18 @@ notify_main_pid(pid_t pid)
 static void
 stand_in(int go, pid_t master)
 {
+	struct notify n = {0};
 	char c;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)!read(go, &c, 1);
-	notify_main_pid(master);
-	(void)sd_notify_barrier(0, UINT64_MAX);
+	notify_main_pid(&n, master);
+	notify_barrier(&n, A_DAY_MS);
 	_exit(0);
 }
 
 void
-notify_main_pid_anew(void)
+notify_main_pid_anew(struct notify *n)
 {
 	pid_t master = getpid(), pid;
 	int ends[2];
@@ -134,28 +303,75 @@ notify_main_pid_anew(void)
 		close(ends[1]);
 		stand_in(ends[0], master);
 	}
+	close(ends[0]);
+	/* Its turn is when systemd has been told. */
 	if (pid > 0)
-		notify_main_pid(pid);
-	/* Its turn. */
+		say_main_pid(n, pid, ends[1]);
+	else
+		close(ends[1]);
+}
+
+bool
+notify_status(struct notify *n, const char *status)
+{
+	char text[WORDS];
+
+	snprintf(text, sizeof(text), "STATUS=%s", status);
+	return mention(n, text);
+}
+
+bool
+notify_extend(struct notify *n, int64_t us)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%lld", (long long)us);
+	return mention(n, text);
+}
+
+bool
+notify_alive(struct notify *n)
+{
+	return mention(n, "WATCHDOG=1");
+}
+
+void
+notify_store(struct notify *n, int fd, const char *name)
+{
+	char text[WORDS];
+
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+	say(n, text, fd, -1);
+}
+
+void
+notify_unstore(struct notify *n, const char *name)
+{
+	char text[WORDS];
+
+	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	say(n, text, -1, -1);
+}
+
+/* systemd closes the end that it is given when it comes to this message. */
+void
+notify_barrier(struct notify *n, int64_t ms)
+{
+	int64_t until = clock_monotonic_ns() + ms * ms_ns;
+	struct pollfd p;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	say(n, "BARRIER=1", ends[1], -1);
 	close(ends[1]);
+	notify_flush(n, ms);
+	p = (struct pollfd){.fd = ends[0]};
+	(void)poll(&p, 1, ms_until(until));
 	close(ends[0]);
 }
 
-void
-notify_status(const char *status)
-{
-	(void)status;
-	if (!is_full())
-		(void)sd_notifyf(0, "STATUS=%s", status);
-}
-
-void
-notify_extend(int64_t us)
-{
-	(void)us;
-	if (!is_full())
-		(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)us);
-}
+/* --- what systemd wants and gives -------------------------------------------- */
 
 int64_t
 notify_watchdog_us(void)
@@ -163,36 +379,6 @@ notify_watchdog_us(void)
 	uint64_t us = 0;
 
 	return sd_watchdog_enabled(0, &us) > 0 ? (int64_t)us : 0;
-}
-
-void
-notify_alive(void)
-{
-	if (!is_full())
-		(void)sd_notify(0, "WATCHDOG=1");
-}
-
-void
-notify_store(int fd, const char *name)
-{
-	char text[300];
-
-	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
-	(void)sd_pid_notify_with_fds(0, 0, text, &fd, 1);
-}
-
-void
-notify_unstore(const char *name)
-{
-	(void)name;
-	(void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
-}
-
-void
-notify_barrier(int64_t ms)
-{
-	(void)ms;
-	(void)sd_notify_barrier(0, (uint64_t)ms * 1000);
 }
 
 pid_t

@@ -131,8 +131,11 @@ look(struct master *m)
 static void
 ask_for_patience(struct master *m)
 {
-	m->service.extend_ns = m->now_ns + EXTEND_S * SECOND_NS;
-	notify_extend(PATIENCE_S * us_a_second);
+	m->service.extend_ns = m->now_ns;
+	if (notify_extend(&m->notify, PATIENCE_S * us_a_second))
+		m->service.extend_ns += EXTEND_S * SECOND_NS;
+	else
+		m->service.extend_ns += NOTIFY_RETRY_MS * MS_NS;
 }
 
 /* --- what happens -------------------------------------------------------------- */
@@ -149,12 +152,13 @@ service_begin(struct master *m)
 	if (!speaks(m))
 		return;
 	fdstore_keep(m);
-	notify_status("starting: the first child imports the application");
+	(void)notify_status(&m->notify,
+		"starting: the first child imports the application");
 	ask_for_patience(m);
 }
 
 void
-service_failed(const struct master *m, const char *sentence)
+service_failed(struct master *m, const char *sentence)
 {
 	char text[sizeof(m->service.status)];
 	struct buf b = {0};
@@ -163,7 +167,7 @@ service_failed(const struct master *m, const char *sentence)
 		return;
 	buf_printf(&b, "failed: %s", sentence);
 	keep(text, sizeof(text), &b);
-	notify_status(text);
+	(void)notify_status(&m->notify, text);
 }
 
 void
@@ -172,14 +176,14 @@ service_ready(struct master *m)
 	if (!speaks(m))
 		return;
 	(void)look(m);
-	notify_ready(m->service.status);
+	notify_ready(&m->notify, m->service.status);
 }
 
 static void
 is_alone(struct master *m, struct source *s)
 {
 	master_forget(m, s);
-	notify_main_pid_anew();
+	notify_main_pid_anew(&m->notify);
 	/* Nobody heard what we have said meanwhile. */
 	m->service.store_ns = m->now_ns + SECOND_NS;
 }
@@ -195,7 +199,7 @@ watch_before(struct master *m, pid_t from)
 	if (from == getpid())
 		return; /* it has become what we are */
 	if (fd < 0 || master_watch(m, &m->service.before, fd, is_alone) < 0)
-		notify_main_pid_anew();
+		notify_main_pid_anew(&m->notify);
 }
 
 /* What the new master says first may come before it is known to be the main
@@ -205,7 +209,7 @@ service_take_over(struct master *m, pid_t from)
 {
 	if (!speaks(m))
 		return;
-	notify_main_pid(getpid());
+	notify_main_pid(&m->notify, getpid());
 	watch_before(m, from);
 	m->service.status[0] = '\0';
 	m->service.status_ns = m->now_ns + SECOND_NS;
@@ -213,10 +217,10 @@ service_take_over(struct master *m, pid_t from)
 }
 
 void
-service_give_up(const struct master *m, pid_t successor)
+service_give_up(struct master *m, pid_t successor)
 {
 	if (speaks(m))
-		notify_main_pid(successor);
+		notify_main_pid(&m->notify, successor);
 }
 
 void
@@ -230,7 +234,7 @@ service_reloading(struct master *m)
 	buf_add_text(&text, "reloading since ");
 	put_now(&text);
 	keep(status, sizeof(status), &text);
-	notify_reloading(status);
+	notify_reloading(&m->notify, status);
 	ask_for_patience(m);
 }
 
@@ -271,7 +275,7 @@ service_stopping(struct master *m, bool graceful)
 		buf_printf(&text, ", within %g s", (double)ms / 1000);
 	keep(status, sizeof(status), &text);
 	/* Why it has failed is worth more than that it ends. */
-	notify_stopping(m->exit_status == 0 ? status : NULL);
+	notify_stopping(&m->notify, m->exit_status == 0 ? status : NULL);
 	ask_for_patience(m);
 }
 
@@ -283,11 +287,30 @@ takes_its_time(const struct master *m)
 	return m->phase != PHASE_RUNNING || m->reloading;
 }
 
+static void
+give_sign(struct master *m)
+{
+	struct service *s = &m->service;
+
+	s->alive_ns = m->now_ns + s->alive_every_ns;
+	if (watchdog_progress(m) && !notify_alive(&m->notify))
+		s->alive_ns = m->now_ns + NOTIFY_RETRY_MS * MS_NS;
+}
+
+static void
+show_status(struct master *m)
+{
+	/* Unsaid, it is news the next time, too. */
+	if (look(m) && !notify_status(&m->notify, m->service.status))
+		m->service.status[0] = '\0';
+}
+
 void
 service_turn(struct master *m)
 {
 	struct service *s = &m->service;
 
+	notify_turn(&m->notify);
 	if (!speaks(m) || m->phase == PHASE_OVER)
 		return;
 	if (takes_its_time(m) && s->extend_ns <= m->now_ns)
@@ -296,26 +319,31 @@ service_turn(struct master *m)
 		s->store_ns = NEVER;
 		fdstore_keep(m);
 	}
-	if (s->alive_ns <= m->now_ns) {
-		s->alive_ns = m->now_ns + s->alive_every_ns;
-		if (watchdog_progress(m))
-			notify_alive();
-	}
+	if (s->alive_ns <= m->now_ns)
+		give_sign(m);
 	if (m->phase == PHASE_RUNNING && !m->reloading &&
-		s->status_ns <= m->now_ns && look(m))
-		notify_status(s->status);
+		s->status_ns <= m->now_ns)
+		show_status(m);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
 }
 
 int64_t
 service_deadline(const struct master *m)
 {
 	const struct service *s = &m->service;
+	int64_t next = NEVER;
 
-	int64_t next = takes_its_time(m) ? s->extend_ns : s->status_ns;
-
+	if (notify_waits(&m->notify))
+		next = m->now_ns + NOTIFY_RETRY_MS * MS_NS;
 	if (!speaks(m))
-		return NEVER;
-	if (m->phase == PHASE_RUNNING && s->store_ns < next)
-		next = s->store_ns;
-	return s->alive_ns < next ? s->alive_ns : next;
+		return next;
+	next = earlier(next, takes_its_time(m) ? s->extend_ns : s->status_ns);
+	if (m->phase == PHASE_RUNNING)
+		next = earlier(next, s->store_ns);
+	return earlier(next, s->alive_ns);
 }

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "master/master.h"
+#include "master/notify.h"
 #include "mpm/mpm.h"
 #include "net/address.h"
 #include "net/channel.h"
@@ -307,6 +308,7 @@ struct master {
 	struct relay *relays;
 	struct control control;
 	struct service service;
+	struct notify notify;
 	struct fdstore store;
 	struct idle idle;
 	struct guard guard;
@@ -699,11 +701,11 @@ void fdstore_close(struct master *m);
 /* Where no service manager listens all of these do nothing. */
 void service_begin(struct master *m);
 /* The server cannot be started, or go on. */
-void service_failed(const struct master *m, const char *sentence);
+void service_failed(struct master *m, const char *sentence);
 void service_ready(struct master *m);
 /* We are the main process now, and from was before; and another one is. */
 void service_take_over(struct master *m, pid_t from);
-void service_give_up(const struct master *m, pid_t successor);
+void service_give_up(struct master *m, pid_t successor);
 /* Around a reload; reason is NULL when it is done. */
 void service_reloading(struct master *m);
 void service_reloaded(struct master *m, const char *reason);
