@@ -253,12 +253,18 @@ take_socket_files(struct master *m)
 
 /* --- in place: what the process had before ------------------------------------ */
 
+/* An order that was given goes on as it was given. */
 static int64_t
-deadline_of(const struct master *m, enum lifecycle life)
+deadline_of(const struct master *m, const struct heritage_child *left)
 {
 	const struct config *c = m->now->config;
+	enum lifecycle life = left->life;
 	int64_t ms = 0;
 
+	if (life == LIFECYCLE_READY)
+		return NEVER;
+	if (left->deadline_ns > 0)
+		return left->deadline_ns;
 	if (life == LIFECYCLE_STARTING)
 		ms = c->startup_timeout;
 	else if (life == LIFECYCLE_DRAINING)
@@ -283,7 +289,7 @@ take_child(struct master *m, struct child *c, struct heritage_child *left)
 		.life = left->life,
 		.generation = left->generation,
 		.ready_ns = left->life == LIFECYCLE_STARTING ? 0 : m->now_ns,
-		.deadline_ns = deadline_of(m, left->life),
+		.deadline_ns = deadline_of(m, left),
 		.told = going,
 	};
 	board_show_child(m, c);

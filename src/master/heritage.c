@@ -282,6 +282,20 @@ take_child(struct heritage *h, const struct item *item)
 	return heritage_add_child(h, &c);
 }
 
+/* Of a child that was named before: an older master says nothing of it. */
+static int
+take_deadline(struct heritage *h, const struct item *item)
+{
+	if (item->n[1] <= 0)
+		return -EINVAL;
+	for (size_t i = 0; i < h->n_nursery; i++)
+		if (h->nursery[i].pid == item->n[0]) {
+			h->nursery[i].deadline_ns = item->n[1];
+			return 0;
+		}
+	return -EINVAL;
+}
+
 static int
 take_output(struct heritage *h, const struct item *item)
 {
@@ -310,6 +324,7 @@ enum key {
 	KEY_NAMED,
 	KEY_LISTENER,
 	KEY_CHILD,
+	KEY_DEADLINE,
 	KEY_OUTPUT,
 	KEY_CLIENT,
 };
@@ -329,6 +344,7 @@ static const struct row {
 	[KEY_NAMED] = {"pid-file", 1, true, take_named},
 	[KEY_LISTENER] = {"listener", 6, true, take_listener},
 	[KEY_CHILD] = {"child", 6, false, take_child},
+	[KEY_DEADLINE] = {"deadline", 2, false, take_deadline},
 	[KEY_OUTPUT] = {"output", 2, false, take_output},
 	[KEY_CLIENT] = {"client", 1, false, take_client},
 };
@@ -361,6 +377,18 @@ put_file(struct buf *to, enum key key, const struct heritage_file *f)
 }
 
 static int
+put_child(struct buf *to, const struct heritage_child *c)
+{
+	int rc = PUT(to, KEY_CHILD,
+		.n = {c->slot, c->pid, c->generation, c->life, c->channel,
+			c->workers});
+
+	if (rc < 0 || c->deadline_ns <= 0)
+		return rc;
+	return PUT(to, KEY_DEADLINE, .n = {c->pid, c->deadline_ns});
+}
+
+static int
 put_lists(struct buf *to, const struct heritage *h)
 {
 	int rc = 0;
@@ -373,13 +401,8 @@ put_lists(struct buf *to, const struct heritage *h)
 				(long long)l->inode, l->bucket},
 			.text = l->asked);
 	}
-	for (size_t i = 0; rc == 0 && i < h->n_nursery; i++) {
-		const struct heritage_child *c = &h->nursery[i];
-
-		rc = PUT(to, KEY_CHILD,
-			.n = {c->slot, c->pid, c->generation, c->life,
-				c->channel, c->workers});
-	}
+	for (size_t i = 0; rc == 0 && i < h->n_nursery; i++)
+		rc = put_child(to, &h->nursery[i]);
 	for (size_t i = 0; rc == 0 && i < h->n_outputs; i++)
 		rc = PUT(to, KEY_OUTPUT,
 			.n = {h->outputs[i].fd, h->outputs[i].pid});

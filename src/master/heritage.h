@@ -55,6 +55,7 @@ struct heritage_child {
 	enum lifecycle life;
 	int channel; /* -1: it is deaf */
 	unsigned workers;
+	int64_t deadline_ns; /* monotonic; INT64_MAX: none; 0: not told */
 };
 
 /* Likewise: where the words of a process are read. */

@@ -335,6 +335,7 @@ gather_children(const struct master *m, struct heritage *h)
 			.life = c->life,
 			.channel = c->channel.fd,
 			.workers = c->workers,
+			.deadline_ns = c->deadline_ns,
 		};
 
 		/* One that a template has not forked yet will find its channel

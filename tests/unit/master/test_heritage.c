@@ -43,11 +43,11 @@ fill(struct heritage *h)
 		0);
 	assert_int_equal(
 		heritage_add_child(h, &(struct heritage_child){3, 4711, 6,
-					      LIFECYCLE_READY, 16, 8}),
+					      LIFECYCLE_READY, 16, 8, 0}),
 		0);
-	assert_int_equal(
-		heritage_add_child(h, &(struct heritage_child){4, 4712, 7,
-					      LIFECYCLE_STOPPING, -1, 1}),
+	assert_int_equal(heritage_add_child(h, &(struct heritage_child){4, 4712,
+						       7, LIFECYCLE_STOPPING,
+						       -1, 1, 123456789012}),
 		0);
 	assert_int_equal(
 		heritage_add_output(h, &(struct heritage_output){17, 4711}), 0);
@@ -182,6 +182,10 @@ test_nonsense_is_refused_with_its_line(void **state)
 		 "4 5 1\n"
 		 "child 0 1 1 0 7 1\n",
 			"child 0 1 1 0 7 1"},
+		{"wsgid-heritage 1\nway 0 1\ngeneration 1 1 1\nreport 3\npool "
+		 "4 5 1\n"
+		 "child 0 1 1 1 7 1\ndeadline 2 5\n",
+			"deadline 2 5"},
 		{"wsgid-heritage 1\nway 0 1\ngeneration 1 1 1\nreport 3\npool "
 		 "4 5 1\n"
 		 "client 99999999999999999999\n",
