@@ -241,6 +241,12 @@ is_file(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+static size_t
+fds_of(const struct record *record)
+{
+	return 1 + (record->spilled > 0) + (record->spool_len > 0);
+}
+
 /* Is the message what handoff_send writes?  An enum handoff_result or
  * -EPROTO. */
 static int
@@ -253,8 +259,7 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 	if (n_fds == 0)
 		return payload == 0 && record->bytes == 0 ? HANDOFF_NUDGE
 							  : -EPROTO;
-	if (n_fds != 1 + record->spilled + (record->spool_len > 0) ||
-		!is_connection(fds[0]) ||
+	if (n_fds != fds_of(record) || !is_connection(fds[0]) ||
 		(record->spool_len > 0 && !is_file(fds[n_fds - 1])))
 		return -EPROTO;
 	*ret = (struct handoff){
@@ -278,16 +283,34 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 	return payload == record->bytes ? HANDOFF_CONNECTION : -EPROTO;
 }
 
-/* Without room in our table the kernel would drop the connection and deliver
- * the rest. */
+/* How many descriptors would come with the next message; those with it stay
+ * where they are. */
+static size_t
+fds_expected(int take)
+{
+	struct record record;
+	ssize_t n =
+		recv(take, &record, sizeof(record), MSG_DONTWAIT | MSG_PEEK);
+
+	return n == (ssize_t)sizeof(record) ? fds_of(&record) : 1;
+}
+
+/* Without room in our table for all of its descriptors the kernel would drop
+ * some, the connection even, and deliver the rest. */
 static bool
 has_room(int take)
 {
-	int fd = fcntl(take, F_DUPFD_CLOEXEC, 0);
+	int fds[FDS_MAX];
+	size_t n = 0, free_ones;
+	bool full;
 
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0 || errno != EMFILE;
+	while (n < FDS_MAX && (fds[n] = fcntl(take, F_DUPFD_CLOEXEC, 0)) >= 0)
+		n++;
+	full = n < FDS_MAX && errno == EMFILE;
+	free_ones = n;
+	while (n > 0)
+		close(fds[--n]);
+	return !full || free_ones >= fds_expected(take);
 }
 
 int

@@ -179,6 +179,55 @@ test_without_a_descriptor_a_connection_stays_in_the_pool(void **state)
 	handoff_room_fini(&room);
 }
 
+/* One for the connection alone would be lost on the rest, and the connection
+ * with it. */
+static void
+test_without_descriptors_for_all_of_it_it_stays_there_too(void **state)
+{
+	static char head[HANDOFF_INLINE + 1];
+	struct handoff got, h = {.spool_len = 3, .bytes = {head, sizeof(head)}};
+	FILE *file = tmpfile();
+	struct rlimit before, few;
+	int pair[2], lowest;
+
+	(void)state;
+	assert_non_null(file);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	h.fd = pair[0];
+	h.spool = fileno(file);
+	assert_int_equal(handoff_send(give, &h), 0);
+	h.spool_len = 0;
+	h.bytes.len = 1;
+	assert_int_equal(handoff_send(give, &h), 0);
+	lowest = dup(take);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	for (int room_for = 0; room_for < 3; room_for++) {
+		few.rlim_cur = (rlim_t)(lowest + room_for);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		assert_int_equal(handoff_receive(take, &got, &room), -EMFILE);
+	}
+	few.rlim_cur = (rlim_t)(lowest + 3);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(
+		handoff_receive(take, &got, &room), HANDOFF_CONNECTION);
+	assert_int_equal(got.spool_len, 3);
+	close(got.spool);
+	close(got.fd);
+	handoff_room_fini(&room);
+	few.rlim_cur = (rlim_t)(lowest + 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(
+		handoff_receive(take, &got, &room), HANDOFF_CONNECTION);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(got.fd);
+	close(pair[0]);
+	close(pair[1]);
+	fclose(file);
+	handoff_room_fini(&room);
+}
+
 static void
 test_nothing_and_a_nudge_are_told_apart(void **state)
 {
@@ -292,6 +341,9 @@ main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_without_a_descriptor_a_connection_stays_in_the_pool,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_without_descriptors_for_all_of_it_it_stays_there_too,
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_nothing_and_a_nudge_are_told_apart, set_up,
