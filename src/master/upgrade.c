@@ -70,6 +70,15 @@ give_name_up(struct pid_file *f)
 		fd_close(&f->fd);
 }
 
+/* A reload that was asked for meanwhile is about what is there now, and the
+ * successor may have begun before. */
+static void
+pass_reload_on(const struct master *m)
+{
+	if (m->reload_wanted)
+		kill(m->upgrade.pid, m->reload_ungraceful ? SIGHUP : SIGUSR1);
+}
+
 /* Our successor serves. */
 static void
 succeeded(struct master *m, bool pool_lives)
@@ -90,6 +99,7 @@ succeeded(struct master *m, bool pool_lives)
 		m->now->listeners[i].unlink_path = false;
 	m->succeeded = true;
 	m->pool_lives = pool_lives;
+	pass_reload_on(m);
 	control_upgraded(m, NULL);
 	stop_after_upgrade(m);
 }

@@ -122,6 +122,23 @@ def test_who_asks_while_a_reload_imports_is_told_that_it_follows(
     wait_until(lambda: get(server.address).body == b'new', 'the code of the second one')
 
 
+def test_a_reload_that_the_old_master_is_asked_for_is_the_new_ones(start, directory, write):
+    """Its first child may have read the code before somebody wrote it."""
+    server = start('-w', '1')
+    write('hung', before=HANGS)
+    server.kill(signal.SIGUSR2)
+    server.log.wait_for('importing')
+    server.kill(signal.SIGHUP)
+    server.log.wait_for('SIGHUP: a reload follows what is under way')
+    write('new')
+    (directory / 'gate').touch()
+    server.master = int(server.log.wait_for(r'pid (\d+), has taken over')[1])
+    server.process.wait()
+    server.log.wait_for(rf'\[pid {server.master}\] reload done')
+    wait_until(lambda: get(server.address).body == b'new', 'the code of the reload')
+    server.stop()
+
+
 def test_a_stop_does_not_wait_for_an_import(start, write):
     server = start('-w', '1')
     write('hung', before=HANGS)
