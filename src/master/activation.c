@@ -16,6 +16,7 @@
 
 #include "master/notify.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 enum { ADDRESSES = 16 }; /* that one name may stand for */
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "master/children.h"
 #include "master/state.h"
 
 bool

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "built_with.h"
+#include "master/children.h"
 #include "master/heritage.h"
 #include "master/state.h"
 

@@ -25,6 +25,7 @@
 #include <sys/epoll.h>
 
 #include "base/fd.h"
+#include "master/children.h"
 #include "master/heritage.h"
 #include "master/state.h"
 

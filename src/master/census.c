@@ -5,6 +5,7 @@
  * which of these are busy is what the child says in its page.  It may lie, so
  * it is asked nothing else.
  */
+#include "master/children.h"
 #include "master/state.h"
 
 static bool

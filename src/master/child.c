@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "master/children.h"
 #include "master/state.h"
 
 enum {

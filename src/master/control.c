@@ -15,6 +15,7 @@
 
 #include "built_with.h"
 #include "control/control.h"
+#include "master/children.h"
 #include "master/heritage.h"
 #include "master/state.h"
 

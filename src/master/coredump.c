@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "master/children.h"
 #include "master/state.h"
 
 void

@@ -24,6 +24,7 @@
 #include "base/fd.h"
 #include "master/notify.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 enum {
 	ADDRESSES = 16, /* that one name may stand for */

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "master/journal.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 enum { ADDRESSES = 16 }; /* that one name may stand for */
 

@@ -16,8 +16,10 @@
 #include "base/fd.h"
 #include "base/pidfile.h"
 #include "control/control.h"
+#include "master/children.h"
 #include "master/heritage.h"
 #include "master/state.h"
+#include "master/systemd.h"
 #include "net/handoff.h"
 
 enum { HERITAGE_MAX = 16 * 1024 * 1024 };

@@ -10,7 +10,9 @@
  */
 #include <stdio.h>
 
+#include "master/children.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 enum { LOOKS = 10 }; /* within IdleExit */
 

@@ -13,6 +13,7 @@
 
 #include "base/defs.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 enum {
 	ADDRESSES = 16, /* that one name may stand for */

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "master/children.h"
 #include "master/journal.h"
 #include "master/state.h"
 

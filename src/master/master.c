@@ -24,8 +24,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/title.h"
+#include "master/children.h"
 #include "master/heritage.h"
 #include "master/state.h"
+#include "master/systemd.h"
 #include "net/handoff.h"
 #include "net/inherit.h"
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/machine.h"
+#include "master/children.h"
 #include "master/state.h"
 
 #define MB INT64_C(1000000)

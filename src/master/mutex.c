@@ -14,6 +14,7 @@
 
 #include "base/account.h"
 #include "lock/accept_mutex.h"
+#include "master/children.h"
 #include "master/state.h"
 
 struct choice {

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "master/children.h"
 #include "master/state.h"
 
 enum {

@@ -6,6 +6,7 @@
  * its share: the new one comes first), or the policy wants more.  While a
  * crash loop lasts one child at a time is tried, after the throttle's delay.
  */
+#include "master/children.h"
 #include "master/state.h"
 
 #include <stdio.h>

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "master/children.h"
 #include "master/state.h"
 #include "net/handoff.h"
 #include "net/inherit.h"

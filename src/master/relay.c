@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "master/children.h"
 #include "master/heritage.h"
 #include "master/state.h"
 

@@ -15,7 +15,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "master/children.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 enum {
 	HOLD_OFF = 10, /* turns without faster growth, as in Apache */

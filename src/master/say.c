@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "built_with.h"
+#include "master/children.h"
 #include "master/state.h"
 
 void

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 
+#include "master/children.h"
 #include "master/state.h"
 
 static int

@@ -4,7 +4,9 @@
  * Every deadline of the master is found here, so that the loop needs no
  * timers of its own and none can be forgotten.
  */
+#include "master/children.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 static int64_t
 earlier(int64_t a, int64_t b)

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "master/children.h"
 #include "master/notify.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 enum {
 	BEATS = 3,    /* signs of life in the time that systemd waits for one */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "master/children.h"
 #include "master/state.h"
 #include "net/inherit.h"
 

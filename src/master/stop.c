@@ -7,7 +7,9 @@
  */
 #include <stdio.h>
 
+#include "master/children.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 /* For a process that not even SIGKILL ends. */
 #define GIVE_UP (6 * SECOND_NS)

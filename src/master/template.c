@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "master/children.h"
 #include "master/state.h"
 
 enum {

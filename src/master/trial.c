@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/exits.h"
+#include "master/children.h"
 #include "master/state.h"
 #include "net/inherit.h"
 #include "pythons/loader.h"

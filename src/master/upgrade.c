@@ -26,8 +26,10 @@
 #include "base/pidfile.h"
 #include "base/title.h"
 #include "control/control.h"
+#include "master/children.h"
 #include "master/heritage.h"
 #include "master/state.h"
+#include "master/systemd.h"
 #include "net/handoff.h"
 
 enum {

@@ -15,7 +15,9 @@
 #include <signal.h>
 
 #include "base/signals.h"
+#include "master/children.h"
 #include "master/state.h"
+#include "master/systemd.h"
 
 /* For how long has it been this value? */
 static int64_t

@@ -2,6 +2,7 @@
  * fixture.c - a master without children.  See fixture.h.
  */
 #include "fixture.h"
+#include "master/children.h"
 
 #include <fcntl.h>
 #include <signal.h>

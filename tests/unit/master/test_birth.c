@@ -16,6 +16,7 @@
 #include "base/defs.h"
 #include "base/fd.h"
 #include "fixture.h"
+#include "master/children.h"
 
 enum { SLOT = 2 };
 

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "fixture.h"
+#include "master/children.h"
 
 enum { CLIENTS = 100 };
 

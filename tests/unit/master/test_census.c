@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "master/children.h"
 
 static void
 test_each_state_is_counted_once(void **state)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "master/children.h"
 
 static void
 test_who_has_not_finished_in_time_is_killed(void **state)

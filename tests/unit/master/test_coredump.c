@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/defs.h"
+#include "master/children.h"
 #include "master/state.h"
 
 static void

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "master/children.h"
 
 static int
 prepare(struct fixture *f)

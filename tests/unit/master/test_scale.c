@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "master/children.h"
 
 static int
 remove_fixture(void **state)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "master/children.h"
 
 /* A template of a generation that does nothing, and the far end of its
  * channel. */

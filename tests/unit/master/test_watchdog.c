@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "fixture.h"
+#include "master/systemd.h"
 
 enum { LIMIT_S = 300 };
 
