@@ -545,6 +545,18 @@ go_on_as_new(struct master *m)
 	failed(m, err.text);
 }
 
+/* Another upgrade, or a stop, may have been quicker than our children. */
+static void
+say_successor_ended(pid_t pid, int status, const char *death)
+{
+	if (status == 0)
+		log_notice("master", "the new master, pid %d, has ended",
+			(int)pid);
+	else
+		log_errorx("master", "the new master, pid %d, has ended, %s",
+			(int)pid, death);
+}
+
 void
 upgrade_reaped(struct master *m, int status)
 {
@@ -560,8 +572,7 @@ upgrade_reaped(struct master *m, int status)
 		master_forget(m, &u->report);
 	say_death(status, death, sizeof(death));
 	if (m->succeeded)
-		log_errorx("master", "the new master, pid %d, has ended, %s",
-			(int)pid, death);
+		say_successor_ended(pid, status, death);
 	if (m->phase == PHASE_STOPPING)
 		return;
 	if (u->ready) {

@@ -139,6 +139,21 @@ def test_a_reload_that_the_old_master_is_asked_for_is_the_new_ones(start, direct
     server.stop()
 
 
+def test_a_new_master_may_be_stopped_before_the_old_one_has_finished(start, directory):
+    server = start('-w', '1')
+    with Connection(server.address) as slow:
+        slow.send('GET /wait HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('waiting')
+        server.kill(signal.SIGUSR2)
+        new = int(server.log.wait_for(r'the new master, pid (\d+), has taken over')[1])
+        os.kill(new, signal.SIGTERM)
+        server.log.wait_for(rf'the new master, pid {new}, has ended$')
+        (directory / 'gate').touch()
+        assert slow.response().body == b'old'
+    assert server.ended() == 0
+    assert ':error]' not in server.log.text()
+
+
 def test_a_stop_does_not_wait_for_an_import(start, write):
     server = start('-w', '1')
     write('hung', before=HANGS)
