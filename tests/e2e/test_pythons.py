@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from client import get
-from server import (BUILD, IS_ROOT, PYTHON, SANITIZED, WSGID,
+from server import (BUILD, OTHER_USER, PYTHON, SANITIZED, WSGID,
                     clean_environment, need, open_directory, run_wsgid)
 
 SHOW = '''
@@ -275,7 +275,7 @@ def test_a_python_that_wsgid_was_not_built_for_is_refused(directory):
         assert status != 0 and re.search(said, words), words
 
 
-@pytest.mark.skipif(not IS_ROOT or 'WSGID_TEST_USER' in os.environ,
+@pytest.mark.skipif(not OTHER_USER,
                     reason='only root runs children as somebody else')
 def test_a_home_that_the_user_cannot_enter_is_refused(new_server, show, request):
     make_environment('venv', show / 'private' / 'venv', request)

@@ -29,6 +29,8 @@ APPS = ROOT / 'tests' / 'apps'
 PYTHON = '/usr/bin/python3'
 SANITIZED = 'address' in BUILD.name or 'thread' in BUILD.name
 IS_ROOT = os.geteuid() == 0
+# Are the children somebody else than the master?  Not where all tests run with root's.
+OTHER_USER = IS_ROOT and os.environ.get('WSGID_TEST_USER') != 'root'
 
 # How long anything may take that should be at once: generous, for a loaded machine.
 PATIENCE = 60 if SANITIZED else 30
@@ -367,6 +369,19 @@ def run_wsgid(*words, env=None, cwd=None, timeout: float = PATIENCE):
     return subprocess.run([str(WSGID), *map(str, words)], cwd=cwd, timeout=timeout,
                           env={**clean_environment(), **(env or {})}, text=True,
                           stdin=subprocess.DEVNULL, capture_output=True)
+
+
+@functools.cache
+def need_module(name: str):
+    """The Python that serves has a module; the test is left out without it."""
+    import pytest
+    program = BUILD / ('wsgid-python' + os.environ.get('WSGID_TEST_PYTHON', ''))
+    python = PYTHON
+    if program.exists():
+        facts = subprocess.run([program, '-V'], env={}, capture_output=True, text=True).stdout
+        python = re.search(r'^executable (.*)$', facts, re.MULTILINE)[1]
+    if subprocess.run([python, '-I', '-c', f'import {name}'], capture_output=True).returncode:
+        pytest.skip(f'{python} has no {name}')
 
 
 @functools.cache
