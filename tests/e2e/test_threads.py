@@ -1,6 +1,7 @@
 """What threads of one child, and what they start, could do to each other."""
 
 import concurrent.futures
+import json
 import os
 import signal
 import time
@@ -271,3 +272,34 @@ def test_nobody_waits_for_the_gil_of_one_child_while_another_is_idle(start, dire
         pipe.write_bytes(b'.')
         assert connections[0].response().status == 200
         server.log.wait_for('let go', since=since)
+
+
+# --- without a GIL ----------------------------------------------------------------------------
+
+PARALLEL = '''
+import json, sys, threading, time
+
+# With a GIL, whoever computes would keep it for longer than the test lasts.
+sys.setswitchinterval(3600)
+running, lock = [], threading.Lock()
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    if environ['PATH_INFO'] == '/gil':
+        return [json.dumps(getattr(sys, '_is_gil_enabled', lambda: True)()).encode()]
+    with lock:
+        running.append(threading.get_native_id())
+    end = time.monotonic() + 20
+    while len(running) < 2 and time.monotonic() < end:
+        pass
+    return [json.dumps(len(set(running))).encode()]
+'''
+
+
+def test_threads_compute_at_once_where_there_is_no_gil(serve, directory):
+    """Each of two requests computes until the other does, too, and lets nobody in."""
+    (directory / 'parallel.py').write_text(PARALLEL)
+    server = serve('parallel', '-w', '1', '--mpm', 'worker', '--threads', '4', cwd=directory)
+    if json.loads(get(server.address, '/gil').body):
+        pytest.skip('this Python has a GIL: tools/test --matrix brings one that has none')
+    assert at_once(2, server.address) == ['2', '2']

@@ -101,3 +101,44 @@ def test_a_build_id_is_that_of_readelf():
         pytest.skip('there is no readelf, or another kind of machine')
     said = subprocess.run([readelf, '-n', path], text=True, capture_output=True).stdout
     assert elf.build_id(path) is None or f'Build ID: {elf.build_id(path)}' in said
+
+
+@pytest.fixture
+def elsewhere(top):
+    """A Python whose shared library is where no loader looks, under a name that is nowhere."""
+    library = python_facts.Python('/usr/bin/python3').shared_library()
+    if library is None:
+        pytest.skip('there is no shared library of Python')
+    name = pathlib.Path(library).resolve().name
+    other = name[:-3] + '9.9'
+    (top / 'lib').mkdir()
+    (top / 'lib' / other).write_bytes(
+        pathlib.Path(library).read_bytes().replace(name.encode() + b'\0', other.encode() + b'\0'))
+    return pretend(top, shared=other, soname=other, archive='', abi='9.9', libpl=f'{top}/lib',
+                   libdir=f'{top}/lib')
+
+
+def test_a_library_that_the_loader_does_not_find_is_refused_without_a_run_path(top, elsewhere):
+    said = refusal(top, 'rpath=no', f'python={elsewhere}')
+    library, = (top / 'lib').iterdir()
+    assert f'the loader does not find {library}; rpath=yes tells it where' in said
+    assert f'"echo {top}/lib >/etc/ld.so.conf.d/wsgid-python.conf && ldconfig"' in said
+
+
+@pytest.mark.parametrize('words, path, hardening', [
+    ((), True, {'pie', 'relro'}),  # rpath=auto, where the loader finds none
+    (('rpath=yes', 'hardening=no'), True, {'none'}),
+    (('rpath=auto', 'libpython=shared', 'python=/usr/bin/python3'), False, {'pie', 'relro'}),
+])
+def test_a_run_path_is_embedded_where_it_is_needed(top, elsewhere, words, path, hardening):
+    """And hardening is what the compiler takes of it, or none."""
+    (top / 'src').mkdir()
+    (top / 'src' / 'SConscript').write_text(
+        "Import('found')\nprint('words:', *found['python'].programs[0].words)\n"
+        "print('hardening:', found['hardening'])\nExit(0)\n")
+    done = subprocess.run(['scons', '-Q', '-C', top, f'python={elsewhere}', *words], text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = dict(line.split(': ', 1) for line in done.stdout.splitlines() if ': ' in line)
+    assert (f'-Wl,-rpath,{top}/lib' in said['words'].split()) == path
+    assert hardening <= set(said['hardening'].split())
