@@ -5,8 +5,9 @@
 
 All of them are children of one wsgid, in build/matrix: so that several Pythons live side by
 side is tested by the way.  A Python is served with each of its libraries, static and shared,
-and the tests of environments make theirs from it.  Without --whole the tests are those that
-have to do with Python.  The end is a table; the status is 1 when anything has failed.
+and the tests of environments make theirs from it.  A free-threaded one is among them, which
+is built where there is none.  Without --whole the tests are those that have to do with
+Python.  The end is a table; the status is 1 when anything has failed.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import re
 import subprocess
 import sys
 import time
+
+import free_threaded
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, 'build', 'matrix')
@@ -39,12 +42,15 @@ def ask(path):
     return words[2], words[3], words[4]
 
 
+def installed():
+    """The interpreters that there may be on this machine."""
+    home = os.environ.get('PYENV_ROOT') or os.path.expanduser('~/.pyenv')
+    return [OWN, *sorted(glob.glob('/usr/local/bin/python3.*[0-9t]')),
+            *sorted(glob.glob(os.path.join(glob.escape(home), 'versions/*/bin/python3')))]
+
+
 def find(paths):
     """{abi: (interpreter, version, prefix)}: of each version the first."""
-    if not paths:
-        home = os.environ.get('PYENV_ROOT') or os.path.expanduser('~/.pyenv')
-        paths = [OWN, *sorted(glob.glob('/usr/local/bin/python3.*[0-9t]')),
-                 *sorted(glob.glob(os.path.join(glob.escape(home), 'versions/*/bin/python3')))]
     found = {}
     for path in paths:
         about = ask(path)
@@ -63,6 +69,17 @@ def can_everybody_enter(path):
         path = os.path.dirname(path)
 
 
+def find_all():
+    """What there is, and a free-threaded one that is made if need be."""
+    found = find(installed())
+    if not any(abi.endswith('t') for abi in found):
+        try:
+            found.update(find([free_threaded.interpreter()]))
+        except free_threaded.Unavailable as error:
+            print(f'matrix: there is no free-threaded Python, and none can be made: {error}')
+    return found
+
+
 def environment(abi, prefix, library):
     around = dict(os.environ, WSGID_BUILD=BUILD, PYTHONDONTWRITEBYTECODE='1',
                   WSGID_TEST_PYTHON=abi)
@@ -74,10 +91,12 @@ def environment(abi, prefix, library):
 
 
 def run(files, around):
-    """The words of pytest's last line, and whether all is well."""
-    done = subprocess.run([OWN, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *files],
-                          cwd=TOP, env=around, text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    """The words of pytest's last line, and whether all is well.  Most tests wait most of the
+    time, so several run at once."""
+    done = subprocess.run([OWN, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-n', '4',
+                           '-m', 'not alone', *files], cwd=TOP, env=around, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
     lines = done.stdout.strip().splitlines() or ['nothing was said']
     for line in lines:
         if line.startswith(('FAILED', 'ERROR')):
@@ -94,10 +113,11 @@ def libraries(abi):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--whole', action='store_true', help='all end-to-end tests with each')
+    parser.add_argument('--whole', action='store_true', help='all end-to-end tests with each, but '
+                        'for those that measure')
     parser.add_argument('--python', help='these, with commas, instead of those that are found')
     options = parser.parse_args()
-    pythons = find(options.python.split(',') if options.python else [])
+    pythons = find(options.python.split(',')) if options.python else find_all()
     names = ['*.py'] if options.whole else CHOSEN
     files = sorted(path for name in names
                    for path in glob.glob(os.path.join(TOP, 'tests', 'e2e', name))

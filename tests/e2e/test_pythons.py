@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from client import get
-from server import (BUILD, OTHER_USER, PYTHON, SANITIZED, WSGID,
+from server import (BUILD, OTHER_USER, PATIENCE, PYTHON, SANITIZED, WSGID,
                     clean_environment, need, open_directory, run_wsgid)
 
 SHOW = '''
@@ -121,7 +121,8 @@ def make_environment(tool: str, place, request):
         command, more = [python, '-m', 'venv', '--without-pip', place], {}
     else:
         tools = request.getfixturevalue('tools')
-        more = {'PYTHONPATH': str(tools)}
+        # virtualenv gives an interpreter 15 s to answer, too few on a machine at work.
+        more = {'PYTHONPATH': str(tools), 'PY_DISCOVERY_TIMEOUT': str(PATIENCE * 2)}
         command = ([tools / 'bin' / 'uv', 'venv', '-q', '--python', python, place]
                    if tool == 'uv' else
                    [PYTHON, '-m', 'virtualenv', '-q', '--no-download', '-p', python, place])

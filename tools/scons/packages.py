@@ -33,6 +33,7 @@ nginx       nginx,libnginx-mod-stream nginx,nginx-mod-stream nginx      nginx,ng
 haproxy     haproxy           haproxy             haproxy           haproxy          haproxy
 procps      procps            procps-ng           procps            procps           procps-ng
 strace      strace            strace              strace            strace           strace
+python-source make,xz-utils,libffi-dev,libssl-dev - - -   -
 systemd-rig systemd-container,debootstrap - -     -                 -
 container-rig podman,buildah,crun,conmon,debootstrap,jq - - -       -
 """
