@@ -1,9 +1,7 @@
 """Fixtures of the end-to-end tests: servers that are gone after each test."""
 
-import faulthandler
 import pathlib
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -15,6 +13,7 @@ sys.path.insert(0, str(ROOT / 'tests' / 'support'))
 sys.dont_write_bytecode = True
 
 import server as servers  # noqa: E402
+import waiting  # noqa: E402
 
 TEST_TIMEOUT = 240 if servers.SANITIZED else 120
 
@@ -38,14 +37,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def no_test_hangs():
-    def stop(_signum, _frame):
-        faulthandler.dump_traceback()
-        raise TimeoutError(f'the test took more than {TEST_TIMEOUT} s')
-    old = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(TEST_TIMEOUT)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, old)
+    with waiting.no_longer_than(TEST_TIMEOUT):
+        yield
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -5,10 +5,8 @@ or a container engine.  Rigs stand beside the project, are Debian's and want roo
 these tests are left out, and say so.
 """
 
-import faulthandler
 import os
 import pathlib
-import signal
 import sys
 
 import pytest
@@ -17,6 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RIGS = pathlib.Path(os.environ.get('WSGID_RIGS') or ROOT.parent / 'shared' / 'rigs')
 sys.path.insert(0, str(ROOT / 'tests' / 'support'))
 sys.dont_write_bytecode = True
+
+import waiting  # noqa: E402
 
 TEST_TIMEOUT = 180  # of one test; what a rig takes to be there is bounded by the rig
 
@@ -39,14 +39,8 @@ def rig():
 
 @pytest.fixture(autouse=True)
 def no_test_hangs():
-    def stop(_signum, _frame):
-        faulthandler.dump_traceback()
-        raise TimeoutError(f'the test took more than {TEST_TIMEOUT} s')
-    old = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(TEST_TIMEOUT)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, old)
+    with waiting.no_longer_than(TEST_TIMEOUT):
+        yield
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -308,7 +308,7 @@ def test_an_extension_that_holds_the_gil_in_all_children_gets_the_service_restar
     wsgid.write_app(STUCK)
     wsgid.start()
     clients = stick(wsgid, '/hold', 2)
-    wait_until(lambda: wsgid.show('NRestarts') == '1', 'a restart', 60)
+    wait_until(lambda: wsgid.show('NRestarts') == '1', 'a restart', timeout=60)
     assert get(HTTP).body == b'hello'
     text = wsgid.journal()
     assert '2 have not taken the GIL for 1 s (DeadlockTimeout)' in text

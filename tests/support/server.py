@@ -37,18 +37,10 @@ PATIENCE = 60 if SANITIZED else 30
 
 sys.path.insert(0, str(ROOT / 'tools'))
 import scoreboard as scoreboard_tool  # noqa: E402
+import waiting  # noqa: E402
 
 
-def wait_until(condition, what: str, timeout: float = PATIENCE):
-    """The first true value of condition()."""
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f'waited {timeout} s in vain for {what}')
-        time.sleep(0.01)
+wait_until = functools.partial(waiting.wait_until, timeout=PATIENCE)
 
 
 class Log:
@@ -239,7 +231,7 @@ class Server:
         """Wait for its end, see that nothing is left: the exit status."""
         status = self.process.wait(timeout)
         if self.master:
-            wait_until(lambda: not is_alive(self.master), 'the end of the master', timeout)
+            wait_until(lambda: not is_alive(self.master), 'the end of the master', timeout=timeout)
             # Its exit status is somebody else's to see.
             assert 'Sanitizer' not in self.log.text()
         self.log.wait_for_end(timeout)

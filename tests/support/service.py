@@ -1,8 +1,10 @@
 """A unit of wsgid on a machine: its configuration, its drop-ins, its state, its journal."""
 
+import functools
 import pathlib
 import time
 
+import waiting
 from machine import Machine
 
 PATIENCE = 40
@@ -14,16 +16,8 @@ def application(environ, start_response):
 '''
 
 
-def wait_until(condition, what: str, timeout: float = PATIENCE):
-    """The first true value of condition(), which runs a command each time."""
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f'waited {timeout} s in vain for {what}')
-        time.sleep(0.1)
+# Whose condition runs a command each time.
+wait_until = functools.partial(waiting.wait_until, timeout=PATIENCE, pause=0.1)
 
 
 class Service:
