@@ -73,6 +73,9 @@ and an environment variable, in each of its spellings; variables of one
 directive that differ in value are a mistake.
 The command line is stronger than the environment, and that is stronger than
 the file.
+Weaker than all is
+.Ev WSGID_DEFAULT_LISTEN
+and the like, for who makes an image: a default instead of wsgid's own.
 All mistakes are listed at once, with file and line;
 .Ql wsgid -t
 looks for them and does nothing else.

@@ -244,9 +244,10 @@ int config_read_file(struct config *c, const char *path);
 int config_read_text(
 	struct config *c, const char *name, const char *text, size_t len);
 
-/* Every WSGID_NAME of env, a NULL-terminated list as environ(7); and
- * WSGI_APP and WEB_CONCURRENCY, which are weaker.  A variable that is set to
- * nothing is not set; WSGID_LISTEN is a list with commas.  Two spellings of a
+/* Every WSGID_NAME of env, a NULL-terminated list as environ(7); WSGI_APP and
+ * WEB_CONCURRENCY, which are weaker; and WSGID_DEFAULT_NAME, which is weaker
+ * than the file.  A variable that is set to nothing is not set; WSGID_LISTEN
+ * is a list with commas.  Two spellings of a
  * directive that differ in value are a mistake, an unknown WSGID_ name is a
  * warning. */
 void config_read_environment(struct config *c, char *const *env);

@@ -59,12 +59,20 @@ size_t directive_count(void);
 const struct directive *directive_at(size_t i);
 size_t directive_index(const struct directive *row);
 
+/* What a variable is: WSGID_LISTEN says it, WSGID_DEFAULT_LISTEN what holds
+ * where nobody says it, and WEB_CONCURRENCY is a row's other_environment. */
+enum directive_variable {
+	VARIABLE_OURS,
+	VARIABLE_DEFAULT,
+	VARIABLE_FOREIGN,
+};
+
 /* The row of a name, of an option ("--bind", "-b") or of an environment
- * variable; NULL when there is none.  *ours is false when it was found by its
- * other_environment. */
+ * variable; NULL when there is none. */
 const struct directive *directive_find(const char *name);
 const struct directive *directive_find_option(struct str option);
-const struct directive *directive_find_environment(struct str name, bool *ours);
+const struct directive *directive_find_environment(
+	struct str name, enum directive_variable *kind);
 
 /* The row whose target is at this offset of struct config. */
 const struct directive *directive_of(size_t offset);

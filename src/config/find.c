@@ -72,9 +72,8 @@ environment_follows(struct str name, const char *option)
 }
 
 static bool
-has_environment(const struct directive *row, struct str name)
+has_environment(const struct directive *row, struct str prefix, struct str name)
 {
-	static const struct str prefix = {"WSGID_", 6};
 	struct str rest;
 
 	if (name.len <= prefix.len || memcmp(name.p, prefix.p, prefix.len) != 0)
@@ -87,16 +86,21 @@ has_environment(const struct directive *row, struct str name)
 }
 
 const struct directive *
-directive_find_environment(struct str name, bool *ours)
+directive_find_environment(struct str name, enum directive_variable *kind)
 {
 	const struct directive *row;
 
 	for (size_t i = 0; (row = directive_at(i)) != NULL; i++) {
-		*ours = has_environment(row, name);
-		if (*ours || (name.len > 0 &&
-				     str_equal(name,
-					     str_of(row->other_environment))))
-			return row;
+		if (has_environment(row, STR("WSGID_"), name))
+			*kind = VARIABLE_OURS;
+		else if (has_environment(row, STR("WSGID_DEFAULT_"), name))
+			*kind = VARIABLE_DEFAULT;
+		else if (name.len > 0 &&
+			 str_equal(name, str_of(row->other_environment)))
+			*kind = VARIABLE_FOREIGN;
+		else
+			continue;
+		return row;
 	}
 	return NULL;
 }

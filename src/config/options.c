@@ -164,11 +164,15 @@ apply_list(struct config *c, enum config_source source,
 }
 
 static void
-apply_variable(struct config *c, const struct directive *row, bool ours,
-	const char *value, const char *where)
+apply_variable(struct config *c, const struct directive *row,
+	enum directive_variable kind, const char *value, const char *where)
 {
-	enum config_source source = ours ? CONFIG_FROM_ENVIRONMENT
-					 : CONFIG_FROM_FOREIGN_ENVIRONMENT;
+	static const enum config_source sources[] = {
+		[VARIABLE_OURS] = CONFIG_FROM_ENVIRONMENT,
+		[VARIABLE_DEFAULT] = CONFIG_FROM_DEFAULT_VARIABLE,
+		[VARIABLE_FOREIGN] = CONFIG_FROM_FOREIGN_ENVIRONMENT,
+	};
+	enum config_source source = sources[kind];
 
 	/* Compose files and the like set a variable to nothing where they
 	 * mean not to set it. */
@@ -193,20 +197,22 @@ unknown_variable(struct config *c, const char *name)
 	buf_fini(&b);
 }
 
-/* An earlier variable of ours that sets the same directive, in another
+/* An earlier variable of this kind that sets the same directive, in another
  * spelling. */
 static const char *
-find_spelling(char *const *env, char *const *at, const struct directive *row)
+find_spelling(char *const *env, char *const *at, const struct directive *row,
+	enum directive_variable kind)
 {
 	struct str name = {*at, strcspn(*at, "=")};
-	bool ours;
+	enum directive_variable other;
 
 	for (; env != at; env++) {
 		struct str s = {*env, strcspn(*env, "=")};
 
 		if ((*env)[s.len] == '=' && (*env)[s.len + 1] != '\0' &&
 			!str_equal(s, name) &&
-			directive_find_environment(s, &ours) == row && ours)
+			directive_find_environment(s, &other) == row &&
+			other == kind)
 			return *env;
 	}
 	return NULL;
@@ -216,10 +222,12 @@ find_spelling(char *const *env, char *const *at, const struct directive *row)
  * nobody's intention: they agree or it is a mistake. */
 static bool
 is_said_already(struct config *c, char *const *env, char *const *at,
-	const struct directive *row, const char *where)
+	const struct directive *row, enum directive_variable kind,
+	const char *where)
 {
 	const char *value = strchr(*at, '=') + 1;
-	const char *other = *value != '\0' ? find_spelling(env, at, row) : NULL;
+	const char *other =
+		*value != '\0' ? find_spelling(env, at, row, kind) : NULL;
 
 	if (other == NULL)
 		return false;
@@ -241,12 +249,12 @@ config_read_environment(struct config *c, char *const *env)
 		const struct directive *row;
 		const char *name;
 		struct str s;
-		bool ours;
+		enum directive_variable kind;
 
 		if (equals == NULL)
 			continue;
 		s = (struct str){*env, (size_t)(equals - *env)};
-		row = directive_find_environment(s, &ours);
+		row = directive_find_environment(s, &kind);
 		if (row == NULL && strncmp(*env, "WSGID_", 6) != 0)
 			continue;
 		name = arena_copy(&c->priv->arena, s.p, s.len);
@@ -254,7 +262,7 @@ config_read_environment(struct config *c, char *const *env)
 			config_no_memory(c);
 		else if (row == NULL)
 			unknown_variable(c, name);
-		else if (!ours || !is_said_already(c, all, env, row, name))
-			apply_variable(c, row, ours, equals + 1, name);
+		else if (!is_said_already(c, all, env, row, kind, name))
+			apply_variable(c, row, kind, equals + 1, name);
 	}
 }

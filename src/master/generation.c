@@ -242,7 +242,7 @@ open_listen(struct generation *g, const struct generation *before,
 
 	for (int j = 0; rc == 0 && j < n; j++)
 		rc = add_listener(g, before, &addresses[j], l, err);
-	if (rc < 0 && !config_listens_by_default(g->config))
+	if (rc < 0 && config_where(g->config, "Listen")[0] != '\0')
 		err_at(err, l->where);
 	return rc;
 }

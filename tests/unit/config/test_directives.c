@@ -106,16 +106,18 @@ test_names_known_to_administrators(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		const struct directive *row = directive_find(table[i].name);
-		bool ours;
+		enum directive_variable kind;
 
 		assert_non_null(row);
 		assert_ptr_equal(
 			directive_find_option(str_of(table[i].option)), row);
 		assert_ptr_equal(directive_find_environment(
-					 str_of(table[i].environment), &ours),
+					 str_of(table[i].environment), &kind),
 			row);
 		assert_int_equal(
-			ours, strncmp(table[i].environment, "WSGID_", 6) == 0);
+			kind, strncmp(table[i].environment, "WSGID_", 6) == 0
+				      ? VARIABLE_OURS
+				      : VARIABLE_FOREIGN);
 	}
 }
 
@@ -124,15 +126,16 @@ test_what_is_no_name_finds_nothing(void **state)
 {
 	static const char *const texts[] = {"", "-", "--", "WSGID", "WSGID_",
 		"WSGID_max_request_workers", "WSGID_MAX-REQUEST-WORKERS",
-		"WSGID_X", "-x", "--no", "Max", "PATH"};
-	bool ours;
+		"WSGID_X", "WSGID_DEFAULT_", "WSGID_DEFAULT_X", "DEFAULT_USER",
+		"-x", "--no", "Max", "PATH"};
+	enum directive_variable kind;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		assert_null(directive_find(texts[i]));
 		assert_null(directive_find_option(str_of(texts[i])));
 		assert_null(
-			directive_find_environment(str_of(texts[i]), &ours));
+			directive_find_environment(str_of(texts[i]), &kind));
 	}
 }
 
@@ -163,7 +166,7 @@ test_no_name_is_there_twice(void **state)
 	(void)state;
 	for (size_t i = 0; i < directive_count(); i++) {
 		const struct directive *row = directive_at(i);
-		bool ours;
+		enum directive_variable kind;
 
 		assert_ptr_equal(directive_find(row->name), row);
 		if (row->alias != NULL)
@@ -180,15 +183,15 @@ test_no_name_is_there_twice(void **state)
 				directive_find_option(str_of(option)), row);
 			directive_environment(option, &b);
 			assert_ptr_equal(directive_find_environment(
-						 str_of(buf_text(&b)), &ours),
+						 str_of(buf_text(&b)), &kind),
 				row);
-			assert_true(ours);
+			assert_int_equal(kind, VARIABLE_OURS);
 			buf_fini(&b);
 		}
 		if (row->other_environment != NULL)
 			assert_ptr_equal(
 				directive_find_environment(
-					str_of(row->other_environment), &ours),
+					str_of(row->other_environment), &kind),
 				row);
 	}
 }

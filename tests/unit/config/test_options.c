@@ -315,6 +315,69 @@ test_spellings_that_contradict_each_other_are_a_mistake(void **state)
 	config_destroy(c);
 }
 
+/* As an image sets them: a file that somebody mounts, the other spelling and
+ * what a platform sets are all stronger. */
+static void
+test_a_default_variable_is_the_weakest_of_all(void **state)
+{
+	static char *const env[] = {"WSGID_DEFAULT_LISTEN=0.0.0.0:8000,unix:/x",
+		"WSGID_BIND=9000", "WSGID_DEFAULT_ACCESS_LOG=- combined",
+		"WSGID_DEFAULT_PROCESSES=2", "WEB_CONCURRENCY=3",
+		"WSGID_DEFAULT_LISTEN_BACKLOG=5", "WSGID_DEFAULT_TIMEOUT=7s",
+		NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_text(c, "x.conf", "ListenBacklog 6\n", 16);
+	config_read_environment(c, env);
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->n_listens, 1);
+	assert_string_equal(c->listens[0].address, "9000");
+	assert_int_equal(c->n_access_logs, 1);
+	assert_int_equal(c->processes, 3);
+	assert_int_equal(c->listen_backlog, 6);
+	assert_int_equal(c->timeout, 7000);
+	assert_false(config_listens_by_default(c));
+	config_destroy(c);
+}
+
+static void
+test_default_variables_leave_listening_to_who_passes_sockets(void **state)
+{
+	static char *const env[] = {
+		"WSGID_DEFAULT_LISTEN=0.0.0.0:8000,[::]:8001", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(c->n_listens, 2);
+	assert_string_equal(c->listens[0].address, "0.0.0.0:8000");
+	assert_true(config_listens_by_default(c));
+	config_destroy(c);
+}
+
+static void
+test_default_variables_are_held_to_the_same_rules(void **state)
+{
+	static char *const env[] = {"WSGID_DEFAULT_WORKERS=4",
+		"WSGID_DEFAULT_PROCESSES=5", "WSGID_DEFAULT_LISTN=1",
+		"WSGID_DEFAULT_TIMEOUT=soon", "WSGID_DEFAULT_USER=", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(count_messages(c), 3);
+	assert_int_equal(count_fatal(c), 2);
+	assert_true(has_message(c, "WSGID_DEFAULT_PROCESSES: Processes: "
+				   "WSGID_DEFAULT_WORKERS is the same "
+				   "directive, with another value"));
+	assert_true(has_message(c, "WSGID_DEFAULT_LISTN: no directive has this "
+				   "environment variable"));
+	assert_true(has_message(c, "WSGID_DEFAULT_TIMEOUT: Timeout: \"soon\" "
+				   "is not a time"));
+	config_destroy(c);
+}
+
 static void
 test_a_list_of_nothing_is_a_mistake(void **state)
 {
@@ -404,6 +467,11 @@ main(void)
 		cmocka_unit_test(test_every_spelling_is_a_variable),
 		cmocka_unit_test(
 			test_spellings_that_contradict_each_other_are_a_mistake),
+		cmocka_unit_test(test_a_default_variable_is_the_weakest_of_all),
+		cmocka_unit_test(
+			test_default_variables_leave_listening_to_who_passes_sockets),
+		cmocka_unit_test(
+			test_default_variables_are_held_to_the_same_rules),
 		cmocka_unit_test(test_a_list_of_nothing_is_a_mistake),
 		cmocka_unit_test(test_environment_mistakes),
 		cmocka_unit_test(test_a_misread_option_is_remembered),
