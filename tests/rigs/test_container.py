@@ -97,6 +97,62 @@ def test_without_an_application_it_says_what_is_missing(engine, image):
     assert 'nothing to serve' in found.stderr
 
 
+@pytest.fixture
+def file(site):
+    """A configuration to mount where the image has one of its own."""
+    path = site / 'wsgid.conf'
+    path.write_text('WSGIApplication probe\nChDir /app\nListen 127.0.0.1:0\n'
+                    'CustomLog - "%r from a file"\n')
+    path.chmod(0o644)
+    yield ['-v', f'{path}:/etc/wsgid/wsgid.conf:ro']
+    path.unlink()
+
+
+# The engine's own setting of a test goes, which would be the strongest of all.
+ALONE = ['-e', 'WSGID_LISTEN=']
+
+
+def test_a_configuration_that_is_mounted_is_stronger_than_what_the_image_prefers(run, file):
+    container = run([*ALONE, *file])
+    assert get(container.address()).body == b'hello\n'
+    container.engine.podman('stop', '-t', '9', container.id)
+    assert container.output()[0] == 'GET / HTTP/1.1 from a file\n'
+
+
+def test_every_name_of_a_directive_is_stronger_than_what_the_image_prefers(run):
+    container = run([*ALONE, '-e', 'WSGID_BIND=127.0.0.1:0', '-e', 'WSGID_ACCESS_LOG=- "mine %r"'],
+                    'probe')
+    assert get(container.address()).body == b'hello\n'
+    container.engine.podman('stop', '-t', '9', container.id)
+    assert container.output()[0] == 'mine GET / HTTP/1.1\n'
+
+
+# What the linker wrote into the interpreter is another word in another build of it.
+UPGRADE = r"""
+import os, sys
+path = os.path.realpath(sys.executable)
+data = bytearray(open(path, 'rb').read())
+note = b'\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0'
+data[data.index(note) + len(note)] ^= 255
+open(path + '.new', 'wb').write(data)
+os.chmod(path + '.new', 0o755)
+os.rename(path + '.new', path)
+"""
+
+
+def test_after_an_upgrade_of_python_in_the_image_the_shared_library_serves(engine, image, run,
+                                                                            tmp_path):
+    """As when somebody's own image begins with an upgrade of all packages."""
+    (tmp_path / 'upgrade.py').write_text(UPGRADE)
+    (tmp_path / 'Containerfile').write_text(
+        f'FROM {image}\nUSER 0\nCOPY upgrade.py /tmp/\nRUN python3 /tmp/upgrade.py\nUSER 10001:0\n')
+    upgraded = engine.build('upgraded', tmp_path / 'Containerfile', tmp_path)
+    container = run([], 'probe', image=upgraded)
+    assert get(container.address()).body == b'hello\n'
+    assert re.search(r'Python 3\.\d+ was upgraded since wsgid was built; using the shared library',
+                     container.output()[1])
+
+
 # --- as process 1 ---------------------------------------------------------------------------
 
 def test_the_environment_alone_configures_it_and_logs_go_to_the_engine(run):
@@ -245,7 +301,7 @@ def test_sockets_and_notify_socket_handed_in_are_used(engine, image, site, tmp_p
     log = tmp_path / 'notifications'
     command = ['python3', engine.rigs / 'fake_systemd.py', '--listen', f'127.0.0.1:{port}=http',
                '--ready-within', '60', '--log', log, '--', 'podman', 'run', '--name', 'service',
-               '--sdnotify=container', '-e', 'WSGID_LISTEN=', '-v', f'{site}:/app:ro', image,
+               '--sdnotify=container', '-v', f'{site}:/app:ro', image,
                'probe']
     engine.run('sh', '-c', '"$@" >/dev/null 2>&1 &', 'sh', *command)
     try:

@@ -81,13 +81,18 @@ class Container:
         """In its error log."""
         end = time.monotonic() + PATIENCE
         while True:
+            ended = not self.is_running()
             log = self.output()[1]
             found = re.search(pattern, log, re.M)
             if found:
                 return found
-            if time.monotonic() > end:
-                raise TimeoutError(f'no /{pattern}/ in the log:\n{log}')
+            if ended or time.monotonic() > end:
+                why = 'it has ended' if ended else f'{PATIENCE} s have passed'
+                raise TimeoutError(f'no /{pattern}/ in the log, and {why}:\n{log}')
             time.sleep(0.05)
+
+    def is_running(self) -> bool:
+        return self.engine.podman('inspect', '-f', '{{.State.Running}}', self.id) == 'true'
 
     def address(self) -> tuple:
         """Where it serves; waits until it does."""
