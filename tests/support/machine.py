@@ -122,6 +122,14 @@ class Machine:
             shutil.copy(ROOT / name, source / name)
         self.run('/bin/sh', '-c', INSTALL, 'sh', str(source), timeout=BUILD_TIMEOUT)
 
+    def install_into(self, name: str) -> pathlib.Path:
+        """What was installed once more, as a tree in the folder: for another machine."""
+        tree = self.folder / name
+        shutil.rmtree(tree, ignore_errors=True)
+        self.run('scons', '-Q', '-C', self.folder / 'source', 'prefix=/usr', f'DESTDIR={tree}',
+                 'install', timeout=BUILD_TIMEOUT)
+        return tree
+
     def _end(self):
         os.close(self._hold)
         self._process.wait(COMMAND_TIMEOUT)

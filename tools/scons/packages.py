@@ -35,6 +35,7 @@ procps      procps            procps-ng           procps            procps      
 strace      strace            strace              strace            strace           strace
 python-source make,xz-utils,libffi-dev,libssl-dev - - -   -
 systemd-rig systemd-container,debootstrap - -     -                 -
+vm-rig      qemu-system-x86,e2fsprogs,systemd-container,debootstrap - - - -
 container-rig podman,buildah,crun,conmon,debootstrap,jq - - -       -
 """
 
