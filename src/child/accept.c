@@ -411,12 +411,26 @@ accept_happened(struct engine *e, const struct io_event *event)
 		on_accepted(e, event->result, 0);
 }
 
+/* The same by way of the ring, in two turns: of the wait, and of the accept. */
+static bool
+accept_one_by_ring(struct engine *e)
+{
+	size_t before = connection_total(e);
+
+	accept_arm(e);
+	(void)engine_turn(e, 0);
+	if (accept_is_trying(e))
+		(void)engine_turn(e, 0);
+	return connection_total(e) > before;
+}
+
 void
 accept_all(struct engine *e)
 {
-	for (int i = 0; i < ALL && may_accept(e); i++)
-		if (!accept_one(e))
-			break;
+	bool found = true;
+
+	for (int i = 0; found && i < ALL && may_accept(e); i++)
+		found = e->set.set < 0 ? accept_one_by_ring(e) : accept_one(e);
 }
 
 /* The one who waits may have been dealt to a bucket whose children are all
