@@ -13,11 +13,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -53,6 +53,25 @@ read_report(struct buf *report, int fd)
 	return n < 0 && errno == EINTR ? 1 : n;
 }
 
+/* It has not reported. */
+static void
+say_end(pid_t daemon)
+{
+	int status;
+
+	if (waitpid(daemon, &status, 0) != daemon)
+		status = EXIT_FAILURE << 8;
+	if (WIFSIGNALED(status))
+		fprintf(stderr, "wsgid: killed by signal %d before it served\n",
+			WTERMSIG(status));
+	else if (status == 0)
+		fputs("wsgid: stopped before it served\n", stderr);
+	else
+		fputs("wsgid: the daemon ended without a word; its ErrorLog "
+		      "may tell more\n",
+			stderr);
+}
+
 /* The report: one byte of exit status, then the reason.  Signals are the
  * daemon's, as long as nobody knows whether it serves. */
 static void __attribute__((noreturn))
@@ -62,32 +81,37 @@ wait_for_report(pid_t daemon, int fd, const sigset_t *signals)
 		{.fd = signalfd(-1, signals, SFD_CLOEXEC), .events = POLLIN}};
 	struct signalfd_siginfo signal;
 	struct buf report = {0};
-	bool asked = false;
 
 	for (;;) {
 		if (poll(either, ARRAY_LEN(either), -1) < 0)
 			continue; /* EINTR, by SIGCONT */
 		if ((either[1].revents & POLLIN) != 0 &&
-			read(either[1].fd, &signal, sizeof(signal)) > 0) {
-			asked = true;
+			read(either[1].fd, &signal, sizeof(signal)) > 0)
 			kill(daemon, SIGTERM);
-		}
 		if (either[0].revents != 0 && read_report(&report, fd) <= 0)
 			break;
 	}
-	if (report.len == 0 && asked) {
-		fputs("wsgid: stopped before it served\n", stderr);
-		exit(EXIT_FAILURE);
-	}
 	if (report.len == 0) {
-		fputs("wsgid: the daemon ended without a word; its ErrorLog "
-		      "may tell more\n",
-			stderr);
+		say_end(daemon);
 		exit(EXIT_FAILURE);
 	}
 	if (report.len > 1)
 		fprintf(stderr, "wsgid: %s\n", buf_text(&report) + 1);
 	exit((unsigned char)report.data[0]);
+}
+
+/* A lock or a pipe of who started it must not live as long as the daemon: all
+ * but standard input, output and error is closed, and fd, which is returned as
+ * another. */
+static int
+let_go_of_inherited(int fd)
+{
+	enum { FIRST = STDERR_FILENO + 1 };
+
+	if (fd != FIRST && dup3(fd, FIRST, O_CLOEXEC) < 0)
+		return fd;
+	(void)close_range(FIRST + 1, ~0U, 0);
+	return FIRST;
 }
 
 int
@@ -116,7 +140,7 @@ detach(struct err *err)
 		return rc;
 	}
 	setsid();
-	return report[1];
+	return let_go_of_inherited(report[1]);
 }
 
 static void

@@ -376,11 +376,11 @@ def daemon(directory, apps):
     run = directory / 'run'
     log = directory / 'error.log'
 
-    def start(*words, ended_by=None):
+    def start(*words, ended_by=None, **more):
         command = subprocess.Popen(
             [WSGID, '--daemon', '--run-directory', run, '--error-log', log, '-b', '127.0.0.1:0',
              *words], cwd=apps, env=clean_environment(), text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
             # A shell lets its background jobs ignore SIGINT, a test run among them.
             preexec_fn=lambda: ended_by and signal.signal(ended_by, signal.SIG_DFL))
         if ended_by:
@@ -420,6 +420,15 @@ def test_a_daemon_that_cannot_serve_says_why(daemon, words, status, said):
     assert done.returncode == status
     assert said in done.stderr
     assert not done.run.exists() or not list(done.run.iterdir())
+
+
+def test_a_daemon_keeps_nothing_open_of_who_started_it(daemon):
+    reader, writer = os.pipe()
+    done = daemon('probe', '-w', '1', pass_fds=[writer])
+    os.close(writer)
+    assert done.returncode == 0
+    assert os.read(reader, 1) == b''        # else it would wait
+    os.close(reader)
 
 
 @pytest.mark.parametrize('signum', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
