@@ -9,6 +9,8 @@
 
 #include "config/config_priv.h"
 
+enum { LONGEST = 80 };
+
 static struct config_define *
 find(const struct config *c, struct str name)
 {
@@ -19,9 +21,11 @@ find(const struct config *c, struct str name)
 	return d;
 }
 
-static bool
-is_name(struct str name)
+bool
+define_is_name(struct str name)
 {
+	if (name.len == 0 || name.len >= LONGEST || name.p[0] == '-')
+		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		char ch = name.p[i];
 
@@ -30,7 +34,7 @@ is_name(struct str name)
 			    ch == '-' || ch == '.'))
 			return false;
 	}
-	return name.len > 0 && name.len < 80;
+	return true;
 }
 
 int
@@ -40,7 +44,7 @@ define_add(struct config *c, struct str name, const char *value,
 	struct arena *arena = &c->priv->arena;
 	struct config_define *d = find(c, name);
 
-	if (!is_name(name))
+	if (!define_is_name(name))
 		return -EINVAL;
 	if (value != NULL) {
 		value = arena_copy(arena, value, strlen(value));
@@ -88,7 +92,7 @@ static const char *
 value_of(const struct config *c, struct str name)
 {
 	const struct config_define *d = find(c, name);
-	char text[80];
+	char text[LONGEST];
 
 	if (d != NULL && !d->undefined && d->value != NULL)
 		return d->value;

@@ -10,6 +10,8 @@
 
 struct config;
 
+bool define_is_name(struct str name);
+
 /* Define name, with a value or NULL.  What the command line gave a value
  * stays.  0, -EINVAL for a name that is none, or -ENOMEM. */
 int define_add(struct config *c, struct str name, const char *value,

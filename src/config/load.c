@@ -128,6 +128,14 @@ pattern_of(const struct reader *r, const char *word, const char *path)
 	return ret;
 }
 
+/* What is not there matches nothing. */
+static int
+is_wrong(const char *path, int error)
+{
+	(void)path;
+	return error != ENOENT && error != ENOTDIR;
+}
+
 static void
 read_matches(
 	struct reader *r, const char *word, const char *path, bool optional)
@@ -138,7 +146,7 @@ read_matches(
 
 	if (pattern == NULL)
 		return;
-	rc = glob(pattern, 0, NULL, &found);
+	rc = glob(pattern, 0, is_wrong, &found);
 	if (rc == GLOB_NOMATCH) {
 		if (!optional)
 			config_fail(r->c, r->where, NULL,
@@ -147,7 +155,8 @@ read_matches(
 				value_show(path).text);
 	} else if (rc != 0) {
 		config_fail(r->c, r->where, NULL,
-			"Include: \"%s\" cannot be searched",
+			"Include: \"%s\" cannot be searched: a directory of "
+			"it may not be read",
 			value_show(path).text);
 	} else {
 		for (size_t i = 0; i < found.gl_pathc; i++)
@@ -261,7 +270,7 @@ open_section(struct reader *r, const char *argument, unsigned line)
 
 	if (name.len >= 2 && name.p[0] == '"' && name.p[name.len - 1] == '"')
 		name = (struct str){name.p + 1, name.len - 2};
-	if (name.len == 0 || strpbrk(argument, " \t") != NULL) {
+	if (!define_is_name(name)) {
 		config_fail(r->c, r->where, NULL,
 			"<IfDefine>: one name is expected, as in "
 			"<IfDefine NAME> or <IfDefine !NAME>");

@@ -100,8 +100,14 @@ take_value(struct walk *w, const char **value, struct err *err)
 	const struct options *o = w->options;
 	const char *option = o->argv[w->index];
 
-	if (*value == NULL && w->index + 1 < o->argc)
+	if (*value == NULL && w->index + 1 < o->argc) {
 		*value = o->argv[++w->index];
+		if ((*value)[0] == '-' && (*value)[1] != '\0')
+			return err_setx(err, EINVAL,
+				"%s needs a value; what follows is the next "
+				"option, %s",
+				option, *value);
+	}
 	if (*value != NULL && **value != '\0')
 		return 0;
 	return err_setx(err, EINVAL, "%s needs a value", option);

@@ -112,6 +112,12 @@ test_one_mistake_one_sentence(void **state)
 		{"<IfDefine a b>\n</IfDefine>",
 			"t.conf:1: <IfDefine>: one name is expected, as in "
 			"<IfDefine NAME> or <IfDefine !NAME>"},
+		{"<IfDefine !!X>\n</IfDefine>",
+			"t.conf:1: <IfDefine>: one name is expected, as in "
+			"<IfDefine NAME> or <IfDefine !NAME>"},
+		{"<IfDefine /srv/site>\n</IfDefine>",
+			"t.conf:1: <IfDefine>: one name is expected, as in "
+			"<IfDefine NAME> or <IfDefine !NAME>"},
 		{"Define", "t.conf:1: Define: a name and perhaps a value are "
 			   "expected, as in \"Define site /srv/site\""},
 		{"Define a:b",
@@ -444,6 +450,27 @@ test_include_comes_to_an_end(void **state)
 	scratch_fini(&s);
 }
 
+/* One that only others may read is none for root, but this is. */
+static void
+test_a_pattern_in_a_directory_that_cannot_be_read_is_said_so(void **state)
+{
+	struct config *c = config_create();
+	struct scratch s;
+
+	(void)state;
+	scratch_init(&s);
+	assert_int_equal(symlink("loop", scratch_path(&s, "loop")), 0);
+	config_read_file(
+		c, scratch_write(&s, "x.conf",
+			   "Include loop/*.conf\nIncludeOptional loop/*.conf\n"
+			   "IncludeOptional none/*.conf\n"));
+	assert_int_equal(count_fatal(c), 2);
+	assert_true(has_message(c, "x.conf:1: Include: "));
+	assert_true(has_message(c, "a directory of it may not be read"));
+	config_destroy(c);
+	scratch_fini(&s);
+}
+
 static void
 test_a_file_that_cannot_be_read_is_said_so(void **state)
 {
@@ -506,6 +533,8 @@ main(void)
 		cmocka_unit_test(
 			test_only_what_include_says_is_a_pattern_and_not_the_directory),
 		cmocka_unit_test(test_include_comes_to_an_end),
+		cmocka_unit_test(
+			test_a_pattern_in_a_directory_that_cannot_be_read_is_said_so),
 		cmocka_unit_test(test_a_file_that_cannot_be_read_is_said_so),
 		cmocka_unit_test(test_a_file_too_large_is_no_configuration),
 	};

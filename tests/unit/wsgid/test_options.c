@@ -79,6 +79,10 @@ test_mistakes_are_named(void **state)
 		{{"-tL"}, "unknown option -tL"},
 		{{""}, "the application is an empty word"},
 		{{"-c"}, "-c needs a value"},
+		{{"-c", "-t"}, "-c needs a value; what follows is the next "
+			       "option, -t"},
+		{{"-D", "--test"}, "-D needs a value; what follows is the "
+				   "next option, --test"},
 		{{"--config="}, "--config= needs a value"},
 		{{"--daemon=yes"}, "--daemon takes no value"},
 		{{"a:b", "c:d"}, "only one application"},
