@@ -32,23 +32,27 @@ default_user(void)
 	return NULL;
 }
 
+/* A container's first process keeps the machine from its application. */
+static void
+allow_root(struct config *c, struct buf *notices)
+{
+	if (c->allow_root)
+		return;
+	buf_add_text(notices,
+		"the application runs as root, as this is a container's first "
+		"process; choose another with User\n");
+	config_set(c, "AllowRoot", "On", "default");
+}
+
 static void
 settle_default(struct config *c, struct buf *notices)
 {
-	const char *user;
+	const char *user = default_user();
 
 	if (getpid() == 1 || c->allow_root) {
-		if (!c->allow_root)
-			buf_add_text(notices,
-				"the application runs as root, since "
-				"this is a container's first process and no "
-				"User is given\n");
-		config_set(c, "AllowRoot", "On", "default");
 		config_set(c, "User", "root", "default");
-		return;
-	}
-	user = default_user();
-	if (user != NULL)
+		allow_root(c, notices);
+	} else if (user != NULL)
 		config_set(c, "User", user, "default");
 	else
 		config_blame(c, "User",
@@ -80,12 +84,16 @@ find_group(struct config *c, gid_t *ret)
 }
 
 static void
-check_root(struct config *c, const struct account *account)
+check_root(struct config *c, const struct account *account, struct buf *notices)
 {
 	struct err err = {0};
 
 	if (account->uid != 0 || c->allow_root)
 		return;
+	if (getpid() == 1) {
+		allow_root(c, notices);
+		return;
+	}
 	err_setx(&err, EINVAL,
 		"%s: an application that runs as root can do anything to this "
 		"machine; choose another User, or say AllowRoot On",
@@ -135,7 +143,7 @@ user_settle(struct config *c, struct buf *notices)
 
 	if (c->user != NULL && find_user(c, &account)) {
 		if (is_root)
-			check_root(c, &account);
+			check_root(c, &account, notices);
 		else
 			check_own_user(c, &account);
 	} else if (c->user == NULL && is_root) {

@@ -162,6 +162,20 @@ def test_sudo_serves_as_the_person_behind_it(serve):
     assert ids(child)[0] == {str(pwd.getpwnam('daemon').pw_uid)}
 
 
+FIRST = ('unshare', '--pid', '--fork', '--kill-child', '--mount-proc')
+
+
+@as_root
+@pytest.mark.skipif(subprocess.run([*FIRST, 'true'], capture_output=True).returncode != 0,
+                    reason='a new pid namespace is not to be had')
+@pytest.mark.parametrize('words', [(), ('--user', 'root')])
+def test_process_1_of_a_container_may_run_the_application_as_root(new_server, words):
+    server = new_server('probe', '-w', '1', *words, launcher=FIRST).start()
+    assert server.log.text().count("runs as root, as this is a container's first process") == 1
+    assert get(server.address, '/hello').status == 200
+    server.discard()
+
+
 @as_root
 def test_root_as_the_user_must_be_allowed(new_server):
     server = new_server('probe', '--user', 'root')
