@@ -136,6 +136,9 @@ give_back() {
 	fi
 }
 
+trap give_back EXIT
+trap 'exit 130' HUP INT TERM
+
 # Show the steps of a build: on a terminal the running one in place, else one
 # line a folder and program.
 show_steps() {

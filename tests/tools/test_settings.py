@@ -24,6 +24,13 @@ def scons(top, *words, **more):
 @pytest.mark.parametrize('words, said', [
     (('prefx=/usr',), 'unknown variable prefx; did you mean prefix?'),
     (('prefix=usr',), 'prefix=usr: give an absolute path'),
+    (('prefix=/opt/a b',), 'prefix=/opt/a b: systemd units and others name it'),
+    (('prefix=/opt/%h',), 'letters, digits and _.+- alone'),
+    (('prefix=/',), 'letters, digits and _.+- alone'),
+    (('-c', 'folder=..'), 'folder=..: give a name'),
+    (('-c', 'folder=a/../../b'), 'give a name of letters'),
+    (('-c', 'folder=x/'), 'give a name of letters'),
+    (('-c', 'folder=/tmp'), 'give a name of letters'),
     (('sanitize=adress',), 'adress is none of address, undefined, thread, leak'),
     (('-c', 'install'), 'scons uninstall'),
 ])

@@ -4,6 +4,7 @@ import difflib
 import fcntl
 import glob
 import os
+import re
 import shutil
 import sys
 
@@ -55,9 +56,20 @@ def fail(*lines):
     Exit(2)
 
 
-def absolute(key, value, _env):
+def prefix(key, value, _env):
+    """Installed files name it: units, scripts, manuals, each in a syntax of its own."""
     if not os.path.isabs(value):
         fail(f'{key}={value}: give an absolute path')
+    if not re.fullmatch('(/[A-Za-z0-9_.+-]+)+/?', value):
+        fail(f'{key}={value}: systemd units and others name it, so give a path of letters, '
+             'digits and _.+- alone')
+
+
+def folder_name(key, value, _env):
+    """scons -c removes it."""
+    if value and (not re.fullmatch('[A-Za-z0-9_.+-]+', value) or value.startswith('.')):
+        fail(f'{key}={value}: give a name of letters, digits and _.+- alone, which does not begin '
+             'with a dot')
 
 
 def sanitizers(value):
@@ -74,7 +86,7 @@ def variables(arguments):
     found = Variables(None, arguments)
     found.AddVariables(
         EnumVariable('mode', 'what to optimise for', 'release', ['release', 'debug']),
-        ('prefix', 'where to install', '/usr/local', absolute),
+        ('prefix', 'where to install', '/usr/local', prefix),
         ('DESTDIR', 'put in front of every installed path', ''),
         ('python', 'the interpreters that children are built for, with commas', PYTHON),
         EnumVariable('libpython', "how the child gets Python's library", 'auto',
@@ -85,7 +97,8 @@ def variables(arguments):
                      ['auto', 'yes', 'no']),
         EnumVariable('uring', 'io_uring beside epoll', 'auto', ['auto', 'yes', 'no']),
         ('sanitize', 'sanitizers, with commas: address,undefined', [], None, sanitizers),
-        ('folder', 'build in this one below build/, instead of one for each kind', ''),
+        ('folder', 'build in this one below build/, instead of one for each kind', '',
+         folder_name),
         BoolVariable('hardening', 'the flags that make exploits harder', True),
         BoolVariable('werror', 'warnings are errors', False),
         BoolVariable('maintainer', "for wsgid's own development: debug, warnings are errors, "
@@ -126,7 +139,7 @@ def help_text(found, env):
 def build_folder(env):
     """One folder a kind of build, so that no kind rebuilds another's files."""
     if env['folder']:
-        return 'build/' + os.path.basename(env['folder'])
+        return 'build/' + env['folder']
     return '/'.join(['build', '-'.join([kind(env)] + env['sanitize'])])
 
 
