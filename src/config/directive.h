@@ -3,8 +3,8 @@
  *
  * One row gives the directive in the file, the long option, the environment
  * variable, the default, the range, the help and the sample: nothing about a
- * directive is said anywhere else.  The rows are in directives.c, in the
- * order of the manual.
+ * directive is said anywhere else.  The rows are in directives.c, and in
+ * directives_processes.c, in the order of the manual.
  */
 #ifndef WSGID_CONFIG_DIRECTIVE_H
 #define WSGID_CONFIG_DIRECTIVE_H
