@@ -221,24 +221,26 @@ is_connection(int fd)
 		       errno == ENOTCONN);
 }
 
-static int
-unspill(int memory, size_t len, struct handoff *ret, struct handoff_room *room)
-{
-	size_t got;
-	int rc = fd_read_whole(memory, SPILLED_MAX, &room->spilled, &got);
-
-	if (rc < 0)
-		return -EPROTO;
-	ret->bytes = (struct str){room->spilled, got};
-	return got == len ? 0 : -EPROTO;
-}
-
 static bool
 is_file(int fd)
 {
 	struct stat st;
 
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int
+unspill(int memory, size_t len, struct handoff *ret, struct handoff_room *room)
+{
+	size_t got;
+	int rc = len <= SPILLED_MAX && is_file(memory)
+			 ? fd_read_whole(memory, len, &room->spilled, &got)
+			 : -EPROTO;
+
+	if (rc < 0)
+		return -EPROTO;
+	ret->bytes = (struct str){room->spilled, got};
+	return got == len ? 0 : -EPROTO;
 }
 
 static size_t

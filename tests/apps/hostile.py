@@ -1,19 +1,26 @@
 """An application that turns on its server with whatever its process has been given."""
 
+import array
 import ctypes
 import json
 import mmap
 import os
 import random
 import re
+import select
 import socket
 import stat
 import struct
+import tempfile
 import time
 import urllib.parse
 
 RINGS = 'io_uring'
-HANDOFF_MAGIC = 0x57534802
+
+# A handoff as src/net/handoff.c writes it.  The test of /forge sees that it still is one.
+HANDOFF_MAGIC = 0x57534805
+RECORD = struct.Struct('=IIqq' '4B16s16sHH' 'qQQIIII')
+CONNECTION_WITH_FILE = b'POST /pid HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n'
 
 
 def descriptors() -> dict:
@@ -111,16 +118,50 @@ def scribble(dice, rings: bool):
     return written
 
 
+def whole(dice, bits: int) -> int:
+    """Any number of so many bits, those at the ends rather often."""
+    return dice.choice([0, 1, (1 << bits - 1) - 1, 1 << bits - 1, (1 << bits) - 1,
+                        dice.getrandbits(bits)])
+
+
+def signed(dice) -> int:
+    return whole(dice, 64) - (1 << 63)
+
+
+def record(dice, length: int, spilled: int = 0, spool: int = 0) -> bytes:
+    """One that is well-formed, and in which nothing else is so."""
+    return RECORD.pack(HANDOFF_MAGIC, whole(dice, 32), signed(dice), signed(dice),
+                       dice.randrange(3), whole(dice, 8), whole(dice, 8), 0,
+                       dice.randbytes(16), dice.randbytes(16), whole(dice, 16), whole(dice, 16),
+                       signed(dice), whole(dice, 64), spool, whole(dice, 32), 0, length, spilled)
+
+
+def forgeries(dice):
+    """(message, descriptors to go with it behind the connection)."""
+    request = b'GET /pid HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n'
+    for _ in range(8):
+        yield record(dice, len(request)) + request, []
+        half = request[:dice.randrange(len(request))]
+        yield record(dice, len(half)) + half, []
+        head = CONNECTION_WITH_FILE % dice.choice([2, 5000, 1 << 40])
+        with tempfile.TemporaryFile() as file:
+            file.write(b'x' * dice.choice([0, 5000]))
+            file.flush()
+            length = dice.choice([1, 5000, 1 << 40, (1 << 64) - 1])
+            yield record(dice, len(head), spool=length) + head, [file.fileno()]
+            yield record(dice, whole(dice, 32), spilled=1), [file.fileno()]
+        with open('/dev/zero', 'rb') as zeroes:
+            yield record(dice, 5, spilled=1), [zeroes.fileno()]
+
+
 def messages(dice):
     """Junk of all lengths, and messages of our own protocols that say what is not so."""
     yield b''
     for size in (1, 7, 24, 500, 9000):
         yield dice.randbytes(size)
     for _ in range(20):
-        yield struct.pack('=IIqqII', HANDOFF_MAGIC, dice.getrandbits(32),
-                          dice.randrange(-2**63, 2**63), dice.randrange(-2**63, 2**63),
-                          dice.randrange(20000),
-                          dice.randrange(3)) + dice.randbytes(dice.randrange(2000))
+        payload = dice.randbytes(dice.randrange(2000))
+        yield record(dice, len(payload)) + payload
 
 
 def throw(dice, fd: int):
@@ -163,6 +204,35 @@ def attack(query):
     return said
 
 
+def forge(query):
+    """Connections given to siblings that are ours on both sides: the number of answers, up to
+    the first of them."""
+    dice = random.Random(int(query['seed']))
+    ends, pools = [], []
+    for fd, link in descriptors().items():
+        if link.startswith('socket:'):
+            with socket.socket(fileno=os.dup(fd)) as s:
+                if s.type == socket.SOCK_SEQPACKET:
+                    pools.append(fd)
+    for message, files in forgeries(dice):
+        for fd in pools:
+            ours, theirs = socket.socketpair()
+            rights = array.array('i', [theirs.fileno(), *files])
+            with socket.socket(fileno=os.dup(fd)) as s, theirs:
+                attempt(lambda: s.sendmsg(  # noqa: B023
+                    [message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)],  # noqa: B023
+                    socket.MSG_DONTWAIT))
+            ends.append(ours)
+    answered = 0
+    end = time.monotonic() + 5
+    while not answered and time.monotonic() < end:
+        ready, _, _ = select.select(ends, [], [], 0.5)
+        for ours in ready:
+            answered += ours.recv(1000).startswith(b'HTTP/1.1 200')
+            ends.remove(ours)
+    return answered
+
+
 def pretend(query):
     """Our page says that we are another process, and then we do as we are not told."""
     for begin, _, name in mappings():
@@ -194,7 +264,7 @@ def shut(query):
 
 def application(environ, start_response):
     query = dict(urllib.parse.parse_qsl(environ['QUERY_STRING']))
-    said = {'/attack': attack, '/pretend': pretend, '/destroy': destroy, '/shut': shut,
-            '/pid': lambda query: os.getpid()}[environ['PATH_INFO']](query)
+    said = {'/attack': attack, '/forge': forge, '/pretend': pretend, '/destroy': destroy,
+            '/shut': shut, '/pid': lambda query: os.getpid()}[environ['PATH_INFO']](query)
     start_response('200 OK', [('Content-Type', 'application/json')])
     return [json.dumps(said).encode()]

@@ -114,6 +114,22 @@ def test_random_bytes_and_junk_reach_neither_master_nor_siblings(server):
     server.stop()
 
 
+def test_connections_that_a_child_forges_harm_nobody(server):
+    """Records that look right, with times, lengths and files in them that are lies."""
+    before, siblings = stable(server), set(server.ready())
+    crowd = Crowd(server.address, 8, '/pid', check=bytes.isdigit, pause=0.02)
+    crowd.start()
+    wait_until(crowd.connected, 'an answer for everybody')
+    answered = int(get(server.address, '/forge?seed=7').body)
+    least = crowd.least()
+    wait_until(lambda: crowd.least() > least, 'answers for all after the attack')
+    crowd.stop()
+    assert (crowd.ends, crowd.wrong) == ([], [])
+    assert answered > 0, 'none of them was a connection to anybody'
+    assert set(server.ready()) == siblings and stable(server) == before
+    server.stop()
+
+
 def test_a_child_that_destroys_its_page_and_its_ring_is_replaced(server):
     before = stable(server)
     with Connection(server.address) as hostile:
