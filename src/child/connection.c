@@ -270,20 +270,47 @@ wait_on(struct engine *e, struct connection *c, int64_t deadline_ns)
 		connection_await_last(e, c);
 }
 
+/* What its client has done while nobody looked: 0, or poll's bits. */
+static int
+look_at(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1 ? p.revents : 0;
+}
+
 /* While its request waited for somebody to serve it; the kernel would still
  * hand it out.  Whoever has only shut his own side waits for the answer. */
 static bool
-has_left(int fd)
+has_left(int seen)
 {
-	struct pollfd p = {.fd = fd};
+	return (seen & (POLLERR | POLLHUP)) != 0;
+}
 
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) != 0;
+/* Time in which what the client had sent lay unread is not the client's: since
+ * when it did is known where somebody saw it come. */
+static struct pace
+pace_of(const struct engine *e, const struct handoff *handoff, bool unread)
+{
+	if (handoff->part >= PACE_PARTS || handoff->began_ns > e->now_ns ||
+		(unread && handoff->since_ns == 0))
+		return (struct pace){0};
+	return (struct pace){
+		.part = (enum pace_part)handoff->part,
+		.begin_ns = handoff->began_ns,
+		.pause_ns = handoff->since_ns > handoff->began_ns &&
+					    handoff->since_ns <= e->now_ns
+				    ? handoff->since_ns
+				    : 0,
+		.bytes = handoff->part_bytes,
+	};
 }
 
 struct connection *
 connection_adopt(struct engine *e, const struct handoff *handoff)
 {
 	struct spool spool = SPOOL_NONE;
+	int seen = look_at(handoff->fd);
 	struct connection *c = make(e, handoff->fd);
 
 	if (handoff->spool_len > 0)
@@ -294,7 +321,7 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 		return NULL;
 	}
 	c->spool = spool;
-	if (has_left(handoff->fd)) {
+	if (has_left(seen)) {
 		connection_close(e, c);
 		return NULL;
 	}
@@ -304,18 +331,15 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 		c->since_ns = handoff->since_ns;
 	c->bytes_in = handoff->bytes.len;
 	peer_be_told(e, c, &handoff->peer);
-	if (handoff->part < PACE_PARTS && handoff->began_ns <= e->now_ns)
-		c->pace = (struct pace){
-			.part = (enum pace_part)handoff->part,
-			.begin_ns = handoff->began_ns,
-			.bytes = handoff->part_bytes,
-		};
+	c->pace = pace_of(e, handoff, (seen & POLLIN) != 0);
 	if (buf_add(&c->in, handoff->bytes.p, handoff->bytes.len) < 0) {
 		connection_close(e, c);
 		return NULL;
 	}
 	if (c->in.len > 0)
 		engine_queue(e, c);
+	else if ((seen & POLLIN) != 0)
+		wait_on(e, c, INT64_MAX); /* it has sent in time */
 	else
 		wait_on(e, c, handoff->deadline_ns);
 	connection_receive(e, c);
