@@ -241,7 +241,14 @@ accept_mutex_mechanism(const struct accept_mutex *m)
 int
 accept_mutex_sweep(const char *run_directory, const char *name)
 {
-	return sysvsem_sweep(run_directory, name);
+	return sysvsem_sweep(run_directory, name, NULL);
+}
+
+int
+accept_mutex_sweep_others(const struct accept_mutex *mine,
+	const char *run_directory, const char *name)
+{
+	return sysvsem_sweep(run_directory, name, mine);
 }
 
 int

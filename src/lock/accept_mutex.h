@@ -117,6 +117,9 @@ const char *accept_mutex_mechanism(const struct accept_mutex *m);
  * whatever mechanism is in use now.  Not while a predecessor's children still accept (an upgrade).
  * How many were removed, or a negative errno. */
 int accept_mutex_sweep(const char *run_directory, const char *name);
+/* The same when these children have gone: mine, which may be NULL, stays. */
+int accept_mutex_sweep_others(const struct accept_mutex *mine,
+	const char *run_directory, const char *name);
 
 /* Does the mechanism work on this machine?  It is tried out.  0, or a
  * negative errno and the reason in *err. */

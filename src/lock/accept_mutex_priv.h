@@ -50,7 +50,8 @@ struct accept_mutex {
 
 /* Remove the semaphores noted in the directory by name, which is ours, or by
  * one whose server is dead. */
-int sysvsem_sweep(const char *run_directory, const char *name);
+int sysvsem_sweep(const char *run_directory, const char *name,
+	const struct accept_mutex *but);
 
 extern const struct accept_mutex_mechanism accept_mutex_none;
 extern const struct accept_mutex_mechanism accept_mutex_pthread;

@@ -310,8 +310,19 @@ remove_semaphore(key_t key)
 	return semctl(id, 0, IPC_RMID) == 0;
 }
 
+static bool
+is_note_of(const struct accept_mutex *m, const char *file)
+{
+	const char *note = m != NULL && m->how == &accept_mutex_sysvsem
+				   ? ((const struct sysvsem *)m)->note
+				   : NULL;
+
+	return note != NULL && strcmp(strrchr(note, '/') + 1, file) == 0;
+}
+
 int
-sysvsem_sweep(const char *run_directory, const char *name)
+sysvsem_sweep(const char *run_directory, const char *name,
+	const struct accept_mutex *but)
 {
 	DIR *directory = opendir(run_directory);
 	char whose[NAME_MAX + 1];
@@ -323,8 +334,9 @@ sysvsem_sweep(const char *run_directory, const char *name)
 		return -errno;
 	while ((entry = readdir(directory)) != NULL) {
 		key = read_note(entry->d_name, whose);
-		if (key == 0 || (strcmp(whose, name) != 0 &&
-					lives(run_directory, whose)))
+		if (key == 0 || is_note_of(but, entry->d_name) ||
+			(strcmp(whose, name) != 0 &&
+				lives(run_directory, whose)))
 			continue;
 		removed += remove_semaphore(key);
 		unlinkat(dirfd(directory), entry->d_name, 0);

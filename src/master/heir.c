@@ -328,6 +328,7 @@ heir_take_children(struct master *m)
 	if (heir_waits(m))
 		return;
 	take_socket_files(m);
+	mutex_inherit(m);
 	for (size_t i = 0; i < h->n_nursery; i++)
 		take_child(m, slot_for(m, &h->nursery[i]), &h->nursery[i]);
 	for (size_t i = 0; i < h->n_outputs; i++) {

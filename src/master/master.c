@@ -206,6 +206,7 @@ master_turn(struct master *m)
 	scale_turn(m);
 	if (m->phase == PHASE_RUNNING)
 		pool_turn(m);
+	mutex_turn(m);
 	buckets_turn(m);
 	guard_turn(m);
 	stop_turn(m);

@@ -119,10 +119,38 @@ make(struct accept_mutex **ret, const struct master *m, const struct config *c,
 int
 mutex_open(struct master *m, const struct config *c, struct err *err)
 {
-	/* In an upgrade the old one's children use theirs still. */
+	/* In an upgrade the old one's children use theirs still: mutex_turn. */
 	if (m->run.path != NULL && m->heritage == NULL)
 		(void)accept_mutex_sweep(m->run.path, m->name);
 	return make(&m->mutex, m, c, err);
+}
+
+void
+mutex_inherit(struct master *m)
+{
+	m->mutex_number = 1;
+	m->mutex_left = true;
+}
+
+static bool
+anybody_uses_the_old(const struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life != LIFECYCLE_VACANT &&
+			m->children[i].mutex == 0)
+			return true;
+	return false;
+}
+
+void
+mutex_turn(struct master *m)
+{
+	/* A trial has one of its own. */
+	if (!m->mutex_left || upgrade_running(m) || anybody_uses_the_old(m))
+		return;
+	m->mutex_left = false;
+	if (m->run.path != NULL)
+		(void)accept_mutex_sweep_others(m->mutex, m->run.path, m->name);
 }
 
 void

@@ -250,6 +250,7 @@ struct master {
 	int peers; /* what children show each other: INHERIT_PEERS */
 	struct accept_mutex *mutex; /* NULL: none is needed */
 	unsigned mutex_number;      /* counts those that were made */
+	bool mutex_left;   /* the program before us had one: number 0 */
 	bool mutex_broken; /* as a child says: the next one gets a new one */
 	int pool_give, pool_take; /* the pool socket: of all generations */
 	struct rlimit files;      /* as we found it; children get it back */
@@ -576,6 +577,10 @@ void mutex_close(struct master *m);
 const char *mutex_name(const struct master *m);
 /* A descriptor for one child, the caller's to close; -1: there is no mutex. */
 int mutex_export(struct master *m);
+/* We have become the program that this process is: its children have the mutex
+ * of the one before, which is removed when they have gone. */
+void mutex_inherit(struct master *m);
+void mutex_turn(struct master *m);
 /* To the child it answers with an error.  The next child that is started, in
  * the place of this one, gets a new mutex. */
 void mutex_failed(struct master *m, const struct child *c);

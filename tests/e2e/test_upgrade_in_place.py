@@ -139,6 +139,24 @@ def test_no_zombie_and_no_descriptor_is_left_of_it(start):
     assert counts[-1] <= counts[0], counts
 
 
+@pytest.mark.parametrize('then', ['', 'Mutex none\n'])
+def test_semaphores_of_the_programs_before_go_with_their_children(start, directory, then):
+    """Those of System V stay in the kernel until somebody removes them."""
+    (directory / 'shop.conf').write_text('Mutex sysvsem\n')
+    server = start('-w', '1')
+
+    def noted():
+        return [path.name for path in server.run_directory.glob('*.sem.*')]
+    first, = noted()
+    if then:
+        (directory / 'shop.conf').write_text(then)
+    upgrade(server)
+    wait_until(lambda: len(noted()) == (0 if then else 1) and first not in noted(),
+               'the end of the old one')
+    assert get(server.address).body == b'old'
+    assert ':error]' not in server.log.text()
+
+
 @pytest.mark.parametrize('text, why', [
     ('this is no program', 'cannot be executed: Exec format error'),
     ('#!/bin/false\n', 'ended before it was ready, exit status 1'),
