@@ -22,12 +22,13 @@ def generate(environ):
 
 
 class Closing:
-    def __init__(self, environ):
+    def __init__(self, environ, blocks):
         self.environ = environ  # a cycle, through itself
+        self.blocks = blocks
         environ['wsgi.closing'] = self
 
     def __iter__(self):
-        return iter([b'a', b'b'])
+        return iter(self.blocks)
 
     def close(self):
         del self.environ
@@ -66,5 +67,9 @@ def application(environ, start_response):
     if path == '/file':
         return environ['wsgi.file_wrapper'](open(__file__, 'rb'))
     if path == '/closing':
-        return Closing(environ)
+        return Closing(environ, [b'a', b'b'])
+    if path == '/large':
+        return [bytes(40000)]
+    if path == '/large-closing':
+        return Closing(environ, [bytes(20000), bytes(20000)])
     return [body]

@@ -15,6 +15,8 @@ KINDS = [
     b'POST /lines HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n'
     b'5\r\nhello\r\n6\r\n\nworld\r\n0\r\n\r\n',
     b'HEAD /generate HTTP/1.1\r\nHost: t\r\n\r\n',
+    b'GET /large HTTP/1.1\r\nHost: t\r\n\r\n',
+    b'GET /large-closing HTTP/1.1\r\nHost: t\r\n\r\n',
     b'GET /raise HTTP/1.1\r\nHost: t\r\n\r\n',
     b'GET /end HTTP/1.1\r\nHost: t\r\n\r\n',
 ]
