@@ -119,11 +119,12 @@ def test_who_takes_nothing_costs_no_worker_and_is_cut_at_timeout(serve, engine):
     def connections():
         return sum(row['page']['connections'] for row in server.board()['processes'] if row['pid'])
     with contextlib.ExitStack() as clients:
-        other = clients.enter_context(Connection(server.address))
-        stuck = [clients.enter_context(Connection(server.address)) for _ in ways]
-        for connection, way in zip(stuck, ways):
-            connection.send(f'GET /{way}n=20000000 HTTP/1.1\r\nHost: t\r\n\r\n')
-            assert connection._more()  # it begins, and then nobody reads on
+        other, stuck = clients.enter_context(Connection(server.address)), []
+        assert other.get('/hello').body == b'hello\n'  # Timeout is none of its own any more
+        for way in ways:
+            stuck.append(clients.enter_context(Connection(server.address)))
+            stuck[-1].send(f'GET /{way}n=20000000 HTTP/1.1\r\nHost: t\r\n\r\n')
+            assert stuck[-1]._more()  # it begins, and then nobody reads on
             # The application is done, and the ring has the rest.
             assert other.get('/hello').body == b'hello\n'
         assert other.get('/show-closed').body == b'["django", "flask"]'
