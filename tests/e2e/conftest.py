@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 import server as servers  # noqa: E402
 import waiting  # noqa: E402
 
-TEST_TIMEOUT = 240 if servers.SANITIZED else 120
+TEST_TIMEOUT = 900 if servers.VALGRIND else 240 if servers.SANITIZED else 120
 
 
 def pytest_configure(config):

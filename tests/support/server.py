@@ -32,8 +32,11 @@ IS_ROOT = os.geteuid() == 0
 # Are the children somebody else than the master?  Not where all tests run with root's.
 OTHER_USER = IS_ROOT and os.environ.get('WSGID_TEST_USER') != 'root'
 
+# tools/test --sanitize: every server and its children run under valgrind's memcheck.
+VALGRIND = bool(os.environ.get('WSGID_UNDER_VALGRIND'))
+
 # How long anything may take that should be at once: generous, for a loaded machine.
-PATIENCE = 60 if SANITIZED else 30
+PATIENCE = 240 if VALGRIND else 60 if SANITIZED else 30
 
 sys.path.insert(0, str(ROOT / 'tools'))
 import scoreboard as scoreboard_tool  # noqa: E402
@@ -174,6 +177,17 @@ def remove_semaphore(note: pathlib.Path):
         libc.semctl(number, 0, 0)  # IPC_RMID
 
 
+def under_valgrind(directory: pathlib.Path) -> list:
+    """What it finds goes to a file for each process.
+
+    What Python's own code does with bytes that nobody has written (its string functions look
+    at whole words) is none of ours, and can be told by its library.
+    """
+    return ['valgrind', '-q', '--trace-children=yes', '--trace-children-skip=/bin/*,/usr/*',
+            '--vgdb=no', '--num-callers=20', f'--log-file={directory}/valgrind.%p',
+            f'--suppressions={ROOT}/tests/support/valgrind.supp']
+
+
 class Server:
     """One wsgid: Server(directory, 'hello:application', '-w', '2').start()."""
 
@@ -185,6 +199,10 @@ class Server:
         self.words = [str(word) for word in words]
         self.launcher = [str(word) for word in launcher]
         self.environment = {**clean_environment(), **(env or {})}
+        if VALGRIND:
+            self.launcher += under_valgrind(directory)
+            self.environment.update(PYTHONMALLOC='malloc', WSGID_LIB_PYTHON='shared',
+                                    WSGID_STARTUP_TIMEOUT=f'{PATIENCE}s')
         self.bind = bind
         self.stdin = stdin
         self.program = program
@@ -267,6 +285,8 @@ class Server:
         # What outlives the sudden death of all: the next master would remove it.
         for note in self.run_directory.glob('*.sem.*'):
             remove_semaphore(note)
+        found = ''.join(path.read_text() for path in self.directory.glob('valgrind.*'))
+        assert not found, f'valgrind has found something:\n{found}'
 
     def kill(self, signum):
         if self.master:
