@@ -82,9 +82,8 @@ set_parts(struct connection *c, const struct app_exchange *x)
 	c->held = x->held;
 	c->parts[0] = (struct iovec){c->out.data, c->out.len};
 	c->parts[1] = (struct iovec){(void *)x->held_data, x->held_len};
-	c->part = 0;
-	c->n_parts = 2;
-	connection_count_sent(c, 0); /* nothing need be sent of what is empty */
+	c->part = c->out.len > 0 ? 0 : 1;
+	c->n_parts = x->held != NULL ? 2 : 1;
 }
 
 static int
