@@ -231,12 +231,12 @@ class Server:
         self.output.let_go()
         return self
 
-    def start(self):
+    def start(self, timeout: float = PATIENCE):
         """Start it, where that was not done; returns when it serves."""
         if self.process is None:
             self.spawn()
         found = self.log.wait_for(r'\[master:notice\].* serves \S+ at (.+)\n'
-                                  r'.*\[master:notice\].* (?:prefork|worker) with ')
+                                  r'.*\[master:notice\].* (?:prefork|worker) with ', timeout)
         self.addresses = found[1].split()
         return self
 
