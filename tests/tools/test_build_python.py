@@ -125,6 +125,14 @@ def test_a_library_that_the_loader_does_not_find_is_refused_without_a_run_path(t
     assert f'"echo {top}/lib >/etc/ld.so.conf.d/wsgid-python.conf && ldconfig"' in said
 
 
+def test_the_run_path_is_where_the_loader_finds_the_library():
+    python = python_facts.Python('/usr/bin/python3')
+    if python.shared_library() is None:
+        pytest.skip('there is no shared library of Python')
+    path, = (word for word in python.link_shared(True) if word.startswith('-Wl,-rpath,'))
+    assert os.path.exists(os.path.join(path[len('-Wl,-rpath,'):], python.soname))
+
+
 @pytest.mark.parametrize('words, path, hardening', [
     ((), True, {'pie', 'relro'}),  # rpath=auto, where the loader finds none
     (('rpath=yes', 'hardening=no'), True, {'none'}),

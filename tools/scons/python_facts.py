@@ -103,10 +103,10 @@ class Python:
         return [self.libpl, self.libdir, os.path.join(self.base_prefix, 'lib')]
 
     def find_library(self, names):
-        for folder in self.library_places():
-            for name in names:
+        for name in filter(None, names):
+            for folder in self.library_places():
                 path = os.path.join(folder, name)
-                if name and os.path.exists(path):
+                if os.path.exists(path):
                     return path
         return None
 
@@ -116,7 +116,8 @@ class Python:
                                   if name.endswith('.a')])
 
     def shared_library(self):
-        """The shared library of this Python, or None."""
+        """The shared library of this Python, or None.  Better under the name by which the loader
+        asks for it: a folder for linkers alone, as Debian's LIBPL, is no run path."""
         return self.find_library([name for name in (self.soname, self.shared)
                                   if '.so' in name])
 
