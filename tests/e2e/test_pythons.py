@@ -11,7 +11,7 @@ import pytest
 
 from client import get
 from server import (BUILD, OTHER_USER, PATIENCE, PYTHON, SANITIZED, WSGID,
-                    clean_environment, need, open_directory, run_wsgid)
+                    child_user, clean_environment, need, open_directory, run_wsgid)
 
 SHOW = '''
 import json, os, site, sys
@@ -377,11 +377,13 @@ def make_library(place, name, soname=None):
 
 @pytest.mark.skipif(SANITIZED, reason='the sanitizer wants to be the first library')
 def test_two_pythons_in_a_process_are_refused(new_server, show):
-    library = make_library(show, 'libpython3.1.so.1.0')
-    server = new_server('show', cwd=show, env={'LD_PRELOAD': str(library)})
-    assert server.fails() == 78
-    server.log.wait_for(rf'there are two Pythons in this process: Python \S+, which runs, and '
-                        rf'{library}; take it out of LD_PRELOAD')
+    # Of another version, and of ours with other ABI flags.
+    for name in ('libpython3.1.so.1.0', f'libpython{fact(standard(), "abi")}d.so.1.0'):
+        library = make_library(show, name)
+        server = new_server('show', cwd=show, env={'LD_PRELOAD': str(library)})
+        assert server.fails() == 78
+        server.log.wait_for(rf'there are two Pythons in this process: Python \S+, which runs, and '
+                            rf'{library}; take it out of LD_PRELOAD')
 
 
 def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_server, show, twins):
@@ -394,6 +396,13 @@ def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_se
     server.reload()
     assert serving(server) == twins[1].name
     assert server.log.text().count('was loaded beside') == 1
+
+
+def test_every_symbol_is_found_when_a_child_is_loaded():
+    """Not when it is called first, which may be in the middle of the night."""
+    for program in {standard(), shared(), WSGID}:
+        said = subprocess.run([need('readelf'), '-d', program], text=True, capture_output=True)
+        assert re.search(r'\(FLAGS\) .*BIND_NOW|\(FLAGS_1\) .*NOW', said.stdout), program
 
 
 # --- the loader -------------------------------------------------------------------------------
@@ -448,7 +457,8 @@ def test_doctor_tells_which_python_would_serve(show, request):
     assert found['base_prefix'] == fact(standard(), 'base_prefix')
     assert found['running'] == found['compiled_for'] == fact(standard(), 'version')
     assert str(show) in found['path'] and found['application'] == 'show'
-    assert int(found['memory_private_kib']) > 0 and found['user']
+    assert int(found['memory_private_kib']) > 0
+    assert found['user'] == os.environ.get('WSGID_TEST_USER', child_user())
     text = subprocess.run([BUILD / 'wsgictl', 'doctor', 'show'], cwd=show, text=True,
                           env=clean_environment(), capture_output=True)
     assert text.returncode == 0
@@ -549,6 +559,12 @@ def test_an_environment_file_is_the_applications_and_is_read_again_at_a_reload(s
     file.write_text('APP_ONE=new\n')
     server.reload()
     assert json.loads(get(server.address).body)['environ']['APP_ONE'] == 'new'
+    (show / 'lib').mkdir()
+    (show / 'lib' / 'show.py').write_text(SHOW.replace('200 OK', '203 From PYTHONPATH'))
+    file.write_text(f'PYTHONPATH={show}/lib\n')
+    (show / 'show.py').unlink()
+    server.reload()
+    assert get(server.address).status == 203
     file.write_text('no value\n')
     assert f'{file}:1: "=" is missing' in server.reload()
-    assert json.loads(get(server.address).body)['environ']['APP_ONE'] == 'new'
+    assert get(server.address).status == 203

@@ -8,12 +8,14 @@ import struct
 import subprocess
 import sys
 import sysconfig
+import types
 
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / 'tools' / 'scons'))
 
+import checks  # noqa: E402
 import elf  # noqa: E402
 import python_facts  # noqa: E402
 
@@ -150,3 +152,25 @@ def test_a_run_path_is_embedded_where_it_is_needed(top, elsewhere, words, path, 
     said = dict(line.split(': ', 1) for line in done.stdout.splitlines() if ': ' in line)
     assert (f'-Wl,-rpath,{top}/lib' in said['words'].split()) == path
     assert hardening <= set(said['hardening'].split())
+
+
+@pytest.mark.parametrize('script, said', [
+    ('exit 0', None),
+    ('echo cannot open shared object >&2; exit 127', 'nothing: cannot open shared object'),
+    ('test -z "$LD_LIBRARY_PATH" || exit 0; echo Python 9.9.1; exit 1', 'Python 9.9.1'),
+])
+def test_a_child_that_finds_its_library_by_our_environment_alone_is_none(
+        tmp_path, monkeypatch, capsys, script, said):
+    """What links here and not at boot is found by the build."""
+    monkeypatch.setenv('LD_LIBRARY_PATH', '/nonexistent')
+    program = tmp_path / 'wsgid-python9.9'
+    program.write_text(f'#!/bin/sh\n{script}\n')
+    program.chmod(0o755)
+    python = types.SimpleNamespace(name='9.9.2', shared_library=lambda: '/opt/lib/libpython9.9.so')
+    target = types.SimpleNamespace(get_abspath=lambda: str(program), name=program.name,
+                                   attributes=types.SimpleNamespace(python=python))
+    assert checks.loads_alone([target], [], {}) == (0 if said is None else 1)
+    assert program.exists() == (said is None)
+    if said is not None:
+        assert (f'wsgid-python9.9 was built for Python 9.9.2, and the loader gives it {said}; with '
+                'rpath=yes it looks in /opt/lib') in capsys.readouterr().err
