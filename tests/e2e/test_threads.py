@@ -169,7 +169,8 @@ def test_a_thread_that_comes_back_does_not_give_up_the_turn_of_another(start, ga
 @pytest.mark.parametrize('threads', ['1', '2'])
 def test_a_child_that_waits_for_its_client_hears_every_order(start, threads):
     """First that it shall retire, and then that all shall stop."""
-    server = start('-w', '1', '--threads', threads, '--graceful-shutdown-timeout', '1s')
+    # A child has three quarters of it, and the rest before it is killed.
+    server = start('-w', '1', '--threads', threads, '--graceful-shutdown-timeout', '2s')
     with Connection(server.address) as client:
         client.send('GET /flood HTTP/1.1\r\nHost: test\r\n\r\n')
         assert client.socket.recv(10)
