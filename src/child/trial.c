@@ -183,8 +183,10 @@ try_all(const struct facts *facts, bool told, struct config *config,
 		say_python(*app);
 	if (config->application != NULL)
 		status = try_application(*app, config, facts, err);
-	if (told)
+	if (told) {
+		say(NULL, "gil", app_has_gil() ? "on" : "off");
 		say_memory();
+	}
 	return status;
 }
 

@@ -103,6 +103,10 @@ int app_check_libraries(
 void app_describe(struct app *app,
 	void (*say)(void *arg, const char *key, const char *value), void *arg);
 
+/* Do its threads run one at a time?  Without a GIL they need not, until an
+ * extension module that cannot do without has it switched on. */
+bool app_has_gil(void);
+
 /* "3.11.2", of the running library. */
 const char *app_python_version(void);
 

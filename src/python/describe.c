@@ -46,3 +46,16 @@ app_describe(struct app *app,
 	}
 	PyErr_Clear();
 }
+
+bool
+app_has_gil(void)
+{
+	PyObject *ask = PySys_GetObject("_is_gil_enabled"); /* since 3.13 */
+	AUTO_DECREF PyObject *nothing = PyTuple_New(0);
+	AUTO_DECREF PyObject *answer = NULL;
+
+	if (ask != NULL && nothing != NULL)
+		answer = PyObject_Call(ask, nothing, NULL);
+	PyErr_Clear();
+	return answer != Py_False;
+}

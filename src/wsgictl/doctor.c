@@ -28,6 +28,7 @@ static const struct {
 	{"linkage", "libpython", false},
 	{"libpython", "mapped libpython", true},
 	{"library_of_the_build", "libpython of the build", false},
+	{"gil", "GIL", false},
 	{"bits", "bits", false},
 	{"soname", "soname", false},
 	{"io_uring", "io_uring", false},

@@ -457,6 +457,7 @@ def test_doctor_tells_which_python_would_serve(show, request):
     assert found['base_prefix'] == fact(standard(), 'base_prefix')
     assert found['running'] == found['compiled_for'] == fact(standard(), 'version')
     assert str(show) in found['path'] and found['application'] == 'show'
+    assert found['gil'] == ('off' if fact(standard(), 'abi').endswith('t') else 'on')
     assert int(found['memory_private_kib']) > 0
     assert found['user'] == os.environ.get('WSGID_TEST_USER', child_user())
     text = subprocess.run([BUILD / 'wsgictl', 'doctor', 'show'], cwd=show, text=True,
