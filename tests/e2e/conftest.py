@@ -21,6 +21,7 @@ TEST_TIMEOUT = 900 if servers.VALGRIND else 240 if servers.SANITIZED else 120
 def pytest_configure(config):
     config.addinivalue_line('markers', 'alone: measures, so nothing else of the suite may run '
                             'beside it')
+    config.addinivalue_line('markers', 'xdist_group: run by one of its workers; see --dist')
 
 
 def pytest_report_header():

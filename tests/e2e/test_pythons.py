@@ -100,19 +100,35 @@ def checked(place, *words):
 
 # --- environments -----------------------------------------------------------------------------
 
+# Of the workers of xdist one alone gets the tools.
+with_tools = pytest.mark.xdist_group('tools')
+
+
+def get_from_pypi(what: str, *command):
+    """The test is left out where PyPI is not to be reached, or takes its time."""
+    limit = PATIENCE * 1.5
+    try:
+        done = subprocess.run(command, env=clean_environment(), timeout=limit, text=True,
+                              capture_output=True)
+        if done.returncode == 0:
+            return
+        said = (done.stderr.strip().splitlines() or ['without a reason'])[-1]
+    except subprocess.TimeoutExpired:
+        said = f'it takes more than {limit:.0f} s'
+    pytest.skip(f'{what} cannot be got from PyPI: {said}')
+
+
 @pytest.fixture(scope='session')
 def tools():
-    """A directory with uv and virtualenv in it, from PyPI."""
+    """A directory with uv and virtualenv in it."""
     place = open_directory('wsgid-tools-')
-    done = subprocess.run([PYTHON, '-m', 'pip', 'install', '-q', '--disable-pip-version-check',
-                           '--no-input', '--retries', '1', '--timeout', '10', '--target', place,
-                           'uv', 'virtualenv'], text=True, capture_output=True)
-    if done.returncode != 0:
+    try:
+        get_from_pypi('uv and virtualenv', PYTHON, '-m', 'pip', 'install', '-q', '--no-compile',
+                      '--disable-pip-version-check', '--no-input', '--retries', '1', '--timeout',
+                      '10', '--target', place, 'uv', 'virtualenv')
+        yield place
+    finally:
         shutil.rmtree(place)
-        pytest.skip('uv and virtualenv cannot be got from PyPI: '
-                    + (done.stderr.strip().splitlines() or ['no pip'])[-1])
-    yield place
-    shutil.rmtree(place)
 
 
 def make_environment(tool: str, place, request):
@@ -133,7 +149,8 @@ def make_environment(tool: str, place, request):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize('tool', ['venv', 'virtualenv', 'uv'])
+@pytest.mark.parametrize('tool', [
+    'venv', pytest.param('virtualenv', marks=with_tools), pytest.param('uv', marks=with_tools)])
 def test_an_environment_is_what_its_own_interpreter_says(serve, show, tool, request):
     make_environment(tool, show / 'venv', request)
     said = subprocess.run(
@@ -197,14 +214,12 @@ def application(environ, start_response):
 '''
 
 
+@with_tools
 def test_frameworks_and_c_extensions_of_an_environment_serve(serve, show, tools, request):
     make_environment('uv', show / 'venv', request)
-    done = subprocess.run([tools / 'bin' / 'uv', 'pip', 'install', '-q', '--python',
-                           show / 'venv', 'flask', 'django', 'pyramid', 'falcon', 'bottle',
-                           'numpy', 'lxml', 'setuptools<80'], env=clean_environment(), text=True,
-                          capture_output=True)
-    if done.returncode != 0:
-        pytest.skip('the frameworks cannot be got from PyPI: ' + done.stderr.strip())
+    get_from_pypi('the frameworks', tools / 'bin' / 'uv', 'pip', 'install', '-q', '--python',
+                  show / 'venv', 'flask', 'django', 'pyramid', 'falcon', 'bottle', 'numpy', 'lxml',
+                  'setuptools<80')
     (show / 'frameworks.py').write_text(FRAMEWORKS)
     server = serve('frameworks', '-w', '1', '--mpm', 'worker', '--threads', '4', '--python-home',
                    show / 'venv', cwd=show)
