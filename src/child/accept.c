@@ -29,6 +29,8 @@ enum {
 	PAUSE_MS = 100, /* of accepting, when it cannot go on */
 	SLOW_MS = 1000, /* with a request, and its descriptor may be wanted */
 	ALL = 128,      /* accepted at once, before they are served */
+	VAIN = 64,      /* wake-ups in a row for nobody, as a sibling that has
+	                 * put something into the set can cause for ever */
 };
 
 static const int64_t ms = 1000000;
@@ -370,6 +372,18 @@ accept_one(struct engine *e)
 	return fd >= 0;
 }
 
+/* The set was readable; for whom it never ends to be, that is no reason to do
+ * nothing else. */
+static void
+accept_of_set(struct engine *e)
+{
+	e->vain = accept_one(e) ? 0 : e->vain + 1;
+	if (e->vain < VAIN)
+		return;
+	e->vain = 0;
+	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+}
+
 /* Somebody is there: one listener is asked by way of the ring. */
 static void
 try_to_accept(struct engine *e)
@@ -406,7 +420,7 @@ accept_happened(struct engine *e, const struct io_event *event)
 	if (event->kind == IO_ACCEPT)
 		accept_ended(e, event->result);
 	else if (is_there && may_go_on)
-		(void)accept_one(e);
+		accept_of_set(e);
 	else if (event->result < 0 && may_go_on)
 		on_accepted(e, event->result, 0);
 }

@@ -681,9 +681,8 @@ connection_is_answered(const struct connection *c)
 	       !c->at_eof;
 }
 
-/* On to the next request. */
-static void
-go_on(struct engine *e, struct connection *c)
+void
+connection_go_on(struct engine *e, struct connection *c)
 {
 	if (e->retiring && !e->finishing) {
 		handover_give(e, c);
@@ -709,7 +708,7 @@ skip_rest(struct engine *e, struct connection *c)
 	if (rc < 0) {
 		connection_linger(e, c);
 	} else if (!c->rest.exists) {
-		go_on(e, c);
+		connection_go_on(e, c);
 	} else if (c->at_eof) {
 		connection_close(e, c);
 	} else {
@@ -729,7 +728,7 @@ connection_answered(struct engine *e, struct connection *c)
 	else if (c->keep && c->rest.exists)
 		skip_rest(e, c);
 	else if (c->keep)
-		go_on(e, c);
+		connection_go_on(e, c);
 	else if (c->client_closes && connection_input(c).len == 0)
 		connection_close(e, c);
 	else

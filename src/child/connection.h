@@ -231,6 +231,10 @@ bool connection_is_answered(const struct connection *c);
  * close. */
 void connection_answered(struct engine *e, struct connection *c);
 
+/* Nothing of it is under way: go on with what has arrived, wait for the next
+ * request, or close; while this child retires, give it to a sibling. */
+void connection_go_on(struct engine *e, struct connection *c);
+
 /* While the server stops a client that has nothing under way is waited for no
  * longer.  But the one that has connected or had an answer a moment ago has not
  * heard of it, and its request may be on the way: it has a second since then, and

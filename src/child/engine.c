@@ -355,7 +355,8 @@ give_all(struct engine *e)
 	} else if (accept_is_trying(e)) {
 		accept_disarm(e);
 	}
-	handover_give_waiting(e, &e->queue);
+	if (e->set.give >= 0)
+		handover_give_waiting(e, &e->queue);
 }
 
 int

@@ -118,6 +118,7 @@ struct engine {
 	bool accepting;               /* a poll or an accept is under way */
 	enum io_kind accept_kind;     /* which of the two */
 	bool accept_tried;            /* the accept has had its turn */
+	unsigned vain;                /* it came to nothing so often in a row */
 	bool told_short;              /* that it cannot go on; until it has */
 	int64_t accept_not_before_ns; /* descriptors ran short */
 	bool asked_for_room;          /* other workers, for one of theirs */

@@ -43,6 +43,18 @@ handover_watch(struct engine *e)
 	io_poll(e->io, &e->pool_owner, e->set.take);
 }
 
+/* Another child has shut it, as only an application could, and the master will
+ * replace us all.  Until then each of us serves what it has. */
+static void
+lose_pool(struct engine *e)
+{
+	if (e->set.give >= 0)
+		log_warnx("child", "the pool's socket has been shut; serving "
+				   "without it");
+	e->set.give = e->set.take = -1;
+	e->finishing |= e->retiring;
+}
+
 static void
 tell_of_junk(struct engine *e)
 {
@@ -78,6 +90,9 @@ take_one(struct engine *e)
 	case -EPROTO:
 		tell_of_junk(e);
 		return true;
+	case -EPIPE:
+		lose_pool(e);
+		return false;
 	default:
 		return false;
 	}
@@ -129,7 +144,7 @@ send_away(struct engine *e, const struct handoff *h)
 	if (e->set.crew != NULL &&
 		crew_give(e->set.crew, e->set.worker, h) == 0)
 		return 0;
-	return e->set.give >= 0 ? handoff_send(e->set.give, h) : -EAGAIN;
+	return e->set.give >= 0 ? handoff_send(e->set.give, h) : -EPIPE;
 }
 
 static void
@@ -164,12 +179,20 @@ handover_go_on(struct engine *e, struct connection *c)
 		return;
 	}
 	rc = send_away(e, &handoff);
-	if (rc == -EAGAIN)
-		wait_for_room(e, c);
-	else if (rc < 0)
-		connection_close(e, c);
-	else
+	switch (rc) {
+	case 0:
 		connection_let_go(e, c);
+		break;
+	case -EAGAIN:
+		wait_for_room(e, c);
+		break;
+	case -EPIPE:
+		lose_pool(e);
+		connection_go_on(e, c);
+		break;
+	default:
+		connection_close(e, c);
+	}
 }
 
 bool

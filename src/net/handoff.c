@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,6 +316,15 @@ has_room(int take)
 	return !full || free_ones >= fds_expected(take);
 }
 
+/* An empty message is none of ours, and looks like the end. */
+static bool
+has_ended(int take)
+{
+	struct pollfd p = {.fd = take, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0;
+}
+
 int
 handoff_receive(int take, struct handoff *ret, struct handoff_room *room)
 {
@@ -341,6 +351,8 @@ handoff_receive(int take, struct handoff *ret, struct handoff_room *room)
 	n = recvmsg(take, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
+	if (n == 0 && has_ended(take))
+		return -EPIPE;
 	n_fds = take_fds(&message, fds);
 	if ((size_t)n < sizeof(record) ||
 		(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)

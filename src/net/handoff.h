@@ -69,7 +69,8 @@ int handoff_pair(int *give, int *take);
 unsigned handoff_format(void);
 
 /* Send.  0; -EAGAIN when the pool is full, or too many descriptors of this
- * user are under way: try again later; or another negative errno.  The
+ * user are under way: try again later; -EPIPE when somebody has shut the
+ * socket; or another negative errno.  The
  * caller's descriptor stays open and is the caller's to close: by close(2)
  * alone, never by shutdown(2), which would reach the receiver's. */
 int handoff_send(int give, const struct handoff *h);
@@ -82,6 +83,7 @@ enum handoff_result { HANDOFF_CONNECTION = 1, HANDOFF_NUDGE = 2 };
 
 /* Receive one.  An enum handoff_result; -EAGAIN when there is none; -EPROTO
  * for something that is no handoff (it is dropped, its descriptors closed);
+ * -EPIPE when somebody has shut the socket and there will be no more;
  * -EMFILE when there is no descriptor for one, and then it is left to others;
  * or another negative errno.  bytes point into room. */
 int handoff_receive(int take, struct handoff *ret, struct handoff_room *room);

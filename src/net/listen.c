@@ -473,7 +473,7 @@ listen_accept_from_set(int set, const int *fds, size_t n, size_t *from)
 		if (found == 0)
 			return -EAGAIN;
 		if (event.data.u32 >= n)
-			return -EBADF;
+			continue; /* another holder of the set put it there */
 		fd = accept_one(fds[event.data.u32]);
 		if (fd >= 0) {
 			*from = event.data.u32;

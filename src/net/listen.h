@@ -96,6 +96,13 @@ int listen_make_set(const struct listener *listeners, size_t n);
 int listen_set_add(int set, const struct listener *l, size_t index);
 int listen_set_remove(int set, const struct listener *l);
 
+/* Has another holder of the set changed what is in it?  Then it is as it was
+ * again: in[i] says whether listeners[i] belongs into it.  0 when nothing was
+ * wrong, 1 when it was mended; -EUCLEAN when something strange is in it, that we
+ * cannot take out; or another negative errno, where /proc is not to be had. */
+int listen_set_mend(
+	int set, const struct listener *listeners, const bool *in, size_t n);
+
 /* After the set was readable: accept one connection of those that wait, if
  * another process was not faster; the listeners take turns.  The socket
  * (close-on-exec), -EAGAIN, or another negative errno of accept4(2).  *from

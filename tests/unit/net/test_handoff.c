@@ -240,6 +240,31 @@ test_nothing_and_a_nudge_are_told_apart(void **state)
 	assert_int_equal(handoff_receive(take, &got, &room), -EAGAIN);
 }
 
+/* Whichever end it was; what is in it still comes out. */
+static void
+test_a_socket_that_has_been_shut_is_no_empty_message(void **state)
+{
+	struct handoff got;
+	int ends[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(handoff_pair(&ends[0], &ends[1]), 0);
+		assert_int_equal(send(ends[0], "", 0, 0), 0);
+		assert_int_equal(
+			handoff_receive(ends[1], &got, &room), -EPROTO);
+		assert_int_equal(handoff_nudge(ends[0]), 0);
+		assert_int_equal(
+			shutdown(ends[i], i == 0 ? SHUT_WR : SHUT_RD), 0);
+		assert_int_equal(
+			handoff_receive(ends[1], &got, &room), HANDOFF_NUDGE);
+		assert_int_equal(handoff_receive(ends[1], &got, &room), -EPIPE);
+		assert_int_equal(handoff_nudge(ends[0]), -EPIPE);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
 static void
 test_a_thousand_connections_wait_in_order_and_then_it_is_full(void **state)
 {
@@ -348,6 +373,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_nothing_and_a_nudge_are_told_apart, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_socket_that_has_been_shut_is_no_empty_message,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_thousand_connections_wait_in_order_and_then_it_is_full,
 			set_up, tear_down),

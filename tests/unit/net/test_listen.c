@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -798,26 +799,84 @@ test_a_set_changes_while_it_is_in_use(void **state)
 	listen_close(&l[1]);
 }
 
+/* As any holder of a set may. */
 static void
-test_a_set_that_is_not_ours_is_an_error(void **state)
+put_in(int set, int how, int fd, uint32_t events, uint64_t data)
 {
-	struct listener l[2] = {
+	struct epoll_event event = {.events = events, .data.u64 = data};
+
+	assert_int_equal(epoll_ctl(set, how, fd, &event), 0);
+}
+
+static void
+test_a_set_that_somebody_has_changed_is_mended(void **state)
+{
+	static const bool in[3] = {true, true, false};
+	struct listener l[3] = {must_open("127.0.0.1:0"),
 		must_open("127.0.0.1:0"), must_open("127.0.0.1:0")};
-	int set = listen_make_set(l, 2), client = connect_to(&l[1].address);
+	int fds[3] = {l[0].fd, l[1].fd, l[2].fd}, set = listen_make_set(l, 2);
+	int client = connect_to(&l[1].address);
+	size_t from;
+
+	(void)state;
+	assert_int_equal(listen_set_mend(set, l, in, 3), 0);
+	assert_int_equal(listen_set_remove(set, &l[1]), 0);
+	assert_int_equal(listen_set_mend(set, l, in, 3), 1);
+	put_in(set, EPOLL_CTL_MOD, l[1].fd, 0, 1);
+	assert_int_equal(listen_set_mend(set, l, in, 3), 1);
+	put_in(set, EPOLL_CTL_MOD, l[1].fd, EPOLLIN, 0);
+	assert_int_equal(listen_set_mend(set, l, in, 3), 1);
+	put_in(set, EPOLL_CTL_MOD, l[1].fd, EPOLLIN, UINT64_MAX);
+	assert_int_equal(listen_set_mend(set, l, in, 3), 1);
+	assert_int_equal(listen_set_mend(set, l, in, 3), 0);
+	close(listen_accept_from_set(set, fds, 3, &from));
+	assert_int_equal(from, 1);
+	close(client);
+	close(set);
+	for (size_t i = 0; i < 3; i++)
+		listen_close(&l[i]);
+}
+
+static void
+test_what_is_strange_in_a_set_is_noticed_and_passed_over(void **state)
+{
+	static const bool in[1] = {true};
+	struct listener l = must_open("127.0.0.1:0");
+	int set = listen_make_set(&l, 1), client = connect_to(&l.address);
+	int strange[] = {eventfd(1, EFD_CLOEXEC), dup(l.fd)}, fd;
+	size_t from;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(strange); i++) {
+		put_in(set, EPOLL_CTL_ADD, strange[i], EPOLLIN, 7 + i);
+		assert_int_equal(listen_set_mend(set, &l, in, 1), -EUCLEAN);
+		assert_int_equal(listen_set_remove(set, &l), 0);
+		assert_int_equal(listen_set_mend(set, &l, in, 1), -EUCLEAN);
+		wait_readable(set);
+	}
+	do
+		fd = listen_accept_from_set(set, &l.fd, 1, &from);
+	while (fd == -EAGAIN);
+	assert_true(fd >= 0);
+	close(fd);
+	close(client);
+	close(set);
+	listen_close(&l);
+	for (size_t i = 0; i < ARRAY_LEN(strange); i++)
+		close(strange[i]);
+}
+
+static void
+test_a_set_that_is_none_is_an_error(void **state)
+{
+	struct listener l = must_open("127.0.0.1:0");
 	struct listener none = {.fd = -1};
 	size_t from;
 
 	(void)state;
-	wait_readable(set);
-	assert_int_equal(
-		listen_accept_from_set(set, &l[0].fd, 1, &from), -EBADF);
-	assert_int_equal(
-		listen_accept_from_set(-1, &l[0].fd, 1, &from), -EBADF);
+	assert_int_equal(listen_accept_from_set(-1, &l.fd, 1, &from), -EBADF);
 	assert_int_equal(listen_make_set(&none, 1), -EBADF);
-	close(client);
-	close(set);
-	listen_close(&l[0]);
-	listen_close(&l[1]);
+	listen_close(&l);
 }
 
 #define IN_PLACE(test) \
@@ -857,7 +916,11 @@ main(void)
 		cmocka_unit_test(test_twins_share_the_connections),
 		cmocka_unit_test(test_an_address_that_others_share_is_in_use),
 		cmocka_unit_test(test_a_set_changes_while_it_is_in_use),
-		cmocka_unit_test(test_a_set_that_is_not_ours_is_an_error),
+		cmocka_unit_test(
+			test_a_set_that_somebody_has_changed_is_mended),
+		cmocka_unit_test(
+			test_what_is_strange_in_a_set_is_noticed_and_passed_over),
+		cmocka_unit_test(test_a_set_that_is_none_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
