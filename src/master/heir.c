@@ -414,7 +414,8 @@ take_over(struct master *m)
 	let_go_of_heritage(m);
 	master_tell_shared(m, master_shares_sockets(m));
 	master_announce(m);
-	service_take_over(m, from);
+	predecessor_watch(m, from);
+	service_take_over(m);
 }
 
 /* It was only to be shown that we could. */

@@ -203,6 +203,7 @@ master_turn(struct master *m)
 	control_turn(m);
 	restart_turn(m);
 	upgrade_turn(m);
+	predecessor_turn(m);
 	scale_turn(m);
 	if (m->phase == PHASE_RUNNING)
 		pool_turn(m);
@@ -459,6 +460,10 @@ close_server(struct master *m)
 	master_renounce(m->heritage, NULL);
 	if (m->upgrade.report.fd >= 0)
 		master_forget(m, &m->upgrade.report);
+	if (m->upgrade.end.fd >= 0)
+		master_forget(m, &m->upgrade.end);
+	if (m->predecessor.end.fd >= 0)
+		master_forget(m, &m->predecessor.end);
 	if (m->signals.fd >= 0)
 		master_forget(m, &m->signals);
 	if (m->guard.hangups.fd >= 0)
@@ -519,7 +524,10 @@ master_run(const struct master_order *order, struct config *c)
 	struct master m = {
 		.order = order,
 		.heritage = order->heritage,
-		.upgrade = {.report.fd = -1, .deadline_ns = NEVER},
+		.upgrade = {.report.fd = -1,
+			.end.fd = -1,
+			.deadline_ns = NEVER},
+		.predecessor = {.end = {.fd = -1}},
 		.epoll = -1,
 		.null_fd = -1,
 		.peers = -1,
@@ -530,7 +538,6 @@ master_run(const struct master_order *order, struct config *c)
 		.guard = {.hangups = {.fd = -1}},
 		.run = {.own.fd = -1, .named.fd = -1},
 		.store = {.board = -1, .canary = {.fd = -1}},
-		.service = {.before = {.fd = -1}},
 		.memory = {.spawn_rate = 1},
 		.now_ns = clock_monotonic_ns(),
 		.stop_by_ns = NEVER,

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -41,15 +40,13 @@
 enum {
 	MOST = 64,    /* messages that wait: the oldest ones go */
 	WORDS = 1024, /* bytes of one */
-	A_DAY_MS = 24 * 60 * 60 * 1000,
 };
 
 static const int64_t ms_ns = 1000000;
 
 struct notify_message {
 	struct notify_message *next;
-	int fd;    /* to be sent with it, or -1 */
-	int after; /* to be closed when it is sent, or -1 */
+	int fd; /* to be sent with it, or -1 */
 	char text[];
 };
 
@@ -146,25 +143,21 @@ drop_first(struct notify *n)
 	n->first = m->next;
 	n->length--;
 	fd_close(&m->fd);
-	fd_close(&m->after);
 	free(m);
 }
 
 static void
-append(struct notify *n, const char *text, int fd, int after)
+append(struct notify *n, const char *text, int fd)
 {
 	struct notify_message **link = &n->first, *m;
 
 	if (n->length == MOST)
 		drop_first(n);
 	m = malloc(sizeof(*m) + strlen(text) + 1);
-	if (m == NULL) {
-		fd_close(&after);
+	if (m == NULL)
 		return;
-	}
 	m->next = NULL;
 	m->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
-	m->after = after;
 	strcpy(m->text, text);
 	while (*link != NULL)
 		link = &(*link)->next;
@@ -206,15 +199,13 @@ notify_fini(struct notify *n)
 
 /* --- words ------------------------------------------------------------------- */
 
-/* Nothing overtakes what waits.  after is closed when it has been said. */
+/* Nothing overtakes what waits. */
 static void
-say(struct notify *n, const char *text, int fd, int after)
+say(struct notify *n, const char *text, int fd)
 {
 	notify_turn(n);
-	if (n->first == NULL && send_now(text, fd))
-		fd_close(&after);
-	else
-		append(n, text, fd, after);
+	if (n->first != NULL || !send_now(text, fd))
+		append(n, text, fd);
 }
 
 /* What is said again anyway is left unsaid when there is no room. */
@@ -233,7 +224,7 @@ say_with_status(struct notify *n, const char *word, const char *status)
 	snprintf(text, sizeof(text), "%s%s%s", word,
 		status != NULL ? "\nSTATUS=" : "",
 		status != NULL ? status : "");
-	say(n, text, -1, -1);
+	say(n, text, -1);
 }
 
 void
@@ -260,55 +251,13 @@ notify_stopping(struct notify *n, const char *status)
 	say_with_status(n, "STOPPING=1", status);
 }
 
-static void
-say_main_pid(struct notify *n, pid_t pid, int after)
+void
+notify_main_pid(struct notify *n, pid_t pid)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "MAINPID=%d", (int)pid);
-	say(n, text, -1, after);
-}
-
-void
-notify_main_pid(struct notify *n, pid_t pid)
-{
-	say_main_pid(n, pid, -1);
-}
-
-/* systemd listens to the main process alone, so it must be the stand-in that
- * says who is next, and it has to be there until that is done. */
-static void
-stand_in(int go, pid_t master)
-{
-	struct notify n = {0};
-	char c;
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)!read(go, &c, 1);
-	notify_main_pid(&n, master);
-	notify_barrier(&n, A_DAY_MS);
-	_exit(0);
-}
-
-void
-notify_main_pid_anew(struct notify *n)
-{
-	pid_t master = getpid(), pid;
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return;
-	pid = fork();
-	if (pid == 0) {
-		close(ends[1]);
-		stand_in(ends[0], master);
-	}
-	close(ends[0]);
-	/* Its turn is when systemd has been told. */
-	if (pid > 0)
-		say_main_pid(n, pid, ends[1]);
-	else
-		close(ends[1]);
+	say(n, text, -1);
 }
 
 bool
@@ -341,7 +290,7 @@ notify_store(struct notify *n, int fd, const char *name)
 	char text[WORDS];
 
 	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
-	say(n, text, fd, -1);
+	say(n, text, fd);
 }
 
 void
@@ -350,7 +299,7 @@ notify_unstore(struct notify *n, const char *name)
 	char text[WORDS];
 
 	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
-	say(n, text, -1, -1);
+	say(n, text, -1);
 }
 
 /* systemd closes the end that it is given when it comes to this message. */
@@ -363,7 +312,7 @@ notify_barrier(struct notify *n, int64_t ms)
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return;
-	say(n, "BARRIER=1", ends[1], -1);
+	say(n, "BARRIER=1", ends[1]);
 	close(ends[1]);
 	notify_flush(n, ms);
 	p = (struct pollfd){.fd = ends[0]};

@@ -41,9 +41,6 @@ void notify_reloading(struct notify *n, const char *status);
 void notify_stopping(struct notify *n, const char *status);
 /* Another process than it has started is the server's main one. */
 void notify_main_pid(struct notify *n, pid_t pid);
-/* We are the main process, told in a way that systemd looks at it anew: for a
- * moment another process of ours is, and whatever we say then is not heard. */
-void notify_main_pid_anew(struct notify *n);
 /* These three are false when there was no room for them, and do not wait. */
 bool notify_status(struct notify *n, const char *status);
 /* What goes on may take so much longer, from now on. */

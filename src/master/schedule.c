@@ -41,7 +41,8 @@ schedule_next(const struct master *m)
 	next = earlier(next, service_deadline(m));
 	next = earlier(next, idle_deadline(m));
 	if (m->phase == PHASE_STOPPING)
-		return earlier(next, m->give_up_ns);
+		return earlier(
+			next, earlier(m->give_up_ns, predecessor_deadline(m)));
 	if (m->phase != PHASE_RUNNING)
 		return next;
 	if (m->nudges_due > 0)

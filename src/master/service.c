@@ -10,7 +10,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -181,38 +180,14 @@ service_ready(struct master *m)
 	notify_ready(&m->notify, m->service.status);
 }
 
-static void
-is_alone(struct master *m, struct source *s)
-{
-	master_forget(m, s);
-	notify_main_pid_anew(&m->notify);
-	/* Nobody heard what we have said meanwhile. */
-	m->service.store_ns = m->now_ns + SECOND_NS;
-}
-
-/* systemd waits at a stop, and hears of the end, of a main process that is its
- * child, and it looks whether it is when it is told the pid: too early for one
- * that becomes its child by the end of the master before. */
-static void
-watch_before(struct master *m, pid_t from)
-{
-	int fd = getppid() == from ? pidfd_open(from, PIDFD_NONBLOCK) : -1;
-
-	if (from == getpid())
-		return; /* it has become what we are */
-	if (fd < 0 || master_watch(m, &m->service.before, fd, is_alone) < 0)
-		notify_main_pid_anew(&m->notify);
-}
-
 /* What the new master says first may come before it is known to be the main
  * process, and goes unheard then. */
 void
-service_take_over(struct master *m, pid_t from)
+service_take_over(struct master *m)
 {
 	if (!speaks(m))
 		return;
 	notify_main_pid(&m->notify, getpid());
-	watch_before(m, from);
 	m->service.status[0] = '\0';
 	m->service.status_ns = m->now_ns + SECOND_NS;
 	m->service.store_ns = m->now_ns + SECOND_NS;

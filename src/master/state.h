@@ -212,6 +212,7 @@ struct control {
 /* The start of our own program anew: upgrade.c. */
 struct upgrade {
 	struct source report; /* what the new master says */
+	struct source end;    /* of one that is no child of ours; or -1 */
 	pid_t pid;            /* its, or of the trial; 0: there is none */
 	bool trial;           /* it only shows that it could */
 	bool wanted;          /* when the reload is over */
@@ -221,10 +222,16 @@ struct upgrade {
 	char reason[CHANNEL_TEXT + 1];
 };
 
+/* The master before us: predecessor.c. */
+struct predecessor {
+	struct source end; /* its process; -1: it is gone, or there was none */
+	pid_t pid;
+	bool told; /* to end at once */
+};
+
 /* What the service manager was told: service.c. */
 struct service {
-	bool heard;           /* there is one */
-	struct source before; /* the main process that was, until it ends */
+	bool heard;                   /* there is one */
 	int64_t status_ns, extend_ns; /* when the next is due */
 	int64_t alive_ns;             /* likewise; NEVER: nobody waits for it */
 	int64_t alive_every_ns;
@@ -266,6 +273,7 @@ struct master {
 	int64_t stop_by_ns; /* nobody is left then, or NEVER */
 	int64_t give_up_ns; /* on those that are */
 	struct upgrade upgrade;
+	struct predecessor predecessor;
 	struct scale scale;
 	bool succeeded;  /* a new master serves; ours are finishing */
 	bool pool_lives; /* and its children take what ours give */
@@ -465,6 +473,14 @@ void upgrade_reaped(struct master *m, int status);
 void upgrade_abandon(struct master *m);
 void upgrade_turn(struct master *m);
 int64_t upgrade_deadline(const struct master *m);
+
+/* --- predecessor.c ----------------------------------------------------------- */
+
+/* We have taken over from it. */
+void predecessor_watch(struct master *m, pid_t from);
+bool predecessor_lives(const struct master *m);
+void predecessor_turn(struct master *m);
+int64_t predecessor_deadline(const struct master *m);
 
 /* --- supervisor.c ------------------------------------------------------------ */
 

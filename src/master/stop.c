@@ -89,6 +89,11 @@ stop_begin(struct master *m, bool graceful, const char *why)
 	graceful = graceful && m->phase == PHASE_RUNNING;
 	if (why != NULL)
 		say_why(graceful, timeout, why);
+	if (graceful && predecessor_lives(m))
+		log_notice("master",
+			"the old master, pid %d, is waited for: it finishes "
+			"requests, too",
+			(int)m->predecessor.pid);
 	service_stopping(m, graceful);
 	upgrade_abandon(m);
 	m->phase = PHASE_STOPPING;
@@ -122,13 +127,21 @@ stop_turn(struct master *m)
 		return;
 	census_take(m, &census);
 	if (census.starting + census.ready + census.draining == 0 &&
-		m->templates == NULL && (m->succeeded || !upgrade_running(m))) {
+		m->templates == NULL && !predecessor_lives(m) &&
+		(m->succeeded || !upgrade_running(m))) {
 		m->phase = PHASE_OVER;
 		return;
 	}
 	if (m->now_ns < m->give_up_ns)
 		return;
-	log_errorx("master", "%d children cannot be ended, leaving them behind",
-		census.starting + census.ready + census.draining);
+	if (census.starting + census.ready + census.draining > 0)
+		log_errorx("master",
+			"%d children cannot be ended, leaving them behind",
+			census.starting + census.ready + census.draining);
+	if (predecessor_lives(m))
+		log_errorx("master",
+			"the old master, pid %d, does not end, leaving it "
+			"behind",
+			(int)m->predecessor.pid);
 	m->phase = PHASE_OVER;
 }

@@ -43,8 +43,8 @@ void service_begin(struct master *m);
 /* The server cannot be started, or go on. */
 void service_failed(struct master *m, const char *sentence);
 void service_ready(struct master *m);
-/* We are the main process now, and from was before; and another one is. */
-void service_take_over(struct master *m, pid_t from);
+/* We are the main process now; and another one is. */
+void service_take_over(struct master *m);
 void service_give_up(struct master *m, pid_t successor);
 /* Around a reload; reason is NULL when it is done. */
 void service_reloading(struct master *m);

@@ -14,11 +14,13 @@
  * start, and then this process becomes that program itself.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,6 +44,16 @@ bool
 upgrade_running(const struct master *m)
 {
 	return m->upgrade.pid != 0;
+}
+
+/* Its pid may be another's by now where its end is told to somebody else. */
+static void
+signal_new(const struct upgrade *u, int signum)
+{
+	if (u->end.fd >= 0)
+		(void)pidfd_send_signal(u->end.fd, signum, NULL, 0);
+	else
+		kill(u->pid, signum);
 }
 
 /* --- the end of it ----------------------------------------------------------- */
@@ -407,21 +419,149 @@ write_down(const struct heritage *h)
 	return rc;
 }
 
+/* --- going on ---------------------------------------------------------------- */
+
+/* The trial has shown that it can be done. */
+static void
+go_on_as_new(struct master *m)
+{
+	struct rlimit more = m->files;
+	struct heritage h;
+	struct err err = {0};
+	int rc = gather(m, HERITAGE_IN_PLACE, &h), memory = -1;
+
+	if (rc == 0)
+		rc = memory = write_down(&h);
+	if (rc >= 0)
+		rc = become(m, &h, memory);
+	more.rlim_cur = more.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &more);
+	(void)heritage_each_fd(&h, hold_no_more, NULL);
+	heritage_disown(&h);
+	heritage_fini(&h);
+	fd_close(&memory);
+	err_set(&err, -rc, "%s cannot be executed", m->order->program);
+	failed(m, err.text);
+}
+
+/* Another upgrade, or a stop, may have been quicker than our children. */
+static void
+say_successor_ended(pid_t pid, const int *status, const char *death)
+{
+	if (status == NULL || *status == 0)
+		log_notice("master", "the new master, pid %d, has ended",
+			(int)pid);
+	else
+		log_errorx("master", "the new master, pid %d, has ended, %s",
+			(int)pid, death);
+}
+
+/* status is NULL where only its parent knows. */
+static void
+ended(struct master *m, const int *status)
+{
+	struct upgrade *u = &m->upgrade;
+	pid_t pid = u->pid;
+	char death[128] = "";
+
+	/* Its reason may still be unread. */
+	listen_to(m);
+	u->pid = 0;
+	u->deadline_ns = NEVER;
+	if (u->report.fd >= 0)
+		master_forget(m, &u->report);
+	if (status != NULL)
+		say_death(*status, death, sizeof(death));
+	if (m->succeeded)
+		say_successor_ended(pid, status, death);
+	if (m->phase == PHASE_STOPPING)
+		return;
+	if (u->ready) {
+		go_on_as_new(m);
+		return;
+	}
+	if (u->reason[0] == '\0')
+		snprintf(u->reason, sizeof(u->reason),
+			"the new master ended before it was ready%s%s",
+			status != NULL ? ", " : "", death);
+	failed(m, u->reason);
+}
+
+void
+upgrade_reaped(struct master *m, int status)
+{
+	ended(m, &status);
+}
+
 /* --- beginning --------------------------------------------------------------- */
 
-/* The pid, or a negative errno. */
+struct beginning {
+	const struct master *m;
+	const struct heritage *h;
+	int memory;
+};
+
+static int
+begin(void *arg)
+{
+	const struct beginning *b = arg;
+
+	become_in_child(b->m, b->h, b->memory);
+}
+
+/* systemd waits at a stop, and hears of the end, of a main process that is its
+ * own child: so that is what a successor has to be, beside us and not below.
+ * The pid, or a negative errno. */
 static pid_t
-fork_with(const struct master *m, struct heritage *h)
+clone_beside(struct beginning *b, int *end)
+{
+	enum { STACK = 256 * 1024 };
+	AUTO_FREE char *stack = malloc(STACK);
+	pid_t pid;
+
+	if (stack == NULL)
+		return -ENOMEM;
+	/* Its memory is its own, and so is the stack then. */
+	pid = clone(begin, stack + STACK, CLONE_PARENT | CLONE_PIDFD, b, end);
+	return pid < 0 ? -errno : pid;
+}
+
+static pid_t
+fork_below(struct beginning *b)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		begin(b);
+	return pid < 0 ? -errno : pid;
+}
+
+static void
+new_has_ended(struct master *m, struct source *s)
+{
+	master_forget(m, s);
+	ended(m, NULL);
+}
+
+/* 0, and pid and end are set, or a negative errno. */
+static int
+begin_with(struct master *m, const struct heritage *h)
 {
 	AUTO_CLOSE int memory = write_down(h);
+	struct beginning b = {m, h, memory};
+	int end = -1;
 	pid_t pid;
 
 	if (memory < 0)
 		return memory;
-	pid = fork();
-	if (pid == 0)
-		become_in_child(m, h, memory);
-	return pid < 0 ? -errno : pid;
+	pid = m->service.heard && h->way == HERITAGE_BESIDE
+		      ? clone_beside(&b, &end)
+		      : fork_below(&b);
+	if (pid < 0)
+		return pid;
+	m->upgrade.pid = pid;
+	return end < 0 ? 0
+		       : master_watch(m, &m->upgrade.end, end, new_has_ended);
 }
 
 static int
@@ -435,7 +575,7 @@ start(struct master *m, enum heritage_way way, struct err *err)
 	rc = gather(m, way, &h);
 	h.report = ends[1];
 	if (rc == 0)
-		rc = fork_with(m, &h);
+		rc = begin_with(m, &h);
 	heritage_disown(&h);
 	heritage_fini(&h);
 	close(ends[1]);
@@ -443,10 +583,9 @@ start(struct master *m, enum heritage_way way, struct err *err)
 		close(ends[0]);
 		return err_set(err, -rc, "fork of the new master");
 	}
-	m->upgrade.pid = rc;
 	rc = master_watch(m, &m->upgrade.report, ends[0], report_ready);
 	if (rc < 0) {
-		kill(m->upgrade.pid, SIGKILL);
+		signal_new(&m->upgrade, SIGKILL);
 		snprintf(m->upgrade.reason, sizeof(m->upgrade.reason),
 			"the new master cannot be listened to: %s",
 			strerror(-rc));
@@ -510,6 +649,7 @@ upgrade_begin(struct master *m, const char *why)
 		trial ? parent : "");
 	m->upgrade = (struct upgrade){
 		.report.fd = -1,
+		.end.fd = -1,
 		.trial = trial,
 		.deadline_ns = m->now_ns + hello_ns(m),
 	};
@@ -520,70 +660,7 @@ upgrade_begin(struct master *m, const char *why)
 		failed(m, err.text);
 }
 
-/* --- going on ---------------------------------------------------------------- */
-
-/* The trial has shown that it can be done. */
-static void
-go_on_as_new(struct master *m)
-{
-	struct rlimit more = m->files;
-	struct heritage h;
-	struct err err = {0};
-	int rc = gather(m, HERITAGE_IN_PLACE, &h), memory = -1;
-
-	if (rc == 0)
-		rc = memory = write_down(&h);
-	if (rc >= 0)
-		rc = become(m, &h, memory);
-	more.rlim_cur = more.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &more);
-	(void)heritage_each_fd(&h, hold_no_more, NULL);
-	heritage_disown(&h);
-	heritage_fini(&h);
-	fd_close(&memory);
-	err_set(&err, -rc, "%s cannot be executed", m->order->program);
-	failed(m, err.text);
-}
-
-/* Another upgrade, or a stop, may have been quicker than our children. */
-static void
-say_successor_ended(pid_t pid, int status, const char *death)
-{
-	if (status == 0)
-		log_notice("master", "the new master, pid %d, has ended",
-			(int)pid);
-	else
-		log_errorx("master", "the new master, pid %d, has ended, %s",
-			(int)pid, death);
-}
-
-void
-upgrade_reaped(struct master *m, int status)
-{
-	struct upgrade *u = &m->upgrade;
-	pid_t pid = u->pid;
-	char death[128];
-
-	/* Its reason may still be unread. */
-	listen_to(m);
-	u->pid = 0;
-	u->deadline_ns = NEVER;
-	if (u->report.fd >= 0)
-		master_forget(m, &u->report);
-	say_death(status, death, sizeof(death));
-	if (m->succeeded)
-		say_successor_ended(pid, status, death);
-	if (m->phase == PHASE_STOPPING)
-		return;
-	if (u->ready) {
-		go_on_as_new(m);
-		return;
-	}
-	if (u->reason[0] == '\0')
-		snprintf(u->reason, sizeof(u->reason),
-			"the new master ended before it was ready, %s", death);
-	failed(m, u->reason);
-}
+/* --- and from turn to turn ---------------------------------------------------- */
 
 void
 upgrade_abandon(struct master *m)
@@ -592,7 +669,7 @@ upgrade_abandon(struct master *m)
 	control_upgraded(m, "the server is being stopped");
 	if (!upgrade_running(m) || m->succeeded)
 		return;
-	kill(m->upgrade.pid, SIGTERM);
+	signal_new(&m->upgrade, SIGTERM);
 	m->upgrade.deadline_ns = m->now_ns + END_S * SECOND_NS;
 	master_tell_shared(m, master_shares_sockets(m));
 }
@@ -606,7 +683,7 @@ too_late(struct master *m)
 	if (u->reason[0] == '\0')
 		snprintf(u->reason, sizeof(u->reason),
 			"the new master did not become ready in time");
-	kill(u->pid, SIGKILL);
+	signal_new(u, SIGKILL);
 }
 
 void

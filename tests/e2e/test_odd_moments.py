@@ -139,15 +139,16 @@ def test_a_reload_that_the_old_master_is_asked_for_is_the_new_ones(start, direct
     server.stop()
 
 
-def test_a_new_master_may_be_stopped_before_the_old_one_has_finished(start, directory):
+def test_a_new_master_that_is_stopped_stays_until_the_old_one_has_finished(start, directory):
     server = start('-w', '1')
     with Connection(server.address) as slow:
         slow.send('GET /wait HTTP/1.1\r\nHost: t\r\n\r\n')
         server.log.wait_for('waiting')
         server.kill(signal.SIGUSR2)
-        new = int(server.log.wait_for(r'the new master, pid (\d+), has taken over')[1])
-        os.kill(new, signal.SIGTERM)
-        server.log.wait_for(rf'the new master, pid {new}, has ended$')
+        server.master = int(server.log.wait_for(
+            r'the new master, pid (\d+), has taken over')[1])
+        server.kill(signal.SIGTERM)
+        server.log.wait_for(f'the old master, pid {server.process.pid}, is waited for')
         (directory / 'gate').touch()
         assert slow.response().body == b'old'
     assert server.ended() == 0

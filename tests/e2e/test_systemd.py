@@ -359,37 +359,100 @@ def test_the_new_master_of_an_upgrade_gives_the_signs(start, manager):
     server.stop()
 
 
-def test_the_new_master_is_told_anew_when_it_is_systemds_own_child(start, manager, directory):
-    """Which it becomes by the end of the old one; systemd looks at that when it is told a pid."""
-    place = write_app(directory, HELLO + """
+UNTIL_GO = HELLO + """
 import os, time
 def application(environ, start_response, hello=application):
-    print('begun', flush=True)
-    while environ['PATH_INFO'] == '/wait' and not os.path.exists('go'):
+    print('begun', environ['PATH_INFO'], flush=True)
+    while environ['PATH_INFO'] != '/' and not os.path.exists('go'):
         time.sleep(0.01)
     return hello(environ, start_response)
-""")
-    server = start('app', '-w', '1', **place)
-    old = server.pid
-    with Connection(server.address) as slow:
-        slow.send('GET /wait HTTP/1.1\r\nHost: t\r\n\r\n')
-        server.log.wait_for('begun')
+"""
+
+
+@pytest.fixture
+def two_masters(start, directory):
+    """two_masters(OPTION...) gives a server whose old master waits for a request, the client of
+    that, and the old master's pid; the file go lets the requests end."""
+    clients = []
+
+    def make(*words):
+        server = start('app', '-w', '1', *words, **write_app(directory, UNTIL_GO))
+        old = server.pid
+        clients.append(Connection(server.address))
+        clients[0].send('GET /old HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('begun /old')
         server.kill(signal.SIGUSR2)
-        new = server.log.wait_for(r'the new master, pid (\d+), has taken over')[1]
-        # By both; the old master stays until its child has finished.
-        wait_until(lambda: manager.values('MAINPID') == [new, new], 'the new pid')
-        (directory / 'go').touch()
-        assert slow.response().body == b'hello'
+        server.master = int(server.log.wait_for(
+            r'the new master, pid (\d+), has taken over')[1])
+        return server, clients[0], old
+    yield make
+    for client in clients:
+        client.close()
+
+
+def test_the_new_master_of_an_upgrade_is_systemds_own_child_from_the_start(two_masters, manager,
+                                                                         directory):
+    """What is not its child systemd does not wait for at a stop."""
+    server, client, old = two_masters()
+    parent = stat_fields(old)[1]
+    assert stat_fields(server.master)[1] == parent == str(os.getpid())
+    # By both, whoever is heard; and once is enough.
+    wait_until(lambda: manager.values('MAINPID') == [str(server.master)] * 2, 'the new pid')
+    (directory / 'go').touch()
+    assert client.response().body == b'hello'
     assert server.process.wait(PATIENCE) == 0
-    wait_until(lambda: len(manager.values('MAINPID')) == 4, 'the new pid again')
-    stand_in, last = manager.values('MAINPID')[2:]
-    assert last == new and stand_in not in (new, str(old))
-    # Only the main process is listened to, which the one in between was.
-    sender = [m.pid for m in manager.messages() if 'MAINPID' in m.fields][-1]
-    assert sender == int(stand_in)
-    manager.wait_for('BARRIER')
-    wait_until(lambda: not is_alive(int(stand_in)), 'the end of the process in between')
-    server.master = int(new)
+    server.stop()
+    assert len(manager.values('MAINPID')) == 2
+
+
+def test_a_stop_during_an_upgrade_finishes_what_both_masters_have(two_masters, directory):
+    server, old_client, old = two_masters()
+    with Connection(server.address) as client:
+        client.send('GET /new HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('begun /new')
+        server.kill(signal.SIGTERM)
+        server.log.wait_for(f'the old master, pid {old}, is waited for')
+        (directory / 'go').touch()
+        assert client.response().body == b'hello'
+        assert old_client.response().body == b'hello'
+    server.ended()
+    assert server.process.returncode == 0
+
+
+def test_a_stop_ends_the_old_master_too_when_its_time_is_over(two_masters):
+    server, client, old = two_masters('--graceful-shutdown-timeout', '300ms')
+    server.kill(signal.SIGTERM)
+    assert client.is_closed()
+    server.ended()
+    assert not is_alive(old)
+
+
+def test_a_second_stop_ends_both_masters_at_once(two_masters):
+    server, client, old = two_masters('--graceful-shutdown-timeout', '300s')
+    server.kill(signal.SIGTERM)
+    server.log.wait_for('is waited for')
+    server.kill(signal.SIGTERM)
+    assert client.is_closed()
+    server.ended()
+    assert not is_alive(old)
+
+
+def test_a_new_master_that_is_killed_leaves_the_old_one_to_go_on(start, directory):
+    """Its end is seen though its parent is another process."""
+    place = write_app(directory, HELLO + 'import os, time\n'
+                      'while os.path.exists("wait"): time.sleep(0.01)\n')
+    server = start('app', '-w', '1', '--log-level', 'info', **place)
+    (directory / 'wait').touch()
+    since = len(server.log.text())
+    server.kill(signal.SIGUSR2)
+    new, child = map(int, server.log.wait_for(
+        r'\[pid (\d+)\] child pid (\d+) .* started', since=since).groups())
+    os.kill(new, signal.SIGKILL)
+    server.log.wait_for('upgrade failed, this master goes on: the new master ended before it was '
+                        'ready$')
+    (directory / 'wait').unlink()
+    wait_until(lambda: not is_alive(child), 'the end of its child')
+    assert get(server.address).body == b'hello'
     server.stop()
 
 

@@ -233,15 +233,49 @@ def test_an_upgrade_is_the_same_service_with_another_main_pid(machine, wsgid):
     # It is waited for at a stop, and looked after, as the first was.
     wsgid.systemctl('restart', 'wsgid')
     assert 'SIGKILL' not in wsgid.journal()
+    old = wsgid.show('MainPID')
     machine.run('wsgictl', 'upgrade', '-c', wsgid.config)
-    wait_until(lambda: re.search(r'^PPid:\t1$', machine.path(
-        f'/proc/{wsgid.show("MainPID")}/status').read_text(), re.M), 'the end of the old')
-    # Of which it has heard when it answers, and systemd of that before of what comes now.
-    machine.run('wsgictl', 'log-level', 'notice', '-c', wsgid.config)
+    wait_until(lambda: wsgid.show('MainPID') not in ('0', old), 'another MainPID')
     wsgid.systemctl('kill', '--kill-who=main', '-s', 'KILL', 'wsgid')
     wait_until(lambda: wsgid.show('NRestarts') == '1', 'a restart')
     wsgid.wait_for('ActiveState', 'active')
     assert get(HTTP).body == b'hello'
+
+
+UNTIL_GO = """
+import os, time
+
+def application(environ, start_response):
+    print('begun', environ['PATH_INFO'], flush=True)
+    while not os.path.exists('/srv/site/go'):
+        time.sleep(0.02)
+    start_response('200 OK', [('Content-Length', '5')])
+    return [b'hello']
+"""
+
+
+def test_a_stop_while_an_upgrade_still_finishes_requests_finishes_them_all(machine, wsgid, go):
+    wsgid.configure('Processes 1')
+    wsgid.write_app(UNTIL_GO)
+    wsgid.start()
+    old = wsgid.show('MainPID')
+    with Connection(HTTP) as of_the_old, Connection(HTTP) as of_the_new:
+        of_the_old.send('GET /old HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: 'begun /old' in wsgid.journal(), 'the request')
+        machine.run('wsgictl', 'upgrade', '-c', wsgid.config)
+        wait_until(lambda: wsgid.show('MainPID') not in ('0', old), 'another MainPID')
+        of_the_new.send('GET /new HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: 'begun /new' in wsgid.journal(), 'the request')
+        wsgid.systemctl('stop', '--no-block', 'wsgid')
+        wait_until(lambda: f'the old master, pid {old}, is waited for' in wsgid.journal(),
+                   'the stop')
+        assert machine.path(f'/proc/{old}').exists()
+        go()
+        assert of_the_old.response().body == b'hello'
+        assert of_the_new.response().body == b'hello'
+    wsgid.wait_for('ActiveState', 'inactive')
+    assert wsgid.show('Result') == 'success'
+    assert 'SIGKILL' not in wsgid.journal()
 
 
 SLOW = '''
