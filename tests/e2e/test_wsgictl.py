@@ -249,25 +249,6 @@ def test_completions_know_every_verb(name):
         assert re.search(rf"[\s']{verb}[\s:']", text), verb
 
 
-@pytest.mark.parametrize('line, words', [
-    ('wsgictl re', {'restart', 'reload', 'reopen-logs'}),
-    ('wsgictl -k gracef', {'graceful', 'graceful-stop'}),
-    ('wsgictl status --j', {'--json'}),
-    ('wsgictl stop --n', {'--now', '--name'}),
-    ('wsgictl log-level ', {'error', 'warn', 'notice', 'info', 'debug'}),
-    ('wsgictl start --max-request-w', {'--max-request-workers'}),
-])
-def test_bash_completes(line, words):
-    script = f'''source '{ROOT}/etc/completion/wsgictl.bash'
-        COMP_WORDS=({line}{' ""' if line.endswith(' ') else ''})
-        COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-        _wsgictl
-        printf '%s\\n' "${{COMPREPLY[@]}}"'''
-    run = subprocess.run(['bash', '-c', script], text=True, capture_output=True, check=True,
-                         env={'PATH': f'{BUILD}:/usr/bin:/bin'}, cwd='/')
-    assert set(run.stdout.split()) == words
-
-
 def test_version_needs_no_server(directory):
     run = succeeds(ctl('version', '--run-directory', directory))
     assert run.stdout == 'wsgictl/' + run_wsgid('-v').stdout.split('/')[1]
@@ -847,6 +828,11 @@ def test_the_servers_own_user_may(new_server, for_others, directory):
     for words in (['status'], ['fullstatus'], ['reload'], ['restart'], ['scale', '2'],
                   ['log-level', 'info'], ['reopen-logs']):
         succeeds(as_nobody(*words))
+    old = own.pid
+    succeeds(as_nobody('upgrade'), 'upgrade done')
+    pid_file, = own.run_directory.glob('*.pid')
+    own.master = int(pid_file.read_text())
+    assert own.master != old
     succeeds(as_nobody('stop'), 'has stopped')
     assert own.ended() == 0
 
