@@ -34,6 +34,8 @@ haproxy     haproxy           haproxy             haproxy           haproxy     
 procps      procps            procps-ng           procps            procps           procps-ng
 strace      strace            strace              strace            strace           strace
 python-source make,xz-utils,libffi-dev,libssl-dev - - -   -
+zsh         zsh               zsh                 zsh               zsh              zsh
+fish        fish              fish                fish              fish             fish
 systemd-rig systemd-container,debootstrap - -     -                 -
 vm-rig      qemu-system-x86,e2fsprogs,systemd-container,debootstrap - - - -
 container-rig podman,buildah,crun,conmon,debootstrap,jq - - -       -
