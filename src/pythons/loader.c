@@ -40,25 +40,28 @@ put_places(const struct elf *e, struct buf *to)
 	buf_add_text(to, "/etc/ld.so.cache, /lib and /usr/lib");
 }
 
-/* The three ways out. */
+/* Where the library was at the build it still is, or it has to come back. */
 static void
-put_remedies(const struct facts *f, struct buf *to)
+put_remedies(const struct facts *f, const char *name, struct buf *to)
 {
 	const char *slash =
 		f->library != NULL ? strrchr(f->library, '/') : NULL;
-	int len = slash != NULL ? (int)(slash - f->library) : 0;
+	const char *suffix = strstr(name, ".so");
 
-	if (slash == NULL)
+	if (slash == NULL || suffix == NULL)
 		return;
-	buf_printf(to,
-		"; the build found it at %s%s; install Python %s again, or "
-		"tell the loader (\"echo %.*s >/etc/ld.so.conf.d/"
-		"wsgid-python.conf && ldconfig\"), or build with \"scons "
-		"rpath=yes install\"",
-		f->library,
-		access(f->library, F_OK) == 0 ? ""
-					      : ", where it is not any more",
-		f->version, len, f->library);
+	buf_printf(to, "; the build found it at %s", f->library);
+	if (access(f->library, F_OK) == 0)
+		buf_printf(to,
+			": tell the loader (\"echo %.*s >/etc/ld.so.conf.d/"
+			"wsgid-python.conf && ldconfig\"), or build with "
+			"\"scons rpath=yes install\"",
+			(int)(slash - f->library), f->library);
+	else
+		buf_printf(to,
+			", where it is not any more: install it, which is "
+			"Debian's package %.*s, or run \"scons install\" again",
+			(int)(suffix - name), name);
 }
 
 void
@@ -83,7 +86,7 @@ loader_explain(const char *program, char *to, size_t size)
 			"for in ",
 			program, name);
 		put_places(&e, &text);
-		put_remedies(&facts, &text);
+		put_remedies(&facts, name, &text);
 	}
 	snprintf(to, size, "%s", buf_text(&text));
 	buf_fini(&text);

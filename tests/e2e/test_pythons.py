@@ -422,13 +422,21 @@ def test_every_symbol_is_found_when_a_child_is_loaded():
 
 # --- the loader -------------------------------------------------------------------------------
 
-def test_a_child_that_the_loader_refuses_is_explained(new_server, show, installed):
+@pytest.mark.parametrize('library, remedy', [
+    (None, r': tell the loader \("echo .* >/etc/ld\.so\.conf\.d/wsgid-python\.conf && ldconfig"\), '
+           r'or build with "scons rpath=yes install"'),
+    # As where Python's own package is there alone: its upgrade must not end in a riddle.
+    ('/usr/lib/gone', r', where it is not any more: install it, which is Debian\'s package '
+                      r'libpython3\.\d+\w*, or run "scons install" again')])
+def test_a_child_that_the_loader_refuses_is_explained(new_server, show, installed, library, remedy):
     program = shared()
     if fact(program, 'linkage') != 'shared':
         pytest.skip('this Python has no shared library')
     place = installed(program)
     name = pathlib.Path(fact(program, 'library')).resolve().name
     gone = name[:-3] + '9.9'
+    if library:
+        rewrite(place / program.name, library=library)
     data = (place / program.name).read_bytes()
     assert name.encode() in data
     (place / program.name).write_bytes(data.replace(name.encode() + b'\0', gone.encode() + b'\0'))
@@ -436,9 +444,7 @@ def test_a_child_that_the_loader_refuses_is_explained(new_server, show, installe
     server = new_server('show', *words, cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
     said = (rf'the loader refuses {place}/{program.name}: it needs {gone}, looked for in '
-            r'.*/etc/ld\.so\.cache, /lib and /usr/lib; the build found it at .*; install Python '
-            r'\S+ again, or tell the loader \("echo .* >/etc/ld\.so\.conf\.d/wsgid-python\.conf && '
-            r'ldconfig"\), or build with "scons rpath=yes install"')
+            r'.*/etc/ld\.so\.cache, /lib and /usr/lib; the build found it at [^:, ]*' + remedy)
     server.log.wait_for(said)
     done = subprocess.run([place / 'wsgid', '--check', *words, 'show'], cwd=show, text=True,
                           env=clean_environment(), capture_output=True)
