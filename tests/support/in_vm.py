@@ -15,6 +15,7 @@ import time
 import urllib.request
 
 PATIENCE = 120  # everything is emulated, about ten times slower
+SITE = '/srv/site'  # not where PrivateTmp hides it
 DROP_IN = pathlib.Path('/etc/systemd/system/wsgid.service.d/test.conf')
 
 # A control group namespace with the group itself at /sys/fs/cgroup, as engines make it.
@@ -28,7 +29,8 @@ SystemCallFilter=
 SystemCallFilter=@system-service @mount
 ProtectControlGroups=no
 ExecStart=
-ExecStart=unshare -C -m sh -c 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec /usr/sbin/wsgid -c /etc/wsgid/wsgid.conf'
+ExecStart=unshare -C -m sh -c 'umount -l /sys/fs/cgroup && \\
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec wsgid -c /etc/wsgid/wsgid.conf'
 """
 
 
@@ -63,10 +65,10 @@ def facts() -> dict:
     return {name: show(name) for name in ('ActiveState', 'Result', 'NRestarts', 'MainPID')}
 
 
-def begin(site: str, config: str, properties: str, more: str = ''):
+def begin(config: str, properties: str, more: str = ''):
     """The service with these limits, started; since when its journal is this test's."""
     pathlib.Path('/etc/wsgid/wsgid.conf').write_text(
-        f'WSGIApplication probe\nChDir {site}\nListen 127.0.0.1:8000\n{config}\n')
+        f'WSGIApplication probe\nChDir {SITE}\nListen 127.0.0.1:8000\n{config}\n')
     DROP_IN.parent.mkdir(parents=True, exist_ok=True)
     DROP_IN.write_text(f'[Service]\n{properties}\n{more}')
     since = f'@{time.time():.6f}'
@@ -86,16 +88,16 @@ def end(since: str) -> dict:
     return found
 
 
-def started(site: str, config: str, properties: str, more: str = '') -> dict:
+def started(config: str, properties: str, more: str = '') -> dict:
     """What a server says at its start."""
-    since = begin(site, config, properties, more)
+    since = begin(config, properties, more)
     wait_until(lambda: ' accept mutex ' in journal(since) or show('ActiveState') == 'failed')
     return end(since)
 
 
-def eaten(site: str) -> dict:
+def eaten() -> dict:
     """A request that takes more memory than there may be, and one after it."""
-    since = begin(site, 'Processes 1', 'MemoryMax=200M\nMemorySwapMax=0')
+    since = begin('Processes 1', 'MemoryMax=200M\nMemorySwapMax=0')
     before = facts()
     ate = ask(f'/eat?bytes={800 << 20}')
     wait_until(lambda: 'exit signal' in journal(since) or show('ActiveState') != 'active')
@@ -105,18 +107,19 @@ def eaten(site: str) -> dict:
 def main():
     tree, site = sys.argv[1:]
     shutil.copytree(tree, '/', dirs_exist_ok=True, symlinks=True)
+    shutil.copytree(site, SITE)
     run('systemd-sysusers')
     short = 'StartServers 1\nMaxRequestWorkers 150'
     print(json.dumps({
         'cpus': os.cpu_count(),
         'kernel': os.uname().release,
-        'free': started(site, '', ''),
-        'quota': started(site, '', 'CPUQuota=50%'),
-        'boxed quota': started(site, '', 'CPUQuota=50%', BOXED),
-        'cpuset': started(site, '', 'AllowedCPUs=0'),
-        'memory': started(site, short, 'MemoryMax=100M'),
-        'boxed memory': started(site, short, 'MemoryMax=100M', BOXED),
-        'eaten': eaten(site),
+        'free': started('', ''),
+        'quota': started('', 'CPUQuota=50%'),
+        'boxed quota': started('', 'CPUQuota=50%', BOXED),
+        'cpuset': started('', 'AllowedCPUs=0'),
+        'memory': started(short, 'MemoryMax=100M'),
+        'boxed memory': started(short, 'MemoryMax=100M', BOXED),
+        'eaten': eaten(),
     }))
 
 
