@@ -77,6 +77,7 @@ make(void **state, const char *text)
 		.control = {.listener = {.fd = -1}, .rest_ns = NEVER},
 		.memory = {.spawn_rate = 1},
 		.run = {.own.fd = -1, .named.fd = -1},
+		.predecessor = {.end.fd = -1},
 		.store = {.board = -1, .canary = {.fd = -1}},
 	};
 	strcpy(f->m.name, "test");
