@@ -100,21 +100,37 @@ def test_a_client_that_left_is_dropped_from_the_queue_of_the_pool(serve):
 @pytest.mark.parametrize('engine', ENGINES)
 def test_what_is_sent_while_all_children_are_busy_has_come_in_time(serve, gate, engine):
     """However long it lies unread.  Who has sent nothing, or not all, has to be in time."""
-    server = serve('probe', '-w', '2', '--io-engine', engine, '--keep-alive-timeout', '500ms',
+    server = serve('probe', '-w', '2', '--io-engine', engine, '--keep-alive-timeout', '1s',
                    '--request-read-timeout', 'header=1')
     server.wait_for_ready(2)
-    busy = [Connection(server.address) for _ in range(2)]
-    parked, new, halves, half, silent = (Connection(server.address) for _ in range(5))
-    for connection in (parked, half, silent):
-        assert connection.get('/hello').status == 200
-    for connection in busy:
-        connection.send(gate.request)
-    wait_until(lambda: server.log.text().count('sleeping') == 2, 'two busy children')
     request = 'GET /hello HTTP/1.1\r\nHost: t\r\n\r\n'
-    parked.send(request)
-    new.send(request)
-    for connection in (halves, half):
-        connection.send(request[:9])
+    for _ in range(10):
+        begin, seen = time.monotonic(), server.log.text().count('sleeping')
+        clients = [Connection(server.address) for _ in range(7)]
+        *busy, parked, new, halves, half, silent = clients
+        for connection in (parked, half, silent):
+            assert connection.get('/hello').status == 200
+        for connection in busy:
+            connection.send(gate.request)
+        wait_until(lambda: server.log.text().count('sleeping') == seen + 2, 'two busy children')
+        try:
+            for connection in (parked, new):
+                connection.send(request)
+            for connection in (halves, half):
+                connection.send(request[:9])
+        except OSError:
+            pass  # closed: too late already
+        if time.monotonic() < begin + 0.9:
+            break
+        # On a machine that slow they were late themselves.  Once more.
+        gate.open()
+        for connection in busy:
+            assert connection.response().body == b'awake'
+        for connection in clients:
+            connection.close()
+        gate.shut()
+    else:
+        pytest.skip('this machine is too busy for clients to be in time')
     time.sleep(1.2)  # longer than each timeout: it is what must not count
     halves.send(request[9:])
     gate.open()
@@ -122,7 +138,7 @@ def test_what_is_sent_while_all_children_are_busy_has_come_in_time(serve, gate, 
         assert connection.response().body == b'hello\n'
     assert half.response().status == 408
     assert silent.is_closed()
-    for connection in (*busy, parked, new, halves, half, silent):
+    for connection in clients:
         connection.close()
     server.stop()
 
