@@ -131,7 +131,7 @@ def test_a_new_child_is_ready_in_milliseconds(serve, apps, directory):
     took = sorted((row['ready_us'] - row['forked_us']) / 1000 for row in rows.values())
     median = took[len(took) // 2]
     print(f'READY after {took[0]:.1f} to {took[-1]:.1f} ms, median {median:.1f} ms')
-    assert median < (1000 if SANITIZED else 250), took
+    assert median < (5000 if SANITIZED else 250), took
 
 
 def pss_of(pids) -> int:

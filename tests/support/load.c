@@ -427,6 +427,13 @@ report(struct load *l)
 		(long long)(l->held_up_ns / 1000));
 }
 
+static void
+forget(struct load *l)
+{
+	free(l->clients);
+	free(l->waits_us);
+}
+
 static void __attribute__((noreturn)) usage(void)
 {
 	fputs("usage: load [-c CLIENTS] [-d SECONDS] [-s SLOW CLIENTS] "
@@ -496,5 +503,6 @@ main(int argc, char **argv)
 	raise_file_limit();
 	run(&l);
 	report(&l);
+	forget(&l);
 	return 0;
 }
