@@ -1,6 +1,7 @@
 """Clients in a closed loop notice no reload, no recycled child, and no death but their own's."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -71,8 +72,9 @@ def test_200_clients_through_20_reloads_and_recycling_and_10_kills(serve, engine
           f'connections ended, {allowed - kills} were held by killed children')
     assert crowd.wrong == []
     assert kills == KILLS and len(crowd.ends) <= allowed
-    # Of these some may just have been told to go.
-    assert server.log.text().count('exit signal Killed (9)') == KILLS
+    # Of these some may just have been told to go; and a template that was slow to stop is none.
+    killed = re.findall(r'child pid \d+ .*exit signal Killed \(9\)', server.log.text())
+    assert len(killed) == KILLS, killed
     server.stop()
 
 

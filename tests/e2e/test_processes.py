@@ -42,7 +42,7 @@ def test_the_master_never_maps_python(serve):
 
 
 @either_way
-def test_spare_children_come_and_go(serve):
+def test_spare_children_come_and_go(serve, gate):
     server = serve('probe', '--start-servers', '1', '--min-spare-servers', '2',
                    '--max-spare-servers', '3', '--max-request-workers', '6')
     wait_until(lambda: server.board()['counts']['idle'] >= 2, 'spare children')
@@ -50,13 +50,14 @@ def test_spare_children_come_and_go(serve):
     for _ in range(2):
         since = len(server.log.text())
         busy.append(Connection(server.address))
-        busy[-1].send('GET /sleep?s=3 HTTP/1.1\r\nHost: t\r\n\r\n')
+        busy[-1].send(gate.request)
         server.log.wait_for('sleeping', since=since)
 
     def enough():
         counts = server.board()['counts']
         return counts['busy'] == 2 and counts['idle'] >= 2
     wait_until(enough, 'spare children beside those that are busy')
+    gate.open()
     for c in busy:
         assert c.response().body == b'awake'
         c.close()
