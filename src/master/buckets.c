@@ -111,6 +111,26 @@ buckets_close_sets(struct generation *g)
 	g->lent = NULL;
 }
 
+int
+buckets_mend_sets(const struct generation *g)
+{
+	bool *in = calloc(g->n_listeners + 1, sizeof(*in));
+	int rc = in != NULL ? 0 : -ENOMEM;
+
+	for (unsigned b = 0; rc >= 0 && b < g->n_buckets; b++) {
+		int mended;
+
+		for (size_t i = 0; i < g->n_listeners; i++)
+			in[i] = is_in(g, i, b) || g->lent[g->buckets[i]];
+		mended = listen_set_mend(
+			g->bucket_sets[b], g->listeners, in, g->n_listeners);
+		if (mended != 0)
+			rc = mended;
+	}
+	free(in);
+	return rc;
+}
+
 /* --- lending --------------------------------------------------------------------- */
 
 static void

@@ -44,6 +44,8 @@ void template_kill(struct master *m, unsigned generation, const char *why);
 void template_bury(struct master *m, struct template *t, struct child *ret);
 /* Start, stop and kill templates as the state asks for. */
 void template_turn(struct master *m);
+/* That of the generation that serves ends; template_turn starts another one. */
+void template_renew(struct master *m);
 int64_t template_deadline(const struct master *m);
 void template_close_all(struct master *m);
 

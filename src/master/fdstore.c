@@ -248,6 +248,19 @@ keep_listener(struct master *m, size_t i)
 	notify_store(&m->notify, g->listeners[i].fd, one.name);
 }
 
+void
+fdstore_replace(struct master *m, size_t i)
+{
+	const struct generation *g = m->now;
+	char name[FDSTORE_NAME];
+
+	if (!put_name(name, g->asked[i], g->buckets[i]) ||
+		!is_kept(&m->store, name))
+		return;
+	notify_unstore(&m->notify, name);
+	notify_store(&m->notify, g->listeners[i].fd, name);
+}
+
 static bool
 has_listener(const struct generation *g, const char *name)
 {

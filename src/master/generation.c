@@ -247,6 +247,48 @@ open_listen(struct generation *g, const struct generation *before,
 	return rc;
 }
 
+/* Which Listen a unix: listener is of. */
+static const struct config_listen *
+find_listen(const struct config *c, const char *asked)
+{
+	for (size_t i = 0; i < c->n_listens; i++) {
+		struct address address;
+		struct err err = {0};
+		char text[ADDRESS_TEXT];
+
+		if (address_parse(&address, 1, c->listens[i].address, &err) < 1)
+			continue;
+		address_format(&address, text);
+		if (strcmp(text, asked) == 0)
+			return &c->listens[i];
+	}
+	return NULL;
+}
+
+int
+generation_open_again(struct generation *g, size_t i, struct err *err)
+{
+	const struct config_listen *listen =
+		find_listen(g->config, g->asked[i]);
+	struct listener *old = &g->listeners[i], made;
+	struct listen_options options;
+	int rc;
+
+	if (g->passed || listen == NULL)
+		return err_setx(err, EINVAL,
+			"it is systemd's, whose socket unit has to be "
+			"restarted first");
+	rc = find_options(&options, g->config, listen, err);
+	if (rc == 0)
+		rc = listen_open(&made, &old->address, &options, err);
+	if (rc < 0)
+		return rc;
+	/* The path is the new one's. */
+	fd_close(&old->fd);
+	*old = made;
+	return 0;
+}
+
 static int
 open_listeners(struct generation *g, struct master *m,
 	const struct generation *before, struct err *err)
@@ -276,6 +318,57 @@ make_set(struct generation *g, struct err *err)
 	g->set = listen_make_set(g->listeners, g->n_listeners);
 	return g->set < 0 ? err_set(err, -g->set, "epoll set of the listeners")
 			  : 0;
+}
+
+bool
+generation_has_sets(const struct generation *g)
+{
+	return g->set >= 0 || g->bucket_sets != NULL;
+}
+
+int
+generation_mend_sets(const struct generation *g)
+{
+	bool *in;
+	int rc;
+
+	if (g->bucket_sets != NULL)
+		return buckets_mend_sets(g);
+	in = calloc(g->n_listeners + 1, sizeof(*in));
+	if (in == NULL)
+		return -ENOMEM;
+	memset(in, true, g->n_listeners);
+	rc = listen_set_mend(g->set, g->listeners, in, g->n_listeners);
+	free(in);
+	return rc;
+}
+
+static void
+close_sets(struct generation *g)
+{
+	fd_close(&g->set);
+	buckets_close_sets(g);
+}
+
+int
+generation_renew_sets(struct generation *g, struct err *err)
+{
+	struct generation made = *g;
+	int rc;
+
+	made.set = -1;
+	made.bucket_sets = NULL;
+	made.lent = NULL;
+	rc = make_set(&made, err);
+	if (rc < 0) {
+		close_sets(&made);
+		return rc;
+	}
+	close_sets(g);
+	g->set = made.set;
+	g->bucket_sets = made.bucket_sets;
+	g->lent = made.lent;
+	return 0;
 }
 
 /* A child could reopen its descriptor for writing, so the text is sealed. */
@@ -488,8 +581,7 @@ generation_close_listeners(struct generation *g)
 	for (size_t i = 0; i < g->n_listeners; i++)
 		listen_close(&g->listeners[i]);
 	g->n_listeners = 0;
-	fd_close(&g->set);
-	buckets_close_sets(g);
+	close_sets(g);
 }
 
 void

@@ -47,6 +47,7 @@ schedule_next(const struct master *m)
 		return next;
 	if (m->nudges_due > 0)
 		next = earlier(next, m->nudge_ns);
+	next = earlier(next, guard_deadline(m));
 	census_take(m, &census);
 	next = earlier(next, next_start(m, &census));
 	if (!census_settled(m, &census) || census.outgoing > 0)

@@ -52,11 +52,16 @@ struct source {
 	void (*ready)(struct master *m, struct source *s);
 };
 
-/* Who shuts our listeners: guard.c. */
+/* Who breaks what the children share: guard.c. */
+enum { GUARD_POOL = 1, GUARD_LISTENERS = 2, GUARD_SETS = 4 };
+
 struct guard {
-	struct source hangups; /* a set of them; -1: there is none yet */
-	unsigned generation;   /* whose listeners are in it */
+	struct source hangups; /* a set of sockets; -1: there is none yet */
+	unsigned generation;   /* whose are in it */
 	int64_t quiet_until_ns;
+	int64_t look_ns;  /* when to look at the sets of the listeners */
+	unsigned broken;  /* of the above: to be made anew ... */
+	int64_t renew_ns; /* ... then */
 };
 
 enum { EVERY_BUCKET = -1 };
@@ -325,8 +330,14 @@ struct master {
 
 /* --- guard.c ----------------------------------------------------------------- */
 
-/* See that a listener which a child shuts listens again. */
+/* See that what a child breaks of what all of them share is whole again. */
 void guard_turn(struct master *m);
+int64_t guard_deadline(const struct master *m);
+
+/* --- renew.c ----------------------------------------------------------------- */
+
+/* Make anew what is broken, and have all children replaced that hold it. */
+void renew_shared(struct master *m, unsigned broken);
 
 /* --- master.c ---------------------------------------------------------------- */
 
@@ -389,6 +400,13 @@ int generation_set_log_level(
 	struct generation *g, enum log_level level, struct err *err);
 /* Another number of children; likewise. */
 int generation_set_processes(struct generation *g, long n, struct err *err);
+/* A listener that has been shut for good: another one at the same address. */
+int generation_open_again(struct generation *g, size_t i, struct err *err);
+/* The epoll sets that its children wait on, where there are several listeners
+ * (make_set, buckets.c): as listen_set_mend, and new ones for new children. */
+bool generation_has_sets(const struct generation *g);
+int generation_mend_sets(const struct generation *g);
+int generation_renew_sets(struct generation *g, struct err *err);
 /* Accept no more: close the listeners, remove socket files. */
 void generation_close_listeners(struct generation *g);
 void generation_destroy(struct generation *g);
@@ -409,6 +427,8 @@ void buckets_say(const struct master *m);
 /* The sets of a generation with its listeners; and their end. */
 int buckets_make_sets(struct generation *g, struct err *err);
 void buckets_close_sets(struct generation *g);
+/* As listen_set_mend, of all of them. */
+int buckets_mend_sets(const struct generation *g);
 /* Let children of other buckets wait for the clients of one that has no child,
  * as long as it has none. */
 void buckets_turn(struct master *m);

@@ -34,6 +34,8 @@ int fdstore_restore(struct master *m, const struct config *c, struct err *err);
 void fdstore_keep(struct master *m);
 /* Does it, as far as is known? */
 bool fdstore_keeps(const struct master *m);
+/* That listener is another socket now. */
+void fdstore_replace(struct master *m, size_t i);
 void fdstore_close(struct master *m);
 
 /* --- service.c --------------------------------------------------------------- */

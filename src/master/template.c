@@ -328,6 +328,15 @@ replace(struct master *m)
 }
 
 void
+template_renew(struct master *m)
+{
+	struct template *t = find(m, m->now->number);
+
+	if (t != NULL)
+		tell_to_stop(m, t);
+}
+
+void
 template_turn(struct master *m)
 {
 	for (struct template *t = m->templates; t != NULL; t = t->next) {

@@ -16,6 +16,7 @@ import time
 import urllib.parse
 
 RINGS = 'io_uring'
+SET = 6  # that of the listeners: net/inherit.h
 
 # A handoff as src/net/handoff.c writes it.  The test of /forge sees that it still is one.
 HANDOFF_MAGIC = 0x57534805
@@ -262,9 +263,52 @@ def shut(query):
                     s.shutdown(socket.SHUT_RDWR)
 
 
+def shut_pool(query):
+    """What connections travel through between siblings."""
+    for fd, link in descriptors().items():
+        if link.startswith('socket:'):
+            with socket.socket(fileno=os.dup(fd)) as s:
+                # The master's channel is one, too, and is ours alone.
+                if s.family == socket.AF_UNIX and s.type == socket.SOCK_SEQPACKET and fd != 3:
+                    attempt(lambda: s.shutdown(socket.SHUT_RDWR))  # noqa: B023
+
+
+def set_entries(fd: int) -> list:
+    """[(number, inode)] of what is in an epoll set; the numbers are the master's."""
+    with open(f'/proc/self/fdinfo/{fd}') as file:
+        return [(int(tfd), int(inode, 16))
+                for tfd, inode in re.findall(r'tfd: *(\d+) .* ino:(\w+)', file.read())]
+
+
+def epoll_ctl(fd: int, how: int, target: int, events: int, data: int):
+    event = struct.pack('=IQ', events, data)
+    assert ctypes.CDLL(None, use_errno=True).epoll_ctl(fd, how, target, event) == 0
+
+
+def empty_set(query):
+    """Nobody who waits for the set of the listeners is woken any more."""
+    listeners = {os.fstat(fd).st_ino: fd for fd, link in descriptors().items()
+                 if link.startswith('socket:')}
+    for number, inode in set_entries(SET):
+        # The kernel knows an entry by its number.
+        spare = os.dup(number) if os.path.exists(f'/proc/self/fd/{number}') else None
+        held = os.dup2(os.dup(listeners[inode]), number)
+        epoll_ctl(SET, 2, held, 0, 0)
+        if spare is not None:
+            os.dup2(spare, number)
+    return len(set_entries(SET))
+
+
+def fill_set(query):
+    """Whoever waits for the set of the listeners is woken all the time."""
+    for data in (0, 1 << 31):
+        epoll_ctl(SET, 1, os.eventfd(1), 1, data)
+
+
 def application(environ, start_response):
     query = dict(urllib.parse.parse_qsl(environ['QUERY_STRING']))
     said = {'/attack': attack, '/forge': forge, '/pretend': pretend, '/destroy': destroy,
-            '/shut': shut, '/pid': lambda query: os.getpid()}[environ['PATH_INFO']](query)
+            '/shut': shut, '/shut_pool': shut_pool, '/empty_set': empty_set,
+            '/fill_set': fill_set, '/pid': lambda query: os.getpid()}[environ['PATH_INFO']](query)
     start_response('200 OK', [('Content-Type', 'application/json')])
     return [json.dumps(said).encode()]

@@ -3,8 +3,8 @@
 What it can write it fills with random bytes, what it can send to it sends junk, and it tries
 to open everything anew for writing.  This holds where children are another user than the
 master, and with the default accept mutex; an application that kills its siblings, which are
-its own user, is not stopped by anything.  One that shuts the listener that they share has
-new clients refused for a moment.
+its own user, is not stopped by anything.  What all of them must hold it can break, and then
+it is mended or made anew; new clients may be refused for a moment, or wait for one.
 """
 
 import json
@@ -18,8 +18,8 @@ import pytest
 
 from client import Closed, Connection, get, refused
 from crowd import Crowd
-from server import (BUILD, IS_ROOT, PATIENCE, PYTHON, ROOT, clean_environment, is_alive,
-                    wait_until)
+from server import (BUILD, IS_ROOT, PATIENCE, PYTHON, ROOT, clean_environment, free_port,
+                    is_alive, stat_fields, wait_until)
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason='only root can make children another user')
 
@@ -34,13 +34,21 @@ STABLE = ['magic', 'major', 'minor', 'board_size', 'process_offset', 'process_si
 # The ring of a child that a template has forked is the user's, that of another one root's.
 @pytest.fixture(params=[('io_uring', 'Off'), ('io_uring', 'On'), ('epoll', 'On')],
                 ids=['io_uring', 'io_uring preloaded', 'epoll preloaded'])
-def server(request, serve):
+def start(request, serve):
     engine, preload = request.param
-    server = serve('hostile', '-w', '3', '--user', 'nobody', '--io-engine', engine,
-                   '--preload', preload, '--worker-drain-timeout', '300ms',
-                   '--keep-alive-timeout', '60s')
-    server.wait_for_ready(3)
-    return server
+
+    def start(*words):
+        server = serve('hostile', '-w', '3', '--user', 'nobody', '--io-engine', engine,
+                       '--preload', preload, '--worker-drain-timeout', '300ms',
+                       '--keep-alive-timeout', '60s', *words)
+        server.wait_for_ready(3)
+        return server
+    return start
+
+
+@pytest.fixture
+def server(start):
+    return start()
 
 
 def stable(server) -> dict:
@@ -182,3 +190,101 @@ def test_a_listener_that_a_child_shuts_listens_again_at_once(server):
     assert set(server.ready()) == children and stable(server) == before
     assert server.log.text().count('a child has shut this socket') == 1
     server.stop()
+
+
+# --- what all of them share ----------------------------------------------------------------
+
+both_engines = pytest.mark.parametrize('start', [('io_uring', 'On'), ('epoll', 'Off')],
+                                       ids=['io_uring preloaded', 'epoll'], indirect=True)
+preloaded = pytest.mark.parametrize('start', [('io_uring', 'On')], ids=['preloaded'],
+                                    indirect=True)
+
+
+def replaced(server, before: set) -> set:
+    """All of them, by as many."""
+    return wait_until(lambda: not before & set(server.ready()) and set(server.wait_for_ready(3)),
+                      'children who hold nothing that is broken')
+
+
+def all_sleep(pids) -> bool:
+    return all(stat_fields(pid)[0] == 'S' for pid in pids)
+
+
+@both_engines
+def test_children_whose_pool_one_of_them_has_shut_serve_on_and_are_replaced(server):
+    before, children = stable(server), set(server.ready())
+    kept = [Connection(server.address) for _ in range(12)]
+    for connection in kept:
+        assert int(connection.get('/pid').body) in children
+    # Until the master looks nobody is in its place, and nobody spins.
+    os.kill(server.pid, signal.SIGSTOP)
+    with Connection(server.address) as hostile:
+        assert hostile.get('/shut_pool').status == 200
+        wait_until(lambda: all_sleep(children), 'children that wait')
+        for connection in [hostile, *kept]:
+            assert int(connection.get('/pid').body) in children
+    os.kill(server.pid, signal.SIGCONT)
+    server.log.wait_for("the pool's socket: a child has broken it")
+    new = replaced(server, children)
+    assert stable(server) == before
+    # A connection that nobody has time for goes to a sibling again.
+    with Connection(server.address) as busy, Connection(server.address) as other:
+        pid = int(busy.get('/pid').body)
+        while int(other.get('/pid').body) != pid:
+            other.close()
+            other = Connection(server.address)
+        busy.send('GET /pretend?pid=1 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('pretending')
+        assert int(other.get('/pid').body) in new - {pid}
+    for connection in kept:
+        connection.close()
+
+
+@preloaded
+def test_a_set_of_listeners_that_a_child_has_emptied_is_mended(start):
+    other = free_port()
+    server = start('-b', f'127.0.0.1:{other}')
+    before, children = stable(server), set(server.ready())
+    with Connection(server.address) as hostile:
+        assert int(hostile.get('/empty_set').body) == 0
+    for address in (server.address, ('127.0.0.1', other)) * 3:
+        assert int(get(address, '/pid').body) in children
+    server.log.wait_for('a child has changed it')
+    assert set(server.ready()) == children and stable(server) == before
+    server.stop()
+
+
+@both_engines
+def test_a_set_of_listeners_that_a_child_has_filled_is_made_anew(start):
+    other = free_port()
+    server = start('-b', f'127.0.0.1:{other}')
+    before, children = stable(server), set(server.ready())
+    os.kill(server.pid, signal.SIGSTOP)
+    with Connection(server.address) as hostile:
+        assert hostile.get('/fill_set').status == 200
+    wait_until(lambda: all_sleep(children), 'children that do not wake all the time')
+    for address in (server.address, ('127.0.0.1', other)) * 3:
+        assert int(get(address, '/pid').body) in children
+    os.kill(server.pid, signal.SIGCONT)
+    server.log.wait_for('the set of the listeners: a child has broken it')
+    new = replaced(server, children)
+    for address in (server.address, ('127.0.0.1', other)) * 3:
+        assert int(get(address, '/pid').body) in new
+    assert stable(server) == before
+    server.stop()
+
+
+@preloaded
+def test_a_unix_listener_that_a_child_has_shut_is_made_anew(start, directory):
+    path = directory / 'socket'
+    server = start('-b', f'unix:{path}')
+    children = set(server.ready())
+    assert int(get(path, '/pid').body) in children
+    with Connection(server.address) as hostile:
+        assert hostile.get('/shut').status == 200
+    server.log.wait_for('Listen unix:.*: a child has broken it')
+    new = replaced(server, children)
+    for address in (path, server.address) * 3:
+        assert int(get(address, '/pid').body) in new
+    server.stop()
+    assert not path.exists()
