@@ -81,32 +81,62 @@ report_head(struct report *r, struct engine *e, struct str out)
 }
 
 static void
-explain_overdue(const struct engine *e, pthread_t worker)
+say_overdue(const struct engine *e, const char *where)
 {
 	const struct request *r = &e->request;
 
 	log_errorx("child",
-		"\"%.*s\" from %s takes longer than RequestTimeout; it is "
-		"here, and its child will be replaced:",
+		"\"%.*s\" from %s takes longer than RequestTimeout; it %s, and "
+		"its child will be replaced:",
 		(int)r->line.len, r->line.p,
 		e->running->remote_addr[0] != '\0' ? e->running->remote_addr
-						   : "a unix: client");
-	pthread_kill(worker, app_traceback_signal());
+						   : "a unix: client",
+		where);
+}
+
+static bool
+is_overdue(const struct engine *e)
+{
+	int64_t limit_ns = e->config->request_timeout * 1000000;
+
+	return UNLIKELY(limit_ns > 0) && e->running != NULL &&
+	       clock_monotonic_ns() - e->running_since_ns >= limit_ns;
+}
+
+/* True when it has not been said yet. */
+static bool
+ask_to_retire(struct engine *e)
+{
+	bool first = e->overdue_since_ns != e->running_since_ns;
+
+	e->overdue_since_ns = e->running_since_ns;
+	(void)engine_ask_to_retire(e, "a request is over RequestTimeout");
+	return first;
 }
 
 void
 report_overdue(struct engine *e, pthread_t worker)
 {
-	int64_t limit_ns = e->config->request_timeout * 1000000;
-	int64_t since_ns = e->running_since_ns;
-
-	if (LIKELY(limit_ns == 0) || e->running == NULL ||
-		clock_monotonic_ns() - since_ns < limit_ns)
+	if (LIKELY(!is_overdue(e)) || !ask_to_retire(e))
 		return;
-	if (e->overdue_since_ns != since_ns)
-		explain_overdue(e, worker);
-	e->overdue_since_ns = since_ns;
-	(void)engine_ask_to_retire(e, "a request is over RequestTimeout");
+	say_overdue(e, "is here");
+	pthread_kill(worker, app_traceback_signal());
+}
+
+void
+report_overdue_here(struct engine *e, const struct app_exchange *x)
+{
+	char where[512];
+
+	if (x->pieces == NULL) {
+		report_overdue(e, pthread_self());
+		return;
+	}
+	if (LIKELY(!is_overdue(e)) || !ask_to_retire(e))
+		return;
+	say_overdue(e, "has just yielded one more piece of its body");
+	app_describe_pieces(e->set.app, x, where, sizeof(where));
+	log_errorx("child", "  %s", where);
 }
 
 /* --- the access log ------------------------------------------------------------ */

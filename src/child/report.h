@@ -41,6 +41,10 @@ void report_head(struct report *r, struct engine *e, struct str out);
  * worker: the thread that runs it, or is waiting with it. */
 void report_overdue(struct engine *e, pthread_t worker);
 
+/* The same for a request that has just waited for its client: where nothing of
+ * it runs, because it has yielded a piece, that is said. */
+void report_overdue_here(struct engine *e, const struct app_exchange *x);
+
 /* What the worker does now. */
 void report_state(struct engine *e, enum wsgid_worker_state state);
 

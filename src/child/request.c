@@ -50,7 +50,7 @@ client_read(struct app_exchange *x, void *data, size_t len)
 	n = body_read(&ex->body, e, ex->connection, data, len);
 	report_state(e, WSGID_WORKER_WRITE);
 	/* Who calls its client all the time is never seen by the watcher. */
-	report_overdue(e, pthread_self());
+	report_overdue_here(e, x);
 	watch_begin(e->set.watch);
 	return n;
 }
@@ -71,7 +71,7 @@ client_send(
 	body_answered(&ex->body);
 	rc = connection_send_and_wait(ex->engine, c, out, data, len, tail);
 	buf_clear(&c->out);
-	report_overdue(ex->engine, pthread_self());
+	report_overdue_here(ex->engine, x);
 	watch_begin(ex->engine->set.watch);
 	return rc;
 }

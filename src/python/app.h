@@ -228,6 +228,10 @@ struct app_exchange {
 	const void *held_data;
 	size_t held_len;
 	void *held;
+
+	/* While the pieces of the body are asked for one by one: who yields
+	 * them, for app_describe_pieces. */
+	void *pieces;
 };
 
 /* Run the application for one request, from environ to close().  The GIL is
@@ -235,6 +239,11 @@ struct app_exchange {
  * fails: an application that does is answered for with a 500, or by breaking
  * the response off. */
 void app_call(struct app *app, struct app_exchange *x);
+
+/* In a client call, by which x->pieces is waited for: who yields them and where
+ * he is, as a traceback says it.  Takes the GIL for a moment. */
+void app_describe_pieces(
+	struct app *app, const struct app_exchange *x, char *to, size_t size);
 
 /* Give back what app_call left in x->held, GIL held.  NULL is allowed. */
 void app_drop(struct app *app, void *held);

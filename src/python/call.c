@@ -295,9 +295,11 @@ iterate(struct call *c, PyObject *iterator)
 			return OUTPUT_RAISED;
 		if (PyBytes_GET_SIZE(block) == 0)
 			continue; /* PEP 3333: it does not send the head */
+		c->x->pieces = iterator;
 		result = output_bytes(c, block);
 		if (result == OUTPUT_OK)
 			result = output_flush(c);
+		c->x->pieces = NULL;
 	}
 	if (result == OUTPUT_OK && PyErr_Occurred())
 		return OUTPUT_RAISED;

@@ -7,12 +7,67 @@
  */
 #include "python/python_priv.h"
 
+#include <stdio.h>
+
 #include "base/signals.h"
 
 int
 app_traceback_signal(void)
 {
 	return signal_traceback();
+}
+
+/* NULL and no exception where it has none. */
+static PyObject *
+attribute(PyObject *object, const char *name)
+{
+	PyObject *found =
+		object != NULL ? PyObject_GetAttrString(object, name) : NULL;
+
+	PyErr_Clear();
+	return found;
+}
+
+static const char *
+text_of(PyObject *object, const char *otherwise)
+{
+	const char *text = object != NULL && PyUnicode_Check(object)
+				   ? PyUnicode_AsUTF8(object)
+				   : NULL;
+
+	PyErr_Clear();
+	return text != NULL ? text : otherwise;
+}
+
+/* A generator that waits for its next turn. */
+static void
+describe_generator(PyObject *generator, char *to, size_t size)
+{
+	AUTO_DECREF PyObject *name = attribute(generator, "__qualname__");
+	AUTO_DECREF PyObject *code = attribute(generator, "gi_code");
+	AUTO_DECREF PyObject *file = attribute(code, "co_filename");
+	AUTO_DECREF PyObject *frame = attribute(generator, "gi_frame");
+	AUTO_DECREF PyObject *line = attribute(frame, "f_lineno");
+	long number = line != NULL ? PyLong_AsLong(line) : 0;
+
+	PyErr_Clear();
+	snprintf(to, size, "File \"%s\", line %ld in %s", text_of(file, "?"),
+		number, text_of(name, "?"));
+}
+
+void
+app_describe_pieces(
+	struct app *app, const struct app_exchange *x, char *to, size_t size)
+{
+	PyObject *pieces = x->pieces;
+
+	app_enter(app);
+	if (PyGen_CheckExact(pieces))
+		describe_generator(pieces, to, size);
+	else
+		snprintf(to, size, "an iterator of type %s",
+			Py_TYPE(pieces)->tp_name);
+	app_leave(app);
 }
 
 int

@@ -245,6 +245,17 @@ io_pending(const struct io *io)
 
 /* --- Python --------------------------------------------------------------- */
 
+void
+app_describe_pieces(
+	struct app *app, const struct app_exchange *x, char *to, size_t size)
+{
+	(void)app;
+	(void)x;
+	(void)to;
+	(void)size;
+	fail_msg("the script has no RequestTimeout");
+}
+
 int
 app_traceback_signal(void)
 {

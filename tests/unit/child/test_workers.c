@@ -58,6 +58,17 @@ struct app {
 	atomic_uint inside; /* requests that are in the application now */
 };
 
+void
+app_describe_pieces(
+	struct app *app, const struct app_exchange *x, char *to, size_t size)
+{
+	(void)app;
+	(void)x;
+	(void)to;
+	(void)size;
+	fail_msg("there is no RequestTimeout here");
+}
+
 int
 app_traceback_signal(void)
 {
