@@ -119,25 +119,43 @@ class Child:
     def __init__(self, server, gate, other=None):
         """Not that one: its threads are busy meanwhile."""
         self.server, self.gate, self.clients, self.pid = server, gate, [], None
-        elsewhere = []
         if other:
             other.be_busy()
+        self.find_clients()
+        assert not other or (other.pid != self.pid and other.answers())
+
+    def find_clients(self):
+        elsewhere = []
         while len(self.clients) < 2:
-            connection = Connection(server.address)
+            connection = Connection(self.server.address)
             pid = int(connection.get('/pid').body)
             if self.pid is None:
                 self.pid = pid
             (self.clients if pid == self.pid else elsewhere).append(connection)
             assert len(elsewhere) < 20
-        assert not other or (other.pid != self.pid and other.answers())
         for connection in elsewhere:
             connection.close()
 
+    def letters(self, pid) -> str:
+        return self.server.ready()[pid]['letters']
+
     def be_busy(self):
-        """In both threads; returns when they are."""
-        for client in self.clients:
-            client.send(self.gate.request)
-        wait_until(lambda: self.server.ready()[self.pid]['letters'] == 'WW', 'two busy threads')
+        """In both threads; returns when they are.
+
+        A thread that still is on its way back from its last request is not idle, and the other
+        child gets its request, and keeps the client: then it is tried again."""
+        while True:
+            for client in self.clients:
+                client.send(self.gate.request)
+            wait_until(lambda: ''.join(map(self.letters, self.server.ready())).count('W') == 2,
+                       'two busy threads')
+            if self.letters(self.pid) == 'WW':
+                return
+            self.answers()
+            for client in self.clients:
+                client.close()
+            self.clients = []
+            self.find_clients()
 
     def answers(self) -> bool:
         """Those to the requests that they were busy with."""
