@@ -62,6 +62,17 @@ no_memory(void)
 	return OUTPUT_RAISED;
 }
 
+/* Of what the client was asked to do, which gave rc. */
+static enum output_result
+outcome(struct call *c, int rc)
+{
+	if (LIKELY(rc >= 0))
+		return OUTPUT_OK;
+	c->send_error = rc;
+	c->x->broken = true;
+	return OUTPUT_GONE;
+}
+
 static enum output_result
 send_with(struct call *c, const void *data, size_t len, struct str tail)
 {
@@ -77,11 +88,7 @@ send_with(struct call *c, const void *data, size_t len, struct str tail)
 	Py_END_ALLOW_THREADS;
 	buf_clear(x->response->out);
 	c->base = 0;
-	if (rc >= 0)
-		return OUTPUT_OK;
-	c->send_error = rc;
-	x->broken = true;
-	return OUTPUT_GONE;
+	return outcome(c, rc);
 }
 
 enum output_result
@@ -100,11 +107,7 @@ output_file(struct call *c, int fd, int64_t offset, uint64_t len)
 	rc = c->x->client->send_file(c->x, fd, offset, len);
 	Py_END_ALLOW_THREADS;
 	c->base = 0;
-	if (rc >= 0)
-		return OUTPUT_OK;
-	c->send_error = rc;
-	c->x->broken = true;
-	return OUTPUT_GONE;
+	return outcome(c, rc);
 }
 
 static enum output_result
@@ -118,11 +121,7 @@ push(struct call *c)
 	rc = x->client->push(x);
 	Py_END_ALLOW_THREADS;
 	c->base = x->response->out->len;
-	if (rc >= 0)
-		return OUTPUT_OK;
-	c->send_error = rc;
-	x->broken = true;
-	return OUTPUT_GONE;
+	return outcome(c, rc);
 }
 
 /* Can nothing come behind what there is of the body? */
