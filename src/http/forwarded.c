@@ -13,6 +13,7 @@
 #include "base/network.h"
 #include "http/authority.h"
 #include "http/chars.h"
+#include "http/path.h"
 #include "http/request.h"
 
 enum { QUOTED_MAX = 512 }; /* longer than any address or host */
@@ -218,18 +219,37 @@ as_host(struct str s)
 	return authority_valid(s, NULL) ? s : none;
 }
 
+/* As the application will see it, what with percent codes and dots: a URL that
+ * begins with "//" or "/\\" leads to another server, and line ends lead to
+ * header fields. */
+static bool
+makes_prefix(struct str s)
+{
+	static const struct path_rules rules = {.slashes = PATH_SLASHES_DECODE};
+	char path[FORWARDED_PREFIX_MAX];
+	const char *why;
+	ssize_t len = path_resolve(s, &rules, path, &why);
+
+	if (len < 2 || path[1] == '/' || path[len - 1] == '/')
+		return false;
+	for (ssize_t i = 0; i < len; i++)
+		if ((unsigned char)path[i] < ' ' || path[i] == 0x7f ||
+			path[i] == '\\')
+			return false;
+	return true;
+}
+
 static struct str
 as_prefix(struct str s)
 {
 	while (s.len > 0 && s.p[s.len - 1] == '/')
 		s.len--;
-	if (s.len < 2 || s.len > FORWARDED_PREFIX_MAX || s.p[0] != '/' ||
-		s.p[1] == '/')
+	if (s.len > FORWARDED_PREFIX_MAX || s.len == 0 || s.p[0] != '/')
 		return none;
 	for (size_t i = 0; i < s.len; i++)
 		if (!char_is_of(s.p[i], CHAR_PATH))
 			return none;
-	return s;
+	return makes_prefix(s) ? s : none;
 }
 
 /* --- the walk ----------------------------------------------------------------------- */

@@ -47,7 +47,8 @@ struct forwarded {
 	struct str scheme;      /* "http" or "https" */
 	struct str host;        /* as in Host */
 	struct str server_port;
-	struct str prefix; /* begins with "/", and does not end in one */
+	struct str prefix; /* decoded, too, it begins with one "/", is more
+	                    * than that, and does not end in one */
 };
 
 /* Of a trusted peer, that sets these fields.  What does not make sense is as

@@ -379,7 +379,6 @@ put_client(struct environ *e, PyObject *d, const struct forwarded *f)
 	return put(d, e->keys[REMOTE_PORT], text(port));
 }
 
-/* Of one that leads out of the root we know nothing. */
 static int
 put_prefix(struct environ *e, PyObject *d, struct str cut_off)
 {

@@ -13,6 +13,7 @@
 #include "base/network.h"
 #include "http/authority.h"
 #include "http/forwarded.h"
+#include "http/path.h"
 #include "http/request.h"
 
 enum { ALL = 0x3f, MOST = 4000 };
@@ -70,6 +71,21 @@ check_added(struct str junk, size_t which)
 	assert(str_equal(f.scheme, str_of(proxies[which].scheme)));
 }
 
+/* As environ.c gives it to the application. */
+static void
+check_prefix(struct str prefix)
+{
+	static const struct path_rules rules = {.slashes = PATH_SLASHES_DECODE};
+	char path[FORWARDED_PREFIX_MAX];
+	const char *why;
+	ssize_t len = path_resolve(prefix, &rules, path, &why);
+
+	assert(len > 1 && path[0] == '/' && path[1] != '/' &&
+		path[len - 1] != '/');
+	assert(memchr(path, '\n', (size_t)len) == NULL &&
+		memchr(path, '\\', (size_t)len) == NULL);
+}
+
 static void
 check_sense(struct str fields)
 {
@@ -86,9 +102,7 @@ check_sense(struct str fields)
 	if (f.host.p != NULL)
 		assert(authority_valid(f.host, NULL));
 	if (f.prefix.p != NULL)
-		assert(f.prefix.len > 1 && f.prefix.p[0] == '/' &&
-			f.prefix.p[1] != '/' &&
-			f.prefix.p[f.prefix.len - 1] != '/');
+		check_prefix(f.prefix);
 	for (size_t i = 0; i < f.server_port.len; i++)
 		assert(f.server_port.p[i] >= '0' && f.server_port.p[i] <= '9');
 }
