@@ -220,7 +220,7 @@ as_host(struct str s)
 }
 
 /* As the application will see it, what with percent codes and dots: a URL that
- * begins with "//" or "/\\" leads to another server, and line ends lead to
+ * begins with "//" or "/\" leads to another server, and line ends lead to
  * header fields. */
 static bool
 makes_prefix(struct str s)
