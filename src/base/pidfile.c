@@ -143,12 +143,14 @@ pidfile_write(int fd)
 	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	ssize_t written;
 
-	if (ftruncate(fd, 0) < 0)
-		return -errno;
-	written = pwrite(fd, text, (size_t)n, 0);
+	/* Nobody ever reads a file without a number, or a mixture of two. */
+	memset(text + n, '\n', sizeof(text) - (size_t)n);
+	written = pwrite(fd, text, sizeof(text), 0);
 	if (written < 0)
 		return -errno;
-	return written == n ? 0 : -EIO;
+	if (written != sizeof(text))
+		return -EIO;
+	return ftruncate(fd, n) < 0 ? -errno : 0;
 }
 
 void
