@@ -6,8 +6,9 @@
  * whoever else holds it.  So an application that turns on its server could have
  * everybody refused, or have nobody woken for a client, until a restart.
  *
- * A shut socket hangs up, which the master waits for.  What is in a set the
- * kernel tells those who ask, so the master asks now and then.  A TCP listener
+ * A shut socket hangs up, which the master waits for.  What is in a set, and
+ * what options a socket has, the kernel tells those who ask, so the master asks
+ * now and then.  A TCP listener
  * can listen again, and what was taken out of a set be put back: then the
  * children go on with it.  What cannot be mended is made anew: renew.c.
  *
@@ -22,7 +23,7 @@
 
 enum {
 	QUIET_S = 10,   /* between two lines of the log */
-	LOOK_MS = 1000, /* between two looks at the sets */
+	LOOK_MS = 1000, /* between two looks at sets and options */
 	RENEW_S = 10,   /* between two renewals: whoever breaks things all the
 	                * time shall not have children start all the time */
 };
@@ -121,16 +122,29 @@ wait_for_hangups(struct master *m)
 static void
 look_at_sets(struct master *m)
 {
-	int rc;
+	int rc = generation_has_sets(m->now) ? generation_mend_sets(m->now) : 0;
 
-	m->guard.look_ns = m->now_ns + LOOK_MS * MS_NS;
-	rc = generation_mend_sets(m->now);
 	if (rc == -EUCLEAN)
 		m->guard.broken |= GUARD_SETS;
 	else if (rc > 0 && may_say(m))
 		log_errorx("master",
 			"the set of the listeners: a child has changed it, as "
 			"only the application could; it is mended");
+}
+
+/* --- what nobody can connect to any more ---------------------------------------------- */
+
+static void
+look_at_options(struct master *m)
+{
+	for (size_t i = 0; i < m->now->n_listeners; i++)
+		if (listen_restore(&m->now->listeners[i],
+			    (int)m->now->config->listen_backlog) &&
+			may_say(m))
+			log_errorx("master",
+				"Listen %s: a child has made this socket deaf, "
+				"as only the application could; it hears again",
+				m->now->asked[i]);
 }
 
 /* --- every turn ----------------------------------------------------------------------- */
@@ -150,8 +164,11 @@ guard_turn(struct master *m)
 	if (m->phase != PHASE_RUNNING)
 		return;
 	wait_for_hangups(m);
-	if (generation_has_sets(m->now) && m->now_ns >= g->look_ns)
+	if (m->now_ns >= g->look_ns) {
+		g->look_ns = m->now_ns + LOOK_MS * MS_NS;
+		look_at_options(m);
 		look_at_sets(m);
+	}
 	if (g->broken == 0 || !may_renew(m))
 		return;
 	g->renew_ns = m->now_ns + RENEW_S * SECOND_NS;
@@ -165,6 +182,7 @@ guard_deadline(const struct master *m)
 {
 	int64_t next = NEVER;
 
+	/* Sets are more than one listener; for one nobody is waked. */
 	if (generation_has_sets(m->now))
 		next = m->guard.look_ns;
 	if (m->guard.broken != 0 && m->guard.renew_ns < next)

@@ -332,6 +332,49 @@ listen_again(const struct listener *l, int backlog)
 		       : 1;
 }
 
+/* Set it to nothing; whether it was something. */
+static bool
+take_back(int fd, int level, int option)
+{
+	static const int nothing;
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	return getsockopt(fd, level, option, &value, &len) == 0 && value != 0 &&
+	       setsockopt(fd, level, option, &nothing, sizeof(nothing)) == 0;
+}
+
+/* For a socket that listens the kernel gives its backlog there. */
+static bool
+has_backlog(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	       info.tcpi_sacked > 0;
+}
+
+bool
+listen_restore(const struct listener *l, int backlog)
+{
+	static const int unused;
+	bool changed;
+
+	/* It fails where there is none. */
+	changed = setsockopt(l->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused,
+			  sizeof(unused)) == 0;
+	if (l->address.any.sa_family == AF_UNIX)
+		return changed;
+	changed |= take_back(l->fd, IPPROTO_IP, IP_MINTTL);
+	if (l->address.any.sa_family == AF_INET6)
+		changed |= take_back(l->fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT);
+	if (!has_backlog(l->fd))
+		changed |= listen(l->fd, backlog > 0 ? backlog
+						     : DEFAULT_BACKLOG) == 0;
+	return changed;
+}
+
 int
 listen_buffers(const struct listener *l, int *send, int *receive)
 {

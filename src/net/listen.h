@@ -69,6 +69,11 @@ void listen_shut(const struct listener *l);
  * errno. */
 int listen_again(const struct listener *l, int backlog);
 
+/* Has somebody who holds it as well made it deaf: no backlog, a filter, or a
+ * distance that packets must not have?  Then take that back.  Whether there was
+ * something. */
+bool listen_restore(const struct listener *l, int backlog);
+
 /* Close; remove the socket file when we made it and it still is ours. */
 void listen_close(struct listener *l);
 

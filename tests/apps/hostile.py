@@ -263,6 +263,16 @@ def shut(query):
                     s.shutdown(socket.SHUT_RDWR)
 
 
+def deafen(query):
+    """Nobody's packets come from near enough."""
+    for fd, link in descriptors().items():
+        if link.startswith('socket:'):
+            with socket.socket(fileno=os.dup(fd)) as s:
+                if s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    s.setsockopt(socket.IPPROTO_IP, 21, 255)  # IP_MINTTL
+                    s.listen(0)
+
+
 def shut_pool(query):
     """What connections travel through between siblings."""
     for fd, link in descriptors().items():
@@ -308,7 +318,7 @@ def fill_set(query):
 def application(environ, start_response):
     query = dict(urllib.parse.parse_qsl(environ['QUERY_STRING']))
     said = {'/attack': attack, '/forge': forge, '/pretend': pretend, '/destroy': destroy,
-            '/shut': shut, '/shut_pool': shut_pool, '/empty_set': empty_set,
-            '/fill_set': fill_set, '/pid': lambda query: os.getpid()}[environ['PATH_INFO']](query)
+            '/shut': shut, '/deafen': deafen, '/shut_pool': shut_pool,
+            '/empty_set': empty_set, '/fill_set': fill_set, '/pid': lambda query: os.getpid()}[environ['PATH_INFO']](query)
     start_response('200 OK', [('Content-Type', 'application/json')])
     return [json.dumps(said).encode()]

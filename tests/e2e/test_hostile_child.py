@@ -192,6 +192,17 @@ def test_a_listener_that_a_child_shuts_listens_again_at_once(server):
     server.stop()
 
 
+def test_a_listener_that_a_child_makes_deaf_hears_again(server):
+    before, children = stable(server), set(server.ready())
+    assert get(server.address, '/deafen').status == 200
+    os.kill(server.pid, signal.SIGCHLD)     # whatever wakes the master
+    server.log.wait_for('a child has made this socket deaf, as only the application could; it '
+                        'hears again')
+    assert int(get(server.address, '/pid').body) in children
+    assert stable(server) == before
+    server.stop()
+
+
 # --- what all of them share ----------------------------------------------------------------
 
 both_engines = pytest.mark.parametrize('start', [('io_uring', 'On'), ('epoll', 'Off')],

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -281,6 +282,39 @@ test_a_listener_that_somebody_has_shut_listens_again(void **state)
 	assert_int_equal(listen_again(&local, 0), -ESHUTDOWN);
 	listen_close(&tcp);
 	listen_close(&local);
+}
+
+static void
+test_a_listener_that_somebody_has_made_deaf_hears_again(void **state)
+{
+	static const char *const places[] = {"127.0.0.1:0", "[::1]:0"};
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog filter = {1, &none};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		struct listener l = must_open(places[i]);
+		int far = 255;
+
+		assert_false(listen_restore(&l, 5));
+		assert_int_equal(setsockopt(l.fd, IPPROTO_IP, IP_MINTTL, &far,
+					 sizeof(far)),
+			0);
+		if (i == 1)
+			assert_int_equal(
+				setsockopt(l.fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT,
+					&far, sizeof(far)),
+				0);
+		assert_true(listen_restore(&l, 5));
+		assert_int_equal(listen(l.fd, 0), 0);
+		assert_true(listen_restore(&l, 5));
+		if (setsockopt(l.fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
+			    sizeof(filter)) == 0)
+			assert_true(listen_restore(&l, 5));
+		assert_false(listen_restore(&l, 5));
+		close(connect_to(&l.address));
+		listen_close(&l);
+	}
 }
 
 static void
@@ -895,6 +929,8 @@ main(void)
 		IN_PLACE(
 			test_a_shut_listener_lets_nobody_in_though_others_hold_it),
 		IN_PLACE(test_a_listener_that_somebody_has_shut_listens_again),
+		IN_PLACE(
+			test_a_listener_that_somebody_has_made_deaf_hears_again),
 		cmocka_unit_test(test_one_socket_serves_both_families),
 		cmocka_unit_test(test_a_port_in_use_names_the_program),
 		cmocka_unit_test(
