@@ -569,7 +569,7 @@ def resets(packets: str) -> list:
     meets a client's kernel that has forgotten all, and says so.
     """
     found, ended = [], set()
-    for line in packets.splitlines():
+    for line in filter(None, packets.splitlines()):
         source, target, flags = re.match(r'\S+ IP (\S+) > (\S+): Flags \[([^]]+)\]', line).groups()
         if 'S' in flags:
             ended -= {(source, target), (target, source)}
