@@ -17,6 +17,9 @@ from machine import ROOT, Machine
 # A boot and seven starts under emulation, and before the first one of all an image.
 BOUND = 900
 
+# What children load that a machine need not have: its Python is another one than the builder's.
+LIBRARIES = {'bookworm': 'libpython3.11', 'trixie': 'libpython3.13'}
+
 
 @pytest.fixture(scope='module', params=['bookworm', 'trixie'])
 def found(rig, request):
@@ -30,8 +33,8 @@ def found(rig, request):
     shutil.copy(ROOT / 'tests' / 'apps' / 'probe.py', site)
     script = shutil.copy(ROOT / 'tests' / 'support' / 'in_vm.py', folder)
     run = subprocess.run(
-        [str(vm), '-s', request.param, '-t', str(BOUND), '-d', str(tree), '-d', str(site),
-         '-d', str(script), '--', 'python3', str(script), str(tree), str(site)],
+        [str(vm), '-s', request.param, '-i', LIBRARIES[request.param], '-t', str(BOUND),
+         '-d', str(tree), '-d', str(site), '-d', str(script), '--', 'python3', str(script), str(tree), str(site)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.returncode == 0, f'status {run.returncode}\n{run.stdout}\n{run.stderr}'
     facts, = [json.loads(line) for line in run.stdout.splitlines() if line.startswith('{')]
