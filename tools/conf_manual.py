@@ -177,6 +177,9 @@ the bound is
 .Va net.core.rmem_max .
 """,
     'Mutex': """
+Apache's word for what it is for,
+.Cm mpm-accept ,
+may stand behind it.
 .Cm default
 and
 .Cm none

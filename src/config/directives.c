@@ -107,7 +107,7 @@ static const struct directive network[] = {
 	{
 		.name = "Mutex",
 		.option = "--mutex",
-		.type = &value_text,
+		.type = &value_mutex,
 		.offset = AT(mutex),
 		.initial = "default",
 		.example = "flock",

@@ -186,6 +186,29 @@ parse_text(const struct directive_input *in, union directive_value *ret,
 		&ret->text, in->arena, in->words[0], strlen(in->words[0]), err);
 }
 
+/* "sysvsem mpm-accept": behind the mechanism Apache has the names of those that
+ * it is for.  Here there is one. */
+static int
+parse_mutex(const struct directive_input *in, union directive_value *ret,
+	struct err *err)
+{
+	int rc = value_check_words(in, 1, 4, err);
+
+	for (size_t i = 1; rc == 0 && i < in->n; i++)
+		if (strcasecmp(in->words[i], "mpm-accept") != 0 &&
+			strcasecmp(in->words[i], "default") != 0 &&
+			strcasecmp(in->words[i], "OmitPID") != 0)
+			rc = err_setx(err, EINVAL,
+				"\"%s\" is no mutex of wsgid; there is "
+				"mpm-accept alone, and its name may be left "
+				"out",
+				value_show(in->words[i]).text);
+	if (rc < 0)
+		return rc;
+	return keep(
+		&ret->text, in->arena, in->words[0], strlen(in->words[0]), err);
+}
+
 static bool
 needs_quotes(const char *text)
 {
@@ -639,6 +662,14 @@ const struct directive_type value_text = {
 	.metavar = "TEXT",
 	.size = sizeof(const char *),
 	.parse = parse_text,
+	.write = write_text,
+};
+
+const struct directive_type value_mutex = {
+	.metavar = "MECHANISM[:FILE]",
+	.size = sizeof(const char *),
+	.many_words = true,
+	.parse = parse_mutex,
 	.write = write_text,
 };
 

@@ -113,6 +113,11 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 		buf_add_text(b, row->words[roll(d, n)]);
 	} else if (row->type == &value_hash_seed) {
 		buf_add_text(b, roll(d, 2) ? "random" : "4294967295");
+	} else if (row->type == &value_mutex) {
+		buf_add_text(&word, "flock:/x");
+		add_nasty(d, &word, 6);
+		value_write_word(buf_text(&word), b);
+		buf_add_text(b, roll(d, 2) ? " mpm-accept" : "");
 	} else if (row->type == &value_interpreter && roll(d, 2)) {
 		buf_add_text(b, "3.13t");
 	} else if (row->type == &value_text || row->type == &value_texts) {
@@ -206,6 +211,7 @@ assert_same(const struct config *a, const struct config *b)
 		if (row->type->storage != STORED_PLAIN)
 			continue;
 		if (row->type == &value_text || row->type == &value_path ||
+			row->type == &value_mutex ||
 			row->type == &value_log_target ||
 			row->type == &value_path_list ||
 			row->type == &value_interpreter ||
