@@ -45,7 +45,9 @@ def test_fish_completes(tmp_path, line, words):
     run = subprocess.run([need('fish'), '--no-config', '-c', script], text=True,
                          capture_output=True, check=True, cwd='/',
                          env={**ENVIRONMENT, 'HOME': str(tmp_path)})
-    assert {offer.split('\t')[0] for offer in run.stdout.splitlines()} == words
+    offers = {offer.split('\t')[0] for offer in run.stdout.splitlines()}
+    # Version 4 tells what only contains the letters, too.
+    assert {offer for offer in offers if offer.startswith(line.split(' ')[-1])} == words
 
 
 class Zsh:
