@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/send.h"
 #include "http/chunked.h"
 #include "http/request.h"
 
@@ -283,8 +284,7 @@ say_continue(struct body *b, struct engine *e, struct connection *c)
 	b->waits = false;
 	if (connection_input(c).len > 0)
 		return 0; /* it did not wait for us */
-	return connection_send_and_wait(
-		e, c, STR(""), text, sizeof(text) - 1, STR(""));
+	return send_and_wait(e, c, STR(""), text, sizeof(text) - 1, STR(""));
 }
 
 /* Wait until something has arrived. */

@@ -197,31 +197,9 @@ int64_t connection_read_deadline(
 /* What has been waited for as long as it seemed: may it still come? */
 bool connection_may_wait(struct engine *e, struct connection *c);
 
-/* Start sending parts[part..n_parts); never more at once than lets progress
- * be seen. */
-void connection_send(struct engine *e, struct connection *c);
-
-/* Send what the socket takes at once of the parts, with no help from io, where
- * no send of this connection's is under way, or it is withdrawn.  0, or a
- * negative errno when the connection is broken. */
-int connection_push(struct connection *c);
-
 /* The response is going out: wait until it has, Timeout at most between two
  * signs of progress. */
 void connection_await_sent(struct engine *e, struct connection *c);
-
-/* So much of the parts is out. */
-void connection_count_sent(struct connection *c, size_t len);
-
-/* A send has completed with result: account it.  True when all parts are out
- * or the connection has failed, false when the rest was started. */
-bool connection_sent(struct engine *e, struct connection *c, int result);
-
-/* For a request that runs: send the parts and wait until the kernel has them,
- * without the GIL.  0; -ETIMEDOUT when the client took nothing for Timeout,
- * another negative errno when it is gone; either stays in c->error. */
-int connection_send_and_wait(struct engine *e, struct connection *c,
-	struct str out, const void *data, size_t len, struct str tail);
 
 /* Is its response out, nothing of its request to come, and does it go on? */
 bool connection_is_answered(const struct connection *c);

@@ -25,6 +25,7 @@
 #include "child/orders.h"
 #include "child/report.h"
 #include "child/request.h"
+#include "child/send.h"
 #include "child/share.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
@@ -183,7 +184,7 @@ static void
 on_send(struct engine *e, struct connection *c, const struct io_event *event)
 {
 	c->in_flight--;
-	if (!connection_sent(e, c, event->result)) {
+	if (!send_ended(e, c, event->result)) {
 		/* Some of it has gone: Timeout begins anew. */
 		if (c->state == CONNECTION_SENDING)
 			connection_await_sent(e, c);

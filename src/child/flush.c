@@ -12,6 +12,7 @@
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/handover.h"
+#include "child/send.h"
 #include "child/sendfile.h"
 #include "io/io.h"
 
@@ -35,7 +36,7 @@ withdraw(struct engine *e, struct connection *c)
 static void
 push(struct connection *c)
 {
-	int rc = connection_push(c);
+	int rc = send_push(c);
 
 	if (rc < 0)
 		c->error = rc;

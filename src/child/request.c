@@ -18,6 +18,7 @@
 #include "child/engine.h"
 #include "child/peer.h"
 #include "child/report.h"
+#include "child/send.h"
 #include "child/watcher.h"
 #include "http/path.h"
 #include "http/request.h"
@@ -69,7 +70,7 @@ client_send(
 	watch_end(ex->engine->set.watch);
 	report_head(&ex->report, ex->engine, out);
 	body_answered(&ex->body);
-	rc = connection_send_and_wait(ex->engine, c, out, data, len, tail);
+	rc = send_and_wait(ex->engine, c, out, data, len, tail);
 	buf_clear(&c->out);
 	report_overdue_here(ex->engine, x);
 	watch_begin(ex->engine->set.watch);
@@ -101,7 +102,7 @@ client_push(struct app_exchange *x)
 	set_parts(c, x);
 	c->pushed = true;
 	if (c->error == 0)
-		c->error = connection_push(c);
+		c->error = send_push(c);
 	report_overdue(ex->engine, pthread_self());
 	watch_begin(ex->engine->set.watch);
 	return c->error;
@@ -144,8 +145,7 @@ client_send_interim(struct app_exchange *x, struct str head)
 	if (UNLIKELY(*ex->engine->set.forked))
 		return -ECONNRESET;
 	watch_end(ex->engine->set.watch);
-	rc = connection_send_and_wait(
-		ex->engine, ex->connection, head, NULL, 0, STR(""));
+	rc = send_and_wait(ex->engine, ex->connection, head, NULL, 0, STR(""));
 	watch_begin(ex->engine->set.watch);
 	return rc;
 }
@@ -207,7 +207,7 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 	c->part = 0;
 	c->n_parts = 1;
 	connection_await_sent(e, c);
-	connection_send(e, c);
+	send_start(e, c);
 }
 
 /* What is known of a request whose head is not whole: its first line. */
@@ -377,7 +377,7 @@ finish(struct exchange *ex)
 	else if (c->file.exists)
 		sendfile_go_on(e, c);
 	else if (c->part < c->n_parts)
-		connection_send(e, c);
+		send_start(e, c);
 	else if (x->broken)
 		connection_close(e, c);
 	else

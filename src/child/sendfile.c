@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/send.h"
 
 enum {
 	PIECE = 1024 * 1024,        /* a call, so that progress is seen */
@@ -36,7 +37,7 @@ push_head(struct connection *c)
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0)
-			connection_count_sent(c, (size_t)n);
+			send_count(c, (size_t)n);
 	}
 	return 0;
 }

@@ -46,6 +46,7 @@
 #include "child/flush.h"
 #include "child/handover.h"
 #include "child/report.h"
+#include "child/send.h"
 #include "child/share.h"
 #include "io/io.h"
 #include "lock/locker.h"
@@ -217,7 +218,7 @@ send_now(void *arg, void *owner, size_t sent)
 	struct connection *c = owner;
 
 	c->withdrawn = true;
-	connection_count_sent(c, sent);
+	send_count(c, sent);
 	if (flush_is_due(c))
 		(void)flush(arg, c);
 }
@@ -230,7 +231,7 @@ push_own(const struct engine *e)
 	struct connection *c = e->running;
 
 	if (c != NULL && c->pushed && c->part < c->n_parts)
-		(void)connection_push(c);
+		(void)send_push(c);
 }
 
 static bool
