@@ -185,6 +185,10 @@ and
 .Cm none
 are no lock at all: the kernel wakes one child for a client, and with several
 addresses the children wait for one set of them, which is faster than any lock.
+The others are taken, as in Apache, by children that have several listeners;
+with one listener none is needed, which the log and
+.Xr wsgictl 8
+status say.
 .Cm fcntl
 and
 .Cm flock

@@ -193,7 +193,8 @@ set_signals(const struct inheritance *in)
 
 /* --- accept mutex -------------------------------------------------------------------- */
 
-/* "default" and "none" are no mutex: the master has left /dev/null. */
+/* "default" and "none" are no mutex, and one listener needs none: the master
+ * has left /dev/null. */
 static int
 attach_mutex(struct child *c, struct err *err)
 {
@@ -201,7 +202,7 @@ attach_mutex(struct child *c, struct err *err)
 
 	snprintf(mechanism, sizeof(mechanism), "%.*s",
 		(int)strcspn(c->config->mutex, ":"), c->config->mutex);
-	if (strcasecmp(mechanism, "default") == 0 ||
+	if (c->in->n_listeners < 2 || strcasecmp(mechanism, "default") == 0 ||
 		strcasecmp(mechanism, "none") == 0 ||
 		strcasecmp(mechanism, "no") == 0)
 		return 0;

@@ -4,7 +4,6 @@
  * Written here and read nowhere in the master: it shows the state and is
  * not part of it.
  */
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,13 +52,27 @@ board_create(struct master *m, struct err *err)
 	return 0;
 }
 
+static void
+show_accept(const struct master *m, struct wsgid_board *b)
+{
+	const struct generation *g = m->now;
+	struct buf text = {0};
+
+	buf_printf(&text, "%s, mutex %s",
+		g->n_buckets > 1 ? "set of a bucket"
+		: g->set >= 0    ? "shared set"
+				 : "one listener",
+		mutex_unneeded(m, g) ? "not needed" : mutex_name(m));
+	scoreboard_put_text(b->accept, sizeof(b->accept), text.data, text.len);
+	buf_fini(&text);
+}
+
 void
 board_show_generation(struct master *m)
 {
 	struct wsgid_board *b = scoreboard_board(m->scoreboard);
 	const struct config *c = m->now->config;
 	struct buf listeners = {0};
-	char accept[sizeof(b->accept)];
 
 	b->generation = m->now->number;
 	b->max_request_workers = (uint32_t)census_worker_limit(m);
@@ -68,12 +81,7 @@ board_show_generation(struct master *m)
 	scoreboard_put_text(b->listeners, sizeof(b->listeners), listeners.data,
 		listeners.len);
 	buf_fini(&listeners);
-	snprintf(accept, sizeof(accept), "%s, mutex %s",
-		m->now->n_buckets > 1 ? "set of a bucket"
-		: m->now->set >= 0    ? "shared set"
-				      : "one listener",
-		mutex_name(m));
-	put(b->accept, sizeof(b->accept), accept);
+	show_accept(m, b);
 	if (c->application != NULL)
 		put(b->application, sizeof(b->application), c->application);
 	board_show_template(m);

@@ -5,8 +5,9 @@
  * are no mutex at all: with one listener the kernel wakes one waiting child
  * for a connection, and with several the children wait on one set of them,
  * which measured better than any mutex.  The others are Apache's, for those
- * who want its way.  One mutex serves all generations, so changing the
- * directive takes a stop and a start.
+ * who want its way; as there, only children that have several listeners take
+ * turns.  One mutex serves all generations, so changing the directive takes a
+ * stop and a start, and the mutex is there when a reload adds a listener.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -187,12 +188,20 @@ mutex_name(const struct master *m)
 	return m->mutex != NULL ? accept_mutex_mechanism(m->mutex) : "none";
 }
 
-int
-mutex_export(struct master *m)
+bool
+mutex_unneeded(const struct master *m, const struct generation *g)
 {
+	return m->mutex != NULL && g->n_listeners < 2;
+}
+
+int
+mutex_export(struct master *m, const struct generation *g)
+{
+	if (m->mutex == NULL || mutex_unneeded(m, g))
+		return -1;
 	if (m->mutex_broken)
 		renew(m);
-	return m->mutex != NULL ? accept_mutex_export(m->mutex) : -1;
+	return accept_mutex_export(m->mutex);
 }
 
 void

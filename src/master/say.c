@@ -89,6 +89,8 @@ say_start(struct master *m)
 		buf_printf(&text, ", user %s", c->user);
 	say_python(m->now, &text);
 	buf_printf(&text, ", accept mutex %s", mutex_name(m));
+	if (mutex_unneeded(m, m->now))
+		buf_add_text(&text, ", not needed with one listener");
 	log_notice("master", "%s", buf_text(&text));
 	buf_fini(&text);
 }

@@ -227,7 +227,7 @@ launch_child(struct master *m, const struct generation *g,
 	const struct child *c, int page, struct spawned *ret, struct err *err)
 {
 	struct inheritance in = {.slot = c->slot};
-	AUTO_CLOSE int mutex = mutex_export(m);
+	AUTO_CLOSE int mutex = mutex_export(m, g);
 	struct launch l = {0};
 
 	if (prepare_launch(&l, m, g, &in) < 0)
@@ -262,7 +262,7 @@ order_child(struct master *m, const struct generation *g, const struct child *c,
 	int page, struct spawned *ret, struct err *err)
 {
 	const struct template *t = template_ready(m, g);
-	AUTO_CLOSE int mutex = mutex_export(m);
+	AUTO_CLOSE int mutex = mutex_export(m, g);
 	int fds[CHANNEL_FDS], rc;
 	char text[INHERIT_ARGUMENT];
 	struct ends e;

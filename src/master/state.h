@@ -611,8 +611,11 @@ int mutex_open(struct master *m, const struct config *c, struct err *err);
 void mutex_close(struct master *m);
 /* "none", "flock", ... */
 const char *mutex_name(const struct master *m);
-/* A descriptor for one child, the caller's to close; -1: there is no mutex. */
-int mutex_export(struct master *m);
+/* There is one, but no child of the generation takes it. */
+bool mutex_unneeded(const struct master *m, const struct generation *g);
+/* A descriptor for one child of the generation, the caller's to close; -1: it
+ * takes none. */
+int mutex_export(struct master *m, const struct generation *g);
 /* We have become the program that this process is: its children have the mutex
  * of the one before, which is removed when they have gone. */
 void mutex_inherit(struct master *m);

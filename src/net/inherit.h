@@ -28,7 +28,7 @@ enum {
 	                      * /dev/null */
 	INHERIT_GIVE = 7,    /* the pool socket's ends: net/handoff.h */
 	INHERIT_TAKE = 8,
-	INHERIT_MUTEX = 9,  /* accept_mutex_export; else /dev/null */
+	INHERIT_MUTEX = 9,  /* accept_mutex_export; /dev/null: none is taken */
 	INHERIT_PEERS = 10, /* memory of all slots: child/balance.h */
 	INHERIT_REST = 11,  /* the listeners, then the access logs, then the
 	                     * sets if there are several */

@@ -43,6 +43,39 @@ def test_every_listener_is_served(start, mechanism, engine, preload):
     assert re.search(rf'prefork with 3 children.*, accept mutex {shown}$', server.log.text(), re.M)
 
 
+def accepting(server, children: int) -> int:
+    """How many of so many wait for a client at the same time."""
+    rows = server.wait_for_ready(children)
+    return sum(bool(row['page']['accepting']) for row in rows.values())
+
+
+@pytest.mark.parametrize('mechanism, preload', [('fcntl', 'Off'), ('sysvsem', 'On')])
+def test_one_listener_needs_no_mutex_until_a_reload_adds_another(
+        new_server, directory, apps, mechanism, preload):
+    """As in Apache: with one, all children wait for a client at the same time."""
+    def write(*ports):
+        (directory / 'c.conf').write_text(
+            f'Mutex {mechanism}\nProcesses 3\nWSGIPreloadApplication {preload}\n'
+            f'WSGIApplication probe\nChDir {apps}\n'
+            + ''.join(f'Listen 127.0.0.1:{port}\n' for port in ports))
+    ports = free_port(), free_port()
+    write(ports[0])
+    server = new_server('-c', directory / 'c.conf', bind=None).start()
+    server.log.wait_for(f'accept mutex {mechanism}, not needed with one listener$')
+    assert server.board()['board']['accept'] == 'one listener, mutex not needed'
+    wait_until(lambda: accepting(server, 3) == 3, 'three that wait for a client')
+    for many, expected in (True, f'shared set, mutex {mechanism}'), (
+            False, 'one listener, mutex not needed'):
+        write(*ports[:1 + many])
+        assert 'reload done' in server.reload()
+        assert server.board()['board']['accept'] == expected
+        wait_until(lambda: accepting(server, 3) == (1 if many else 3), expected)  # noqa: B023
+        for port in ports[:1 + many]:
+            for _ in range(5):
+                assert get(('127.0.0.1', port), '/hello').status == 200
+    server.stop()
+
+
 def without_the_lock(server):
     """Children that wait for their turn, while the one that has it waits for a client."""
     def settled():

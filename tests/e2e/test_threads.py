@@ -169,7 +169,7 @@ class Child:
 def test_a_thread_that_comes_back_does_not_give_up_the_turn_of_another(start, gate, mutex):
     """Who leads next has asked for the mutex, and waits for it; otherwise nobody of the child
     would accept any more."""
-    server = start('-w', '2', '--threads', '2', '--mutex', mutex)
+    server = start('-w', '2', '--threads', '2', '--mutex', mutex, '-b', '127.0.0.2:0')
     server.wait_for_ready(2)
     one = Child(server, gate)
     two = Child(server, gate, other=one)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "lock/accept_mutex.h"
 
 static void
 test_deaths_are_told_as_apache_does(void **state)
@@ -94,6 +95,33 @@ test_the_start_says_how_many_children(void **state)
 		", prefork with 2 to 4 children, accept mutex none\n"));
 }
 
+static void
+test_the_start_says_which_mutex_is_taken_or_that_none_is_needed(void **state)
+{
+	static const struct {
+		size_t listeners;
+		const char *text;
+	} cases[] = {
+		{1, ", accept mutex fcntl, not needed with one listener\n"},
+		{2, ", accept mutex fcntl\n"},
+	};
+	const struct accept_mutex_settings settings = {
+		.mechanism = "fcntl", .user = (uid_t)-1, .group = (gid_t)-1};
+	struct listener listeners[2] = {0};
+	int buckets[2] = {0};
+	struct fixture *f = *state;
+	struct err err = {0};
+
+	assert_int_equal(accept_mutex_create(&f->m.mutex, &settings, &err), 0);
+	f->generation.listeners = listeners;
+	f->generation.buckets = buckets;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		f->generation.n_listeners = cases[i].listeners;
+		assert_non_null(strstr(said_at_start(f), cases[i].text));
+	}
+	mutex_close(&f->m);
+}
+
 int
 main(void)
 {
@@ -105,6 +133,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_the_start_says_how_many_children_of_how_many_threads,
 			fixture_make_worker, fixture_remove),
+		cmocka_unit_test_setup_teardown(
+			test_the_start_says_which_mutex_is_taken_or_that_none_is_needed,
+			fixture_make, fixture_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
