@@ -1,6 +1,7 @@
 """Which MPM serves, and with how many threads: as a person asks for it, and over reloads."""
 
 import pathlib
+import time
 
 import pytest
 
@@ -101,6 +102,50 @@ def test_children_come_and_go_by_their_idle_threads(serve, gate):
         assert c.response().body == b'awake'
     # Six idle threads are more than five; four are not.
     wait_until(lambda: len(server.ready()) == 2, 'the third child to be retired')
+
+
+def rows_of(server) -> dict:
+    """slot -> process record of each child that is alive."""
+    return {row['slot']: row for row in server.board()['processes'] if row['pid']}
+
+
+def all_ready(server) -> dict:
+    """The same, once none is on its way."""
+    rows = rows_of(server)
+    return rows if {row['lifecycle'] for row in rows.values()} == {'ready'} else {}
+
+
+@pytest.mark.parametrize('options', [
+    ('--min-spare-servers', '1', '--max-spare-servers', '20', '--max-request-workers', '24'),
+    ('--threads', '2', '--min-spare-threads', '1', '--max-spare-threads', '40',
+     '--max-request-workers', '48')], ids=['prefork', 'worker'])
+def test_the_master_hears_at_once_that_the_last_idle_worker_is_busy(serve, gate, options):
+    """It turns once a second, and the next one begins when a child has come: who had to wait for
+    the turn would wait for most of a second each time."""
+    server = serve('probe', '--preload', '--start-servers', '1', *options)
+    threads = 2 if '--threads' in options else 1
+    busy, waits = [], []
+
+    def make_busy():
+        since = len(server.log.text())
+        busy.append(Connection(server.address))
+        busy[-1].send(gate.request)
+        server.log.wait_for('sleeping', since=since)
+    for _ in range(5):
+        rows = wait_until(lambda: all_ready(server), 'all that have been started')
+        while len(busy) < len(rows) * threads - 1:
+            make_busy()
+        begin_us = time.time() * 1e6
+        make_busy()
+        wait_until(lambda: len(rows_of(server)) > len(rows), 'another child')  # noqa: B023
+        forked_us = min(row['forked_us'] for slot, row in rows_of(server).items()
+                        if slot not in rows)
+        waits.append((forked_us - begin_us) / 1000)
+    print('forked after ' + ', '.join(f'{wait:.0f}' for wait in waits) + ' ms')
+    assert sorted(waits)[2] < 400, waits
+    gate.open()
+    for c in busy:
+        assert c.response().body == b'awake'
 
 
 def switches_of(pid):

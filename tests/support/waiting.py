@@ -1,4 +1,4 @@
-"""Waiting that has an end: for a condition, and for a test."""
+"""Waiting that has an end: for a condition, and for a test; and how long something took."""
 
 import contextlib
 import faulthandler
@@ -16,6 +16,17 @@ def wait_until(condition, what: str, timeout: float, pause: float = 0.01):
         if time.monotonic() > end:
             raise TimeoutError(f'waited {timeout} s in vain for {what}')
         time.sleep(pause)
+
+
+def fastest(measure, goal: float, tries: int = 20) -> float:
+    """The first of what measure() finds that is below the goal.  Whatever else the machine has
+    to do only adds to it, so one of several is enough."""
+    found = []
+    while len(found) < tries:
+        found.append(measure())
+        if found[-1] < goal:
+            return found[-1]
+    raise AssertionError(f'not once in {tries} times below {goal}: {sorted(found)}')
 
 
 @contextlib.contextmanager
