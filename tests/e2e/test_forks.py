@@ -9,7 +9,7 @@ import pytest
 
 from client import Connection, get
 from conftest import THREADS
-from server import is_alive, wait_until
+from server import is_alive, stat_fields, wait_until
 
 pytestmark = pytest.mark.usefixtures('any_children')
 
@@ -69,9 +69,21 @@ def forking(serve, directory, request):
     return serve('forking', '-w', '2', '--io-engine', request.param, cwd=directory)
 
 
-def test_a_copy_holds_no_descriptor_of_the_server(forking):
+def rings_of(pid: int) -> list:
+    """The mappings of its rings, each with the flags of its memory (proc_pid_smaps(5))."""
+    text = pathlib.Path(f'/proc/{pid}/smaps').read_text()
+    return re.findall(r'\[io_uring\]\n(?:\w+:.*\n)*?VmFlags:(.*)', text)
+
+
+def test_a_copy_holds_no_descriptor_and_no_ring_of_the_server(forking):
+    """A ring is not copied at all (MADV_DONTFORK): the copy could take what is the child's."""
     copy = int(get(forking.address, '/stay').body)
+    child = int(stat_fields(copy)[1])
     try:
+        uring = forking.board()['processes'][0]['page']['io_engine'] == 'io_uring'
+        assert bool(rings_of(child)) == uring
+        assert all('dc' in flags.split() for flags in rings_of(child))
+        assert not rings_of(copy)
         wait_until(lambda: set(os.listdir(f'/proc/{copy}/fd')) <= {'0', '1', '2'},
                    'the closing of what is the server\'s')
     finally:
