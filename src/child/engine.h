@@ -141,8 +141,9 @@ struct engine {
 	struct connection *running;
 	int64_t running_since_ns;
 	struct unique_id ids;
-	struct str id;            /* of the request */
-	int64_t overdue_since_ns; /* the last that was over RequestTimeout */
+	struct str id;              /* of the request */
+	int64_t overdue_since_ns;   /* the last that was over RequestTimeout */
+	int64_t described_since_ns; /* and the last whose iterator was shown */
 	struct request request;
 	struct buf path;            /* of it, where resolving has changed it */
 	struct forwarded forwarded; /* what trusted proxies say of it */

@@ -132,9 +132,14 @@ report_overdue_here(struct engine *e, const struct app_exchange *x)
 		report_overdue(e, pthread_self());
 		return;
 	}
-	if (LIKELY(!is_overdue(e)) || !ask_to_retire(e))
+	if (LIKELY(!is_overdue(e)) ||
+		e->described_since_ns == e->running_since_ns)
 		return;
-	say_overdue(e, "has just yielded one more piece of its body");
+	e->described_since_ns = e->running_since_ns;
+	if (ask_to_retire(e))
+		say_overdue(e, "has just yielded one more piece of its body");
+	else /* the watcher has, and may have met it in no line of Python */
+		log_errorx("child", "it has yielded one more piece since:");
 	app_describe_pieces(e->set.app, x, where, sizeof(where));
 	log_errorx("child", "  %s", where);
 }
