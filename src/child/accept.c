@@ -52,9 +52,24 @@ may_accept(const struct engine *e)
 static void
 show_waiting(struct engine *e, bool waits)
 {
-	e->accepting = waits;
+	if (e->shown_accepting == waits)
+		return;
+	e->shown_accepting = waits;
 	__atomic_fetch_add(&e->set.page->page->accepting, waits ? 1 : -1U,
 		__ATOMIC_RELAXED);
+}
+
+static void
+set_waiting(struct engine *e, bool waits)
+{
+	e->accepting = waits;
+	show_waiting(e, waits);
+}
+
+void
+accept_show_away(struct engine *e)
+{
+	show_waiting(e, false);
 }
 
 /* New connections are for a process that is about to be idle.  The wait is a
@@ -64,7 +79,7 @@ show_waiting(struct engine *e, bool waits)
 static void
 wait_for_client(struct engine *e)
 {
-	show_waiting(e, true);
+	set_waiting(e, true);
 	e->accept_kind = IO_POLL;
 	/* What is in the set of a bucket is the master's business. */
 	if (e->set.set >= 0 && !e->set.in_buckets)
@@ -147,6 +162,8 @@ accept_arm(struct engine *e)
 	if (accept_is_trying(e) && e->accept_tried && !e->looking)
 		accept_look(e);
 	e->accept_tried = accept_is_trying(e);
+	if (e->accepting && !e->retiring)
+		show_waiting(e, true);
 	if (e->accepting || !may_accept(e) || !has_turn(e))
 		return;
 	e->looking = false;
@@ -412,7 +429,7 @@ accept_happened(struct engine *e, const struct io_event *event)
 		try_to_accept(e);
 		return;
 	}
-	show_waiting(e, false);
+	set_waiting(e, false);
 	give_turn_up(e);
 	if (event->result == -ECANCELED ||
 		(event->kind == IO_POLL && !may_go_on))

@@ -19,6 +19,9 @@ bool accept_is_trying(const struct engine *e);
 /* End the waiting. */
 void accept_disarm(struct engine *e);
 
+/* The worker is stuck in a request: what it has armed waits for nobody. */
+void accept_show_away(struct engine *e);
+
 /* Do siblings wait for our turn to end?  Then it must, before a request runs. */
 bool accept_keeps_others_waiting(const struct engine *e);
 

@@ -116,6 +116,7 @@ struct engine {
 	bool mutex_told;              /* and the master knows */
 	bool looking;                 /* the wait is ended only to look */
 	bool accepting;               /* a poll or an accept is under way */
+	bool shown_accepting;         /* by the page */
 	enum io_kind accept_kind;     /* which of the two */
 	bool accept_tried;            /* the accept has had its turn */
 	unsigned vain;                /* it came to nothing so often in a row */

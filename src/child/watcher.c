@@ -39,6 +39,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "child/accept.h"
 #include "child/balance.h"
 #include "child/connection.h"
 #include "child/crew.h"
@@ -445,6 +446,7 @@ look_after(struct watch *w)
 	struct engine *e = w->engine;
 	bool calm;
 
+	accept_show_away(e);
 	replace_leader(w);
 	push_own(e);
 	calm = give_all(w);

@@ -39,6 +39,14 @@ def shows(server, expected):
     assert by_wsgictl(server)[:3].ljust(3, '.') == expected
 
 
+def accepts(server, pid, expected):
+    """How many of a child's threads wait for new clients, once it is so."""
+    def found():
+        row, = [row for row in server.board()['processes'] if row['pid'] == pid]
+        return row['page']['accepting']
+    wait_until(lambda: found() == expected, f'{expected} that wait for clients, now {found()}')
+
+
 @pytest.fixture
 def fifo(directory):
     """A pipe with a name that stands for a log on a slow disk: (path, our end)."""
@@ -81,6 +89,7 @@ def test_reading_working_and_finishing(serve, gate, engine):
     child, = server.wait_for_ready(1)
     with Connection(server.address) as client:
         shows(server, '_..')
+        accepts(server, child, 1)
         client.send('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 9000\r\n\r\nbegun')
         shows(server, 'R..')
         client.send(b'x' * 8995)
@@ -90,10 +99,11 @@ def test_reading_working_and_finishing(serve, gate, engine):
 
         client.send(gate.request)
         shows(server, 'W..')
+        accepts(server, child, 0)
         assert server.ready()[child]['workers'][0]['target'] == '/until'
         server.kill(signal.SIGHUP)
         shows(server, 'G_.')
-        assert is_alive(child)
+        accepts(server, child, 0)
         gate.open()
         assert client.response().body == b'awake'
         shows(server, '._.')
@@ -105,7 +115,7 @@ def test_reading_working_and_finishing(serve, gate, engine):
 def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, gate, engine):
     server = serve('probe', '--mpm', 'worker', '-w', '1', '--threads', '3', '--io-engine',
                    engine, '--request-body-buffer', '1k')
-    server.wait_for_ready(1)
+    child, = server.wait_for_ready(1)
     shows(server, '___')
 
     def has(count):
@@ -121,8 +131,10 @@ def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, gate, engine):
         reading.send(b'x' * 8995)
         assert reading.response().body.startswith(b'9000 ')
         has('W__')
+        accepts(server, child, 1)
         server.kill(signal.SIGHUP)
         shows(server, 'GGG')
+        accepts(server, child, 0)
         gate.open()
         assert working.response().body == b'awake'
     server.stop()
