@@ -239,8 +239,8 @@ park(struct engine *e, struct connection *c)
 		e->config->keep_alive_timeout);
 }
 
-void
-connection_await_last(struct engine *e, struct connection *c)
+int64_t
+connection_last_ns(const struct engine *e, const struct connection *c)
 {
 	int64_t timeout_ms = e->config->keep_alive_timeout;
 	int64_t since_ns = e->now_ns;
@@ -248,10 +248,16 @@ connection_await_last(struct engine *e, struct connection *c)
 	if (c->state == CONNECTION_READING && connection_input(c).len == 0)
 		since_ns = c->pace.begin_ns;
 	else if (c->state != CONNECTION_PARKED)
-		return;
+		return INT64_MAX;
 	else if (timeout_ms > 0)
 		since_ns = c->deadline_ns - timeout_ms * ms;
-	hurry(c, since_ns + LAST_MS * ms);
+	return since_ns + LAST_MS * ms;
+}
+
+void
+connection_await_last(const struct engine *e, struct connection *c)
+{
+	hurry(c, connection_last_ns(e, c));
 }
 
 /* What it has waited with its last owner counts. */

@@ -77,6 +77,7 @@ struct connection {
 	bool sending;       /* one of them is IO_SEND */
 	bool withdrawn;     /* which comes to nothing: the watcher sends */
 	bool awaits_room;   /* one of them is IO_WRITABLE */
+	bool hung_up;       /* PARKED, and shut by the watcher: hangup.c */
 	bool at_eof;        /* the client will send no more */
 	bool foreign;       /* came from a sibling, which may still hold it */
 	bool keep;          /* goes on after the response under way */
@@ -217,7 +218,9 @@ void connection_go_on(struct engine *e, struct connection *c);
  * longer.  But the one that has connected or had an answer a moment ago has not
  * heard of it, and its request may be on the way: it has a second since then, and
  * the answer says Connection: close. */
-void connection_await_last(struct engine *e, struct connection *c);
+void connection_await_last(const struct engine *e, struct connection *c);
+/* When that second is over; INT64_MAX for who has something under way. */
+int64_t connection_last_ns(const struct engine *e, const struct connection *c);
 
 /* Say that there is no more to come, and read on for a while, so that a client
  * that is still sending gets the response and not a reset (RFC 9112 section

@@ -36,8 +36,9 @@ static const int64_t ms = 1000000;
 void
 handover_watch(struct engine *e)
 {
-	if (e->set.take < 0 || e->pool_watched || e->retiring ||
-		accept_pauses(e) || !engine_leads(e))
+	if (e->set.take < 0 || e->pool_watched ||
+		(e->retiring && !e->finishing) || accept_pauses(e) ||
+		!engine_leads(e))
 		return;
 	e->pool_watched = true;
 	io_poll(e->io, &e->pool_owner, e->set.take);

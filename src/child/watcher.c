@@ -46,6 +46,7 @@
 #include "child/engine.h"
 #include "child/flush.h"
 #include "child/handover.h"
+#include "child/hangup.h"
 #include "child/report.h"
 #include "child/send.h"
 #include "child/share.h"
@@ -266,7 +267,7 @@ give_answered(struct watch *w)
 static bool
 may_leave(const struct connection *c)
 {
-	return c->state == CONNECTION_PARKED ||
+	return (c->state == CONNECTION_PARKED && !c->hung_up) ||
 	       c->state == CONNECTION_READING ||
 	       c->state == CONNECTION_COLLECTING || connection_is_answered(c);
 }
@@ -449,6 +450,8 @@ look_after(struct watch *w)
 	accept_show_away(e);
 	replace_leader(w);
 	push_own(e);
+	if (hangup_is_due(e))
+		hangup_idle(e, clock_monotonic_ns());
 	calm = give_all(w);
 	pass_wake_up_on(w);
 	report_overdue(e, w->worker);

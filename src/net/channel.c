@@ -238,6 +238,15 @@ receive(int fd, struct msghdr *message)
 }
 
 int
+channel_peek(int fd)
+{
+	struct head head;
+	ssize_t n = recv(fd, &head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
+
+	return n == sizeof(head) && head.magic == MAGIC ? (int)head.kind : 0;
+}
+
+int
 channel_receive(int fd, struct channel_message *ret)
 {
 	struct channel_message m;

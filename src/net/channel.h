@@ -24,7 +24,7 @@ enum channel_kind {
 	CHANNEL_MUTEX_BROKEN = 6, /* the accept mutex answers with an error, so
 	                           * it wants to be replaced; text: the sentence */
 	CHANNEL_NEEDS_SHARED =
-		8, /* a module has brought Python's shared library
+		8,           /* a module has brought Python's shared library
 				   * beside the one that is linked in; text:
 				   * its file */
 	CHANNEL_CHANGED = 9, /* a module's file has; text: its path */
@@ -67,6 +67,10 @@ int channel_identify(int fd);
  * errno.  text may be NULL and is cut to CHANNEL_TEXT. */
 int channel_send(int fd, enum channel_kind kind, uint32_t deadline_ms,
 	const char *text, const int *fds, size_t n_fds);
+
+/* The kind of the next message, which stays where it is; 0: there is none, or
+ * nothing that makes sense. */
+int channel_peek(int fd);
 
 /* Receive.  1 with a message, 0 at end of file, -EAGAIN when there is none,
  * -EPROTO for one that is not well-formed (it is dropped, its descriptors

@@ -43,6 +43,36 @@ def test_a_graceful_stop_lets_requests_finish(probe, signum):
     assert 'stopped' in probe.log.text()
 
 
+@pytest.mark.parametrize('threads, engine', [('1', 'io_uring'), ('2', 'epoll')])
+def test_idle_clients_of_a_busy_child_are_not_kept_until_it_is_done(serve, gate, threads, engine):
+    """Those that it serves are, and who has asked meanwhile is answered next, though the others
+    do not close their ends, for which they have 2 s and more."""
+    server = serve('probe', '-w', '1', '--threads', threads, '--io-engine', engine)
+    child, = server.wait_for_ready(1)
+    parked = [Connection(server.address) for _ in range(3)]
+    for client in parked:
+        assert client.get('/hello').status == 200
+    slow = [Connection(server.address) for _ in server.ready()[child]['workers']]
+    for client in slow:
+        since = len(server.log.text())
+        client.send(gate.request)
+        server.log.wait_for('sleeping', since=since)
+    server.kill(signal.SIGTERM)
+    server.log.wait_for('gracefully')
+    parked[0].send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+    for client in parked[1:]:
+        assert client.is_closed()
+    gate.open()
+    for client in slow:
+        assert client.response().body == b'awake'
+    since = time.monotonic()
+    assert parked[0].response().status == 200
+    assert time.monotonic() - since < 1.9
+    for client in parked + slow:
+        client.close()
+    assert server.ended() == 0
+
+
 @both_mpms
 @pytest.mark.parametrize('number', [1, 2])
 def test_nobody_is_let_in_while_the_last_requests_finish(serve, directory, gate, number):

@@ -53,6 +53,33 @@ count_fds(void)
 }
 
 static void
+test_a_message_that_is_peeked_at_stays(void **state)
+{
+	struct ends *e = *state;
+	struct channel_message m;
+
+	assert_int_equal(channel_peek(e->child), 0);
+	assert_int_equal(channel_send(e->master, CHANNEL_LOGS, 0, NULL,
+				 (int[]){e->master}, 1),
+		0);
+	assert_int_equal(
+		channel_send(e->master, CHANNEL_FINISH, 5, NULL, NULL, 0), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(channel_peek(e->child), CHANNEL_LOGS);
+	assert_int_equal(channel_receive(e->child, &m), 1);
+	assert_int_equal(m.n_fds, 1);
+	close(m.fds[0]);
+	assert_int_equal(channel_peek(e->child), CHANNEL_FINISH);
+	assert_int_equal(channel_receive(e->child, &m), 1);
+	assert_int_equal(m.kind, CHANNEL_FINISH);
+	assert_int_equal(send(e->master, "junk", 4, 0), 4);
+	assert_int_equal(channel_peek(e->child), 0);
+	fd_close(&e->master);
+	assert_int_equal(channel_receive(e->child, &m), -EPROTO);
+	assert_int_equal(channel_peek(e->child), 0);
+}
+
+static void
 test_a_message_arrives_as_it_was_sent(void **state)
 {
 	struct ends *e = *state;
@@ -361,6 +388,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_ENDS(test_a_message_arrives_as_it_was_sent),
+		WITH_ENDS(test_a_message_that_is_peeked_at_stays),
 		WITH_ENDS(test_descriptors_arrive_close_on_exec),
 		WITH_ENDS(test_a_message_says_who_sent_it_to_who_wants_to_know),
 		WITH_ENDS(test_an_order_to_fork_brings_descriptors_and_a_name),
