@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "python/app.h"
 
 enum {
@@ -50,26 +50,6 @@ beat(void *arg)
 	return NULL;
 }
 
-/* All signals are for the workers. */
-static int
-start_thread(struct pulse *p)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&p->thread, &attributes, beat, p);
-	if (rc == EINVAL) /* more thread-locals than STACK has room for */
-		rc = pthread_create(&p->thread, NULL, beat, p);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return rc;
-}
-
 struct pulse *
 pulse_start(struct app *app, int64_t timeout_ms, int64_t *last_us)
 {
@@ -88,7 +68,7 @@ pulse_start(struct app *app, int64_t timeout_ms, int64_t *last_us)
 			.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 		/* We have it now, and the first request may keep it for ever. */
 		__atomic_store_n(last_us, clock_real_us(), __ATOMIC_RELAXED);
-		rc = start_thread(p);
+		rc = -thread_start_helper(&p->thread, STACK, 0, beat, p);
 	}
 	if (rc == 0)
 		return p;

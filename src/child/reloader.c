@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/thread.h"
 #include "net/channel.h"
 #include "python/app.h"
 
@@ -124,24 +124,6 @@ run(void *arg)
 	return NULL;
 }
 
-/* All signals are for the workers. */
-static int
-start_thread(struct reloader *r)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&r->thread, &attributes, run, r);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return rc;
-}
-
 static void
 destroy(struct reloader *r)
 {
@@ -174,7 +156,7 @@ reloader_start(struct app *app, int channel, struct err *err)
 	if (rc == 0)
 		app_list_directories(app, watch, r);
 	if (rc == 0)
-		rc = start_thread(r);
+		rc = -thread_start_helper(&r->thread, STACK, 0, run, r);
 	if (rc == 0)
 		return r;
 	err_set(err, rc, "WSGIReload: the files cannot be watched");

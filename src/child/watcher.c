@@ -22,7 +22,6 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -39,6 +38,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "child/accept.h"
 #include "child/balance.h"
 #include "child/connection.h"
@@ -122,30 +122,19 @@ watch_me(struct watch *w)
 		w->worker = pthread_self();
 }
 
-/* All signals are for the worker. */
 void
 watcher_start(struct watcher *w)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
 	int rc;
 
 	if (w == NULL || LIKELY(w->started))
 		return;
 	w->started = true; /* one try: without a watcher it works, too */
-	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&w->thread, &attributes, watch_all, w);
-	if (rc == EINVAL) /* more thread-locals than STACK has room for */
-		rc = pthread_create(&w->thread, NULL, watch_all, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
+	rc = thread_start_helper(&w->thread, STACK, 0, watch_all, w);
 	w->running = rc == 0;
 	if (rc == 0)
 		return;
-	errno = rc;
+	errno = -rc;
 	log_warn("child", "no thread to watch long requests with");
 }
 

@@ -27,6 +27,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/thread.h"
 #include "lock/accept_mutex.h"
 
 enum {
@@ -134,25 +135,12 @@ run(void *arg)
 static int
 start(struct locker *l)
 {
-	sigset_t most, old;
-	pthread_attr_t attr;
 	int rc;
 
-	rc = pthread_attr_init(&attr);
-	if (rc != 0)
-		return -rc;
-	pthread_attr_setstacksize(&attr, STACK);
-	sigfillset(&most);
-	sigdelset(&most, INTERRUPT);
 	l->gone = false;
-	pthread_sigmask(SIG_SETMASK, &most, &old);
-	rc = pthread_create(&l->thread, &attr, run, l);
-	if (rc == EINVAL) /* more thread-locals than STACK has room for */
-		rc = pthread_create(&l->thread, NULL, run, l);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	rc = thread_start_helper(&l->thread, STACK, INTERRUPT, run, l);
 	l->running = rc == 0;
-	return -rc;
+	return rc;
 }
 
 static int
