@@ -64,6 +64,8 @@ WORKER = [
     ('begin_us', 'q'), ('end_us', 'q'), ('client', '48s'), ('method', '16s'),
     ('target', '160s'),
 ]
+# Not read: there may be secrets in it.  "wsgictl fullstatus --query" shows it.
+WORKER_MORE = [('query', '160s')]
 
 # Behind the board's and the page's fields since 1.2: a histogram for each of these, which is
 # its buckets' counts, the sum and the longest, all in microseconds.

@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 5 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 6 };
 
 /* What a worker does: Apache's letters (mod_status). */
 enum wsgid_worker_state {
@@ -207,6 +207,9 @@ struct wsgid_worker {
 	char client[48];  /* address without port */
 	char method[16];
 	char target[160]; /* the path; no query string */
+	/* Since 1.6: what is behind its "?".  There may be secrets in it: show
+	 * it to those alone who ask for it. */
+	char query[160];
 };
 
 #endif

@@ -22,13 +22,15 @@
 
 static const struct str protocols[] = {STR("HTTP/1.0"), STR("HTTP/1.1")};
 
-/* Bytes that the parser has checked, so they need no cleaning. */
+/* Bytes that the parser has checked, so they need no cleaning; none may be at
+ * no address. */
 static void
 put(char *to, size_t size, struct str s)
 {
 	size_t n = s.len < size - 1 ? s.len : size - 1;
 
-	memcpy(to, s.p, n);
+	if (n > 0)
+		memcpy(to, s.p, n);
 	to[n] = '\0';
 }
 
@@ -64,6 +66,7 @@ report_begin(struct report *r, struct engine *e, struct connection *c)
 	put(w->client, sizeof(w->client), e->client);
 	put(w->method, sizeof(w->method), e->request.method);
 	put(w->target, sizeof(w->target), e->request.path);
+	put(w->query, sizeof(w->query), e->request.query);
 	w->state = WSGID_WORKER_WRITE;
 }
 

@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct wsgid_board) == 1232 + 3 * 1136 + 8 + 4096,
 _Static_assert(sizeof(struct wsgid_process) == 96, "layout of version 1.1");
 _Static_assert(sizeof(struct wsgid_page) == 112 + 3 * 1136 + 16,
 	"layout of version 1.5");
-_Static_assert(sizeof(struct wsgid_worker) == 264, "layout of version 1.0");
+_Static_assert(sizeof(struct wsgid_worker) == 424, "layout of version 1.6");
 
 static size_t
 round_up(size_t n)
@@ -134,4 +134,5 @@ scoreboard_clean_worker(struct wsgid_worker *worker)
 	clean_text(worker->client, sizeof(worker->client));
 	clean_text(worker->method, sizeof(worker->method));
 	clean_text(worker->target, sizeof(worker->target));
+	clean_text(worker->query, sizeof(worker->query));
 }

@@ -48,6 +48,7 @@ enum meaning {
 	MEANS_WAIT,
 	MEANS_VERB,
 	MEANS_JSON,
+	MEANS_QUERY,
 	MEANS_NOW,
 	MEANS_HELP,
 	MEANS_VERSION,
@@ -69,6 +70,7 @@ static const struct option_row {
 	{"--wait", MEANS_WAIT, true, false},
 	{"-k", MEANS_VERB, true, false}, /* apachectl's */
 	{"--json", MEANS_JSON, false, false},
+	{"--query", MEANS_QUERY, false, false},
 	{"--now", MEANS_NOW, false, false},
 	{"-h", MEANS_HELP, false, false},
 	{"--help", MEANS_HELP, false, false},
@@ -201,6 +203,9 @@ take_meaning(struct walk *w, const struct option_row *row, const char *value,
 		return take_verb(w, value, err);
 	case MEANS_JSON:
 		c->json = true;
+		return 0;
+	case MEANS_QUERY:
+		c->query = true;
 		return 0;
 	case MEANS_NOW:
 		c->now = true;
@@ -347,6 +352,8 @@ check(const struct command *c, struct err *err)
 	if (c->json && !reads)
 		return err_setx(err, EINVAL,
 			"--json is for status, fullstatus and doctor");
+	if (c->query && c->verb != VERB_FULLSTATUS)
+		return err_setx(err, EINVAL, "--query is for fullstatus");
 	if (c->now && c->verb != VERB_STOP)
 		return err_setx(err, EINVAL, "--now is for stop");
 	return 0;

@@ -58,6 +58,7 @@ struct command {
 	const char *run_directory;
 
 	bool json;
+	bool query; /* query strings are asked for */
 	bool now;
 	int64_t wait_ms; /* -1: as long as it takes */
 	const char *log_level;

@@ -171,7 +171,7 @@ durations_object(const struct wsgid_durations *d)
 }
 
 static json_t *
-worker_object(const struct snapshot_worker *w)
+worker_object(const struct snapshot_worker *w, bool query)
 {
 	json_t *o = json_object();
 	const char state[2] = {(char)w->record.state, '\0'};
@@ -193,23 +193,26 @@ worker_object(const struct snapshot_worker *w)
 	set_text(o, "client", w->record.client);
 	set_text(o, "method", w->record.method);
 	set_text(o, "target", w->record.target);
+	if (query)
+		set_text(o, "query", w->record.query);
 	return o;
 }
 
 static json_t *
-workers_array(const struct snapshot *s)
+workers_array(const struct snapshot *s, bool query)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < s->n_workers; i++)
 		(void)json_array_append_new(
-			array, worker_object(&s->workers[i]));
+			array, worker_object(&s->workers[i], query));
 	return array;
 }
 
 static void
-add_snapshot(json_t *o, const struct snapshot *s, bool with_workers)
+add_snapshot(json_t *o, const struct report *r, bool with_workers)
 {
+	const struct snapshot *s = r->snapshot;
 	size_t shown = snapshot_shown_letters(s);
 
 	(void)json_object_set_new(o, "now_us", json_integer(s->now_us));
@@ -223,7 +226,8 @@ add_snapshot(json_t *o, const struct snapshot *s, bool with_workers)
 	(void)json_object_set_new(
 		o, "durations", durations_object(&s->durations));
 	if (with_workers)
-		(void)json_object_set_new(o, "rows", workers_array(s));
+		(void)json_object_set_new(
+			o, "rows", workers_array(s, r->query));
 }
 
 static int
@@ -246,7 +250,7 @@ report_json(struct buf *to, const struct report *r, bool with_workers)
 	set_text(o, "directory", i->directory);
 	set_text(o, "pid_file", i->has_pid_file ? i->pid_file : NULL);
 	if (r->snapshot != NULL)
-		add_snapshot(o, r->snapshot, with_workers);
+		add_snapshot(o, r, with_workers);
 	else
 		set_text(o, "reason", r->reason);
 	rc = json_dump_callback(

@@ -348,8 +348,18 @@ add_memory(struct buf *to, int64_t rss)
 }
 
 static void
+add_request(struct buf *to, const struct wsgid_worker *w, bool query)
+{
+	query = query && w->query[0] != '\0';
+	buf_printf(to, " %-15s %s%s%s%s%s\n",
+		w->client[0] != '\0' ? w->client : "-", w->method,
+		w->method[0] != '\0' ? " " : "", w->target, query ? "?" : "",
+		query ? w->query : "");
+}
+
+static void
 add_row(struct buf *to, const struct snapshot *s,
-	const struct snapshot_worker *w)
+	const struct snapshot_worker *w, bool query)
 {
 	const struct wsgid_worker *r = &w->record;
 	bool within = r->begin_us > r->end_us;
@@ -378,9 +388,8 @@ add_row(struct buf *to, const struct snapshot *s,
 	add_milliseconds(to, 7, (within ? s->now_us : r->end_us) - r->begin_us);
 	buf_fini(&cpu);
 	words_size(&cpu, (double)r->bytes_out);
-	buf_printf(to, " %8s %-15s %s%s%s\n", buf_text(&cpu),
-		r->client[0] != '\0' ? r->client : "-", r->method,
-		r->method[0] != '\0' ? " " : "", r->target);
+	buf_printf(to, " %8s", buf_text(&cpu));
+	add_request(to, r, query);
 	buf_fini(&srv);
 	buf_fini(&cpu);
 }
@@ -397,7 +406,7 @@ report_workers(struct buf *to, const struct report *r)
 		"Srv", "PID", "Life", "M", "CPU", "Memory", "Child", "Slot",
 		"SS", "Req", "Sent", "Client", "Request");
 	for (size_t i = 0; i < s->n_workers; i++)
-		add_row(to, s, &s->workers[i]);
+		add_row(to, s, &s->workers[i], r->query);
 	buf_add_text(to,
 		"\nSrv: slot-generation, .thread; M: _ idle, S starting, "
 		"R reading, W working,\nL logging, C closing, G finishing; "

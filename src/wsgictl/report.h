@@ -18,7 +18,8 @@ struct report {
 	const struct instance *instance;
 	const struct snapshot *snapshot;
 	const char *reason;
-	bool busy; /* the master was asked and did not answer */
+	bool busy;  /* the master was asked and did not answer */
+	bool query; /* query strings are shown, which may have secrets */
 };
 
 /* The screen of "status". */

@@ -96,7 +96,8 @@ static int
 show(const struct command *c, const struct instance *i, struct err *err)
 {
 	bool alive = i->state == INSTANCE_RUNNING;
-	struct report r = {.instance = i, .busy = is_busy(i)};
+	struct report r = {
+		.instance = i, .busy = is_busy(i), .query = c->query};
 	struct snapshot s = {0};
 	struct err unread = {0};
 

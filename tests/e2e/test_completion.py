@@ -23,6 +23,7 @@ WORDS = [
 OPTIONS = [
     ('wsgictl status --j', {'--json'}),
     ('wsgictl stop --n', {'--now', '--name'}),
+    ('wsgictl fullstatus --q', {'--query'}),
 ]
 
 

@@ -74,7 +74,7 @@ def test_the_fields_are_those_of_the_public_header():
     header = re.sub(r'/\*.*?\*/', '', header, flags=re.S)
     kinds = {'uint16_t': 'H', 'uint32_t': 'I', 'int32_t': 'i', 'uint64_t': 'Q', 'int64_t': 'q'}
     for name, ours in (('board', tool.BOARD + tool.BOARD_MORE), ('process', tool.PROCESS),
-                       ('page', tool.PAGE + tool.PAGE_MORE), ('worker', tool.WORKER)):
+                       ('page', tool.PAGE + tool.PAGE_MORE), ('worker', tool.WORKER + tool.WORKER_MORE)):
         body = re.search(rf'struct wsgid_{name} \{{(.*?)\}};', header, re.S).group(1)
         theirs = [(field, f'{size}s' if size else kinds[kind]) for kind, field, size in
                   re.findall(r'(\w+)\s+(\w+)(?:\[(\d+)\])?;', body)

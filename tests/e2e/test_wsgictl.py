@@ -221,6 +221,7 @@ def test_an_unknown_verb_lists_the_known_ones():
     (['status', '--frobnicate'], 'unknown option --frobnicate'),
     (['reload', '--json'], '--json is for status'),
     (['reload', '--now'], '--now is for stop'),
+    (['status', '--query'], '--query is for fullstatus'),
     (['status', '--json=yes'], '--json takes no value'),
     (['stop', '--wait', 'long'], '--wait long: give seconds'),
     (['stop', '--wait', '-1'], '--wait -1: give seconds'),
@@ -392,7 +393,7 @@ def test_status_is_one_screen(shop):
     assert max(map(len, run.stdout.splitlines())) <= 80
 
 
-def test_fullstatus_has_a_row_a_worker_without_query_strings(serve):
+def test_fullstatus_has_a_row_a_worker_and_query_strings_for_who_asks(serve):
     server = serve('probe', '-w', '2')
     rows = server.wait_for_ready(2)
     with Connection(server.address) as c:
@@ -404,6 +405,9 @@ def test_fullstatus_has_a_row_a_worker_without_query_strings(serve):
         assert re.search(r' ready +W .* 127\.0\.0\.1 +GET /sleep$', run.stdout, re.M)
         assert 'secret' not in run.stdout
         assert 'secret' not in of(server, 'fullstatus', '--json').stdout
+        succeeds(of(server, 'fullstatus', '--query'), r' GET /sleep\?s=1&secret=42$')
+        asked = json.loads(of(server, 'fullstatus', '--json', '--query').stdout)
+        assert {row['query'] for row in asked['rows']} == {'s=1&secret=42', ''}
         assert c.response().status == 200
 
 
@@ -443,7 +447,7 @@ def test_the_schema_of_the_manual_has_every_key(serve):
         elif isinstance(value, list):
             for inner in value:
                 yield from keys(inner)
-    found = set(keys(json.loads(of(server, 'fullstatus', '--json').stdout)))
+    found = set(keys(json.loads(of(server, 'fullstatus', '--json', '--query').stdout)))
     assert found - documented == set()
 
 

@@ -96,6 +96,7 @@ test_a_worker_of_random_bytes_can_be_shown(void **state)
 	assert_string_equal(w.method, "?]0;owned?GET X");
 	assert_int_equal(strlen(w.client), sizeof(w.client) - 1);
 	assert_int_equal(strspn(w.target, "?"), sizeof(w.target) - 1);
+	assert_int_equal(strspn(w.query, "?"), sizeof(w.query) - 1);
 }
 
 static void
