@@ -44,8 +44,8 @@ _wsgictl()
 
 	case $verb in
 	'') COMPREPLY=($(compgen -W "$verbs $options" -- "$cur")) ;;
-	status) COMPREPLY=($(compgen -W "--json $options" -- "$cur")) ;;
-	fullstatus) COMPREPLY=($(compgen -W "--json --query $options" -- "$cur")) ;;
+	status) COMPREPLY=($(compgen -W "--json --ready $options" -- "$cur")) ;;
+	fullstatus) COMPREPLY=($(compgen -W "--json --ready --query $options" -- "$cur")) ;;
 	stop) COMPREPLY=($(compgen -W "--now $options" -- "$cur")) ;;
 	start | configtest | doctor)
 		COMPREPLY=($(compgen -W "$options $(_wsgictl_wsgid_options)" -- "$cur")

@@ -20,6 +20,7 @@ complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a version -d 'O
 complete -c wsgictl -n '__fish_seen_subcommand_from log-level' -a 'error warn notice info debug'
 complete -c wsgictl -n '__fish_seen_subcommand_from start configtest doctor' -F
 complete -c wsgictl -n '__fish_seen_subcommand_from status fullstatus doctor' -l json -d 'For programs'
+complete -c wsgictl -n '__fish_seen_subcommand_from status fullstatus' -l ready -d 'Fail where no child serves'
 complete -c wsgictl -n '__fish_seen_subcommand_from fullstatus' -l query -d 'Query strings, too'
 complete -c wsgictl -n '__fish_seen_subcommand_from stop' -l now -d 'Finish nothing'
 complete -c wsgictl -s c -l config -r -F -d 'The server with this configuration'

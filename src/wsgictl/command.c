@@ -49,6 +49,7 @@ enum meaning {
 	MEANS_VERB,
 	MEANS_JSON,
 	MEANS_QUERY,
+	MEANS_READY,
 	MEANS_NOW,
 	MEANS_HELP,
 	MEANS_VERSION,
@@ -71,6 +72,7 @@ static const struct option_row {
 	{"-k", MEANS_VERB, true, false}, /* apachectl's */
 	{"--json", MEANS_JSON, false, false},
 	{"--query", MEANS_QUERY, false, false},
+	{"--ready", MEANS_READY, false, false},
 	{"--now", MEANS_NOW, false, false},
 	{"-h", MEANS_HELP, false, false},
 	{"--help", MEANS_HELP, false, false},
@@ -207,6 +209,9 @@ take_meaning(struct walk *w, const struct option_row *row, const char *value,
 	case MEANS_QUERY:
 		c->query = true;
 		return 0;
+	case MEANS_READY:
+		c->ready = true;
+		return 0;
 	case MEANS_NOW:
 		c->now = true;
 		return 0;
@@ -340,8 +345,7 @@ add_earlier(struct command *c, const char *option, const char *value)
 static int
 check(const struct command *c, struct err *err)
 {
-	bool reads = c->verb == VERB_STATUS || c->verb == VERB_FULLSTATUS ||
-		     c->verb == VERB_DOCTOR;
+	bool shows = c->verb == VERB_STATUS || c->verb == VERB_FULLSTATUS;
 
 	if (c->verb == VERB_HELP || c->verb == VERB_VERSION)
 		return 0;
@@ -349,11 +353,14 @@ check(const struct command *c, struct err *err)
 		return err_setx(err, EINVAL,
 			"scale needs a number of processes, as in \"scale "
 			"4\"");
-	if (c->json && !reads)
+	if (c->json && !shows && c->verb != VERB_DOCTOR)
 		return err_setx(err, EINVAL,
 			"--json is for status, fullstatus and doctor");
 	if (c->query && c->verb != VERB_FULLSTATUS)
 		return err_setx(err, EINVAL, "--query is for fullstatus");
+	if (c->ready && !shows)
+		return err_setx(
+			err, EINVAL, "--ready is for status and fullstatus");
 	if (c->now && c->verb != VERB_STOP)
 		return err_setx(err, EINVAL, "--now is for stop");
 	return 0;

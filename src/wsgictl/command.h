@@ -24,7 +24,8 @@ enum exit_code {
 	EXIT_LATE = 6, /* not done within --wait */
 
 	STATUS_RUNNING = 0,
-	STATUS_DEAD = 1, /* and its pid file is there */
+	STATUS_UNREADY = 1, /* with --ready */
+	STATUS_DEAD = 1,    /* and its pid file is there */
 	STATUS_STOPPED = 3,
 	STATUS_UNKNOWN = 4,
 };
@@ -58,6 +59,7 @@ struct command {
 	const char *run_directory;
 
 	bool json;
+	bool ready; /* that it runs is not enough */
 	bool query; /* query strings are asked for */
 	bool now;
 	int64_t wait_ms; /* -1: as long as it takes */

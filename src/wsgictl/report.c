@@ -35,6 +35,13 @@ report_state(const struct report *r)
 	return "stopped";
 }
 
+bool
+report_is_ready(const struct report *r)
+{
+	return r->instance->state == INSTANCE_RUNNING && r->snapshot != NULL &&
+	       r->snapshot->idle + r->snapshot->busy > 0;
+}
+
 static void
 add_head(struct buf *to, const struct report *r)
 {
@@ -81,6 +88,12 @@ add_warnings(struct buf *to, const struct report *r)
 	else if (r->busy)
 		buf_add_text(to, "the master is busy: it has not answered "
 				 "within a second\n");
+	if (i->state == INSTANCE_RUNNING && r->snapshot != NULL &&
+		!report_is_ready(r))
+		buf_printf(to, "no child serves%s\n",
+			r->snapshot->board.python[0] == '\0'
+				? " yet: the first one is starting"
+				: "");
 	if (i->state == INSTANCE_DEAD && r->snapshot != NULL)
 		buf_add_text(to, "this is the last that it wrote:\n");
 	if (r->snapshot == NULL && r->reason != NULL)

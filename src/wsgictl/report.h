@@ -29,6 +29,9 @@ void report_reload_log(struct buf *to, const struct report *r);
 /* A row a worker, as mod_status has them. */
 void report_workers(struct buf *to, const struct report *r);
 
+/* It runs, and a child serves or is at a request. */
+bool report_is_ready(const struct report *r);
+
 /* "running", "stopped by a signal", ... */
 const char *report_state(const struct report *r);
 

@@ -40,11 +40,16 @@ is_busy(const struct instance *i)
 }
 
 static int
-code_of(const struct instance *i)
+code_of(const struct command *c, const struct report *r, struct err *err)
 {
+	const struct instance *i = r->instance;
+
 	switch (i->state) {
 	case INSTANCE_RUNNING:
-		return STATUS_RUNNING;
+		if (!c->ready || report_is_ready(r))
+			return STATUS_RUNNING;
+		err_setx(err, EAGAIN, "%s runs, but no child serves", i->name);
+		return STATUS_UNREADY;
 	case INSTANCE_DEAD:
 		return i->has_pid_file ? STATUS_DEAD : STATUS_STOPPED;
 	case INSTANCE_UNKNOWN:
@@ -100,6 +105,7 @@ show(const struct command *c, const struct instance *i, struct err *err)
 		.instance = i, .busy = is_busy(i), .query = c->query};
 	struct snapshot s = {0};
 	struct err unread = {0};
+	int status;
 
 	if (i->board != NULL && snapshot_take(&s, i->board, alive,
 					clock_real_us(), &unread) == 0)
@@ -111,8 +117,9 @@ show(const struct command *c, const struct instance *i, struct err *err)
 		err_set(err, ENOMEM, "status");
 		return STATUS_UNKNOWN;
 	}
+	status = code_of(c, &r, err);
 	snapshot_fini(&s);
-	return code_of(i);
+	return status;
 }
 
 int

@@ -222,6 +222,7 @@ def test_an_unknown_verb_lists_the_known_ones():
     (['reload', '--json'], '--json is for status'),
     (['reload', '--now'], '--now is for stop'),
     (['status', '--query'], '--query is for fullstatus'),
+    (['reload', '--ready'], '--ready is for status and fullstatus'),
     (['status', '--json=yes'], '--json takes no value'),
     (['stop', '--wait', 'long'], '--wait long: give seconds'),
     (['stop', '--wait', '-1'], '--wait -1: give seconds'),
@@ -449,6 +450,25 @@ def test_the_schema_of_the_manual_has_every_key(serve):
                 yield from keys(inner)
     found = set(keys(json.loads(of(server, 'fullstatus', '--json', '--query').stdout)))
     assert found - documented == set()
+
+
+def test_a_server_is_ready_when_a_child_serves(new_server, site, directory):
+    """That it runs is not enough for who would send it clients."""
+    site.write(f'import os, time\nwhile not os.path.exists({str(directory / "go")!r}):\n'
+               '    time.sleep(0.01)\n' + APPLICATION % 'one', whole=True)
+    server = new_server('shop', '-w', '1', cwd=site.path)
+    server.spawn()
+    wait_until(lambda: of(server, 'status').returncode == 0, 'a master')
+    succeeds(of(server, 'status'), r'\] is running', '^no child serves yet: the first one is starting$')
+    run = fails(of(server, 'status', '--ready'), 1, r'^wsgictl: \d+ runs, but no child serves$')
+    assert 'is running' in run.stdout
+    assert json.loads(of(server, 'status', '--json').stdout)['ready'] is False
+    (directory / 'go').touch()
+    wait_until(lambda: of(server, 'status', '--ready').returncode == 0, 'a child')
+    assert 'no child' not in of(server, 'status').stdout
+    assert json.loads(of(server, 'status', '--json').stdout)['ready'] is True
+    server.start().stop()
+    assert of(server, 'status', '--ready').returncode == 3
 
 
 def test_a_stopped_master_is_read_and_not_asked(serve):

@@ -88,7 +88,7 @@ def test_the_image_says_how_it_is_stopped_and_who_runs_it(engine, image):
     assert config['Entrypoint'] == ['wsgid']
     assert config['StopSignal'] == 'SIGTERM'
     assert config['User'].split(':')[0] not in ('', '0', 'root')
-    assert facts['Healthcheck']['Test'] == ['CMD', 'wsgictl', 'status']
+    assert facts['Healthcheck']['Test'] == ['CMD', 'wsgictl', 'status', '--ready']
 
 
 def test_without_an_application_it_says_what_is_missing(engine, image):
