@@ -264,6 +264,9 @@ int config_read_option(
 /* The directive-option that a mistyped one may have meant, as "--name", or
  * NULL. */
 const char *config_nearest_option(const char *option);
+/* What to do instead of an option that another server has, "--name", with a
+ * value or without, or "-n"; NULL for one that nobody has. */
+const char *config_foreign_option(const char *option);
 
 /* Set one directive as if written in the strongest source; used for
  * "wsgid APP".  where is for messages. */

@@ -4,8 +4,8 @@
  * An administrator comes from somewhere: a name of Apache's, mod_wsgi's,
  * gunicorn's or uWSGI's gets the sentence that leads on.
  */
+#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 #include "config/directive.h"
 
@@ -13,6 +13,13 @@ struct foreign {
 	const char *name; /* "SSL*" stands for all that begin so */
 	const char *advice;
 };
+
+#define ENVIRONMENT                                              \
+	"set the variable in wsgid's own environment (systemd: " \
+	"Environment=), or in an EnvironmentFile"
+#define WORKERS                                                            \
+	"there are two kinds, prefork and, with ThreadsPerChild above 1, " \
+	"worker; leave it out"
 
 static const struct foreign foreigners[] = {
 	/* mod_wsgi's. */
@@ -72,8 +79,7 @@ static const struct foreign foreigners[] = {
 	{"RequestHeader", "request headers are the business of a proxy"},
 	{"Require", "access control is the business of the application or a "
 		    "proxy"},
-	{"SetEnv", "set the variable in wsgid's own environment (systemd: "
-		   "Environment=), or in an EnvironmentFile"},
+	{"SetEnv", ENVIRONMENT},
 	{"PassEnv", "the application sees wsgid's environment; leave it out"},
 	{"SSL*", "wsgid speaks no TLS; let a proxy do it"},
 	{"Rewrite*", "wsgid rewrites no URLs; let the application or a proxy "
@@ -91,11 +97,28 @@ static const struct foreign foreigners[] = {
 	{"backlog", "write ListenBacklog"},
 	{"workers", "write Processes"},
 	{"threads", "write ThreadsPerChild"},
+	{"-k", WORKERS},
+	{"worker_class", WORKERS},
+	{"graceful_timeout", "write GracefulShutdownTimeout"},
+	{"accesslog", "write CustomLog"},
+	{"access-logfile", "write CustomLog"},
+	{"error-logfile", "write ErrorLog"},
+	{"pid", "write PidFile"},
+	{"-p", "write PidFile"},
+	{"-e", ENVIRONMENT},
+	{"env", ENVIRONMENT},
+	{"raw_env", ENVIRONMENT},
+	{"umask", "set it where wsgid is started (systemd: UMask=)"},
+	{"capture_output", "what the application prints always goes to the "
+			   "error log; leave it out"},
+	{"certfile", "wsgid speaks no TLS; let a proxy do it"},
+	{"keyfile", "wsgid speaks no TLS; let a proxy do it"},
 	{"forwarded_allow_ips", "write TrustedProxies"},
 	{"proxy_allow_ips", "write TrustedProxies"},
 	{"proxy_protocol", "write ProxyProtocol, and TrustedProxies"},
 	{"max_requests", "write MaxConnectionsPerChild, which counts "
 			 "connections"},
+	{"master", "there always is one; leave it out"},
 	{"http", "write Listen"},
 	{"http-socket", "write Listen"},
 	{"socket", "write Listen; wsgid speaks HTTP, not the uwsgi protocol"},
@@ -108,14 +131,30 @@ static const struct foreign foreigners[] = {
 	{"gid", "write Group"},
 };
 
+/* As an option has it: worker-class for worker_class. */
+static bool
+is_the_same(const char *a, const char *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char x = a[i] == '_' ? '-' : a[i];
+		char y = b[i] == '_' ? '-' : b[i];
+
+		if (tolower((unsigned char)x) != tolower((unsigned char)y))
+			return false;
+		if (x == '\0')
+			return true;
+	}
+	return true;
+}
+
 static bool
 is_called(const struct foreign *f, const char *name)
 {
 	size_t len = strlen(f->name);
 
 	if (f->name[len - 1] == '*')
-		return strncasecmp(f->name, name, len - 1) == 0;
-	return strcasecmp(f->name, name) == 0;
+		return is_the_same(f->name, name, len - 1);
+	return is_the_same(f->name, name, len + 1);
 }
 
 const char *

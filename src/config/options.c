@@ -125,6 +125,19 @@ config_read_option(struct config *c, int argc, char *const *argv, int *index)
 }
 
 const char *
+config_foreign_option(const char *option)
+{
+	size_t len = strcspn(option, "=");
+	char name[64];
+
+	if (len >= sizeof(name))
+		return NULL;
+	memcpy(name, option, len);
+	name[len] = '\0';
+	return directive_foreign(strncmp(name, "--", 2) == 0 ? name + 2 : name);
+}
+
+const char *
 config_nearest_option(const char *option)
 {
 	char name[64];

@@ -185,8 +185,13 @@ nearest_option(const char *argument)
 static int
 unknown(const char *argument, struct err *err)
 {
+	const char *advice = config_foreign_option(argument);
 	const char *near = nearest_option(argument);
 
+	if (advice != NULL)
+		return err_setx(err, EINVAL,
+			"unknown option %s: %s; \"wsgid -L\" has the options",
+			argument, advice);
 	if (near != NULL)
 		return err_setx(err, EINVAL,
 			"unknown option %s; did you mean %s?", argument, near);

@@ -44,6 +44,10 @@ def test_the_list_names_every_spelling_of_a_directive():
                                               'did you mean --max-request-workers?']),
     (('--frobnicate', 'probe'), ['unknown option --frobnicate', 'wsgid -L']),
     (('-x', 'probe'), ['unknown option -x']),
+    # gunicorn's and uWSGI's.
+    (('-k', 'probe'), ['unknown option -k: there are two kinds, prefork and']),
+    (('--graceful-timeout=20', 'probe'), ['--graceful-timeout=20: write GracefulShutdownTimeout']),
+    (('--wsgi-file', 'probe'), ['--wsgi-file: write WSGIApplication; "wsgid -L" has']),
     (('probe', 'hello'), ['only one application', 'probe', 'hello']),
     (('probe', '-c'), ['-c needs a value']),
     (('-D', 'a/b=c', 'probe'), ['-D: "a/b=c" is no name']),
