@@ -25,6 +25,13 @@ def pytest_report_header():
     return f'rigs: {RIGS}'
 
 
+def pytest_terminal_summary(terminalreporter):
+    for report in terminalreporter.getreports('passed'):
+        for name, value in report.user_properties:
+            if report.when == 'call':
+                terminalreporter.write_line(f'{name} of {value}')
+
+
 @pytest.fixture(scope='session')
 def rig():
     """rig(NAME) is the path of the rig's program."""

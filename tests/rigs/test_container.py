@@ -42,6 +42,7 @@ def site(tmp_path_factory):
     shutil.copy(ROOT / 'tests' / 'apps' / 'probe.py', place)
     (place / 'broken.py').write_text('import no_such_module\n')
     (place / 'orphans.py').write_text(ORPHANS)
+    (place / 'starts.py').write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)\n")
     for file in place.iterdir():
         file.chmod(0o644)
     return place
@@ -72,14 +73,22 @@ def run(engine, image, site):
 
 # --- what the image is ----------------------------------------------------------------------
 
-def test_wsgid_adds_little_to_debian_and_its_python(engine, image, record_property):
-    layers = json.loads(engine.podman('history', '--format', 'json', image))
-    sizes = [layer['size'] for layer in layers if layer['size']]
-    report = (f'{image}: {engine.size(image) / 1e6:.0f} MB, of these '
-              f'{sizes[0] / 1e6:.1f} MB wsgid, {sizes[1] / 1e6:.0f} MB Python and libraries')
-    record_property('size', report)
-    print(report)
-    assert sizes[0] < 12e6 and sizes[1] < 70e6
+@pytest.fixture
+def layers(engine, record_property):
+    """layers(IMAGE, NAME...) is the sizes of its last layers, which are reported under these
+    names, at the end of the tests."""
+    def measure(image: str, *names: str) -> list:
+        history = json.loads(engine.podman('history', '--format', 'json', image))
+        sizes = [layer['size'] for layer in history if layer['size']][:len(names)]
+        record_property('size', f'{image}: {engine.size(image) / 1e6:.0f} MB, of these ' + ', '.join(
+            f'{size / 1e6:.1f} MB {name}' for size, name in zip(sizes, names)))
+        return sizes
+    return measure
+
+
+def test_wsgid_adds_little_to_debian_and_its_python(image, layers):
+    wsgid, python = layers(image, 'wsgid', 'Python and libraries')
+    assert wsgid < 12e6 and python < 70e6
 
 
 def test_the_image_says_how_it_is_stopped_and_who_runs_it(engine, image):
@@ -285,12 +294,33 @@ def test_nothing_but_dev_shm_can_be_written_and_the_user_has_no_name(run):
     assert container.status() == 0
 
 
-def test_the_engines_healthcheck_tells_a_stuck_start_and_a_server(engine, run):
+def test_the_engines_healthcheck_tells_a_server_from_one_that_still_starts(engine, run):
     container = run([], 'probe')
     container.address()
     assert engine.run('podman', 'healthcheck', 'run', container.id).returncode == 0
-    nothing = run(['--entrypoint', 'sleep'], '60')
-    assert engine.run('podman', 'healthcheck', 'run', nothing.id).returncode == 1
+    starting = run([], 'starts')
+    starting.wait_for('importing')
+    assert starting.execute('wsgictl', 'status').returncode == 0
+    assert starting.execute('wsgictl', 'status', '--ready').returncode == 1
+    assert engine.run('podman', 'healthcheck', 'run', starting.id).returncode == 1
+
+
+def test_below_the_engines_own_init_it_is_stopped_gracefully_and_upgraded(run):
+    container = run(['--init'], 'probe')
+    address = container.address()
+    status = container.execute('wsgictl', 'status').stdout
+    assert re.search(r'is running, pid (?!1,)\d+, up ', status)
+    with Connection(address) as parked:
+        assert parked.get('/').status == 200
+        assert container.execute('wsgictl', 'upgrade').returncode == 0
+        container.wait_for('because this process has to stay: it is watched by')
+        assert parked.get('/').status == 200
+    with Connection(address) as slow:
+        slow.send('GET /sleep?s=1 HTTP/1.1\r\nHost: t\r\n\r\n')
+        container.wait_for('sleeping')
+        container.kill('TERM')
+        assert slow.response().body == b'awake'
+    assert container.status() == 0
 
 
 # --- what a service manager hands in --------------------------------------------------------
@@ -341,6 +371,16 @@ RUN grep -rlIF {prefix} /usr/local | xargs -r sed -i 's,{prefix},/usr/local,g' \
 """)
     base = engine.build('python-slim', containerfile, prefix)
     return engine.build('wsgid-slim', FILES / 'Containerfile.python-slim', BASE=base)
+
+
+def test_wsgid_adds_little_to_a_base_with_a_python_of_its_own(python_slim, layers):
+    wsgid, libraries = layers(python_slim, 'wsgid', 'libraries')
+    assert wsgid < 24e6 and libraries < 10e6
+
+
+def test_a_virtual_environment_adds_itself_alone(shop, layers):
+    application, venv = layers(shop, 'application', 'virtual environment')
+    assert application < 1e6 and venv < 30e6
 
 
 def test_a_base_with_a_python_of_its_own(run, python_slim):

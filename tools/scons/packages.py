@@ -38,7 +38,7 @@ zsh         zsh               zsh                 zsh               zsh         
 fish        fish              fish                fish              fish             fish
 systemd-rig systemd-container,debootstrap - -     -                 -
 vm-rig      qemu-system-x86,e2fsprogs,systemd-container,debootstrap - - - -
-container-rig podman,buildah,crun,conmon,debootstrap,jq - - -       -
+container-rig podman,buildah,crun,conmon,catatonit,debootstrap,jq - - -       -
 """
 
 INSTALL = {
