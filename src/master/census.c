@@ -68,8 +68,7 @@ census_in_request(uint32_t state)
 	       state == WSGID_WORKER_LOG || state == WSGID_WORKER_CLOSING;
 }
 
-/* What a child that was told to go has to finish, itself at least.  Its idle
- * workers say G. */
+/* What a child that was told to go has to finish.  Its idle workers say G. */
 static int
 finishing(const struct master *m, const struct child *c)
 {
@@ -79,7 +78,7 @@ finishing(const struct master *m, const struct child *c)
 
 	for (unsigned i = 0; workers != NULL && i < c->workers; i++)
 		n += census_in_request(workers[i].state);
-	return n > 0 ? n : 1;
+	return n;
 }
 
 void

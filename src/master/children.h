@@ -102,7 +102,7 @@ struct census {
 	int starting_workers;
 	int workers;   /* of the ready children */
 	int idle;      /* of these; this and the next: census_look */
-	int finishing; /* in a request, of the draining; at least 1 each */
+	int finishing; /* in a request, of the draining */
 };
 
 /* Without what costs a look at every child's page. */

@@ -239,15 +239,19 @@ service_stopping(struct master *m, bool graceful)
 	struct census census;
 	struct buf text = {0};
 	char status[128];
+	int n;
 
 	if (!speaks(m))
 		return;
 	census_take(m, &census);
 	census_look(m, &census);
+	n = census.workers - census.idle + census.finishing;
 	buf_add_text(&text, "stopping");
 	if (graceful)
-		buf_printf(&text, ": %d requests are being finished",
-			census.workers - census.idle + census.finishing);
+		buf_printf(&text,
+			n == 1 ? ": %d request is being finished"
+			       : ": %d requests are being finished",
+			n);
 	if (graceful && ms > 0)
 		buf_printf(&text, ", within %g s", (double)ms / 1000);
 	keep(status, sizeof(status), &text);

@@ -235,7 +235,9 @@ say_started(const struct config *wanted, int64_t since_us)
 		return;
 	i = find_begun(&all, since_us);
 	if (i == NULL)
-		puts("wsgid has started");
+		puts("wsgid has started, but in no run directory that it may "
+		     "write to, so the other verbs will not find it: start it "
+		     "with --run-directory DIRECTORY");
 	else if (snapshot_take(&s, i->board, true, since_us, &err) < 0)
 		printf("%s has started, pid %d\n", i->name, (int)i->pid);
 	else {

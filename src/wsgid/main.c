@@ -267,7 +267,7 @@ serve(struct program *p)
 		status = EXIT_USAGE;
 		err_setx(&err, EINVAL,
 			"--daemon needs an ErrorLog: a daemon has no terminal "
-			"to write to");
+			"to write to; add --error-log FILE");
 	} else if (is_to_detach(p) && (p->report = detach(&err)) < 0) {
 		status = EXIT_FAILURE;
 	} else {

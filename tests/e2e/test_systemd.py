@@ -154,7 +154,7 @@ def test_stopping_is_said_with_what_is_being_finished(start, manager):
         server.log.wait_for('sleeping')
         server.kill(signal.SIGTERM)
         status = manager.wait_for('STOPPING').fields['STATUS']
-        assert status == 'stopping: 1 requests are being finished, within 30 s'
+        assert status == 'stopping: 1 request is being finished, within 30 s'
         assert slow.response().body == b'awake'
     assert server.ended() == 0
 

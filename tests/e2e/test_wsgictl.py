@@ -873,6 +873,45 @@ def test_the_servers_own_user_may(new_server, for_others, directory):
 
 
 @need_root
+@pytest.mark.parametrize('has_directory', [True, False])
+def test_another_user_starts_one_of_their_own(for_others, directory, has_directory):
+    """In $XDG_RUNTIME_DIR; without it nothing else finds the server, which is said."""
+    for path in BUILD.glob('wsgid*'):
+        if path.is_file():
+            shutil.copy(path, for_others.parent)
+    directory.chmod(0o777)
+    (directory / 'own.py').write_text(APPLICATION % 'own')
+    (directory / 'own.py').chmod(0o644)
+    env = clean_environment()
+    if has_directory:
+        env['XDG_RUNTIME_DIR'] = str(directory)
+
+    def as_nobody(*words):
+        return subprocess.run([*NOBODY, str(for_others), *words], text=True, env=env, cwd='/',
+                              capture_output=True, timeout=PATIENCE)
+    log = directory / 'error.log'
+    run = as_nobody('start', '--error-log', str(log), '--chdir', str(directory), '-w', '1',
+                    '-b', '127.0.0.1:0', 'own')
+    pid, port = map(int, re.search(r'\[pid (\d+)\] wsgid/\S+ serves own at http://127.0.0.1:(\d+)',
+                                   log.read_text()).groups())
+    try:
+        assert get(('127.0.0.1', port)).body == b'own'
+        if has_directory:
+            succeeds(run, f'^{port} has started, pid {pid}: own at ')
+            succeeds(as_nobody('reload', '-n', str(port)), 'reload done')
+            succeeds(as_nobody('stop', '-n', str(port)), 'no request is running', 'has stopped')
+        else:
+            assert 'name one with RunDirectory' in run.stderr
+            assert (run.returncode, run.stdout) == (
+                0, 'wsgid has started, but in no run directory that it may write to, so the other '
+                'verbs will not find it: start it with --run-directory DIRECTORY\n')
+    finally:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not is_alive(pid), 'the end of the server')
+
+
+@need_root
 def test_members_of_control_group_may_and_others_may_not(serve, for_others):
     server = serve('hello', '-w', '1', '--control-group', 'mail')
     path, = server.run_directory.glob('*.ctl')

@@ -300,7 +300,7 @@ def test_patience_is_asked_for_while_it_starts_and_while_it_drains(wsgid):
         wait_until(lambda: 'begun' in wsgid.journal(), 'the request')
         wsgid.systemctl('stop', '--no-block', 'wsgid')
         wsgid.wait_for('ActiveState', 'deactivating')
-        assert wsgid.show('StatusText') == 'stopping: 1 requests are being finished, within 30 s'
+        assert wsgid.show('StatusText') == 'stopping: 1 request is being finished, within 30 s'
         assert client.response().body == b'hello'
     wsgid.wait_for('ActiveState', 'inactive')
     assert wsgid.show('Result') == 'success'

@@ -342,6 +342,9 @@ test_a_stop_says_what_is_being_finished(void **state)
 	fixture_child(f, 0, LIFECYCLE_READY);
 	fixture_work(f, 0, WSGID_WORKER_WRITE);
 	fixture_child(f, 1, LIFECYCLE_DRAINING);
+	fixture_work(f, 1, WSGID_WORKER_WRITE);
+	fixture_child(f, 2, LIFECYCLE_DRAINING);
+	fixture_work(f, 2, WSGID_WORKER_GRACEFUL);
 	f->m.stop_now = true; /* nobody is told anything here */
 	f->m.phase = PHASE_STOPPING;
 	text = ask(f, "graceful-stop\n");
