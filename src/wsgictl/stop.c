@@ -131,7 +131,7 @@ show_rest(struct progress *p, const struct target *t, int64_t begin_ns)
 {
 	struct snapshot s;
 	struct err err = {0};
-	struct buf since = {0};
+	struct buf text = {0};
 	unsigned busy = 0;
 
 	if (!p->terminal || t->one->board == NULL ||
@@ -141,10 +141,12 @@ show_rest(struct progress *p, const struct target *t, int64_t begin_ns)
 	for (size_t i = 0; i < s.n_workers; i++)
 		busy += s.workers[i].record.begin_us >
 			s.workers[i].record.end_us;
-	words_duration(&since, (clock_monotonic_ns() - begin_ns) / 1000);
-	progress_wait(p, "%u requests, %u children left after %s", busy,
-		s.children, buf_text(&since));
-	buf_fini(&since);
+	words_count(&text, busy, "request, ", "requests, ");
+	words_count(&text, s.children, "child", "children");
+	buf_add_text(&text, " left after ");
+	words_duration(&text, (clock_monotonic_ns() - begin_ns) / 1000);
+	progress_wait(p, "%s", buf_text(&text));
+	buf_fini(&text);
 	snapshot_fini(&s);
 }
 

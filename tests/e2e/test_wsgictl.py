@@ -976,10 +976,26 @@ def test_a_terminal_gets_one_line_that_changes(shop, site):
     assert re.search(r'\r\x1b\[Kreload done in [^\r\n]*\r\n$', output)
     status, output = on_terminal('status', '--run-directory', server.run_directory)
     assert (status, '\x1b' in output) == (0, False)
-    status, output = on_terminal('stop', '--run-directory', server.run_directory)
+    with Connection(server.address) as client:
+        client.send('GET /slow HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'the request')
+        status, output = on_terminal('stop', '--run-directory', server.run_directory)
     assert status == 0
-    assert output.endswith('\r\n') and 'shop has stopped' in output
+    assert re.search(r'\): 1 request is being finished, by [\d:]+ at the latest \(30 s\)\r\n', output)
+    assert re.search(r'\r\x1b\[K1 request, [12] child(ren)? left after [\d.]+ m?s', output)
+    assert re.search(r'\r\x1b\[Kshop has stopped \([^\r\n]*\)\r\n$', output)
     assert server.ended() == 0
+
+
+def test_a_failed_reload_on_a_terminal_leaves_the_traceback_in_whole_lines(shop, site):
+    server = shop()
+    site.write('import no_such_module\n', whole=True)
+    status, output = on_terminal('reload', '--run-directory', server.run_directory)
+    assert status == 1
+    stays = re.sub(r'\r[^\r\n]*\r\x1b\[K|\r\x1b\[K', '', output)
+    assert stays.startswith('Traceback (most recent call last):\r\n') and '\x1b' not in stays
+    assert re.search(r"\r\nwsgictl: reload failed: [^\n]*No module named 'no_such_module'\r\n"
+                     r'the old generation \(1\) goes on\r\n$', stays)
 
 
 def test_every_verb_on_a_terminal_ends_with_a_whole_line(daemon, site):
