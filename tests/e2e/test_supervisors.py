@@ -5,6 +5,8 @@ that they wait for.
 """
 
 import os
+import pathlib
+import re
 import shlex
 import signal
 import subprocess
@@ -13,7 +15,7 @@ import threading
 import pytest
 
 from client import Connection
-from server import (PATIENCE, Log, children_of, clean_environment, is_alive, need, stat_fields,
+from server import (PATIENCE, ROOT, Log, children_of, clean_environment, is_alive, need, stat_fields,
                     wait_until)
 from test_upgrade import install_wsgid, program
 
@@ -210,3 +212,12 @@ def test_it_is_upgraded_in_place_and_stopped_gracefully(supervised, program, dir
         # Told to stop, so it is not started anew.
         assert supervised.process.poll() is None
 
+
+def test_the_lines_are_those_of_the_manual():
+    manual = (ROOT / 'src' / 'wsgid' / 'wsgid.8').read_text()
+    section = re.search(r'^\.Ss Other supervisors\n(.*?)^\.Ss ', manual, re.M | re.S)[1]
+    lines = [line for block in re.findall(r'^\.Bd [^\n]*\n(.*?)^\.Ed', section, re.M | re.S)
+             for line in block.splitlines() if 'wsgid' not in line]
+    assert {'stopwaitsecs=40', 'exec 2>&1'} < set(lines)
+    tried = pathlib.Path(__file__).read_text()
+    assert [line for line in lines if line not in tried] == []

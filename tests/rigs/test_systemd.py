@@ -351,6 +351,19 @@ def test_an_extension_that_holds_the_gil_in_all_children_gets_the_service_restar
         client.close()
 
 
+def test_all_workers_in_requests_above_watchdog_request_time_get_it_restarted(wsgid):
+    wsgid.drop_in('[Service]\nWatchdogSec=2\n')
+    wsgid.configure('Processes 2\nWatchdogRequestTime 1s')
+    wsgid.write_app(STUCK)
+    wsgid.start()
+    clients = stick(wsgid, '/sleep', 2)
+    wait_until(lambda: wsgid.show('NRestarts') == '1', 'a restart', timeout=60)
+    assert get(HTTP).body == b'hello'
+    assert 'WatchdogRequestTime' in wsgid.journal()
+    for client in clients:
+        client.close()
+
+
 def test_all_workers_in_a_long_sleep_are_left_alone(wsgid):
     wsgid.drop_in('[Service]\nWatchdogSec=2\n')
     wsgid.configure('Processes 2\nDeadlockTimeout 1s\nGracefulShutdownTimeout 100ms')

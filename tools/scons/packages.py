@@ -33,6 +33,11 @@ nginx       nginx,libnginx-mod-stream nginx,nginx-mod-stream nginx      nginx,ng
 haproxy     haproxy           haproxy             haproxy           haproxy          haproxy
 procps      procps            procps-ng           procps            procps           procps-ng
 strace      strace            strace              strace            strace           strace
+mandoc      mandoc            mandoc              mandoc            mandoc           mandoc
+tini        tini              -                   -                 tini             -
+supervisor  supervisor        supervisor          -                 supervisor       supervisor
+runit       runit             -                   -                 runit            -
+s6          s6                -                   -                 s6               s6
 python-source make,xz-utils,libffi-dev,libssl-dev - - -   -
 zsh         zsh               zsh                 zsh               zsh              zsh
 fish        fish              fish                fish              fish             fish
