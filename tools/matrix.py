@@ -94,9 +94,9 @@ def run(files, around):
     """The words of pytest's last line, and whether all is well.  Most tests wait most of the
     time, so several run at once."""
     done = subprocess.run([OWN, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-n', '4',
-                           '-m', 'not alone', *files], cwd=TOP, env=around, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+                           '--dist', 'loadgroup', '-m', 'not alone', *files],
+                          cwd=TOP, env=around, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines = done.stdout.strip().splitlines() or ['nothing was said']
     for line in lines:
         if line.startswith(('FAILED', 'ERROR')):
