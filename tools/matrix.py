@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 """Build children for every Python of this machine and run end-to-end tests with each.
 
-    tools/matrix.py [--whole] [--python PATH,...]
+    tools/matrix.py [--whole] [--python PATH|3.13t|3.14,...]
 
 All of them are children of one wsgid, in build/matrix: so that several Pythons live side by
 side is tested by the way.  A Python is served with each of its libraries, static and shared,
-and the tests of environments make theirs from it.  A free-threaded one is among them, which
-is built where there is none.  Without --whole the tests are those that have to do with
-Python.  The end is a table; the status is 1 when anything has failed.
+and the tests of environments make theirs from it.  Those that no distribution has, a
+free-threaded one among them, are built where there are none.  Without --whole the tests are
+those that have to do with Python.  The end is a table; the status is 1 when anything has failed.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-import free_threaded
+import more_pythons
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, 'build', 'matrix')
@@ -35,7 +35,10 @@ QUESTION = ('import sys, sysconfig; print(*sys.version_info[:2], sys.version.spl
 
 def ask(path):
     """(version, abi, prefix) of an interpreter that can be served, or None."""
-    done = subprocess.run([path, '-I', '-c', QUESTION], text=True, capture_output=True)
+    try:
+        done = subprocess.run([path, '-I', '-c', QUESTION], text=True, capture_output=True)
+    except OSError:
+        return None
     words = done.stdout.split()
     if done.returncode != 0 or (int(words[0]), int(words[1])) < OLDEST:
         return None
@@ -69,14 +72,28 @@ def can_everybody_enter(path):
         path = os.path.dirname(path)
 
 
+def find_asked(words):
+    """Those alone that are asked for, each a path or one that can be made."""
+    found = {}
+    for word in words:
+        path = more_pythons.interpreter(word) if word in more_pythons.KNOWN else word
+        this = find([path])
+        if not this:
+            raise more_pythons.Unavailable(f'{path} is no Python {OLDEST[0]}.{OLDEST[1]} or newer')
+        found.update((abi, about) for abi, about in this.items() if abi not in found)
+    return found
+
+
 def find_all():
-    """What there is, and a free-threaded one that is made if need be."""
+    """What there is, and what is in no distribution, made if need be."""
     found = find(installed())
-    if not any(abi.endswith('t') for abi in found):
+    for abi in more_pythons.KNOWN:
+        if abi in found:
+            continue
         try:
-            found.update(find([free_threaded.interpreter()]))
-        except free_threaded.Unavailable as error:
-            print(f'matrix: there is no free-threaded Python, and none can be made: {error}')
+            found.update(find([more_pythons.interpreter(abi)]))
+        except more_pythons.Unavailable as error:
+            print(f'matrix: there is no Python {abi}, and none can be made: {error}')
     return found
 
 
@@ -117,7 +134,10 @@ def main():
                         'for those that measure')
     parser.add_argument('--python', help='these, with commas, instead of those that are found')
     options = parser.parse_args()
-    pythons = find(options.python.split(',')) if options.python else find_all()
+    try:
+        pythons = find_asked(options.python.split(',')) if options.python else find_all()
+    except more_pythons.Unavailable as error:
+        parser.error(str(error))
     names = ['*.py'] if options.whole else CHOSEN
     files = sorted(path for name in names
                    for path in glob.glob(os.path.join(TOP, 'tests', 'e2e', name))

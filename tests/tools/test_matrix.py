@@ -8,16 +8,16 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / 'tools'))
 
-import free_threaded  # noqa: E402
 import matrix  # noqa: E402
+import more_pythons  # noqa: E402
 
 OWN = '/usr/bin/python3'
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(free_threaded, 'home', lambda: str(tmp_path))
-    return tmp_path
+    monkeypatch.setattr(more_pythons, 'home', lambda: str(tmp_path / 'cache'))
+    return tmp_path / 'cache'
 
 
 def test_of_each_version_there_is_the_first(tmp_path):
@@ -28,22 +28,45 @@ def test_of_each_version_there_is_the_first(tmp_path):
     assert path == OWN and version.startswith(abi) and pathlib.Path(prefix).is_dir()
 
 
-def test_a_free_threaded_python_is_made_once(cache, monkeypatch):
-    monkeypatch.setattr(free_threaded, 'make', lambda target: made.append(target))
-    made = []
-    program = cache / 'python3.13t' / 'bin' / 'python3.13t'
-    assert free_threaded.interpreter() == str(program)
-    assert made == [str(cache / 'python3.13t')]
-    program.parent.mkdir(parents=True)
-    program.touch()
-    assert free_threaded.interpreter() == str(program)
-    assert len(made) == 1
+def test_what_is_asked_for_has_to_be_a_python():
+    assert list(matrix.find_asked([OWN])) == list(matrix.find([OWN]))
+    for path in '/bin/false', '/nonexistent/python3':
+        with pytest.raises(more_pythons.Unavailable, match=f'{path} is no Python 3.9 or newer'):
+            matrix.find_asked([OWN, path])
 
 
-def test_where_it_cannot_be_made_the_matrix_goes_on_and_says_why(cache, monkeypatch, capsys):
-    monkeypatch.setattr(free_threaded, 'NEEDED', ('make', 'nothing-of-this-name'))
+def test_a_python_that_no_distribution_has_is_made_once(cache, monkeypatch):
+    def make(target, suite, source, words):
+        made.append((target, suite, source))
+        assert '--disable-gil' in words
+        program.parent.mkdir(parents=True)
+        program.touch()
+
+    monkeypatch.setattr(more_pythons, 'make', make)
+    monkeypatch.setattr(more_pythons, 'NEEDED', ())
+    made, program = [], cache / 'python3.13t' / 'bin' / 'python3.13t'
+    left = cache / 'making-by-somebody-who-was-interrupted'
+    left.mkdir(parents=True)
+    for _ in range(2):
+        assert more_pythons.interpreter('3.13t') == str(program)
+    assert made == [(str(cache / 'python3.13t'), 'trixie', 'python3.13')]
+    assert not left.exists()
+
+
+def test_what_cannot_be_made_is_said_with_the_reason_and_the_matrix_goes_on(cache, monkeypatch,
+                                                                            capsys):
+    monkeypatch.setattr(more_pythons, 'NEEDED', ('make', 'nothing-of-this-name'))
     monkeypatch.setattr(matrix, 'installed', lambda: [OWN])
     assert list(matrix.find_all()) == list(matrix.find([OWN]))
-    assert ('there is no free-threaded Python, and none can be made: these are missing: '
-            'nothing-of-this-name') in capsys.readouterr().out
-    assert not list(cache.iterdir())
+    said = capsys.readouterr().out
+    for abi in more_pythons.KNOWN:
+        if abi not in matrix.find([OWN]):
+            assert (f'there is no Python {abi}, and none can be made: these are missing: '
+                    'nothing-of-this-name') in said
+    assert not cache.exists()
+
+
+def test_a_python_that_nobody_can_make_is_refused_with_those_that_can_be(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['more_pythons.py', '2.7'])
+    assert more_pythons.main() == 2
+    assert '2.7 is none of 3.13t, 3.14' in capsys.readouterr().err

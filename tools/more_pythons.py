@@ -1,14 +1,15 @@
 #!/usr/bin/python3
-"""Build a free-threaded Python 3.13, which no distribution packages, and say where it is.
+"""Build the Pythons that no machine of ours has packaged, and say where they are.
 
-    tools/free_threaded.py
+    tools/more_pythons.py [3.13t] [3.14]
 
-It is made once, of Debian 13's source with --disable-gil, and stays outside the tree, in
-/var/cache/wsgid for root and else in ~/.cache/wsgid: that takes six minutes of one CPU.  It has
-a static library alone, which no other Python of the matrix has.  apt fetches the source from
-this machine's own mirror and checks it, with lists of its own: the machine's stay as they are.
+Free-threaded 3.13 is in no distribution, and 3.14 in none that is released.  Each is made once,
+of Debian's source, and stays outside the tree, in /var/cache/wsgid for root and else in
+~/.cache/wsgid: that takes six minutes of one CPU.  apt fetches the source from this machine's
+own mirror and checks it, with lists of its own: the machine's stay as they are.
 """
 
+import fcntl
 import glob
 import os
 import shutil
@@ -16,8 +17,12 @@ import subprocess
 import sys
 import tempfile
 
-NAME = 'python3.13t'
-SUITE, SOURCE = 'trixie', 'python3.13'
+# ABI -> the suite of Debian that has the source, its name there, and words for configure.  A
+# static library comes with each; the free-threaded one has that alone, and the other one both.
+KNOWN = {
+    '3.13t': ('trixie', 'python3.13', ['--disable-gil']),
+    '3.14': ('sid', 'python3.14', ['--enable-shared', 'LDFLAGS=-Wl,-rpath,{target}/lib']),
+}
 KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg'
 NEEDED = ('apt-get', 'tar', 'xz', 'make', 'gcc')
 
@@ -27,7 +32,7 @@ class Unavailable(Exception):
 
 
 def home() -> str:
-    """Where it is kept: where everybody may enter, if that is ours to write."""
+    """Where they are kept: where everybody may enter, if that is ours to write."""
     if os.geteuid() == 0:
         return '/var/cache/wsgid'
     cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
@@ -51,12 +56,12 @@ def mirrors():
     return [uri for uri in dict.fromkeys(said.split()) if 'security' not in uri]
 
 
-def apt(place, mirror):
+def apt(place, mirror, suite):
     """apt-get, with lists of its own in place."""
     for name in ('lists/partial', 'cache/archives/partial', 'sources'):
         os.makedirs(os.path.join(place, name), exist_ok=True)
     with open(os.path.join(place, 'sources', 'only.sources'), 'w', encoding='utf-8') as file:
-        file.write(f'Types: deb-src\nURIs: {mirror}\nSuites: {SUITE}\nComponents: main\n'
+        file.write(f'Types: deb-src\nURIs: {mirror}\nSuites: {suite}\nComponents: main\n'
                    f'Signed-By: {KEYS}\n')
     settings = {'Dir::State::lists': f'{place}/lists', 'Dir::Cache': f'{place}/cache',
                 'Dir::Etc::SourceList': '/dev/null', 'Dir::Etc::SourceParts': f'{place}/sources',
@@ -66,14 +71,14 @@ def apt(place, mirror):
                                for word in ('-o', f'{key}={value}'))]
 
 
-def fetch(place) -> str:
+def fetch(place, suite, source) -> str:
     """The folder of the unpacked source."""
     found = mirrors()
     if not found:
         raise Unavailable('this machine has no mirror of Debian, which has the source')
-    command = apt(place, found[0])
+    command = apt(place, found[0], suite)
     run('reading the list of sources', [*command, 'update'])
-    run('fetching the source', [*command, '--only-source', '--download-only', 'source', SOURCE],
+    run('fetching the source', [*command, '--only-source', '--download-only', 'source', source],
         cwd=place)
     archive, = glob.glob(os.path.join(glob.escape(place), '*.orig.tar.xz'))
     run('unpacking', ['tar', '-xf', archive, '-C', place])
@@ -81,39 +86,53 @@ def fetch(place) -> str:
     return top
 
 
-def make(target):
+def make(target, suite, source, words):
     """Build it, and have it at target at once or not at all."""
-    lacking = [name for name in NEEDED if shutil.which(name) is None]
-    if lacking:
-        raise Unavailable('these are missing: ' + ', '.join(lacking))
-    os.makedirs(os.path.dirname(target), exist_ok=True)
     # Where it ends, so that it gets there by a rename.
     with tempfile.TemporaryDirectory(prefix='making-', dir=os.path.dirname(target)) as place:
-        top = fetch(place)
+        top = fetch(place, suite, source)
         jobs = f'-j{len(os.sched_getaffinity(0))}'
-        run('configuring', ['./configure', '-q', f'--prefix={target}', '--disable-gil',
-                            '--disable-test-modules', '--without-ensurepip'], cwd=top)
+        run('configuring', ['./configure', '-q', f'--prefix={target}', '--disable-test-modules',
+                            '--without-ensurepip',
+                            *(word.format(target=target) for word in words)], cwd=top)
         run('building', ['make', '-s', jobs], cwd=top)
         run('installing', ['make', '-s', jobs, 'install', f'DESTDIR={place}/installed'], cwd=top)
         os.rename(f'{place}/installed{target}', target)
 
 
-def interpreter() -> str:
+def interpreter(abi: str) -> str:
     """The path of its interpreter; made now, if it is not there."""
-    target = os.path.join(home(), NAME)
-    program = os.path.join(target, 'bin', NAME)
-    if not os.path.exists(program):
-        print(f'making {target}: six minutes, once', flush=True)
-        make(target)
+    target = os.path.join(home(), 'python' + abi)
+    program = os.path.join(target, 'bin', 'python' + abi)
+    if os.path.exists(program):
+        return program
+    lacking = [name for name in NEEDED if shutil.which(name) is None]
+    if lacking:
+        raise Unavailable('these are missing: ' + ', '.join(lacking))
+    os.makedirs(home(), exist_ok=True)
+    # Who comes second waits, and finds it.  What lies there half made is of somebody who was
+    # interrupted.
+    with open(os.path.join(home(), '.lock'), 'w', encoding='utf-8') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(program):
+            for left in glob.glob(os.path.join(glob.escape(home()), 'making-*')):
+                shutil.rmtree(left)
+            print(f'making {target}: six minutes, once', file=sys.stderr, flush=True)
+            make(target, *KNOWN[abi])
     return program
 
 
 def main():
-    try:
-        print(interpreter())
-    except Unavailable as error:
-        print(f'free_threaded: {error}', file=sys.stderr)
-        return 1
+    asked = sys.argv[1:] or list(KNOWN)
+    for abi in asked:
+        if abi not in KNOWN:
+            print(f'more_pythons: {abi} is none of {", ".join(KNOWN)}', file=sys.stderr)
+            return 2
+        try:
+            print(interpreter(abi), flush=True)
+        except Unavailable as error:
+            print(f'more_pythons: Python {abi}: {error}', file=sys.stderr)
+            return 1
     return 0
 
 
