@@ -86,6 +86,7 @@ find_python(const struct config *config, const struct facts *facts,
 	const char *named = config->python;
 
 	settings->executable = executable;
+	settings->soabi = facts->soabi;
 	settings->stdlib = facts->stdlib;
 	if (found != NULL)
 		return enter_home(found, facts, settings, executable, err);

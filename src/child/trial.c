@@ -100,6 +100,8 @@ say_machine(const struct facts *facts)
 	say(NULL, "bits", sizeof(void *) == 8 ? "64" : "32");
 	say(NULL, "linkage", facts->linkage);
 	say(NULL, "library_of_the_build", facts->library);
+	if (facts->places != NULL)
+		say(NULL, "looked_for_in", facts->places);
 	if (io_create(&io, "io_uring", &settings, &err) == 0) {
 		say(NULL, "io_uring", "yes");
 		io_destroy(io);
@@ -190,6 +192,16 @@ try_all(const struct facts *facts, bool told, struct config *config,
 	return status;
 }
 
+/* The environment, or the interpreter. */
+static const char *
+which_python(const struct config *c, const struct facts *facts)
+{
+	if (c->python_home != NULL)
+		return c->python_home;
+	return c->python != NULL && c->python[0] == '/' ? c->python
+							: facts->executable;
+}
+
 int
 trial_run(const struct facts *facts, bool told)
 {
@@ -204,7 +216,7 @@ trial_run(const struct facts *facts, bool told)
 	else if (status == CHILD_EXIT_OK)
 		printf("wsgid: %s can be served, with Python %s (%s)\n",
 			config->application, app_python_version(),
-			facts->executable);
+			which_python(config, facts));
 	else
 		status = told ? fail_told(status, &err) : fail(status, &err);
 	fflush(stdout);

@@ -45,6 +45,8 @@ struct app_settings {
 	const char *path;        /* WSGIPythonPath, or NULL */
 	const char *home;        /* the prefix of an installation, or NULL:
 				  * what executable belongs to */
+	const char *soabi;       /* the ABI of extension modules that there
+				  * must be; NULL: any */
 	const char *stdlib;      /* where the standard library must be found;
 				  * NULL: anywhere */
 	int optimize;            /* as -O: 0 to 2 */

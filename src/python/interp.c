@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/defs.h"
 #include "base/err.h"
@@ -80,24 +79,6 @@ fail(PyStatus status, const struct app_settings *settings, struct err *err)
 		       "WSGIPythonHome right?";
 	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s%s",
 		app_python_version(), settings->executable, why, hint);
-}
-
-/* The library that was found at run time must be the one we were made for. */
-static int
-check_version(struct err *err)
-{
-	char made_for[16];
-	size_t len;
-
-	snprintf(made_for, sizeof(made_for), "%d.%d.", PY_MAJOR_VERSION,
-		PY_MINOR_VERSION);
-	len = strlen(made_for);
-	if (strncmp(Py_GetVersion(), made_for, len) == 0)
-		return 0;
-	return err_setx(err, ENOEXEC,
-		"this program was built for Python %.*s but found the library "
-		"of Python %s",
-		(int)len - 1, made_for, app_python_version());
 }
 
 static PyStatus
@@ -330,64 +311,6 @@ keep_sigint(void)
 	return done == NULL ? -1 : 0;
 }
 
-static bool
-is_same_file(const char *one, const char *other)
-{
-	struct stat a, b;
-
-	return stat(one, &a) == 0 && stat(other, &b) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-/* Where the standard library was found: the directory of encodings, the first
- * package that any Python imports.  "" where it comes from no directory. */
-static void
-find_stdlib(char *to, size_t size)
-{
-	AUTO_DECREF PyObject *module = PyImport_ImportModule("encodings");
-	AUTO_DECREF PyObject *file = NULL;
-	const char *text = NULL;
-	size_t len;
-
-	if (module != NULL)
-		file = PyObject_GetAttrString(module, "__file__");
-	if (file != NULL)
-		text = PyUnicode_AsUTF8(file);
-	PyErr_Clear();
-	snprintf(to, size, "%s", text != NULL ? text : "");
-	for (int i = 0; i < 2; i++) { /* /encodings/__init__.py */
-		char *slash = strrchr(to, '/');
-
-		if (slash != NULL)
-			*slash = '\0';
-	}
-	len = strlen(to);
-	if (len > 4 && strcmp(to + len - 4, ".zip") == 0)
-		to[0] = '\0';
-}
-
-/* The same version at another place is another installation: its extension
- * modules may be built differently. */
-static int
-check_stdlib(const struct app_settings *settings, struct err *err)
-{
-	const char *home = getenv("PYTHONHOME");
-	char found[4096];
-
-	if (settings->stdlib == NULL)
-		return 0;
-	find_stdlib(found, sizeof(found));
-	if (found[0] == '\0' || is_same_file(found, settings->stdlib))
-		return 0;
-	return err_setx(err, ENOEXEC,
-		"Python %s has found its standard library in %s, and this "
-		"program was built for the one in %s%s%s%s; take it away, or "
-		"build wsgid for the other one with \"scons python=\"",
-		app_python_version(), found, settings->stdlib,
-		home != NULL ? " (PYTHONHOME is " : "",
-		home != NULL ? home : "", home != NULL ? ")" : "");
-}
-
 /* threading must be met by the main thread first, or another one takes
  * itself for it. */
 static int
@@ -415,7 +338,7 @@ interp_start(const struct app_settings *settings, struct err *err)
 		return err_setx(err, EINVAL,
 			"no Python interpreter is given: it is never looked "
 			"up in PATH");
-	rc = check_version(err);
+	rc = identity_check_library(err);
 	if (rc < 0)
 		return rc;
 
@@ -425,7 +348,7 @@ interp_start(const struct app_settings *settings, struct err *err)
 	rc = initialise(settings, err);
 	if (rc < 0)
 		return rc;
-	rc = check_stdlib(settings, err);
+	rc = identity_check_installation(settings, err);
 	if (rc < 0) {
 		Py_FinalizeEx();
 		return rc;

@@ -261,6 +261,14 @@ bool filewrapper_is_plain(struct app *app, PyObject *result);
 int interp_start(const struct app_settings *settings, struct err *err);
 void interp_stop(void);
 
+/* --- identity.c ---------------------------------------------------------------------- */
+
+/* Is this the Python that the program was built for?  The library is known before
+ * anything is started, the installation afterwards. */
+int identity_check_library(struct err *err);
+int identity_check_installation(
+	const struct app_settings *settings, struct err *err);
+
 /* --- import.c ------------------------------------------------------------------------ */
 
 /* The application's callable, a new reference; NULL, with a sentence, its

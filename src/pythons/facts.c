@@ -26,6 +26,7 @@ field(struct facts *f, const char *key)
 		{"stdlib", &f->stdlib},
 		{"linkage", &f->linkage},
 		{"library", &f->library},
+		{"places", &f->places},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)

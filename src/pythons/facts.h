@@ -13,9 +13,11 @@
  *   stdlib /usr/lib/python3.11
  *   linkage static
  *   library /usr/lib/python3.11/config-3.11-x86_64-linux-gnu/libpython3.11.a
+ *   places /usr/lib/python3.11/config-3.11-x86_64-linux-gnu, /usr/lib
  *   file build-id:8a6c... /usr/bin/python3.11
  *
- * The files are those that an upgrade of this Python replaces.
+ * The places are those that the library was looked for in, the files those that
+ * an upgrade of this Python replaces.
  */
 #ifndef WSGID_PYTHONS_FACTS_H
 #define WSGID_PYTHONS_FACTS_H
@@ -43,7 +45,7 @@ struct facts_file {
 struct facts {
 	char *text; /* that the others point into */
 	const char *version, *abi, *soabi, *executable, *base_prefix, *stdlib,
-		*linkage, *library;
+		*linkage, *library, *places;
 	struct facts_file files[FACTS_FILES];
 	size_t n_files;
 };

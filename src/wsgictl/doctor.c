@@ -28,6 +28,7 @@ static const struct {
 	{"linkage", "libpython", false},
 	{"libpython", "mapped libpython", true},
 	{"library_of_the_build", "libpython of the build", false},
+	{"looked_for_in", "which was looked for in", false},
 	{"gil", "GIL", false},
 	{"bits", "bits", false},
 	{"soname", "soname", false},

@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -381,11 +382,21 @@ def test_another_patch_level_is_said(new_server, show, installed):
     server.log.wait_for(rf'compiled for Python/{abi}\.99, running Python/{abi}\.\d+')
 
 
-def make_library(place, name, soname=None):
+def test_another_abi_of_extension_modules_is_refused(new_server, show, installed):
+    place = installed(standard())
+    soabi = fact(standard(), 'soabi')
+    rewrite(place / standard().name, soabi='cpython-3d-' + soabi)
+    server = new_server('show', cwd=show, program=place / 'wsgid')
+    assert server.fails() == 78
+    server.log.wait_for(rf'loads extension modules of the ABI {soabi}, and this program was built '
+                        rf'for those of cpython-3d-{soabi}')
+
+
+def make_library(place, name, source='int nothing_of_python;'):
     compiler = need('cc')
-    (place / 'empty.c').write_text('int nothing_of_python;\n')
-    subprocess.run([compiler, '-shared', '-fPIC', '-o', place / name, place / 'empty.c',
-                    f'-Wl,-soname,{soname or name}'], check=True)
+    (place / 'library.c').write_text(source + '\n')
+    subprocess.run([compiler, '-shared', '-fPIC', '-o', place / name, place / 'library.c',
+                    f'-Wl,-soname,{name}'], check=True)
     (place / name).chmod(0o755)
     return place / name
 
@@ -401,6 +412,21 @@ def test_two_pythons_in_a_process_are_refused(new_server, show):
                             rf'{library}; take it out of LD_PRELOAD')
 
 
+@pytest.mark.skipif(SANITIZED, reason='the sanitizer wants to be the first library')
+def test_a_library_of_another_version_is_refused_before_it_is_started(new_server, show):
+    """What a link of the wrong name leads to."""
+    if fact(shared(), 'linkage') != 'shared':
+        pytest.skip('this Python has no shared library')
+    library = make_library(show, 'another.so', 'const char *Py_GetVersion(void)\n'
+                           '{ return "3.2.1 (another one)"; }')
+    server = new_server('show', '--lib-python', 'shared', cwd=show,
+                        env={'LD_PRELOAD': str(library)})
+    assert server.fails() == 78
+    version = '.'.join(fact(shared(), 'version').split('.')[:2])
+    server.log.wait_for(rf'this program was built for Python {version} but found the library of '
+                        r'Python 3\.2\.1; run "ldd"')
+
+
 def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_server, show, twins):
     name = pathlib.Path(fact(twins[1], 'library')).resolve().name
     (show / 'needs.py').write_text(f'import ctypes\nctypes.CDLL("{name}")\n' + SHOW)
@@ -411,6 +437,18 @@ def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_se
     server.reload()
     assert serving(server) == twins[1].name
     assert server.log.text().count('was loaded beside') == 1
+
+
+def test_neither_master_nor_wsgictl_has_a_python_in_it(serve, show):
+    for program in WSGID, BUILD / 'wsgictl':
+        said = subprocess.run([need('readelf'), '-d', program], text=True, capture_output=True)
+        assert 'NEEDED' in said.stdout and 'libpython' not in said.stdout
+    linkage = fact(shared(), 'linkage')
+    server = serve('show', '-w', '1', '--lib-python', linkage, cwd=show)
+    child, = server.ready()
+    maps = {pid: pathlib.Path(f'/proc/{pid}/maps').read_text() for pid in (server.pid, child)}
+    assert ('libpython' if linkage == 'shared' else shared().name) in maps[child]
+    assert 'libpython' not in maps[server.pid] and shared().name not in maps[server.pid]
 
 
 def test_every_symbol_is_found_when_a_child_is_loaded():
@@ -462,15 +500,29 @@ def doctor(*words, cwd):
 def test_an_application_can_be_checked_without_a_server(show):
     (show / 'broken.py').write_text('import nothing_of_this_name\n')
     done = run_wsgid('--check', 'show', cwd=show)
-    assert done.returncode == 0 and 'show can be served, with Python' in done.stdout
+    assert done.returncode == 0
+    assert (f'show can be served, with Python {fact(standard(), "version")} '
+            f'({fact(standard(), "executable")})') in done.stdout
     done = run_wsgid('--check', 'broken', cwd=show)
     assert done.returncode == 1
     assert "No module named 'nothing_of_this_name'" in done.stderr
     assert run_wsgid('--check', cwd=show).returncode == 2
 
 
+def test_the_facts_of_the_build_name_each_program_with_its_library():
+    said = run_wsgid('-V').stdout
+    for program in {standard(), shared()}:
+        linkage = fact(program, 'linkage')
+        line = re.search(rf'^  Python +(.*): {program}$', said, re.M)[1]
+        assert line == (f'{fact(program, "version")} ({fact(program, "executable")}), {linkage} '
+                        'library' + (', not position independent for that' if linkage == 'static'
+                                     else ''))
+
+
 def test_doctor_tells_which_python_would_serve(show, request):
     make_environment('venv', show / 'venv', request)
+    done = run_wsgid('--check', '--python-home', show / 'venv', 'show', cwd=show)
+    assert f'with Python {fact(standard(), "version")} ({show}/venv)' in done.stdout
     status, found = doctor('--python-home', show / 'venv', 'show', cwd=show)
     assert status == 0 and found['well'] is True and found['problem'] == []
     assert found['prefix'] == str(show / 'venv')
@@ -480,6 +532,11 @@ def test_doctor_tells_which_python_would_serve(show, request):
     assert str(show) in found['path'] and found['application'] == 'show'
     assert found['gil'] == ('off' if fact(standard(), 'abi').endswith('t') else 'on')
     assert int(found['memory_private_kib']) > 0
+    assert found['bits'] == ('64' if sys.maxsize > 2 ** 32 else '32')
+    assert found['soabi'] == fact(standard(), 'soabi') and 'libpython' in found['soname']
+    assert os.path.dirname(found['library_of_the_build']) in found['looked_for_in'].split(', ')
+    for key in ('io_uring', 'limit_open_files', 'limit_processes', 'limit_core'):
+        assert found[key], key
     assert found['user'] == os.environ.get('WSGID_TEST_USER', child_user())
     text = subprocess.run([BUILD / 'wsgictl', 'doctor', 'show'], cwd=show, text=True,
                           env=clean_environment(), capture_output=True)

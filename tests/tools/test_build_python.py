@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -76,6 +77,25 @@ def test_where_a_library_was_looked_for_is_said(top):
         top, shared='', soname='', archive='', abi='9.9', libpl='/nonexistent/a',
         libdir='/nonexistent/b', base_prefix='/nonexistent')))
     assert 'looked for in /nonexistent/a, /nonexistent/b, /nonexistent/lib' in said
+
+
+def test_a_static_library_that_is_not_position_independent_is_explained(top):
+    archive = python_facts.Python('/usr/bin/python3').static_library()
+    if archive is None:
+        pytest.skip('there is no static library of Python')
+    # Behind the back of the build, which links this one as it has to be.
+    said = refusal(top, 'libpython=static', 'LDFLAGS=-Wl,-pie')
+    assert (f'{archive} cannot be linked: what was compiled without -fPIC goes into no position '
+            'independent program, which CC, CFLAGS or LDFLAGS ask for') in said
+    assert 'or build with libpython=shared' in said and 'to install it' not in said
+
+
+def test_what_a_static_library_needs_besides_is_what_its_python_says(top):
+    """As forkpty was in a library of its own."""
+    if python_facts.Python('/usr/bin/python3').static_library() is None:
+        pytest.skip('there is no static library of Python')
+    python = python_facts.Python(str(pretend(top, libs='-lutil -lone', linkforshared='-rdynamic')))
+    assert python.link_static()[-3:] == ['-lutil', '-lone', '-rdynamic']
 
 
 def test_two_pythons_of_one_version_are_refused(top):
@@ -152,6 +172,50 @@ def test_a_run_path_is_embedded_where_it_is_needed(top, elsewhere, words, path, 
     said = dict(line.split(': ', 1) for line in done.stdout.splitlines() if ': ' in line)
     assert (f'-Wl,-rpath,{top}/lib' in said['words'].split()) == path
     assert hardening <= set(said['hardening'].split())
+
+
+def programs(top, *words):
+    """What a build with these words would make: {name of the program: its linkage}, in order,
+    and the hardening."""
+    (top / 'src').mkdir(exist_ok=True)
+    (top / 'src' / 'SConscript').write_text(
+        "Import('found')\nfor python in found['pythons']:\n"
+        "    for program in python.programs:\n"
+        "        print('program:', program.name, program.linkage)\n"
+        "print('hardening:', found['hardening'])\nExit(0)\n")
+    done = subprocess.run(['scons', '-Q', '-C', top, *map(str, words)], text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    hardening, = re.findall('^hardening: (.*)', done.stdout, re.M)
+    return dict(re.findall(r'^program: (\S+) (\S+)', done.stdout, re.M)), hardening.split()
+
+
+def test_several_pythons_have_programs_of_their_own_and_one_is_built_alone_too(top, elsewhere):
+    own = python_facts.Python('/usr/bin/python3')
+    both, _ = programs(top, f'python=/usr/bin/python3,{elsewhere}')
+    assert list(both)[0] == f'wsgid-python{own.abi}' and list(both)[-1] == 'wsgid-python9.9'
+    if own.static_library():
+        # With each library one, and the shared one beside it.
+        assert both[f'wsgid-python{own.abi}'] == 'static'
+        assert both[f'wsgid-python{own.abi}-shared'] == 'shared'
+    alone, _ = programs(top, f'python={elsewhere}')
+    assert alone == {'wsgid-python9.9': 'shared'}
+
+
+def test_hardening_that_links_and_does_not_start_is_left_out(top):
+    """As where the library of a compiler is there for the linker alone."""
+    compiler = top / 'cc'
+    compiler.write_text(f'''#!/bin/sh
+{shutil.which('gcc') or 'cc'} "$@" || exit
+case " $* " in
+*" -c "*) exit ;;
+*-z,relro*) while [ "$1" != -o ]; do shift; done
+    printf '#!/bin/sh\\nexit 127\\n' >"$2" ;;
+esac
+''')
+    compiler.chmod(0o755)
+    _, hardening = programs(top, f'CC={compiler}')
+    assert 'relro' not in hardening and 'stack-protector-strong' in hardening
 
 
 @pytest.mark.parametrize('script, said', [

@@ -125,11 +125,26 @@ class Untried:
 
 
 def try_flags(context, text, ccflags, linkflags):
+    """What is compiled and linked must also start: a library of a compiler may be there to link
+    with and not to load."""
     context.Message(f'Checking for {text} ... ')
     found = with_flags(context, (('CCFLAGS', ccflags + ['-Werror']), ('LINKFLAGS', linkflags)),
                        lambda: context.TryLink(STACK, '.c'))
+    if found:
+        found = runs(context)
     context.Result(found)
     return found
+
+
+def runs(context, **more):
+    """Does the program that was linked last run to a good end?  It is tried each time: what the
+    loader finds can change without a word to us.  And here, as the loader's complaints belong in
+    no terminal."""
+    done = subprocess.run([context.lastTarget.get_abspath()], text=True,
+                          env=dict(environment(context.env), **more), stdin=subprocess.DEVNULL,
+                          capture_output=True)
+    context.Log(done.stdout + done.stderr)
+    return done.returncode == 0
 
 
 def hardening(env, conf):
@@ -175,17 +190,10 @@ def try_python(context, text, python, words):
     flags = (('CCFLAGS', ['-isystem', python.header()]), ('LINKFLAGS', pie(context.env, words)),
              ('LASTLIBS', words))
 
-    # Run it here and every time: the loader's complaints belong in no
-    # terminal, and what the loader finds can change without a word to us.
     found = with_flags(context, flags, lambda: context.TryLink(python.trial(), '.c'))
     if found:
         # CPython leaves blocks behind; a sanitizer's opinion of that is not asked.
-        around = dict(environment(context.env), ASAN_OPTIONS='detect_leaks=0',
-                      LSAN_OPTIONS='detect_leaks=0')
-        run = subprocess.run([context.lastTarget.get_abspath()], env=around, text=True,
-                             stdin=subprocess.DEVNULL, capture_output=True)
-        context.Log(run.stdout + run.stderr)
-        found = run.returncode == 0
+        found = runs(context, ASAN_OPTIONS='detect_leaks=0', LSAN_OPTIONS='detect_leaks=0')
     context.Result(found)
     return found
 
@@ -230,21 +238,37 @@ def choose_programs(env, conf, python):
             return
 
 
+def is_not_position_independent(env, conf):
+    """Has a linker refused a probe for it?"""
+    conf.logstream.flush()
+    with open(env.File('#' + env['CONFIGURELOG']).get_abspath(), encoding='utf-8',
+              errors='replace') as log:
+        return re.search(r'relocation R_.*(-fPI[CE]|PIE object)', log.read()) is not None
+
+
 def why_no_program(env, conf, python):
-    found = [path for path in (python.static_library(), python.shared_library()) if path]
-    for library in found:
-        reason = wrong_kind(conf, library)
+    """The reason, and whether a package could bring what is missing."""
+    archive = python.static_library() if env['libpython'] != 'shared' else None
+    library = python.shared_library() if env['libpython'] != 'static' else None
+    found = [path for path in (archive, library) if path]
+    for path in found:
+        reason = wrong_kind(conf, path)
         if reason:
-            return reason
+            return reason, False
     kind = '' if env['libpython'] == 'auto' else env['libpython'] + ' '
     text = f'a usable {kind}library of {python.executable} ({python.name})'
     if not found:
-        return text + ', looked for in ' + ', '.join(dict.fromkeys(python.library_places()))
-    if env['rpath'] == 'no' and python.shared_library() in found:
-        return (f'{text}: the loader does not find {python.shared_library()}; rpath=yes tells it '
-                f'where, or else "echo {os.path.dirname(python.shared_library())} '
-                '>/etc/ld.so.conf.d/wsgid-python.conf && ldconfig"')
-    return f'{text}: {" and ".join(found)} cannot be linked; {env["CONFIGURELOG"]} has the reason'
+        return text + ', looked for in ' + ', '.join(python.library_places()), True
+    if env['rpath'] == 'no' and library:
+        return (f'{text}: the loader does not find {library}; rpath=yes tells it where, or else '
+                f'"echo {os.path.dirname(library)} >/etc/ld.so.conf.d/wsgid-python.conf && '
+                'ldconfig"'), False
+    text += f': {" and ".join(found)} cannot be linked'
+    if archive and is_not_position_independent(env, conf):
+        return (f'{text}: what was compiled without -fPIC goes into no position independent '
+                'program, which CC, CFLAGS or LDFLAGS ask for; leave that out, or build with '
+                'libpython=shared'), False
+    return f'{text}; {env["CONFIGURELOG"]} has the reason', False
 
 
 def choose_python(env, conf, missing, path):
@@ -264,7 +288,8 @@ def choose_python(env, conf, missing, path):
         return None
     choose_programs(env, conf, python)
     if not python.programs:
-        missing.add(why_no_program(env, conf, python), package)
+        reason, comes = why_no_program(env, conf, python)
+        missing.add(reason, package if comes else None)
         return None
     return python
 

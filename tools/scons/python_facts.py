@@ -100,7 +100,8 @@ class Python:
     def library_places(self):
         """Where a library of this Python may be.  One that was moved after it was built, as
         those are that uv brings, says of LIBDIR what was true where it was built."""
-        return [self.libpl, self.libdir, os.path.join(self.base_prefix, 'lib')]
+        places = [self.libpl, self.libdir, os.path.join(self.base_prefix, 'lib')]
+        return [place for place in dict.fromkeys(places) if place]
 
     def find_library(self, names):
         for name in filter(None, names):
@@ -133,7 +134,8 @@ class Python:
         lines = [('version', self.name), ('abi', self.abi), ('soabi', self.soabi),
                  ('executable', self.executable), ('base_prefix', self.base_prefix),
                  ('stdlib', self.stdlib), ('linkage', program.linkage),
-                 ('library', program.library)]
+                 ('library', program.library),
+                 ('places', ', '.join(self.library_places()))]
         lines += [('file', f'{what} {path}') for path, what in self.identity().items()]
         return ''.join(f'{key} {value}\n' for key, value in lines)
 
