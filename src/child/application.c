@@ -75,6 +75,20 @@ enter_home(const char *home, const struct facts *facts,
 	return 0;
 }
 
+/* Python itself would only say that it does not start.  What is not there at
+ * all is said by those who look for it. */
+static int
+check_stdlib(const struct facts *facts, struct err *err)
+{
+	struct err why = {0};
+
+	if (access_explain(facts->stdlib, &why) != -EACCES)
+		return 0;
+	return err_setx(err, EACCES,
+		"the standard library of Python %s (%s): %s", facts->abi,
+		facts->executable, why.text);
+}
+
 /* The interpreter that the installation is found by: a virtual environment's
  * own, or the one of the build; never what PATH says. */
 static int
@@ -84,7 +98,10 @@ find_python(const struct config *config, const struct facts *facts,
 {
 	const char *found = find_home(config, home);
 	const char *named = config->python;
+	int rc = check_stdlib(facts, err);
 
+	if (rc < 0)
+		return rc;
 	settings->executable = executable;
 	settings->soabi = facts->soabi;
 	settings->stdlib = facts->stdlib;

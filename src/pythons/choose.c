@@ -66,34 +66,51 @@ consider(struct search *s, const char *place, const char *name)
 	s->n++;
 }
 
+/* "wsgid-python3.11" and "wsgid-python3.11-shared" are both of the first. */
+static bool
+is_of(const char *name, const char *program)
+{
+	size_t len = strlen(program);
+
+	return strncmp(name, program, len) == 0 &&
+	       (name[len] == '\0' || name[len] == '-');
+}
+
 static int
 is_ours(const struct dirent *entry)
 {
 	return strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0;
 }
 
+/* Those of one program alone, or all: NULL. */
 static void
-look_into(struct search *s, const char *place)
+look_into(struct search *s, const char *place, const char *program)
 {
 	struct dirent **entries;
 	int n = scandir(place, &entries, is_ours, alphasort);
 
 	for (int i = 0; i < n; i++) {
-		consider(s, place, entries[i]->d_name);
+		if (program == NULL || is_of(entries[i]->d_name, program))
+			consider(s, place, entries[i]->d_name);
 		free(entries[i]);
 	}
 	if (n >= 0)
 		free(entries);
 }
 
+/* The build's own first: in what is told, and in the line for the next build,
+ * where the first is the one that serves who asks for none. */
 static int
-gather(struct search *s, const char *const *places, size_t n)
+gather(struct search *s, const char *const *places, size_t n,
+	const char *standard)
 {
 	s->programs = calloc(PROGRAMS_MAX + 1, sizeof(*s->programs));
 	if (s->programs == NULL)
 		return -ENOMEM;
+	for (size_t i = 0; standard != NULL && i < n; i++)
+		look_into(s, places[i], standard);
 	for (size_t i = 0; i < n; i++)
-		look_into(s, places[i]);
+		look_into(s, places[i], NULL);
 	return 0;
 }
 
@@ -263,6 +280,17 @@ refuse_other_prefix(const char *path, const char *base, const struct program *p,
 		p->facts.executable, python, p->facts.executable);
 }
 
+/* It would do, if Python did not ask for another one. */
+static int
+refuse_contradiction(const struct search *s, const char *path,
+	const struct program *p, struct err *err)
+{
+	return err_setx(err, EINVAL,
+		"%s is of Python %s, and Python says %s: leave one of the two "
+		"out",
+		path, p->facts.abi, s->wanted->python);
+}
+
 static int
 refuse_other_version(const struct search *s, const char *path,
 	const struct home *h, struct err *err)
@@ -288,17 +316,22 @@ static int
 fit_venv(struct search *s, const char *path, const struct home *h,
 	struct err *err)
 {
-	const struct program *near = NULL;
+	const struct program *near = NULL, *other = NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct program *p = &s->programs[i];
 
 		if (h->abi[0] == '\0' || strcmp(p->facts.abi, h->abi) == 0)
 			near = p;
-		p->fits &= near == p && home_is_made_of(h, &p->facts);
+		if (near != p || !home_is_made_of(h, &p->facts))
+			p->fits = false;
+		else if (!p->fits)
+			other = p;
 	}
 	if (first_fitting(s) != NULL)
 		return 0;
+	if (other != NULL)
+		return refuse_contradiction(s, path, other, err);
 	return near != NULL ? refuse_other_prefix(path, h->base, near, err)
 			    : refuse_other_version(s, path, h, err);
 }
@@ -306,7 +339,7 @@ fit_venv(struct search *s, const char *path, const struct home *h,
 static int
 fit_prefix(struct search *s, const char *path, struct err *err)
 {
-	const struct program *near = NULL;
+	const struct program *near = NULL, *other = NULL;
 	struct buf built = {0};
 	char bin[PATH_MAX + 8];
 	int rc;
@@ -316,10 +349,15 @@ fit_prefix(struct search *s, const char *path, struct err *err)
 
 		if (home_has_library(path, p->facts.abi))
 			near = p;
-		p->fits &= near == p && home_is_prefix_of(path, &p->facts);
+		if (near != p || !home_is_prefix_of(path, &p->facts))
+			p->fits = false;
+		else if (!p->fits)
+			other = p;
 	}
 	if (first_fitting(s) != NULL)
 		return 0;
+	if (other != NULL)
+		return refuse_contradiction(s, path, other, err);
 	snprintf(bin, sizeof(bin), "%s/bin", path);
 	if (near != NULL)
 		return refuse_other_prefix(path, bin, near, err);
@@ -359,17 +397,6 @@ fit_python(struct search *s, struct err *err)
 	return fit_interpreter(s, python, err);
 }
 
-/* Is this the version of a program of that name, "wsgid-python3.11-shared"? */
-static bool
-is_abi_of(const char *name, const char *abi)
-{
-	size_t before = strlen(PREFIX), len = strlen(abi);
-
-	return strlen(name) >= before + len &&
-	       strncmp(name + before, abi, len) == 0 &&
-	       (name[before + len] == '\0' || name[before + len] == '-');
-}
-
 /* Where nothing is asked for it is the one that the build calls its own. */
 static int
 fit_standard(struct search *s, struct err *err)
@@ -377,7 +404,7 @@ fit_standard(struct search *s, struct err *err)
 	const char *name = s->wanted->standard;
 
 	for (size_t i = 0; i < s->n; i++)
-		s->programs[i].fits = is_abi_of(name, s->programs[i].facts.abi);
+		s->programs[i].fits = is_of(s->programs[i].name, name);
 	if (first_fitting(s) != NULL)
 		return 0;
 	return err_setx(err, ENOENT,
@@ -531,7 +558,7 @@ choice_make(struct python_choice *ret, const struct choice_wanted *w,
 {
 	struct python_choice c = {0};
 	struct search s = {.wanted = w};
-	int rc = gather(&s, w->places, w->n_places);
+	int rc = gather(&s, w->places, w->n_places, w->standard);
 
 	rc = rc < 0 ? err_set(err, -rc, "programs of the children")
 		    : choose(&c, &s, err);
@@ -549,11 +576,12 @@ choice_fini(struct python_choice *c)
 }
 
 void
-choice_list(struct buf *to, const char *const *places, size_t n_places)
+choice_list(struct buf *to, const char *const *places, size_t n_places,
+	const char *standard)
 {
 	struct search s = {0};
 
-	(void)gather(&s, places, n_places);
+	(void)gather(&s, places, n_places, standard);
 	for (size_t i = 0; i < s.n; i++) {
 		const struct facts *f = &s.programs[i].facts;
 

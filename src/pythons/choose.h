@@ -57,7 +57,9 @@ int choice_make(struct python_choice *ret, const struct choice_wanted *w,
 	const char **about, struct err *err);
 void choice_fini(struct python_choice *c);
 
-/* Append a line for each program there is, for "wsgid -V". */
-void choice_list(struct buf *to, const char *const *places, size_t n_places);
+/* Append a line for each program there is, the build's own first, for
+ * "wsgid -V". */
+void choice_list(struct buf *to, const char *const *places, size_t n_places,
+	const char *standard);
 
 #endif

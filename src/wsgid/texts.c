@@ -77,7 +77,7 @@ print_pythons(void)
 	const char *line;
 
 	choice_find_places(&places, LIBEXECDIR);
-	choice_list(&list, places.list, places.n);
+	choice_list(&list, places.list, places.n, CHILD_PROGRAM);
 	printf("  child program  %s where no Python is asked for\n",
 		CHILD_PROGRAM);
 	for (line = buf_text(&list); *line != '\0';) {

@@ -234,7 +234,10 @@ def test_frameworks_and_c_extensions_of_an_environment_serve(serve, show, tools,
 def make_venv(place, version='3.2.1', home='/usr/bin'):
     (place / 'bin').mkdir(parents=True)
     (place / 'bin' / 'python').symlink_to(PYTHON)
-    (place / 'pyvenv.cfg').write_text(f'home = {home}\nversion = {version}\n')
+    # That it is one without a GIL its version does not say.
+    if 't.' in version:
+        (place / 'lib' / f'python{version.rpartition(".")[0]}').mkdir(parents=True)
+    (place / 'pyvenv.cfg').write_text(f'home = {home}\nversion = {version.replace("t", "")}\n')
     return place
 
 
@@ -300,6 +303,25 @@ def test_a_home_that_the_user_cannot_enter_is_refused(new_server, show, request)
     server = new_server('show', '--python-home', show / 'private' / 'venv', cwd=show)
     assert server.fails() == 78
     server.log.wait_for(rf'WSGIPythonHome .*{show}/private')
+
+
+@pytest.mark.skipif(not OTHER_USER, reason='only root runs children as somebody else')
+def test_a_python_that_the_user_cannot_enter_is_refused(new_server, show, installed):
+    """As one of pyenv or uv in the home of somebody else, with an environment or without."""
+    place = installed(standard())
+    private = show / 'private'
+    (private / 'bin').mkdir(parents=True)
+    (private / 'lib').mkdir()
+    private.chmod(0o700)
+    rewrite(place / standard().name, stdlib=private / 'lib')
+    make_venv(show / 'venv', version=fact(standard(), 'abi') + '.1', home=private / 'bin')
+    for words in (), ('--python-home', show / 'venv'):
+        if words:
+            rewrite(place / standard().name, base_prefix=private)
+        server = new_server('show', *words, cwd=show, program=place / 'wsgid')
+        assert server.fails() == 78
+        server.log.wait_for(rf'the standard library of Python .*: {private}/lib cannot be read by '
+                            rf'user {child_user()}: {private} has mode 0700')
 
 
 def test_another_standard_library_than_that_of_the_build_is_refused(new_server, show):

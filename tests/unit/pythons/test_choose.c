@@ -246,7 +246,10 @@ test_what_does_not_fit_is_refused_with_the_reason(void **state)
 		{NULL, "of_none", CHOICE_AUTO, "an environment of Python 3.5"},
 		{NULL, "p", CHOICE_AUTO, "has neither a pyvenv.cfg"},
 		{NULL, "z", CHOICE_AUTO, "No such file"},
-		{"3.12t", "of_a", CHOICE_AUTO, "and wsgid was built for"},
+		{"3.12t", "of_a", CHOICE_AUTO,
+			"is of Python 3.8, and Python says 3.12t: leave one"},
+		{"3.12t", "a", CHOICE_AUTO,
+			"is of Python 3.8, and Python says 3.12t: leave one"},
 		{"3.12t", NULL, CHOICE_SHARED, "no program of this kind"},
 	};
 
@@ -258,6 +261,29 @@ test_what_does_not_fit_is_refused_with_the_reason(void **state)
 		if (strstr(said, table[i].part) == NULL)
 			fail_msg("%zu: %s", i, said);
 	}
+}
+
+/* "3.12t" would come before "3.8". */
+static void
+test_the_build_s_own_stays_the_first_in_the_line_for_the_next_build(
+	void **state)
+{
+	const char *line =
+		strstr(choose(NULL, "of_none", CHOICE_AUTO), "scons python=");
+	char expected[PATH_MAX], place[PATH_MAX];
+	const char *list = place;
+	struct buf programs = {0};
+
+	(void)state;
+	snprintf(expected, sizeof(expected),
+		"scons python=%s/a/bin/python3.8,%s/b/bin/python3.12t,", top,
+		top);
+	assert_non_null(line);
+	assert_memory_equal(line, expected, strlen(expected));
+	path_of(place, "p");
+	choice_list(&programs, &list, 1, "wsgid-python3.8");
+	assert_true(strncmp(buf_text(&programs), "3.8.7 (", 7) == 0);
+	buf_fini(&programs);
 }
 
 static void
@@ -306,6 +332,8 @@ main(void)
 		cmocka_unit_test(test_what_is_asked_for_is_found),
 		cmocka_unit_test(
 			test_what_does_not_fit_is_refused_with_the_reason),
+		cmocka_unit_test(
+			test_the_build_s_own_stays_the_first_in_the_line_for_the_next_build),
 		cmocka_unit_test(
 			test_a_python_without_gil_is_a_version_of_its_own),
 		cmocka_unit_test(
