@@ -9,7 +9,7 @@ import time
 import pytest
 
 from client import Connection
-from server import own_by_children
+from server import freeze, own_by_children
 
 NUMBERS = 2 << 20  # of eight bytes: more than the sockets between hold
 
@@ -40,7 +40,7 @@ def all_in_one(server, number):
         if other != pid:
             for connection in held[other]:
                 connection.close()
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     return pid, held[pid][:number]
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from client import Connection, get, refused
-from server import PATIENCE, is_alive, wait_until
+from server import PATIENCE, freeze, is_alive, wait_until
 
 AT_ONCE = 0.1
 TRIES = 5  # a loaded machine may delay any of them, but not all: the best one counts
@@ -168,7 +168,7 @@ def leftover(start):
     process beside it, a template too, would shut the listener that they share."""
     server = start('-w', '1')
     child, = server.wait_for_ready(1)
-    os.kill(child, signal.SIGSTOP)
+    freeze(child)
     kill_master(server)
     server.process.wait(PATIENCE)
     yield server, child

@@ -134,6 +134,7 @@ def retired(server, waiting) -> float:
 @pytest.mark.parametrize('mechanism, engine, preload', [
     ('pthread', 'io_uring', 'Off'), ('pthread', 'epoll', 'On'), ('fcntl', 'io_uring', 'On'),
     ('flock', 'io_uring', 'Off'), ('sysvsem', 'io_uring', 'Off'), ('posixsem', 'io_uring', 'On')])
+@pytest.mark.alone
 def test_who_waits_for_its_turn_answers_within_5_ms_and_retires_within_100(
         start, mechanism, engine, preload):
     """Each the fastest of several: one that waited for the lock would never be."""

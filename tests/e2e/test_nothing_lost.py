@@ -10,7 +10,7 @@ import pytest
 
 from client import refused
 from crowd import Crowd
-from server import (PATIENCE, SANITIZED, free_port, is_alive, need, stat_fields,
+from server import (PATIENCE, SANITIZED, free_port, freeze, is_alive, need, stat_fields,
                     wait_until)
 
 CLIENTS = 200
@@ -22,11 +22,9 @@ def stop_idle(server):
     """(pid, its connections) of a child that is stopped, and serves nobody; or None."""
     for pid in server.ready():
         try:
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
         except ProcessLookupError:
             continue  # it was to be replaced
-        wait_until(lambda: stat_fields(pid)[:1] in (['T'], ['Z'], []),  # noqa: B023
-                   'the child to stop')
         row = server.ready().get(pid)
         if stat_fields(pid)[:1] == ['T'] and row is not None and row['letters'] == '_':
             return pid, row['connections']

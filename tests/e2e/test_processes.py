@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from client import Closed, Connection, get
-from server import (IS_ROOT, PATIENCE, PYTHON, ROOT, child_user, children_of, free_port,
+from server import (IS_ROOT, PATIENCE, PYTHON, ROOT, child_user, children_of, free_port, freeze,
                     is_alive, need, status_of, title_of, wait_until)
 
 either_way = pytest.mark.usefixtures('preload')
@@ -251,8 +251,7 @@ class Client(threading.Thread):
 
 def kill_counted(server, pid: int) -> int:
     """SIGKILL a child: how many connections it held, by the scoreboard."""
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: status_of(pid)['State'].startswith('T'), 'the child to stop')
+    freeze(pid)
     row, = [row for row in server.board()['processes'] if row['pid'] == pid]
     os.kill(pid, signal.SIGKILL)
     return row['connections']
@@ -314,8 +313,7 @@ def test_a_client_whose_child_dies_before_it_is_let_in_is_let_in_by_a_sibling(se
     server = serve('late', '-w', '2', '--chdir', directory)
     pid = min(server.wait_for_ready(2))
     slow.touch()
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: status_of(pid)['State'].startswith('T'), 'the child to stop')
+    freeze(pid)
     late = None
     for _ in range(3):
         client = Connection(server.address, 0.5)

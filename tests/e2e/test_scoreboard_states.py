@@ -15,7 +15,8 @@ import subprocess
 import pytest
 
 from client import Connection, get
-from server import (BUILD, PATIENCE, clean_environment, is_alive, own_by_children, wait_until)
+from server import (BUILD, PATIENCE, clean_environment, freeze, is_alive, own_by_children,
+                    wait_until)
 
 ENGINES = ['io_uring', 'epoll']
 
@@ -190,7 +191,7 @@ def test_neither_an_answer_nor_the_application_waits_for_a_slow_log(
         waiting = [clients.enter_context(Connection(server.address)) for _ in range(40)]
         for client in waiting:
             assert client.get('/').status == 200
-        os.kill(child, signal.SIGSTOP)
+        freeze(child)
         for client in waiting:
             client.send(request)
         os.kill(child, signal.SIGCONT)

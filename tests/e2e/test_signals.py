@@ -86,7 +86,7 @@ def test_nobody_is_let_in_while_the_last_requests_finish(serve, directory, gate,
         server.kill(signal.SIGTERM)
         server.log.wait_for('gracefully')
         wait_until(lambda: refused(server.address), 'refused connections')
-        assert not path.exists()
+        wait_until(lambda: not path.exists(), 'the other one to be gone')
         gate.open()
         assert slow.response().body == b'awake'
     assert server.ended() == 0

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from client import Connection, get
-from server import (BUILD, PATIENCE, clean_environment, is_alive, stat_fields, wait_until)
+from server import (BUILD, PATIENCE, clean_environment, freeze, is_alive, wait_until)
 
 pytestmark = pytest.mark.usefixtures('preload')
 
@@ -25,8 +25,7 @@ def start(serve):
 
 
 def stop(pid):
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: stat_fields(pid)[0] == 'T', 'the child to stop')
+    freeze(pid)
 
 
 def held_by(server, pid, number):

@@ -14,7 +14,7 @@ import pytest
 
 from client import Closed, Connection, get
 from crowd import Crowd, best_of
-from server import PATIENCE, PYTHON, SANITIZED, is_alive, need, wait_until
+from server import PATIENCE, PYTHON, SANITIZED, freeze, is_alive, need, wait_until
 
 ROUNDS = 3  # on a machine that has other things to do the best one counts
 
@@ -149,7 +149,7 @@ def test_nobody_waits_for_a_busy_thread_while_another_of_its_process_is_idle(sta
     with Clients(server, 12) as clients:
         bodies(clients.ask('/hello'))
         for stuck in range(3):  # one thread is left to all others
-            os.kill(child, signal.SIGSTOP)
+            freeze(child)
             for connection in clients[stuck:stuck + 5]:
                 send(connection, '/hello' if connection is not clients[stuck] else gate.target)
             os.kill(child, signal.SIGCONT)

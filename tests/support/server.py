@@ -415,6 +415,19 @@ def status_of(pid: int) -> dict:
     return dict(line.split(':\t', 1) for line in text.splitlines() if ':\t' in line)
 
 
+def freeze(pid: int):
+    """SIGSTOP, and no thread of it runs any more when this returns; nor if it has ended."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def still():
+        states = []
+        for path in pathlib.Path(f'/proc/{pid}/task').glob('*/stat'):
+            with contextlib.suppress(OSError):
+                states.append(path.read_text().rpartition(')')[2].split()[0])
+        return set(states) <= set('TZX')
+    wait_until(still, f'all threads of {pid} to stop')
+
+
 def title_of(pid: int) -> str:
     data = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()
     return data.replace(b'\0', b' ').decode().strip()
