@@ -97,6 +97,47 @@ def test_a_client_that_left_is_dropped_from_the_queue_of_the_pool(serve):
     server.stop()
 
 
+TIMES = '''
+import os, time, urllib.parse
+def application(environ, start_response):
+    query = dict(urllib.parse.parse_qsl(environ['QUERY_STRING']))
+    body = f'{time.monotonic_ns()} {os.getpid()}'.encode()
+    if query:
+        print('sleeping', flush=True)
+        while not os.path.exists(query['file']):
+            time.sleep(0.005)
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+'''
+
+
+def test_who_waits_first_is_served_first_by_a_sibling_too(serve, directory):
+    """All wait in one queue, also those whose own child is not the first to be free."""
+    (directory / 'times.py').write_text(TIMES)
+    server = serve('times', '-w', '2', cwd=directory)
+    children = server.wait_for_ready(2)
+    clients = {pid: [] for pid in children}
+    while min(map(len, clients.values())) < 5:
+        client = Connection(server.address)
+        clients[int(client.get('/').body.split()[1])].append(client)
+    for pid, (client, *_) in clients.items():
+        client.send(f'GET /?file={directory}/{pid} HTTP/1.1\r\nHost: t\r\n\r\n')
+    wait_until(lambda: server.log.text().count('sleeping') == 2, 'two busy children')
+    first, other = children
+    for client in clients[first][1:]:
+        client.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+    (directory / str(other)).touch()
+    served = [client.response().body.split() for client in clients[first][1:]]
+    assert {int(pid) for _, pid in served} == {other}
+    assert served == sorted(served, key=lambda answer: int(answer[0]))
+    (directory / str(first)).touch()
+    for client, *_ in clients.values():
+        assert client.response().status == 200
+    for client in sum(clients.values(), []):
+        client.close()
+    server.stop()
+
+
 @pytest.mark.parametrize('engine', ENGINES)
 def test_what_is_sent_while_all_children_are_busy_has_come_in_time(serve, gate, engine):
     """However long it lies unread.  Who has sent nothing, or not all, has to be in time."""

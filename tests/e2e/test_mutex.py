@@ -239,7 +239,9 @@ def test_the_file_of_a_mutex_is_tried(apps, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_word_lists_those_that_there_are(apps):
+def test_an_unknown_word_lists_those_that_there_are_as_version_does(apps):
+    said = run_wsgid('-V').stdout
+    assert re.search('default, ' + ', '.join(MECHANISMS[1:]), said), said
     result = run_wsgid('-t', '--mutex', 'spinlock', 'probe', cwd=apps)
     assert result.returncode == 78
     for word in ('spinlock', *MECHANISMS):

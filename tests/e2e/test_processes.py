@@ -66,7 +66,10 @@ def test_spare_children_come_and_go(serve, gate):
 
 @any_children
 def test_a_child_is_replaced_after_its_connections(serve):
-    server = serve('probe', '-w', '1', '--max-connections-per-child', '20')
+    """Connections, whatever the name says that Apache once had for it; not requests."""
+    server = serve('probe', '-w', '1', '--max-requests-per-child', '20')
+    with Connection(server.address) as client:
+        assert len({client.get('/pid').body for _ in range(50)}) == 1
     pids = set()
 
     def several():

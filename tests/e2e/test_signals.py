@@ -106,6 +106,34 @@ def test_a_graceful_stop_ends_with_its_timeout(serve):
             slow.response()
 
 
+def test_one_deadline_is_for_the_requests_and_for_what_python_does_at_the_end(serve, directory):
+    """Which comes last: nobody is in a request any more."""
+    (directory / 'clings.py').write_text(
+        'import atexit, time\n'
+        'begun = []\n'
+        'def linger():\n'
+        '    print("at the end", len(begun), flush=True)\n'
+        '    time.sleep(600)\n'
+        'atexit.register(linger)\n'
+        'def application(environ, start_response):\n'
+        '    begun.append(1)\n'
+        '    print("sleeping", flush=True)\n'
+        '    time.sleep(0.5)\n'
+        '    begun.pop()\n'
+        '    start_response("200 OK", [("Content-Length", "5")])\n'
+        '    return [b"awake"]\n')
+    server = serve('clings', '-w', '1', '--graceful-shutdown-timeout', '2s', cwd=directory)
+    with Connection(server.address) as slow:
+        slow.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('sleeping')
+        since = time.monotonic()
+        server.kill(signal.SIGTERM)
+        assert slow.response().body == b'awake'
+    server.log.wait_for('at the end 0')
+    assert server.ended() == 0
+    assert 1.5 < time.monotonic() - since < 2 + 2
+
+
 @any_children
 def test_a_second_term_stops_at_once(probe):
     with Connection(probe.address) as slow:
@@ -229,6 +257,29 @@ def test_a_reload_finishes_slow_requests_and_drops_none(changing):
         assert seen <= {b'old', b'new'}
         assert slow.response().body == b'old'
     assert get(changing.address).body == b'new'
+
+
+@any_children
+def test_a_reload_replaces_one_by_one_and_never_undercuts_the_capacity(serve, gate):
+    """However many of the old ones finish still, which take no place of the new ones."""
+    server = serve('probe', '-w', '3', '--server-limit', '3')
+    old = server.wait_for_ready(3)
+    busy = []
+    while {row['letters'].count('W') for row in server.ready().values()} != {1}:
+        busy.append(Connection(server.address))
+        busy[-1].send(gate.request)
+        wait_until(lambda: server.log.text().count('sleeping') == len(busy), 'a busy thread')
+    assert 'reload done' in server.reload()
+    rows = [row for row in server.board()['processes'] if row['pid']]
+    told = sorted(row['told_us'] for row in rows if row['pid'] in old)
+    ready = sorted(row['ready_us'] for row in rows if row['pid'] not in old)
+    assert len(told) == len(ready) == 3 and 0 not in told
+    assert all(came <= went for came, went in zip(ready, told)), (ready, told)
+    gate.open()
+    for client in busy:
+        assert client.response().body == b'awake'
+        client.close()
+    server.stop()
 
 
 @either_way

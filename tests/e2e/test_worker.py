@@ -15,6 +15,7 @@ import pytest
 from client import Closed, Connection, get
 from crowd import Crowd, best_of
 from server import PATIENCE, PYTHON, SANITIZED, freeze, is_alive, need, wait_until
+from waiting import fastest
 
 ROUNDS = 3  # on a machine that has other things to do the best one counts
 
@@ -164,6 +165,28 @@ def test_nobody_waits_for_a_busy_thread_while_another_of_its_process_is_idle(sta
         gate.open()
         for stuck in range(3):
             assert clients[stuck].response().body == b'awake'
+    server.stop()
+
+
+@both_engines
+def test_who_came_with_a_long_request_waits_two_ticks_for_another_thread(start, directory):
+    """Of 1 ms each, and as long as an answer takes."""
+    server = start(1, 4)
+    child, = server.wait_for_ready(1)
+    with Clients(server, 2) as clients:
+        bodies(clients.ask('/hello'))
+
+        def wait() -> float:
+            os.kill(child, signal.SIGSTOP)
+            send(clients[0], '/sleep-quietly?s=0.05')
+            send(clients[1], '/hello')
+            os.kill(child, signal.SIGCONT)
+            begin = time.monotonic()
+            assert clients[1].response().body == b'hello'
+            took = 1000 * (time.monotonic() - begin)
+            assert clients[0].response().body == b'rested'
+            return took
+        print(f'{fastest(wait, 4, 50):.2f} ms')
     server.stop()
 
 

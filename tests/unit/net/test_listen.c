@@ -202,6 +202,42 @@ test_what_the_kernel_cuts_is_told(void **state)
 	listen_close(&l);
 }
 
+/* How many clients may wait to be let in. */
+static uint32_t
+backlog_of(const struct listener *l)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(
+		getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_sacked;
+}
+
+static void
+test_as_many_clients_may_wait_as_listen_backlog_says(void **state)
+{
+	static const struct {
+		int asked, backlog;
+	} cases[] = {{5, 5}, {77, 77}, {0, 511}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct listen_options o = options;
+		struct address a;
+		struct listener l;
+
+		o.backlog = cases[i].asked;
+		assert_int_equal(address_parse(&a, 1, "127.0.0.1:0", NULL), 1);
+		assert_int_equal(listen_open(&l, &a, &o, NULL), 0);
+		assert_int_equal(backlog_of(&l), cases[i].backlog);
+		o.backlog = 9;
+		assert_int_equal(listen_tune(&l, &o), 0);
+		assert_int_equal(backlog_of(&l), 9);
+		listen_close(&l);
+	}
+}
+
 static void
 test_a_listener_is_tuned_while_it_listens(void **state)
 {
@@ -924,6 +960,8 @@ main(void)
 		cmocka_unit_test(
 			test_connections_have_the_buffers_that_were_asked_for),
 		cmocka_unit_test(test_what_the_kernel_cuts_is_told),
+		cmocka_unit_test(
+			test_as_many_clients_may_wait_as_listen_backlog_says),
 		cmocka_unit_test(test_a_listener_is_tuned_while_it_listens),
 		cmocka_unit_test(test_port_0_becomes_a_number),
 		IN_PLACE(
