@@ -432,5 +432,6 @@ def application(environ, start_response):
     # A connection that the dying child has accepted dies with it.
     wait_until(lambda: not is_alive(child), 'the death of the child')
     assert get(server.address).status == 200
-    # Orphans come to the master, which buries them.
+    # Orphans come to the master, which buries them, and has nothing to say about them.
     wait_until(lambda: not os.path.exists(f'/proc/{pid}'), 'the burial')
+    assert f'pid {pid} ' not in server.log.text()
