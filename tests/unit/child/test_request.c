@@ -475,62 +475,15 @@ test_a_chunked_body_that_is_collected_travels_as_it_came(void **state)
 	}
 }
 
-static void
-test_a_client_from_the_pool_is_served_at_once(void **state)
+/* The only client so far leaves, and a sibling's lies in the pool: its end. */
+static int
+find_in_pool(struct script *s, unsigned requests, const char *bytes)
 {
-	struct script *s = script_new();
-	struct handoff h = {
-		.requests = 5, .deadline_ns = INT64_MAX, .bytes = STR(GET)};
+	struct handoff h = {.requests = requests,
+		.deadline_ns = INT64_MAX,
+		.bytes = {bytes, strlen(bytes)}};
 	int pair[2];
 
-	(void)state;
-	script_with_pool(s);
-	script_step(s, STEP_EOF); /* the first client leaves */
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	h.fd = pair[0];
-	assert_int_equal(handoff_send(s->pool[0], &h), 0);
-	script_step(s, STEP_POOL);
-	script_run(s);
-	assert_int_equal(s->calls, 1);
-	assert_sent(s, "200 OK");
-	assert_int_equal(s->engine.parked.n, 1);
-	close(pair[0]);
-	close(pair[1]);
-	script_free(s);
-}
-
-static void
-test_what_is_left_in_the_pool_is_served_by_who_finishes(void **state)
-{
-	struct script *s = script_new();
-	struct handoff h = {
-		.requests = 1, .deadline_ns = INT64_MAX, .bytes = STR(GET)};
-	int pair[2];
-
-	(void)state;
-	script_with_pool(s);
-	script_step(s, STEP_EOF);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	h.fd = pair[0];
-	assert_int_equal(handoff_send(s->pool[0], &h), 0);
-	script_step(s, STEP_FINISH);
-	script_run(s);
-	assert_int_equal(s->calls, 1);
-	assert_sent(s, "Connection: close");
-	close(pair[0]);
-	close(pair[1]);
-	script_free(s);
-}
-
-static void
-test_who_finishes_keeps_no_idle_client_from_the_pool(void **state)
-{
-	struct script *s = script_new();
-	struct handoff h = {.requests = 1, .deadline_ns = INT64_MAX};
-	int pair[2];
-	char byte;
-
-	(void)state;
 	script_with_pool(s);
 	script_step(s, STEP_EOF);
 	assert_int_equal(
@@ -538,12 +491,54 @@ test_who_finishes_keeps_no_idle_client_from_the_pool(void **state)
 	h.fd = pair[0];
 	assert_int_equal(handoff_send(s->pool[0], &h), 0);
 	close(pair[0]);
+	return pair[1];
+}
+
+static void
+test_a_client_from_the_pool_is_served_at_once(void **state)
+{
+	struct script *s = script_new();
+	int client = find_in_pool(s, 5, GET);
+
+	(void)state;
+	script_step(s, STEP_POOL);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_sent(s, "200 OK");
+	assert_int_equal(s->engine.parked.n, 1);
+	close(client);
+	script_free(s);
+}
+
+static void
+test_what_is_left_in_the_pool_is_served_by_who_finishes(void **state)
+{
+	struct script *s = script_new();
+	int client = find_in_pool(s, 1, GET);
+
+	(void)state;
+	script_step(s, STEP_FINISH);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_sent(s, "Connection: close");
+	close(client);
+	script_free(s);
+}
+
+static void
+test_who_finishes_keeps_no_idle_client_from_the_pool(void **state)
+{
+	struct script *s = script_new();
+	int client = find_in_pool(s, 1, "");
+	char byte;
+
+	(void)state;
 	script_step(s, STEP_FINISH);
 	script_run(s);
 	assert_int_equal(s->calls, 0);
 	assert_int_equal(s->engine.parked.n, 0);
-	assert_int_equal(read(pair[1], &byte, 1), 0); /* told to go */
-	close(pair[1]);
+	assert_int_equal(read(client, &byte, 1), 0); /* told to go */
+	close(client);
 	script_free(s);
 }
 
