@@ -369,10 +369,11 @@ def test_100_clients_notice_no_reload_and_no_recycled_child(start):
 
 @both_engines
 def test_clients_in_long_requests_notice_no_reload_either(start):
-    """Each answer takes 3 ms, so that connections go from thread to thread all the time."""
-    server = start(2, 4, '--max-requests', '300', '--log-level', 'info')
-    crowd = Crowd(server.address, 40, '/sleep-quietly?s=0.003', check=b'rested'.__eq__,
-                  pause=0.01)
+    """Each answer takes 3 ms, so that connections go from thread to thread all the time.  As many
+    as leave the machine some time to start children in, who are replaced all the time, too."""
+    server = start(2, 4, '--max-requests', '500', '--log-level', 'info')
+    crowd = Crowd(server.address, 20, '/sleep-quietly?s=0.003', check=b'rested'.__eq__,
+                  pause=0.02)
     crowd.start()
     wait_until(crowd.connected, 'an answer for everybody')
     for i in range(2 if SANITIZED else 4):
