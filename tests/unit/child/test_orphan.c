@@ -97,7 +97,10 @@ found(struct family *f, bool parent_is_master)
 	assert_ptr_not_equal(f->shared, MAP_FAILED);
 	/* What the parent leaves behind is ours to bury. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	f->parent = fork();
+	/* Without the thread that a sanitizer starts in what is forked: it would
+	 * keep the descriptors open when the one that the child hears of has
+	 * ended.  A master has one thread. */
+	f->parent = _Fork();
 	if (f->parent == 0) {
 		if (fork() == 0)
 			be_child(f);
