@@ -295,6 +295,19 @@ as the user of the children can write there; where none can be written, or the
 disk is full, the error log says so and the application reads the rest by
 itself, as it does with larger bodies.
 """,
+    'ResponseBufferSize': """
+What an application yields or writes is sent at once; what its client does not
+take is kept up to this size and goes on by itself while the application makes
+the next piece, so a response that ends meanwhile costs its worker no waiting.
+Beyond it the application waits until there is room, at most
+.Ic Timeout
+without any; with 0 it waits for each piece.
+A body that is there as a whole (a list, a file, the last piece of a
+Content-Length) is never waited for, however large it is.
+Called
+.Cm response-buffer-size
+by mod_wsgi.
+""",
     'RequestReadTimeout': """
 As Apache's mod_reqtimeout has it.
 .Ql header=20-40,MinRate=500

@@ -284,7 +284,7 @@ say_continue(struct body *b, struct engine *e, struct connection *c)
 	b->waits = false;
 	if (connection_input(c).len > 0)
 		return 0; /* it did not wait for us */
-	return send_and_wait(e, c, STR(""), text, sizeof(text) - 1, STR(""));
+	return send_piece(e, c, STR(""), text, sizeof(text) - 1, STR(""));
 }
 
 /* Wait until something has arrived. */
@@ -300,11 +300,12 @@ await_input(struct body *b, struct engine *e, struct connection *c)
 	c->hurry_ns = INT64_MAX;
 	deadline_ns = connection_read_deadline(e, c);
 	while (rc == 0 && connection_input(c).len == 0) {
-		if (c->at_eof || c->error != 0)
-			return -ECONNRESET;
 		connection_receive(e, c);
-		rc = engine_wait(e, deadline_ns);
+		send_await_room(e, c);
+		rc = c->at_eof || c->error != 0 ? -ECONNRESET
+						: engine_wait(e, deadline_ns);
 	}
+	send_forget_room(e, c);
 	pace_pause(&c->pace, e->now_ns);
 	return rc;
 }

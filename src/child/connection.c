@@ -606,6 +606,8 @@ void
 connection_answered(struct engine *e, struct connection *c)
 {
 	engine_give_out(e, &c->out);
+	if (c->kept.size > 0)
+		engine_give_out(e, &c->kept);
 	c->pace = (struct pace){0};
 	if (c->error != 0)
 		connection_close(e, c);
@@ -694,6 +696,7 @@ connection_settle(struct engine *e, struct connection *c)
 	buf_fini(&c->body);
 	spool_close(&c->spool);
 	engine_give_out(e, &c->out);
+	engine_give_out(e, &c->kept);
 	count(e, -1U);
 	connection_list_add(&e->buried, c);
 }

@@ -46,6 +46,9 @@ enum connection_state {
 	CONNECTION_CLOSING,    /* its last operations are ending */
 };
 
+/* At a time: what was kept before, out, data and tail. */
+enum { CONNECTION_PARTS = 4 };
+
 struct connection_list {
 	struct connection *first, *last;
 	uint32_t n;
@@ -81,7 +84,7 @@ struct connection {
 	bool at_eof;        /* the client will send no more */
 	bool foreign;       /* came from a sibling, which may still hold it */
 	bool keep;          /* goes on after the response under way */
-	bool pushed;        /* RUNNING: parts are the end of its response */
+	bool pushed;        /* RUNNING: parts have the end of its response */
 	bool client_closes; /* the client asked for the close: it sends no more */
 	int error;          /* receiving or sending failed: a negative errno */
 
@@ -103,9 +106,11 @@ struct connection {
 	struct connection_rest rest; /* SENDING, SKIPPING */
 
 	struct buf out;
-	struct iovec parts[3]; /* what is to be sent: out, data, tail */
+	struct buf kept; /* of the response, by send_piece: not taken so far */
+	struct iovec parts[CONNECTION_PARTS]; /* what is to be sent */
 	unsigned part, n_parts;
-	struct iovec window[3]; /* the beginning of it that is under way */
+	struct iovec window[CONNECTION_PARTS]; /* its beginning, that is under
+						* way */
 	unsigned n_window;
 	void *held;           /* keeps the data alive: app_drop */
 	struct sendfile file; /* goes behind the parts */

@@ -197,13 +197,15 @@ on_send(struct engine *e, struct connection *c, const struct io_event *event)
 	connection_settle(e, c);
 }
 
-/* There is room for more of a file. */
+/* There is room for more of a file, or of a response that is being made. */
 static void
 on_writable(struct engine *e, struct connection *c)
 {
 	c->in_flight--;
 	c->awaits_room = false;
-	if (c->state == CONNECTION_SENDING) {
+	if (c->state == CONNECTION_RUNNING) {
+		send_more(c);
+	} else if (c->state == CONNECTION_SENDING) {
 		connection_await_sent(e, c);
 		sendfile_go_on(e, c);
 	}
@@ -360,15 +362,13 @@ give_all(struct engine *e)
 		handover_give_waiting(e, &e->queue);
 }
 
-int
-engine_wait(struct engine *e, int64_t deadline_ns)
+/* While a request runs. */
+static int
+turn_for(struct engine *e, int64_t timeout_ns)
 {
-	int64_t timeout_ns = deadline_ns - e->now_ns, first_ns = patience(e);
-	int64_t given_ns = until_given(e);
+	int64_t first_ns = patience(e), given_ns = until_given(e);
 	int rc;
 
-	if (timeout_ns <= 0)
-		return -ETIMEDOUT;
 	if (given_ns == 0)
 		give_all(e);
 	if (given_ns > 0 && given_ns < timeout_ns)
@@ -386,6 +386,25 @@ engine_wait(struct engine *e, int64_t deadline_ns)
 	if (e->stopping || (e->leave_by_ns > 0 && e->now_ns >= e->leave_by_ns))
 		return -ECANCELED;
 	return 0;
+}
+
+int
+engine_wait(struct engine *e, int64_t deadline_ns)
+{
+	int64_t timeout_ns = deadline_ns - e->now_ns;
+
+	return timeout_ns > 0 ? turn_for(e, timeout_ns) : -ETIMEDOUT;
+}
+
+int
+engine_look(struct engine *e)
+{
+	int64_t now_ns = clock_monotonic_ns();
+
+	if (now_ns - e->now_ns < ENGINE_LONG_NS)
+		return 0;
+	engine_read_clock(e);
+	return turn_for(e, 0);
 }
 
 /* With the GIL: let go of what Python must be told of. */

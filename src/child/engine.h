@@ -178,6 +178,11 @@ int engine_run(struct engine *e);
  * has passed, -ECANCELED when the child must leave now. */
 int engine_wait(struct engine *e, int64_t deadline_ns);
 
+/* The same for a request that need not wait and asks often: turn the loop if
+ * that has not been done for as long as others may be kept waiting.  0 or
+ * -ECANCELED. */
+int engine_look(struct engine *e);
+
 /* End a copy of the process that the application has made, without the cleaning
  * up that is for the process it was copied from. */
 void engine_leave_forked(void) __attribute__((noreturn));

@@ -70,21 +70,21 @@ client_send(
 	watch_end(ex->engine->set.watch);
 	report_head(&ex->report, ex->engine, out);
 	body_answered(&ex->body);
-	rc = send_and_wait(ex->engine, c, out, data, len, tail);
+	rc = send_piece(ex->engine, c, out, data, len, tail);
 	buf_clear(&c->out);
 	report_overdue_here(ex->engine, x);
 	watch_begin(ex->engine->set.watch);
 	return rc;
 }
 
+/* The end of the response, which nobody waits for. */
 static void
-set_parts(struct connection *c, const struct app_exchange *x)
+add_end(struct connection *c, const struct app_exchange *x)
 {
 	c->held = x->held;
-	c->parts[0] = (struct iovec){c->out.data, c->out.len};
-	c->parts[1] = (struct iovec){(void *)x->held_data, x->held_len};
-	c->part = c->out.len > 0 ? 0 : 1;
-	c->n_parts = x->held != NULL ? 2 : 1;
+	send_add(c, c->out.data, c->out.len);
+	if (x->held != NULL)
+		send_add(c, x->held_data, x->held_len);
 }
 
 static int
@@ -99,7 +99,7 @@ client_push(struct app_exchange *x)
 	report_head(
 		&ex->report, ex->engine, (struct str){c->out.data, c->out.len});
 	body_answered(&ex->body);
-	set_parts(c, x);
+	add_end(c, x);
 	c->pushed = true;
 	if (c->error == 0)
 		c->error = send_push(c);
@@ -145,7 +145,7 @@ client_send_interim(struct app_exchange *x, struct str head)
 	if (UNLIKELY(*ex->engine->set.forked))
 		return -ECONNRESET;
 	watch_end(ex->engine->set.watch);
-	rc = send_and_wait(ex->engine, ex->connection, head, NULL, 0, STR(""));
+	rc = send_piece(ex->engine, ex->connection, head, NULL, 0, STR(""));
 	watch_begin(ex->engine->set.watch);
 	return rc;
 }
@@ -203,9 +203,7 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 	report_head(&report, e, (struct str){c->out.data, c->out.len});
 	report_end_refused(&report, e, c, status);
 	c->keep = false;
-	c->parts[0] = (struct iovec){c->out.data, c->out.len};
-	c->part = 0;
-	c->n_parts = 1;
+	send_add(c, c->out.data, c->out.len);
 	connection_await_sent(e, c);
 	send_start(e, c);
 }
@@ -363,7 +361,7 @@ finish(struct exchange *ex)
 	c->keep = body_finish(&ex->body, e, c) && e->response.keep_alive;
 	c->client_closes = ex->body.ended && !e->request.keep_alive;
 	if (!c->file.exists && !c->pushed)
-		set_parts(c, x);
+		add_end(c, x);
 	c->pushed = false;
 	if (c->part == c->n_parts)
 		drop_held(e, c);

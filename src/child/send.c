@@ -13,6 +13,7 @@
 
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/watcher.h"
 #include "io/io.h"
 
 enum {
@@ -20,6 +21,15 @@ enum {
 };
 
 static const int64_t ms = 1000000;
+
+void
+send_add(struct connection *c, const void *data, size_t len)
+{
+	if (c->part == c->n_parts)
+		c->part = c->n_parts = 0;
+	if (len > 0)
+		c->parts[c->n_parts++] = (struct iovec){(void *)data, len};
+}
 
 static void
 open_window(struct connection *c)
@@ -95,47 +105,126 @@ send_ended(struct engine *e, struct connection *c, int result)
 	return false;
 }
 
-/* What is being sent belongs to the application, which must not go on before
- * the kernel has let go of it. */
-static void
-abandon_send(struct engine *e, struct connection *c, int error)
-{
-	int rc;
+/* --- while a request runs ------------------------------------------------------ */
 
-	c->error = error;
-	io_cancel(e->io, c, IO_SEND, c->fd);
-	while (c->sending) {
-		rc = engine_wait(e, INT64_MAX);
+static size_t
+left_of(const struct connection *c)
+{
+	size_t left = 0;
+
+	for (unsigned i = c->part; i < c->n_parts; i++)
+		left += c->parts[i].iov_len;
+	return left;
+}
+
+/* PEP 3333 has it that what is kept goes on while the application makes the
+ * next piece, and it is the watcher who sees to that. */
+static size_t
+most_kept(const struct engine *e)
+{
+	if (watcher_failed(e->set.watcher))
+		return 0;
+	return (size_t)e->config->response_buffer_size;
+}
+
+/* What is left belongs to the application, which may go on: copy it, behind
+ * what was kept before.  0, or -ENOMEM and nothing has changed. */
+static int
+keep(struct connection *c)
+{
+	struct buf *kept = &c->kept;
+	bool some = kept->len > 0 && c->part == 0;
+	size_t before = some ? c->parts[0].iov_len : 0;
+
+	if (buf_reserve(kept, left_of(c) - before) == NULL) {
+		kept->failed = false;
+		return -ENOMEM;
+	}
+	buf_consume(kept, kept->len - before);
+	for (unsigned i = some ? 1 : c->part; i < c->n_parts; i++)
+		(void)buf_add(kept, c->parts[i].iov_base, c->parts[i].iov_len);
+	c->parts[0] = (struct iovec){kept->data, kept->len};
+	c->part = 0;
+	c->n_parts = 1;
+	return 0;
+}
+
+void
+send_more(struct connection *c)
+{
+	int rc = c->part < c->n_parts ? send_push(c) : 0;
+
+	if (c->error == 0)
+		c->error = rc;
+}
+
+void
+send_await_room(struct engine *e, struct connection *c)
+{
+	if (c->part == c->n_parts || c->awaits_room)
+		return;
+	c->awaits_room = true;
+	c->in_flight++;
+	io_writable(e->io, c, c->fd);
+}
+
+void
+send_forget_room(struct engine *e, struct connection *c)
+{
+	if (c->awaits_room)
+		io_cancel(e->io, c, IO_WRITABLE, c->fd);
+	while (c->awaits_room) {
+		int rc = engine_wait(e, INT64_MAX);
+
 		assert(rc == 0 || rc == -ECANCELED);
 	}
 }
 
-int
-send_and_wait(struct engine *e, struct connection *c, struct str out,
-	const void *data, size_t len, struct str tail)
+/* Wait until no more than most bytes are left. */
+static int
+await_room(struct engine *e, struct connection *c, size_t most)
 {
 	int64_t patience_ns = e->config->timeout * ms;
 	uint64_t sent = c->bytes_out;
 	int64_t deadline_ns;
 	int rc = 0;
 
-	if (c->error != 0 || out.len + len + tail.len == 0)
-		return c->error;
-	c->parts[0] = (struct iovec){(void *)out.p, out.len};
-	c->parts[1] = (struct iovec){(void *)data, len};
-	c->parts[2] = (struct iovec){(void *)tail.p, tail.len};
-	c->part = 0;
-	c->n_parts = 3;
 	engine_read_clock(e);
 	deadline_ns = patience_ns > 0 ? e->now_ns + patience_ns : INT64_MAX;
-	send_start(e, c);
-	while (rc == 0 && c->sending) {
+	while (rc == 0 && c->error == 0 && left_of(c) > most) {
+		send_await_room(e, c);
 		rc = engine_wait(e, deadline_ns);
 		if (c->bytes_out != sent && patience_ns > 0)
 			deadline_ns = e->now_ns + patience_ns;
 		sent = c->bytes_out;
 	}
-	if (c->sending)
-		abandon_send(e, c, rc);
+	send_forget_room(e, c);
+	return rc;
+}
+
+int
+send_piece(struct engine *e, struct connection *c, struct str out,
+	const void *data, size_t len, struct str tail)
+{
+	int rc;
+
+	if (c->error != 0 || out.len + len + tail.len == 0)
+		return c->error;
+	if (c->part == c->n_parts)
+		buf_clear(&c->kept);
+	send_add(c, out.p, out.len);
+	send_add(c, data, len);
+	send_add(c, tail.p, tail.len);
+	rc = send_push(c);
+	if (rc == 0 && left_of(c) > most_kept(e))
+		rc = await_room(e, c, most_kept(e));
+	else if (rc == 0)
+		rc = engine_look(e);
+	if (rc == 0 && c->part < c->n_parts && keep(c) < 0)
+		rc = await_room(e, c, 0);
+	if (c->error == 0)
+		c->error = rc;
+	if (c->error != 0)
+		c->part = c->n_parts;
 	return c->error;
 }

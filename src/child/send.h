@@ -16,6 +16,9 @@
 struct connection;
 struct engine;
 
+/* Behind what is left to be sent comes this, too, if it is anything. */
+void send_add(struct connection *c, const void *data, size_t len);
+
 /* Start sending parts[part..n_parts); never more at once than lets progress
  * be seen. */
 void send_start(struct engine *e, struct connection *c);
@@ -32,10 +35,20 @@ void send_count(struct connection *c, size_t len);
  * or the connection has failed, false when the rest was started. */
 bool send_ended(struct engine *e, struct connection *c, int result);
 
-/* For a request that runs: send the parts and wait until the kernel has them,
- * without the GIL.  0; -ETIMEDOUT when the client took nothing for Timeout,
- * another negative errno when it is gone; either stays in c->error. */
-int send_and_wait(struct engine *e, struct connection *c, struct str out,
+/* For a request that runs, without the GIL: send a piece of its response, where
+ * it lies.  What the client does not take at once is copied and goes on by
+ * itself; beyond ResponseBufferSize it is waited for.  0; -ETIMEDOUT when the
+ * client took nothing for Timeout, another negative errno when it is gone;
+ * either stays in c->error. */
+int send_piece(struct engine *e, struct connection *c, struct str out,
 	const void *data, size_t len, struct str tail);
+
+/* The request is about to wait for something else, in a turn of the loop: what is
+ * left goes on meanwhile.  And it does so no more. */
+void send_await_room(struct engine *e, struct connection *c);
+void send_forget_room(struct engine *e, struct connection *c);
+
+/* There is room, or the connection is broken: send more of what is left. */
+void send_more(struct connection *c);
 
 #endif

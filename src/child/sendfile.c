@@ -112,9 +112,7 @@ sendfile_begin(struct engine *e, struct connection *c, int fd, int64_t offset,
 		.left = len,
 		.head = c->out};
 	c->out = (struct buf){0};
-	c->parts[0] = (struct iovec){c->file.head.data, c->file.head.len};
-	c->part = 0;
-	c->n_parts = 1;
+	send_add(c, c->file.head.data, c->file.head.len);
 	rc = sendfile_push(e, c);
 	return rc == -EAGAIN ? 0 : rc;
 }

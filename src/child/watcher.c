@@ -9,11 +9,11 @@
  * before the worker can wait again.  Nothing is in the completion queue: the
  * loop empties it before it serves.
  *
- * What is taken over: the rest of the response whose application does
- * something behind it; connections with bytes that nobody has looked at; and,
- * for as long as it lasts, responses for more of which there is room, and parked
- * connections that become readable.  Wake-ups that the stuck
- * worker's waits have used up are passed on by a nudge in the pool.
+ * What is taken over: what there is of the response whose application does
+ * something else; connections with bytes that nobody has looked at; and, for as
+ * long as it lasts, responses for more of which there is room, and parked
+ * connections that become readable.  Wake-ups that the stuck worker's waits have
+ * used up are passed on by a nudge in the pool.
  */
 #include "child/watcher.h"
 
@@ -138,6 +138,12 @@ watcher_start(struct watcher *w)
 	log_warn("child", "no thread to watch long requests with");
 }
 
+bool
+watcher_failed(const struct watcher *w)
+{
+	return w != NULL && w->started && !w->running;
+}
+
 void
 watcher_stop(struct watcher *w)
 {
@@ -214,14 +220,15 @@ send_now(void *arg, void *owner, size_t sent)
 		(void)flush(arg, c);
 }
 
-/* The application is in close(), and its client need not wait for that.  What
- * is wrong with the client the worker finds out by itself. */
+/* The application is in close(), or makes its next piece, and its client need not
+ * wait for that.  What is wrong with the client the worker finds out by itself.
+ */
 static void
 push_own(const struct engine *e)
 {
 	struct connection *c = e->running;
 
-	if (c != NULL && c->pushed && c->part < c->n_parts)
+	if (c != NULL && c->part < c->n_parts)
 		(void)send_push(c);
 }
 

@@ -16,6 +16,7 @@
 #ifndef WSGID_CHILD_WATCHER_H
 #define WSGID_CHILD_WATCHER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct connection;
@@ -37,6 +38,10 @@ void watcher_destroy(struct watcher *w);
  * NULL is allowed. */
 void watcher_start(struct watcher *w);
 void watcher_stop(struct watcher *w);
+
+/* Is there nobody who looks after what a busy worker leaves behind?  No thread
+ * was to be had. */
+bool watcher_failed(const struct watcher *w);
 
 /* In a forked copy of the process: its descriptors. */
 void watcher_abandon(struct watcher *w);

@@ -156,6 +156,7 @@ struct config {
 	int64_t request_body_buffer; /* collected before the application runs */
 	int64_t request_body_spool;  /* the same in a file; larger ones are read
 				     * by the application */
+	int64_t response_buffer_size; /* kept of each, for slow clients */
 	int64_t timeout;
 	struct config_read_timeout request_read_timeout;
 	int64_t request_timeout;       /* in the application; 0 = no limit */

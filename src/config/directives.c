@@ -272,6 +272,17 @@ static const struct directive others[] = {
 			"temporary file; 0: the application reads it",
 	},
 	{
+		.name = "ResponseBufferSize",
+		.option = "--response-buffer-size",
+		.type = &value_size,
+		.offset = AT(response_buffer_size),
+		.initial = "64k",
+		.example = "256k",
+		.max = INT64_C(1) << 30,
+		.help = "Bytes of a response that is still being made which "
+			"are kept for a client that is slow",
+	},
+	{
 		.name = "AllowEncodedSlashes",
 		.option = "--allow-encoded-slashes",
 		.type = &value_choice,

@@ -174,7 +174,8 @@ struct app_client {
 	ssize_t (*read)(struct app_exchange *x, void *data, size_t len);
 
 	/* Send what is in x->response->out and then, from where they are, len
-	 * bytes of data and the tail; returns when the connection has them all.
+	 * bytes of data and the tail; returns when nobody needs them any more,
+	 * which is at once as long as what the client does not take can be kept.
 	 * Empties out.  0 or a negative errno, after which nothing is sent
 	 * any more. */
 	int (*send)(struct app_exchange *x, const void *data, size_t len,

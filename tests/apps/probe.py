@@ -156,6 +156,24 @@ def chunks(environ, start_response, query):
     return (f'{i},'.encode() for i in range(int(query.get('n', '3'))))
 
 
+def stream(environ, start_response, query):
+    """Lines of 1000 bytes, one by one, so many, and then one of the log."""
+    def made():
+        for i in range(int(query['n'])):
+            yield b'%999d\n' % i
+        print('all is made', flush=True)
+    start_response('200 OK', PLAIN)
+    return Closing(made(), 'stream')
+
+
+def two_pieces(environ, start_response, query):
+    """Of so many bytes each; the second is made when there is such a file."""
+    start_response('200 OK', PLAIN)
+    yield b'a' * int(query['n'])
+    until(environ, lambda *_: None, query)
+    yield b'b' * int(query['n'])
+
+
 def big(environ, start_response, query):
     return answer(start_response, b'x' * int(query.get('n', '1000000')))
 

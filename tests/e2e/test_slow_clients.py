@@ -145,6 +145,93 @@ def test_a_client_that_takes_its_response_does_not_wait_for_close(serve, directo
     server.stop()
 
 
+# --- ResponseBufferSize -----------------------------------------------------------------------
+
+class Reluctant(Connection):
+    """Has asked for something, has the beginning of it, and reads no further yet."""
+
+    def __init__(self, address, target: str):
+        super().__init__(address)
+        self.send(f'GET {target} HTTP/1.1\r\nHost: t\r\n\r\n')
+        self.read_to(1)
+
+    def read_to(self, size: int):
+        while len(self.buffer) < size:
+            self.buffer += self.socket.recv(size - len(self.buffer))
+
+
+def lines(n: int) -> bytes:
+    return b''.join(b'%999d\n' % i for i in range(n))
+
+
+@pytest.fixture
+def start(serve, directory):
+    """One worker, and a socket that holds little: what TCP's hold is nobody's choice."""
+    def start_with(*words):
+        server = serve('probe', '-w', '1', '-b', f'unix:{directory}/s', '--send-buffer-size',
+                       '16k', *words)
+        return server, directory / 's'
+    return start_with
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_generator_whose_pieces_fit_the_buffer_costs_no_worker(start, engine):
+    server, address = start('--io-engine', engine, '--timeout', LONG,
+                            '--response-buffer-size', '2m')
+    with contextlib.ExitStack() as clients:
+        other = clients.enter_context(Connection(server.address))
+        slow = []
+        for i in range(3):
+            slow.append(clients.enter_context(Reluctant(address, '/stream?n=1000')))
+            assert other.get('/hello').body == b'hello\n'
+            assert other.get('/show-closed').body == b'[%s]' % b', '.join([b'"stream"'] * (i + 1))
+        for connection in slow:
+            assert connection.response().body == lines(1000)
+            assert connection.get('/hello').body == b'hello\n'  # it is kept alive
+    server.stop()
+
+
+@pytest.mark.parametrize('size', ['64k', '0'])
+def test_a_generator_that_makes_more_waits_only_until_the_rest_fits(start, size):
+    """Of 1,007,000 bytes with their framing."""
+    server, address = start('--timeout', LONG, '--response-buffer-size', size)
+    with Reluctant(address, '/stream?n=1000') as slow, Connection(server.address) as other:
+        other.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+        slow.read_to(800_000)
+        assert 'all is made' not in server.log.text()  # nor could it be
+        slow.read_to(960_000)
+        if size == '0':
+            assert 'all is made' not in server.log.text()
+            assert slow.response().body == lines(1000)
+        assert other.response().body == b'hello\n'
+        if size != '0':
+            assert slow.response().body == lines(1000)
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_what_is_kept_goes_on_while_the_application_makes_the_next_piece(
+        start, directory, engine):
+    """PEP 3333, Buffering and Streaming."""
+    server, address = start('--io-engine', engine, '--response-buffer-size', '2m')
+    go_on = directory / 'go-on'
+    with Reluctant(address, f'/two-pieces?n=1000000&file={go_on}') as slow:
+        while slow.buffer.count(b'a') < 1_000_000:
+            assert slow._more()
+        go_on.touch()
+        assert slow.response().body == b'a' * 1_000_000 + b'b' * 1_000_000
+    server.stop()
+
+
+def test_who_takes_no_more_than_the_buffer_holds_is_cut_at_timeout(start):
+    server, address = start('--timeout', '300ms')
+    with Reluctant(address, '/stream?n=1000') as slow, Connection(server.address) as other:
+        assert other.get('/hello').body == b'hello\n'  # when it has been cut
+        assert other.get('/show-closed').body == b'["stream"]'
+        assert not slow.response().complete
+    server.stop()
+
+
 # --- RequestBodySpool -----------------------------------------------------------------------
 
 SIZE = 300_000

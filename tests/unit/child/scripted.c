@@ -97,6 +97,16 @@ io_release(struct io *io, uint16_t buffer)
 }
 
 void
+script_take(struct script *s)
+{
+	char piece[4096];
+	ssize_t n;
+
+	while ((n = recv(s->client, piece, sizeof(piece), MSG_DONTWAIT)) > 0)
+		buf_add(&s->sent, piece, (size_t)n);
+}
+
+void
 io_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	unsigned n_parts)
 {
@@ -107,6 +117,7 @@ io_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	now->sends++;
 	if (now->client_takes_nothing)
 		return;
+	script_take(now);
 	for (unsigned i = 0; i < n_parts; i++) {
 		buf_add(&now->sent, parts[i].iov_base, parts[i].iov_len);
 		total += (int)parts[i].iov_len;
@@ -361,6 +372,7 @@ script_new(void)
 		.limit_request_field_size = 200,
 		.limit_request_body = 1000,
 		.request_body_buffer = 100,
+		.response_buffer_size = 1000,
 		.timeout = 60000,
 		.keep_alive = true,
 		.keep_alive_timeout = 75000,
@@ -448,6 +460,7 @@ script_run(struct script *s)
 	assert_non_null(
 		connection_open(&s->engine, pair[0], s->config.proxy_protocol));
 	assert_int_equal(engine_run(&s->engine), 0);
+	script_take(s);
 }
 
 /* --- what came out ----------------------------------------------------------- */

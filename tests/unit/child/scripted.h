@@ -58,7 +58,7 @@ struct script {
 	size_t drained;
 	unsigned waits_for_room;
 
-	/* What came out. */
+	/* What came out: by io, or by the socket and taken by script_take. */
 	struct buf sent;
 	unsigned sends;
 	unsigned calls; /* of the application */
@@ -85,6 +85,9 @@ void script_step(struct script *s, enum step_kind kind);
 
 /* Open the connection and let everything happen. */
 void script_run(struct script *s);
+
+/* Take what the socket has; also done before io sends, and at the end. */
+void script_take(struct script *s);
 
 /* How often it was sent; and fail unless it was. */
 unsigned count(struct script *s, const char *what);

@@ -1,0 +1,385 @@
+/*
+ * test_send.c - responses that are made piece by piece, and clients that take
+ * them more slowly: what is waited for and what is not.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "child/connection.h"
+#include "child/send.h"
+#include "scripted.h"
+
+#define GET  "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+#define POST "POST / HTTP/1.1\r\nHost: h\r\n"
+
+enum { PIECE = 100, KEPT = 1000 /* scripted.c's ResponseBufferSize */ };
+
+/* --- the client's end of the socket ------------------------------------------------ */
+
+/* A little of what has come.  To script.drain. */
+static size_t
+take_some(int fd)
+{
+	static char piece[2048];
+	ssize_t n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* --- applications ----------------------------------------------------------------- */
+
+static void
+begin_stream(struct app_exchange *x)
+{
+	x->status = 200;
+	response_begin(x->response, STR("200 OK"));
+	response_end_head(x->response, -1);
+}
+
+static int
+yield(struct app_exchange *x, const char *piece)
+{
+	response_body(x->response, piece, strlen(piece));
+	return x->client->send(x, NULL, 0, STR(""));
+}
+
+/* A line of PIECE bytes with a number in it. */
+static int
+yield_line(struct app_exchange *x, int i)
+{
+	char line[PIECE + 1];
+
+	memset(line, '.', PIECE);
+	line[0] = (char)('0' + i / 100 % 10);
+	line[1] = (char)('0' + i / 10 % 10);
+	line[2] = (char)('0' + i % 10);
+	line[PIECE - 1] = '\n';
+	line[PIECE] = '\0';
+	return yield(x, line);
+}
+
+static void
+have_small_socket(struct script *s)
+{
+	int size = 1; /* the kernel makes it its smallest */
+
+	assert_int_equal(setsockopt(s->engine.running->fd, SOL_SOCKET,
+				 SO_SNDBUF, &size, sizeof(size)),
+		0);
+}
+
+static size_t
+left(const struct connection *c)
+{
+	size_t n = 0;
+
+	for (unsigned i = c->part; i < c->n_parts; i++)
+		n += c->parts[i].iov_len;
+	return n;
+}
+
+/* Yields until the socket is full and about half of what may be kept is. */
+static int
+yield_half(struct script *s, struct app_exchange *x)
+{
+	int i = 0;
+
+	have_small_socket(s);
+	begin_stream(x);
+	while (left(s->engine.running) < KEPT / 2) {
+		assert_int_equal(yield_line(x, i++), 0);
+		assert_true(i < 1000);
+	}
+	return i;
+}
+
+/* Are all n lines there, once, in order, and is it the end? */
+static void
+assert_lines(struct script *s, int n)
+{
+	const char *p = strstr(buf_text(&s->sent), "\r\n\r\n");
+
+	assert_non_null(p);
+	for (int i = 0; i < n; i++) {
+		p = strstr(p, "\r\n64\r\n");
+		assert_non_null(p);
+		p += strlen("\r\n64\r\n");
+		assert_int_equal(
+			(p[0] - '0') * 100 + (p[1] - '0') * 10 + p[2] - '0', i);
+	}
+	assert_string_equal(p + PIECE, "\r\n0\r\n\r\n");
+}
+
+/* --- a client that reads ------------------------------------------------------------ */
+
+static void
+app_that_looks_whether_it_is_out(struct script *s, struct app_exchange *x)
+{
+	static const char *const pieces[] = {"one", "two", "three"};
+
+	begin_stream(x);
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		assert_int_equal(yield(x, pieces[i]), 0);
+		script_take(s);
+		assert_non_null(strstr(buf_text(&s->sent), pieces[i]));
+	}
+	response_end(x->response);
+}
+
+static void
+test_each_piece_is_out_before_the_next_is_made(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_looks_whether_it_is_out;
+	script_send(s, GET GET);
+	script_run(s);
+	assert_int_equal(s->calls, 2);
+	assert_int_equal(count(s, "0\r\n\r\n"), 2);
+	assert_int_equal(s->sends, 2); /* the ends alone */
+	script_free(s);
+}
+
+/* --- a client that reads later --------------------------------------------------------- */
+
+static void
+app_that_makes_little(struct script *s, struct app_exchange *x)
+{
+	s->last_read = yield_half(s, x);
+	response_end(x->response);
+	assert_int_equal(s->waits_for_room, 0);
+	assert_int_equal(s->sends, 0);
+}
+
+static void
+test_what_a_slow_client_does_not_take_is_kept_and_io_finishes_it(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_makes_little;
+	script_send(s, GET);
+	script_run(s);
+	assert_int_equal(s->sends, 1);
+	assert_lines(s, (int)s->last_read);
+	assert_int_equal(s->page.bytes_out, s->sent.len);
+	assert_int_equal(s->page.aborted, 0);
+	script_free(s);
+}
+
+static void
+test_nobody_waits_for_a_client_that_never_takes_the_rest(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_makes_little;
+	s->client_takes_nothing = true;
+	s->config.timeout = 1;
+	script_send(s, GET);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_true(s->closed); /* at Timeout */
+	script_free(s);
+}
+
+/* What is kept goes out as soon as there is room, behind it the next. */
+static void
+app_whose_client_reads_meanwhile(struct script *s, struct app_exchange *x)
+{
+	int n = yield_half(s, x);
+
+	for (; n < 300; n++) {
+		script_take(s);
+		assert_int_equal(yield_line(x, n), 0);
+		assert_true(left(s->engine.running) < KEPT);
+	}
+	s->last_read = n;
+	response_end(x->response);
+	assert_int_equal(s->waits_for_room, 0);
+}
+
+static void
+test_what_is_kept_goes_before_the_next_piece(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_whose_client_reads_meanwhile;
+	script_send(s, GET);
+	script_run(s);
+	assert_lines(s, 300);
+	script_free(s);
+}
+
+/* --- more than is kept ---------------------------------------------------------------------- */
+
+static void
+app_that_makes_much(struct script *s, struct app_exchange *x)
+{
+	have_small_socket(s);
+	begin_stream(x);
+	for (int i = 0; i < 300; i++) {
+		assert_int_equal(yield_line(x, i), 0);
+		assert_true(left(s->engine.running) <=
+			    (size_t)s->config.response_buffer_size);
+	}
+	response_end(x->response);
+	s->last_read = s->waits_for_room;
+}
+
+static void
+test_a_slow_client_is_waited_for_when_enough_is_kept(void **state)
+{
+	static const int64_t sizes[] = {0, KEPT, 1 << 20};
+	unsigned waits[ARRAY_LEN(sizes)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct script *s = script_new();
+
+		s->app = app_that_makes_much;
+		s->drain = take_some;
+		s->config.response_buffer_size = sizes[i];
+		script_send(s, GET);
+		script_run(s);
+		waits[i] = (unsigned)s->last_read;
+		assert_int_equal(s->drained + s->sent.len, s->page.bytes_out);
+		script_free(s);
+	}
+	assert_true(waits[0] > 1);
+	assert_in_range(waits[1], 1, waits[0]);
+	assert_int_equal(waits[2], 0);
+}
+
+static void
+app_with_one_large_piece(struct script *s, struct app_exchange *x)
+{
+	static char data[100000];
+
+	have_small_socket(s);
+	memset(data, 'x', sizeof(data));
+	x->status = 200;
+	response_begin(x->response, STR("200 OK"));
+	response_end_head(x->response, sizeof(data));
+	assert_int_equal(
+		x->client->send(x, data, sizeof(data), STR("tail")), 0);
+	assert_int_equal(left(s->engine.running) <= KEPT, true);
+	/* Nobody looks at the application's memory any more. */
+	memset(data, '-', sizeof(data));
+}
+
+static void
+test_of_a_large_piece_the_end_is_kept(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_with_one_large_piece;
+	s->drain = take_some;
+	script_send(s, GET);
+	script_run(s);
+	assert_true(s->waits_for_room > 0);
+	assert_null(memchr(s->sent.data, '-', s->sent.len));
+	assert_memory_equal(s->sent.data + s->sent.len - 5, "xtail", 5);
+	assert_int_equal(s->drained + s->sent.len, s->page.bytes_out);
+	script_free(s);
+}
+
+static void
+app_that_hears_of_it(struct script *s, struct app_exchange *x)
+{
+	int rc = 0;
+
+	have_small_socket(s);
+	begin_stream(x);
+	for (int i = 0; rc == 0 && i < 1000; i++)
+		rc = yield_line(x, i);
+	assert_int_equal(rc, -ETIMEDOUT);
+	assert_int_equal(left(s->engine.running), 0);
+	/* And it stays so. */
+	assert_int_equal(yield_line(x, 0), -ETIMEDOUT);
+	x->broken = true;
+}
+
+static void
+test_a_client_that_takes_nothing_more_is_cut_off_at_timeout(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_hears_of_it;
+	s->client_takes_nothing = true;
+	s->config.timeout = 1;
+	script_send(s, GET);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_int_equal(s->page.aborted, 1);
+	assert_true(s->closed);
+	script_free(s);
+}
+
+/* --- input meanwhile -------------------------------------------------------------------------- */
+
+/* The client reads before it sends on, and must get what it waits for. */
+static void
+app_that_reads_in_between(struct script *s, struct app_exchange *x)
+{
+	char piece[100];
+
+	(void)yield_half(s, x);
+	assert_int_equal(s->waits_for_room, 0);
+	assert_int_equal(x->client->read(x, piece, sizeof(piece)), 4);
+	assert_memory_equal(piece, "more", 4);
+	assert_int_equal(left(s->engine.running), 0);
+	response_end(x->response);
+}
+
+static void
+test_what_is_kept_goes_on_while_the_application_reads(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_reads_in_between;
+	s->drain = take_some;
+	s->config.request_body_buffer = 1;
+	script_send(s, POST "Content-Length: 4\r\n\r\n");
+	script_send(s, "more");
+	script_run(s);
+	assert_true(s->waits_for_room > 0);
+	assert_int_equal(s->drained + s->sent.len, s->page.bytes_out);
+	script_free(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_each_piece_is_out_before_the_next_is_made),
+		cmocka_unit_test(
+			test_what_a_slow_client_does_not_take_is_kept_and_io_finishes_it),
+		cmocka_unit_test(
+			test_nobody_waits_for_a_client_that_never_takes_the_rest),
+		cmocka_unit_test(test_what_is_kept_goes_before_the_next_piece),
+		cmocka_unit_test(
+			test_a_slow_client_is_waited_for_when_enough_is_kept),
+		cmocka_unit_test(test_of_a_large_piece_the_end_is_kept),
+		cmocka_unit_test(
+			test_a_client_that_takes_nothing_more_is_cut_off_at_timeout),
+		cmocka_unit_test(
+			test_what_is_kept_goes_on_while_the_application_reads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
