@@ -402,6 +402,19 @@ refuse_name(struct request *r, const struct cursor *c, const char *p)
 		"a character that is not allowed in a header field's name");
 }
 
+/* p is where the value stopped.  What stands before it in a Transfer-Encoding is
+ * judged first: whatever it is, with such a byte it is a coding unknown to us. */
+static int
+refuse_value(
+	struct request *r, struct str name, const char *value, const char *p)
+{
+	if (*p == '\n')
+		return refuse(r, 400, "a line ends in LF without CR");
+	if (name.len == 17 && is_word(name, "transfer-encoding"))
+		return read_transfer_encoding(r, slice(value, p + 1));
+	return refuse(r, 400, "a control byte in a header field");
+}
+
 /* field-name ":" OWS field-value OWS CRLF (RFC 9112 section 5). */
 static int
 parse_field(struct request *r, struct cursor *c)
@@ -428,9 +441,7 @@ parse_field(struct request *r, struct cursor *c)
 	if (UNLIKELY(p == c->stop))
 		return stop_in_field(r, c);
 	if (UNLIKELY(*p != '\r'))
-		return refuse(r, 400,
-			*p == '\n' ? "a line ends in LF without CR"
-				   : "a control byte in a header field");
+		return refuse_value(r, slice(c->p, colon), value, p);
 	rc = at_line_end(r, c, p);
 	if (UNLIKELY(rc <= 0))
 		return rc;

@@ -236,10 +236,20 @@ static const struct refusal {
 	{"9112 6.1", 501,
 		BYTES(POST "Transfer-Encoding: chunked\r\n"
 			   "Transfer-Encoding: identity\r\n\r\n")},
-	{"9110 5.5", 400,
+	{"9112 6.1", 501,
 		BYTES(POST "Transfer-Encoding: \x0b"
 			   "chunked\r\n\r\n")},
-	{"9110 5.5", 400, BYTES(POST "Transfer-Encoding: chunked\0\r\n\r\n")},
+	{"9112 6.1", 501, BYTES(POST "Transfer-Encoding: chunked\x0c\r\n\r\n")},
+	{"9112 6.1", 501, BYTES(POST "transfer-encoding: \x7f\r\n\r\n")},
+	{"9112 6.1", 501, BYTES(POST "Transfer-Encoding: chunked\0\r\n\r\n")},
+	{"9112 6.1", 400,
+		BYTES(GET_10 "Transfer-Encoding: \x0b"
+			     "chunked\r\n\r\n")},
+	{"9112 6.3", 400,
+		BYTES(POST "Content-Length: 5\r\nTransfer-Encoding: \x0b"
+			   "chunked\r\n\r\n")},
+	{"9112 2.2", 400, BYTES(POST "Transfer-Encoding: chunked\rX\r\n\r\n")},
+	{"9112 2.2", 400, BYTES(POST "Transfer-Encoding: chunked\n\r\n")},
 	{"9112 5.1", 400, BYTES(POST "Transfer-Encoding : chunked\r\n\r\n")},
 	/* Expect. */
 	{"9110 10.1.1", 417, BYTES(POST "Expect: 200-ok\r\n\r\n")},
