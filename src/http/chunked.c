@@ -32,19 +32,30 @@ enum {
 	BROKEN,
 };
 
-/* Trailers that would say, too late, how the message is framed or who sends
- * it (RFC 9110 section 6.5.1).  Others are skipped. */
+/* Trailers that would say, too late, how the message is framed or routed, how
+ * its content is to be read, or who sends it (RFC 9110 section 6.5.1).  Others
+ * are skipped. */
 static const char *const refused_trailers[] = {
 	"authorization",
 	"connection",
+	"content-encoding",
 	"content-length",
+	"content-range",
+	"content-type",
 	"cookie",
+	"expect",
 	"host",
+	"keep-alive",
+	"max-forwards",
+	"proxy-authenticate",
 	"proxy-authorization",
+	"proxy-connection",
+	"set-cookie",
 	"te",
 	"trailer",
 	"transfer-encoding",
 	"upgrade",
+	"www-authenticate",
 	NULL,
 };
 

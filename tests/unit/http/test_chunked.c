@@ -174,6 +174,16 @@ test_broken_framing_is_refused(void **state)
 		{"9110 6.5.1", BYTES("0\r\nCookie: a\r\n\r\n")},
 		{"9110 6.5.1", BYTES("0\r\nAUTHORIZATION: a\r\n\r\n")},
 		{"9110 6.5.1", BYTES("0\r\nProxy-Authorization: a\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nProxy-Authenticate: a\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nWWW-Authenticate: a\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nSet-Cookie: a=b\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nContent-Encoding: gzip\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nContent-Type: a/b\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nContent-Range: bytes *\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nExpect: 100-continue\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nMax-Forwards: 1\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nKeep-Alive: a\r\n\r\n")},
+		{"9110 6.5.1", BYTES("0\r\nProxy-Connection: a\r\n\r\n")},
 	};
 	struct buf body = {0};
 	size_t rest;
