@@ -160,7 +160,7 @@ read_length(struct response *r, struct str value)
 		return r->length == length ? 0 : -EINVAL;
 	r->has_length = true;
 	r->length = length;
-	return !is_interim(r) && r->status != 204;
+	return !is_interim(r) && r->status != 204 && r->status != 205;
 }
 
 /* Take note of a field that the server would otherwise say, or must act on.
@@ -209,7 +209,8 @@ response_field(struct response *r, struct str name, struct str value)
 static void
 choose_framing(struct response *r, int64_t known_length)
 {
-	bool bodiless = is_interim(r) || r->status == 204 || r->status == 304;
+	bool bodiless = is_interim(r) || r->status == 204 || r->status == 205 ||
+			r->status == 304;
 
 	if (bodiless || r->to_head)
 		r->framing = RESPONSE_NO_BODY;
@@ -232,6 +233,9 @@ put_framing(struct response *r, char *to, int64_t known_length)
 
 	if (r->framing == RESPONSE_CHUNKED)
 		return PUT(to, "Transfer-Encoding: chunked\r\n");
+	if (r->status ==
+		205) /* it may have one, of no bytes: RFC 9110 15.3.6 */
+		return PUT(to, "Content-Length: 0\r\n");
 	if (r->has_length || known_length < 0)
 		return to;
 	if (r->framing == RESPONSE_LENGTH || (to_head && known_length > 0)) {

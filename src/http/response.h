@@ -18,7 +18,7 @@
 #include "base/str.h"
 
 enum response_framing {
-	RESPONSE_NO_BODY,  /* to HEAD; 1xx, 204, 304 */
+	RESPONSE_NO_BODY,  /* to HEAD; 1xx, 204, 205, 304 */
 	RESPONSE_LENGTH,   /* Content-Length */
 	RESPONSE_CHUNKED,  /* HTTP/1.1 without a length */
 	RESPONSE_TO_CLOSE, /* HTTP/1.0 without a length: until the close */
@@ -63,7 +63,7 @@ int response_begin(struct response *r, struct str status);
 /* One header line; it has no fault.  Content-Length is read as well;
  * -EINVAL when its value is not a number, or another number than before.
  * It is left out where it must not be sent: 1xx, 204 (RFC 9110 section 8.6),
- * and said once. */
+ * and 205, whose own is 0 (section 15.3.6); and said once. */
 int response_field(struct response *r, struct str name, struct str value);
 
 /* End the head.  known_length is the length of the whole body where the

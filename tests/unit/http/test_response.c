@@ -125,8 +125,15 @@ static const struct head {
 		"\r\n"},
 	{"8297 2", "103 Early Hints", {{"Link", "</a.css>"}}, -1, 1, 0,
 		RESPONSE_NO_BODY, "Link: </a.css>\r\n\r\n"},
-	{"9110 15.3.6", "205 Reset Content", {{0}}, 0, 1, 0, RESPONSE_LENGTH,
+	{"9110 15.3.6", "205 Reset Content", {{0}}, 0, 1, 0, RESPONSE_NO_BODY,
 		ADDED "Content-Length: 0\r\n\r\n"},
+	{"9110 15.3.6", "205 Reset Content", {{0}}, -1, 1, 0, RESPONSE_NO_BODY,
+		ADDED "Content-Length: 0\r\n\r\n"},
+	{"9110 15.3.6", "205 Reset Content", {{"Content-Length", "5"}}, -1, 1,
+		0, RESPONSE_NO_BODY, ADDED "Content-Length: 0\r\n\r\n"},
+	{"9110 15.3.6", "205 Reset Content", {{0}}, 5, 0, SAYS_KEEP_ALIVE,
+		RESPONSE_NO_BODY,
+		ADDED "Content-Length: 0\r\nConnection: keep-alive\r\n\r\n"},
 };
 
 static void
@@ -402,6 +409,8 @@ test_bodies_are_framed(void **state)
 			{"ab"}, 0, ""},
 		{"9110 15.3.5", "204 No Content", 1, false, {{0}}, {"ab"}, 0,
 			""},
+		{"9110 15.3.6", "205 Reset Content", 1, false,
+			{{"Content-Length", "3"}}, {"ab"}, 0, ""},
 		{"9110 15.4.5", "304 Not Modified", 1, false,
 			{{"Content-Length", "3"}}, {"ab"}, 0, ""},
 	};

@@ -188,6 +188,11 @@ test_without_a_body_none_is_sent(void **state)
 		 "    return [b'hello']\n",
 			GET},
 		{"def application(environ, start_response):\n"
+		 "    start_response('205 Reset Content', "
+		 "[('Content-Length', '5')])\n"
+		 "    return [b'hello']\n",
+			GET},
+		{"def application(environ, start_response):\n"
 		 "    start_response('304 Not Modified', [])\n"
 		 "    return (b for b in [b'hello'])\n",
 			GET},
