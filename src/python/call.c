@@ -102,21 +102,37 @@ complain_of_exception(struct call *c, const char *what)
 
 /* --- blocks that are there ------------------------------------------------------------ */
 
-static int
-check_block(PyObject *block, const char *from)
+/* What to do about it. */
+static const char *
+hint_for(PyObject *block)
+{
+	if (PyUnicode_Check(block))
+		return "encode the text";
+	if (block == Py_None)
+		return "leave it out, or give b''";
+	if (PyCoro_CheckExact(block))
+		return "an \"async def\" function made it, and WSGI awaits "
+		       "none";
+	if (PyObject_CheckBuffer(block))
+		return "make bytes of it";
+	return "make text of it, and encode that";
+}
+
+int
+call_check_block(PyObject *block, const char *from)
 {
 	if (LIKELY(PyBytes_Check(block)))
 		return 0;
-	PyErr_Format(PyExc_TypeError, "%s must be bytes, not %.100s%s", from,
-		Py_TYPE(block)->tp_name,
-		PyUnicode_Check(block) ? ": encode the text" : "");
+	PyErr_Format(PyExc_TypeError, "%s must be bytes, not %.100s: %s", from,
+		block == Py_None ? "None" : Py_TYPE(block)->tp_name,
+		hint_for(block));
 	return -1;
 }
 
 static enum output_result
 respond_with_one(struct call *c, PyObject *block)
 {
-	if (check_block(block, "the item of the application's list") < 0)
+	if (call_check_block(block, "the item of the application's list") < 0)
 		return OUTPUT_RAISED;
 	if (LIKELY(!c->committed)) {
 		enum output_result result =
@@ -136,7 +152,7 @@ total_of(PyObject *blocks, int64_t *ret)
 	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(blocks); i++) {
 		PyObject *block = PyTuple_GET_ITEM(blocks, i);
 
-		if (check_block(block, "the application's blocks") < 0)
+		if (call_check_block(block, "the application's blocks") < 0)
 			return -1;
 		total += PyBytes_GET_SIZE(block);
 	}
@@ -291,7 +307,7 @@ iterate(struct call *c, PyObject *iterator)
 
 		if (block == NULL)
 			break;
-		if (check_block(block, "what the application yields") < 0)
+		if (call_check_block(block, "what the application yields") < 0)
 			return OUTPUT_RAISED;
 		if (PyBytes_GET_SIZE(block) == 0)
 			continue; /* PEP 3333: it does not send the head */
@@ -326,10 +342,23 @@ respond_with_iterable(struct call *c, PyObject *result)
 
 /* --- the response -------------------------------------------------------------------------------- */
 
+static bool
+is_iterable(PyObject *result)
+{
+	return Py_TYPE(result)->tp_iter != NULL || PySequence_Check(result);
+}
+
+static const char *
+article_for(const char *name)
+{
+	return strchr("aeiouAEIOU", name[0]) != NULL ? "an " : "a ";
+}
+
 /* Iterating these would give confusing sentences, or nonsense. */
 static int
 check_result(PyObject *result)
 {
+	const char *name = Py_TYPE(result)->tp_name;
 	const char *hint = NULL;
 
 	if (result == Py_None)
@@ -341,13 +370,18 @@ check_result(PyObject *result)
 	else if (PyCoro_CheckExact(result))
 		hint = "it is an ASGI application or \"async def\" function, "
 		       "and WSGI is neither";
+	else if (PyAsyncGen_CheckExact(result))
+		hint = "it is an \"async def\" function that yields, and WSGI "
+		       "knows none";
+	else if (!is_iterable(result))
+		hint = "return a list with bytes in";
 	if (hint == NULL)
 		return 0;
 	PyErr_Format(PyExc_TypeError,
-		"the application returned %s%s where an iterable of bytes is "
-		"expected: %s",
-		result == Py_None ? "" : "a ",
-		result == Py_None ? "None" : Py_TYPE(result)->tp_name, hint);
+		"the application returned %s%.100s where an iterable of bytes "
+		"is expected: %s",
+		result == Py_None ? "" : article_for(name),
+		result == Py_None ? "None" : name, hint);
 	return -1;
 }
 

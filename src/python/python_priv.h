@@ -116,6 +116,10 @@ struct call {
 /* "GET / HTTP/1.1: " and the sentence, as one line of the error log. */
 void call_complain(struct call *c, const char *format, ...) PRINTF(2, 3);
 
+/* Is it bytes?  0, or -1 with an exception that says from where it came and what
+ * to do. */
+int call_check_block(PyObject *block, const char *from);
+
 /* --- output.c: from blocks to the client ----------------------------------- */
 
 enum output_result {

@@ -228,12 +228,8 @@ write_call(
 			"write() takes exactly one argument, bytes");
 		return NULL;
 	}
-	if (!PyBytes_Check(args[0])) {
-		PyErr_Format(PyExc_TypeError,
-			"write() argument must be bytes, not %.100s",
-			Py_TYPE(args[0])->tp_name);
+	if (call_check_block(args[0], "write() argument") < 0)
 		return NULL;
-	}
 	if (!pthread_equal(c->thread, pthread_self())) {
 		PyErr_SetString(PyExc_RuntimeError,
 			"write() called by another thread than the one that "

@@ -247,15 +247,39 @@ test_a_failure_before_the_head_is_a_500(void **state)
 			"TypeError: application() takes 0 positional"},
 		{OK("None"), "returned None where an iterable of bytes is "
 			     "expected: is a \"return\" missing?"},
-		{OK("b'hello'"), "returned a bytes where"},
-		{OK("'hello'"), "returned a str where"},
-		{OK("5"), "TypeError: 'int' object is not iterable"},
-		{OK("['hello']"), "must be bytes, not str: encode the text"},
-		{OK("[None]"), "must be bytes, not NoneType"},
-		{OK("[b'a', 'b']"), "must be bytes, not str: encode the text"},
-		{OK("[bytearray(b'a')]"), "must be bytes, not bytearray"},
+		{OK("b'hello'"), "returned a bytes where an iterable of bytes "
+				 "is expected: return a list with it in"},
+		{OK("'hello'"), "returned a str where an iterable of bytes is "
+				"expected: encode it and return a list"},
+		{OK("5"), "the application returned an int where an iterable "
+			  "of bytes is expected: return a list with bytes in"},
+		{OK("start_response"), "returned a wsgid.StartResponse where"},
+		{"async def view():\n    return [b'hello']\n" OK("view()"),
+			"returned a coroutine where an iterable of bytes is "
+			"expected: it is an ASGI application or \"async def\" "
+			"function, and WSGI is neither"},
+		{"async def view():\n    yield b'hello'\n" OK("view()"),
+			"returned an async_generator where an iterable of "
+			"bytes is expected: it is an \"async def\" function "
+			"that yields, and WSGI knows none"},
+		{OK("['hello']"), "the item of the application's list must be "
+				  "bytes, not str: encode the text"},
+		{OK("[None]"), "must be bytes, not None: leave it out, or give "
+			       "b''"},
+		{OK("[5]"), "must be bytes, not int: make text of it, and "
+			    "encode that"},
+		{OK("[b'a', 'b']"), "the application's blocks must be bytes, "
+				    "not str: encode the text"},
+		{OK("[bytearray(b'a')]"),
+			"must be bytes, not bytearray: make bytes of it"},
 		{OK("iter(['hello'])"), "must be bytes, not str"},
-		{OK("(b for b in ['a'])"), "yields must be bytes, not str"},
+		{OK("(b for b in ['a'])"),
+			"what the application yields must be bytes, not str: "
+			"encode the text"},
+		{OK("({'a': b} for b in [1])"), "must be bytes, not dict"},
+		{"async def later():\n    pass\n" OK("(later() for b in [1])"),
+			"must be bytes, not coroutine: an \"async def\" "
+			"function made it, and WSGI awaits none"},
 		{OK("(1 / 0 for b in [1])"), "ZeroDivisionError"},
 		{SIZED("x", "[]"),
 			"('Content-Length', 'x') is no number of bytes"},

@@ -117,8 +117,9 @@ test_the_id_of_the_request_stands_before_its_lines(void **state)
 		    "target=f.write, args=('a',)); t.start(); t.join()"),
 			"[id r1] a\n"},
 		{DO("return 1"),
-			"[id r1] GET / HTTP/1.1: TypeError: 'int' object is "
-			"not iterable\n"},
+			"[id r1] GET / HTTP/1.1: TypeError: the application "
+			"returned an int where an iterable of bytes is "
+			"expected: return a list with bytes in\n"},
 	};
 
 	(void)state;

@@ -127,7 +127,11 @@ test_what_is_wrong_is_said_to_the_caller(void **state)
 			"RuntimeError: start_response() called a second time, "
 			"without exc_info"},
 		{TRY("start_response('200 OK', [])('text')"),
-			"TypeError: write() argument must be bytes, not str"},
+			"TypeError: write() argument must be bytes, not str: "
+			"encode the text"},
+		{TRY("start_response('200 OK', [])(None)"),
+			"TypeError: write() argument must be bytes, not None: "
+			"leave it out, or give b''"},
 		{TRY("start_response('200 OK', [])()"),
 			"TypeError: write() takes exactly one argument"},
 		{TRY("start_response('200 OK', [], exc_info=None)"),
