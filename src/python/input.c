@@ -158,7 +158,7 @@ read_stream(struct input *in, size_t want)
 }
 
 /* The contract with applications since mod_wsgi: their first operation, be it
- * read(0), tells a client that waits for "100 Continue" to go on. */
+ * read(0) or readline(0), tells a client that waits for "100 Continue" to go on. */
 static PyObject *
 read_nothing(struct input *in)
 {
@@ -192,7 +192,7 @@ read_line(struct input *in, Py_ssize_t size)
 	size_t seen = 0;
 
 	if (limit == 0)
-		return PyBytes_FromStringAndSize(NULL, 0);
+		return read_nothing(in);
 	in->touched = true;
 	for (;;) {
 		size_t len = left(in) < limit ? left(in) : limit;

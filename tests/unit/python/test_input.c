@@ -22,6 +22,7 @@
 	"    start_response('200 OK', [])\n"          \
 	"    return [repr(" expression ").encode()]\n"
 
+/* PEP 3333, Input and Error Streams. */
 static void
 test_reading_has_the_same_result_however_the_body_comes(void **state)
 {
@@ -147,6 +148,7 @@ test_a_body_of_unknown_length_grows(void **state)
 	exchange_fini(&ex);
 }
 
+/* PEP 3333, HTTP 1.1 Expect/Continue; read(0) is mod_wsgi's. */
 static void
 test_the_first_operation_tells_the_client_to_go_on(void **state)
 {
@@ -157,7 +159,9 @@ test_the_first_operation_tells_the_client_to_go_on(void **state)
 		{SHOW("i.read(0)"), 1},
 		{SHOW("[i.read(0), i.read(0)]"), 1},
 		{SHOW("[i.read(), i.read(0)]"), 0},
-		{SHOW("i.readline(0)"), 0},
+		{SHOW("i.readline(0)"), 1},
+		{SHOW("[i.readline(0), i.read(0)]"), 1},
+		{SHOW("[i.readline(1), i.readline(0)]"), 0},
 		{SHOW("1"), 0},
 	};
 
