@@ -12,6 +12,7 @@
 #include "base/defs.h"
 #include "http/date.h"
 
+/* RFC 9110 section 5.6.7. */
 static void
 test_dates_are_imf_fixdates(void **state)
 {

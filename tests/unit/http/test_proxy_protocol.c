@@ -61,6 +61,7 @@ check_whole(const char *data, size_t len, const char *ends)
 	assert_int_equal(parse(&p, more, len + 16), len);
 }
 
+/* HAProxy's proxy-protocol.txt, section 2.1. */
 static void
 test_a_line_of_version_1_names_both_ends(void **state)
 {
@@ -88,6 +89,7 @@ test_a_line_of_version_1_names_both_ends(void **state)
 		check_whole(rows[i].line, strlen(rows[i].line), rows[i].ends);
 }
 
+/* Likewise. */
 static void
 test_a_line_that_is_wrong_is_refused(void **state)
 {
@@ -131,6 +133,7 @@ test_a_line_that_is_wrong_is_refused(void **state)
 	"\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x12\x67" \
 	"\1\xbb"
 
+/* The same, section 2.2; 2.2.1 to 2.2.3 for what stands behind the addresses. */
 static void
 test_a_record_of_version_2_names_both_ends(void **state)
 {
@@ -190,6 +193,7 @@ test_a_record_may_be_as_long_as_it_can_say(void **state)
 	assert_string_equal(describe(&p), "192.0.2.7 4711 198.51.100.1 443");
 }
 
+/* Likewise. */
 static void
 test_a_record_that_is_wrong_is_refused(void **state)
 {
