@@ -12,6 +12,7 @@ READERS = {
     '/read': lambda stream: stream.read(),
     '/read-1': lambda stream: stream.read(1) + stream.read(0) + stream.read(),
     '/read-0': read_nothing,
+    '/readline-0': lambda stream: stream.readline(0) + stream.read(),
     '/readline': lambda stream: stream.readline(),
     '/readlines': lambda stream: b''.join(stream.readlines()),
     '/iterate': lambda stream: b''.join(stream),

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -164,6 +165,20 @@ def stream(environ, start_response, query):
         print('all is made', flush=True)
     start_response('200 OK', PLAIN)
     return Closing(made(), 'stream')
+
+
+def own_thread(environ, start_response, query):
+    """So many pieces of 1000 bytes; in the end it says whose thread ends it."""
+    own = threading.get_ident()
+
+    def made():
+        try:
+            for _ in range(int(query['n'])):
+                yield b'x' * 1000
+        finally:
+            closed.append('own thread' if threading.get_ident() == own else 'another one')
+    start_response('200 OK', PLAIN)
+    return made()
 
 
 def two_pieces(environ, start_response, query):

@@ -1,4 +1,5 @@
-"""Interim responses: early hints, and Expect: 100-continue as RFC 9110 section 10.1.1 and mod_wsgi's applications have it."""
+"""Interim responses: early hints, and Expect: 100-continue as RFC 9110 section 10.1.1 and
+mod_wsgi's applications have it."""
 
 import pytest
 
@@ -14,8 +15,8 @@ def server(serve_all):
     return serve_all('expects', '-w', '1')
 
 
-@pytest.mark.parametrize('path', ['/read', '/read-1', '/read-0', '/readline', '/readlines',
-                                  '/iterate'])
+@pytest.mark.parametrize('path', ['/read', '/read-1', '/read-0', '/readline', '/readline-0',
+                                  '/readlines', '/iterate'])
 def test_the_first_operation_on_the_input_tells_the_client_to_go_on(server, path):
     with Connection(server.address) as c:
         for head, body in ((HEAD, 'body'), (CHUNKED, '4\r\nbody\r\n0\r\n\r\n')):

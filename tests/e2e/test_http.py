@@ -269,6 +269,7 @@ def test_bad_input_is_refused_and_the_connection_closed(probe, data, status):
         c.send(data + 'GET /exit-at-once HTTP/1.1\r\nHost: t\r\n\r\n')
         answer = c.response()
         assert (answer.status, answer.header('Connection')) == (status, 'close')
+        assert answer.header('Date').endswith(' GMT') and answer.header('Server') == 'wsgid'
         assert c.rest() == b''
     assert get(probe.address, '/hello').status == 200
     assert 'exit status 5' not in probe.log.text()
@@ -405,6 +406,28 @@ def test_a_client_that_leaves_has_its_iterable_closed(probe):
         c.send('GET /expect-close HTTP/1.1\r\nHost: t\r\n\r\n')
         c.socket.recv(1000)
     wait_until(lambda: b'cut' in get(probe.address, '/show-closed').body, 'close()')
+
+
+def test_a_generator_ends_in_the_thread_that_made_it(serve):
+    """Also when its client has gone, and with other threads about."""
+    server = serve('probe', '--threads', '4', '-w', '1')
+    for pieces in (3, 100_000):
+        with Connection(server.address) as c:
+            c.send(f'GET /own-thread?n={pieces} HTTP/1.1\r\nHost: t\r\n\r\n')
+            c.socket.recv(1000)
+    answer = wait_until(lambda: len(json.loads(get(server.address, '/show-closed').body)) == 2
+                        and get(server.address, '/show-closed').body, 'the ends')
+    assert json.loads(answer) == ['own thread', 'own thread']
+    server.stop()
+
+
+def test_options_of_the_whole_server(serve):
+    server = serve('environ', '-w', '1')
+    answer = exchange(server.address, 'OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n')
+    environ = json.loads(answer.body)
+    assert (environ['REQUEST_METHOD'], environ['PATH_INFO'], environ['REQUEST_URI']) == (
+        'OPTIONS', '', '*')
+    server.stop()
 
 
 def test_an_absolute_target_names_the_host(probe):

@@ -71,6 +71,36 @@ test_a_file_is_sent_from_where_it_stands(void **state)
 	}
 }
 
+/* Who asks for a part gets it from an application that knows ranges, and all of
+ * it from one that does not. */
+static void
+test_ranges_are_the_applications(void **state)
+{
+	static const struct {
+		const char *source, *head, *body;
+	} rows[] = {
+		{WITH("", "", "W(f)"), "HTTP/1.1 200 OK\r\nDate", "0123456789"},
+		{WITH("('Content-Range', 'bytes 2-4/10'), "
+		      "('Content-Length', '3')",
+			 "f.seek(2)", "W(f)"),
+			"HTTP/1.1 200 OK\r\nContent-Range: bytes 2-4/10\r\n"
+			"Content-Length: 3\r\n",
+			"234"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct exchange ex = {0};
+
+		exchange_use(rows[i].source);
+		exchange_run(
+			&ex, "GET / HTTP/1.1\nHost: a\nRange: bytes=2-4\n\n");
+		assert_holds(exchange_all(&ex), rows[i].head);
+		assert_string_equal(exchange_body(&ex), rows[i].body);
+		exchange_fini(&ex);
+	}
+}
+
 /* gzip's file has a descriptor, whose bytes are not what read() gives. */
 static void
 test_a_file_that_translates_is_read(void **state)
@@ -238,6 +268,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_file_is_sent_from_where_it_stands),
+		cmocka_unit_test(test_ranges_are_the_applications),
 		cmocka_unit_test(test_a_file_that_translates_is_read),
 		cmocka_unit_test(test_a_file_that_the_kernel_makes_up_is_read),
 		cmocka_unit_test(

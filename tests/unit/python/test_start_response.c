@@ -188,14 +188,16 @@ test_headers_go_out_as_they_are_written(void **state)
 	exchange_use("def application(environ, start_response):\n"
 		     "    headers = [('x-oDD', ' a\\xe9  b'), ('Set-Cookie', "
 		     "'a=1'),\n"
-		     "               ('Set-Cookie', 'b=2'), ('Empty', '')]\n"
+		     "               ('Set-Cookie', 'b=2'), ('Empty', ''),\n"
+		     "               ('Location', '/elsewhere')]\n"
 		     "    start_response('299 F\\xfcr uns', headers)\n"
 		     "    headers.append(('Late', 'x'))\n"
 		     "    return [b'']\n");
 	exchange_run(&ex, GET);
 	assert_holds(exchange_all(&ex),
 		"HTTP/1.1 299 F\xfcr uns\r\nx-oDD:  a\xe9  b\r\n"
-		"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nEmpty: \r\nDate");
+		"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nEmpty: \r\n"
+		"Location: /elsewhere\r\nDate");
 	assert_lacks(exchange_all(&ex), "Late");
 	exchange_fini(&ex);
 }
