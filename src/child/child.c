@@ -33,6 +33,7 @@
 #include "child/balance.h"
 #include "child/coredump.h"
 #include "child/engine.h"
+#include "child/forking.h"
 #include "child/orphan.h"
 #include "child/privileges.h"
 #include "child/reloader.h"
@@ -70,7 +71,8 @@ struct child {
 	char server[TOKENS_SIZE];
 	int *listeners;
 	struct workers *workers;
-	bool forked;   /* this is a copy that the application has made */
+	bool forked; /* this is a copy that the application has made */
+	struct forking forking;
 	sigset_t mask; /* before a fork by the application */
 };
 
@@ -233,16 +235,22 @@ before_fork(void *arg)
 {
 	struct child *c = arg;
 
+	forking_lock(&c->forking, c->app);
+	if (!c->forked)
+		workers_before_fork(c->workers);
 	hold_sigterm(c);
-	workers_before_fork(c->workers);
 }
 
+/* Where somebody else forks just now it is for him to do, afterwards. */
 static void
 start_helpers(void *arg)
 {
-	const struct child *c = arg;
+	struct child *c = arg;
 
+	if (!forking_try_lock(&c->forking))
+		return;
 	workers_start_helpers(c->workers);
+	forking_unlock(&c->forking);
 }
 
 /* Python counts the threads after this.  Where another than the main thread has
@@ -252,9 +260,11 @@ after_fork_in_parent(void *arg)
 {
 	struct child *c = arg;
 
-	workers_after_fork(c->workers);
 	let_sigterm_come(c);
-	if (c->workers == NULL)
+	if (!c->forked)
+		workers_after_fork(c->workers);
+	forking_unlock(&c->forking);
+	if (c->forked || c->workers == NULL)
 		return;
 	if (gettid() != getpid() || app_call_soon(c->app, start_helpers, c) < 0)
 		start_helpers(c);
@@ -274,12 +284,18 @@ forget_sigterm(void)
 }
 
 /* The copy must hold nothing open: clients, which would wait for the end of a
- * response that has ended, and the port, which must be free when we are gone. */
+ * response that has ended, and the port, which must be free when we are gone.
+ * A copy of the copy has none of it: those numbers are the application's. */
 static void
 after_fork_in_child(void *arg)
 {
 	struct child *c = arg;
 
+	forking_unlock(&c->forking);
+	if (c->forked) {
+		let_sigterm_come(c);
+		return;
+	}
 	close_descriptors(c->in);
 	forget_sigterm();
 	let_sigterm_come(c);
@@ -389,14 +405,17 @@ start_workers(struct child *c, struct err *err)
 		.access_log = c->access_log,
 		.app = c->app,
 		.forked = &c->forked,
+		.forking = &c->forking,
 	};
 	int rc;
 
 	tokens_write(c->server, c->config->server_tokens, WSGID_VERSION,
 		app_python_version());
+	/* A thread that the import has left may fork. */
+	forking_lock(&c->forking, c->app);
 	rc = workers_create(
 		&c->workers, &settings, c->rings, c->n_workers, err);
-
+	forking_unlock(&c->forking);
 	return rc < 0 ? rc : workers_start(c->workers, err);
 }
 
@@ -506,6 +525,7 @@ live_as_template(struct child *c, struct err *err)
 		close_descriptors(c->in);
 		return CHILD_EXIT_OK;
 	}
+	forking_init(&c->forking); /* who else forked is no thread of ours */
 	prepare_for_orphanhood(c); /* no fork inherits it */
 	status = take_slot(c, err);
 	return status != 0 ? status : work(c, err);
@@ -540,6 +560,7 @@ child_run(const struct inheritance *in, const struct facts *facts)
 	c->own = *in;
 	c->in = &c->own;
 	c->facts = facts;
+	forking_init(&c->forking);
 	status = live(c, &err);
 	reloader_stop(c->reloader);
 	if (c->app != NULL)

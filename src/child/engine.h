@@ -65,6 +65,7 @@ struct engine_settings {
 	/* Set in a copy of the process that the application has forked: it has
 	 * no client and no ring. */
 	const bool *forked;
+	struct forking *forking;
 };
 
 /* An owner for io that is no connection. */

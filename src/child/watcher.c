@@ -89,7 +89,9 @@ struct watch {
 struct watcher {
 	_Atomic uint32_t asleep; /* the futex that wakes the watcher */
 	_Atomic bool ending;
-	bool started, running;
+	pthread_mutex_t guard; /* of the beginning and the end of the thread */
+	_Atomic bool started;
+	atomic_bool running;
 	pthread_t thread;
 	int64_t told_ns;      /* when the master last heard of a stuck worker */
 	struct pollfd *stuck; /* the epoll sets of those, in a tick */
@@ -122,15 +124,11 @@ watch_me(struct watch *w)
 		w->worker = pthread_self();
 }
 
-void
-watcher_start(struct watcher *w)
+static void
+start_thread(struct watcher *w)
 {
-	int rc;
+	int rc = thread_start_helper(&w->thread, STACK, 0, watch_all, w);
 
-	if (w == NULL || LIKELY(w->started))
-		return;
-	w->started = true; /* one try: without a watcher it works, too */
-	rc = thread_start_helper(&w->thread, STACK, 0, watch_all, w);
 	w->running = rc == 0;
 	if (rc == 0)
 		return;
@@ -145,16 +143,34 @@ watcher_failed(const struct watcher *w)
 }
 
 void
+watcher_start(struct watcher *w)
+{
+	if (w == NULL ||
+		LIKELY(atomic_load_explicit(&w->started, memory_order_relaxed)))
+		return;
+	pthread_mutex_lock(&w->guard);
+	/* One try: without a watcher it works, too. */
+	if (!atomic_exchange(&w->started, true))
+		start_thread(w);
+	pthread_mutex_unlock(&w->guard);
+}
+
+void
 watcher_stop(struct watcher *w)
 {
-	if (w == NULL || !w->running)
+	if (w == NULL)
 		return;
-	atomic_store(&w->ending, true);
-	atomic_store(&w->asleep, 0);
-	futex(&w->asleep, FUTEX_WAKE, 1, NULL);
-	pthread_join(w->thread, NULL);
-	atomic_store(&w->ending, false);
-	w->started = w->running = false;
+	pthread_mutex_lock(&w->guard);
+	if (w->running) {
+		atomic_store(&w->ending, true);
+		atomic_store(&w->asleep, 0);
+		futex(&w->asleep, FUTEX_WAKE, 1, NULL);
+		pthread_join(w->thread, NULL);
+		atomic_store(&w->ending, false);
+		w->running = false;
+		atomic_store(&w->started, false);
+	}
+	pthread_mutex_unlock(&w->guard);
 }
 
 void
@@ -591,6 +607,7 @@ watcher_create(struct watcher **ret, struct engine *const *engines, size_t n,
 	if (w == NULL)
 		return err_set(err, ENOMEM, "watcher");
 	memset(w, 0, sizeof(*w) + n * sizeof(struct watch));
+	pthread_mutex_init(&w->guard, NULL);
 	w->stuck = calloc(n, sizeof(*w->stuck));
 	if (w->stuck == NULL) {
 		free(w);

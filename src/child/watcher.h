@@ -34,8 +34,7 @@ int watcher_create(struct watcher **ret, struct engine *const *engines,
 void watcher_destroy(struct watcher *w);
 
 /* See that the thread runs, and that it does not: the application forks, and
- * the copy has no such thread.  Both with the GIL, which keeps them apart.
- * NULL is allowed. */
+ * the copy has no such thread.  NULL is allowed. */
 void watcher_start(struct watcher *w);
 void watcher_stop(struct watcher *w);
 

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "child/clients.h"
 #include "child/crew.h"
+#include "child/forking.h"
 #include "child/pulse.h"
 #include "child/sigterm.h"
 #include "child/watcher.h"
@@ -39,7 +40,7 @@ struct workers {
 	struct crew *crew;
 	struct watcher *watcher;
 	struct clients *clients;
-	struct pulse *pulse; /* with the GIL, which others may have it change */
+	struct pulse *pulse; /* both with common.forking */
 	bool serving;
 	size_t n;
 	struct worker each[];
@@ -247,7 +248,7 @@ say_what_was_cut(const struct workers *w)
 		cut);
 }
 
-/* The GIL is given up meanwhile: who else is about to fork finds none. */
+/* The GIL is given up meanwhile. */
 static void
 stop_pulse(struct workers *w)
 {
@@ -267,6 +268,18 @@ start_pulse(struct workers *w)
 			&w->common.page->page->gil_us);
 }
 
+static void
+set_serving(struct workers *w, bool on)
+{
+	forking_lock(w->common.forking, w->common.app);
+	w->serving = on;
+	if (on)
+		start_pulse(w);
+	else
+		stop_pulse(w);
+	forking_unlock(w->common.forking);
+}
+
 int
 workers_start(struct workers *w, struct err *err)
 {
@@ -284,13 +297,11 @@ workers_serve(struct workers *w, struct err *err)
 {
 	int rc = 0;
 
-	w->serving = true;
-	start_pulse(w);
+	set_serving(w, true);
 	w->each[0].result = engine_run(&w->each[0].engine);
 	if (w->n > 1)
 		join_threads(w);
-	w->serving = false;
-	stop_pulse(w);
+	set_serving(w, false);
 	for (size_t i = 0; i < w->n; i++) {
 		const struct engine *e = &w->each[i].engine;
 		int result = w->each[i].result;

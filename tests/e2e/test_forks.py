@@ -56,6 +56,24 @@ def terminated():
     process.join()
     return process.exitcode
 
+def fork_again():
+    """The copy opens files, with numbers that were the server's, and is copied itself, twice."""
+    def see(pid):
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    pid = os.fork()
+    if pid:
+        return see(pid)
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(40)]
+    for _ in range(2):
+        pid = os.fork()
+        if pid == 0:
+            for file in files:
+                os.fstat(file)
+            os._exit(7)
+        if see(pid) != 7:
+            os._exit(1)
+    os._exit(0)
+
 def application(environ, start_response):
     answer = globals()[environ['PATH_INFO'][1:]]()
     start_response('200 OK', [('Content-Type', 'text/plain')])
@@ -67,6 +85,10 @@ def application(environ, start_response):
 def forking(serve, directory, request):
     (directory / 'forking.py').write_text(APP)
     return serve('forking', '-w', '2', '--io-engine', request.param, cwd=directory)
+
+
+def test_a_copy_of_a_copy_keeps_what_the_copy_has_opened(forking):
+    assert get(forking.address, '/fork_again').body == b'0'
 
 
 def rings_of(pid: int) -> list:

@@ -1,0 +1,29 @@
+/*
+ * forking.h - one fork of the application at a time.
+ *
+ * Threads that are no workers end before a fork and begin anew after it, and
+ * to end one takes time in which others have the GIL, or there is none at all:
+ * so the GIL is not what keeps two threads that fork apart, but this.
+ */
+#ifndef WSGID_CHILD_FORKING_H
+#define WSGID_CHILD_FORKING_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct app;
+
+struct forking {
+	pthread_mutex_t lock;
+};
+
+void forking_init(struct forking *f);
+
+/* Nobody forks from now on, nor starts or ends those threads, but this thread,
+ * which has the GIL, and gives it up where it has to wait. */
+void forking_lock(struct forking *f, struct app *app);
+/* Likewise, where that needs no waiting. */
+bool forking_try_lock(struct forking *f);
+void forking_unlock(struct forking *f);
+
+#endif
