@@ -35,12 +35,6 @@ def test_titles_tell_master_and_children_apart(serve, port):
     assert {title_of(pid) for pid in children} == {f'wsgid: child {i} [{name}]' for i in (0, 1)}
 
 
-def test_the_master_never_maps_python(serve):
-    server = serve('probe', '-w', '1')
-    with open(f'/proc/{server.pid}/maps') as file:
-        assert 'python' not in file.read()
-
-
 @either_way
 def test_spare_children_come_and_go(serve, gate):
     server = serve('probe', '--start-servers', '1', '--min-spare-servers', '2',
