@@ -90,7 +90,7 @@ struct watcher {
 	_Atomic uint32_t asleep; /* the futex that wakes the watcher */
 	_Atomic bool ending;
 	pthread_mutex_t guard; /* of the beginning and the end of the thread */
-	_Atomic bool started;
+	atomic_bool started;
 	atomic_bool running;
 	pthread_t thread;
 	int64_t told_ns;      /* when the master last heard of a stuck worker */
