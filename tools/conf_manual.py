@@ -229,6 +229,7 @@ to which another number is lowered.
 """,
     'GracefulShutdownTimeout': """
 Then the server has ended: children that are still there are killed.
+Children that have lost their master, which was killed, have as long.
 Those that only wait for a client leave a quarter of the time earlier, but at
 most two seconds, so that Python can finish.
 .Ql wsgictl stop

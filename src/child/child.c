@@ -349,6 +349,7 @@ prepare_for_orphanhood(const struct child *c)
 		.listeners = c->listeners,
 		.n_listeners = c->in->n_listeners,
 		.shared = &c->balance.news->shared,
+		.timeout_ms = c->config->graceful_shutdown_timeout,
 	});
 }
 

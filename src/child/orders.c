@@ -173,7 +173,7 @@ orders_hear(struct engine *e)
 		take_order(e, &message);
 	if (rc == 0 && !e->retiring) {
 		log_warnx("child", "the master is gone; finishing and leaving");
-		orphan_shut_listeners();
+		orphan_begin();
 		if (e->set.mutex != NULL)
 			accept_mutex_orphan(e->set.mutex);
 		finish(e);

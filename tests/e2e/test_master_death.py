@@ -28,6 +28,9 @@ def application(environ, start_response):
             pass
     elif environ['PATH_INFO'] == '/sleep':
         time.sleep(1.5)
+    elif environ['PATH_INFO'] == '/stuck':
+        while True:
+            time.sleep(60)
     start_response('200 OK', [('Content-Length', '4')])
     return [b'done']
 '''
@@ -93,6 +96,19 @@ def test_busy_children_give_up_their_listener_within_100_ms(start, path, engine,
             client.close()
         wait_for_children(server)
     assert min(took) <= AT_ONCE
+
+
+@either_way
+def test_who_never_finishes_is_gone_with_graceful_shutdown_timeout(start):
+    server = start('-w', '2', '--graceful-shutdown-timeout', '1s')
+    server.wait_for_ready(2)
+    with Connection(server.address) as stuck:
+        stuck.send('GET /stuck HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('begun')
+        begin = time.monotonic()
+        kill_master(server)
+        wait_for_children(server)
+        assert time.monotonic() - begin > 1
 
 
 @either_way
