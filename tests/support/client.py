@@ -110,12 +110,12 @@ class Connection:
     # --- answers ------------------------------------------------------------------------
 
     def _chunks(self) -> bytes:
-        body = b''
+        body = bytearray()
         while True:
             size = int(self._line().split(b';')[0], 16)
             if size == 0:
                 assert self._line() == b'', 'trailers were not asked for'
-                return body
+                return bytes(body)
             body += self._exactly(size)
             assert self._line() == b''
 
