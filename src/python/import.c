@@ -118,15 +118,37 @@ take_apart(const struct app *app, struct target *t, struct err *err)
 
 /* --- what went wrong ------------------------------------------------------------------- */
 
+/* Which Python has looked: whose requirements are in an environment meets this
+ * first. */
+static void
+say_where(PyObject *exception, char *to, size_t size)
+{
+	PyObject *prefix = PySys_GetObject("prefix");
+	const char *text = NULL;
+
+	to[0] = '\0';
+	if (!PyErr_GivenExceptionMatches(exception, PyExc_ModuleNotFoundError))
+		return;
+	if (prefix != NULL && PyUnicode_Check(prefix))
+		text = PyUnicode_AsUTF8(prefix);
+	PyErr_Clear();
+	if (text != NULL)
+		snprintf(to, size,
+			" (sys.prefix is %s; WSGIPythonHome names the virtual "
+			"environment to look in)",
+			text);
+}
+
 /* Print the current exception's traceback, and describe it in a sentence. */
 static int
 report(struct app *app, const char *what, struct err *err)
 {
 	AUTO_DECREF PyObject *exception = exceptions_take();
 	AUTO_DECREF PyObject *text = NULL;
-	char described[512];
+	char described[512], where[512];
 	const char *utf8;
 
+	say_where(exception, where, sizeof(where));
 	Py_INCREF(exception);
 	exceptions_put_back(exception);
 	exceptions_describe(described, sizeof(described));
@@ -144,8 +166,8 @@ report(struct app *app, const char *what, struct err *err)
 	}
 	/* Its own text may have several lines. */
 	described[strcspn(described, "\n")] = '\0';
-	return err_setx(err, ENOEXEC, "application %s: %s: %s",
-		app->application, what, described);
+	return err_setx(err, ENOEXEC, "application %s: %s: %s%s",
+		app->application, what, described, where);
 }
 
 /* Is the module that was not found the one that was asked for, or a package

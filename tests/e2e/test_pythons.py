@@ -527,7 +527,9 @@ def test_an_application_can_be_checked_without_a_server(show):
             f'({fact(standard(), "executable")})') in done.stdout
     done = run_wsgid('--check', 'broken', cwd=show)
     assert done.returncode == 1
-    assert "No module named 'nothing_of_this_name'" in done.stderr
+    assert ("No module named 'nothing_of_this_name' (sys.prefix is "
+            f'{fact(standard(), "base_prefix")}; WSGIPythonHome names the virtual environment to '
+            'look in)') in done.stderr
     assert run_wsgid('--check', cwd=show).returncode == 2
 
 

@@ -141,7 +141,7 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 			"fails.py\", line 2"},
 		{"needs", ENOEXEC,
 			"its module cannot be imported: ModuleNotFoundError: "
-			"No module named 'absent_library'",
+			"No module named 'absent_library' (sys.prefix is /",
 			"needs.py\", line 1"},
 		{"leaves", ENOEXEC,
 			"its module calls sys.exit(): SystemExit: not today",
