@@ -47,6 +47,7 @@ census_take(const struct master *m, struct census *ret)
 		case LIFECYCLE_READY:
 			ret->ready++;
 			ret->workers += (int)c->workers;
+			ret->obsolete += child_obsolete(m, c);
 			ret->outgoing +=
 				c->wants_retire || child_obsolete(m, c);
 			break;

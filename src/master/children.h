@@ -96,7 +96,8 @@ struct census {
 	int starting;
 	int ready;
 	int draining;     /* stopping ones too */
-	int outgoing;     /* ready, but obsolete or wanting to be replaced */
+	int obsolete;     /* ready, but of an older generation */
+	int outgoing;     /* these, and those that want to be replaced */
 	int replacements; /* of the starting ones */
 	/* Workers: threads, under prefork as many as children. */
 	int starting_workers;

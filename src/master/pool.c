@@ -126,7 +126,7 @@ tell_progress(struct master *m, const struct child *by, const struct child *c)
 	census_take(m, &census);
 	snprintf(new_pid, sizeof(new_pid), "%d", (int)by->pid);
 	snprintf(old_pid, sizeof(old_pid), "%d", (int)c->pid);
-	snprintf(left, sizeof(left), "%d", census.outgoing);
+	snprintf(left, sizeof(left), "%d", census.obsolete);
 	CONTROL_TELL(m, "replaced", old_pid, new_pid, left);
 }
 

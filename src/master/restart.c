@@ -280,7 +280,9 @@ restart_fail(struct master *m, const char *reason)
 }
 
 /* The old ones have all been told; where the new configuration starts with
- * more children than there were, the rest follows at once. */
+ * more children than there were, the rest follows at once.  Those of the new
+ * generation that have done their share already are no reason to go on: on a
+ * busy server there may always be some, each with its replacement. */
 static void
 finish(struct master *m)
 {
@@ -288,9 +290,9 @@ finish(struct master *m)
 	int active, missing;
 
 	census_take(m, &census);
-	if (census.outgoing > 0 || census.replacements > 0)
+	if (census.obsolete > 0)
 		return;
-	active = census.starting + census.ready;
+	active = census.starting + census.ready - census.replacements;
 	missing = (int)m->now->config->start_servers - active - m->owed;
 	if (missing > 0)
 		pool_owe(m, missing);

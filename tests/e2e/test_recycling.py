@@ -1,8 +1,11 @@
 """Children that have done their share are replaced, and no client sees it."""
 
+import signal
+
 import pytest
 
 from client import Connection
+from crowd import Crowd
 from server import wait_until
 
 
@@ -28,6 +31,35 @@ def test_a_replaced_child_costs_no_client_its_connection(serve, engine, options,
     wait_until(round_of_requests, 'an answer of a child that has taken a place')
     server.log.wait_for(reason)
     assert ':error]' not in server.log.text()
+    server.stop()
+
+
+TIRED = '''
+import os, time
+time.sleep(0.2)
+def application(environ, start_response):
+    body = str(os.getpid()).encode()
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+'''
+
+
+def test_a_reload_ends_although_children_tire_faster_than_they_start(serve, directory):
+    """Each has done its share with its first request, so there always is one to be replaced."""
+    (directory / 'tired.py').write_text(TIRED)
+    server = serve('tired', '-w', '2', '--max-requests', '1', '--log-level', 'info',
+                   cwd=directory)
+    crowd = Crowd(server.address, 4, '/', check=bytes.isdigit, pause=0.02)
+    crowd.start()
+    wait_until(crowd.connected, 'an answer for everybody')
+    for _ in range(2):
+        since = len(server.log.text())
+        server.kill(signal.SIGHUP)
+        server.log.wait_for('reload done', since=since)
+        said = server.log.text()[since:]
+        assert said.index('wants to be replaced') < said.index('reload done')
+    crowd.stop()
+    assert (crowd.ends, crowd.wrong) == ([], [])
     server.stop()
 
 

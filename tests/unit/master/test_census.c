@@ -27,6 +27,7 @@ test_each_state_is_counted_once(void **state)
 	assert_int_equal(census.starting, 1);
 	assert_int_equal(census.replacements, 1);
 	assert_int_equal(census.draining, 2);
+	assert_int_equal(census.obsolete, 1);
 	assert_int_equal(census.outgoing, 2);
 	assert_int_equal(census_vacant(&f->m, &census), 0);
 }
