@@ -41,7 +41,17 @@ replace_the_lonely(struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (child_active(&m->children[i]))
-			m->children[i].wants_retire = true;
+			m->children[i].wants_retire = m->children[i].lonely =
+				true;
+}
+
+static bool
+has_lonely(const struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (child_active(&m->children[i]) && m->children[i].lonely)
+			return true;
+	return false;
 }
 
 static int
@@ -129,7 +139,9 @@ scale_turn(struct master *m)
 		child_retire(m, c, m->now->config->worker_drain_timeout);
 		census_take(m, &census);
 	}
-	if (census.starting == 0 && census.outgoing == 0 &&
+	/* Some may have done their share, and have replacements: that goes on
+	 * for ever. */
+	if (census.starting == census.replacements && !has_lonely(m) &&
 		census.ready == census_limit(m))
 		end(m, NULL);
 }

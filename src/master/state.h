@@ -145,6 +145,7 @@ struct child {
 	bool told;           /* by us, to retire or to stop */
 	bool replacement;    /* when it is ready, another one goes */
 	bool wants_retire;
+	bool lonely;                   /* was told that it has no siblings */
 	bool failed;                   /* has announced that it cannot serve */
 	bool killed;                   /* by us, untold */
 	bool timed_out;                /* did not become ready in time */

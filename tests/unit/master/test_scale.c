@@ -118,6 +118,21 @@ test_who_was_alone_is_replaced_and_knows_of_the_others(void **state)
 }
 
 static void
+test_it_ends_although_some_have_done_their_share(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned slot = 0; slot < 3; slot++)
+		fixture_child(f, slot, LIFECYCLE_READY);
+	f->m.children[1].wants_retire = true;
+	fixture_child(f, 3, LIFECYCLE_STARTING)->replacement = true;
+	scale(f, 3);
+	scale_turn(&f->m);
+	assert_false(f->m.scale.running);
+	assert_int_equal(count(f, LIFECYCLE_READY), 3);
+}
+
+static void
 test_it_ends_with_a_reload_and_with_children_that_fail(void **state)
 {
 	struct fixture *f = *state;
@@ -182,6 +197,7 @@ main(void)
 		TEST(test_idle_children_go_before_busy_ones),
 		TEST_WORKER(test_under_worker_it_counts_processes_too),
 		TEST(test_who_was_alone_is_replaced_and_knows_of_the_others),
+		TEST(test_it_ends_although_some_have_done_their_share),
 		TEST(test_it_ends_with_a_reload_and_with_children_that_fail),
 		TEST(test_what_cannot_be_done_changes_nothing),
 	};
