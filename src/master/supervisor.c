@@ -19,7 +19,8 @@ static const char *const supervisors[] = {
 	"catatonit",
 	"docker-init",
 	"dumb-init",
-	"tini", /* of containers */
+	"podman-init", /* catatonit, as "podman run --init" calls it */
+	"tini",        /* of containers */
 	"circusd",
 	"monit",
 	"runsv",

@@ -16,6 +16,8 @@ test_supervisors_are_known_by_their_names(void **state)
 {
 	(void)state;
 	assert_true(supervisor_waits("tini"));
+	assert_true(supervisor_waits("docker-init"));
+	assert_true(supervisor_waits("podman-init"));
 	assert_true(supervisor_waits("supervisord"));
 	assert_true(supervisor_waits("runsv"));
 	assert_true(supervisor_waits("s6-supervise"));
