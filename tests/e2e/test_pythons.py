@@ -308,16 +308,17 @@ def test_a_home_that_the_user_cannot_enter_is_refused(new_server, show, request)
 @pytest.mark.skipif(not OTHER_USER, reason='only root runs children as somebody else')
 def test_a_python_that_the_user_cannot_enter_is_refused(new_server, show, installed):
     """As one of pyenv or uv in the home of somebody else, with an environment or without."""
-    place = installed(standard())
+    program = shared()
+    place = installed(program)
     private = show / 'private'
     (private / 'bin').mkdir(parents=True)
     (private / 'lib').mkdir()
     private.chmod(0o700)
-    rewrite(place / standard().name, stdlib=private / 'lib')
-    make_venv(show / 'venv', version=fact(standard(), 'abi') + '.1', home=private / 'bin')
+    rewrite(place / program.name, stdlib=private / 'lib')
+    make_venv(show / 'venv', version=fact(program, 'abi') + '.1', home=private / 'bin')
     for words in (), ('--python-home', show / 'venv'):
         if words:
-            rewrite(place / standard().name, base_prefix=private)
+            rewrite(place / program.name, base_prefix=private)
         server = new_server('show', *words, cwd=show, program=place / 'wsgid')
         assert server.fails() == 78
         server.log.wait_for(rf'the standard library of Python .*: {private}/lib cannot be read by '
@@ -405,9 +406,10 @@ def test_another_patch_level_is_said(new_server, show, installed):
 
 
 def test_another_abi_of_extension_modules_is_refused(new_server, show, installed):
-    place = installed(standard())
-    soabi = fact(standard(), 'soabi')
-    rewrite(place / standard().name, soabi='cpython-3d-' + soabi)
+    program = shared()
+    place = installed(program)
+    soabi = fact(program, 'soabi')
+    rewrite(place / program.name, soabi='cpython-3d-' + soabi)
     server = new_server('show', cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
     server.log.wait_for(rf'loads extension modules of the ABI {soabi}, and this program was built '
