@@ -45,11 +45,13 @@ find_holder(const struct config *c, struct holder *ret)
 		holder_title(ret->pid, ret->title);
 }
 
-/* One that cannot be seen may be one. */
+/* One that cannot be seen may be one, and one that shows nothing of itself any
+ * more is ending, whatever it was. */
 static bool
 is_leftover(const struct holder *h)
 {
-	return h->pid == 0 || strncmp(h->title, "wsgid: child", 12) == 0 ||
+	return h->pid == 0 || h->title[0] == '\0' ||
+	       strncmp(h->title, "wsgid: child", 12) == 0 ||
 	       strncmp(h->title, "wsgid: template", 15) == 0;
 }
 
@@ -67,7 +69,8 @@ say_waiting(const struct holder *h)
 			"pid %d (%s), left behind by a server that is gone, "
 			"has not given up its listener yet: waiting for it, "
 			"%d s at most",
-			(int)h->pid, h->title, PATIENCE_S);
+			(int)h->pid, h->title[0] != '\0' ? h->title : "ending",
+			PATIENCE_S);
 }
 
 /* Has somebody asked us to end?  There is no loop yet to hear of it. */

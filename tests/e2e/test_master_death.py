@@ -3,12 +3,13 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
 
 from client import Connection, get, refused
-from server import PATIENCE, freeze, is_alive, wait_until
+from server import PATIENCE, PYTHON, free_port, freeze, is_alive, wait_until
 
 AT_ONCE = 0.1
 TRIES = 5  # a loaded machine may delay any of them, but not all: the best one counts
@@ -198,6 +199,25 @@ def test_a_new_master_waits_for_the_children_of_the_old_and_says_for_whom(new_se
     server = new_server('busy', '-w', '1', bind='%s:%d' % old.address, cwd=old.cwd).spawn()
     server.log.wait_for(rf'pid {child} \(wsgid: child 0 \[\S+\]\), left behind .* waiting')
     os.kill(child, signal.SIGCONT)
+    server.start()
+    assert get(server.address).body == b'done'
+    server.stop()
+
+
+def test_a_process_that_shows_nothing_of_itself_is_ending_and_waited_for(new_server, directory):
+    """What a child is for a moment, when its memory has gone and its sockets have not."""
+    (directory / 'busy.py').write_text(APP)
+    port = free_port()
+    with subprocess.Popen([''], executable=PYTHON, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as ending:
+        ending.stdin.write('import signal, socket\n'
+                           f's = socket.create_server(("127.0.0.1", {port}))\n'
+                           'print("listens", flush=True)\nsignal.pause()\n')
+        ending.stdin.close()
+        assert ending.stdout.readline() == 'listens\n'
+        server = new_server('busy', '-w', '1', bind=f'127.0.0.1:{port}', cwd=directory).spawn()
+        server.log.wait_for(rf'pid {ending.pid} \(ending\), left behind .* waiting')
+        ending.kill()
     server.start()
     assert get(server.address).body == b'done'
     server.stop()

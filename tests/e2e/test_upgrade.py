@@ -253,6 +253,7 @@ def test_after_the_death_of_the_new_master_another_one_can_start_at_once(start_s
         server.kill(signal.SIGUSR2)
         new = int(server.log.wait_for(r'the new master, pid (\d+), has taken over')[1])
         os.kill(new, signal.SIGKILL)
+        wait_until(lambda: not is_alive(new), 'its end')
         third = make('-c', server.cwd / 'shop.conf', '-w', '1', bind='%s:%d' % server.address)
         third.run_directory = server.run_directory
         third.start()
