@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/str.h"
 
 pid_t
@@ -35,15 +36,6 @@ pidfile_read(int fd)
 		pid > 1 << 30)
 		return -EINVAL;
 	return (pid_t)pid;
-}
-
-bool
-pidfile_is_at(const char *path, int fd)
-{
-	struct stat named, held;
-
-	return stat(path, &named) == 0 && fstat(fd, &held) == 0 &&
-	       named.st_dev == held.st_dev && named.st_ino == held.st_ino;
 }
 
 /* 0, -EWOULDBLOCK when a server has it, or another negative errno. */
@@ -123,7 +115,7 @@ pidfile_acquire(const char *path, const char *choice, struct err *err)
 			return refuse(path, choice, pidfile_read(fd), err);
 		if (rc < 0)
 			return err_set(err, -rc, "lock of pid file %s", path);
-		if (!pidfile_is_at(path, fd))
+		if (!file_is_at(path, fd))
 			continue;
 		if (!may_be_pid_file(fd))
 			return err_setx(err, EEXIST,
@@ -156,7 +148,7 @@ pidfile_write(int fd)
 void
 pidfile_remove(const char *path, int fd)
 {
-	if (pidfile_is_at(path, fd))
+	if (file_is_at(path, fd))
 		unlink(path);
 }
 

@@ -19,9 +19,6 @@ struct err;
  * another negative errno. */
 int pidfile_acquire(const char *path, const char *choice, struct err *err);
 
-/* Is the file behind fd the one at path? */
-bool pidfile_is_at(const char *path, int fd);
-
 /* The pid that the file behind fd names, or a negative errno. */
 pid_t pidfile_read(int fd);
 

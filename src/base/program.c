@@ -14,18 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 static bool
 is_this_program(const char *path)
 {
-	struct stat named, own;
-
 	return strncmp(path, "/proc/", 6) != 0 &&
-	       strncmp(path, "/dev/", 5) != 0 && stat(path, &named) == 0 &&
-	       stat("/proc/self/exe", &own) == 0 &&
-	       named.st_dev == own.st_dev && named.st_ino == own.st_ino;
+	       strncmp(path, "/dev/", 5) != 0 &&
+	       file_is_same(path, "/proc/self/exe");
 }
 
 char *

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/pidfile.h"
 #include "control/control.h"
 #include "master/children.h"
@@ -226,10 +227,10 @@ heir_take_pid_file(struct master *m, const char *path)
 	struct heritage_file *f = NULL;
 	int fd;
 
-	if (h != NULL && h->own.fd >= 0 && pidfile_is_at(path, h->own.fd))
+	if (h != NULL && h->own.fd >= 0 && file_is_at(path, h->own.fd))
 		f = &h->own;
 	else if (h != NULL && h->named.fd >= 0 &&
-		 pidfile_is_at(path, h->named.fd))
+		 file_is_at(path, h->named.fd))
 		f = &h->named;
 	if (f == NULL)
 		return -1;

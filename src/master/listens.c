@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/defs.h"
+#include "base/file.h"
 #include "master/state.h"
 #include "master/systemd.h"
 
@@ -67,7 +67,6 @@ is_same_file(const struct address *a, const struct address *b)
 {
 	char x[sizeof(a->un.sun_path) + 1], y[sizeof(b->un.sun_path) + 1];
 	char *x_name, *y_name;
-	struct stat x_dir, y_dir;
 
 	if (a->any.sa_family != AF_UNIX || b->any.sa_family != AF_UNIX)
 		return false;
@@ -78,8 +77,7 @@ is_same_file(const struct address *a, const struct address *b)
 	if (x_name == NULL || y_name == NULL || strcmp(x_name, y_name) != 0)
 		return false;
 	x_name[1] = y_name[1] = '\0';
-	return stat(x, &x_dir) == 0 && stat(y, &y_dir) == 0 &&
-	       x_dir.st_dev == y_dir.st_dev && x_dir.st_ino == y_dir.st_ino;
+	return file_is_same(x, y);
 }
 
 /* The same words twice are found by the configuration itself. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/pidfile.h"
 #include "base/rundir.h"
 #include "master/heritage.h"
@@ -107,7 +108,7 @@ rundir_remove_left(const struct heritage *h)
 	const struct heritage_file *own = &h->own, *named = &h->named;
 
 	/* The path may lead to another directory by now, to ours even. */
-	if (own->fd >= 0 && pidfile_is_at(own->path, own->fd)) {
+	if (own->fd >= 0 && file_is_at(own->path, own->fd)) {
 		remove_beside(own->path, ".ctl");
 		remove_beside(own->path, ".scoreboard");
 		pidfile_remove(own->path, own->fd);
@@ -129,11 +130,7 @@ own_path(const struct master *m)
 static bool
 is_own(const struct run_directory *run, const char *path)
 {
-	struct stat own, named;
-
-	return run->own.fd >= 0 && fstat(run->own.fd, &own) == 0 &&
-	       stat(path, &named) == 0 && own.st_dev == named.st_dev &&
-	       own.st_ino == named.st_ino;
+	return run->own.fd >= 0 && file_is_at(path, run->own.fd);
 }
 
 /* As the scoreboard beside it: for the owner and for who may ask the master.

@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/file.h"
 
 int
 identity_check_library(struct err *err)
@@ -88,15 +88,6 @@ check_soabi(const struct app_settings *settings, struct err *err)
 
 /* --- the standard library ------------------------------------------------------ */
 
-static bool
-is_same_file(const char *one, const char *other)
-{
-	struct stat a, b;
-
-	return stat(one, &a) == 0 && stat(other, &b) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 /* Where the standard library was found: the directory of encodings, the first
  * package that any Python imports.  "" where it comes from no directory. */
 static void
@@ -135,7 +126,7 @@ check_stdlib(const struct app_settings *settings, struct err *err)
 	if (settings->stdlib == NULL)
 		return 0;
 	find_stdlib(found, sizeof(found));
-	if (found[0] == '\0' || is_same_file(found, settings->stdlib))
+	if (found[0] == '\0' || file_is_same(found, settings->stdlib))
 		return 0;
 	return err_setx(err, ENOEXEC,
 		"Python %s has found its standard library in %s, and this "

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "pythons/home.h"
 
 #define PREFIX "wsgid-python"
@@ -219,15 +219,6 @@ refuse_interpreter(const struct search *s, const char *path, struct err *err)
 	return rc;
 }
 
-static bool
-is_same_file(const char *one, const char *other)
-{
-	struct stat a, b;
-
-	return stat(one, &a) == 0 && stat(other, &b) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 /* "3.11" is a version's, "3.11.2" one Python's. */
 static bool
 is_version(const struct facts *f, const char *text)
@@ -259,7 +250,7 @@ fit_interpreter(struct search *s, const char *path, struct err *err)
 		return err_set(err, errno, "%s", path);
 	for (size_t i = 0; i < s->n; i++)
 		s->programs[i].fits =
-			is_same_file(path, s->programs[i].facts.executable);
+			file_is_same(path, s->programs[i].facts.executable);
 	return first_fitting(s) != NULL ? 0 : refuse_interpreter(s, path, err);
 }
 

@@ -14,6 +14,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "pythons/facts.h"
 
@@ -27,15 +28,6 @@ is_there(
 
 	snprintf(path, sizeof(path), format, one, two, three);
 	return access(path, F_OK) == 0;
-}
-
-static bool
-is_same_file(const char *one, const char *other)
-{
-	struct stat a, b;
-
-	return stat(one, &a) == 0 && stat(other, &b) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 bool
@@ -190,7 +182,7 @@ home_read(struct home *ret, const char *path, struct err *err)
 bool
 home_is_prefix_of(const char *path, const struct facts *f)
 {
-	return is_same_file(path, f->base_prefix);
+	return file_is_same(path, f->base_prefix);
 }
 
 bool
@@ -199,10 +191,10 @@ home_is_made_of(const struct home *h, const struct facts *f)
 	char path[PATH_MAX + 32];
 
 	snprintf(path, sizeof(path), "%s/..", h->base);
-	if (is_same_file(path, f->base_prefix))
+	if (file_is_same(path, f->base_prefix))
 		return true;
 	snprintf(path, sizeof(path), "%s/python%s", h->base, f->abi);
-	return is_same_file(path, f->executable);
+	return file_is_same(path, f->executable);
 }
 
 /* --- interpreters ----------------------------------------------------------- */
