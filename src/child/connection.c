@@ -394,8 +394,8 @@ connection_stash(struct engine *e, struct connection *c)
 }
 
 int
-connection_take(struct engine *e, struct connection *c, size_t len,
-	struct connection_taken *ret)
+connection_take(
+	struct connection *c, size_t len, struct connection_taken *ret)
 {
 	struct str input = connection_input(c);
 	struct str rest = {input.p + len, input.len - len};
@@ -410,7 +410,6 @@ connection_take(struct engine *e, struct connection *c, size_t len,
 	};
 	c->in = in;
 	c->piece = (struct str){0};
-	(void)e;
 	return 0;
 }
 

@@ -322,7 +322,7 @@ take_request(struct exchange *ex, size_t head_len, int verdict)
 
 	if (verdict == BODY_WHOLE && !e->request.chunked)
 		len += ex->body.collected.len;
-	if (connection_take(e, ex->connection, len, &ex->taken) < 0)
+	if (connection_take(ex->connection, len, &ex->taken) < 0)
 		return -503;
 	return verdict;
 }
