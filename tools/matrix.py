@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 """Build children for every Python of this machine and run end-to-end tests with each.
 
-    tools/matrix.py [--whole] [--python PATH|3.13t|3.14,...]
+    tools/matrix.py [--whole] [--python PATH|3.13t,...]
 
 All of them are children of one wsgid, in build/matrix: so that several Pythons live side by
 side is tested by the way.  A Python is served with each of its libraries, static and shared,
-and the tests of environments make theirs from it.  Those that no distribution has, a
-free-threaded one among them, are built where there are none.  Without --whole the tests are
-those that have to do with Python.  The end is a table; the status is 1 when anything has failed.
+and the tests of environments make theirs from it.  Those that no distribution has, which
+is a free-threaded one, are built where there are none.  Without --whole the tests are those
+that have to do with Python.  The end is a table; the status is 1 when anything has failed.
 """
 
 import argparse
@@ -27,7 +27,7 @@ OLDEST = (3, 9)
 
 # What differs from Python to Python.
 CHOSEN = ['test_http.py', 'test_python.py', 'test_pythons.py', 'test_threads.py',
-          'test_preload.py', 'test_forks.py']
+          'test_preload.py', 'test_forks.py', 'test_reload_files.py']
 
 QUESTION = ('import sys, sysconfig; print(*sys.version_info[:2], sys.version.split()[0],'
             '"%d.%d%s" % (sys.version_info[:2] + (sys.abiflags,)), sys.base_prefix)')
@@ -85,7 +85,7 @@ def find_asked(words):
 
 
 def find_all():
-    """What there is, and what is in no distribution, made if need be."""
+    """What there is, and what no distribution has, made if need be."""
     found = find(installed())
     for abi in more_pythons.KNOWN:
         if abi in found:

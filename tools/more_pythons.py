@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""Build the Pythons that no machine of ours has packaged, and say where they are.
+"""Build the Pythons that no distribution packages, and say where they are.
 
-    tools/more_pythons.py [3.13t] [3.14]
+    tools/more_pythons.py [3.13t]
 
-Free-threaded 3.13 is in no distribution, and 3.14 in none that is released.  Each is made once,
-of Debian's source, and stays outside the tree, in /var/cache/wsgid for root and else in
-~/.cache/wsgid: that takes six minutes of one CPU.  apt fetches the source from this machine's
-own mirror and checks it, with lists of its own: the machine's stay as they are.
+That is the free-threaded one.  It is made once, of Debian's source, and stays outside the tree,
+in /var/cache/wsgid for root and else in ~/.cache/wsgid: that takes seven minutes of one CPU.  It
+has a static library alone, which no other Python of the matrix has.  apt fetches the source
+from this machine's own mirror and checks it, with lists of its own: the machine's stay as they
+are.
 """
 
 import fcntl
@@ -17,12 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-# ABI -> the suite of Debian that has the source, its name there, and words for configure.  A
-# static library comes with each; the free-threaded one has that alone, and the other one both.
-KNOWN = {
-    '3.13t': ('trixie', 'python3.13', ['--disable-gil']),
-    '3.14': ('sid', 'python3.14', ['--enable-shared', 'LDFLAGS=-Wl,-rpath,{target}/lib']),
-}
+# ABI -> the suite of Debian that has the source, its name there, and words for configure.
+KNOWN = {'3.13t': ('trixie', 'python3.13', ['--disable-gil'])}
 KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg'
 NEEDED = ('apt-get', 'tar', 'xz', 'make', 'gcc')
 
@@ -93,8 +90,7 @@ def make(target, suite, source, words):
         top = fetch(place, suite, source)
         jobs = f'-j{len(os.sched_getaffinity(0))}'
         run('configuring', ['./configure', '-q', f'--prefix={target}', '--disable-test-modules',
-                            '--without-ensurepip',
-                            *(word.format(target=target) for word in words)], cwd=top)
+                            '--without-ensurepip', *words], cwd=top)
         run('building', ['make', '-s', jobs], cwd=top)
         run('installing', ['make', '-s', jobs, 'install', f'DESTDIR={place}/installed'], cwd=top)
         os.rename(f'{place}/installed{target}', target)
@@ -117,7 +113,7 @@ def interpreter(abi: str) -> str:
         if not os.path.exists(program):
             for left in glob.glob(os.path.join(glob.escape(home()), 'making-*')):
                 shutil.rmtree(left)
-            print(f'making {target}: six minutes, once', file=sys.stderr, flush=True)
+            print(f'making {target}: seven minutes of one CPU, once', file=sys.stderr, flush=True)
             make(target, *KNOWN[abi])
     return program
 

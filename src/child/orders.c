@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/exits.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/access_log.h"
@@ -90,6 +91,10 @@ orders_leave(struct engine *e, int error)
 	errno = -error;
 	log_error(
 		"child", "has the application closed our descriptors? leaving");
+	/* What would wake the other threads is closed, too, as are their
+	 * clients: nobody of them would ever come to an end. */
+	if (e->set.crew != NULL)
+		_exit(CHILD_EXIT_OK);
 	/* A request that takes long must not be waited for. */
 	(void)engine_ask_to_retire(
 		e, "the application has closed the server's descriptors");

@@ -37,14 +37,16 @@ def application(environ, start_response):
 ENGINES = ['io_uring', 'epoll']
 
 
-@pytest.mark.parametrize('how', ['/close_all', '/replace_all'])
+@pytest.mark.parametrize('how, threads', [
+    ('/close_all', 1), ('/close_all', 3), ('/replace_all', 1)])
 @pytest.mark.parametrize('listeners', [1, 2])
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_child_whose_descriptors_are_closed_is_replaced(
-        serve, directory, engine, listeners, how):
+        serve, directory, engine, listeners, how, threads):
     (directory / 'closing.py').write_text(APP)
     more = ['-b', '127.0.0.2:0'] * (listeners - 1)
-    server = serve('closing', '-w', '1', '--io-engine', engine, *more, cwd=directory)
+    server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine, *more,
+                   cwd=directory)
     before = int(get(server.address, '/hello').body)
     with Connection(server.address) as c:
         c.send(f'GET {how} HTTP/1.1\r\nHost: t\r\n\r\n')

@@ -69,4 +69,4 @@ def test_what_cannot_be_made_is_said_with_the_reason_and_the_matrix_goes_on(cach
 def test_a_python_that_nobody_can_make_is_refused_with_those_that_can_be(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['more_pythons.py', '2.7'])
     assert more_pythons.main() == 2
-    assert '2.7 is none of 3.13t, 3.14' in capsys.readouterr().err
+    assert '2.7 is none of 3.13t' in capsys.readouterr().err

@@ -33,6 +33,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "child/balance.h"
+#include "child/forking.h"
 #include "child/workers.h"
 #include "config/config.h"
 #include "io/io.h"
@@ -236,6 +237,7 @@ struct child {
 	struct wsgid_page_map map;
 	int channel[2];
 	bool forked;
+	struct forking forking;
 	struct workers *workers;
 	pthread_t thread;
 	int result;
@@ -294,9 +296,11 @@ start(struct server *s, struct child *c)
 		.page = &c->map,
 		.app = &c->app,
 		.forked = &c->forked,
+		.forking = &c->forking,
 	};
 
 	pthread_mutex_init(&c->app.gil, NULL);
+	forking_init(&c->forking);
 	assert_int_equal(channel_pair(&c->channel[0], &c->channel[1]), 0);
 	settings.channel = c->channel[1];
 	c->map = (struct wsgid_page_map){
@@ -735,11 +739,13 @@ test_threads_that_are_no_workers_are_gone_while_the_application_forks(
 	assert_true(comes("wsgid-pulse") && comes("wsgid-watcher"));
 	for (int i = 0; i < 3; i++) {
 		app_enter(&c->app);
+		forking_lock(&c->forking, &c->app);
 		workers_before_fork(c->workers);
 		assert_int_equal(count_threads("wsgid-pulse"), 0);
 		assert_int_equal(count_threads("wsgid-watcher"), 0);
 		workers_after_fork(c->workers);
 		workers_start_helpers(c->workers);
+		forking_unlock(&c->forking);
 		app_leave(&c->app);
 		assert_true(comes("wsgid-pulse") && comes("wsgid-watcher"));
 	}
@@ -748,6 +754,53 @@ test_threads_that_are_no_workers_are_gone_while_the_application_forks(
 	close(client.fd);
 	stop(s);
 	assert_int_equal(count_threads("wsgid-pulse"), 0);
+}
+
+static void *
+fork_often(void *arg)
+{
+	struct child *c = arg;
+	unsigned left = 0;
+
+	for (int i = 0; i < 20; i++) {
+		app_enter(&c->app);
+		forking_lock(&c->forking, &c->app);
+		workers_before_fork(c->workers);
+		left += count_threads("wsgid-watcher");
+		workers_after_fork(c->workers);
+		workers_start_helpers(c->workers);
+		forking_unlock(&c->forking);
+		app_leave(&c->app);
+	}
+	return left > 0 ? arg : NULL;
+}
+
+/* To end those threads takes time without the GIL: nothing else would keep who
+ * forks from doing it twice. */
+static void
+test_threads_that_fork_at_once_wait_for_each_other(void **state)
+{
+	struct server *s = start_server(state, 1);
+	struct client client = {.server = s};
+	pthread_t threads[3];
+	char text[1000];
+
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, fork_often,
+					 &s->children[0]),
+			0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+	assert_true(comes("wsgid-pulse") && comes("wsgid-watcher"));
+	assert_true(connect_to(&client));
+	assert_true(ask(&client, "/hello"));
+	assert_true(get(&client, text, sizeof(text)));
+	close(client.fd);
+	stop(s);
 }
 
 static void
@@ -792,6 +845,7 @@ main(void)
 			test_a_deadline_reaches_workers_that_wait_for_their_clients),
 		WITH_BOTH(
 			test_threads_that_are_no_workers_are_gone_while_the_application_forks),
+		WITH_BOTH(test_threads_that_fork_at_once_wait_for_each_other),
 		WITH_BOTH(test_idle_workers_leave_when_told),
 		WITH_BOTH(test_workers_leave_when_the_master_is_gone),
 	};
