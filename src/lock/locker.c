@@ -55,31 +55,31 @@ struct locker {
 	bool gone;       /* it has left the loop */
 };
 
-static void
+static ssize_t
 set_readable(struct locker *l, bool on)
 {
 	uint64_t count = 1;
 
-	if (on)
-		(void)!write(l->fd, &count, sizeof(count));
-	else
-		(void)!read(l->fd, &count, sizeof(count));
+	return on ? write(l->fd, &count, sizeof(count))
+		  : read(l->fd, &count, sizeof(count));
 }
 
-static void
+/* False when nobody hears of it: the application has closed the descriptor. */
+static bool
 set_held(struct locker *l, bool held)
 {
-	if (l->held != held)
-		set_readable(l, held);
-	l->held = held;
+	bool told = l->held == held || set_readable(l, held) > 0;
+
+	l->held = held && told;
+	return told;
 }
 
 static void
 set_broken(struct locker *l, int code)
 {
-	set_held(l, false);
+	(void)set_held(l, false);
 	l->broken = code;
-	set_readable(l, true);
+	(void)set_readable(l, true);
 }
 
 /* Queue for the mutex once, and keep it as long as it is wanted. */
@@ -100,11 +100,12 @@ take_turn(struct locker *l)
 		set_broken(l, rc);
 		return;
 	}
-	if (l->wanted && !l->stopping)
-		set_held(l, true);
+	/* One that nobody knows of would never be let go. */
+	if (l->wanted && !l->stopping && !set_held(l, true))
+		l->broken = -EBADF;
 	while (l->held && !l->stopping)
 		pthread_cond_wait(&l->changed, &l->guard);
-	set_held(l, false);
+	(void)set_held(l, false);
 
 	pthread_mutex_unlock(&l->guard);
 	rc = accept_mutex_unlock(l->mutex);

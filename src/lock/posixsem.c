@@ -23,7 +23,11 @@
 #include "lock/accept_mutex_priv.h"
 #include "lock/memory_priv.h"
 
-enum { NOBODY = 0, PATIENCE_NS = 250000000 };
+enum {
+	NOBODY = 0,
+	PATIENCE_NS = 250000000,
+	TOKENS_MAX = 1000, /* taken one after the other while it is held */
+};
 
 /* What is shared. */
 struct content {
@@ -132,13 +136,20 @@ posixsem_lock(struct accept_mutex *m)
 {
 	struct content *content = content_of(m);
 	struct timespec until;
+	int in_vain = 0;
 
 	do {
 		until = end_of_patience();
-		if (sem_clockwait(&content->tokens, CLOCK_MONOTONIC, &until) <
-				0 &&
-			errno != ETIMEDOUT)
+		if (sem_clockwait(&content->tokens, CLOCK_MONOTONIC, &until) ==
+			0)
+			in_vain++;
+		else if (errno == ETIMEDOUT)
+			in_vain = 0;
+		else
 			return -errno;
+		/* Deaths leave a token too many, and not a thousand. */
+		if (in_vain > TOKENS_MAX)
+			return -EINVAL;
 	} while (!change_holder(&content->holder, NOBODY, m->home));
 	return 0;
 }

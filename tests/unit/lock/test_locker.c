@@ -371,6 +371,31 @@ test_a_broken_mutex_is_told(void **state)
 	tear_down(&f);
 }
 
+static void
+test_who_cannot_be_told_keeps_nobody_out(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	FOR_EACH(&f, EXCLUDING)
+	{
+		int64_t end = clock_monotonic_ns() + SOON * MS;
+		int fd = locker_fd(f.l);
+		struct process other;
+
+		close(fd); /* the application has */
+		assert_int_equal(locker_ask(f.l, NULL), 0);
+		while (locker_held(f.l) == 0 && clock_monotonic_ns() < end)
+			sched_yield();
+		assert_int_equal(locker_held(f.l), -EBADF);
+		other = start_holder(&f);
+		assert_true(process_says(&other, 'h', SOON));
+		kill_holder(&f, &other);
+		assert_int_equal(dup2(STDERR_FILENO, fd), fd);
+		tear_down(&f);
+	}
+}
+
 static volatile sig_atomic_t urgent;
 static pthread_t taker;
 
@@ -450,6 +475,7 @@ main(int argc, char *argv[])
 			test_who_asked_last_has_it_and_nobody_else_lets_it_go),
 		cmocka_unit_test(test_a_forked_copy_does_no_harm),
 		cmocka_unit_test(test_a_broken_mutex_is_told),
+		cmocka_unit_test(test_who_cannot_be_told_keeps_nobody_out),
 		cmocka_unit_test(test_the_applications_signals_stay_its_own),
 	};
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <limits.h>
 #include <semaphore.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -145,6 +146,24 @@ test_random_bytes_do_not_harm_the_master(void **state)
 	accept_mutex_destroy(m);
 }
 
+/* Whoever waits would otherwise take one after the other, for minutes. */
+static void
+test_tokens_without_end_are_told_as_overwritten(void **state)
+{
+	struct content *content;
+	struct accept_mutex *m = make(&content);
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(sem_init(&content->tokens, 1, SEM_VALUE_MAX), 0);
+	content->holder = OTHER;
+	assert_int_equal(accept_mutex_lock(m), -EINVAL);
+	assert_int_equal(accept_mutex_explain(m, -EINVAL, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "overwritten"));
+	munmap(content, sizeof(*content));
+	accept_mutex_destroy(m);
+}
+
 static void
 test_nobody_can_shrink_the_memory(void **state)
 {
@@ -168,6 +187,8 @@ main(int argc, char *argv[])
 		cmocka_unit_test(test_a_token_too_many_lets_nobody_in),
 		cmocka_unit_test(test_only_the_holder_lets_go),
 		cmocka_unit_test(test_random_bytes_do_not_harm_the_master),
+		cmocka_unit_test(
+			test_tokens_without_end_are_told_as_overwritten),
 		cmocka_unit_test(test_nobody_can_shrink_the_memory),
 	};
 
