@@ -132,7 +132,7 @@ class Child:
             if self.pid is None:
                 self.pid = pid
             (self.clients if pid == self.pid else elsewhere).append(connection)
-            assert len(elsewhere) < 20
+            assert len(elsewhere) < 200  # with a mutex it may be one of them for long
         for connection in elsewhere:
             connection.close()
 

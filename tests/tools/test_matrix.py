@@ -55,7 +55,7 @@ def test_a_python_that_no_distribution_has_is_made_once(cache, monkeypatch):
 
 def test_what_cannot_be_made_is_said_with_the_reason_and_the_matrix_goes_on(cache, monkeypatch,
                                                                             capsys):
-    monkeypatch.setattr(more_pythons, 'NEEDED', ('make', 'nothing-of-this-name'))
+    monkeypatch.setattr(more_pythons, 'NEEDED', ('sh', 'nothing-of-this-name'))
     monkeypatch.setattr(matrix, 'installed', lambda: [OWN])
     assert list(matrix.find_all()) == list(matrix.find([OWN]))
     said = capsys.readouterr().out
