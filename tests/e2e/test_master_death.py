@@ -209,7 +209,7 @@ def test_a_process_that_shows_nothing_of_itself_is_ending_and_waited_for(new_ser
     (directory / 'busy.py').write_text(APP)
     port = free_port()
     with subprocess.Popen([''], executable=PYTHON, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          text=True) as ending:
+                          text=True, cwd=directory) as ending:
         ending.stdin.write('import signal, socket\n'
                            f's = socket.create_server(("127.0.0.1", {port}))\n'
                            'print("listens", flush=True)\nsignal.pause()\n')

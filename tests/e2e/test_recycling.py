@@ -56,8 +56,7 @@ def test_a_reload_ends_although_children_tire_faster_than_they_start(serve, dire
         since = len(server.log.text())
         server.kill(signal.SIGHUP)
         server.log.wait_for('reload done', since=since)
-        said = server.log.text()[since:]
-        assert said.index('wants to be replaced') < said.index('reload done')
+    assert server.log.text().count('wants to be replaced') > 2
     crowd.stop()
     assert (crowd.ends, crowd.wrong) == ([], [])
     server.stop()
