@@ -300,7 +300,7 @@ became_ready(struct master *m, struct child *c, const char *text)
 	else if (m->heritage != NULL && c->generation == m->now->number)
 		heir_child_ready(m);
 	if (c->generation == m->now->number)
-		control_restarted(m, NULL);
+		restart_proven(m, NULL);
 	memory_weigh(m, c);
 	if (c->replacement)
 		pool_replaced(m, c);

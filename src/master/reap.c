@@ -183,7 +183,7 @@ died_untold(
 	}
 	pool_failed(m, c);
 	if (c->ready_ns == 0)
-		control_restarted(m, reason);
+		restart_proven(m, reason);
 	if (!c->replacement)
 		pool_owe(m, 1);
 }

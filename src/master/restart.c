@@ -7,8 +7,8 @@
  * the new generation is the server, and pool.c lets the children of the old
  * one go one by one, each after its replacement is ready.
  *
- * Apache's own restart on HUP (SignalStyle apache) skips the proof by a
- * child and stops the old ones at once.
+ * Apache's own restart on HUP (SignalStyle apache) stops the old ones at once,
+ * and it is over when a new one serves, or cannot.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ enum {
 static void
 end(struct master *m, uint32_t result, const char *reason)
 {
-	m->reloading = false;
+	m->reloading = m->restarting = false;
 	board_show_reload(m, result, reason);
 	service_reloaded(m, result == WSGID_RELOAD_DONE ? NULL : reason);
 	control_reloaded(m, result == WSGID_RELOAD_DONE ? NULL : reason);
@@ -201,8 +201,26 @@ begin_ungraceful(struct master *m)
 	scoreboard_board(m->scoreboard)->restart_us = clock_real_us();
 	m->owed = 0;
 	pool_owe(m, (int)m->now->config->start_servers);
+	m->restarting = true;
 	log_notice("master", "restarted: generation %u", m->now->number);
-	end(m, WSGID_RELOAD_DONE, "");
+}
+
+void
+restart_proven(struct master *m, const char *reason)
+{
+	/* To whom has asked for it the old ones' end makes a difference. */
+	control_restarted(m, reason);
+	if (m->restarting)
+		end(m, reason == NULL ? WSGID_RELOAD_DONE : WSGID_RELOAD_FAILED,
+			reason == NULL ? "" : reason);
+}
+
+/* Who restarts again need not wait for a child that cannot start. */
+static bool
+must_wait(const struct master *m, bool ungraceful)
+{
+	return upgrade_running(m) || heir_waits(m) ||
+	       (m->restarting && !ungraceful);
 }
 
 static void
@@ -225,7 +243,7 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 	if (m->phase == PHASE_STOPPING)
 		return;
 	if (m->phase == PHASE_STARTING || m->next != NULL ||
-		upgrade_running(m) || heir_waits(m)) {
+		must_wait(m, ungraceful)) {
 		log_notice("master", "%s: %s follows what is under way", why,
 			ungraceful ? "a restart" : "a reload");
 		m->reload_wanted = true;
@@ -310,9 +328,9 @@ restart_turn(struct master *m)
 
 	if (m->phase != PHASE_RUNNING || m->next != NULL)
 		return;
-	if (m->reloading)
+	if (m->reloading && !m->restarting)
 		finish(m);
-	if (!m->reload_wanted || upgrade_running(m) || heir_waits(m))
+	if (!m->reload_wanted || must_wait(m, ungraceful))
 		return;
 	m->reload_wanted = m->reload_ungraceful = false;
 	restart_begin(m, ungraceful, "asked again meanwhile");

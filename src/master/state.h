@@ -313,6 +313,7 @@ struct master {
 
 	struct buf said; /* while something new was tried: said.c */
 	bool reloading;  /* until the last old child was told to retire */
+	bool restarting; /* ... or until a new one serves: they are all gone */
 	bool reload_wanted;
 	bool reload_ungraceful; /* how the wanted one shall be */
 
@@ -467,6 +468,9 @@ void restart_commit(struct master *m);
 void restart_fail(struct master *m, const char *reason);
 /* Go on with a reload where that is possible. */
 void restart_turn(struct master *m);
+/* The current generation has a child that serves, or its first one has ended
+ * and this is the reason: the end of a restart that was not graceful. */
+void restart_proven(struct master *m, const char *reason);
 
 /* --- stop.c ------------------------------------------------------------------ */
 

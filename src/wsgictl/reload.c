@@ -128,7 +128,8 @@ say_failed(
 			"upgrade failed: %s\n"
 			"the old master (pid %d) goes on",
 			reason, (int)board.master_pid);
-	else if (board.reload_result == WSGID_RELOAD_FAILED)
+	else if (board.reload_result == WSGID_RELOAD_FAILED &&
+		 board.restart_us < board.reload_begin_us)
 		err_setx(err, ECANCELED,
 			"%s failed: %s\n"
 			"the old generation (%u) goes on",

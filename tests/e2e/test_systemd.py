@@ -112,6 +112,40 @@ def test_a_reload_that_fails_is_ready_again_and_says_why(start, manager, directo
     server.stop()
 
 
+def test_a_restart_is_over_when_a_child_serves_again(start, manager, directory):
+    """Apache's, of which the old children do not live to see the end."""
+    place = write_app(directory, HELLO)
+    server = start('app', '-w', '1', '--signal-style', 'apache', '--log-level', 'info',
+                   **place)
+    gate = directory / 'gate'
+    write_app(directory, f'import os, time\nwhile not os.path.exists({str(gate)!r}):\n'
+                         f'    time.sleep(0.01)\n{HELLO}')
+    server.kill(signal.SIGHUP)
+    begun = manager.wait_for('RELOADING')
+    server.log.wait_for('restarted: generation 2')
+    server.log.wait_for(r'slot \d+, generation 2\) started')
+    assert len(manager.values('READY')) == 1  # that of the start
+    gate.touch()
+    manager.wait_for('READY', since=begun.time)
+    assert server.ready()
+    server.stop()
+
+
+def test_a_restart_that_fails_says_why(start, manager, directory):
+    place = write_app(directory, HELLO)
+    server = start('app', '-w', '1', '--signal-style', 'apache', '--log-level', 'info',
+                   **place)
+    write_app(directory, 'raise RuntimeError("not today")\n')
+    server.kill(signal.SIGHUP)
+    begun = manager.wait_for('RELOADING')
+    ready = manager.wait_for('READY', since=begun.time)
+    assert re.search(r'last reload at \d\d:\d\d:\d\d failed: .*not today',
+                     ready.fields['STATUS'])
+    board = server.board()['board']
+    assert board['reload_result'] == 'failed' and 'not today' in board['reload_reason']
+    server.stop()
+
+
 def test_a_start_that_fails_says_why(new_server, manager, directory):
     place = write_app(directory, 'raise RuntimeError("not today")\n')
     server = new_server('app', '-w', '1', **place, **manager.options())
