@@ -74,16 +74,46 @@ say_not_ours(struct master *m)
 			(int)pid, (int)getpid());
 }
 
+static const char *
+or_unset(const char *text)
+{
+	return text != NULL ? text : "(unset)";
+}
+
+/* NULL without memory. */
+static char *
+what_is_said_of_them(void)
+{
+	char *text;
+	int n = asprintf(&text, "LISTEN_FDS=%s LISTEN_FDNAMES=%s",
+		or_unset(getenv("LISTEN_FDS")),
+		or_unset(getenv("LISTEN_FDNAMES")));
+
+	return n < 0 ? NULL : text;
+}
+
+static int
+refuse_words(int error, const char *words, struct err *err)
+{
+	return err_setx(err, EINVAL,
+		"%s: no sockets of a service manager are described so (%s); it "
+		"sets both itself, and without one they have to be unset",
+		words != NULL ? words : "sockets passed by systemd",
+		strerror(-error));
+}
+
 int
 activation_take(struct master *m, struct err *err)
 {
+	AUTO_FREE char *words = NULL;
 	char **names = NULL;
 	int first, n, rc = 0;
 
 	say_not_ours(m);
+	words = what_is_said_of_them(); /* both are unset then */
 	n = notify_passed_sockets(true, &first, &names);
 	if (n < 0)
-		return err_set(err, -n, "sockets passed by systemd");
+		return refuse_words(n, words, err);
 	for (int i = 0; rc == 0 && i < n; i++) {
 		const char *name = names != NULL ? names[i] : "";
 

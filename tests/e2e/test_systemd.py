@@ -590,6 +590,17 @@ def test_a_datagram_socket_gets_a_sentence(activated, manager):
     assert 'use ListenStream= in the socket unit' in server.log.text()
 
 
+@pytest.mark.parametrize('fds, names, error', [
+    ('abc', '', 'Invalid argument'), ('-1', '', 'Numerical result out of range|Invalid argument'),
+    ('1', 'a:b', 'Invalid argument'), ('99999', '', 'Bad file descriptor')])
+def test_words_that_describe_no_sockets_get_a_sentence(new_server, fds, names, error):
+    server = new_server('hello:application', launcher=(
+        '/bin/sh', '-c', f'LISTEN_PID=$$ LISTEN_FDS={fds} LISTEN_FDNAMES={names} exec "$@"', 'sh'))
+    assert server.fails() == 78
+    assert re.search(rf'LISTEN_FDS={fds} LISTEN_FDNAMES={names}: no sockets of a service manager '
+                     rf'are described so \(({error})\); .* have to be unset', server.log.text())
+
+
 def test_sockets_of_another_process_are_not_taken(new_server):
     with socket.create_server(('127.0.0.1', 0)) as listener:
         launcher = ['/bin/sh', '-c', 'LISTEN_PID=1 LISTEN_FDS=1 exec "$@" 3<&0', 'sh']
