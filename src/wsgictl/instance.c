@@ -231,6 +231,37 @@ by_name(const void *a, const void *b)
 	return strcmp(x->directory, y->directory);
 }
 
+static bool
+has_file(const char *directory, const char *name, const char *suffix)
+{
+	AUTO_FREE char *path = path_of(directory, name, suffix);
+
+	return path != NULL && access(path, F_OK) == 0;
+}
+
+/* The other files of its server lie beside it where nobody has written PidFile:
+ * "run/shop.pid" is of shop, in run. */
+static int
+look_beside(struct instances *l, const struct search *s)
+{
+	const char *slash = strrchr(s->pid_file, '/');
+	AUTO_FREE char *directory =
+		slash == NULL
+			? strdup(".")
+			: strndup(s->pid_file,
+				  slash == s->pid_file
+					  ? 1
+					  : (size_t)(slash - s->pid_file));
+	AUTO_FREE char *name = name_of(slash == NULL ? s->pid_file : slash + 1);
+
+	if (directory == NULL)
+		return -ENOMEM;
+	if (name == NULL || !(has_file(directory, name, ".scoreboard") ||
+				    has_file(directory, name, ".ctl")))
+		return 0;
+	return add(l, s, directory, name);
+}
+
 /* With a pid file alone: the instance whose files are those of its pid, or
  * of its name. */
 static int
@@ -251,6 +282,8 @@ look_by_pid_file(struct instances *l, const struct search *s)
 		if (same || (pid > 0 && found->pid == pid))
 			rc = add(l, s, found->directory, found->name);
 	}
+	if (rc == 0 && l->n == 0)
+		rc = look_beside(l, s);
 	if (rc == 0 && l->n == 0)
 		rc = add(l, s, NULL, s->pid_file);
 	instances_fini(&all);

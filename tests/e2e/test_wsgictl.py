@@ -356,6 +356,14 @@ def test_a_pid_file_elsewhere_finds_the_files_of_its_server(serve, directory):
     assert of(server, 'status').returncode == 1
 
 
+def test_a_pid_file_alone_finds_what_lies_beside_it(serve):
+    server = serve('hello', '-w', '1')
+    pid_file, = server.run_directory.glob('*.pid')
+    succeeds(ctl('status', '--pid-file', pid_file), rf'is running, pid {server.pid}', '^ *workers ')
+    succeeds(ctl('reload', '--pid-file', pid_file), 'reload done')
+    succeeds(ctl('stop', '--pid-file', pid_file), 'has stopped')
+
+
 def test_two_configurations_of_one_name_do_not_share_a_directory(serve, new_server, site,
                                                                  directory):
     configs = []
