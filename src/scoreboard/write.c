@@ -451,15 +451,21 @@ scoreboard_sweep_successor(struct scoreboard *s)
 }
 
 static void
-remove_page(struct scoreboard *s, unsigned slot)
+remove_page_file(struct scoreboard *s, int dir, unsigned slot, int fd)
 {
 	AUTO_FREE char *name = NULL;
 
-	if (s->dir < 0 || s->pages[slot].fd < 0)
+	if (dir < 0 || fd < 0)
 		return;
 	name = page_name(s, slot);
 	if (name != NULL)
-		(void)scoreboard_file_remove(s->dir, name, s->pages[slot].fd);
+		(void)scoreboard_file_remove(dir, name, fd);
+}
+
+static void
+remove_page(struct scoreboard *s, unsigned slot)
+{
+	remove_page_file(s, s->dir, slot, s->pages[slot].fd);
 }
 
 static void
@@ -564,9 +570,11 @@ renew(struct scoreboard *s, int dir, unsigned slot, struct err *err)
 		return err_set(
 			err, -fd, "scoreboard page %s.%u", s->path, slot);
 	ret = scoreboard_file_reopen(fd);
-	if (ret < 0)
+	if (ret < 0) {
+		remove_page_file(s, dir, slot, fd);
 		return err_set(
 			err, -ret, "scoreboard page %s.%u", s->path, slot);
+	}
 	fd_close(&page->fd);
 	page->fd = fd;
 	fd = -1;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -662,6 +663,27 @@ test_a_hidden_page_has_no_file_and_counts_all_the_same(void **state)
 }
 
 static void
+test_a_page_that_lacks_a_descriptor_leaves_no_file(void **state)
+{
+	struct scoreboard *s = create(*state);
+	int next = dup(STDIN_FILENO);
+	struct rlimit before, one;
+	struct err err = {0};
+
+	assert_true(next >= 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	one = (struct rlimit){(rlim_t)next + 1, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &one), 0);
+	assert_int_equal(scoreboard_renew_page(s, 0, &err), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(
+		access(directory_path(*state, "site.scoreboard.0"), F_OK), -1);
+	close(renew(s, 0));
+	scoreboard_destroy(s, 1);
+}
+
+static void
 test_the_childs_flags_are_not_the_masters(void **state)
 {
 	struct scoreboard *s = create(*state);
@@ -990,6 +1012,8 @@ main(void)
 			test_random_bytes_in_a_page_are_shown_harmlessly),
 		WITH_DIRECTORY(
 			test_a_hidden_page_has_no_file_and_counts_all_the_same),
+		WITH_DIRECTORY(
+			test_a_page_that_lacks_a_descriptor_leaves_no_file),
 		WITH_DIRECTORY(test_the_childs_flags_are_not_the_masters),
 		WITH_DIRECTORY(
 			test_an_unprivileged_child_can_write_its_page_alone),
