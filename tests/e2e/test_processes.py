@@ -279,8 +279,8 @@ def kill_and_count(server):
     errors = [error for client in kept + fresh for error in client.errors]
     assert 0 < len(errors) <= held, (held, errors)
     assert {pid for pid, _ in errors} <= victims | {None}, (victims, errors)
+    wait_until(lambda: server.board()['board']['children_crashed'] == 3, 'the end of the last')
     server.wait_for_ready(3)
-    assert server.board()['board']['children_crashed'] == 3
 
 
 @any_children
