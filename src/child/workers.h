@@ -33,8 +33,9 @@ int workers_start(struct workers *w, struct err *err);
 int workers_serve(struct workers *w, struct err *err);
 
 /* The application forks: before it, and after it in the parent.  With the GIL,
- * which others may have meanwhile, and with the settings' forking.  The threads that are not workers end before it and begin anew after it,
- * as Python (3.12) warns of a fork beside other threads.  NULL is allowed. */
+ * which others may have meanwhile, and with the settings' forking.  The threads
+ * that are not workers end before it and begin anew after it, as Python (3.12)
+ * warns of a fork beside other threads.  NULL is allowed. */
 void workers_before_fork(struct workers *w);
 void workers_after_fork(struct workers *w);
 /* And then in the parent, when nobody counts its threads any more. */

@@ -7,8 +7,9 @@
  * given up around the client, and nowhere else.
  *
  * While more may come a slow client is waited for once enough is kept for it, or
- * what it does not take would fill the memory.  The end of a body is not: its last block is held as
- * it is, pushed as far as the client takes it, and the worker is free.
+ * what it does not take would fill the memory.  The end of a body is not: its
+ * last block is held as it is, pushed as far as the client takes it, and the
+ * worker is free.
  */
 #include "python/python_priv.h"
 
