@@ -301,6 +301,7 @@ class Server:
         """
         since = len(self.log.text())
         self.kill(signum)
+        since = self.log.wait_for(r'^.*: reloading gracefully', since=since).start()
         self.log.wait_for(r'reload done|reload failed', since=since)
         wait_until(lambda: not any(row['page'] and row['page']['accepting']
                                    for row in self.board()['processes']

@@ -42,6 +42,11 @@ def checkout(tmp_path):
     return top
 
 
+def restore_signals():
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(checkout, *command, scons=SCONS, **env):
     program = checkout.parent / 'bin' / 'scons'
     program.write_text(scons)
@@ -49,11 +54,11 @@ def start(checkout, *command, scons=SCONS, **env):
     environ = {name: value for name, value in os.environ.items() if not name.startswith('SUDO_')}
     environ.update(env, PATH=f'{program.parent}:{os.environ["PATH"]}')
     # As a shell does it for a command in the foreground: a group of its own, and an
-    # interrupt that ends it.
+    # interrupt or a hangup that ends it, wherever the tests are run.
     return subprocess.Popen([checkout / 'tools' / command[0], *command[1:]], env=environ,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, start_new_session=True,
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                            preexec_fn=restore_signals)
 
 
 def run(checkout, *command, **keywords):
