@@ -251,6 +251,8 @@ def kill_counted(server, pid: int) -> int:
     freeze(pid)
     row, = [row for row in server.board()['processes'] if row['pid'] == pid]
     os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pid not in [row['pid'] for row in server.board()['processes']],
+               'the master to hear of it')
     return row['connections']
 
 
