@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "child/application.h"
-#include "child/privileges.h"
+#include "base/privileges.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "net/inherit.h"

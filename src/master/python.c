@@ -7,6 +7,7 @@
  * mistake has its line.
  */
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,26 @@ is_asked_for(const struct config *c)
 	       c->lib_python != CHOICE_AUTO;
 }
 
+static void
+check_locale(struct config *c)
+{
+	locale_t found;
+	struct err err = {0};
+
+	if (c->locale == NULL)
+		return;
+	found = newlocale(LC_ALL_MASK, c->locale, (locale_t)0);
+	if (found != (locale_t)0) {
+		freelocale(found);
+		return;
+	}
+	err_setx(&err, EINVAL,
+		"%s: there is no such locale on this machine; \"locale -a\" "
+		"lists them",
+		c->locale);
+	config_blame(c, "Locale", err.text);
+}
+
 void
 python_check(struct config *c)
 {
@@ -50,9 +71,15 @@ python_check(struct config *c)
 	const char *about = NULL;
 	struct err err = {0};
 
-	if (is_asked_for(c) && make_choice(&choice, c, false, &about, &err) < 0)
-		config_blame(c, about != NULL ? about : "Python", err.text);
+	if (is_asked_for(c)) {
+		if (make_choice(&choice, c, false, &about, &err) < 0)
+			config_blame(
+				c, about != NULL ? about : "Python", err.text);
+		else
+			entrance_check(c, &choice.facts);
+	}
 	choice_fini(&choice);
+	check_locale(c);
 	if (c->environment_file != NULL &&
 		envfile_read(&entries, c->environment_file, &err) < 0)
 		config_blame(c, "EnvironmentFile", err.text);
@@ -138,8 +165,7 @@ choose(struct generation *g, bool needs_shared, struct err *err)
 {
 	struct err why = {0};
 	const char *about;
-	int rc = make_choice(
-		&g->python, g->config, needs_shared, &about, &why);
+	int rc = make_choice(&g->python, g->config, needs_shared, &about, &why);
 
 	if (rc < 0)
 		return err_setx(err, -rc, "%s%s%s", about != NULL ? about : "",

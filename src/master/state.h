@@ -441,6 +441,12 @@ unsigned buckets_neediest(const struct master *m, unsigned generation);
 /* Is there another child in the bucket of this one? */
 bool buckets_can_spare(const struct master *m, const struct child *c);
 
+/* --- entrance.c -------------------------------------------------------------- */
+
+/* May the user of the children go where this Python is?  What is in the way
+ * becomes a message of the configuration. */
+void entrance_check(struct config *c, const struct facts *facts);
+
 /* --- python.c ---------------------------------------------------------------- */
 
 /* What the configuration says of Python and the environment, at "wsgid -t" too:

@@ -246,8 +246,6 @@ fit_version(struct search *s, const char *text, struct err *err)
 static int
 fit_interpreter(struct search *s, const char *path, struct err *err)
 {
-	if (access(path, X_OK) < 0)
-		return err_set(err, errno, "%s", path);
 	for (size_t i = 0; i < s->n; i++)
 		s->programs[i].fits =
 			file_is_same(path, s->programs[i].facts.executable);
@@ -383,6 +381,8 @@ fit_python(struct search *s, struct err *err)
 	s->about = "Python";
 	if (strchr(python, '/') == NULL)
 		return fit_version(s, python, err);
+	if (access(python, X_OK) < 0)
+		return err_set(err, errno, "%s", python);
 	if (home_of_interpreter(python, home))
 		return fit_home(s, home, err);
 	return fit_interpreter(s, python, err);
@@ -463,15 +463,29 @@ refuse_library(struct search *s, const char *abi, struct err *err)
 		word, abi, word);
 }
 
+/* Of a file that is another one than it was at the build. */
+static const char *
+happened(const char *file)
+{
+	return access(file, F_OK) == 0 ? "was upgraded"
+				       : "was removed or moved";
+}
+
+static const char *
+is_now(const char *file)
+{
+	return access(file, F_OK) == 0 ? "another one" : "gone";
+}
+
 static int
 refuse_old(const struct program *p, const char *file, struct err *err)
 {
 	return err_setx(err, EINVAL,
-		"Python %s was upgraded since wsgid was built (%s is another "
-		"one), %s has the old one in it, and there is none with the "
-		"shared library; run \"scons install\" again, or write "
-		"\"LibPython static\" to go on with the old one",
-		p->facts.abi, file, p->name);
+		"Python %s %s since wsgid was built (%s is %s), %s has the "
+		"old one in it, and there is none with the shared library; "
+		"run \"scons install\" again, or write \"LibPython static\" "
+		"to go on with the old one",
+		p->facts.abi, happened(file), file, is_now(file), p->name);
 }
 
 static int
@@ -490,10 +504,11 @@ choose_library(struct search *s, struct program **ret, char *notice,
 		*ret = with_static;
 		if (changed != NULL)
 			snprintf(notice, size,
-				"Python %s was upgraded since wsgid was built "
-				"(%s is another one), and LibPython static "
-				"goes on with the old one",
-				abi, changed);
+				"Python %s %s since wsgid was built (%s is "
+				"%s), and LibPython static goes on with the "
+				"old one",
+				abi, happened(changed), changed,
+				is_now(changed));
 		break;
 	case CHOICE_SHARED:
 		*ret = with_shared;
@@ -508,10 +523,10 @@ choose_library(struct search *s, struct program **ret, char *notice,
 			return refuse_old(with_static, changed, err);
 		if (changed != NULL)
 			snprintf(notice, size,
-				"Python %s was upgraded since wsgid was built; "
-				"using the shared library until \"scons "
-				"install\" is run again",
-				abi);
+				"Python %s %s since wsgid was built; using the "
+				"shared library until \"scons install\" is run "
+				"again",
+				abi, happened(changed));
 	}
 	return *ret != NULL ? 0 : refuse_library(s, abi, err);
 }

@@ -103,6 +103,11 @@ take_cfg(struct home *h, const char *path, struct str text, struct err *err)
 			path);
 	memcpy(h->base, base.p, base.len);
 	h->base[base.len] = '\0';
+	if (h->base[0] != '/')
+		return err_setx(err, EINVAL,
+			"%s: its pyvenv.cfg says \"home = %s\", and from where "
+			"that is meant nobody knows: make the environment anew",
+			path, h->base);
 	/* Python itself can do without. */
 	if (version.len > 0 && !take_abi(version, h->abi))
 		return err_setx(err, EINVAL,
@@ -129,14 +134,23 @@ read_cfg(struct home *h, const char *path, struct err *err)
 	AUTO_FREE char *text = NULL;
 	AUTO_CLOSE int fd = -1;
 	char file[PATH_MAX + 16];
+	struct stat st;
 	size_t len;
 	int rc;
 
 	snprintf(file, sizeof(file), "%s/pyvenv.cfg", path);
-	fd = open(file, O_RDONLY | O_CLOEXEC);
+	/* It may be anybody's: a pipe would have us wait for who writes to it. */
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_set(err, errno, "%s", file);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_setx(err, EINVAL, "%s is not a regular file", file);
 	rc = fd_read_whole(fd, CFG_MAX, &text, &len);
+	if (rc == -EFBIG)
+		return err_setx(err, EFBIG,
+			"%s is larger than %d bytes: it is none that an "
+			"environment has; make the environment anew",
+			file, CFG_MAX);
 	if (rc < 0)
 		return err_set(err, -rc, "%s", file);
 	rc = take_cfg(h, path, (struct str){text, len}, err);
@@ -208,7 +222,8 @@ home_of_interpreter(const char *python, char to[PATH_MAX])
 				  : NULL;
 	int n;
 
-	if (end == NULL || end == python)
+	if (end == NULL || end == python ||
+		strncmp(bin + 1, "python", strlen("python")) != 0)
 		return false;
 	n = snprintf(to, PATH_MAX, "%.*s", (int)(end - python), python);
 	return n < PATH_MAX && is_there("%s/%s%s", to, "pyvenv.cfg", "");

@@ -54,8 +54,10 @@ put_remedies(const struct facts *f, const char *name, struct buf *to)
 	if (access(f->library, F_OK) == 0)
 		buf_printf(to,
 			": tell the loader (\"echo %.*s >/etc/ld.so.conf.d/"
-			"wsgid-python.conf && ldconfig\"), or build with "
-			"\"scons rpath=yes install\"",
+			"wsgid-python.conf && ldconfig\"), start wsgid with "
+			"LD_LIBRARY_PATH=%.*s, or build with \"scons rpath=yes "
+			"install\"",
+			(int)(slash - f->library), f->library,
 			(int)(slash - f->library), f->library);
 	else
 		buf_printf(to,

@@ -300,9 +300,42 @@ def test_a_python_that_wsgid_was_not_built_for_is_refused(directory):
 def test_a_home_that_the_user_cannot_enter_is_refused(new_server, show, request):
     make_environment('venv', show / 'private' / 'venv', request)
     (show / 'private').chmod(0o700)
-    server = new_server('show', '--python-home', show / 'private' / 'venv', cwd=show)
+    home = show / 'private' / 'venv'
+    said = (rf'WSGIPythonHome:? .*{home} cannot be read by user {child_user()}: {show}/private has '
+            'mode 0700')
+    server = new_server('show', '--python-home', home, cwd=show)
     assert server.fails() == 78
-    server.log.wait_for(rf'WSGIPythonHome .*{show}/private')
+    server.log.wait_for(said)
+    status, words = checked(BUILD, '--python-home', home)
+    assert status == 78 and re.search(said, words)
+    # And does not become an interpreter without an environment.
+    status, words = checked(BUILD, '--python', home / 'bin' / 'python3')
+    assert status == 78
+    assert re.search(said.replace('WSGIPythonHome', 'Python').replace(
+        f'{home} ', f'{home}/bin/python3 '), words)
+
+
+def test_an_environment_without_its_interpreter_is_refused(show, request):
+    """As where the Python that it was made of has been upgraded to another version."""
+    make_environment('venv', show / 'venv', request)
+    for path in (show / 'venv' / 'bin').glob('python*'):
+        path.unlink()
+    (show / 'venv' / 'bin' / 'python').symlink_to('/usr/bin/python3.1')
+    status, words = checked(BUILD, '--python-home', show / 'venv')
+    assert status == 78
+    assert f'{show}/venv: there is no bin/python that this user can run' in words
+    assert 'make the environment anew' in words
+
+
+def test_a_python_that_is_not_there_any_more_is_said(show, installed):
+    place = installed(shared())
+    rewrite(place / shared().name, stdlib='/usr/lib/gone')
+    done = subprocess.run([place / 'wsgid', '--check', '--lib-python',
+                           fact(shared(), 'linkage'), 'show'], cwd=show, text=True,
+                          env=clean_environment(), capture_output=True)
+    assert done.returncode == 78
+    assert ('/usr/lib/gone, is not there any more: install this Python again, or run "scons '
+            'install" for the one that is there now') in done.stderr
 
 
 @pytest.mark.skipif(not OTHER_USER, reason='only root runs children as somebody else')
@@ -485,7 +518,7 @@ def test_every_symbol_is_found_when_a_child_is_loaded():
 
 @pytest.mark.parametrize('library, remedy', [
     (None, r': tell the loader \("echo .* >/etc/ld\.so\.conf\.d/wsgid-python\.conf && ldconfig"\), '
-           r'or build with "scons rpath=yes install"'),
+           r'start wsgid with LD_LIBRARY_PATH=/\S+, or build with "scons rpath=yes install"'),
     # As where Python's own package is there alone: its upgrade must not end in a riddle.
     ('/usr/lib/gone', r', where it is not any more: install it, which is Debian\'s package '
                       r'libpython3\.\d+\w*, or run "scons install" again')])
@@ -648,7 +681,9 @@ def test_an_option_of_python_that_is_wrong_is_refused(option, value, said):
 def test_an_unknown_locale_is_refused(new_server, show):
     server = new_server('show', '--locale', 'xx_YY', cwd=show)
     assert server.fails() == 78
-    server.log.wait_for('Locale xx_YY: there is no such locale on this machine')
+    server.log.wait_for('Locale:? xx_YY: there is no such locale on this machine')
+    status, words = checked(BUILD, '--locale', 'xx_YY')
+    assert status == 78 and 'there is no such locale on this machine' in words
 
 
 def test_an_environment_file_is_the_applications_and_is_read_again_at_a_reload(serve, show):

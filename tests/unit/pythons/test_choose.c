@@ -121,6 +121,22 @@ make_venv(const char *name, const char *prefix, const char *version)
 	write_file(cfg, text);
 }
 
+/* A directory with this text, or something else where NULL, as its
+ * pyvenv.cfg. */
+static void
+make_odd_venv(const char *name, const char *text)
+{
+	char cfg[256], path[PATH_MAX];
+
+	make_directory(name);
+	snprintf(cfg, sizeof(cfg), "%s/pyvenv.cfg", name);
+	path_of(path, cfg);
+	if (text != NULL)
+		write_file(cfg, text);
+	else
+		assert_int_equal(mkfifo(path, 0600), 0);
+}
+
 /* pyvenv.cfg of no version, as Python itself takes it. */
 static void
 make_plain_venv(const char *name, const char *prefix)
@@ -152,6 +168,12 @@ set_up(void **state)
 	make_venv("of_c", "c", "3.8.1");
 	make_plain_venv("plain", "a");
 	make_venv("of_none", "a", "3.5.1");
+	make_directory("of_a/bin");
+	write_file("of_a/bin/python3", "");
+	write_file("of_a/bin/tool", "");
+	make_odd_venv("relative", "home = bin\nversion = 3.8.1\n");
+	make_odd_venv("empty", "");
+	make_odd_venv("pipe", NULL);
 	path_of(path, "a/bin/python3.8");
 	if (elf_identity(path, identity) < 0)
 		return -1;
@@ -220,6 +242,7 @@ test_what_is_asked_for_is_found(void **state)
 		{NULL, "a", CHOICE_AUTO, "wsgid-python3.8"},
 		{NULL, "of_a", CHOICE_AUTO, "wsgid-python3.8"},
 		{NULL, "plain", CHOICE_AUTO, "wsgid-python3.8"},
+		{"of_a/bin/python3", NULL, CHOICE_AUTO, "wsgid-python3.8"},
 		{"3.8", "of_a", CHOICE_STATIC, "wsgid-python3.8"},
 	};
 
@@ -246,6 +269,11 @@ test_what_does_not_fit_is_refused_with_the_reason(void **state)
 		{NULL, "of_none", CHOICE_AUTO, "an environment of Python 3.5"},
 		{NULL, "p", CHOICE_AUTO, "has neither a pyvenv.cfg"},
 		{NULL, "z", CHOICE_AUTO, "No such file"},
+		{"of_a/bin/python9", NULL, CHOICE_AUTO, "No such file"},
+		{"of_a/bin/tool", NULL, CHOICE_AUTO, "for this one run"},
+		{NULL, "relative", CHOICE_AUTO, "says \"home = bin\""},
+		{NULL, "empty", CHOICE_AUTO, "has no \"home = ...\""},
+		{NULL, "pipe", CHOICE_AUTO, "cfg is not a regular file"},
 		{"3.12t", "of_a", CHOICE_AUTO,
 			"is of Python 3.8, and Python says 3.12t: leave one"},
 		{"3.12t", "a", CHOICE_AUTO,
@@ -299,6 +327,8 @@ test_a_python_without_gil_is_a_version_of_its_own(void **state)
 static void
 test_an_upgraded_python_takes_the_shared_library_or_none(void **state)
 {
+	char path[PATH_MAX];
+
 	(void)state;
 	assert_non_null(strstr(choose("3.12t", NULL, CHOICE_AUTO),
 		"there is none with the shared library"));
@@ -307,6 +337,10 @@ test_an_upgraded_python_takes_the_shared_library_or_none(void **state)
 		"wsgid-python3.8-shared Python 3.8 was upgraded"));
 	assert_non_null(strstr(choose(NULL, NULL, CHOICE_STATIC),
 		"LibPython static goes on with the old one"));
+	path_of(path, "a/bin/python3.8");
+	assert_int_equal(unlink(path), 0);
+	assert_non_null(strstr(choose(NULL, NULL, CHOICE_AUTO),
+		"Python 3.8 was removed or moved since wsgid was built"));
 }
 
 static void

@@ -6,7 +6,7 @@
  * security modules.  The mode is looked at afterwards, to say what would
  * help; where the mode would allow it, it is something else that does not.
  */
-#include "child/access.h"
+#include "base/access.h"
 
 #include <errno.h>
 #include <fcntl.h>

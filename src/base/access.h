@@ -5,8 +5,8 @@
  * /home/ann that is closed, to www-data, who is not the administrator who
  * tried it out.  This says so.
  */
-#ifndef WSGID_CHILD_ACCESS_H
-#define WSGID_CHILD_ACCESS_H
+#ifndef WSGID_BASE_ACCESS_H
+#define WSGID_BASE_ACCESS_H
 
 struct err;
 

@@ -1,8 +1,8 @@
 /*
  * privileges.h - from root to the user that applications run as.
  */
-#ifndef WSGID_CHILD_PRIVILEGES_H
-#define WSGID_CHILD_PRIVILEGES_H
+#ifndef WSGID_BASE_PRIVILEGES_H
+#define WSGID_BASE_PRIVILEGES_H
 
 struct err;
 

@@ -24,7 +24,7 @@
 #include "base/account.h"
 #include "base/defs.h"
 #include "base/err.h"
-#include "child/access.h"
+#include "base/access.h"
 #include "support/skip.h"
 
 enum { STRANGER = 12345, MEMBER = 12346 };

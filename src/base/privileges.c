@@ -19,7 +19,7 @@
  * - capabilities need no care: the kernel drops them with the last user id
  *   that is 0, and the try afterwards covers securebits that forbid it.
  */
-#include "child/privileges.h"
+#include "base/privileges.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -17,7 +17,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
-#include "child/privileges.h"
+#include "base/privileges.h"
 #include "support/skip.h"
 
 enum { GROUPS = 64 };
