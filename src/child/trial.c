@@ -7,6 +7,7 @@
 #include "child/trial.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,8 +18,8 @@
 #include "base/exits.h"
 #include "base/fd.h"
 #include "base/memory.h"
-#include "child/application.h"
 #include "base/privileges.h"
+#include "child/application.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "net/inherit.h"
@@ -28,29 +29,40 @@
 
 enum { CONFIG_MAX = 16 * 1024 * 1024 };
 
+struct trial {
+	const struct facts *facts;
+	struct config *config;
+	struct app *app;
+	FILE *findings; /* NULL: nobody wants to know them */
+};
+
 static void
 say(void *arg, const char *key, const char *value)
 {
-	(void)arg;
-	printf("%s: ", key);
+	FILE *to = ((const struct trial *)arg)->findings;
+
+	if (to == NULL)
+		return;
+	fprintf(to, "%s: ", key);
 	for (; *value != '\0'; value++)
-		putchar(*value == '\n' ? ' ' : *value);
-	putchar('\n');
+		fputc(*value == '\n' ? ' ' : *value, to);
+	fputc('\n', to);
 }
 
+/* What the application prints is not to be taken for what was found: its
+ * standard output is from now on where errors go. */
 static int
-fail(int status, const struct err *err)
+open_findings(struct trial *t, struct err *err)
 {
-	fflush(stdout);
-	fprintf(stderr, "wsgid: %s\n", err->text);
-	return status;
-}
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, INHERIT_REST);
 
-static int
-fail_told(int status, const struct err *err)
-{
-	say(NULL, "problem", err->text);
-	return status;
+	if (fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return err_set(err, errno, "standard output");
+	t->findings = fdopen(fd, "w");
+	if (t->findings == NULL)
+		return err_set(err, errno, "standard output");
+	setvbuf(t->findings, NULL, _IOLBF, 0);
+	return 0;
 }
 
 static struct config *
@@ -75,7 +87,7 @@ receive_config(struct err *err)
 /* --- what is found before Python starts -------------------------------------- */
 
 static void
-say_limit(const char *key, int resource)
+say_limit(struct trial *t, const char *key, int resource)
 {
 	char text[64] = "unlimited";
 	struct rlimit limit;
@@ -85,143 +97,168 @@ say_limit(const char *key, int resource)
 	if (limit.rlim_cur != RLIM_INFINITY)
 		snprintf(text, sizeof(text), "%llu",
 			(unsigned long long)limit.rlim_cur);
-	say(NULL, key, text);
+	say(t, key, text);
 }
 
 static void
-say_machine(const struct facts *facts)
+say_machine(struct trial *t)
 {
+	const struct facts *facts = t->facts;
 	const struct io_settings settings = {.buffers = 8, .buffer_size = 4096};
 	struct err err = {0};
 	struct io *io;
 
-	say(NULL, "executable_of_the_build", facts->executable);
-	say(NULL, "compiled_for", facts->version);
-	say(NULL, "bits", sizeof(void *) == 8 ? "64" : "32");
-	say(NULL, "linkage", facts->linkage);
-	say(NULL, "library_of_the_build", facts->library);
+	say(t, "executable_of_the_build", facts->executable);
+	say(t, "compiled_for", facts->version);
+	say(t, "bits", sizeof(void *) == 8 ? "64" : "32");
+	say(t, "linkage", facts->linkage);
+	say(t, "library_of_the_build", facts->library);
 	if (facts->places != NULL)
-		say(NULL, "looked_for_in", facts->places);
+		say(t, "looked_for_in", facts->places);
 	if (io_create(&io, "io_uring", &settings, &err) == 0) {
-		say(NULL, "io_uring", "yes");
+		say(t, "io_uring", "yes");
 		io_destroy(io);
 	} else {
-		say(NULL, "io_uring", err.text);
+		say(t, "io_uring", err.text);
 	}
-	say_limit("limit_open_files", RLIMIT_NOFILE);
-	say_limit("limit_processes", RLIMIT_NPROC);
-	say_limit("limit_core", RLIMIT_CORE);
+	say_limit(t, "limit_open_files", RLIMIT_NOFILE);
+	say_limit(t, "limit_processes", RLIMIT_NPROC);
+	say_limit(t, "limit_core", RLIMIT_CORE);
 }
 
 static void
-say_user(void)
+say_user(struct trial *t)
 {
 	char name[ACCOUNT_NAME];
 
 	account_user_name(geteuid(), name);
-	say(NULL, "user", name);
+	say(t, "user", name);
 }
 
 /* --- and afterwards ----------------------------------------------------------- */
 
 static void
-say_number(const char *key, long number)
+say_number(struct trial *t, const char *key, long number)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%ld", number);
-	say(NULL, key, text);
+	say(t, key, text);
 }
 
 static void
-say_memory(void)
+say_memory(struct trial *t)
 {
 	struct memory m;
 
 	if (memory_read(getpid(), &m) < 0)
 		return;
-	say(NULL, "memory_of", "a process of its own, which serves nobody");
-	say_number("memory_private_kib", m.private_kib);
-	say_number("memory_shared_kib", m.shared_kib);
+	say(t, "memory_of", "a process of its own, which serves nobody");
+	say_number(t, "memory_private_kib", m.private_kib);
+	say_number(t, "memory_shared_kib", m.shared_kib);
 }
 
 static void
-say_python(struct app *app)
+say_python(struct trial *t)
 {
-	say(NULL, "running", app_python_version());
-	app_describe(app, say, NULL);
+	say(t, "running", app_python_version());
+	app_describe(t->app, say, t);
 }
 
+/* The copy of a module that forks comes back from the import as well. */
 static int
-try_application(struct app *app, const struct config *config,
-	const struct facts *facts, struct err *err)
+try_application(struct trial *t, struct err *err)
 {
 	char library[512];
-	int rc;
+	pid_t self = getpid();
+	int rc = application_import(t->app, t->config, err);
 
-	if (application_import(app, config, err) < 0)
+	if (getpid() != self)
+		_exit(0);
+	if (rc < 0)
 		return CHILD_EXIT_APPLICATION;
 	rc = app_check_libraries(
-		facts_is_static(facts), library, sizeof(library), err);
+		facts_is_static(t->facts), library, sizeof(library), err);
 	return rc < 0 ? CHILD_EXIT_CONFIG : CHILD_EXIT_OK;
 }
 
 static int
-try_all(const struct facts *facts, bool told, struct config *config,
-	struct app **app, struct err *err)
+try_all(struct trial *t, struct err *err)
 {
+	const struct config *config = t->config;
 	const struct app_forks forks = {0};
 	int status = CHILD_EXIT_OK;
 
-	if (told)
-		say_machine(facts);
+	if (t->findings != NULL)
+		say_machine(t);
 	if (privileges_drop(config->user, config->group, err) < 0)
 		return CHILD_EXIT_CONFIG;
-	if (told)
-		say_user();
-	if (application_start(app, config, facts, &forks, err) < 0)
+	say_user(t);
+	if (application_start(&t->app, config, t->facts, &forks, err) < 0)
 		return CHILD_EXIT_CONFIG;
-	if (told)
-		say_python(*app);
+	say_python(t);
 	if (config->application != NULL)
-		status = try_application(*app, config, facts, err);
-	if (told) {
-		say(NULL, "gil", app_has_gil() ? "on" : "off");
-		say_memory();
-	}
+		status = try_application(t, err);
+	say(t, "gil", app_has_gil() ? "on" : "off");
+	say_memory(t);
 	return status;
 }
 
 /* The environment, or the interpreter. */
 static const char *
-which_python(const struct config *c, const struct facts *facts)
+which_python(const struct trial *t)
 {
+	const struct config *c = t->config;
+
 	if (c->python_home != NULL)
 		return c->python_home;
 	return c->python != NULL && c->python[0] == '/' ? c->python
-							: facts->executable;
+							: t->facts->executable;
+}
+
+static void
+say_result(struct trial *t, int status, const struct err *err)
+{
+	if (status != CHILD_EXIT_OK && t->findings != NULL)
+		say(t, "problem", err->text);
+	else if (status != CHILD_EXIT_OK)
+		fprintf(stderr, "wsgid: %s\n", err->text);
+	else if (t->findings == NULL)
+		printf("wsgid: %s can be served, with Python %s (%s)\n",
+			t->config->application, app_python_version(),
+			which_python(t));
+	else if (t->config->application != NULL)
+		say(t, "application", t->config->application);
+	fflush(stdout);
+}
+
+/* Before the interpreter ends, which the application may keep from that. */
+static void
+give_verdict(int status)
+{
+	const unsigned char byte = (unsigned char)status;
+
+	(void)!write(INHERIT_CHANNEL, &byte, sizeof(byte));
+	close(INHERIT_CHANNEL);
 }
 
 int
 trial_run(const struct facts *facts, bool told)
 {
+	struct trial t = {.facts = facts};
 	struct err err = {0};
-	struct app *app = NULL;
-	struct config *config = receive_config(&err);
-	int status = config != NULL ? try_all(facts, told, config, &app, &err)
-				    : CHILD_EXIT_CONFIG;
+	int status = CHILD_EXIT_CONFIG;
 
-	if (told && status == CHILD_EXIT_OK && config->application != NULL)
-		say(NULL, "application", config->application);
-	else if (status == CHILD_EXIT_OK)
-		printf("wsgid: %s can be served, with Python %s (%s)\n",
-			config->application, app_python_version(),
-			which_python(config, facts));
-	else
-		status = told ? fail_told(status, &err) : fail(status, &err);
-	fflush(stdout);
-	if (app != NULL)
-		app_destroy(app);
-	config_destroy(config);
+	(void)fd_set_cloexec(INHERIT_CHANNEL, true);
+	t.config = receive_config(&err);
+	if (t.config != NULL && (!told || open_findings(&t, &err) == 0))
+		status = try_all(&t, &err);
+	say_result(&t, status, &err);
+	give_verdict(status);
+	if (t.app != NULL)
+		app_destroy(t.app);
+	config_destroy(t.config);
+	if (t.findings != NULL)
+		fclose(t.findings);
 	return status;
 }

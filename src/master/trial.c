@@ -6,10 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,58 +22,145 @@
 #include "net/inherit.h"
 #include "pythons/loader.h"
 
-static void __attribute__((noreturn))
-become_trial(const struct generation *g, int null, const char *word)
-{
-	char *argv[] = {(char *)(uintptr_t)g->python.program,
-		(char *)(uintptr_t)word, NULL};
-	int fds[] = {null, g->config_fd};
+/* How long an application may take to end after its trial. */
+enum { LEAVE_MS = 2000 };
 
-	spawn_reset_signals();
-	if (dup2(null, STDIN_FILENO) >= 0 &&
-		inherit_arrange(fds, ARRAY_LEN(fds)) == 0)
-		execve(g->python.program, argv, g->environment);
-	_exit(CHILD_EXIT_SICK);
+struct trial {
+	const struct generation *g;
+	bool told;
+	pid_t pid;
+	int pidfd, result; /* the process, and the pipe that it answers in */
+};
+
+/* As main() says what goes wrong, when there is no way back to it. */
+static void __attribute__((noreturn))
+give_up(const struct trial *t, const char *what)
+{
+	dprintf(t->told ? STDOUT_FILENO : STDERR_FILENO, "%s: %s %s: %s\n",
+		t->told ? "problem" : "wsgid", t->g->python.program, what,
+		strerrordesc_np(errno));
+	_exit(CHILD_EXIT_CONFIG);
 }
 
-static int
-wait_for(pid_t pid, const struct generation *g, struct err *err)
+static void __attribute__((noreturn))
+become_trial(const struct trial *t, int null, int result)
 {
-	char reason[1024];
+	const char *word = t->told ? INHERIT_DOCTOR : INHERIT_CHECK;
+	char *argv[] = {(char *)(uintptr_t)t->g->python.program,
+		(char *)(uintptr_t)word, NULL};
+	int fds[] = {result, t->g->config_fd};
+
+	spawn_reset_signals();
+	if (dup2(null, STDIN_FILENO) < 0 ||
+		inherit_arrange(fds, ARRAY_LEN(fds)) < 0)
+		give_up(t, "cannot be given its descriptors");
+	execve(t->g->python.program, argv, t->g->environment);
+	give_up(t, "cannot be executed");
+}
+
+/* Is there something, within ms, or ever: -1?  A signal ends nothing. */
+static bool
+wait_for(struct pollfd *fds, size_t n, int ms)
+{
+	int rc;
+
+	do
+		rc = poll(fds, n, ms);
+	while (rc < 0 && errno == EINTR);
+	return rc > 0;
+}
+
+/* The byte, as soon as there is one; -1 when the process has ended without. */
+static int
+take_result(const struct trial *t)
+{
+	struct pollfd fds[] = {
+		{.fd = t->result, .events = POLLIN},
+		{.fd = t->pidfd, .events = POLLIN},
+	};
+	unsigned char byte;
+
+	(void)wait_for(fds, ARRAY_LEN(fds), -1);
+	/* Copies of it may hold the pipe open: then there is nothing to read,
+	 * and no end. */
+	return read(t->result, &byte, sizeof(byte)) == sizeof(byte) ? byte : -1;
+}
+
+/* Its wait status. */
+static int
+end(const struct trial *t, bool hurry)
+{
+	struct pollfd fd = {.fd = t->pidfd, .events = POLLIN};
 	int status;
 
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_set(err, errno, "wait for a trial");
-	if (WIFSIGNALED(status)) {
-		say_death(status, reason, sizeof(reason));
-		err_setx(err, ECHILD, "the trial of the application: %s",
-			reason);
-		return CHILD_EXIT_APPLICATION;
+	if (t->pidfd >= 0 && !wait_for(&fd, 1, hurry ? LEAVE_MS : -1)) {
+		fprintf(stderr,
+			"wsgid: warning: the application keeps its process "
+			"from ending, with a thread that is no daemon or an "
+			"atexit function: a child that is to stop would be "
+			"killed after GracefulShutdownTimeout\n");
+		(void)kill(t->pid, SIGKILL);
 	}
-	if (WEXITSTATUS(status) == LOADER_STATUS) {
-		loader_explain(g->python.program, reason, sizeof(reason));
+	while (waitpid(t->pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 0;
+	return status;
+}
+
+/* It has given no result. */
+static int
+explain_end(const struct trial *t, int status, struct err *err)
+{
+	char reason[1024];
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == LOADER_STATUS) {
+		loader_explain(t->g->python.program, reason, sizeof(reason));
 		err_setx(err, ENOEXEC, "%s", reason);
 		return CHILD_EXIT_CONFIG;
 	}
-	return WEXITSTATUS(status);
+	/* give_up has said why. */
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_CONFIG)
+		return CHILD_EXIT_CONFIG;
+	say_death(status, reason, sizeof(reason));
+	err_setx(err, ECHILD,
+		"the process of the trial ended before the application was "
+		"imported, %s",
+		reason);
+	return CHILD_EXIT_APPLICATION;
 }
 
 static int
-start(struct generation *g, const char *word, struct err *err)
+run(struct trial *t, struct err *err)
+{
+	int result, status;
+
+	t->pidfd = pidfd_open(t->pid, 0);
+	result = take_result(t);
+	status = end(t, result >= 0);
+	fd_close(&t->pidfd);
+	return result >= 0 ? result : explain_end(t, status, err);
+}
+
+static int
+start(struct generation *g, bool told, struct err *err)
 {
 	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	pid_t pid;
+	struct trial t = {.g = g, .told = told};
+	int ends[2], rc;
 
 	if (null < 0)
 		return err_set(err, errno, "/dev/null");
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_set(err, errno, "pipe to a trial");
 	fflush(NULL);
-	pid = fork();
-	if (pid == 0)
-		become_trial(g, null, word);
-	if (pid < 0)
-		return err_set(err, errno, "fork of a trial");
-	return wait_for(pid, g, err);
+	t.pid = fork();
+	if (t.pid == 0)
+		become_trial(&t, null, ends[1]);
+	fd_close(&ends[1]);
+	t.result = ends[0];
+	rc = t.pid < 0 ? err_set(err, errno, "fork of a trial") : run(&t, err);
+	fd_close(&ends[0]);
+	return rc;
 }
 
 int
@@ -93,8 +182,7 @@ master_try(struct config *c, bool told, struct err *err)
 				g.python.notice);
 		rc = generation_tell_name(&g, err);
 		if (rc == 0)
-			rc = start(
-				&g, told ? INHERIT_DOCTOR : INHERIT_CHECK, err);
+			rc = start(&g, told, err);
 		if (rc < 0)
 			rc = CHILD_EXIT_APPLICATION;
 	}

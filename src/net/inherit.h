@@ -64,8 +64,8 @@ enum {
 enum { INHERIT_ARGUMENT = 128 };
 
 /* Instead of the argument: only try the application, or tell about its Python
- * as well.  Nothing is inherited but INHERIT_CONFIG, and standard output is
- * somebody's to read. */
+ * as well.  Nothing is inherited but INHERIT_CONFIG and, as INHERIT_CHANNEL, a
+ * pipe for the result, a byte; standard output is somebody's to read. */
 #define INHERIT_CHECK  "check"
 #define INHERIT_DOCTOR "doctor"
 

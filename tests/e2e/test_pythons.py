@@ -567,6 +567,31 @@ def test_an_application_can_be_checked_without_a_server(show):
     assert run_wsgid('--check', cwd=show).returncode == 2
 
 
+def test_what_has_no_result_is_not_taken_for_a_good_one(show):
+    """os._exit in a module would be the exit status of --check, and look like success."""
+    (show / 'leaves.py').write_text('import os\nos._exit(0)\n')
+    done = run_wsgid('--check', 'leaves', cwd=show)
+    assert done.returncode == 1
+    assert ('the process of the trial ended before the application was imported, exit status 0'
+            in done.stderr)
+    status, found = doctor('leaves', cwd=show)
+    assert status == 1 and found['well'] is False and found['application'] is None
+    assert any('exit status 0' in problem for problem in found['problem'])
+
+
+def test_an_application_is_checked_once_and_the_check_ends(show):
+    """Whatever it has left behind: copies of the process, threads that go on."""
+    (show / 'forks.py').write_text('import os\nos.fork()\n' + SHOW)
+    done = run_wsgid('--check', 'forks', cwd=show)
+    assert done.returncode == 0 and done.stdout.count('can be served') == 1
+    (show / 'stays.py').write_text('import threading\n'
+                                   'threading.Thread(target=threading.Event().wait).start()\n' +
+                                   SHOW)
+    done = run_wsgid('--check', 'stays', cwd=show)
+    assert done.returncode == 0 and 'stays can be served' in done.stdout
+    assert 'the application keeps its process from ending, with a thread' in done.stderr
+
+
 def test_the_facts_of_the_build_name_each_program_with_its_library():
     said = run_wsgid('-V').stdout
     for program in {standard(), shared()}:
@@ -600,6 +625,18 @@ def test_doctor_tells_which_python_would_serve(show, request):
                           env=clean_environment(), capture_output=True)
     assert text.returncode == 0
     assert re.search(r'^sys\.executable +/.*python', text.stdout, re.M)
+
+
+def test_what_an_application_prints_is_no_finding_of_the_doctor(show):
+    (show / 'talks.py').write_text(
+        "print('prefix: /forged\\nproblem: none\\nan unfinished line', end='')\n" + SHOW)
+    done = subprocess.run([BUILD / 'wsgictl', 'doctor', '--json', 'talks'], cwd=show, text=True,
+                          env=clean_environment(), capture_output=True)
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found['problem'] == []
+    assert found['prefix'] == fact(standard(), 'base_prefix')
+    assert found['gil'] and found['application'] == 'talks'
+    assert 'prefix: /forged\nproblem: none\nan unfinished line' in done.stderr
 
 
 def test_doctor_measures_the_children_of_the_server_that_runs(serve, show):
