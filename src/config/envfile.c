@@ -16,7 +16,10 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-enum { FILE_MAX = 1024 * 1024 };
+enum {
+	FILE_MAX = 1024 * 1024,
+	ENTRY_MAX = 128 * 1024, /* execve(2)'s, with the NUL */
+};
 
 /* Where the reading is.  The entries are gathered one behind the other, each
  * with its NUL. */
@@ -136,7 +139,8 @@ take_plain(struct reading *r, struct err *err)
 
 	(void)err;
 	r->p += value.len;
-	for (size_t i = 1; i < value.len; i++)
+	/* Before its first character there is at least the "=". */
+	for (size_t i = 0; i < value.len; i++)
 		if (value.p[i] == '#' &&
 			(value.p[i - 1] == ' ' || value.p[i - 1] == '\t'))
 			value.len = i;
@@ -148,6 +152,7 @@ take_plain(struct reading *r, struct err *err)
 static int
 take_line(struct reading *r, struct err *err)
 {
+	size_t before = r->out.len;
 	int rc;
 
 	skip_blanks(r);
@@ -165,6 +170,11 @@ take_line(struct reading *r, struct err *err)
 					   : take_plain(r, err);
 	buf_add_char(&r->out, '\0');
 	r->n++;
+	if (rc == 0 && r->out.len - before > ENTRY_MAX)
+		return wrong(r,
+			"name and value are longer than the 131071 bytes that "
+			"a program's environment can hold of one",
+			err);
 	return rc;
 }
 

@@ -56,6 +56,7 @@ test_lines_are_names_and_values(void **state)
 		{"export A=1\r\nB=\r\n", "A=1|B="},
 		{"A = 1", "A=1"},
 		{"A=1 # one\nB=a#b\n", "A=1|B=a#b"},
+		{"A= # one\nB=#b\nC=\t#\n", "A=|B=#b|C="},
 		{"A='a \"$B\\n' # x\nB=\"c 'd' \\\"e\\\" \\$f\\n\"\n",
 			"A=a \"$B\\n|B=c 'd' \"e\" $f\n"},
 		{"A=\"two\nlines\"\nB=1\n", "A=two\nlines|B=1"},
@@ -92,6 +93,25 @@ test_a_mistake_is_told_with_its_line(void **state)
 			strstr(read_text(table[i].text), table[i].said));
 }
 
+/* It would be the children that cannot be executed, and nobody would know which
+ * of the values it is. */
+static void
+test_what_no_environment_can_hold_is_told(void **state)
+{
+	enum { MOST = 131071 };
+	char *text = malloc(MOST + 3);
+	const char *said;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'x', MOST + 2);
+	memcpy(text, "\nA=", 3);
+	text[MOST + 2] = '\0';
+	said = read_text(text);
+	assert_non_null(strstr(said, ":2: name and value are longer than"));
+	free(text);
+}
+
 /* Least of all does one wait there. */
 static void
 test_what_is_no_file_is_told(void **state)
@@ -121,6 +141,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_are_names_and_values),
 		cmocka_unit_test(test_a_mistake_is_told_with_its_line),
+		cmocka_unit_test(test_what_no_environment_can_hold_is_told),
 		cmocka_unit_test(test_what_is_no_file_is_told),
 	};
 
