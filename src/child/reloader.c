@@ -2,9 +2,10 @@
  * reloader.c - a thread that sees when the application's files change.
  *
  * It watches directories and not files: an editor writes another file and gives
- * it the name of the old one.  Modules are imported at any time, so it asks
- * Python again every second which directories there are.  Only a file that is
- * loaded late and changed within that second is missed, until its next change.
+ * it the name of the old one.  Modules are imported at any time, and a directory
+ * may lose its name to another one, so it asks Python again every second which
+ * directories there are.  Only a file that is loaded late and changed within
+ * that second is missed, until its next change.
  */
 #include "child/reloader.h"
 
@@ -22,6 +23,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "net/channel.h"
 #include "python/app.h"
@@ -32,27 +34,90 @@ enum {
 	STACK = 1024 * 1024, /* Python runs on it */
 };
 
+/* A directory has one number, and may have several names. */
+struct watched {
+	char *path;
+	size_t len;
+	int number;
+};
+
 struct reloader {
 	struct app *app;
 	int channel;
-	int notify;                 /* inotify(7) */
-	int ending;                 /* eventfd(2) */
-	char *watched[WATCHES_MAX]; /* by watch; NULL: none of this number */
-	pthread_mutex_t lock;       /* of these, and of what makes them */
+	int notify; /* inotify(7) */
+	int ending; /* eventfd(2) */
+	struct watched watched[WATCHES_MAX];
+	size_t n; /* of them */
+	bool complained;
+	pthread_mutex_t lock; /* of these, and of what makes them */
 	pthread_t thread;
 };
 
 static void
+tell(const struct reloader *r, const char *path)
+{
+	(void)channel_send(r->channel, CHANNEL_CHANGED, 0, path, NULL, 0);
+}
+
+/* What is there no more, or is an archive, needs no word. */
+static void
+complain(struct reloader *r, int code, const char *directory)
+{
+	if (code != ENOSPC || r->complained)
+		return;
+	r->complained = true;
+	log_warnx("child",
+		"WSGIReload: %s is not watched, and there may be more: this "
+		"user's watches are used up; raise the sysctl "
+		"fs.inotify.max_user_watches",
+		directory);
+}
+
+static struct watched *
+find(struct reloader *r, const char *path)
+{
+	size_t len = strlen(path);
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->watched[i].len == len &&
+			memcmp(r->watched[i].path, path, len) == 0)
+			return &r->watched[i];
+	return NULL;
+}
+
+static void
+add(struct reloader *r, const char *path, int number)
+{
+	struct watched *w = &r->watched[r->n];
+
+	if (r->n == WATCHES_MAX || (w->path = strdup(path)) == NULL)
+		return;
+	w->len = strlen(path);
+	w->number = number;
+	r->n++;
+}
+
+/* Where another directory has taken the name, what was loaded from there is
+ * another file now. */
+static void
 watch(void *arg, const char *directory)
 {
 	struct reloader *r = arg;
+	struct watched *known;
 	int number;
 
 	pthread_mutex_lock(&r->lock);
 	number = inotify_add_watch(r->notify, directory,
 		IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR);
-	if (number >= 0 && number < WATCHES_MAX && r->watched[number] == NULL)
-		r->watched[number] = strdup(directory);
+	known = find(r, directory);
+	if (number < 0) {
+		complain(r, errno, directory);
+	} else if (known == NULL) {
+		add(r, directory, number);
+	} else if (known->number != number) {
+		known->number = number;
+		tell(r, directory);
+	}
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -75,18 +140,24 @@ is_source(const struct reloader *r, const char *path)
 }
 
 static void
-tell(const struct reloader *r, const struct inotify_event *event)
+take_event(const struct reloader *r, const struct inotify_event *event)
 {
 	char path[PATH_MAX + NAME_MAX + 2];
 
-	if (event->len == 0 || event->wd < 0 || event->wd >= WATCHES_MAX ||
-		r->watched[event->wd] == NULL)
-		return;
-	snprintf(path, sizeof(path), "%s/%s", r->watched[event->wd],
-		event->name);
-	if (is_source(r, path))
-		(void)channel_send(
-			r->channel, CHANNEL_CHANGED, 0, path, NULL, 0);
+	/* Which, nobody knows. */
+	if ((event->mask & IN_Q_OVERFLOW) != 0)
+		tell(r, "one of very many files");
+	for (size_t i = 0; event->len > 0 && i < r->n; i++) {
+		const struct watched *w = &r->watched[i];
+
+		if (w->number != event->wd)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", w->path, event->name);
+		if (is_source(r, path)) {
+			tell(r, path);
+			return;
+		}
+	}
 }
 
 static void
@@ -100,7 +171,7 @@ take_events(struct reloader *r)
 		at += (ssize_t)(sizeof(*event) + event->len)) {
 		event = (const struct inotify_event *)(const void *)(room + at);
 		pthread_mutex_lock(&r->lock);
-		tell(r, event);
+		take_event(r, event);
 		pthread_mutex_unlock(&r->lock);
 	}
 }
@@ -131,8 +202,8 @@ destroy(struct reloader *r)
 		close(r->notify);
 	if (r->ending >= 0)
 		close(r->ending);
-	for (size_t i = 0; i < WATCHES_MAX; i++)
-		free(r->watched[i]);
+	for (size_t i = 0; i < r->n; i++)
+		free(r->watched[i].path);
 	free(r);
 }
 
@@ -159,7 +230,11 @@ reloader_start(struct app *app, int channel, struct err *err)
 		rc = -thread_start_helper(&r->thread, STACK, 0, run, r);
 	if (rc == 0)
 		return r;
-	err_set(err, rc, "WSGIReload: the files cannot be watched");
+	err_set(err, rc, "WSGIReload: the files cannot be watched%s",
+		rc == EMFILE ? " (raise the sysctl fs.inotify."
+			       "max_user_instances, if it is not the limit of "
+			       "open files)"
+			     : "");
 	destroy(r);
 	return NULL;
 }

@@ -91,8 +91,7 @@ complain_of_exception(struct call *c, const char *what)
 	exceptions_put_back(exception);
 	formatted = exceptions_format(c->app);
 	if (formatted != NULL)
-		bytes = PyUnicode_AsEncodedString(
-			formatted, "utf-8", "backslashreplace");
+		bytes = interp_utf8(formatted);
 	if (bytes != NULL)
 		(void)buf_add(&text, PyBytes_AS_STRING(bytes),
 			(size_t)PyBytes_GET_SIZE(bytes));

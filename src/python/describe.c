@@ -39,10 +39,15 @@ app_describe(struct app *app,
 		pairs = PyDict_GetItemString(space, "pairs");
 	for (Py_ssize_t i = 0; pairs != NULL && i < PyList_Size(pairs); i++) {
 		AUTO_DECREF PyObject *pair = interp_list_item(pairs, i);
-		const char *key, *value;
+		AUTO_DECREF PyObject *bytes = NULL;
+		const char *key;
+		PyObject *value;
 
-		if (pair != NULL && PyArg_ParseTuple(pair, "ss", &key, &value))
-			say(arg, key, value);
+		if (pair != NULL && PyArg_ParseTuple(pair, "sU", &key, &value))
+			bytes = PyUnicode_EncodeFSDefault(value);
+		if (bytes != NULL)
+			say(arg, key, PyBytes_AS_STRING(bytes));
+		PyErr_Clear();
 	}
 	PyErr_Clear();
 }

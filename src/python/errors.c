@@ -203,8 +203,7 @@ add_object(struct errors *self, PyObject *text)
 	data = PyUnicode_AsUTF8AndSize(text, &len);
 	if (data == NULL) {
 		PyErr_Clear(); /* lone surrogates */
-		bytes = PyUnicode_AsEncodedString(
-			text, "utf-8", "backslashreplace");
+		bytes = interp_utf8(text);
 		if (bytes == NULL)
 			return -1;
 		data = PyBytes_AS_STRING(bytes);

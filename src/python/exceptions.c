@@ -98,7 +98,7 @@ exceptions_describe(char *to, size_t size)
 {
 	AUTO_DECREF PyObject *exception = exceptions_take();
 	AUTO_DECREF PyObject *shown = NULL;
-	const char *shown_text = NULL;
+	AUTO_DECREF PyObject *bytes = NULL;
 	const char *name;
 
 	if (exception == NULL) {
@@ -108,9 +108,9 @@ exceptions_describe(char *to, size_t size)
 	name = Py_TYPE(exception)->tp_name;
 	shown = PyObject_Str(exception);
 	if (shown != NULL)
-		shown_text = PyUnicode_AsUTF8(shown);
-	if (shown_text != NULL && shown_text[0] != '\0')
-		snprintf(to, size, "%s: %s", name, shown_text);
+		bytes = interp_utf8(shown);
+	if (bytes != NULL && PyBytes_GET_SIZE(bytes) > 0)
+		snprintf(to, size, "%s: %s", name, PyBytes_AS_STRING(bytes));
 	else
 		snprintf(to, size, "%s", name);
 	PyErr_Clear();

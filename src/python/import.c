@@ -9,9 +9,12 @@
 #include "python/python_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 
@@ -119,11 +122,12 @@ take_apart(const struct app *app, struct target *t, struct err *err)
 /* --- what went wrong ------------------------------------------------------------------- */
 
 /* Which Python has looked: whose requirements are in an environment meets this
- * first. */
+ * first, be it active in his shell or not. */
 static void
 say_where(PyObject *exception, char *to, size_t size)
 {
 	PyObject *prefix = PySys_GetObject("prefix");
+	const char *active = getenv("VIRTUAL_ENV");
 	const char *text = NULL;
 
 	to[0] = '\0';
@@ -132,7 +136,14 @@ say_where(PyObject *exception, char *to, size_t size)
 	if (prefix != NULL && PyUnicode_Check(prefix))
 		text = PyUnicode_AsUTF8(prefix);
 	PyErr_Clear();
-	if (text != NULL)
+	if (text == NULL)
+		return;
+	if (active != NULL && active[0] != '\0' && strcmp(active, text) != 0)
+		snprintf(to, size,
+			" (sys.prefix is %s; to look in the active environment "
+			"add --python-home %s, or WSGIPythonHome)",
+			text, active);
+	else
 		snprintf(to, size,
 			" (sys.prefix is %s; WSGIPythonHome names the virtual "
 			"environment to look in)",
@@ -145,8 +156,8 @@ report(struct app *app, const char *what, struct err *err)
 {
 	AUTO_DECREF PyObject *exception = exceptions_take();
 	AUTO_DECREF PyObject *text = NULL;
+	AUTO_DECREF PyObject *bytes = NULL;
 	char described[512], where[512];
-	const char *utf8;
 
 	say_where(exception, where, sizeof(where));
 	Py_INCREF(exception);
@@ -155,14 +166,15 @@ report(struct app *app, const char *what, struct err *err)
 	Py_INCREF(exception);
 	exceptions_put_back(exception);
 	text = exceptions_format(app);
-	utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
+	bytes = text != NULL ? interp_utf8(text) : NULL;
 	PyErr_Clear();
-	if (utf8 != NULL) {
+	if (bytes != NULL) {
+		const char *utf8 = PyBytes_AS_STRING(bytes);
+
 		Py_BEGIN_ALLOW_THREADS;
 		errors_write(utf8, strlen(utf8));
 		Py_END_ALLOW_THREADS;
-		free(app->traceback);
-		app->traceback = strdup(utf8);
+		reload_keep_traceback(app, utf8);
 	}
 	/* Its own text may have several lines. */
 	described[strcspn(described, "\n")] = '\0';
@@ -255,15 +267,27 @@ absolute(const struct app *app, const char *path)
 	return whole;
 }
 
-/* The whole file: 0 or a negative errno. */
+/* The whole file: 0 or a negative errno.  A pipe would have us wait for who
+ * writes to it. */
 static int
 read_file(const char *path, struct buf *ret)
 {
-	FILE *f = fopen(path, "re");
-	int rc = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	FILE *f = NULL;
+	int rc = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
 
-	if (f == NULL)
-		return -errno;
+	if (rc == 0 && S_ISDIR(st.st_mode))
+		rc = -EISDIR;
+	if (rc == 0 && !S_ISREG(st.st_mode))
+		rc = -ENOTSUP;
+	if (rc == 0 && (f = fdopen(fd, "r")) == NULL)
+		rc = -errno;
+	if (rc < 0) {
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
 	while (rc == 0) {
 		char *to = buf_reserve(ret, 65536);
 		size_t n = to != NULL ? fread(to, 1, 65536, f) : 0;
@@ -324,7 +348,11 @@ import_script(struct app *app, struct target *t, int *rc, struct err *err)
 		reload_note_script(app, path);
 		*rc = read_file(path, &source);
 	}
-	if (*rc < 0) {
+	if (*rc == -ENOTSUP) {
+		err_setx(err, ENOTSUP,
+			"application %s: the script %s is not a regular file",
+			app->application, path);
+	} else if (*rc < 0) {
 		*rc = err_set(err, -*rc, "application %s: the script %s",
 			app->application, path != NULL ? path : t->module);
 	} else {

@@ -30,6 +30,12 @@ interp_attribute(PyObject *object, PyObject *name, PyObject **ret)
 	return 0;
 }
 
+PyObject *
+interp_utf8(PyObject *text)
+{
+	return PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+}
+
 PyTypeObject *
 interp_type(PyType_Spec *spec)
 {

@@ -79,10 +79,12 @@ struct app {
 	 * Callables that were replaced stay: a thread may be in them. */
 	char *script;
 	struct timespec script_time;
+	bool script_failed; /* so it is run again whatever its time says */
 	bool script_reloading;
 	pthread_mutex_t script_lock;
 	PyObject *replaced; /* a list */
 	char *traceback;    /* of the last import that failed */
+	pthread_mutex_t traceback_lock; /* nobody waits while he has it */
 
 	/* Of the last request, for the next; see MAY_RECYCLE. */
 	struct early_hints *spare_early_hints;
@@ -163,6 +165,8 @@ int tracebacks_init(void);
 
 int reload_init(struct app *app, const struct app_settings *settings);
 void reload_fini(struct app *app);
+/* What an import has failed with. */
+void reload_keep_traceback(struct app *app, const char *text);
 /* A script is about to be read. */
 void reload_note_script(struct app *app, const char *path);
 /* Before a request: run the script again where its file has changed. */
@@ -283,6 +287,9 @@ PyObject *import_callable(struct app *app, int *rc, struct err *err);
 
 /* An attribute: 1, 0 when there is none, or -1. */
 int interp_attribute(PyObject *object, PyObject *name, PyObject **ret);
+
+/* A text as bytes of UTF-8, what cannot be such with backslashes; or NULL. */
+PyObject *interp_utf8(PyObject *text);
 
 /* A type from its specification, or NULL. */
 PyTypeObject *interp_type(PyType_Spec *spec);

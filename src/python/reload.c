@@ -38,9 +38,20 @@ static const char source[] =
 	"    files = [getattr(module, '__file__', None)\n"
 	"             for module in list(sys.modules.values())]\n"
 	"    files += re.findall(r'File \"(/[^\"]+)\"', traceback)\n"
-	"    found = {os.path.dirname(file) for file in files\n"
-	"             if isinstance(file, str) and file.startswith('/')}\n"
-	"    return list(found | {os.getcwd()})\n";
+	"    files = [file for file in files if isinstance(file, str)]\n"
+	"    files += [os.path.realpath(file) for file in files\n"
+	"              if os.path.islink(file)]\n"
+	"    found = {os.path.dirname(file) for file in files}\n"
+	"    found |= {os.getcwd(), *map(str, sys.path)}\n"
+	"    return [path for path in found if path.startswith('/')]\n";
+
+/* A sentence may have a path in it, which need not be UTF-8. */
+static PyObject *
+decode(const char *text)
+{
+	return PyUnicode_DecodeUTF8(
+		text, (Py_ssize_t)strlen(text), "surrogateescape");
+}
 
 /* One of the functions above, called with texts. */
 static PyObject *
@@ -48,8 +59,12 @@ call(const char *function, const char *one, const char *two)
 {
 	AUTO_DECREF PyObject *space = PyDict_New();
 	AUTO_DECREF PyObject *defined = NULL;
+	AUTO_DECREF PyObject *first = decode(one);
+	AUTO_DECREF PyObject *second = two != NULL ? decode(two) : NULL;
 	PyObject *f = NULL;
 
+	if (first == NULL || (two != NULL && second == NULL))
+		return NULL;
 	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
 				     PyEval_GetBuiltins()) < 0)
 		return NULL;
@@ -58,8 +73,7 @@ call(const char *function, const char *one, const char *two)
 		f = PyDict_GetItemString(space, function);
 	if (f == NULL)
 		return NULL;
-	return two != NULL ? PyObject_CallFunction(f, "ss", one, two)
-			   : PyObject_CallFunction(f, "s", one);
+	return PyObject_CallFunctionObjArgs(f, first, second, NULL);
 }
 
 int
@@ -68,6 +82,7 @@ reload_init(struct app *app, const struct app_settings *settings)
 	app->script_reloading = settings->script_reloading;
 	app->replaced = PyList_New(0);
 	pthread_mutex_init(&app->script_lock, NULL);
+	pthread_mutex_init(&app->traceback_lock, NULL);
 	return app->replaced != NULL ? 0 : -1;
 }
 
@@ -91,18 +106,19 @@ replace(struct app *app, PyObject *callable)
 
 /* --- scripts ----------------------------------------------------------------- */
 
+/* The same one again keeps its name, which other threads may be looking at. */
 void
 reload_note_script(struct app *app, const char *path)
 {
 	struct stat st;
-	char *copy = strdup(path);
 
-	if (copy == NULL)
-		return;
-	free(app->script);
-	app->script = copy;
+	if (app->script == NULL || strcmp(app->script, path) != 0) {
+		free(app->script);
+		app->script = strdup(path);
+	}
 	app->script_time =
 		stat(path, &st) == 0 ? st.st_mtim : (struct timespec){0};
+	app->script_failed = false;
 }
 
 static bool
@@ -113,7 +129,8 @@ has_changed(const struct app *app)
 	/* One that is gone for a moment is being replaced. */
 	if (app->script == NULL || stat(app->script, &st) < 0)
 		return false;
-	return st.st_mtim.tv_sec != app->script_time.tv_sec ||
+	return app->script_failed ||
+	       st.st_mtim.tv_sec != app->script_time.tv_sec ||
 	       st.st_mtim.tv_nsec != app->script_time.tv_nsec;
 }
 
@@ -128,7 +145,7 @@ run_again(struct app *app)
 	if (callable == NULL) {
 		callable = call("broken", err.text, NULL);
 		/* It is tried again by the next request. */
-		app->script_time = (struct timespec){0};
+		app->script_failed = true;
 	}
 	if (callable != NULL)
 		replace(app, callable);
@@ -154,11 +171,35 @@ app_is_script(const struct app *app, const char *path)
 
 /* --- WSGIReload --------------------------------------------------------------- */
 
+void
+reload_keep_traceback(struct app *app, const char *text)
+{
+	char *copy = strdup(text);
+
+	pthread_mutex_lock(&app->traceback_lock);
+	free(app->traceback);
+	app->traceback = copy;
+	pthread_mutex_unlock(&app->traceback_lock);
+}
+
+/* Of the last import that failed; the caller frees it.  NULL: there is none. */
+static char *
+copy_traceback(struct app *app)
+{
+	char *copy = NULL;
+
+	pthread_mutex_lock(&app->traceback_lock);
+	if (app->traceback != NULL)
+		copy = strdup(app->traceback);
+	pthread_mutex_unlock(&app->traceback_lock);
+	return copy;
+}
+
 int
 app_show_failure(struct app *app, const char *sentence, struct err *err)
 {
-	PyObject *page = call("failure", sentence,
-		app->traceback != NULL ? app->traceback : "");
+	AUTO_FREE char *text = copy_traceback(app);
+	PyObject *page = call("failure", sentence, text != NULL ? text : "");
 
 	PyErr_Clear();
 	if (page == NULL)
@@ -171,16 +212,18 @@ void
 app_list_directories(struct app *app,
 	void (*add)(void *arg, const char *directory), void *arg)
 {
+	AUTO_FREE char *text = copy_traceback(app);
 	PyGILState_STATE state = PyGILState_Ensure();
-	PyObject *list = call("directories",
-		app->traceback != NULL ? app->traceback : "", NULL);
+	PyObject *list = call("directories", text != NULL ? text : "", NULL);
 
 	for (Py_ssize_t i = 0; list != NULL && i < PyList_Size(list); i++) {
 		AUTO_DECREF PyObject *item = interp_list_item(list, i);
-		const char *text = item != NULL ? PyUnicode_AsUTF8(item) : NULL;
+		AUTO_DECREF PyObject *path = NULL;
 
-		if (text != NULL)
-			add(arg, text);
+		if (item != NULL)
+			path = PyUnicode_EncodeFSDefault(item);
+		if (path != NULL)
+			add(arg, PyBytes_AS_STRING(path));
 		PyErr_Clear();
 	}
 	Py_XDECREF(list);

@@ -74,6 +74,26 @@ def application(environ, start_response):
     wait_until(lambda: body(server) == b'two', 'the new module')
 
 
+def test_a_module_behind_a_link_and_another_directory_in_its_place_reload_the_server(
+        serve, directory):
+    """As monorepos have them, and as a deployment that renames does it."""
+    real, lib, new = directory / 'real', directory / 'lib', directory / 'new'
+    for place in real, lib, new:
+        place.mkdir()
+    write(real / 'words.py', "word = b'one'\n")
+    (lib / 'words.py').symlink_to(real / 'words.py')
+    write(new / 'words.py', "word = b'three'\n")
+    write(directory / 'site_.py', SCRIPT.replace("b'%s'", 'words.word') + 'import words\n')
+    server = serve('site_', '-w', '1', '--reload', '--python-path', lib, cwd=directory)
+    assert body(server) == b'one'
+    write(real / 'words.py', "word = b'two'\n")
+    wait_until(lambda: body(server) == b'two', 'what the link leads to')
+    lib.rename(directory / 'old')
+    new.rename(lib)
+    server.log.wait_for(f'{lib} has changed: reloading gracefully')
+    wait_until(lambda: body(server) == b'three', 'the other directory')
+
+
 def test_what_does_not_load_is_shown_until_it_is_mended(serve, directory):
     module = directory / 'site_.py'
     write(module, SCRIPT % 'one')
@@ -89,9 +109,12 @@ def test_what_does_not_load_is_shown_until_it_is_mended(serve, directory):
 
 
 def test_a_server_may_start_with_what_does_not_load(serve, directory):
+    """And the module may come to anywhere on Python's path."""
     module = directory / 'site_.py'
     write(module, 'from nothing_of_this_name import application\n')
-    server = serve('site_', '-w', '1', '--reload', cwd=directory)
+    (directory / 'lib').mkdir()
+    server = serve('site_', '-w', '1', '--reload', '--python-path', directory / 'lib',
+                   cwd=directory)
     assert b'nothing_of_this_name' in body(server)
-    write(directory / 'nothing_of_this_name.py', SCRIPT % 'mended')
+    write(directory / 'lib' / 'nothing_of_this_name.py', SCRIPT % 'mended')
     wait_until(lambda: body(server) == b'mended', 'the mended module')

@@ -18,7 +18,7 @@ test_exceptions_become_text(void **state)
 		 "    def __str__(self): raise KeyError\n"
 		 "raise B",
 			"B"},
-		{"raise ValueError('\\udc80')", "ValueError"},
+		{"raise ValueError('a\\udc80')", "ValueError: a\\udc80"},
 	};
 
 	(void)state;

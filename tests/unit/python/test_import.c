@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/defs.h"
 
@@ -21,6 +23,7 @@ static int
 set_up(void **state)
 {
 	int rc = exchange_set_up(state);
+	char pipe[256];
 
 	exchange_write("shop.py",
 		APP("application")
@@ -56,6 +59,9 @@ set_up(void **state)
 	exchange_write("empty.wsgi", "");
 	exchange_write("fails.wsgi", "raise LookupError('in a script')\n");
 	exchange_write("leaves.wsgi", "raise SystemExit\n");
+	exchange_write("odd.py", "raise ValueError('a\\udc80')\n");
+	snprintf(pipe, sizeof(pipe), "%s/pipe.wsgi", exchange_directory());
+	assert_int_equal(mkfifo(pipe, 0600), 0); /* nobody writes to it */
 	return rc;
 }
 
@@ -162,6 +168,9 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 			"fails.wsgi\", line 1"},
 		{"./leaves.wsgi", ENOEXEC, "the script calls sys.exit()",
 			"leaves.wsgi\", line 1"},
+		{"./pipe.wsgi", ENOTSUP, "/pipe.wsgi is not a regular file",
+			NULL},
+		{"odd", ENOEXEC, "ValueError: a\\udc80", "a\\udc80"},
 	};
 
 	(void)state;
@@ -184,6 +193,21 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 }
 
 /* It may have been a passing trouble: a module that failed is tried anew. */
+/* Who has activated one takes it for the one that is used. */
+static void
+test_an_active_environment_is_named_where_a_module_is_missing(void **state)
+{
+	struct err err = {0};
+	struct buf log = {0};
+
+	(void)state;
+	assert_int_equal(setenv("VIRTUAL_ENV", "/srv/venv", 1), 0);
+	assert_int_equal(exchange_import("needs", &err, &log), -ENOEXEC);
+	buf_fini(&log);
+	assert_holds(err.text, "add --python-home /srv/venv, or ");
+	assert_int_equal(unsetenv("VIRTUAL_ENV"), 0);
+}
+
 static void
 test_a_failed_import_may_be_repeated(void **state)
 {
@@ -204,6 +228,8 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_way_to_name_an_application),
 		cmocka_unit_test(test_what_is_wrong_is_said_in_a_sentence),
+		cmocka_unit_test(
+			test_an_active_environment_is_named_where_a_module_is_missing),
 		cmocka_unit_test(test_a_failed_import_may_be_repeated),
 	};
 
