@@ -220,12 +220,12 @@ class Server:
             return answer.read()
 
     def wait(self):
-        """Until it answers; Missing with the end of what it said when it does not."""
+        """Until it serves; Missing with the end of what it said when it does not."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                if self.get() == b'Hello, World!':
-                    return
+                self.get()
+                return
             except OSError:
                 time.sleep(0.05)
         raise Missing('does not answer: ' + self.last_words())

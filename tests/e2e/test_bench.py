@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from server import BUILD, ROOT, SANITIZED
+from server import BUILD, ROOT, SANITIZED, need
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 LAST = ANSWER.replace(b'\r\n\r\n', b'\r\nConnection: close\r\n\r\n')
@@ -133,6 +133,21 @@ def test_bench_scenarios_prints_a_line_for_each_and_wsgid_loses_nothing(director
     assert not list(directory.iterdir())
 
 
+@pytest.mark.skipif(SANITIZED, reason='speed under a sanitizer says nothing')
+def test_bench_measures_each_work_and_draws_it(directory):
+    need('wrk')
+    works = ['hello', 'json', 'echo', 'stream', 'file', 'flask', 'django']
+    run = bench('--works', ','.join(works), '--servers', 'wsgid', '--rounds', '1', '--seconds',
+                '1', '--svg', str(directory / 'svg'), TMPDIR=str(directory))
+    assert run.returncode == 0, run.stderr
+    rows = re.findall(r'^\| wsgid \| ([\d,]+) \| ([\d,]+) \| \d+% \| (\d+) \|  \|$', run.stdout,
+                      re.M)
+    assert len(rows) == len(works), run.stdout
+    assert all('0' not in (rate, per_cpu) and errors == '0' for rate, per_cpu, errors in rows)
+    assert (directory / 'svg').read_text().count('>wsgid<') == len(works)
+    assert os.listdir(directory) == ['svg']
+
+
 def test_bench_names_the_peers_that_are_not_there(directory):
     run = bench('scenarios', '--only', 'slow', '--seconds', '1', '--servers', 'gunicorn,wsgid',
                 PATH='/nonexistent', TMPDIR=str(directory))
@@ -144,6 +159,8 @@ def test_bench_names_the_peers_that_are_not_there(directory):
     (['scenarios', '--servers', 'nginx'], 'nginx is none of wsgid, '),
     (['scenarios', '--only', 'fast'], 'fast is none of mixed, '),
     (['scenarios', '--rounds', '2'], '--rounds is for speed'),
+    (['scenarios', '--svg', 'file'], '--svg is for speed'),
+    (['--works', 'nothing'], 'nothing is none of hello, '),
     (['--only', 'slow'], '--only is for scenarios'),
 ])
 def test_bench_explains_a_wrong_option(words, why):
