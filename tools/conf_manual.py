@@ -222,6 +222,11 @@ What only the other one uses is ignored with a warning.
 With worker, children cost less memory for each request that runs at the same
 time, but those of one child share Python's global lock.
 """,
+    'Timeout': """
+A client takes a response when its kernel acknowledges bytes of it, or reads
+them from a Unix socket, even where this kernel has no room yet for the rest.
+One that takes nothing is found out at most a quarter of the time later.
+""",
     'MaxRequestWorkers': """
 With worker it counts threads: a multiple of
 .Ic ThreadsPerChild ,

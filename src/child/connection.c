@@ -394,8 +394,7 @@ connection_stash(struct engine *e, struct connection *c)
 }
 
 int
-connection_take(
-	struct connection *c, size_t len, struct connection_taken *ret)
+connection_take(struct connection *c, size_t len, struct connection_taken *ret)
 {
 	struct str input = connection_input(c);
 	struct str rest = {input.p + len, input.len - len};
@@ -549,10 +548,37 @@ connection_collect(struct engine *e, struct connection *c, size_t need)
 
 /* --- output ---------------------------------------------------------------- */
 
+/* Of all on the list the next look is equally far away. */
+static void
+look_later(struct engine *e, struct connection *c)
+{
+	c->deadline_ns = c->progress.look_ns;
+	connection_list_add(&e->sending, c);
+}
+
+static void
+wait_for_progress(
+	struct engine *e, struct connection *c, enum connection_state state)
+{
+	c->state = state;
+	c->reign = e->reign;
+	progress_begin(&c->progress, e->config->timeout * ms, e->now_ns);
+	look_later(e, c);
+}
+
 void
 connection_await_sent(struct engine *e, struct connection *c)
 {
-	wait_in(e, c, CONNECTION_SENDING, &e->sending, e->config->timeout);
+	wait_for_progress(e, c, CONNECTION_SENDING);
+}
+
+bool
+connection_moves(struct engine *e, struct connection *c)
+{
+	if (!progress_look(&c->progress, c->fd, c->bytes_out, e->now_ns))
+		return false;
+	look_later(e, c);
+	return true;
 }
 
 /* Its worker may not know it yet: the watcher asks. */
@@ -595,8 +621,7 @@ skip_rest(struct engine *e, struct connection *c)
 	} else if (c->at_eof) {
 		connection_close(e, c);
 	} else {
-		wait_in(e, c, CONNECTION_SKIPPING, &e->sending,
-			e->config->timeout);
+		wait_for_progress(e, c, CONNECTION_SKIPPING);
 		connection_receive(e, c);
 	}
 }

@@ -23,6 +23,7 @@
 #include "base/ip.h"
 #include "base/str.h"
 #include "child/pace.h"
+#include "child/progress.h"
 #include "child/sendfile.h"
 #include "child/spool.h"
 #include "config/config.h"
@@ -71,6 +72,8 @@ struct connection {
 	struct pace pace; /* of what it is to send */
 	int64_t heard_ns; /* when it sent last, or began to be waited for */
 	int64_t hurry_ns; /* the wait for it ends then, whatever comes */
+	struct progress
+		progress; /* SENDING, SKIPPING; RUNNING while it waits */
 
 	int fd;
 	enum connection_state state;
@@ -203,9 +206,13 @@ int64_t connection_read_deadline(
 /* What has been waited for as long as it seemed: may it still come? */
 bool connection_may_wait(struct engine *e, struct connection *c);
 
-/* The response is going out: wait until it has, Timeout at most between two
- * signs of progress. */
+/* The response is going out: wait until it has, as long as its client is seen
+ * to take something within Timeout. */
 void connection_await_sent(struct engine *e, struct connection *c);
+
+/* It has been waited for as long as that may be before one looks at it: does it
+ * take what it is sent, so that it is waited for on? */
+bool connection_moves(struct engine *e, struct connection *c);
 
 /* Is its response out, nothing of its request to come, and does it go on? */
 bool connection_is_answered(const struct connection *c);

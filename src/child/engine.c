@@ -265,7 +265,8 @@ expire(struct engine *e)
 	while ((c = e->lingering.first) != NULL && c->deadline_ns <= e->now_ns)
 		connection_close(e, c);
 	while ((c = e->sending.first) != NULL && c->deadline_ns <= e->now_ns)
-		connection_close(e, c);
+		if (!connection_moves(e, c))
+			connection_close(e, c);
 	handover_retry(e);
 	/* Refusing takes what a request that runs has in use: after it. */
 	while (e->running == NULL && (c = e->reading.first) != NULL &&

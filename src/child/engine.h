@@ -91,7 +91,7 @@ struct engine {
 	struct connection_list queue;   /* with bytes to look at */
 	struct connection_list reading; /* Timeout */
 	struct connection_list parked;  /* KeepAliveTimeout */
-	struct connection_list sending; /* Timeout */
+	struct connection_list sending; /* Timeout, by progress.h */
 	struct connection_list lingering;
 	struct connection_list leaving;  /* the pool was full */
 	struct connection_list ending;   /* an operation is being cancelled */

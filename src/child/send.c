@@ -184,19 +184,17 @@ send_forget_room(struct engine *e, struct connection *c)
 static int
 await_room(struct engine *e, struct connection *c, size_t most)
 {
-	int64_t patience_ns = e->config->timeout * ms;
-	uint64_t sent = c->bytes_out;
-	int64_t deadline_ns;
+	struct progress *p = &c->progress;
 	int rc = 0;
 
 	engine_read_clock(e);
-	deadline_ns = patience_ns > 0 ? e->now_ns + patience_ns : INT64_MAX;
+	progress_begin(p, e->config->timeout * ms, e->now_ns);
 	while (rc == 0 && c->error == 0 && left_of(c) > most) {
 		send_await_room(e, c);
-		rc = engine_wait(e, deadline_ns);
-		if (c->bytes_out != sent && patience_ns > 0)
-			deadline_ns = e->now_ns + patience_ns;
-		sent = c->bytes_out;
+		rc = engine_wait(e, p->look_ns);
+		if (rc == -ETIMEDOUT &&
+			progress_look(p, c->fd, c->bytes_out, e->now_ns))
+			rc = 0;
 	}
 	send_forget_room(e, c);
 	return rc;

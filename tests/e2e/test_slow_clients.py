@@ -4,11 +4,12 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import socket
 import time
 
 import pytest
 
-from client import Connection
+from client import PATIENCE, Connection
 from server import wait_until
 
 LONG = '60s'
@@ -109,6 +110,24 @@ def test_a_body_that_comes_too_slowly_while_it_is_read_is_answered_408(serve):
 
 # --- who does not take what he has asked for -------------------------------------------------
 
+class Steady(Connection):
+    """Has asked for something and reads a little of it at a time, until it wants all."""
+
+    def __init__(self, address, target: str):
+        super().__init__(address)
+        self.close()
+        self.socket = socket.socket()
+        self.socket.settimeout(PATIENCE)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self.socket.connect(address)
+        self.send(f'GET {target} HTTP/1.1\r\nHost: t\r\n\r\n')
+
+    def _more(self) -> bool:
+        data = self.socket.recv(8000)
+        self.buffer += data
+        return bool(data)
+
+
 @pytest.mark.parametrize('engine', ENGINES)
 def test_who_takes_nothing_costs_no_worker_and_is_cut_at_timeout(serve, engine):
     server = serve('probe', '-w', '1', '--timeout', '1s', '--keep-alive-timeout', '60s',
@@ -131,6 +150,27 @@ def test_who_takes_nothing_costs_no_worker_and_is_cut_at_timeout(serve, engine):
         wait_until(lambda: connections() == 1, 'the end of the connections')
         assert not any(connection.response().complete for connection in stuck)
         assert other.get('/hello').body == b'hello\n'
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_who_reads_slowly_and_steadily_is_not_cut_at_timeout(serve, directory, engine):
+    """Although the kernel, whose buffer grows, takes no more of it for longer than Timeout."""
+    n = 12_000_000
+    with open(directory / 'file', 'wb') as file:
+        file.truncate(n)
+    server = serve('probe', '-w', '3', '--timeout', '1s', '--io-engine', engine)
+    targets = [f'/big?n={n}', f'/file?path={directory}/file', f'/stream?n={n // 1000}']
+    with contextlib.ExitStack() as clients:
+        slow = [clients.enter_context(Steady(server.address, target)) for target in targets]
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            for connection in slow:
+                assert connection._more()
+            time.sleep(0.02)
+        for connection in slow:
+            response = connection.response()
+            assert response.complete and len(response.body) == n
     server.stop()
 
 
