@@ -425,6 +425,7 @@ body_read(struct body *b, struct engine *e, struct connection *c, void *data,
 		return b->error;
 	if (len == 0)
 		return say_continue(b, e, c);
+	b->begun = true;
 	if (b->collected.len > 0)
 		return take_collected(b, data, len);
 	while (!b->ended && (n = take(b, e, c, data, len)) == 0 && !b->ended)
@@ -485,6 +486,20 @@ body_skip(struct engine *e, struct connection *c)
 		return skip_chunked(e, c, arrived);
 	skip_plain(e, c, arrived.len);
 	return 0;
+}
+
+bool
+body_is_in_the_way(const struct body *b, const struct connection *c, bool whole)
+{
+	uint64_t here = spool_left(&c->spool) + connection_input(c).len;
+
+	if (b->ended || c->spool.whole)
+		return false;
+	if (b->waits)
+		return true;
+	if (b->chunked || (b->begun && !whole))
+		return false;
+	return b->left > here && b->left - here > SKIP_MAX;
 }
 
 /* A client that waits to be told to go on may do so or send its next request:

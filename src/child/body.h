@@ -26,6 +26,7 @@ struct body {
 	uint64_t total;       /* taken so far, for the limit */
 	bool waits;           /* the client, for 100 Continue */
 	bool answered;        /* it must not get that any more */
+	bool begun;           /* the application reads */
 	bool ended;
 	int error; /* stays: a negative errno */
 };
@@ -50,6 +51,12 @@ ssize_t body_read(struct body *b, struct engine *e, struct connection *c,
 
 /* The client was answered, so it must not be told to go on any more. */
 void body_answered(struct body *b);
+
+/* Before a response is begun, which is whole or may be made while the body is
+ * read: is it known that what is unread will not be passed over, so that no
+ * request can follow? */
+bool body_is_in_the_way(
+	const struct body *b, const struct connection *c, bool whole);
 
 /* The application is done: pass over what is unread as far as it has arrived.
  * False when the next request cannot be reached; true when it is next, or

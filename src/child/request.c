@@ -129,9 +129,13 @@ client_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
 }
 
 static void
-client_renew_date(struct app_exchange *x)
+client_before_head(struct app_exchange *x, bool whole)
 {
-	engine_renew_date(CONTAINER_OF(x, struct exchange, app)->engine);
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
+
+	engine_renew_date(ex->engine);
+	if (body_is_in_the_way(&ex->body, ex->connection, whole))
+		x->response->keep_alive = false;
 }
 
 /* It is none of the response: neither logged as its head nor the end of the
@@ -156,7 +160,7 @@ static const struct app_client client = {
 	.push = client_push,
 	.send_file = client_send_file,
 	.send_interim = client_send_interim,
-	.renew_date = client_renew_date,
+	.before_head = client_before_head,
 };
 
 /* --- beginnings ---------------------------------------------------------------------- */

@@ -198,9 +198,11 @@ struct app_client {
 	 * send. */
 	int (*send_interim)(struct app_exchange *x, struct str head);
 
-	/* A head is about to be ended: response->date points to a text that
-	 * must be right then.  Does not wait. */
-	void (*renew_date)(struct app_exchange *x);
+	/* A head is about to be ended, of a response of which all or, if not
+	 * whole, perhaps not all is made: response->date points to a text that
+	 * must be right then, and response->keep_alive becomes false when it is
+	 * known that the connection must close.  Does not wait. */
+	void (*before_head)(struct app_exchange *x, bool whole);
 };
 
 struct app_exchange {

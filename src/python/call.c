@@ -467,7 +467,7 @@ answer(struct call *c)
 		c->x->broken = true;
 		return;
 	}
-	c->x->client->renew_date(c->x);
+	c->x->client->before_head(c->x, true);
 	if (response_simple(r, status) < 0) {
 		r->out->len = c->base;
 		r->out->failed = false;

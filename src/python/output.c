@@ -162,7 +162,7 @@ output_commit(struct call *c, int64_t known_length)
 			"calling start_response()");
 		return OUTPUT_RAISED;
 	}
-	c->x->client->renew_date(c->x);
+	c->x->client->before_head(c->x, known_length >= 0);
 	if (c->read_error != 0)
 		r->keep_alive = false; /* the next request cannot be found */
 	if (UNLIKELY(response_end_head(r, known_length) < 0))

@@ -26,6 +26,12 @@ def late(stream):
     yield stream.read(0) + stream.read()
 
 
+def echo(stream):
+    """Answers while it reads."""
+    while piece := stream.read(500_000):
+        yield piece
+
+
 def application(environ, start_response):
     stream = environ['wsgi.input']
     path = environ['PATH_INFO']
@@ -38,8 +44,8 @@ def application(environ, start_response):
         start_response('200 OK', [('Content-Length', str(len(body)))])
         return [body]
     write = start_response('200 OK', [])
-    if path == '/yield':
-        return late(stream)
+    if path in ('/yield', '/echo'):
+        return late(stream) if path == '/yield' else echo(stream)
     write(b'first,')
     assert stream.read(0) == b''
     return [stream.read()]

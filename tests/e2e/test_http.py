@@ -194,6 +194,42 @@ def test_a_body_that_is_too_long_to_pass_over_does_not_cost_its_client_the_answe
         assert c.is_closed()
 
 
+def body_of(size: int, version: str = '1.1', more: str = '') -> str:
+    return f' HTTP/{version}\r\nHost: t\r\nContent-Length: {size}\r\n{more}\r\n'
+
+
+@pytest.fixture(scope='module')
+def unbuffered(serve_all):
+    return serve_all('probe', '-w', '1', '--request-body-buffer', '0')
+
+
+@pytest.mark.parametrize('request_head, said', [
+    ('POST /unread' + body_of(5_000_000), 'close'),
+    ('POST /unread' + body_of(1_000_000), ''),
+    ('POST /unread' + body_of(5_000_000, '1.0', 'Connection: keep-alive\r\n'), 'close'),
+    ('POST /unread' + body_of(4, '1.1', 'Expect: 100-continue\r\n'), 'close'),
+    ('POST /write' + body_of(5_000_000), 'close'),
+    ('POST /fail' + body_of(5_000_000), 'close'),
+], ids=['too long', 'not too long', 'HTTP/1.0', 'waits for 100', 'write()', 'an exception'])
+def test_a_body_that_will_not_be_passed_over_has_the_answer_say_close(unbuffered, request_head,
+                                                                      said):
+    with Connection(unbuffered.address) as c:
+        c.send(request_head)
+        assert c.response().header('Connection') == said
+
+
+def test_a_body_that_is_read_while_it_is_answered_ends_no_connection(serve_all):
+    server = serve_all('expects', '-w', '1', '--request-body-buffer', '0')
+    with Connection(server.address) as c:
+        c.send('POST /echo' + body_of(5_000_000))
+        for _ in range(5):
+            c.send(b'x' * 1_000_000)
+        answer = c.response()
+        assert (answer.header('Connection'), len(answer.body)) == ('', 5_000_000)
+        c.send('POST /read' + body_of(2) + 'ok')
+        assert c.response().body == b'ok'
+
+
 def test_bodies_that_are_collected_arrive_however_fast_they_come(probe):
     """More than enough of one may be there before its head has been looked at."""
     for size in [260_000, 400_000, 700_000, 1_000_000] * 8:

@@ -330,6 +330,7 @@ answer(struct app_exchange *x, const char *body, size_t len)
 
 	x->status = 200;
 	assert_int_equal(response_begin(r, STR("200 OK")), 0);
+	x->client->before_head(x, true);
 	assert_int_equal(response_end_head(r, (int64_t)len), 0);
 	assert_int_equal(response_body(r, body, len), 0);
 	assert_int_equal(response_end(r), 0);

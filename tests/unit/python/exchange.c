@@ -236,8 +236,9 @@ play_send_interim(struct app_exchange *x, struct str head)
 }
 
 static void
-play_renew_date(struct app_exchange *x)
+play_before_head(struct app_exchange *x, bool whole)
 {
+	(void)whole;
 	CONTAINER_OF(x, struct exchange, x)->dates++;
 }
 
@@ -246,7 +247,7 @@ static const struct app_client client = {.read = play_read,
 	.push = play_push,
 	.send_file = play_send_file,
 	.send_interim = play_send_interim,
-	.renew_date = play_renew_date};
+	.before_head = play_before_head};
 
 /* --- one request -------------------------------------------------------------------------- */
 
