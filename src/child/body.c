@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/defs.h"
 #include "base/log.h"
@@ -274,6 +275,17 @@ framing_is_broken(const struct connection *c)
 
 /* --- while it runs ------------------------------------------------------------- */
 
+/* The body may have come while the application did something else: io takes it
+ * out of the socket when it is waited for, and not before. */
+static bool
+has_come(const struct connection *c)
+{
+	char byte;
+
+	return connection_input(c).len > 0 ||
+	       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static int
 say_continue(struct body *b, struct engine *e, struct connection *c)
 {
@@ -282,7 +294,7 @@ say_continue(struct body *b, struct engine *e, struct connection *c)
 	if (!b->waits || b->answered)
 		return 0;
 	b->waits = false;
-	if (connection_input(c).len > 0)
+	if (has_come(c))
 		return 0; /* it did not wait for us */
 	return send_piece(e, c, STR(""), text, sizeof(text) - 1, STR(""));
 }

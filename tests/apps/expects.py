@@ -1,5 +1,8 @@
 """Reads its body now or later; what a client gets that waits for 100 Continue."""
 
+import os
+import time
+
 
 def read_nothing(stream):
     assert stream.read(0) == b'' and stream.read(0) == b''
@@ -39,6 +42,11 @@ def application(environ, start_response):
         environ['wsgi.early_hints']([('Link', '</a.css>; rel=preload')])
         environ['wsgi.early_hints']([('Link', '</b.js>; rel=preload')])
         path = '/read'
+    if path == '/later':
+        print('something else comes first', file=environ['wsgi.errors'])
+        while not os.path.exists(environ['QUERY_STRING']):
+            time.sleep(0.01)
+        path = '/read-0'
     if path in READERS:
         body = READERS[path](stream)
         start_response('200 OK', [('Content-Length', str(len(body)))])

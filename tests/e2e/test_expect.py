@@ -4,6 +4,7 @@ mod_wsgi's applications have it."""
 import pytest
 
 from client import Connection, exchange
+from server import wait_until
 
 HEAD = 'POST %s HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n'
 CHUNKED = ('POST %s HTTP/1.1\r\nHost: t\r\nExpect: 100-Continue\r\n'
@@ -65,6 +66,21 @@ def test_an_answer_without_reading_needs_no_body(server):
     ids=['the body is there', 'HTTP/1.0', 'no body'])
 def test_who_does_not_wait_is_not_told(server, data):
     assert exchange(server.address, data).status == 200
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_who_waits_no_longer_is_not_told(serve, directory, engine):
+    """The body comes while the application does something else, and it reads then."""
+    server = serve('expects', '-w', '1', '--io-engine', engine)
+    with Connection(server.address) as c:
+        c.send(HEAD % f'/later?{directory}/go-on')
+        server.log.wait_for('something else comes first')
+        c.send('body')
+        wait_until(lambda: c.far_queues()[1] == 4, 'the body at the server')
+        (directory / 'go-on').touch()
+        answer = c.response()
+        assert (answer.status, answer.body) == (200, b'body')
+    server.stop()
 
 
 def test_another_expectation_is_refused(server):

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -158,6 +159,30 @@ test_a_client_that_did_not_wait_is_not_told_to_go_on(void **state)
 	script_send(s, POST "Content-Length: 5\r\nExpect: "
 			    "100-continue\r\n\r\nwo");
 	script_send(s, "rld");
+	script_run(s);
+	assert_string_equal(buf_text(&s->read), "world");
+	assert_int_equal(count(s, "100 Continue"), 0);
+	script_free(s);
+}
+
+/* By the time it reads, the client has given up waiting. */
+static void
+app_read_later(struct script *s, struct app_exchange *x)
+{
+	assert_int_equal(send(s->client, "w", 1, 0), 1);
+	app_read_all(s, x);
+}
+
+static void
+test_a_client_that_waits_no_longer_is_not_told_to_go_on(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_read_later;
+	script_send(s, POST "Content-Length: 5\r\nExpect: "
+			    "100-continue\r\n\r\n");
+	script_send(s, "world");
 	script_run(s);
 	assert_string_equal(buf_text(&s->read), "world");
 	assert_int_equal(count(s, "100 Continue"), 0);
@@ -368,6 +393,8 @@ main(void)
 			test_a_client_that_waits_is_told_to_go_on_when_it_is_read),
 		cmocka_unit_test(
 			test_a_client_that_did_not_wait_is_not_told_to_go_on),
+		cmocka_unit_test(
+			test_a_client_that_waits_no_longer_is_not_told_to_go_on),
 		cmocka_unit_test(
 			test_a_body_that_nobody_read_and_is_not_there_ends_the_connection),
 		cmocka_unit_test(test_nobody_is_told_to_go_on_behind_an_answer),
