@@ -380,8 +380,6 @@ finish(struct exchange *ex)
 		sendfile_go_on(e, c);
 	else if (c->part < c->n_parts)
 		send_start(e, c);
-	else if (x->broken)
-		connection_close(e, c);
 	else
 		connection_answered(e, c);
 }

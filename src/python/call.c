@@ -512,7 +512,7 @@ close_result(struct call *c, PyObject *result, bool exhausted)
 
 	/* The client need not wait for what the application does now, nor the
 	 * application for a client that is slow. */
-	if (rc > 0 && !c->x->broken && !closes_at_once(c, result, exhausted))
+	if (rc > 0 && !closes_at_once(c, result, exhausted))
 		(void)output_flush(c);
 	if (rc > 0)
 		done = PyObject_CallNoArgs(method);

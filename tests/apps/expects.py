@@ -35,6 +35,26 @@ def echo(stream):
         yield piece
 
 
+class Late:
+    """Two bytes, and behind them a file is waited for and the input read."""
+
+    def __init__(self, environ):
+        self.file, self.stream = environ['QUERY_STRING'], environ['wsgi.input']
+
+    def __iter__(self):
+        return iter([b'ab'])
+
+    def close(self):
+        wait_for(self.file)
+        self.stream.read(0)
+        print('close() has read', self.stream.read(4))
+
+
+def wait_for(file):
+    while not os.path.exists(file):
+        time.sleep(0.01)
+
+
 def application(environ, start_response):
     stream = environ['wsgi.input']
     path = environ['PATH_INFO']
@@ -44,9 +64,11 @@ def application(environ, start_response):
         path = '/read'
     if path == '/later':
         print('something else comes first', file=environ['wsgi.errors'])
-        while not os.path.exists(environ['QUERY_STRING']):
-            time.sleep(0.01)
+        wait_for(environ['QUERY_STRING'])
         path = '/read-0'
+    if path in ('/ends', '/short'):
+        start_response('200 OK', [('Content-Length', '2' if path == '/ends' else '5')])
+        return Late(environ)
     if path in READERS:
         body = READERS[path](stream)
         start_response('200 OK', [('Content-Length', str(len(body)))])

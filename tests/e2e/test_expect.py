@@ -52,6 +52,23 @@ def test_nobody_is_told_to_go_on_within_or_after_an_answer(server, path):
         assert not c.buffer
 
 
+@pytest.mark.parametrize('path', ['/ends', '/short'])
+def test_close_has_no_client_wait_and_tells_none_to_go_on(serve, directory, path):
+    """Nor where the answer was shorter than its Content-Length."""
+    server = serve('expects', '-w', '1')
+    with Connection(server.address) as c:
+        c.send(HEAD % f'{path}?{directory}/go-on')
+        while not c.buffer.endswith(b'\r\n\r\nab'):
+            assert c._more()
+        (directory / 'go-on').touch()
+        c.send('body')
+        server.log.wait_for("close\\(\\) has read b'body'")
+        head, _, body = c.rest().partition(b'\r\n\r\n')
+        assert head.startswith(b'HTTP/1.1 200 OK\r\n')
+        assert b'\r\nConnection: close' in head and body == b'ab'
+    server.stop()
+
+
 def test_an_answer_without_reading_needs_no_body(server):
     with Connection(server.address) as c:
         c.send(HEAD % '/ignore')

@@ -576,6 +576,20 @@ test_everything_is_sent_before_close(void **state)
 	exchange_fini(&ex);
 }
 
+static void
+test_a_response_that_is_too_short_is_sent_before_close(void **state)
+{
+	struct exchange ex = {0};
+
+	(void)state;
+	exchange_use(CLOSING SIZED("9", "Closing([b'abc'])"));
+	exchange_run(&ex, GET);
+	assert_int_equal(ex.sends, 1);
+	assert_string_equal(exchange_body(&ex), "abc");
+	assert_true(ex.x.broken);
+	exchange_fini(&ex);
+}
+
 /* Behind it nothing can come, so the worker has nothing to wait for. */
 static void
 test_the_end_of_a_body_waits_for_no_client(void **state)
@@ -727,6 +741,8 @@ main(void)
 			test_close_that_raises_is_logged_and_the_response_stands),
 		cmocka_unit_test(test_close_cannot_add_to_the_response),
 		cmocka_unit_test(test_everything_is_sent_before_close),
+		cmocka_unit_test(
+			test_a_response_that_is_too_short_is_sent_before_close),
 		cmocka_unit_test(
 			test_a_client_that_left_is_no_error_of_the_application),
 		cmocka_unit_test(
