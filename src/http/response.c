@@ -205,6 +205,14 @@ response_field(struct response *r, struct str name, struct str value)
 	return 0;
 }
 
+/* Less of a body than its Content-Length says ends with the connection. */
+static bool
+is_too_short(const struct response *r, int64_t known_length)
+{
+	return r->framing == RESPONSE_LENGTH && r->has_length &&
+	       known_length >= 0 && (uint64_t)known_length < r->length;
+}
+
 /* RFC 9112 section 6.3, from the sender's side. */
 static void
 choose_framing(struct response *r, int64_t known_length)
@@ -220,7 +228,7 @@ choose_framing(struct response *r, int64_t known_length)
 		r->framing = RESPONSE_CHUNKED;
 	else
 		r->framing = RESPONSE_TO_CLOSE;
-	if (r->framing == RESPONSE_TO_CLOSE)
+	if (r->framing == RESPONSE_TO_CLOSE || is_too_short(r, known_length))
 		r->keep_alive = false;
 }
 

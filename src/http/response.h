@@ -67,7 +67,7 @@ int response_begin(struct response *r, struct str status);
 int response_field(struct response *r, struct str name, struct str value);
 
 /* End the head.  known_length is the length of the whole body where the
- * caller knows it and the application did not say it, else -1.  To HEAD only
+ * caller knows it, whatever the application said of it, else -1.  To HEAD only
  * a length above 0 is believed: many applications leave the body out
  * themselves. */
 int response_end_head(struct response *r, int64_t known_length);

@@ -84,6 +84,9 @@ static const struct head {
 		RESPONSE_CHUNKED,
 		ADDED "Transfer-Encoding: chunked\r\n"
 		      "Connection: close\r\n\r\n"},
+	{"9112 9.6", "200 OK", {{"Content-Length", "6"}}, 5, 1, NOT_KEPT,
+		RESPONSE_LENGTH,
+		"Content-Length: 6\r\n" ADDED "Connection: close\r\n\r\n"},
 	/* The application's fields go first and as they are. */
 	{"9110 5.3", "200 OK",
 		{{"date", "x"}, {"SERVER", "y"}, {"Set-Cookie", "a=\xe9"}}, 5,
