@@ -112,6 +112,8 @@ struct connection {
 	struct buf kept; /* of the response, by send_piece: not taken so far */
 	struct iovec parts[CONNECTION_PARTS]; /* what is to be sent */
 	unsigned part, n_parts;
+	const struct iovec *more; /* behind them, while something is held */
+	size_t n_more;
 	struct iovec window[CONNECTION_PARTS]; /* its beginning, that is under
 						* way */
 	unsigned n_window;

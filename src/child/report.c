@@ -281,9 +281,7 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	struct wsgid_worker *w = worker_of(e);
 	uint64_t out = c->bytes_out - r->bytes_out;
 
-	for (unsigned i = c->part; i < c->n_parts; i++)
-		out += c->parts[i].iov_len;
-	out += sendfile_left(c);
+	out += send_left(c) + sendfile_left(c);
 	engine_read_clock(e);
 	add(e, &page->requests, 1);
 	if (UNLIKELY(e->set.most_requests > 0 &&

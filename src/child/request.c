@@ -85,6 +85,8 @@ add_end(struct connection *c, const struct app_exchange *x)
 	send_add(c, c->out.data, c->out.len);
 	if (x->held != NULL)
 		send_add(c, x->held_data, x->held_len);
+	c->more = x->held_more;
+	c->n_more = x->n_held_more;
 }
 
 static int

@@ -46,6 +46,18 @@ open_window(struct connection *c)
 	c->n_window = n;
 }
 
+size_t
+send_left(const struct connection *c)
+{
+	size_t left = 0;
+
+	for (unsigned i = c->part; i < c->n_parts; i++)
+		left += c->parts[i].iov_len;
+	for (size_t i = 0; i < c->n_more; i++)
+		left += c->more[i].iov_len;
+	return left;
+}
+
 void
 send_start(struct engine *e, struct connection *c)
 {
@@ -72,6 +84,25 @@ send_push(struct connection *c)
 	return 0;
 }
 
+/* All parts are out: what is held behind them. */
+static void
+next_parts(struct connection *c)
+{
+	if (c->part < c->n_parts || c->n_more == 0)
+		return;
+	c->part = c->n_parts = 0;
+	for (; c->n_more > 0 && c->n_parts < CONNECTION_PARTS; c->n_more--)
+		c->parts[c->n_parts++] = *c->more++;
+}
+
+/* Nobody is to be sent anything any more. */
+static void
+give_up(struct connection *c)
+{
+	c->part = c->n_parts;
+	c->n_more = 0;
+}
+
 void
 send_count(struct connection *c, size_t len)
 {
@@ -83,6 +114,7 @@ send_count(struct connection *c, size_t len)
 			(char *)c->parts[c->part].iov_base + len;
 		c->parts[c->part].iov_len -= len;
 	}
+	next_parts(c);
 }
 
 bool
@@ -98,7 +130,7 @@ send_ended(struct engine *e, struct connection *c, int result)
 		send_count(c, (size_t)result);
 	/* A send that was cancelled may have sent some of it. */
 	if (c->error != 0 || c->state == CONNECTION_CLOSING)
-		c->part = c->n_parts;
+		give_up(c);
 	if (c->part == c->n_parts)
 		return true;
 	send_start(e, c);
@@ -106,16 +138,6 @@ send_ended(struct engine *e, struct connection *c, int result)
 }
 
 /* --- while a request runs ------------------------------------------------------ */
-
-static size_t
-left_of(const struct connection *c)
-{
-	size_t left = 0;
-
-	for (unsigned i = c->part; i < c->n_parts; i++)
-		left += c->parts[i].iov_len;
-	return left;
-}
 
 /* PEP 3333 has it that what is kept goes on while the application makes the
  * next piece, and it is the watcher who sees to that. */
@@ -136,7 +158,7 @@ keep(struct connection *c)
 	bool some = kept->len > 0 && c->part == 0;
 	size_t before = some ? c->parts[0].iov_len : 0;
 
-	if (buf_reserve(kept, left_of(c) - before) == NULL) {
+	if (buf_reserve(kept, send_left(c) - before) == NULL) {
 		kept->failed = false;
 		return -ENOMEM;
 	}
@@ -189,7 +211,7 @@ await_room(struct engine *e, struct connection *c, size_t most)
 
 	engine_read_clock(e);
 	progress_begin(p, e->config->timeout * ms, e->now_ns);
-	while (rc == 0 && c->error == 0 && left_of(c) > most) {
+	while (rc == 0 && c->error == 0 && send_left(c) > most) {
 		send_await_room(e, c);
 		rc = engine_wait(e, p->look_ns);
 		if (rc == -ETIMEDOUT &&
@@ -214,7 +236,7 @@ send_piece(struct engine *e, struct connection *c, struct str out,
 	send_add(c, data, len);
 	send_add(c, tail.p, tail.len);
 	rc = send_push(c);
-	if (rc == 0 && left_of(c) > most_kept(e))
+	if (rc == 0 && send_left(c) > most_kept(e))
 		rc = await_room(e, c, most_kept(e));
 	else if (rc == 0)
 		rc = engine_look(e);
@@ -223,6 +245,6 @@ send_piece(struct engine *e, struct connection *c, struct str out,
 	if (c->error == 0)
 		c->error = rc;
 	if (c->error != 0)
-		c->part = c->n_parts;
+		give_up(c);
 	return c->error;
 }

@@ -1,7 +1,8 @@
 /*
  * send.h - what goes out to a client.
  *
- * A connection's parts are what is to be sent, where it lies: by io, which ends
+ * A connection's parts are what is to be sent, where it lies, and behind them
+ * come as many more as are held: by io, which ends
  * with a completion, or at once as far as the socket takes it.  Which of the
  * two is the caller's choice, and never both at a time.
  */
@@ -18,6 +19,9 @@ struct engine;
 
 /* Behind what is left to be sent comes this, too, if it is anything. */
 void send_add(struct connection *c, const void *data, size_t len);
+
+/* How many bytes are left. */
+size_t send_left(const struct connection *c);
 
 /* Start sending parts[part..n_parts); never more at once than lets progress
  * be seen. */

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/str.h"
 #include "http/forwarded.h"
@@ -228,10 +229,13 @@ struct app_exchange {
 
 	/* When the whole response fits, nothing was sent: it is in
 	 * response->out, for the caller to send, unless it was pushed.  A large
-	 * last piece may be left out of it: it stays in held_data, kept alive by
-	 * held until app_drop. */
+	 * last piece may be left out of it, or several: it stays in held_data
+	 * and behind that in held_more, all kept alive by held until app_drop;
+	 * none is empty. */
 	const void *held_data;
 	size_t held_len;
+	const struct iovec *held_more;
+	size_t n_held_more;
 	void *held;
 
 	/* While the pieces of the body are asked for one by one: who yields

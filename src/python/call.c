@@ -21,7 +21,7 @@
 enum {
 	LARGE = 32 * 1024,      /* from here on a slow client is thought of */
 	FILE_BLOCK = 64 * 1024, /* read from a file at a time */
-	JOINED = 64 << 20,      /* blocks made one, so that no worker waits */
+	JOINED = 1024 * 1024,   /* smaller blocks are made one of about this */
 	LINE_SHOWN = 500,       /* of a request line, in the log */
 };
 
@@ -140,7 +140,7 @@ respond_with_one(struct call *c, PyObject *block)
 		if (UNLIKELY(result != OUTPUT_OK))
 			return result;
 	}
-	return output_bytes(c, block);
+	return output_last_block(c, block);
 }
 
 static int
@@ -159,16 +159,58 @@ total_of(PyObject *blocks, int64_t *ret)
 	return 0;
 }
 
-/* As one block, which the client may take as slowly as it likes. */
-static enum output_result
-respond_with_joined(struct call *c, PyObject *blocks)
+/* Behind the last of the blocks from first on that are joined. */
+static Py_ssize_t
+end_of_group(PyObject *blocks, Py_ssize_t first)
+{
+	Py_ssize_t i = first, size = 0;
+
+	do
+		size += PyBytes_GET_SIZE(PyTuple_GET_ITEM(blocks, i++));
+	while (i < PyTuple_GET_SIZE(blocks) &&
+		size + PyBytes_GET_SIZE(PyTuple_GET_ITEM(blocks, i)) <= JOINED);
+	return i;
+}
+
+/* As one; a single one is not copied. */
+static PyObject *
+join(PyObject *blocks, Py_ssize_t first, Py_ssize_t end)
 {
 	AUTO_DECREF PyObject *nothing = PyBytes_FromStringAndSize(NULL, 0);
-	AUTO_DECREF PyObject *all = NULL;
+	AUTO_DECREF PyObject *some = PyTuple_GetSlice(blocks, first, end);
 
-	if (nothing != NULL)
-		all = PyObject_CallMethod(nothing, "join", "(O)", blocks);
-	return all == NULL ? OUTPUT_RAISED : respond_with_one(c, all);
+	if (nothing == NULL || some == NULL)
+		return NULL;
+	return PyObject_CallMethod(nothing, "join", "(O)", some);
+}
+
+/* The same in fewer blocks: a list, or NULL. */
+static PyObject *
+join_groups(PyObject *blocks)
+{
+	AUTO_DECREF PyObject *groups = PyList_New(0);
+	Py_ssize_t first = 0, end;
+
+	for (; groups != NULL && first < PyTuple_GET_SIZE(blocks);
+		first = end) {
+		AUTO_DECREF PyObject *group = NULL;
+
+		end = end_of_group(blocks, first);
+		group = join(blocks, first, end);
+		if (group == NULL || PyList_Append(groups, group) < 0)
+			return NULL;
+	}
+	return Py_XNewRef(groups);
+}
+
+/* The client may take them as slowly as it likes. */
+static enum output_result
+respond_with_groups(struct call *c, PyObject *blocks, size_t total)
+{
+	AUTO_DECREF PyObject *groups = join_groups(blocks);
+
+	return groups == NULL ? OUTPUT_RAISED
+			      : output_last_blocks(c, groups, total);
 }
 
 static enum output_result
@@ -179,10 +221,10 @@ respond_with_blocks(struct call *c, PyObject *blocks)
 
 	if (total_of(blocks, &total) < 0)
 		return OUTPUT_RAISED;
-	if (total > LARGE && total <= JOINED)
-		return respond_with_joined(c, blocks);
 	if (!c->committed)
 		result = output_commit(c, total);
+	if (result == OUTPUT_OK && total > LARGE && output_may_be_held(c))
+		return respond_with_groups(c, blocks, (size_t)total);
 	for (Py_ssize_t i = 0;
 		i < PyTuple_GET_SIZE(blocks) && result == OUTPUT_OK; i++)
 		result = output_bytes(c, PyTuple_GET_ITEM(blocks, i));

@@ -8,8 +8,8 @@
  *
  * While more may come a slow client is waited for once enough is kept for it, or
  * what it does not take would fill the memory.  The end of a body is not: its
- * last block is held as it is, pushed as far as the client takes it, and the
- * worker is free.
+ * last block, or all that are there, are held as they are, pushed as far as the
+ * client takes them, and the worker is free.
  */
 #include "python/python_priv.h"
 
@@ -202,8 +202,22 @@ send_large(struct call *c, const void *data, size_t len)
 	return send_with(c, data, len, tail);
 }
 
-/* The last of the body, by its Content-Length, stays where it is: no copy of
- * it is made, and nobody waits for it. */
+bool
+output_may_be_held(const struct call *c)
+{
+	enum response_framing framing = c->x->response->framing;
+
+	return framing == RESPONSE_LENGTH || framing == RESPONSE_TO_CLOSE;
+}
+
+static bool
+uses_up_length(const struct response *r, size_t len)
+{
+	return r->framing == RESPONSE_LENGTH && len == r->length - r->sent;
+}
+
+/* The last of the body stays where it is: no copy of it is made, and nobody
+ * waits for it. */
 static void
 hold(struct call *c, PyObject *block, size_t len)
 {
@@ -216,9 +230,68 @@ hold(struct call *c, PyObject *block, size_t len)
 	x->held_len = len;
 }
 
-/* block: what the data is of, where it may be held. */
+/* Cut the blocks' parts to what is allowed; how many are left. */
+static size_t
+fill_parts(struct iovec *parts, PyObject *blocks, size_t allowed)
+{
+	size_t n = 0;
+
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(blocks); i++) {
+		PyObject *block = PyList_GET_ITEM(blocks, i);
+		size_t len = (size_t)PyBytes_GET_SIZE(block);
+
+		if (len > allowed)
+			len = allowed;
+		allowed -= len;
+		if (len > 0)
+			parts[n++] =
+				(struct iovec){PyBytes_AS_STRING(block), len};
+	}
+	return n;
+}
+
+/* Where the parts lie is one more object in the list, which holds them all. */
 static enum output_result
-put_block(struct call *c, PyObject *block, const void *data, size_t len)
+hold_all(struct call *c, PyObject *blocks, size_t allowed)
+{
+	struct app_exchange *x = c->x;
+	AUTO_DECREF PyObject *room = PyBytes_FromStringAndSize(NULL,
+		PyList_GET_SIZE(blocks) * (Py_ssize_t)sizeof(struct iovec));
+	struct iovec *parts;
+	size_t n;
+
+	if (room == NULL)
+		return OUTPUT_RAISED;
+	parts = (struct iovec *)(void *)PyBytes_AS_STRING(room);
+	n = fill_parts(parts, blocks, allowed);
+	if (PyList_Append(blocks, room) < 0)
+		return OUTPUT_RAISED;
+	x->response->sent += allowed;
+	Py_INCREF(blocks);
+	x->held = blocks;
+	x->held_data = parts[0].iov_base;
+	x->held_len = parts[0].iov_len;
+	x->held_more = parts + 1;
+	x->n_held_more = n - 1;
+	return OUTPUT_OK;
+}
+
+enum output_result
+output_last_blocks(struct call *c, PyObject *blocks, size_t total)
+{
+	size_t allowed = response_allowed(c->x->response, total);
+
+	if (UNLIKELY(c->send_error != 0))
+		return OUTPUT_GONE;
+	if (UNLIKELY(allowed < total))
+		tell_excess(c);
+	return allowed > 0 ? hold_all(c, blocks, allowed) : OUTPUT_OK;
+}
+
+/* block: what the data is of, where it may be held; last: nothing follows. */
+static enum output_result
+put_block(struct call *c, PyObject *block, bool last, const void *data,
+	size_t len)
 {
 	struct response *r = c->x->response;
 	size_t allowed;
@@ -238,8 +311,8 @@ put_block(struct call *c, PyObject *block, const void *data, size_t len)
 		tell_excess(c);
 	if (allowed == 0)
 		return OUTPUT_OK;
-	if (allowed > SMALL && block != NULL && r->framing == RESPONSE_LENGTH &&
-		allowed == r->length - r->sent) {
+	last = last ? output_may_be_held(c) : uses_up_length(r, allowed);
+	if (allowed > SMALL && block != NULL && last) {
 		hold(c, block, allowed);
 		return OUTPUT_OK;
 	}
@@ -253,13 +326,20 @@ put_block(struct call *c, PyObject *block, const void *data, size_t len)
 enum output_result
 output_block(struct call *c, const void *data, size_t len)
 {
-	return put_block(c, NULL, data, len);
+	return put_block(c, NULL, false, data, len);
 }
 
 enum output_result
 output_bytes(struct call *c, PyObject *block)
 {
-	return put_block(c, block, PyBytes_AS_STRING(block),
+	return put_block(c, block, false, PyBytes_AS_STRING(block),
+		(size_t)PyBytes_GET_SIZE(block));
+}
+
+enum output_result
+output_last_block(struct call *c, PyObject *block)
+{
+	return put_block(c, block, true, PyBytes_AS_STRING(block),
 		(size_t)PyBytes_GET_SIZE(block));
 }
 

@@ -140,6 +140,18 @@ enum output_result output_block(struct call *c, const void *data, size_t len);
 /* The same for a bytes object, which may be kept until the client has it. */
 enum output_result output_bytes(struct call *c, PyObject *block);
 
+/* The same for the last of the body. */
+enum output_result output_last_block(struct call *c, PyObject *block);
+
+/* Does a head that is committed allow that nobody waits for the last of the
+ * body, whatever it is? */
+bool output_may_be_held(const struct call *c);
+
+/* And for the last blocks, where that is so: bytes, total in all, in a list that
+ * is ours. */
+enum output_result output_last_blocks(
+	struct call *c, PyObject *blocks, size_t total);
+
 /* len bytes of a file, by a descriptor that is taken; it is the whole body. */
 enum output_result output_file(
 	struct call *c, int fd, int64_t offset, uint64_t len);

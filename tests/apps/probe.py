@@ -209,7 +209,13 @@ def large(environ, start_response, query):
     if how == 'blocks':
         start_response('200 OK', PLAIN)
         return [body[:100], body[100:]]
-    put = start_response('200 OK', [*PLAIN, ('Content-Length', str(len(body)))])
+    if how == 'four':
+        start_response('200 OK', PLAIN)
+        return [body] * 4
+    length = len(body) + (how == 'short')
+    put = start_response('200 OK', [*PLAIN, ('Content-Length', str(length))])
+    if how == 'short':
+        return [body]
     if how == 'write':
         put(body)
         return []

@@ -128,25 +128,42 @@ class Steady(Connection):
         return bool(data)
 
 
+WAYS = ['big?', 'large?how=django&', 'large?how=flask&', 'large?how=blocks&', 'large?how=four&',
+        'large?how=short&', 'large?how=write&']
+
+
+def ask_and_take_nothing(clients, address, ways):
+    """Each has the beginning of its response, and then nobody reads on."""
+    for way in ways:
+        stuck = clients.enter_context(Connection(address))
+        stuck.send(f'GET /{way}n=20000000 HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert stuck._more()
+        yield stuck
+
+
 @pytest.mark.parametrize('engine', ENGINES)
-def test_who_takes_nothing_costs_no_worker_and_is_cut_at_timeout(serve, engine):
-    server = serve('probe', '-w', '1', '--timeout', '1s', '--keep-alive-timeout', '60s',
+def test_who_takes_nothing_costs_no_worker(serve, engine):
+    server = serve('probe', '-w', '1', '--timeout', LONG, '--io-engine', engine)
+    with contextlib.ExitStack() as clients:
+        other = clients.enter_context(Connection(server.address))
+        for _ in ask_and_take_nothing(clients, server.address, WAYS):
+            # The application is done, and the ring has the rest.
+            assert other.get('/hello').body == b'hello\n'
+        assert other.get('/show-closed').body == b'["django", "flask"]'
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_who_takes_nothing_is_cut_at_timeout(serve, engine):
+    server = serve('probe', '-w', '1', '--timeout', '500ms', '--keep-alive-timeout', '60s',
                    '--io-engine', engine)
-    ways = ['big?', 'large?how=django&', 'large?how=flask&', 'large?how=blocks&',
-            'large?how=write&']
 
     def connections():
         return sum(row['page']['connections'] for row in server.board()['processes'] if row['pid'])
     with contextlib.ExitStack() as clients:
-        other, stuck = clients.enter_context(Connection(server.address)), []
+        other = clients.enter_context(Connection(server.address))
         assert other.get('/hello').body == b'hello\n'  # Timeout is none of its own any more
-        for way in ways:
-            stuck.append(clients.enter_context(Connection(server.address)))
-            stuck[-1].send(f'GET /{way}n=20000000 HTTP/1.1\r\nHost: t\r\n\r\n')
-            assert stuck[-1]._more()  # it begins, and then nobody reads on
-            # The application is done, and the ring has the rest.
-            assert other.get('/hello').body == b'hello\n'
-        assert other.get('/show-closed').body == b'["django", "flask"]'
+        stuck = list(ask_and_take_nothing(clients, server.address, WAYS))
         wait_until(lambda: connections() == 1, 'the end of the connections')
         assert not any(connection.response().complete for connection in stuck)
         assert other.get('/hello').body == b'hello\n'

@@ -235,6 +235,62 @@ test_what_is_held_for_sending_is_dropped_once(void **state)
 	script_free(s);
 }
 
+/* More than a connection has parts for. */
+static void
+app_hold_many(struct script *s, struct app_exchange *x)
+{
+	static const struct iovec more[] = {{"1", 1}, {"23", 2}, {"4", 1},
+		{"5", 1}, {"6", 1}, {"7", 1}, {"89", 2}};
+
+	app_hold(s, x);
+	x->response->sent += 9;
+	x->held_more = more;
+	x->n_held_more = ARRAY_LEN(more);
+}
+
+static void
+app_push_many(struct script *s, struct app_exchange *x)
+{
+	app_hold_many(s, x);
+	assert_int_equal(x->client->push(x), 0);
+}
+
+static void
+test_what_is_held_in_many_pieces_is_sent_in_order(void **state)
+{
+	static void (*const apps[])(struct script *, struct app_exchange *) = {
+		app_hold_many, app_push_many};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(apps); i++) {
+		struct script *s = script_new();
+
+		s->app = apps[i];
+		script_send(s, GET GET);
+		script_run(s);
+		assert_int_equal(count(s, "\r\n\r\nheld123456789"), 2);
+		assert_int_equal(s->dropped, 2);
+		assert_int_equal(s->page.bytes_out, s->sent.len);
+		script_free(s);
+	}
+}
+
+static void
+test_many_pieces_are_forgotten_when_the_client_takes_nothing(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_hold_many;
+	s->client_takes_nothing = true;
+	s->config.timeout = 1;
+	script_send(s, GET);
+	script_run(s);
+	assert_int_equal(s->dropped, 1);
+	assert_true(s->closed);
+	script_free(s);
+}
+
 static void
 app_stream(struct script *s, struct app_exchange *x)
 {
@@ -642,6 +698,10 @@ main(void)
 			test_the_ring_finishes_a_file_that_its_client_takes_slowly),
 		cmocka_unit_test(test_a_client_that_takes_no_file_is_cut_off),
 		cmocka_unit_test(test_what_is_held_for_sending_is_dropped_once),
+		cmocka_unit_test(
+			test_what_is_held_in_many_pieces_is_sent_in_order),
+		cmocka_unit_test(
+			test_many_pieces_are_forgotten_when_the_client_takes_nothing),
 		cmocka_unit_test(
 			test_what_is_pushed_is_out_before_the_application_has_ended),
 		cmocka_unit_test(

@@ -189,6 +189,16 @@ play_send(struct app_exchange *x, const void *data, size_t len, struct str tail)
 	return 0;
 }
 
+static void
+add_held(struct buf *to, const struct app_exchange *x)
+{
+	buf_add(to, x->held_data, x->held_len);
+	for (size_t i = 0; i < x->n_held_more; i++) {
+		assert_true(x->held_more[i].iov_len > 0);
+		buf_add(to, x->held_more[i].iov_base, x->held_more[i].iov_len);
+	}
+}
+
 static int
 play_push(struct app_exchange *x)
 {
@@ -200,7 +210,7 @@ play_push(struct app_exchange *x)
 	if (++ex->sends == ex->send_fails_at)
 		return ex->send_error;
 	buf_add(&ex->sent, ex->out.data, ex->out.len);
-	buf_add(&ex->sent, x->held_data, x->held_len);
+	add_held(&ex->sent, x);
 	ex->sent_at[ex->sends - 1] = ex->sent.len;
 	return 0;
 }
@@ -336,7 +346,7 @@ exchange_run(struct exchange *ex, const char *text)
 	buf_add(&ex->all, ex->sent.data, ex->sent.len);
 	if (ex->pushes == 0) {
 		buf_add(&ex->all, ex->out.data, ex->out.len);
-		buf_add(&ex->all, ex->x.held_data, ex->x.held_len);
+		add_held(&ex->all, &ex->x);
 	}
 	app_drop(app, ex->x.held);
 	buf_fini(&data);

@@ -166,6 +166,44 @@ test_large_blocks_that_are_all_there_are_left_as_one(void **state)
 	exchange_fini(&ex);
 }
 
+/* However large and many they are, and whatever the Content-Length. */
+static void
+test_what_is_all_there_waits_for_no_client(void **state)
+{
+	static const struct {
+		const char *source;
+		size_t body, parts;
+		bool broken;
+	} rows[] = {
+		{OK("[b'x' * 2000000, b'x' * 3000000]"), 5000000, 2, false},
+		{OK("[b'x' * 10] * 10 + [b'', b'x' * 2000000] + [b'x'] * 9"),
+			2000109, 3, false},
+		{OK("[b'x' * 1000] * 3000"), 3000000, 3, false},
+		{SIZED("3000001", "[b'x' * 2000000, b'x' * 1000000]"), 3000000,
+			2, true},
+		{SIZED("2000001", "[b'x' * 2000000, b'x' * 1000000]"), 2000001,
+			2, false},
+		{SIZED("1000000", "[b'x' * 2000000, b'x' * 1000000]"), 1000000,
+			1, false},
+		{SIZED("50001", "[b'x' * 50000]"), 50000, 1, true},
+		{SIZED("50001", "(b'x' * 50000,)"), 50000, 1, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct exchange ex = {0};
+
+		exchange_use(rows[i].source);
+		exchange_run(&ex, GET);
+		assert_int_equal(ex.sends, 0);
+		assert_int_equal(1 + ex.x.n_held_more, rows[i].parts);
+		assert_int_equal(strspn(exchange_body(&ex), "x"), rows[i].body);
+		assert_int_equal(strlen(exchange_body(&ex)), rows[i].body);
+		assert_int_equal(ex.x.broken, rows[i].broken);
+		exchange_fini(&ex);
+	}
+}
+
 static void
 test_large_blocks_are_sent_from_where_they_are(void **state)
 {
@@ -726,6 +764,7 @@ main(void)
 		cmocka_unit_test(
 			test_large_blocks_that_are_all_there_are_left_as_one),
 		cmocka_unit_test(test_the_end_of_a_body_waits_for_no_client),
+		cmocka_unit_test(test_what_is_all_there_waits_for_no_client),
 		cmocka_unit_test(
 			test_large_blocks_are_sent_from_where_they_are),
 		cmocka_unit_test(test_without_a_body_none_is_sent),
