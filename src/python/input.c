@@ -43,6 +43,20 @@ left(const struct input *in)
 	return in->len - in->at;
 }
 
+/* Why it was not collected is what the application's author can do something
+ * about. */
+static void
+complain_of_thread(const struct input *in)
+{
+	PyErr_Format(PyExc_RuntimeError,
+		"wsgi.input: %s can be read only by the thread that serves the "
+		"request",
+		in->call->x->request->expects_continue
+			? "the body of a client that waits for \"100 "
+			  "Continue\""
+			: "a body over RequestBodyBuffer");
+}
+
 /* Up to len bytes: > 0, 0 at the end of the body, or -1.  len 0 tells a
  * client that waits for 100 Continue to go on. */
 static ssize_t
@@ -56,9 +70,7 @@ receive(struct input *in, void *to, size_t len)
 		return -1;
 	}
 	if (!pthread_equal(c->thread, pthread_self())) {
-		PyErr_SetString(PyExc_RuntimeError,
-			"wsgi.input: a body over RequestBodyBuffer can be read "
-			"only by the thread that serves the request");
+		complain_of_thread(in);
 		return -1;
 	}
 	in->waiting = true;

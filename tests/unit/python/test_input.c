@@ -279,7 +279,6 @@ test_a_broken_body_that_nobody_minds_has_its_own_answer(void **state)
 static void
 test_another_thread_may_read_what_is_collected(void **state)
 {
-	const char *pieces[] = {"hello", NULL};
 	struct exchange ex = {0};
 
 	(void)state;
@@ -287,12 +286,33 @@ test_another_thread_may_read_what_is_collected(void **state)
 	exchange_run(&ex, POST);
 	assert_string_equal(exchange_body(&ex), "one\ntwo\n\nthree");
 	exchange_fini(&ex);
+}
 
-	ex = (struct exchange){.streams = true, .pieces = pieces};
-	exchange_run(&ex, POST);
-	assert_holds(exchange_body(&ex),
-		"only by the thread that serves the request");
-	exchange_fini(&ex);
+static void
+test_another_thread_that_reads_the_client_hears_why_it_may_not(void **state)
+{
+	static const struct {
+		const char *request, *said;
+	} rows[] = {
+		{POST, "wsgi.input: a body over RequestBodyBuffer can be read "
+		       "only by the thread that serves the request"},
+		{"POST / HTTP/1.1\nHost: a\nExpect: 100-continue\n"
+		 "Content-Length: 5\n\n",
+			"wsgi.input: the body of a client that waits for "
+			"\"100 Continue\" can be read only by the thread that "
+			"serves the request"},
+	};
+	const char *pieces[] = {"hello", NULL};
+
+	(void)state;
+	exchange_use(IN_A_THREAD);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct exchange ex = {.streams = true, .pieces = pieces};
+
+		exchange_run(&ex, rows[i].request);
+		assert_string_equal(exchange_body(&ex), rows[i].said);
+		exchange_fini(&ex);
+	}
 }
 
 int
@@ -310,6 +330,8 @@ main(void)
 			test_a_broken_body_that_nobody_minds_has_its_own_answer),
 		cmocka_unit_test(
 			test_another_thread_may_read_what_is_collected),
+		cmocka_unit_test(
+			test_another_thread_that_reads_the_client_hears_why_it_may_not),
 	};
 
 	return cmocka_run_group_tests(
