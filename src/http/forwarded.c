@@ -139,13 +139,17 @@ element(const struct request *r, unsigned field, size_t place)
 
 /* --- values ---------------------------------------------------------------------- */
 
-static bool
-is_port(struct str s)
+/* As one would write it, RFC 3986 section 6.2.3 allowing more; or none. */
+static struct str
+as_port(struct str s)
 {
 	unsigned long long port;
 
-	return s.len <= 5 && str_to_u64(s, &port) == 0 && port > 0 &&
-	       port < 65536;
+	while (s.len > 0 && s.p[0] == '0')
+		s = (struct str){s.p + 1, s.len - 1};
+	if (s.len > 5 || str_to_u64(s, &port) < 0 || port > 65535)
+		return none;
+	return s;
 }
 
 /* "[v6]:port", "v4:port", or an address alone. */
@@ -176,8 +180,8 @@ parse_node(struct str s, struct ip *ip, struct str *port)
 		return false;
 	if (end == NULL || end == s.p + s.len)
 		return true;
-	*port = (struct str){end + 1, (size_t)(s.p + s.len - end) - 1};
-	return *end == ':' && is_port(*port);
+	*port = as_port((struct str){end + 1, (size_t)(s.p + s.len - end) - 1});
+	return *end == ':' && port->p != NULL;
 }
 
 static struct str
@@ -293,9 +297,7 @@ read_each(struct forwarded *f, const struct request *r, unsigned fields,
 	if (fields & FORWARDED_HOST)
 		f->host = as_host(element(r, FORWARDED_HOST, place));
 	if (fields & FORWARDED_PORT)
-		f->server_port = element(r, FORWARDED_PORT, place);
-	if (!is_port(f->server_port))
-		f->server_port = none;
+		f->server_port = as_port(element(r, FORWARDED_PORT, place));
 	if (fields & FORWARDED_PREFIX)
 		f->prefix = as_prefix(element(r, FORWARDED_PREFIX, place));
 }
@@ -324,12 +326,11 @@ port_in(struct str host)
 {
 	const char *colon =
 		host.len > 0 ? memrchr(host.p, ':', host.len) : NULL;
-	struct str port = none;
 
-	if (colon != NULL)
-		port = (struct str){
-			colon + 1, (size_t)(host.p + host.len - colon) - 1};
-	return is_port(port) ? port : none;
+	if (colon == NULL)
+		return none;
+	return as_port((struct str){
+		colon + 1, (size_t)(host.p + host.len - colon) - 1});
 }
 
 /* Where scheme or host are the proxy's, so is the port that they mean. */
