@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import sys
+import threading
 
 PLAIN = [('Content-Type', 'text/plain')]
 
@@ -13,12 +14,22 @@ def held():
     with open('/proc/self/statm', encoding='ascii') as file:
         pages = int(file.read().split()[1])
     return {'objects': len(gc.get_objects()), 'blocks': sys.getallocatedblocks(),
+            'descriptors': len(os.listdir('/proc/self/fd')),
             'kilobytes': pages * os.sysconf('SC_PAGESIZE') // 1024}
 
 
 def generate(environ):
     yield b'one'
     yield environ['PATH_INFO'].encode()
+
+
+def in_a_thread(environ):
+    """Of what it says nothing is to be left either; and the body is empty."""
+    said = []
+    thread = threading.Thread(target=lambda: said.append(environ['wsgi.input'].read()))
+    thread.start()
+    thread.join()
+    return b'said' + b''.join(said)
 
 
 class Closing:
@@ -47,8 +58,11 @@ def application(environ, start_response):
     elif path == '/hints':
         environ['wsgi.early_hints']([('Link', '</a>')])
         body = b'hinted'
+    elif path == '/thread':
+        body = in_a_thread(environ)
     else:
-        body = b'<end>' if path == '/end' else b'hello'
+        # Not in one piece, or it would be in the answer to /file.
+        body = b'<' b'end>' if path == '/end' else b'hello'
     if path == '/wrong':
         start_response('200 OK', [('A', 'b\n')])
     write = start_response('200 OK', PLAIN)
@@ -70,6 +84,10 @@ def application(environ, start_response):
         return Closing(environ, [b'a', b'b'])
     if path == '/large':
         return [bytes(40000)]
+    if path == '/huge':
+        return [bytes(600000), bytes(900000)]
+    if path == '/huge-made':
+        return (bytes(100000) for _ in range(30))
     if path == '/large-closing':
         return Closing(environ, [bytes(20000), bytes(20000)])
     return [body]

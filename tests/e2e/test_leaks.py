@@ -1,5 +1,6 @@
 """What 50,000 requests of every kind leave behind in a child: nothing."""
 
+import concurrent.futures
 import json
 import os
 
@@ -14,14 +15,27 @@ KINDS = [
     b'POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello',
     b'POST /lines HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n'
     b'5\r\nhello\r\n6\r\n\nworld\r\n0\r\n\r\n',
+    # Over RequestBodyBuffer: read from a file, or not at all.
+    b'POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3000\r\n\r\n' + 3000 * b'x',
+    b'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3000\r\n\r\n' + 3000 * b'x',
+    b'POST /lines HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n'
+    b'bb8\r\n' + 3000 * b'x' + b'\r\n0\r\n\r\n',
+    b'POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello',
+    b'GET /thread HTTP/1.1\r\nHost: t\r\n\r\n',
     b'HEAD /generate HTTP/1.1\r\nHost: t\r\n\r\n',
     b'GET /large HTTP/1.1\r\nHost: t\r\n\r\n',
     b'GET /large-closing HTTP/1.1\r\nHost: t\r\n\r\n',
     b'GET /raise HTTP/1.1\r\nHost: t\r\n\r\n',
     b'GET /end HTTP/1.1\r\nHost: t\r\n\r\n',
 ]
-# Each of them ends its connection.
-LAST = [b'GET /late HTTP/1.1\r\nHost: t\r\n\r\n',
+# For each of them its client waits.
+EXPECT = b'POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n'
+# Each of them ends its connection, or its client does that meanwhile.
+LAST = [b'GET /huge HTTP/1.1\r\nHost: t\r\n\r\n',
+        b'GET /huge-made HTTP/1.1\r\nHost: t\r\n\r\n',
+        b'POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3000\r\n\r\n' + 2000 * b'x',
+        EXPECT,
+        b'GET /late HTTP/1.1\r\nHost: t\r\n\r\n',
         b'GET /generate HTTP/1.0\r\n\r\n',
         b'GET / HTTP/1.1\r\n\r\n',
         b'POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe']
@@ -38,6 +52,10 @@ def run(server, batches):
                     del c.buffer[:-4]
                     assert c._more(), 'the server has closed'
                 c.buffer.clear()
+                c.send(EXPECT)
+                assert c.response().status == 100
+                c.send(b'hello')
+                assert c.response().body == b'hello'
             c.send(LAST[i // 10 % len(LAST)])
 
 
@@ -45,14 +63,34 @@ def held(server):
     return json.loads(get(server.address, '/held').body)
 
 
-def test_nothing_is_left_of_50_000_requests(serve):
-    server = serve('mixed', '-w', '1', '--custom-log', os.devnull)
-    run(server, 20)
+SPOOLING = ['--request-body-buffer', '1000', '--request-body-spool', '1m']
+
+
+def leaves_nothing(server, batches, kilobytes: int = 2000):
     before = held(server)
-    run(server, REQUESTS // len(KINDS))
+    batches()
     after = held(server)
     more = {what: after[what] - before[what] for what in before}
     # An object a hundred requests would be 500.
     assert more['objects'] < 100, (before, after)
     assert more['blocks'] < 500, (before, after)
-    assert SANITIZED or more['kilobytes'] < 2000, (before, after)
+    assert SANITIZED or more['kilobytes'] < kilobytes, (before, after)
+    assert more['descriptors'] <= 0, (before, after)
+
+
+def test_nothing_is_left_of_50_000_requests(serve):
+    server = serve('mixed', '-w', '1', '--custom-log', os.devnull, *SPOOLING)
+    run(server, 200)  # until as much is kept for the next as may be
+    leaves_nothing(server, lambda: run(server, REQUESTS // len(KINDS)))
+
+
+def test_nothing_is_left_of_requests_to_several_threads(serve):
+    server = serve('mixed', '-w', '1', '--threads', '4', '--custom-log', os.devnull, *SPOOLING)
+
+    def together(batches):
+        with concurrent.futures.ThreadPoolExecutor(4) as clients:
+            for done in [clients.submit(run, server, batches) for _ in range(4)]:
+                done.result()
+    together(60)
+    # Each has buffers of its own, and an arena of malloc's: they are full much later.
+    leaves_nothing(server, lambda: together(60), kilobytes=8000)
