@@ -241,24 +241,27 @@ static void
 test_what_is_left_of_a_body_is_passed_over_to_a_bound(void **state)
 {
 	static const struct {
-		const char *why, *head, *first, *rest;
+		const char *section, *why, *head, *first, *rest;
 		unsigned calls, closes; /* said in the head */
 	} rows[] = {
-		{"plain", POST "Content-Length: 200\r\n\r\n", "abc",
+		{"9112 6.3", "plain", POST "Content-Length: 200\r\n\r\n", "abc",
 			"%0197d" GET, 2, 0},
-		{"nothing of it is there", POST "Content-Length: 200\r\n\r\n",
-			"", "%0200d" GET, 2, 0},
-		{"chunked", POST "Transfer-Encoding: chunked\r\n\r\n",
-			"c8\r\nabc", "%0197d\r\n0\r\nX: y\r\n\r\n" GET, 2, 0},
-		{"broken", POST "Transfer-Encoding: chunked\r\n\r\n",
-			"c8\r\nabc", "%0197dXX0\r\n\r\n" GET, 1, 0},
-		{"too much", POST "Content-Length: 3000000\r\n\r\n", "abc",
-			"%0200d" GET, 1, 1},
-		{"not sent yet, perhaps never",
+		{"9112 6.3", "nothing of it is there",
+			POST "Content-Length: 200\r\n\r\n", "", "%0200d" GET, 2,
+			0},
+		{"9112 7.1", "chunked",
+			POST "Transfer-Encoding: chunked\r\n\r\n", "c8\r\nabc",
+			"%0197d\r\n0\r\nX: y\r\n\r\n" GET, 2, 0},
+		{"9112 7.1", "broken",
+			POST "Transfer-Encoding: chunked\r\n\r\n", "c8\r\nabc",
+			"%0197dXX0\r\n\r\n" GET, 1, 0},
+		{"9112 9.3", "too much", POST "Content-Length: 3000000\r\n\r\n",
+			"abc", "%0200d" GET, 1, 1},
+		{"9110 10.1.1", "not sent yet, perhaps never",
 			POST "Content-Length: 200\r\n"
 			     "Expect: 100-continue\r\n\r\n",
 			"", "%0200d" GET, 1, 1},
-		{"the client closes",
+		{"9112 9.6", "the client closes",
 			POST "Content-Length: 200\r\n"
 			     "Connection: close\r\n\r\n",
 			"", "%0200d" GET, 1, 1},
@@ -281,11 +284,13 @@ test_what_is_left_of_a_body_is_passed_over_to_a_bound(void **state)
 		script_step(s, STEP_EOF);
 		script_run(s);
 		if (s->calls != rows[i].calls)
-			fail_msg("%s: %u requests were served, not %u",
-				rows[i].why, s->calls, rows[i].calls);
+			fail_msg("RFC %s, %s: %u requests were served, not %u",
+				rows[i].section, rows[i].why, s->calls,
+				rows[i].calls);
 		assert_int_equal(count(s, "200 OK"), rows[i].calls);
 		if (count(s, "Connection: close") != rows[i].closes)
-			fail_msg("%s: what the head says", rows[i].why);
+			fail_msg("RFC %s, %s: what the head says",
+				rows[i].section, rows[i].why);
 		assert_true(s->closed);
 		script_free(s);
 	}

@@ -268,6 +268,7 @@ test_after_the_end_nothing_more_is_taken(void **state)
 	assert_int_equal(in.len, 5);
 }
 
+/* RFC 9112 section 7.1. */
 static void
 test_size_lines_are_plain_hex(void **state)
 {

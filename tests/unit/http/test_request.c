@@ -514,27 +514,29 @@ static void
 test_limits_are_exact(void **state)
 {
 	static const struct {
+		const char *section;
 		struct request_limits limits; /* line, fields, field_size */
 		int status;                   /* 0 = accepted */
 		struct str head;
 	} rows[] = {
-		{{14, 1, 7}, 0, BYTES(GET "\r\n")},
-		{{13, 1, 7}, 414, BYTES(GET "\r\n")},
-		{{14, 0, 7}, 431, BYTES(GET "\r\n")},
-		{{14, 1, 6}, 431, BYTES(GET "\r\n")},
-		{{14, 1, 7}, 431, BYTES(GET "B: c\r\n\r\n")},
-		{{14, 2, 7}, 0, BYTES(GET "B: c\r\n\r\n")},
-		{{14, 2, 7}, 431, BYTES(GET "B: c d e\r\n\r\n")},
+		{"9112 3", {14, 1, 7}, 0, BYTES(GET "\r\n")},
+		{"9112 3", {13, 1, 7}, 414, BYTES(GET "\r\n")},
+		{"6585 5", {14, 0, 7}, 431, BYTES(GET "\r\n")},
+		{"6585 5", {14, 1, 6}, 431, BYTES(GET "\r\n")},
+		{"6585 5", {14, 1, 7}, 431, BYTES(GET "B: c\r\n\r\n")},
+		{"6585 5", {14, 2, 7}, 0, BYTES(GET "B: c\r\n\r\n")},
+		{"6585 5", {14, 2, 7}, 431, BYTES(GET "B: c d e\r\n\r\n")},
 		/* Blanks count; empty lines before the first do not. */
-		{{14, 2, 7}, 431, BYTES(GET "B:      \r\n\r\n")},
-		{{14, 1, 7}, 0, BYTES("\r\n\r\n" GET "\r\n")},
+		{"6585 5", {14, 2, 7}, 431, BYTES(GET "B:      \r\n\r\n")},
+		{"9112 3", {14, 1, 7}, 0, BYTES("\r\n\r\n" GET "\r\n")},
 		/* What is too long need not be whole. */
-		{{13, 1, 7}, 414, BYTES("GET /123456789")},
-		{{3, 1, 7}, 414, BYTES("OPTIONS")},
-		{{14, 2, 7}, 431, BYTES(GET "B: 12345")},
-		{{14, 2, 7}, 431, BYTES(GET "Abcdefgh")},
-		{{14, 1, 7}, 431, BYTES(GET "B")},
-		{{SIZE_MAX, SIZE_MAX, SIZE_MAX}, 0, BYTES(GET "\r\n")},
+		{"9112 3", {13, 1, 7}, 414, BYTES("GET /123456789")},
+		{"9112 3", {3, 1, 7}, 414, BYTES("OPTIONS")},
+		{"6585 5", {14, 2, 7}, 431, BYTES(GET "B: 12345")},
+		{"6585 5", {14, 2, 7}, 431, BYTES(GET "Abcdefgh")},
+		{"6585 5", {14, 1, 7}, 431, BYTES(GET "B")},
+		{"9112 3", {SIZE_MAX, SIZE_MAX, SIZE_MAX}, 0,
+			BYTES(GET "\r\n")},
 	};
 
 	(void)state;
@@ -545,7 +547,8 @@ test_limits_are_exact(void **state)
 			rows[i].head.len, &rows[i].limits);
 
 		if (rc < 0 ? rc != -rows[i].status : rows[i].status != 0)
-			fail_msg("row %zu: %zd", i, rc);
+			fail_msg(
+				"RFC %s, row %zu: %zd", rows[i].section, i, rc);
 		assert_int_equal(scanned, rc < 0 ? rc : 1);
 	}
 }
