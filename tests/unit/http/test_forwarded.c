@@ -69,8 +69,9 @@ read_fields(const char *fields, unsigned which)
 	return said;
 }
 
+/* X-Forwarded-* have no RFC of their own: what is in them is another one's. */
 struct row {
-	const char *fields, *said;
+	const char *section, *fields, *said;
 };
 
 static void
@@ -80,8 +81,9 @@ check(const struct row *rows, size_t n, unsigned which)
 		const char *got = read_fields(rows[i].fields, which);
 
 		if (strcmp(got, rows[i].said) != 0)
-			fail_msg("%s\nis \"%s\"\nand not \"%s\"",
-				rows[i].fields, got, rows[i].said);
+			fail_msg("RFC %s: %s\nis \"%s\"\nand not \"%s\"",
+				rows[i].section, rows[i].fields, got,
+				rows[i].said);
 	}
 }
 
@@ -91,40 +93,52 @@ static void
 test_the_client_is_the_first_from_the_right_that_is_not_trusted(void **state)
 {
 	static const struct row rows[] = {
-		{"", ""},
-		{FOR("192.0.2.7"), "client=192.0.2.7"},
-		{FOR("198.51.100.1, 192.0.2.7"), "client=192.0.2.7"},
-		{FOR("192.0.2.7, 10.0.0.2"), "client=192.0.2.7"},
-		{FOR("198.51.100.1, 192.0.2.7, 10.0.0.3, 10.0.0.2"),
+		{"7239 7.4", "", ""},
+		{"7239 7.4", FOR("192.0.2.7"), "client=192.0.2.7"},
+		{"7239 7.4", FOR("198.51.100.1, 192.0.2.7"),
+			"client=192.0.2.7"},
+		{"7239 7.4", FOR("192.0.2.7, 10.0.0.2"), "client=192.0.2.7"},
+		{"7239 7.4", FOR("198.51.100.1, 192.0.2.7, 10.0.0.3, 10.0.0.2"),
 			"client=192.0.2.7"},
 		/* All are ours: the one that is farthest away. */
-		{FOR("10.0.0.3, 10.0.0.2"), "client=10.0.0.3"},
-		{FOR("192.0.2.7") FOR("10.0.0.2"), "client=192.0.2.7"},
-		{FOR("10.0.0.2") FOR("192.0.2.7"), "client=192.0.2.7"},
-		{"x-fORWARDED-for: 192.0.2.7\r\n", "client=192.0.2.7"},
+		{"7239 7.4", FOR("10.0.0.3, 10.0.0.2"), "client=10.0.0.3"},
+		{"7239 7.4", FOR("192.0.2.7") FOR("10.0.0.2"),
+			"client=192.0.2.7"},
+		{"7239 7.4", FOR("10.0.0.2") FOR("192.0.2.7"),
+			"client=192.0.2.7"},
+		{"9110 5.1", "x-fORWARDED-for: 192.0.2.7\r\n",
+			"client=192.0.2.7"},
 		/* What makes no sense ends the walk. */
-		{FOR("192.0.2.7, unknown, 10.0.0.2"), "client=10.0.0.2"},
-		{FOR("192.0.2.7, unknown"), ""},
-		{FOR("_hidden"), ""},
-		{FOR("192.0.2.7, 10.0.0.256, 10.0.0.2"), "client=10.0.0.2"},
+		{"7239 6.2", FOR("192.0.2.7, unknown, 10.0.0.2"),
+			"client=10.0.0.2"},
+		{"7239 6.2", FOR("192.0.2.7, unknown"), ""},
+		{"7239 6.3", FOR("_hidden"), ""},
+		{"3986 3.2.2", FOR("192.0.2.7, 10.0.0.256, 10.0.0.2"),
+			"client=10.0.0.2"},
 		/* Empty elements are none. */
-		{FOR(""), ""},
-		{FOR(" , ,"), ""},
-		{FOR(", 192.0.2.7,, 10.0.0.2 ,"), "client=192.0.2.7"},
+		{"9110 5.6.1", FOR(""), ""},
+		{"9110 5.6.1", FOR(" , ,"), ""},
+		{"9110 5.6.1", FOR(", 192.0.2.7,, 10.0.0.2 ,"),
+			"client=192.0.2.7"},
 		/* With ports, as some balancers write it. */
-		{FOR("192.0.2.7:4711"), "client=192.0.2.7 from=4711"},
-		{FOR("192.0.2.7:1, 10.0.0.2:2"), "client=192.0.2.7 from=1"},
-		{FOR("192.0.2.7:0"), ""},
-		{FOR("192.0.2.7:65536"), ""},
-		{FOR("192.0.2.7:"), ""},
-		{FOR("192.0.2.7:a"), ""},
-		{FOR("2001:db8::7"), "client=2001:db8::7"},
-		{FOR("[2001:db8::7]"), "client=2001:db8::7"},
-		{FOR("[2001:db8::7]:4711"), "client=2001:db8::7 from=4711"},
-		{FOR("[2001:db8::7]4711"), ""},
-		{FOR("[2001:db8::7"), ""},
-		{FOR("192.0.2.7, 2001:db8:1::2"), "client=192.0.2.7"},
-		{FOR("::ffff:192.0.2.7, ::ffff:10.0.0.2"), "client=192.0.2.7"},
+		{"3986 3.2.3", FOR("192.0.2.7:4711"),
+			"client=192.0.2.7 from=4711"},
+		{"3986 3.2.3", FOR("192.0.2.7:1, 10.0.0.2:2"),
+			"client=192.0.2.7 from=1"},
+		{"3986 3.2.3", FOR("192.0.2.7:0"), ""},
+		{"3986 3.2.3", FOR("192.0.2.7:65536"), ""},
+		{"3986 3.2.3", FOR("192.0.2.7:"), ""},
+		{"3986 3.2.3", FOR("192.0.2.7:a"), ""},
+		{"3986 3.2.2", FOR("2001:db8::7"), "client=2001:db8::7"},
+		{"3986 3.2.2", FOR("[2001:db8::7]"), "client=2001:db8::7"},
+		{"3986 3.2.3", FOR("[2001:db8::7]:4711"),
+			"client=2001:db8::7 from=4711"},
+		{"3986 3.2.3", FOR("[2001:db8::7]4711"), ""},
+		{"3986 3.2.2", FOR("[2001:db8::7"), ""},
+		{"3986 3.2.2", FOR("192.0.2.7, 2001:db8:1::2"),
+			"client=192.0.2.7"},
+		{"3986 3.2.2", FOR("::ffff:192.0.2.7, ::ffff:10.0.0.2"),
+			"client=192.0.2.7"},
 	};
 
 	(void)state;
@@ -141,49 +155,53 @@ test_scheme_host_port_and_prefix_are_what_makes_sense_of_them(void **state)
 {
 	static const struct row rows[] = {
 		/* The port is the one of Host, or what the scheme means. */
-		{PROTO("https"), "scheme=https port=8000"},
-		{PROTO("HTTP"), "scheme=http port=8000"},
-		{PROTO("wss"), ""},
-		{PROTO("https:"), ""},
-		{HOST("shop.example"), "host=shop.example port=80"},
-		{HOST("shop.example:81"), "host=shop.example:81 port=81"},
-		{HOST("[::1]"), "host=[::1] port=80"},
-		{HOST("[::1]:81"), "host=[::1]:81 port=81"},
-		{HOST("shop/x"), ""},
-		{HOST("user@shop"), ""},
-		{PROTO("https") HOST("shop.example"),
+		{"3986 3.1", PROTO("https"), "scheme=https port=8000"},
+		{"3986 3.1", PROTO("HTTP"), "scheme=http port=8000"},
+		{"3986 3.1", PROTO("wss"), ""},
+		{"3986 3.1", PROTO("https:"), ""},
+		{"3986 3.2.2", HOST("shop.example"),
+			"host=shop.example port=80"},
+		{"3986 3.2.3", HOST("shop.example:81"),
+			"host=shop.example:81 port=81"},
+		{"3986 3.2.2", HOST("[::1]"), "host=[::1] port=80"},
+		{"3986 3.2.3", HOST("[::1]:81"), "host=[::1]:81 port=81"},
+		{"3986 3.2.2", HOST("shop/x"), ""},
+		{"3986 3.2.2", HOST("user@shop"), ""},
+		{"3986 6.2.3", PROTO("https") HOST("shop.example"),
 			"scheme=https host=shop.example port=443"},
-		{PROTO("https") HOST("shop.example") PORT("8443"),
+		{"3986 3.2.3", PROTO("https") HOST("shop.example") PORT("8443"),
 			"scheme=https host=shop.example port=8443"},
-		{PORT("8443"), "port=8443"},
-		{PORT("0443"), "port=443"},
-		{HOST("shop.example:0081"), "host=shop.example:0081 port=81"},
-		{FOR("192.0.2.7:04711"), "client=192.0.2.7 from=4711"},
-		{PORT("0"), ""},
-		{PORT("00"), ""},
-		{PORT(""), ""},
-		{PORT("65536"), ""},
-		{PORT("+1"), ""},
-		{PREFIX("/shop"), "prefix=/shop"},
-		{PREFIX("/shop/"), "prefix=/shop"},
-		{PREFIX("/a/b//"), "prefix=/a/b"},
-		{PREFIX("/"), ""},
-		{PREFIX("shop"), ""},
-		{PREFIX("//evil.example"), ""},
-		{PREFIX("/%2fevil.example"), ""},
-		{PREFIX("/.//evil.example"), ""},
-		{PREFIX("/a/..//evil.example"), ""},
-		{PREFIX("/%5cevil.example"), ""},
-		{PREFIX("/a%0d%0aSet-Cookie:b"), ""},
-		{PREFIX("/%7f"), ""},
-		{PREFIX("/a%00"), ""},
-		{PREFIX("/a%2f"), ""},
-		{PREFIX("/a/../"), ""},
-		{PREFIX("/.."), ""},
-		{PREFIX("/my%20shop"), "prefix=/my%20shop"},
-		{PREFIX("/a/./b"), "prefix=/a/./b"},
-		{PREFIX("/a b"), ""},
-		{PREFIX("/a?b"), ""},
+		{"3986 3.2.3", PORT("8443"), "port=8443"},
+		{"3986 3.2.3", PORT("0443"), "port=443"},
+		{"3986 3.2.3", HOST("shop.example:0081"),
+			"host=shop.example:0081 port=81"},
+		{"3986 3.2.3", FOR("192.0.2.7:04711"),
+			"client=192.0.2.7 from=4711"},
+		{"3986 3.2.3", PORT("0"), ""},
+		{"3986 3.2.3", PORT("00"), ""},
+		{"3986 3.2.3", PORT(""), ""},
+		{"3986 3.2.3", PORT("65536"), ""},
+		{"3986 3.2.3", PORT("+1"), ""},
+		{"3986 3.3", PREFIX("/shop"), "prefix=/shop"},
+		{"3986 3.3", PREFIX("/shop/"), "prefix=/shop"},
+		{"3986 3.3", PREFIX("/a/b//"), "prefix=/a/b"},
+		{"3986 3.3", PREFIX("/"), ""},
+		{"3986 3.3", PREFIX("shop"), ""},
+		{"3986 3.3", PREFIX("//evil.example"), ""},
+		{"3986 3.3", PREFIX("/%2fevil.example"), ""},
+		{"3986 3.3", PREFIX("/.//evil.example"), ""},
+		{"3986 3.3", PREFIX("/a/..//evil.example"), ""},
+		{"3986 3.3", PREFIX("/%5cevil.example"), ""},
+		{"3986 3.3", PREFIX("/a%0d%0aSet-Cookie:b"), ""},
+		{"3986 3.3", PREFIX("/%7f"), ""},
+		{"3986 3.3", PREFIX("/a%00"), ""},
+		{"3986 3.3", PREFIX("/a%2f"), ""},
+		{"3986 3.3", PREFIX("/a/../"), ""},
+		{"3986 3.3", PREFIX("/.."), ""},
+		{"3986 3.3", PREFIX("/my%20shop"), "prefix=/my%20shop"},
+		{"3986 3.3", PREFIX("/a/./b"), "prefix=/a/./b"},
+		{"3986 3.3", PREFIX("/a b"), ""},
+		{"3986 3.3", PREFIX("/a?b"), ""},
 	};
 
 	(void)state;
@@ -195,18 +213,21 @@ test_lists_are_read_at_the_place_of_the_client(void **state)
 {
 	static const struct row rows[] = {
 		/* What a client itself claims is left of what a proxy adds. */
-		{FOR("198.51.100.1, 192.0.2.7") PROTO("https, http"),
+		{"7239 7.4",
+			FOR("198.51.100.1, 192.0.2.7") PROTO("https, http"),
 			"client=192.0.2.7 scheme=http port=8000"},
-		{PROTO("https, http"), "scheme=http port=8000"},
+		{"7239 7.4", PROTO("https, http"), "scheme=http port=8000"},
 		/* Two proxies of ours. */
-		{FOR("192.0.2.7, 10.0.0.2") PROTO("https, http")
+		{"7239 7.4",
+			FOR("192.0.2.7, 10.0.0.2") PROTO("https, http")
 				HOST("shop.example, inner"),
 			"client=192.0.2.7 scheme=https host=shop.example "
 			"port=443"},
-		{FOR("192.0.2.7, 10.0.0.2") PROTO("http, https, http"),
+		{"7239 7.4",
+			FOR("192.0.2.7, 10.0.0.2") PROTO("http, https, http"),
 			"client=192.0.2.7 scheme=https port=8000"},
 		/* The second one adds to X-Forwarded-For alone. */
-		{FOR("192.0.2.7, 10.0.0.2") PROTO("https"),
+		{"7239 7.4", FOR("192.0.2.7, 10.0.0.2") PROTO("https"),
 			"client=192.0.2.7 scheme=https port=8000"},
 	};
 
@@ -219,40 +240,46 @@ test_lists_are_read_at_the_place_of_the_client(void **state)
 static void
 test_forwarded_says_the_same_in_one_field(void **state)
 {
-	/* Examples of RFC 7239 sections 4, 6.3, 7.1 among them. */
 	static const struct row rows[] = {
-		{FORWARDED("for=192.0.2.7"), "client=192.0.2.7"},
-		{FORWARDED("for=\"_gazonk\""), ""},
-		{FORWARDED("For=\"[2001:db8:cafe::17]:4711\""),
+		{"7239 5.2", FORWARDED("for=192.0.2.7"), "client=192.0.2.7"},
+		{"7239 6.3", FORWARDED("for=\"_gazonk\""), ""},
+		{"7239 6.1", FORWARDED("For=\"[2001:db8:cafe::17]:4711\""),
 			"client=2001:db8:cafe::17 from=4711"},
-		{FORWARDED("for=192.0.2.60;proto=http;by=203.0.113.43"),
+		{"7239 4",
+			FORWARDED("for=192.0.2.60;proto=http;by=203.0.113.43"),
 			"client=192.0.2.60 scheme=http port=8000"},
-		{FORWARDED("for=192.0.2.43, for=198.51.100.17"),
+		{"7239 7.1", FORWARDED("for=192.0.2.43, for=198.51.100.17"),
 			"client=198.51.100.17"},
-		{FORWARDED("for=192.0.2.43, for=10.0.0.2"),
+		{"7239 7.1", FORWARDED("for=192.0.2.43, for=10.0.0.2"),
 			"client=192.0.2.43"},
-		{FORWARDED("for=192.0.2.43") FORWARDED("for=10.0.0.2"),
+		{"7239 7.1",
+			FORWARDED("for=192.0.2.43") FORWARDED("for=10.0.0.2"),
 			"client=192.0.2.43"},
-		{FORWARDED("for=192.0.2.43,for=\"[2001:db8:1::17]\""),
+		{"7239 6.1",
+			FORWARDED("for=192.0.2.43,for=\"[2001:db8:1::17]\""),
 			"client=192.0.2.43"},
-		{FORWARDED("for=unknown"), ""},
-		{FORWARDED("proto=https;host=\"shop.example:81\""),
+		{"7239 6.2", FORWARDED("for=unknown"), ""},
+		{"7239 5.3", FORWARDED("proto=https;host=\"shop.example:81\""),
 			"scheme=https host=shop.example:81 port=81"},
-		{FORWARDED("for=192.0.2.7;host=a;proto=https, "
-			   "for=10.0.0.2;host=b;proto=http"),
+		{"7239 7.1",
+			FORWARDED("for=192.0.2.7;host=a;proto=https, "
+				  "for=10.0.0.2;host=b;proto=http"),
 			"client=192.0.2.7 scheme=https host=a port=443"},
-		{FORWARDED("for = 192.0.2.7"), ""},
-		{FORWARDED("for"), ""},
-		{FORWARDED("=192.0.2.7"), ""},
-		{FORWARDED(";;for=192.0.2.7;;"), "client=192.0.2.7"},
-		{FORWARDED("for=\"\""), ""},
-		{FORWARDED("fzor=1"), ""},
-		{FORWARDED("for=\""), ""},
+		{"7239 4", FORWARDED("for = 192.0.2.7"), ""},
+		{"7239 4", FORWARDED("for"), ""},
+		{"7239 4", FORWARDED("=192.0.2.7"), ""},
+		{"7239 4", FORWARDED(";;for=192.0.2.7;;"), "client=192.0.2.7"},
+		{"7239 4", FORWARDED("for=\"\""), ""},
+		{"7239 4", FORWARDED("fzor=1"), ""},
+		{"7239 4", FORWARDED("for=\""), ""},
 		/* A quotation mark that the client has left open. */
-		{FORWARDED("for=\"198.51.100.1, for=192.0.2.7"),
+		{"7239 4", FORWARDED("for=\"198.51.100.1, for=192.0.2.7"),
 			"client=192.0.2.7"},
-		{FORWARDED("for=\"\\, for=\"192.0.2.7\""), "client=192.0.2.7"},
-		{FORWARDED("for=\"a,b;c\\\"d\", for=192.0.2.7;x=\"1,2;3\""),
+		{"7239 4", FORWARDED("for=\"\\, for=\"192.0.2.7\""),
+			"client=192.0.2.7"},
+		{"7239 4",
+			FORWARDED("for=\"a,b;c\\\"d\", "
+				  "for=192.0.2.7;x=\"1,2;3\""),
 			"client=192.0.2.7"},
 	};
 
@@ -264,12 +291,14 @@ static void
 test_x_forwarded_goes_before_forwarded(void **state)
 {
 	static const struct row rows[] = {
-		{FORWARDED("for=198.51.100.1;proto=https;host=evil.example")
-				FOR("192.0.2.7") PROTO("http")
-					HOST("shop.example"),
+		{"7239 7.4",
+			FORWARDED("for=198.51.100.1;proto=https;"
+				  "host=evil.example") FOR("192.0.2.7")
+				PROTO("http") HOST("shop.example"),
 			"client=192.0.2.7 scheme=http host=shop.example "
 			"port=80"},
-		{FORWARDED("for=192.0.2.7;proto=https") PREFIX("/shop"),
+		{"7239 7.4",
+			FORWARDED("for=192.0.2.7;proto=https") PREFIX("/shop"),
 			"client=192.0.2.7 scheme=https port=8000 "
 			"prefix=/shop"},
 	};
