@@ -3,7 +3,6 @@
 import pathlib
 import shutil
 import struct
-import subprocess
 import sys
 
 import pytest
@@ -175,13 +174,9 @@ def serve_all(request, apps):
 
 
 def compile_support(directory, name: str, *options):
-    compiler = shutil.which('cc') or shutil.which('gcc')
-    if compiler is None:
+    if servers.compiler() is None:
         pytest.skip('there is no C compiler')
-    source = ROOT / 'tests' / 'support' / f'{name}.c'
-    subprocess.run([compiler, '-O1', '-Wall', '-Werror', *options, '-o', directory / name, source],
-                   check=True)
-    return directory / name
+    return servers.compile_support(directory, name, *options)
 
 
 @pytest.fixture(scope='session')

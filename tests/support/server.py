@@ -5,6 +5,7 @@ says in its start line where.  Waiting is for lines of the log or, where nothing
 for a condition looked at often; everything has an end.
 """
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -177,6 +178,26 @@ def remove_semaphore(note: pathlib.Path):
         libc.semctl(number, 0, 0)  # IPC_RMID
 
 
+def compiler():
+    return shutil.which('cc') or shutil.which('gcc')
+
+
+def compile_support(directory: pathlib.Path, name: str, *options) -> pathlib.Path:
+    """A program or library from its source here."""
+    source = ROOT / 'tests' / 'support' / f'{name}.c'
+    subprocess.run([compiler(), '-O1', '-Wall', '-Werror', '-o', directory / name, source,
+                    *options], check=True)
+    return directory / name
+
+
+@functools.cache
+def wait_aside() -> pathlib.Path:
+    """The library without which a thread that waits has all others of its process wait."""
+    directory = open_directory('wsgid-valgrind-')
+    atexit.register(shutil.rmtree, directory)
+    return compile_support(directory, 'wait_aside', '-shared', '-fPIC', '-luring')
+
+
 def under_valgrind(directory: pathlib.Path) -> list:
     """What it finds goes to a file for each process.
 
@@ -201,7 +222,8 @@ class Server:
         self.environment = {**clean_environment(), **(env or {})}
         if VALGRIND:
             self.launcher += under_valgrind(directory)
-            self.environment.update(PYTHONMALLOC='malloc', WSGID_LIB_PYTHON='shared',
+            self.environment.update(LD_PRELOAD=str(wait_aside()), PYTHONMALLOC='malloc',
+                                    WSGID_LIB_PYTHON='shared',
                                     WSGID_STARTUP_TIMEOUT=f'{PATIENCE}s')
         self.bind = bind
         self.stdin = stdin
