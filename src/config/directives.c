@@ -161,8 +161,9 @@ static const struct directive others[] = {
 		.initial = "300s",
 		.example = "300s",
 		.max = YEAR,
-		.help = "systemd restarts the service when all workers have "
-			"been in a request for so long; 0 is never",
+		.help = "systemd restarts the service when for so long all "
+			"workers are in a request, or no child is ready; 0 is "
+			"never",
 	},
 	{
 		.name = "DeadlockTimeout",

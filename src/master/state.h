@@ -308,7 +308,8 @@ struct master {
 	bool told_no_slot;
 	bool told_hidden;
 	bool told_stuck;
-	int nudges_due; /* after the death or stop of a child */
+	struct sighting deserted; /* is no child ready? watchdog.c */
+	int nudges_due;           /* after the death or stop of a child */
 	int64_t nudge_ns;
 
 	struct buf said; /* while something new was tried: said.c */

@@ -5,8 +5,10 @@
  * it turns as long as the master is alive, which is not enough: children may
  * all be stuck.  A child makes progress unless nobody in it has had the GIL for
  * DeadlockTimeout, or all its workers have been in one request each for longer
- * than WatchdogRequestTime.  One that does is enough.  Where there is none that
- * is ready the others are being started, or tried again, and that is progress.
+ * than WatchdogRequestTime.  One that does is enough.  Where none is ready,
+ * others are being started, and that is progress for as long, and no longer:
+ * they may crash, or hang in their import, for ever.  A start and a restart of
+ * the whole server have their own limit, StartupTimeout.
  *
  * Children's clocks are not compared with ours: what counts is for how long
  * they have shown the same, so neither a lie nor a jump of the clock can do
@@ -74,7 +76,18 @@ is_overdue(struct master *m, struct child *c)
 
 struct verdict {
 	int ready, deadlocked, overdue;
+	bool deserted; /* nobody has been ready for too long */
 };
+
+/* To be asked each time, for the next. */
+static bool
+is_deserted(struct master *m, int ready)
+{
+	bool nobody = ready == 0 && !m->restarting;
+	int64_t ns = unchanged(&m->deserted, nobody, m->now_ns);
+
+	return nobody && is_over(ns, m->now->config->watchdog_request_time);
+}
 
 static struct verdict
 look(struct master *m)
@@ -95,6 +108,7 @@ look(struct master *m)
 			v.overdue += is_overdue(m, c);
 		}
 	}
+	v.deserted = is_deserted(m, v.ready);
 	return v;
 }
 
@@ -110,7 +124,18 @@ ask_for_tracebacks(const struct master *m)
 }
 
 static void
-say(struct master *m, const struct verdict *v)
+say_deserted(const struct master *m)
+{
+	log_errorx("master",
+		"no child has been ready for %g s (WatchdogRequestTime): they "
+		"end, or do not come to the end of their start, and the lines "
+		"above say why; systemd's watchdog is told nothing any more "
+		"and will restart the service",
+		(double)m->now->config->watchdog_request_time / 1000);
+}
+
+static void
+say_stuck(struct master *m, const struct verdict *v)
 {
 	const struct config *c = m->now->config;
 
@@ -133,9 +158,14 @@ watchdog_progress(struct master *m)
 
 	if (m->phase == PHASE_RUNNING)
 		v = look(m);
-	stuck = v.ready > 0 && v.deadlocked + v.overdue == v.ready;
-	if (stuck && !m->told_stuck)
-		say(m, &v);
+	stuck = v.deserted ||
+		(v.ready > 0 && v.deadlocked + v.overdue == v.ready);
+	if (stuck && !m->told_stuck) {
+		if (v.deserted)
+			say_deserted(m);
+		else
+			say_stuck(m, &v);
+	}
 	if (!stuck && m->told_stuck)
 		log_notice("master", "children make progress again");
 	m->told_stuck = stuck;

@@ -356,6 +356,31 @@ def test_all_workers_longer_in_their_requests_than_watchdog_request_time(
     assert server.ended() == 0
 
 
+@pytest.mark.parametrize('application', ['raise SystemExit(3)', 'import time; time.sleep(60)'],
+                         ids=['crash', 'hang'])
+def test_children_that_only_crash_or_hang_in_their_import_make_no_progress(
+        start, manager, directory, application):
+    server = start('app', '-w', '1', '--watchdog-request-time', '1s', watchdog=WATCHDOG,
+                   **write_app(directory, HELLO))
+    child, = server.wait_for_ready(1)
+    good = directory / 'app.py'
+    good.write_text(application)
+    os.kill(child, signal.SIGKILL)
+    server.log.wait_for(r'master:error.* no child has been ready for 1 s \(WatchdogRequestTime\)')
+    since = time.monotonic()
+    time.sleep(WATCHDOG)
+    assert not manager.values('WATCHDOG', since)
+    good.write_text(HELLO + '# mended')
+    if 'sleep' in application:
+        for pid in server.children():
+            os.kill(pid, signal.SIGKILL)
+    since = time.monotonic()
+    server.log.wait_for('children make progress again')
+    manager.wait_for('WATCHDOG', since=since)
+    server.kill(signal.SIGINT)
+    assert server.ended() == 0
+
+
 def test_stopped_children_make_no_progress_until_they_go_on(start, manager):
     server = start('hello:application', '-w', '1', '--deadlock-timeout', '1s',
                    watchdog=WATCHDOG)

@@ -364,6 +364,20 @@ def test_all_workers_in_requests_above_watchdog_request_time_get_it_restarted(ws
         client.close()
 
 
+def test_children_that_only_hang_in_their_import_get_it_restarted(machine, wsgid):
+    wsgid.drop_in('[Service]\nWatchdogSec=2\n')
+    wsgid.configure('Processes 1\nWatchdogRequestTime 1s')
+    wsgid.write_app(APP)
+    wsgid.start()
+    pid = wsgid.show('MainPID')
+    # Only those of this master do.
+    wsgid.write_app(f'import os, time\nif os.getppid() == {pid}:\n    time.sleep(600)\n' + APP)
+    machine.run('pkill', '-KILL', '-P', pid)
+    wait_until(lambda: wsgid.show('NRestarts') == '1', 'a restart', timeout=60)
+    assert get(HTTP).body == b'hello'
+    assert 'no child has been ready for 1 s (WatchdogRequestTime)' in wsgid.journal()
+
+
 def test_all_workers_in_a_long_sleep_are_left_alone(wsgid):
     wsgid.drop_in('[Service]\nWatchdogSec=2\n')
     wsgid.configure('Processes 2\nDeadlockTimeout 1s\nGracefulShutdownTimeout 100ms')

@@ -157,6 +157,9 @@ test_nought_is_never(void **state)
 			begin(&s, i, k, 100);
 	assert_true(progress_after(f, 1));
 	assert_true(progress_after(f, 100 * LIMIT_S));
+	f->m.children[0].life = f->m.children[1].life = LIFECYCLE_VACANT;
+	assert_true(progress_after(f, 1));
+	assert_true(progress_after(f, 100 * LIMIT_S));
 }
 
 static void
@@ -170,15 +173,45 @@ test_a_child_without_a_pulse_is_not_called_deadlocked(void **state)
 	assert_true(progress_after(f, 100 * LIMIT_S));
 }
 
+/* They crash in their import, or hang there, and others take their places. */
 static void
-test_children_that_start_are_progress(void **state)
+test_children_that_start_are_progress_for_watchdog_request_time(void **state)
+{
+	struct fixture *f = *state;
+	struct show s = two_children(f);
+
+	assert_true(progress_after(f, 1));
+	f->m.children[0].life = LIFECYCLE_STARTING;
+	f->m.children[1].life = LIFECYCLE_DRAINING;
+	assert_true(progress_after(f, LIMIT_S));
+	assert_true(progress_after(f, LIMIT_S));
+	assert_false(progress_after(f, 1));
+	f->m.children[0].life = LIFECYCLE_VACANT;
+	assert_false(progress_after(f, 1));
+	/* One has come to the end of its start. */
+	f->m.children[0].life = LIFECYCLE_READY;
+	s.map[0].page->gil_us++;
+	assert_true(progress_after(f, 1));
+}
+
+static void
+test_a_start_and_a_restart_have_a_limit_of_their_own(void **state)
 {
 	struct fixture *f = *state;
 
 	fixture_child(f, 0, LIFECYCLE_STARTING);
-	fixture_child(f, 1, LIFECYCLE_DRAINING);
+	f->m.phase = PHASE_STARTING;
 	assert_true(progress_after(f, 1));
-	assert_true(progress_after(f, 100 * LIMIT_S));
+	assert_true(progress_after(f, 2 * LIMIT_S));
+	f->m.phase = PHASE_RUNNING;
+	f->m.restarting = true;
+	assert_true(progress_after(f, 1));
+	assert_true(progress_after(f, 2 * LIMIT_S));
+	/* Its first child has failed, and the others fail as well. */
+	f->m.restarting = false;
+	assert_true(progress_after(f, 1));
+	assert_true(progress_after(f, LIMIT_S));
+	assert_false(progress_after(f, 1));
 }
 
 static void
@@ -221,7 +254,8 @@ main(void)
 		BOTH(test_one_deadlocked_and_the_other_overdue_is_no_progress),
 		BOTH(test_nought_is_never),
 		BOTH(test_a_child_without_a_pulse_is_not_called_deadlocked),
-		BOTH(test_children_that_start_are_progress),
+		BOTH(test_children_that_start_are_progress_for_watchdog_request_time),
+		BOTH(test_a_start_and_a_restart_have_a_limit_of_their_own),
 		BOTH(test_a_clock_that_jumps_is_no_deadlock),
 		BOTH(test_a_stop_that_lasts_is_not_the_childrens_fault),
 	};
