@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/printable.h"
 
 enum { LINE = 8192 }; /* longer messages are cut */
 
@@ -132,25 +133,30 @@ put_beginning(char *to, size_t size, pid_t pid, enum log_level level,
 			     names[level], (int)pid);
 }
 
-/* A message must not be able to forge a line or steer a terminal: control
- * characters, but for the tab, are written as \xhh. */
+/* A message must not be able to forge a line or steer a terminal: what must
+ * not be shown, but for the tab, is written as \xhh, byte by byte. */
 static size_t
 put_text(char *to, size_t size, struct str text)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t n = 0;
 
-	for (size_t i = 0; i < text.len && n + 4 < size; i++) {
-		unsigned char c = (unsigned char)text.p[i];
+	while (text.len > 0 && n + 4 < size) {
+		size_t len = *text.p == '\t' ? 1 : printable_char(text);
+		unsigned char c = (unsigned char)*text.p;
 
-		if ((c >= ' ' && c != 127) || c == '\t') {
-			to[n++] = (char)c;
-			continue;
+		if (len > 0) {
+			memcpy(to + n, text.p, len);
+			n += len;
+		} else {
+			len = 1;
+			to[n++] = '\\';
+			to[n++] = 'x';
+			to[n++] = hex[c >> 4];
+			to[n++] = hex[c & 15];
 		}
-		to[n++] = '\\';
-		to[n++] = 'x';
-		to[n++] = hex[c >> 4];
-		to[n++] = hex[c & 15];
+		text.p += len;
+		text.len -= len;
 	}
 	return n;
 }

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "master/children.h"
 #include "master/heritage.h"
 #include "master/state.h"
@@ -56,7 +57,8 @@ tell(struct master *m, const struct relay *r, struct str text)
 
 	if ((t == NULL || t->ready_ns != 0) && (c == NULL || c->ready_ns != 0))
 		return;
-	snprintf(line, sizeof(line), "%.*s", (int)text.len, text.p);
+	snprintf(line, sizeof(line), "%.*s",
+		(int)printable_cut(text.p, text.len, CHANNEL_TEXT), text.p);
 	if (is_tried(m, t != NULL ? t->generation : c->generation))
 		said_line(m, "log", line);
 	else

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "control/control.h"
 #include "master/state.h"
 
@@ -71,7 +72,8 @@ piece_of(struct str text)
 	if (text.len <= PIECE)
 		return text.len;
 	end = memrchr(text.p, '\n', PIECE);
-	return end != NULL ? (size_t)(end + 1 - text.p) : PIECE;
+	return end != NULL ? (size_t)(end + 1 - text.p)
+			   : printable_cut(text.p, text.len, PIECE);
 }
 
 void

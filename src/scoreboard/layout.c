@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "base/defs.h"
+#include "base/printable.h"
+#include "base/str.h"
 #include "scoreboard/scoreboard.h"
 
 enum { CACHE_LINE = 64 };
@@ -44,22 +46,20 @@ scoreboard_layout(unsigned processes, unsigned workers)
 	return l;
 }
 
-static bool
-is_printable(char c)
+static void
+put(char *to, size_t size, struct str text, const char *allowed)
 {
-	return c >= ' ' && c <= '~';
+	size_t len = printable_cut(text.p, text.len, size - 1);
+
+	memcpy(to, text.p, len);
+	to[printable_clean(to, len, allowed)] = '\0';
 }
 
 void
 scoreboard_put_text(char *to, size_t size, const char *text, size_t len)
 {
-	if (size == 0)
-		return;
-	if (len > size - 1)
-		len = size - 1;
-	for (size_t i = 0; i < len; i++)
-		to[i] = is_printable(text[i]) ? text[i] : '?';
-	to[len] = '\0';
+	if (size > 0)
+		put(to, size, (struct str){text, len}, "");
 }
 
 void
@@ -77,28 +77,23 @@ scoreboard_put_lines(char *to, size_t size, const char *text, size_t len)
 			text = end + 1;
 		}
 	}
-	scoreboard_put_text(to, size, text, len);
-	for (size_t i = 0; i < len; i++)
-		if (text[i] == '\n')
-			to[i] = '\n';
+	put(to, size, (struct str){text, len}, "\n\t");
 }
 
+/* In place, and cut where its end is missing. */
 static void
-clean_lines(char *text, size_t size)
+clean(char *text, size_t size, const char *allowed)
 {
-	text[size - 1] = '\0';
-	for (; *text != '\0'; text++)
-		if (!is_printable(*text) && *text != '\n')
-			*text = '?';
+	size_t len = strnlen(text, size);
+
+	len = printable_cut(text, len, size - 1);
+	text[printable_clean(text, len, allowed)] = '\0';
 }
 
 static void
 clean_text(char *text, size_t size)
 {
-	text[size - 1] = '\0';
-	for (; *text != '\0'; text++)
-		if (!is_printable(*text))
-			*text = '?';
+	clean(text, size, "");
 }
 
 void
@@ -112,7 +107,7 @@ scoreboard_clean_board(struct wsgid_board *board)
 	clean_text(board->application, sizeof(board->application));
 	clean_text(board->listeners, sizeof(board->listeners));
 	clean_text(board->reload_reason, sizeof(board->reload_reason));
-	clean_lines(board->reload_log, sizeof(board->reload_log));
+	clean(board->reload_log, sizeof(board->reload_log), "\n\t");
 }
 
 void

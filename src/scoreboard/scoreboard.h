@@ -109,10 +109,10 @@ int scoreboard_map_page(
 	struct wsgid_page_map *ret, int fd, unsigned workers, struct err *err);
 
 /* Copy text into a scoreboard's field, cut to size with a NUL at the end,
- * bytes outside printable ASCII as "?". */
+ * each character that must not be shown as "?" (base/printable.h). */
 void scoreboard_put_text(char *to, size_t size, const char *text, size_t len);
-/* The same for lines, whose newlines stay: as many of the last as there is room
- * for. */
+/* The same for lines, whose newlines and tabs stay: as many of the last as
+ * there is room for. */
 void scoreboard_put_lines(char *to, size_t size, const char *text, size_t len);
 
 /* --- readers --------------------------------------------------------------- */

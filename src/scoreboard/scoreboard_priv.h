@@ -35,8 +35,8 @@ struct scoreboard_layout scoreboard_layout(
 	unsigned processes, unsigned workers);
 
 /* Make a copy of what somebody else wrote fit to be shown: texts are
- * terminated and hold printable ASCII alone, states are Apache's letters or
- * "?". */
+ * terminated and hold what may be shown (base/printable.h), states are Apache's
+ * letters or "?". */
 void scoreboard_clean_board(struct wsgid_board *board);
 void scoreboard_clean_page(struct wsgid_page *page);
 void scoreboard_clean_worker(struct wsgid_worker *worker);

@@ -29,7 +29,9 @@ test_texts_are_cut_and_cleaned(void **state)
 		{"a\0b", 3, "a?b"},
 		{"\x1b[31m", 5, "?[31m"},
 		{"\n\r\t\x7f", 4, "????"},
-		{"caf\xc3\xa9", 5, "caf??"},
+		{"caf\xc3\xa9", 5, "caf\xc3\xa9"},
+		{"cafes\xc2\x9b", 7, "cafes?"},
+		{"coffee\xc3\xa9", 8, "coffee"}, /* no half of it */
 		{" ~", 2, " ~"},
 	};
 
@@ -55,7 +57,7 @@ test_of_lines_the_last_are_kept(void **state)
 		{"a\nbc\n", "a\nbc\n"},
 		{"abc\nde\n", "abc\nde\n"},
 		{"abc\ndef\n", "def\n"},
-		{"\ta\x1b\n", "?a?\n"},
+		{"\ta\x1b\n", "\ta?\n"},
 		{"0123456789", "3456789"},
 	};
 
