@@ -123,6 +123,8 @@ take_order(struct engine *e, struct channel_message *m)
 	case CHANNEL_LOGS:
 		access_log_replace(e->set.access_log, m->fds, m->n_fds);
 		m->n_fds = 0;
+		(void)channel_send(
+			e->set.channel, CHANNEL_HAS_LOGS, 0, NULL, NULL, 0);
 		break;
 	case CHANNEL_LOG_LEVEL:
 		if (log_level_of(m->text) >= 0)

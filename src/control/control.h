@@ -20,6 +20,9 @@
 /* A line holds a full sentence of struct err, its spaces tripled. */
 enum { CONTROL_LINE = 4096, CONTROL_WORDS = 16 };
 
+/* The sentence of what a stop has put an end to. */
+#define CONTROL_STOPPING "the server is being stopped"
+
 struct control_line {
 	size_t n;
 	struct str words[CONTROL_WORDS]; /* decoded; inside text */

@@ -176,7 +176,9 @@ tell_generation(struct master *m, const struct generation *g,
 			c->generation != g->number)
 			continue;
 		if (channel_send(c->channel.fd, order->kind, 0, order->text,
-			    order->fds, order->n_fds) < 0)
+			    order->fds, order->n_fds) == 0)
+			c->logs_ahead += order->kind == CHANNEL_LOGS;
+		else
 			log_warnx("master",
 				"child pid %d (slot %u) cannot be told of its "
 				"logs; it goes on as before",
@@ -372,6 +374,9 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 		file_changed(m, c, message->text);
 		break;
 	case CHANNEL_NEEDS_SHARED:
+	case CHANNEL_HAS_LOGS:
+		c->logs_ahead -= c->logs_ahead > 0;
+		break;
 		python_needs_shared(m, c->generation, message->text);
 		break;
 	default:

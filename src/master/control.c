@@ -22,6 +22,7 @@
 enum {
 	ASK_S = 10,        /* to send the line, or to read the answer */
 	REST_S = 1,        /* when descriptors are short */
+	LOGS_S = 2,        /* for busy children to take new logs */
 	TOLD = 256 * 1024, /* bytes of progress for one that does not read */
 };
 
@@ -31,11 +32,13 @@ enum wait {
 	WAITS_FOR_RESTART,
 	WAITS_FOR_UPGRADE,
 	WAITS_FOR_SCALE,
+	WAITS_FOR_LOGS,
 };
 
 struct client {
 	struct source source;
 	struct client *next;
+	uid_t uid;           /* whose it is */
 	int64_t deadline_ns; /* NEVER while it waits for something */
 	enum wait waits;
 	unsigned after; /* restart: for a generation younger than this */
@@ -106,6 +109,33 @@ say_error(struct client *c, const char *sentence)
 {
 	LINE(c, "error", sentence);
 	c->answered = true;
+}
+
+/* That it has gone altogether is always heard. */
+static void
+watch_for(struct master *m, struct client *c, bool to_write)
+{
+	struct epoll_event event = {.data.ptr = &c->source};
+
+	if (!c->half_closed)
+		event.events |= EPOLLIN;
+	if (to_write)
+		event.events |= EPOLLOUT;
+
+	(void)epoll_ctl(m->epoll, EPOLL_CTL_MOD, c->source.fd, &event);
+}
+
+/* Not flushed here: its own handler may have called us. */
+static void
+end_wait(struct master *m, struct client *c, const char *reason)
+{
+	c->waits = WAITS_FOR_NOTHING;
+	c->deadline_ns = m->now_ns + ASK_S * SECOND_NS;
+	if (reason == NULL)
+		say_ok(c);
+	else
+		say_error(c, reason);
+	watch_for(m, c, true);
 }
 
 static void
@@ -179,7 +209,7 @@ answer_reload(
 {
 	(void)request;
 	if (m->phase == PHASE_STOPPING) {
-		say_error(c, "the server is being stopped");
+		say_error(c, CONTROL_STOPPING);
 		return;
 	}
 	c->waits = WAITS_FOR_RELOAD;
@@ -196,7 +226,7 @@ answer_restart(
 {
 	(void)request;
 	if (m->phase == PHASE_STOPPING) {
-		say_error(c, "the server is being stopped");
+		say_error(c, CONTROL_STOPPING);
 		return;
 	}
 	c->waits = WAITS_FOR_RESTART;
@@ -299,6 +329,34 @@ answer_graceful_stop(
 	stop_gracefully(m, c);
 }
 
+static bool
+is_waited_for(const struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (logs_of_child(m, &m->children[i]) == LOGS_OLD_YET)
+			return true;
+	return false;
+}
+
+/* Children that are in a request hear nothing, and those of an earlier
+ * generation have logs of their own. */
+static void
+end_logs(struct master *m, struct client *c)
+{
+	if (c->deadline_ns > m->now_ns && is_waited_for(m))
+		return;
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct child *child = &m->children[i];
+		char pid[16];
+
+		if (logs_of_child(m, child) == LOGS_NEW)
+			continue;
+		snprintf(pid, sizeof(pid), "%d", (int)child->pid);
+		LINE(c, "+", "behind", pid, lifecycle_name(child->life));
+	}
+	end_wait(m, c, NULL);
+}
+
 static void
 answer_reopen_logs(
 	struct master *m, struct client *c, const struct control_line *request)
@@ -316,7 +374,9 @@ answer_reopen_logs(
 	LINE(c, "+", "error-log",
 		m->now->config->error_log != NULL ? m->now->config->error_log
 						  : "-");
-	say_ok(c);
+	c->waits = WAITS_FOR_LOGS;
+	c->deadline_ns = m->now_ns + LOGS_S * SECOND_NS;
+	end_logs(m, c);
 }
 
 static void
@@ -415,20 +475,6 @@ answer(struct master *m, struct client *c, struct str text)
 
 /* --- the conversation -------------------------------------------------------- */
 
-/* That it has gone altogether is always heard. */
-static void
-watch_for(struct master *m, struct client *c, bool to_write)
-{
-	struct epoll_event event = {.data.ptr = &c->source};
-
-	if (!c->half_closed)
-		event.events |= EPOLLIN;
-	if (to_write)
-		event.events |= EPOLLOUT;
-
-	(void)epoll_ctl(m->epoll, EPOLL_CTL_MOD, c->source.fd, &event);
-}
-
 /* Send what there is; the client is closed after its last line. */
 static void
 flush(struct master *m, struct client *c)
@@ -522,6 +568,32 @@ watch_listener(struct master *m, bool watched)
 	m->control.rest_ns = watched ? NEVER : m->now_ns + REST_S * SECOND_NS;
 }
 
+/* Nobody is kept out by those who say nothing, and root by nobody: the one that
+ * came first goes.  Where all have asked for something that takes its time,
+ * false. */
+static bool
+make_room(struct master *m, uid_t uid)
+{
+	struct client *silent = NULL, *waiting = NULL;
+
+	if (m->control.n_clients < CONTROL_CLIENTS)
+		return true;
+	/* The list begins with the last. */
+	for (struct client *c = m->control.clients; c != NULL; c = c->next) {
+		if (c->uid == 0 && uid != 0)
+			continue;
+		if (c->waits == WAITS_FOR_NOTHING)
+			silent = c;
+		else if (c->uid != 0 && uid == 0)
+			waiting = c;
+	}
+	if (silent == NULL)
+		silent = waiting;
+	if (silent != NULL)
+		destroy(m, silent);
+	return silent != NULL;
+}
+
 /* Whoever cannot be let in for want of descriptors or memory stays in the
  * queue, and the socket readable: the loop would turn for nothing else. */
 static void
@@ -536,8 +608,8 @@ listener_ready(struct master *m, struct source *s)
 		return;
 	}
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || m->control.n_clients >= CONTROL_CLIENTS ||
-		!door_admits(fd, m->now->config)) {
+	if (c == NULL || !door_admits(fd, m->now->config, &c->uid) ||
+		!make_room(m, c->uid)) {
 		free(c);
 		close(fd);
 		return;
@@ -567,27 +639,13 @@ control_tell(struct master *m, const char *const *words)
 	}
 }
 
-/* Not flushed here: its own handler may have called us. */
-static void
-end_wait(struct master *m, struct client *c, const char *reason)
-{
-	c->waits = WAITS_FOR_NOTHING;
-	c->deadline_ns = m->now_ns + ASK_S * SECOND_NS;
-	if (reason == NULL)
-		say_ok(c);
-	else
-		say_error(c, reason);
-	watch_for(m, c, true);
-}
-
 void
 control_reloaded(struct master *m, const char *reason)
 {
 	for (struct client *c = m->control.clients; c != NULL; c = c->next) {
 		/* The one that it waits for is still to come. */
-		if (c->waits == WAITS_FOR_NOTHING ||
-			c->waits == WAITS_FOR_UPGRADE ||
-			c->waits == WAITS_FOR_SCALE || m->reload_wanted)
+		if (m->reload_wanted || (c->waits != WAITS_FOR_RELOAD &&
+						c->waits != WAITS_FOR_RESTART))
 			continue;
 		/* A restart has only begun when the old ones are gone. */
 		if (c->waits == WAITS_FOR_RELOAD || reason != NULL)
@@ -671,7 +729,9 @@ control_turn(struct master *m)
 		watch_listener(m, true);
 	for (c = m->control.clients; c != NULL; c = next) {
 		next = c->next;
-		if (c->deadline_ns <= m->now_ns)
+		if (c->waits == WAITS_FOR_LOGS)
+			end_logs(m, c);
+		else if (c->deadline_ns <= m->now_ns)
 			destroy(m, c);
 	}
 }

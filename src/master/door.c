@@ -116,7 +116,7 @@ is_member(int fd, gid_t group)
 }
 
 bool
-door_admits(int fd, const struct config *c)
+door_admits(int fd, const struct config *c, uid_t *uid)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
@@ -124,6 +124,7 @@ door_admits(int fd, const struct config *c)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
+	*uid = peer.uid;
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
 	return group != 0 && (peer.gid == group || is_member(fd, group));

@@ -86,6 +86,18 @@ logs_reopen(struct master *m, struct err *err)
 	return 0;
 }
 
+enum logs_age
+logs_of_child(const struct master *m, const struct child *c)
+{
+	if (c->life == LIFECYCLE_VACANT || m->now->n_logs == 0)
+		return LOGS_NEW;
+	if (child_obsolete(m, c))
+		return LOGS_OLD;
+	if (c->logs_ahead == 0)
+		return LOGS_NEW;
+	return c->channel.fd >= 0 ? LOGS_OLD_YET : LOGS_OLD;
+}
+
 void
 logs_say_messages(const struct config *c)
 {

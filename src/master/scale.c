@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 
+#include "control/control.h"
 #include "master/children.h"
 #include "master/state.h"
 
@@ -18,7 +19,7 @@ refuse(const struct master *m, long n, struct err *err)
 	if (m->phase == PHASE_STARTING || heir_waits(m))
 		return err_setx(err, EBUSY, "the server is still starting");
 	if (m->phase != PHASE_RUNNING)
-		return err_setx(err, EBUSY, "the server is being stopped");
+		return err_setx(err, EBUSY, CONTROL_STOPPING);
 	if (m->reloading || m->next != NULL)
 		return err_setx(err, EBUSY,
 			"a reload is running, and would end it: scale when it "
@@ -119,7 +120,7 @@ scale_turn(struct master *m)
 	if (!m->scale.running)
 		return;
 	if (m->phase != PHASE_RUNNING) {
-		end(m, "the server is being stopped");
+		end(m, CONTROL_STOPPING);
 		return;
 	}
 	if (m->now->number != m->scale.generation) {

@@ -151,6 +151,7 @@ struct child {
 	bool timed_out;                /* did not become ready in time */
 	bool babbled;                  /* sent nonsense; said once */
 	bool stopped;                  /* by a signal, SIGSTOP say */
+	unsigned logs_ahead;           /* it was sent, and has not taken yet */
 	struct sighting gil, youngest; /* watchdog.c */
 	char reason[CHANNEL_TEXT + 1]; /* the child's own sentence */
 };
@@ -559,6 +560,10 @@ void logs_say_lines(struct buf *lines);
 
 /* Read what the child writes to fd until its end. */
 int relay_open(struct master *m, int fd, pid_t pid);
+/* Has the child access logs of before the last logs_reopen?  Only until it
+ * hears of others; for as long as it lives, where it will not. */
+enum logs_age { LOGS_NEW, LOGS_OLD_YET, LOGS_OLD };
+enum logs_age logs_of_child(const struct master *m, const struct child *c);
 /* Leave all of them to the program that we become. */
 int relay_bequeath(struct master *m, struct heritage *h);
 /* Read what there is now, so that a child's last words come before the news
@@ -599,8 +604,8 @@ enum { CONTROL_CLIENTS = 16 }; /* at once */
 int door_open(struct control *control, int fd, const char *path,
 	const struct config *c, struct err *err);
 void door_remove(const struct control *control);
-/* May who is behind this connection? */
-bool door_admits(int fd, const struct config *c);
+/* May who is behind this connection, and who is it? */
+bool door_admits(int fd, const struct config *c, uid_t *uid);
 /* ControlGroup, whose members may ask the master and read its files; 0 when
  * there is none. */
 gid_t door_group(const struct config *c);

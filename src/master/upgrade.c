@@ -598,7 +598,7 @@ static const char *
 objection(const struct master *m)
 {
 	if (m->phase == PHASE_STOPPING)
-		return "the server is being stopped";
+		return CONTROL_STOPPING;
 	if (m->heritage != NULL && m->heritage->way != HERITAGE_IN_PLACE)
 		return "this master is just taking over itself";
 	if (m->order->program == NULL)
@@ -666,7 +666,7 @@ void
 upgrade_abandon(struct master *m)
 {
 	m->upgrade.wanted = false;
-	control_upgraded(m, "the server is being stopped");
+	control_upgraded(m, CONTROL_STOPPING);
 	if (!upgrade_running(m) || m->succeeded)
 		return;
 	signal_new(&m->upgrade, SIGTERM);

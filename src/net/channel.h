@@ -24,10 +24,11 @@ enum channel_kind {
 	CHANNEL_MUTEX_BROKEN = 6, /* the accept mutex answers with an error, so
 	                           * it wants to be replaced; text: the sentence */
 	CHANNEL_NEEDS_SHARED =
-		8,           /* a module has brought Python's shared library
+		8,             /* a module has brought Python's shared library
 				   * beside the one that is linked in; text:
 				   * its file */
-	CHANNEL_CHANGED = 9, /* a module's file has; text: its path */
+	CHANNEL_CHANGED = 9,   /* a module's file has; text: its path */
+	CHANNEL_HAS_LOGS = 10, /* has taken those of a CHANNEL_LOGS */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms

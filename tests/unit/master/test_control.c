@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "master/children.h"
 
 static int
 open_control(void **state)
@@ -272,10 +273,10 @@ test_a_silent_client_is_closed_by_its_deadline(void **state)
 }
 
 static void
-test_clients_beyond_the_limit_are_turned_away(void **state)
+test_silent_clients_keep_nobody_out(void **state)
 {
 	struct fixture *f = *state;
-	int fds[20];
+	int fds[40];
 	char byte;
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
@@ -283,11 +284,37 @@ test_clients_beyond_the_limit_are_turned_away(void **state)
 		run(f);
 	}
 	assert_int_equal(f->m.control.n_clients, 16);
-	assert_int_equal(recv(fds[19], &byte, 1, MSG_DONTWAIT), 0);
+	/* Those that came first have gone, and the next is heard. */
+	assert_int_equal(recv(fds[23], &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(recv(fds[24], &byte, 1, MSG_DONTWAIT), -1);
+	assert_non_null(strstr(ask(f, "version\n"), "\nok\n"));
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		close(fds[i]);
 	run(f);
 	assert_int_equal(f->m.control.n_clients, 0);
+}
+
+static void
+test_who_waits_for_something_is_not_turned_out(void **state)
+{
+	struct fixture *f = *state;
+	int fds[17];
+	char byte;
+
+	f->m.next = &f->generation; /* one reload is being tried */
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = connect_client(f);
+		(void)!send(fds[i], "reload\n", 7, MSG_NOSIGNAL);
+		run(f);
+	}
+	assert_int_equal(f->m.control.n_clients, 16);
+	assert_string_equal(answer(fds[0]), "+ reloading\n");
+	assert_int_not_equal(recv(fds[16], &byte, 1, MSG_DONTWAIT), 1);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	run(f);
+	assert_int_equal(f->m.control.n_clients, 0);
+	f->m.next = NULL;
 }
 
 static void
@@ -426,6 +453,73 @@ test_the_log_level_is_that_of_later_children_too(void **state)
 	f->generation.config_fd = -1;
 }
 
+static int
+ask_for_logs(struct fixture *f)
+{
+	int fd = connect_client(f);
+
+	assert_int_equal(send(fd, "reopen-logs\n", 12, 0), 12);
+	run(f);
+	control_turn(&f->m);
+	run(f);
+	return fd;
+}
+
+#define REOPENED "+ access-logs 1\n+ error-log -\n"
+
+static void
+test_new_logs_are_waited_for_but_not_for_ever(void **state)
+{
+	static struct config_access_log log = {.target = "/dev/null"};
+	struct fixture *f = *state;
+	struct config *config = f->generation.config, before = *config;
+	struct child *busy = fixture_child(f, 0, LIFECYCLE_READY);
+	struct child *old = fixture_child(f, 1, LIFECYCLE_DRAINING);
+	int fd, pair[2];
+
+	config->access_logs = &log;
+	config->n_access_logs = 1;
+	assert_int_equal(channel_pair(&pair[0], &pair[1]), 0);
+	busy->channel.fd = pair[0];
+	busy->pid = 123;
+	old->generation = f->generation.number + 1;
+	old->pid = 77;
+	fd = ask_for_logs(f);
+	assert_string_equal(answer(fd), REOPENED);
+	assert_int_equal(control_deadline(&f->m), f->m.now_ns + 2 * SECOND_NS);
+	/* It takes longer than that, and the other one never has them. */
+	f->m.now_ns += 2 * SECOND_NS;
+	control_turn(&f->m);
+	run(f);
+	assert_string_equal(
+		answer(fd), "+ behind 123 ready\n+ behind 77 draining\nok\n");
+	close(fd);
+	/* It has both now, and these, while we wait. */
+	for (int i = 0; i < 2; i++)
+		channel_send(pair[1], CHANNEL_HAS_LOGS, 0, NULL, NULL, 0);
+	old->life = LIFECYCLE_VACANT;
+	fd = ask_for_logs(f);
+	assert_string_equal(answer(fd), REOPENED);
+	child_speaks(&f->m, &busy->channel);
+	control_turn(&f->m);
+	run(f);
+	assert_string_equal(answer(fd), "ok\n");
+	close(fd);
+	/* Where there is nobody, nobody is waited for. */
+	busy->channel.fd = -1;
+	busy->life = LIFECYCLE_VACANT;
+	fd = ask_for_logs(f);
+	assert_string_equal(answer(fd), REOPENED "ok\n");
+	close(fd);
+	*config = before;
+	close(f->generation.logs[0]);
+	free(f->generation.logs);
+	f->generation.logs = NULL;
+	f->generation.n_logs = 0;
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void
 test_logs_that_cannot_be_reopened_stay(void **state)
 {
@@ -459,13 +553,15 @@ main(void)
 		TEST(test_a_scale_is_answered_when_there_are_so_many),
 		TEST(test_a_request_may_come_in_pieces_but_not_for_ever),
 		TEST(test_a_silent_client_is_closed_by_its_deadline),
-		TEST(test_clients_beyond_the_limit_are_turned_away),
+		TEST(test_silent_clients_keep_nobody_out),
+		TEST(test_who_waits_for_something_is_not_turned_out),
 		TEST(test_the_end_of_a_reload_answers_who_waits),
 		TEST(test_a_client_that_leaves_is_forgotten),
 		TEST(test_a_stop_says_what_is_being_finished),
 		TEST(test_a_restart_is_answered_when_a_child_serves),
 		TEST(test_who_waits_is_told_but_not_without_end),
 		TEST(test_the_log_level_is_that_of_later_children_too),
+		TEST(test_new_logs_are_waited_for_but_not_for_ever),
 		TEST(test_logs_that_cannot_be_reopened_stay),
 	};
 
