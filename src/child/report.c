@@ -34,6 +34,30 @@ put(char *to, size_t size, struct str s)
 	to[n] = '\0';
 }
 
+/* A URI that was refused may have a password in it: what stands before the
+ * last "@" is cut, but for the scheme. */
+static void
+put_target(char *to, size_t size, struct str path)
+{
+	const char *at, *slashes;
+	size_t scheme = 0;
+
+	put(to, size, path);
+	if (LIKELY(path.len == 0 || path.p[0] == '/'))
+		return;
+	at = memrchr(path.p, '@', path.len);
+	if (at == NULL)
+		return;
+	slashes = memmem(path.p, path.len, "//", 2);
+	if (slashes != NULL && slashes < at)
+		scheme = (size_t)(slashes + 2 - path.p);
+	if (scheme >= size)
+		return;
+	path.len -= (size_t)(at + 1 - path.p);
+	path.p = at + 1;
+	put(to + scheme, size - scheme, path);
+}
+
 static struct wsgid_worker *
 worker_of(struct engine *e)
 {
@@ -65,7 +89,7 @@ report_begin(struct report *r, struct engine *e, struct connection *c)
 		w->end_us = 0;
 	put(w->client, sizeof(w->client), e->client);
 	put(w->method, sizeof(w->method), e->request.method);
-	put(w->target, sizeof(w->target), e->request.path);
+	put_target(w->target, sizeof(w->target), e->request.path);
 	put(w->query, sizeof(w->query), e->request.query);
 	w->state = WSGID_WORKER_WRITE;
 }

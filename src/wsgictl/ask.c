@@ -13,8 +13,10 @@
 
 #include "base/account.h"
 #include "base/clock.h"
+#include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/printable.h"
 #include "wsgictl/instance.h"
 
 #define MS_NS INT64_C(1000000)
@@ -116,21 +118,56 @@ send_words(struct ask *a, const char *const *words)
 	return rc;
 }
 
-int
-ask_open(struct ask *ret, const struct instance *i, const char *const *words,
-	struct err *err)
+static bool
+is_owner(uid_t uid, const char *path)
 {
-	struct ask a = {.fd = connect_to(i, err)};
+	struct stat st;
+
+	return path != NULL && stat(path, &st) == 0 && st.st_uid == uid;
+}
+
+/* Who else could have put a socket there, where others may write?  The pid is
+ * another in another pid namespace, so whose the server's own files are counts,
+ * too. */
+static int
+check_peer(struct ask *a, const struct instance *i, struct err *err)
+{
+	char user[ACCOUNT_NAME];
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
+
+	a->master = i->pid;
+	if (getsockopt(a->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return err_set(err, errno, "control socket %s", i->control);
+	if (peer.pid > 0)
+		a->master = peer.pid;
+	if (peer.uid == 0 || peer.pid == i->pid ||
+		is_owner(peer.uid, i->has_pid_file ? i->pid_file : i->board))
+		return 0;
+	account_user_name(peer.uid, user);
+	return err_setx(err, EPERM,
+		"behind the control socket %s is process %d of user %s, and "
+		"not the master of %s (pid %d): it is told nothing; see who "
+		"may write to that directory",
+		i->control, (int)peer.pid, user, i->name, (int)i->pid);
+}
+
+int
+ask_open(struct ask *ret, const struct instance *i, const char *const *words,
+	int64_t effect_ms, struct err *err)
+{
+	struct ask a = {.fd = connect_to(i, err), .effect_ms = effect_ms};
 	int rc;
 
 	if (a.fd < 0)
 		return a.fd;
-	a.master = i->pid;
-	if (getsockopt(a.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-		peer.pid > 0)
-		a.master = peer.pid;
+	a.begin_ns = clock_monotonic_ns();
+	a.end_ns = a.begin_ns + ASK_PATIENCE_MS * MS_NS;
+	rc = check_peer(&a, i, err);
+	if (rc < 0) {
+		ask_close(&a);
+		return rc;
+	}
 	rc = send_words(&a, words);
 	/* Closed already: that no answer comes will be heard. */
 	if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET) {
@@ -144,13 +181,30 @@ ask_open(struct ask *ret, const struct instance *i, const char *const *words,
 static char *
 put_clean(char *to, struct str word)
 {
-	for (size_t i = 0; i < word.len; i++) {
-		unsigned char c = (unsigned char)word.p[i];
-
-		*to++ = (c < 0x20 && c != '\t') || c == 0x7f ? '?' : (char)c;
-	}
+	memcpy(to, word.p, word.len);
+	to += printable_clean(to, word.len, "\t");
 	*to++ = '\0';
 	return to;
+}
+
+/* Who says anything else does not say it to us. */
+static bool
+is_ours(const struct ask_answer *l)
+{
+	static const char *const ends[] = {"ok", "error"};
+	static const char *const told[] = {"version", "python", "reloading",
+		"restarting", "upgrading", "before", "processes", "finishing",
+		"within-ms", "now", "access-logs", "error-log", "behind",
+		"log-level", "warning", "mistake", "log", "ready", "replaced",
+		"retired"};
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (strcmp(l->words[0], ends[i]) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		if (strcmp(l->words[1], told[i]) == 0)
+			return strcmp(l->words[0], "+") == 0;
+	return false;
 }
 
 int
@@ -167,11 +221,23 @@ ask_parse(struct ask_answer *ret, struct str line)
 		if (i < decoded.n)
 			to = put_clean(to, decoded.words[i]);
 	}
-	return 0;
+	return is_ours(ret) ? 0 : -EBADMSG;
+}
+
+/* It is heard, so what counts from here on is when it is done. */
+static void
+count(struct ask *a, size_t bytes)
+{
+	if (a->lines == 0)
+		a->end_ns = a->effect_ms < 0
+				    ? INT64_MAX
+				    : a->begin_ns + a->effect_ms * MS_NS;
+	a->lines++;
+	a->bytes += bytes;
 }
 
 /* The line that has arrived, taken out of the buffer: 1, 0 when there is
- * none yet, -EBADMSG. */
+ * none yet, -EBADMSG, -EMSGSIZE. */
 static int
 take_line(struct ask *a, struct ask_answer *ret)
 {
@@ -185,6 +251,9 @@ take_line(struct ask *a, struct ask_answer *ret)
 	len = (size_t)(end - a->in.data);
 	rc = ask_parse(ret, (struct str){a->in.data, len});
 	buf_consume(&a->in, len + 1);
+	count(a, len + 1);
+	if (a->bytes > ASK_BYTES)
+		return -EMSGSIZE;
 	return rc < 0 ? rc : 1;
 }
 
@@ -211,27 +280,39 @@ receive(struct ask *a, int ms)
 	return n > 0 ? 1 : -EPIPE;
 }
 
+/* In milliseconds, rounded up. */
+static int
+left_until(int64_t end_ns)
+{
+	int64_t left = end_ns - clock_monotonic_ns();
+
+	if (left <= 0)
+		return 0;
+	if (left > 60000 * MS_NS)
+		return 60000;
+	return (int)((left + MS_NS - 1) / MS_NS);
+}
+
+/* What has come until the time is over is taken. */
 int
 ask_line(struct ask *a, int64_t ms, struct ask_answer *ret)
 {
-	int64_t end = clock_monotonic_ns() + (ms < 0 ? 0 : ms) * MS_NS;
+	int64_t end = clock_monotonic_ns() + ms * MS_NS;
 
-	for (;;) {
-		int64_t left = -1;
+	for (bool looked = false;; looked = true) {
 		int rc = take_line(a, ret);
+		int64_t now = clock_monotonic_ns();
 
 		if (rc != 0)
 			return rc;
-		if (ms >= 0) {
-			left = (end - clock_monotonic_ns() + MS_NS - 1) / MS_NS;
-			if (left < 0)
-				left = 0;
-		}
-		rc = receive(a, left > 60000 ? 60000 : (int)left);
+		if (a->over)
+			return -ETIMEDOUT;
+		a->over = now >= a->end_ns;
+		if (looked && now >= end && !a->over)
+			return 0;
+		rc = receive(a, left_until(end < a->end_ns ? end : a->end_ns));
 		if (rc < 0)
 			return rc;
-		if (rc == 0 && ms >= 0 && clock_monotonic_ns() >= end)
-			return 0;
 	}
 }
 

@@ -3,11 +3,12 @@
  *
  * The lines are control/control.h's.  A master that does not answer, because
  * it is stopped or very busy, costs its asker the time that it allows and
- * no more.
+ * no more; and neither does somebody in its place who never comes to an end.
  */
 #ifndef WSGID_WSGICTL_ASK_H
 #define WSGID_WSGICTL_ASK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,7 +18,7 @@
 struct err;
 struct instance;
 
-/* A line of the answer, its words as strings without control characters: an
+/* A line of the answer, its words as strings that may be shown: an
  * application's words go to a terminal. */
 struct ask_answer {
 	size_t n;
@@ -29,20 +30,30 @@ struct ask {
 	int fd;
 	pid_t master; /* the process at the other end */
 	struct buf in;
+	int64_t begin_ns, end_ns; /* of the answer; INT64_MAX: it has no end */
+	int64_t effect_ms;        /* what end_ns is made of at the first line */
+	size_t lines, bytes;      /* that have come */
+	bool over;                /* nothing more is received */
 };
 
-/* How long a master may take to say its first word; it never blocks, so
- * that is much. */
-enum { ASK_PATIENCE_MS = 10000 };
+enum {
+	/* How long a master may take to say its first word; it never blocks,
+	 * so that is much. */
+	ASK_PATIENCE_MS = 10000,
+	/* No master says so much about one request, however long. */
+	ASK_BYTES = 64 * 1024 * 1024,
+};
 
-/* Connect and send the words, which end with NULL.  0, or a negative errno
- * and a sentence; -EACCES when this user may not. */
+/* Connect, see who is there, and send the words, which end with NULL.  The
+ * first line may take ASK_PATIENCE_MS; all of the answer effect_ms from now, -1
+ * for as long as it takes.  0, or a negative errno and a sentence; -EACCES when
+ * this user may not, -EPERM when somebody else is there than the server. */
 int ask_open(struct ask *ret, const struct instance *i,
-	const char *const *words, struct err *err);
+	const char *const *words, int64_t effect_ms, struct err *err);
 
-/* The next line within ms, -1 for as long as it takes.  1 with a line, 0
- * when the time is over, -EPIPE when the master has closed, -EBADMSG for
- * nonsense, or another negative errno. */
+/* The next line within ms.  1 with a line, 0 when the time is over, -ETIMEDOUT
+ * when that of the whole answer is, -EPIPE when the master has closed, -EBADMSG
+ * for nonsense, -EMSGSIZE when it goes on and on, or another negative errno. */
 int ask_line(struct ask *a, int64_t ms, struct ask_answer *ret);
 
 void ask_close(struct ask *a);

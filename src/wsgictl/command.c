@@ -285,6 +285,14 @@ take_word(struct walk *w, const char *word, struct err *err)
 		w->verb->name, word);
 }
 
+/* One that is below nought: no option begins with a digit. */
+static bool
+is_number_of_scale(const struct walk *w, const char *argument)
+{
+	return w->verb != NULL && w->verb->verb == VERB_SCALE &&
+	       argument[1] >= '0' && argument[1] <= '9';
+}
+
 static int
 take_argument(struct walk *w, struct err *err)
 {
@@ -305,7 +313,8 @@ take_argument(struct walk *w, struct err *err)
 		pass_on(w->command, argument);
 		return 0;
 	}
-	if (!w->only_words && argument[0] == '-' && argument[1] != '\0')
+	if (!w->only_words && argument[0] == '-' && argument[1] != '\0' &&
+		!is_number_of_scale(w, argument))
 		return err_setx(err, EINVAL,
 			"unknown option %s; \"wsgictl --help\" shows them, and "
 			"those of wsgid go behind start, configtest or "

@@ -158,8 +158,8 @@ doctor_json(struct buf *to, const char *findings, bool well)
 		else if (row >= 0)
 			(void)json_object_set_new(o, key, text_of(value, len));
 	}
-	rc = json_dump_callback(
-		o, write_out, to, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	rc = json_dump_callback(o, write_out, to,
+		JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
 	json_decref(o);
 	buf_add_char(to, '\n');
 	return rc == 0 && !buf_failed(to) ? 0 : -ENOMEM;

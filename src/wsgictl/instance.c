@@ -185,11 +185,25 @@ is_listed(const struct instances *l, const char *directory, const char *name)
 	return false;
 }
 
+/* No configuration of wsgid has such a name, and in a list it would be a line
+ * of its own. */
+static bool
+has_control_character(const char *name)
+{
+	for (; *name != '\0'; name++)
+		if ((unsigned char)*name < ' ' || *name == 0x7f)
+			return true;
+	return false;
+}
+
 /* "shop.pid" gives "shop"; NULL for a name that none of ours has. */
 static char *
 name_of(const char *entry)
 {
 	size_t len = strlen(entry);
+
+	if (has_control_character(entry))
+		return NULL;
 
 	for (size_t i = 0; entry[0] != '.' && i < ARRAY_LEN(suffixes); i++) {
 		size_t end = strlen(suffixes[i]);
@@ -401,6 +415,22 @@ choose_config(const struct command *c)
 	return NULL;
 }
 
+static void
+say_unread(const struct config *config, const char *path, int code,
+	struct err *err)
+{
+	const struct config_message *message = config_message(config, 0);
+
+	if (code == EACCES)
+		err_setx(err, EACCES,
+			"you may not read the configuration %s; try sudo",
+			path);
+	else if (message != NULL)
+		err_setx(err, code, "configuration %s", message->text);
+	else
+		err_set(err, code, "configuration %s", path);
+}
+
 /* The file that belongs to the choice, and the environment, read as far as
  * they can be; NULL and a reason when they cannot. */
 static struct config *
@@ -418,7 +448,7 @@ read_config(const struct command *c, struct err *err)
 	if (path != NULL)
 		rc = config_read_file(config, path);
 	if (rc < 0) {
-		err_set(err, -rc, "configuration %s", path);
+		say_unread(config, path, -rc, err);
 		config_destroy(config);
 		return NULL;
 	}

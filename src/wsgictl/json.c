@@ -6,23 +6,37 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/defs.h"
+#include "base/printable.h"
 #include "scoreboard/times.h"
 #include "wsgictl/instance.h"
 #include "wsgictl/report.h"
 #include "wsgictl/snapshot.h"
 
+/* A path need not be UTF-8. */
+static json_t *
+cleaned(const char *text)
+{
+	AUTO_FREE char *copy = strdup(text);
+
+	if (copy == NULL)
+		return json_null();
+	return json_stringn(copy, printable_clean(copy, strlen(copy), ""));
+}
+
 static void
 set_text(json_t *object, const char *key, const char *text)
 {
-	json_t *value = text != NULL ? json_string(text) : NULL;
+	json_t *value = text != NULL ? json_string(text) : json_null();
 
-	/* A path need not be UTF-8. */
-	(void)json_object_set_new(
-		object, key, value != NULL ? value : json_null());
+	if (value == NULL)
+		value = cleaned(text);
+	(void)json_object_set_new(object, key, value);
 }
 
 static void
@@ -185,6 +199,8 @@ worker_object(const struct snapshot_worker *w, bool query)
 	set_text(o, "state", state);
 	set_number(o, "requests", w->record.requests);
 	set_number(o, "slot_requests", w->slot_requests);
+	set_number(o, "slot_bytes_out", w->slot_bytes_out);
+	set_number(o, "slot_busy_us", w->slot_busy_us);
 	set_number(o, "bytes_out", w->record.bytes_out);
 	set_time(o, "begin_us", w->record.begin_us);
 	set_time(o, "end_us", w->record.end_us);
@@ -254,8 +270,8 @@ report_json(struct buf *to, const struct report *r, bool with_workers)
 		add_snapshot(o, r, with_workers);
 	else
 		set_text(o, "reason", r->reason);
-	rc = json_dump_callback(
-		o, write_out, to, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	rc = json_dump_callback(o, write_out, to,
+		JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
 	json_decref(o);
 	buf_add_char(to, '\n');
 	return rc == 0 && !buf_failed(to) ? 0 : -ENOMEM;

@@ -1,7 +1,8 @@
 /*
  * logs.c - reopen-logs and log-level.
  *
- * Short requests: the master does them before it answers.
+ * Short requests: the master does them before it answers, and waits a moment
+ * for its children.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "base/err.h"
 #include "wsgictl/command.h"
+#include "wsgictl/say.h"
 #include "wsgictl/target.h"
 #include "wsgictl/verbs.h"
 
@@ -16,18 +18,18 @@
 typedef void heard(const struct ask_answer *l);
 
 static int
-ask_all(const struct target *t, const char *const *words, heard *tell,
-	struct err *err)
+ask_all(const struct command *c, const struct target *t,
+	const char *const *words, heard *tell, struct err *err)
 {
 	struct ask_answer answer;
 	struct ask a = {.fd = -1};
-	int status = target_ask(t, words, &a, err);
+	int status = target_ask(t, words, target_soon_ms(c), &a, err);
 
 	while (status == EXIT_DONE) {
 		int rc = ask_line(&a, ASK_PATIENCE_MS, &answer);
 
 		if (rc != 1) {
-			status = target_no_answer(t, rc, err);
+			status = target_no_answer(t, &a, rc, err);
 		} else if (strcmp(answer.words[0], "error") == 0) {
 			err_setx(err, EPROTO, "%s: %s", words[0],
 				answer.words[1]);
@@ -50,21 +52,36 @@ do_request(const struct command *c, const char *const *words, heard *tell,
 	int status = target_find_running(&t, c, err);
 
 	if (status == EXIT_DONE)
-		status = ask_all(&t, words, tell, err);
+		status = ask_all(c, &t, words, tell, err);
 	target_fini(&t);
 	return status;
+}
+
+/* How long a child has the logs of before. */
+static const char *
+until(const char *life)
+{
+	if (strcmp(life, "ready") == 0)
+		return "is in a request, and has the old access logs until "
+		       "that ends";
+	if (strcmp(life, "starting") == 0)
+		return "is starting, and has the old access logs until it is "
+		       "ready";
+	return "is finishing, and has the old access logs until it ends";
 }
 
 static void
 tell_logs(const struct ask_answer *l)
 {
 	if (strcmp(l->words[1], "error-log") == 0)
-		printf("error log reopened: %s\n",
+		say("error log reopened: %s\n",
 			strcmp(l->words[2], "-") == 0
 				? "standard error, which stays"
 				: l->words[2]);
 	else if (strcmp(l->words[1], "access-logs") == 0)
-		printf("access logs reopened: %s\n", l->words[2]);
+		say("access logs reopened: %s\n", l->words[2]);
+	else if (strcmp(l->words[1], "behind") == 0)
+		say("child %s %s\n", l->words[2], until(l->words[3]));
 }
 
 int
@@ -78,7 +95,7 @@ verb_reopen_logs(const struct command *c, struct err *err)
 static void
 tell_level(const struct ask_answer *l)
 {
-	printf("LogLevel %s\n", l->words[2]);
+	say("LogLevel %s\n", l->words[2]);
 }
 
 int

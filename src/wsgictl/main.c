@@ -3,6 +3,7 @@
  *
  * The only place of this program that says why something went wrong.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "wsgictl/command.h"
+#include "wsgictl/say.h"
 #include "wsgictl/verbs.h"
 
 static const char help[] =
@@ -85,7 +87,7 @@ act(const struct command *c, struct err *err)
 
 	switch (c->verb) {
 	case VERB_HELP:
-		fputs(help, stdout);
+		say("%s", help);
 		return EXIT_DONE;
 	case VERB_NONE:
 		command_list_verbs(known, sizeof(known));
@@ -97,6 +99,24 @@ act(const struct command *c, struct err *err)
 	default:
 		return verbs[c->verb](c, err);
 	}
+}
+
+/* A full disk, say: who asked has not got it. */
+static int
+check_output(int status, enum verb verb, struct err *err)
+{
+	int code = 0;
+
+	if (fflush(stdout) == EOF)
+		code = errno;
+	else if (ferror(stdout))
+		code = EIO;
+	if (code == 0 || err->text[0] != '\0')
+		return status;
+	err_set(err, code, "standard output");
+	if (verb == VERB_STATUS || verb == VERB_FULLSTATUS)
+		return STATUS_UNKNOWN;
+	return status == EXIT_DONE ? EXIT_FAILED : status;
 }
 
 int
@@ -113,9 +133,9 @@ main(int argc, char **argv)
 		status = EXIT_USAGE;
 	else
 		status = act(&c, &err);
-	fflush(stdout);
+	status = check_output(status, c.verb, &err);
 	if (err.text[0] != '\0')
-		fprintf(stderr, "wsgictl: %s\n", err.text);
+		say_to(stderr, "wsgictl: %s\n", err.text);
 	command_fini(&c);
 	return status;
 }

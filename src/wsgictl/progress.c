@@ -9,13 +9,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/printable.h"
+#include "wsgictl/say.h"
+
 void
 progress_begin(struct progress *p)
 {
 	*p = (struct progress){.terminal = isatty(STDOUT_FILENO) == 1};
 }
 
-static int
+static size_t
 width(void)
 {
 	struct winsize size;
@@ -33,9 +36,12 @@ show(struct progress *p, const char *format, va_list args)
 	struct buf text = {0};
 
 	buf_vprintf(&text, format, args);
+	text.len = printable_clean(text.data, text.len, "");
 	if (p->last.len != text.len ||
 		memcmp(buf_text(&p->last), buf_text(&text), text.len) != 0) {
-		printf("\r\033[K%.*s", width(), buf_text(&text));
+		printf("\r\033[K%.*s",
+			(int)printable_cut(text.data, text.len, width()),
+			buf_text(&text));
 		fflush(stdout);
 		p->shown = true;
 	}
@@ -61,7 +67,7 @@ progress_step(struct progress *p, const char *format, ...)
 	if (p->terminal) {
 		show(p, format, args);
 	} else {
-		vprintf(format, args);
+		say_valist(stdout, format, args);
 		putchar('\n');
 		fflush(stdout);
 	}
@@ -87,7 +93,7 @@ progress_say(struct progress *p, const char *format, ...)
 
 	take_back(p);
 	va_start(args, format);
-	vprintf(format, args);
+	say_valist(stdout, format, args);
 	va_end(args);
 	putchar('\n');
 	fflush(stdout);

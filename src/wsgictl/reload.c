@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "wsgictl/command.h"
 #include "wsgictl/progress.h"
+#include "wsgictl/say.h"
 #include "wsgictl/snapshot.h"
 #include "wsgictl/target.h"
 #include "wsgictl/verbs.h"
@@ -29,7 +30,6 @@ struct turn {
 	struct progress progress;
 	int64_t begin_ns;
 	unsigned replaced;
-	bool heard;       /* the master has taken the order */
 	struct buf words; /* of new children, and mistakes */
 };
 
@@ -45,7 +45,6 @@ hear(struct turn *t, const struct ask_answer *l)
 {
 	const char *what = l->words[1];
 
-	t->heard = true;
 	if (strcmp(what, "warning") == 0) {
 		progress_say(&t->progress, "warning: %s", l->words[2]);
 	} else if (strcmp(what, "mistake") == 0 || strcmp(what, "log") == 0) {
@@ -120,8 +119,10 @@ say_failed(
 
 	progress_end(&t->progress);
 	if (t->words.len > 0)
-		fwrite(t->words.data, 1, t->words.len, stderr);
-	if (!look(t, &board, &finishing))
+		say_buf(stderr, &t->words);
+	/* Where the server ends, nobody goes on. */
+	if (strcmp(reason, CONTROL_STOPPING) == 0 ||
+		!look(t, &board, &finishing))
 		err_setx(err, ECANCELED, "%s failed: %s", verb, reason);
 	else if (strcmp(verb, "upgrade") == 0)
 		err_setx(err, ECANCELED,
@@ -171,23 +172,15 @@ show_waiting(struct turn *t)
 static int
 follow(struct turn *t, struct ask *a, const char *verb, struct err *err)
 {
-	int64_t end = target_wait_end(t->command);
-	int64_t patience_end =
-		clock_monotonic_ns() + ASK_PATIENCE_MS * INT64_C(1000000);
-
 	for (;;) {
 		struct ask_answer answer;
-		int64_t left = t->heard ? target_wait_left(end) : -1;
-		int rc = ask_line(a,
-			left >= 0 && left < LOOK_MS ? left : LOOK_MS, &answer);
+		int rc = ask_line(a, LOOK_MS, &answer);
 
-		if (rc < 0)
-			return target_no_answer(t->target, rc, err);
-		if (rc == 0 && left == 0)
+		if (rc == -ETIMEDOUT && a->lines > 0)
 			return t->command->wait_ms > 0 ? late(t, verb, err)
 						       : EXIT_DONE;
-		if (rc == 0 && !t->heard && clock_monotonic_ns() > patience_end)
-			return target_no_answer(t->target, 0, err);
+		if (rc < 0)
+			return target_no_answer(t->target, a, rc, err);
 		if (rc == 0) {
 			show_waiting(t);
 			continue;
@@ -213,7 +206,7 @@ turn(const struct command *c, const struct target *target, const char *verb,
 		.begin_ns = clock_monotonic_ns(),
 	};
 	struct ask a = {.fd = -1};
-	int status = target_ask(target, words, &a, err);
+	int status = target_ask(target, words, c->wait_ms, &a, err);
 
 	progress_begin(&t.progress);
 	if (status == EXIT_DONE) {
@@ -262,7 +255,7 @@ verb_restart(const struct command *c, struct err *err)
 	target_fini(&t);
 	if (status != EXIT_NOT_RUNNING)
 		return status;
-	puts("it does not run, so it is started");
+	say("it does not run, so it is started\n");
 	fflush(stdout);
 	*err = (struct err){0};
 	return verb_start(c, err);

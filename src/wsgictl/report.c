@@ -371,39 +371,56 @@ add_request(struct buf *to, const struct wsgid_worker *w, bool query)
 }
 
 static void
+add_size(struct buf *to, uint64_t bytes)
+{
+	struct buf text = {0};
+
+	words_size(&text, (double)bytes);
+	buf_printf(to, " %8s", buf_text(&text));
+	buf_fini(&text);
+}
+
+/* Since something has happened, in seconds. */
+static long long
+quiet_for(const struct snapshot *s, int64_t last_us)
+{
+	return last_us > 0 && s->now_us > last_us
+		       ? (long long)((s->now_us - last_us) / 1000000)
+		       : 0;
+}
+
+static void
 add_row(struct buf *to, const struct snapshot *s,
 	const struct snapshot_worker *w, bool query)
 {
 	const struct wsgid_worker *r = &w->record;
 	bool within = r->begin_us > r->end_us;
-	int64_t last = within ? r->begin_us : r->end_us;
-	struct buf srv = {0}, cpu = {0};
+	struct buf srv = {0}, acc = {0}, cpu = {0};
 
 	buf_printf(&srv, "%u-%u", w->slot, w->generation);
 	if (s->board.worker_count > 1)
 		buf_printf(&srv, ".%u", w->worker);
+	buf_printf(&acc, "%llu/%llu", (unsigned long long)r->requests,
+		(unsigned long long)w->slot_requests);
 	if (w->cpu_us >= 0)
 		buf_printf(&cpu, "%.2f", (double)w->cpu_us / 1e6);
 	else
 		buf_add_text(&cpu, "-");
-	buf_printf(to, "%-8s %7d %-8s %c %8s", buf_text(&srv), (int)w->pid,
+	buf_printf(to, "%-8s %7d %-8s %c %11s %8s", buf_text(&srv), (int)w->pid,
 		snapshot_lifecycle_name(w->lifecycle),
 		w->lifecycle == WSGID_PROCESS_STARTING ? w->letter
 						       : (char)r->state,
-		buf_text(&cpu));
+		buf_text(&acc), buf_text(&cpu));
 	add_memory(to, w->rss);
-	buf_printf(to, " %8llu %8llu", (unsigned long long)r->requests,
-		(unsigned long long)w->slot_requests);
-	buf_printf(to, " %6lld",
-		last > 0 && s->now_us > last
-			? (long long)((s->now_us - last) / 1000000)
-			: 0);
+	buf_printf(
+		to, " %6lld", quiet_for(s, within ? r->begin_us : r->end_us));
 	add_milliseconds(to, 7, (within ? s->now_us : r->end_us) - r->begin_us);
-	buf_fini(&cpu);
-	words_size(&cpu, (double)r->bytes_out);
-	buf_printf(to, " %8s", buf_text(&cpu));
+	add_milliseconds(to, 9, (int64_t)w->slot_busy_us);
+	add_size(to, r->bytes_out);
+	add_size(to, w->slot_bytes_out);
 	add_request(to, r, query);
 	buf_fini(&srv);
+	buf_fini(&acc);
 	buf_fini(&cpu);
 }
 
@@ -415,15 +432,17 @@ report_workers(struct buf *to, const struct report *r)
 	if (s == NULL)
 		return;
 	buf_printf(to,
-		"\n%-8s %7s %-8s %s %8s %8s %8s %8s %6s %7s %8s %-15s %s\n",
-		"Srv", "PID", "Life", "M", "CPU", "Memory", "Child", "Slot",
-		"SS", "Req", "Sent", "Client", "Request");
+		"\n%-8s %7s %-8s %s %11s %8s %8s %6s %7s %9s %8s %8s %-15s "
+		"%s\n",
+		"Srv", "PID", "Life", "M", "Acc", "CPU", "Memory", "SS", "Req",
+		"Dur", "Child", "Slot", "Client", "Request");
 	for (size_t i = 0; i < s->n_workers; i++)
 		add_row(to, s, &s->workers[i], r->query);
 	buf_add_text(to,
 		"\nSrv: slot-generation, .thread; M: _ idle, S starting, "
 		"R reading, W working,\nL logging, C closing, G finishing; "
-		"CPU: seconds; Child, Slot: requests of the\nworker, in the "
-		"slot; SS: seconds since the last request began or ended;\n"
-		"Req: its milliseconds; Sent: by the worker\n");
+		"Acc: requests of the worker/in the slot; CPU:\nseconds; SS: "
+		"seconds since the last request began or ended; Req: its "
+		"milliseconds;\nDur: those of all in the slot; Child, Slot: "
+		"sent by the worker, in the slot\n");
 }

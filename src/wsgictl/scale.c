@@ -9,8 +9,11 @@
 
 #include "base/err.h"
 #include "wsgictl/command.h"
+#include "wsgictl/say.h"
 #include "wsgictl/target.h"
 #include "wsgictl/verbs.h"
+
+enum { LOOK_MS = 1000 };
 
 static int
 late(const struct command *c, struct err *err)
@@ -27,8 +30,8 @@ say_done(const struct target *t, const struct command *c, const char *before)
 {
 	bool one = strcmp(c->processes, "1") == 0;
 
-	printf("%s has %s process%s, where %s served before; that lasts until "
-	       "the next reload, Processes in the configuration for good\n",
+	say("%s has %s process%s, where %s served before; that lasts until "
+	    "the next reload, Processes in the configuration for good\n",
 		t->one->name, c->processes, one ? "" : "es", before);
 }
 
@@ -36,19 +39,18 @@ static int
 follow(const struct command *c, const struct target *t, struct ask *a,
 	struct err *err)
 {
-	int64_t end = target_wait_end(c);
 	char before[16] = "";
 
 	for (;;) {
 		struct ask_answer answer;
-		int64_t left = target_wait_left(end);
-		bool heard = before[0] != '\0';
-		int rc = ask_line(a, heard ? left : ASK_PATIENCE_MS, &answer);
+		int rc = ask_line(a, LOOK_MS, &answer);
 
-		if (rc == 0 && heard)
+		if (rc == 0)
+			continue;
+		if (rc == -ETIMEDOUT && before[0] != '\0')
 			return c->wait_ms > 0 ? late(c, err) : EXIT_DONE;
 		if (rc != 1)
-			return target_no_answer(t, rc, err);
+			return target_no_answer(t, a, rc, err);
 		if (strcmp(answer.words[0], "error") == 0) {
 			err_setx(err, EPROTO, "scale: %s", answer.words[1]);
 			return EXIT_FAILED;
@@ -57,7 +59,7 @@ follow(const struct command *c, const struct target *t, struct ask *a,
 			say_done(t, c, before);
 			return EXIT_DONE;
 		}
-		if (strcmp(answer.words[1], "before") == 0)
+		if (strcmp(answer.words[1], "before") == 0 && before[0] == '\0')
 			snprintf(before, sizeof(before), "%s", answer.words[2]);
 	}
 }
@@ -71,7 +73,7 @@ verb_scale(const struct command *c, struct err *err)
 	int status = target_find_running(&t, c, err);
 
 	if (status == EXIT_DONE)
-		status = target_ask(&t, words, &a, err);
+		status = target_ask(&t, words, c->wait_ms, &a, err);
 	if (status == EXIT_DONE)
 		status = follow(c, &t, &a, err);
 	ask_close(&a);

@@ -166,9 +166,13 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 		return -ENOMEM;
 	s->children++;
 	row.slot_requests = p.past_requests;
+	row.slot_bytes_out = p.past_bytes_out;
+	row.slot_busy_us = p.past_busy_us;
 	if (scoreboard_read_page(view, slot, &page) == 0) {
 		add_page(s, &page);
 		row.slot_requests += page.requests;
+		row.slot_bytes_out += page.bytes_out;
+		row.slot_busy_us += page.busy_us;
 	}
 	row.pid = p.pid;
 	row.generation = p.generation;

@@ -26,7 +26,8 @@ struct snapshot_worker {
 	uint32_t lifecycle; /* of its child: enum wsgid_lifecycle */
 	char letter;        /* as the scoreboard string has it */
 	struct wsgid_worker record;
-	uint64_t slot_requests; /* of its child and of those before it */
+	/* Of its child and of those before it. */
+	uint64_t slot_requests, slot_bytes_out, slot_busy_us;
 	int64_t cpu_us;         /* of its process; -1: not known */
 	int64_t rss;            /* bytes; -1: not known */
 };

@@ -26,6 +26,7 @@
 #include "wsgictl/command.h"
 #include "wsgictl/doctor.h"
 #include "wsgictl/instance.h"
+#include "wsgictl/say.h"
 #include "wsgictl/snapshot.h"
 #include "wsgictl/target.h"
 #include "wsgictl/verbs.h"
@@ -235,14 +236,14 @@ say_started(const struct config *wanted, int64_t since_us)
 		return;
 	i = find_begun(&all, since_us);
 	if (i == NULL)
-		puts("wsgid has started, but in no run directory that it may "
-		     "write to, so the other verbs will not find it: start it "
-		     "with --run-directory DIRECTORY");
+		say("wsgid has started, but in no run directory that it may "
+		    "write to, so the other verbs will not find it: start it "
+		    "with --run-directory DIRECTORY\n");
 	else if (snapshot_take(&s, i->board, true, since_us, &err) < 0)
-		printf("%s has started, pid %d\n", i->name, (int)i->pid);
+		say("%s has started, pid %d\n", i->name, (int)i->pid);
 	else {
-		printf("%s has started, pid %d: %s at %s\n", i->name,
-			(int)i->pid, s.board.application, s.board.listeners);
+		say("%s has started, pid %d: %s at %s\n", i->name, (int)i->pid,
+			s.board.application, s.board.listeners);
 		snapshot_fini(&s);
 	}
 	instances_fini(&all);
@@ -262,8 +263,7 @@ runs_already(const struct config *wanted)
 		i = find_begun(&all, 0);
 		runs = i != NULL;
 		if (runs)
-			printf("%s runs already, pid %d\n", i->name,
-				(int)i->pid);
+			say("%s runs already, pid %d\n", i->name, (int)i->pid);
 	}
 	instances_fini(&all);
 	return runs;
@@ -360,7 +360,7 @@ show_findings(const struct command *c, int found, int status, struct err *err)
 			     : doctor_text(&out, buf_text(&all));
 	}
 	if (rc == 0)
-		fwrite(out.data, 1, out.len, stdout);
+		say_buf(stdout, &out);
 	buf_fini(&all);
 	buf_fini(&out);
 	if (rc == 0)

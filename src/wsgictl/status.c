@@ -14,6 +14,7 @@
 #include "built_with.h"
 #include "wsgictl/command.h"
 #include "wsgictl/report.h"
+#include "wsgictl/say.h"
 #include "wsgictl/snapshot.h"
 #include "wsgictl/target.h"
 #include "wsgictl/verbs.h"
@@ -32,7 +33,7 @@ is_busy(const struct instance *i)
 
 	if (i->state != INSTANCE_RUNNING || i->stopped || i->control == NULL)
 		return false;
-	rc = ask_open(&a, i, words, &err);
+	rc = ask_open(&a, i, words, BUSY_MS, &err);
 	if (rc == 0)
 		rc = ask_line(&a, BUSY_MS, &answer);
 	ask_close(&a);
@@ -90,7 +91,7 @@ print(const struct command *c, const struct report *r)
 		}
 	}
 	if (rc == 0 && !buf_failed(&text))
-		fwrite(text.data, 1, text.len, stdout);
+		say_buf(stdout, &text);
 	else
 		rc = -ENOMEM;
 	buf_fini(&text);
@@ -157,10 +158,10 @@ verb_version(const struct command *c, struct err *err)
 	struct target t;
 
 	(void)err;
-	puts("wsgictl/" WSGID_VERSION);
+	say("wsgictl/" WSGID_VERSION "\n");
 	if (target_find(&t, c, &ignored) == EXIT_DONE && t.one->board != NULL &&
 		snapshot_take(&s, t.one->board, false, 0, &ignored) == 0)
-		printf("%s [%s]%s\n", s.board.version, t.one->name,
+		say("%s [%s]%s\n", s.board.version, t.one->name,
 			t.one->state == INSTANCE_RUNNING ? ""
 							 : ", which is dead");
 	snapshot_fini(&s);

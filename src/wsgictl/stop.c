@@ -59,7 +59,7 @@ hear_terms(struct ask *a, const struct target *t, struct terms *ret,
 		int rc = ask_line(a, ASK_PATIENCE_MS, &answer);
 
 		if (rc != 1)
-			return target_no_answer(t, rc, err);
+			return target_no_answer(t, a, rc, err);
 		if (strcmp(answer.words[0], "ok") == 0)
 			return EXIT_DONE;
 		if (strcmp(answer.words[0], "error") == 0) {
@@ -202,7 +202,7 @@ stop(const struct command *c, const char *const *words, struct err *err)
 	progress_begin(&p);
 	if (status == EXIT_DONE) {
 		hold(&master, t.one->pid);
-		status = target_ask(&t, words, &a, err);
+		status = target_ask(&t, words, target_soon_ms(c), &a, err);
 	}
 	if (status == EXIT_DONE)
 		hold(&master, a.master);

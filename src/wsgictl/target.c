@@ -82,29 +82,57 @@ target_fini(struct target *t)
 	t->one = NULL;
 }
 
-int
-target_ask(const struct target *t, const char *const *words, struct ask *ret,
-	struct err *err)
+int64_t
+target_soon_ms(const struct command *c)
 {
-	int rc = ask_open(ret, t->one, words, err);
+	return c->wait_ms > 0 && c->wait_ms < ASK_PATIENCE_MS ? c->wait_ms
+							      : ASK_PATIENCE_MS;
+}
+
+int
+target_ask(const struct target *t, const char *const *words, int64_t effect_ms,
+	struct ask *ret, struct err *err)
+{
+	int rc = ask_open(ret, t->one, words, effect_ms, err);
 
 	if (rc == 0)
 		return EXIT_DONE;
 	return rc == -EACCES ? EXIT_DENIED : EXIT_FAILED;
 }
 
+static int
+late(const struct target *t, const struct ask *a, struct err *err)
+{
+	if (a->lines == 0)
+		err_setx(err, ETIMEDOUT,
+			"the master of %s (pid %d) has not answered within "
+			"%d s; it is stopped, or very busy",
+			t->one->name, (int)a->master, ASK_PATIENCE_MS / 1000);
+	else
+		err_setx(err, ETIMEDOUT,
+			"the master of %s (pid %d) has said %zu lines within "
+			"%g s, and no result; is that a wsgid?",
+			t->one->name, (int)a->master, a->lines,
+			(double)a->effect_ms / 1000);
+	return EXIT_LATE;
+}
+
 int
-target_no_answer(const struct target *t, int why, struct err *err)
+target_no_answer(
+	const struct target *t, const struct ask *a, int why, struct err *err)
 {
 	int pid = (int)t->one->pid;
 
 	switch (why) {
 	case 0:
-		err_setx(err, ETIMEDOUT,
-			"the master of %s (pid %d) has not answered within "
-			"%d s; it is stopped, or very busy",
-			t->one->name, pid, ASK_PATIENCE_MS / 1000);
-		return EXIT_LATE;
+	case -ETIMEDOUT:
+		return late(t, a, err);
+	case -EMSGSIZE:
+		err_setx(err, EMSGSIZE,
+			"the master of %s (pid %d) has said %zu lines and does "
+			"not come to an end; is that a wsgid?",
+			t->one->name, (int)a->master, a->lines);
+		break;
 	case -EPIPE:
 	case -ECONNRESET:
 		err_setx(err, EPIPE,

@@ -229,6 +229,7 @@ def test_an_unknown_verb_lists_the_known_ones():
     (['stop', '--wait', 'nan'], 'give seconds'),
     (['scale'], 'scale needs a number of processes'),
     (['scale', 'many'], 'scale many: a number of processes is expected'),
+    (['scale', '-1'], 'scale -1: a number of processes is expected'),
     (['log-level', 'loud'], 'log-level loud: a level is one of'),
     (['-k', 'dance'], 'unknown verb "dance"'),
 ])
@@ -327,6 +328,11 @@ def test_a_missing_configuration_is_named(directory):
           rf'configuration {directory}/no\.conf: No such file')
 
 
+def test_a_configuration_that_cannot_be_read_gets_a_sentence(directory):
+    fails(ctl('stop', '-c', '/dev/zero'), 5, 'configuration /dev/zero: it is not a regular file$')
+    fails(ctl('stop', '-c', directory), 5, f'configuration {directory}: it is not a regular file$')
+
+
 def test_several_servers_are_listed(serve, new_server):
     one = serve('hello', '-w', '1')
     words = ['-w', '1', '--pid-file', one.run_directory / 'other.pid']
@@ -416,7 +422,7 @@ def test_fullstatus_has_a_row_a_worker_and_query_strings_for_who_asks(serve):
     with Connection(server.address) as c:
         c.send('GET /sleep?s=1&secret=42 HTTP/1.1\r\nHost: t\r\n\r\n')
         wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'a busy worker')
-        run = succeeds(of(server, 'fullstatus'), r'^Srv +PID +Life +M +CPU ')
+        run = succeeds(of(server, 'fullstatus'), r'^Srv +PID +Life +M +Acc +CPU ')
         for pid in rows:
             assert re.search(rf'^\d-1 +{pid} ready ', run.stdout, re.M)
         assert re.search(r' ready +W .* 127\.0\.0\.1 +GET /sleep$', run.stdout, re.M)
@@ -426,6 +432,17 @@ def test_fullstatus_has_a_row_a_worker_and_query_strings_for_who_asks(serve):
         asked = json.loads(of(server, 'fullstatus', '--json', '--query').stdout)
         assert {row['query'] for row in asked['rows']} == {'s=1&secret=42', ''}
         assert c.response().status == 200
+
+
+def test_no_password_of_a_refused_uri_is_shown(serve):
+    server = serve('hello', '-w', '1')
+    for target in ('http://joe:secret@example.org/x', 'ftp://joe:secret@example.org/x',
+                   'joe:secret@example.org'):
+        with Connection(server.address) as c:
+            c.send(f'GET {target} HTTP/1.1\r\nHost: t\r\n\r\n')
+            assert c.response().status == 400
+        run = succeeds(of(server, 'fullstatus', '--query'), r' GET (http://|ftp://)?example\.org(/x)?$')
+        assert 'secret' not in run.stdout and 'joe' not in run.stdout
 
 
 def test_json_says_the_same(serve):
@@ -703,17 +720,19 @@ def test_a_failed_restart_says_that_nobody_serves(shop, site):
     assert get(server.address, '/').body == b'two'
 
 
-def test_a_server_that_stops_ends_the_wait_for_a_reload(shop, site):
+@pytest.mark.parametrize('verb', ['reload', 'upgrade'])
+def test_a_server_that_stops_ends_the_wait_for_a_reload(shop, site, verb):
     server = shop()
-    site.write('import time\ntime.sleep(5)\n', whole=True)
+    site.write('import time\nprint("importing", flush=True)\ntime.sleep(5)\n', whole=True)
     waiting = subprocess.Popen(
-        [str(WSGICTL), 'reload', '--run-directory', str(server.run_directory)], text=True,
+        [str(WSGICTL), verb, '--run-directory', str(server.run_directory)], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_until(lambda: 'a reload is running' in of(server, 'status').stdout, 'the reload')
+    server.log.wait_for('importing')
     succeeds(of(server, 'stop'), 'has stopped')
     output, error = waiting.communicate(timeout=PATIENCE)
     assert waiting.returncode == 1, output
-    assert 'wsgictl: reload failed: the server is being stopped' in error
+    # Nobody goes on.
+    assert error.endswith(f'wsgictl: {verb} failed: the server is being stopped\n')
     assert server.ended() == 0
 
 
@@ -738,6 +757,19 @@ def test_reopened_logs_get_the_next_lines(shop, directory):
     fails(of(server, 'reopen-logs'), 1, rf'reopen-logs: --access-log: CustomLog {access}: Is a directory')
     get(server.address, '/still')
     wait_until(lambda: '/still' in access.with_suffix('.2').read_text(), 'the line')
+
+
+def test_children_that_are_busy_for_longer_are_named(shop, directory):
+    error, access = directory / 'error.log', directory / 'access.log'
+    server = shop('--error-log', error, '--access-log', access, error_log=error)
+    with Connection(server.address) as long:
+        long.send('GET /slower HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'the request')
+        run = succeeds(of(server, 'reopen-logs'), '^access logs reopened: 1$',
+                       r'^child \d+ is in a request, and has the old access logs until that ends$')
+        pid = int(re.search(r'^child (\d+)', run.stdout, re.M)[1])
+        assert pid in server.ready()
+        assert run.stdout.count('child ') == 1
 
 
 def test_the_log_level_changes_until_the_next_reload(shop):
@@ -920,6 +952,35 @@ def test_another_user_starts_one_of_their_own(for_others, directory, has_directo
 
 
 @need_root
+def test_silent_callers_of_the_servers_user_keep_nobody_out(new_server, for_others):
+    server = new_server('hello', '-w', '1', launcher=NOBODY)
+    server.directory.chmod(0o777)
+    if subprocess.run([*NOBODY, 'test', '-x', str(BUILD / 'wsgid')]).returncode != 0:
+        pytest.skip('another user may not enter the build folder')
+    server.start()
+    path, = server.run_directory.glob('*.ctl')
+    silent = subprocess.Popen([*NOBODY, shutil.which('python3', path='/usr/bin'), '-c', f"""\
+import socket, sys
+callers = []
+for i in range(40):
+    callers.append(socket.socket(socket.AF_UNIX))
+    callers[-1].connect({str(path)!r})
+print('here', flush=True)
+sys.stdin.read()
+"""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert silent.stdout.readline() == 'here\n'
+        succeeds(of(server, 'log-level'), '^LogLevel notice$')
+        run = subprocess.run([*NOBODY, str(for_others), '--run-directory',
+                              str(server.run_directory), 'log-level'], text=True,
+                             capture_output=True, timeout=PATIENCE)
+        succeeds(run, '^LogLevel notice$')
+    finally:
+        silent.communicate('')
+    server.stop()
+
+
+@need_root
 def test_members_of_control_group_may_and_others_may_not(serve, for_others):
     server = serve('hello', '-w', '1', '--control-group', 'mail')
     path, = server.run_directory.glob('*.ctl')
@@ -1025,9 +1086,13 @@ def test_every_verb_on_a_terminal_ends_with_a_whole_line(daemon, site):
 @pytest.fixture
 def impostor(directory):
     """A control socket behind which a test says what it likes: impostor(answer)."""
-    listeners, threads = [], []
+    listeners, threads, listening = [], [], []
 
-    def start(answer, backlog=4):
+    def listens(path):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(path)) == 0
+
+    def start(answer, backlog=4, owner=None):
         run = directory / 'fake'
         run.mkdir()
         pid_file = run / 'fake.pid'
@@ -1036,7 +1101,18 @@ def impostor(directory):
         fcntl.lockf(lock, fcntl.LOCK_EX)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(run / 'fake.ctl'))
-        listener.listen(backlog)
+        if owner is None:
+            listener.listen(backlog)
+        else:
+            # Who listens is what the other side sees.
+            pid = os.fork()
+            if pid == 0:
+                os.setuid(owner)
+                listener.listen(backlog)
+                while True:
+                    listener.accept()
+            listening.append(pid)
+            wait_until(lambda: listens(run / 'fake.ctl'), 'a listener')
         listeners.append((listener, lock))
 
         def serve():
@@ -1047,12 +1123,18 @@ def impostor(directory):
                     return
                 with s:
                     s.recv(4096)
-                    s.sendall(answer)
-        if answer is not None:
+                    if callable(answer):
+                        answer(s)
+                    else:
+                        s.sendall(answer)
+        if answer is not None and owner is None:
             threads.append(threading.Thread(target=serve, daemon=True))
             threads[-1].start()
         return run
     yield start
+    for pid in listening:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     for listener, lock in listeners:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -1083,12 +1165,99 @@ def test_no_caller_that_is_stuck_or_hostile_holds_the_master(serve):
     server.stop()
 
 
+def dribble(line, every=0.01):
+    """Lines without end, until nobody listens."""
+    def answer(s):
+        try:
+            while True:
+                s.sendall(line)
+                time.sleep(every)
+        except OSError:
+            pass
+    return answer
+
+
+@pytest.mark.parametrize('words', [
+    ['reopen-logs'], ['log-level', 'debug'], ['stop'], ['stop', '--now'], ['graceful-stop'],
+    ['reload'], ['restart'], ['upgrade'], ['scale', '2']], ids=' '.join)
+def test_whoever_never_comes_to_an_end_is_not_listened_to_for_ever(impostor, words):
+    run = impostor(dribble(b'+ log again\n'))
+    begin = time.monotonic()
+    fails(ctl(*words, '--wait', '0.3', '--run-directory', run), 6,
+          'has said [0-9]+ lines within 0.3 s, and no result; is that a wsgid|'
+          'is not done within 0.3 s|there are not yet 2 processes after 0.3 s')
+    assert time.monotonic() - begin < PATIENCE / 3
+
+
+def test_a_flood_and_nonsense_have_an_end_without_a_time(impostor):
+    run = impostor(dribble(b'+ log again\n' * 5000, every=0))
+    fails(ctl('reload', '--run-directory', run), 1, 'has said [0-9]+ lines and does not come to an end')
+
+
+@need_root
+def test_a_socket_that_somebody_else_has_put_there_is_told_nothing(impostor):
+    """Where the directory is everybody's."""
+    run = impostor(b'ok\n', owner=65534)
+    for words in (['reload'], ['reopen-logs'], ['stop'], ['scale', '2'], ['upgrade']):
+        fails(ctl(*words, '--run-directory', run), 1,
+              rf'behind the control socket {run}/fake\.ctl is process \d+ of user \S+, and not the '
+              rf'master of fake \(pid {os.getpid()}\): it is told nothing')
+
+
+STEERING = '\x1b[31m\x07\x9b2J\x85\u202e\u2066'
+
+
+def test_nothing_that_steers_a_terminal_comes_out(shop, site, directory):
+    """Not from names of files, nor from what an application says; letters stay."""
+    server = shop()
+    evil = [server.run_directory / name for name in (
+        f'evil{STEERING}.pid', 'evil\nline.pid', 'evil\u202eline.pid', 'evil\x9b.pid')]
+    for file in evil:
+        file.touch()
+    site.write(f'raise RuntimeError({STEERING + "café שלום"!r} * 40)', whole=True)
+    runs = [of(server, 'reload'), of(server, 'status'), of(server, 'fullstatus'),
+            of(server, 'status', '--json'), of(server, 'version')]
+    for file in evil:
+        file.unlink()
+    server.stop()
+    for file in evil:
+        file.touch()
+    runs += [of(server, 'status'), of(server, 'stop')]
+    for run in runs:
+        for text in (run.stdout, run.stderr):
+            assert not re.search('[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]',
+                                 text), text
+    assert 'café שלום' in runs[0].stderr
+    assert 'café שלום' in runs[1].stdout and 'café שלום' in runs[2].stdout
+    assert runs[3].stdout.isascii()
+    reload = json.loads(runs[3].stdout)['server']['reload']
+    assert 'café שלום' in reload['reason'] and 'café שלום' in reload['log']
+    assert '\ufffd' not in reload['reason'] + reload['log']
+    # One line each, whatever they are called.
+    assert 'evil?line' in runs[-1].stderr and '\nline' not in runs[-1].stderr
+    for file in evil:
+        file.unlink()
+
+
+@pytest.mark.parametrize('words, status', [
+    (['version'], 1), (['--help'], 1), (['status'], 4), (['fullstatus', '--json'], 4),
+    (['log-level'], 1), (['reload'], 1)], ids=lambda value: ' '.join(value) if isinstance(value, list) else '')
+def test_output_that_cannot_be_written_is_a_failure(shop, words, status):
+    server = shop()
+    with open('/dev/full', 'w') as full:
+        run = subprocess.run([str(WSGICTL), '--run-directory', str(server.run_directory), *words],
+                             stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+    assert run.returncode == status
+    assert run.stderr.startswith('wsgictl: standard output: ')
+
+
 @pytest.mark.parametrize('answer, sentence', [
     (b'', 'has closed the connection without an answer'),
     (b'+ reloading\n', 'has closed the connection without an answer'),
     (b'+ reloading\nok', 'has closed the connection without an answer'),
     (b'\n', 'does not answer as this wsgictl expects'),
     (b'+ %zz\n', 'does not answer as this wsgictl expects'),
+    (b'+ anything\n' * 9, 'does not answer as this wsgictl expects'),
     (b'x' * 5000, 'does not answer as this wsgictl expects'),
     (b'error all%20is%20lost\n', 'reload failed: all is lost'),
     (b'error %1B[31mred\n', r'reload failed: \?\[31mred'),
