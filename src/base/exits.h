@@ -1,5 +1,5 @@
 /*
- * exits.h - how a child says by its exit status why it left.
+ * exits.h - how a child, and a master, say by their exit status why they left.
  *
  * The numbers are Apache's where Apache has one (APEXIT_CHILDSICK,
  * APEXIT_CHILDFATAL), sysexits(3)'s for the configuration.
@@ -12,6 +12,7 @@ enum {
 	CHILD_EXIT_APPLICATION = 1, /* the application cannot be imported */
 	CHILD_EXIT_SICK = 7,    /* a resource is short; later may be better */
 	CHILD_EXIT_FATAL = 15,  /* every other child would fail as well */
+	CHILD_EXIT_CUT = 75,    /* its time was over, and requests were not */
 	CHILD_EXIT_CONFIG = 78, /* configuration or installation is wrong */
 };
 

@@ -495,14 +495,17 @@ prepare(struct child *c, struct err *err)
 static int
 work(struct child *c, struct err *err)
 {
+	int rc;
+
 	if (start_workers(c, err) < 0)
 		return fail(CHILD_EXIT_SICK, err);
 	say_ready(c);
-	if (workers_serve(c->workers, err) < 0) {
+	rc = workers_serve(c->workers, err);
+	if (rc < 0) {
 		log_errorx("child", "%s", err->text);
 		return CHILD_EXIT_SICK;
 	}
-	return CHILD_EXIT_OK;
+	return rc > 0 ? CHILD_EXIT_CUT : CHILD_EXIT_OK;
 }
 
 /* The template's own end, and the life of each of its children. */

@@ -310,9 +310,10 @@ workers_serve(struct workers *w, struct err *err)
 			return err_set(err, -result, "%s", io_name(e->io));
 		rc = result < 0 ? result : rc;
 	}
-	if (rc == -ETIMEDOUT)
-		say_what_was_cut(w);
-	return 0;
+	if (rc != -ETIMEDOUT)
+		return 0;
+	say_what_was_cut(w);
+	return 1;
 }
 
 /* --- forks by the application --------------------------------------------------------- */

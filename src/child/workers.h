@@ -28,8 +28,8 @@ void workers_destroy(struct workers *w); /* NULL is allowed */
 int workers_start(struct workers *w, struct err *err);
 
 /* Serve until told to go; the GIL is held on entry and on return.  0 when all
- * was finished, or cut because the time was over, which is logged; else a
- * negative errno with a sentence. */
+ * was finished, 1 when something was cut because the time was over, which is
+ * logged; else a negative errno with a sentence. */
 int workers_serve(struct workers *w, struct err *err);
 
 /* The application forks: before it, and after it in the parent.  With the GIL,

@@ -242,6 +242,7 @@ child_due(struct master *m, struct child *c)
 			"child pid %d (slot %u) has not finished its requests "
 			"in time, sending SIGKILL",
 			(int)c->pid, c->slot);
+		stop_cuts(m);
 		c->killed = true;
 		kill(c->pid, SIGKILL);
 		break;
@@ -373,10 +374,10 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 	case CHANNEL_CHANGED:
 		file_changed(m, c, message->text);
 		break;
-	case CHANNEL_NEEDS_SHARED:
 	case CHANNEL_HAS_LOGS:
 		c->logs_ahead -= c->logs_ahead > 0;
 		break;
+	case CHANNEL_NEEDS_SHARED:
 		python_needs_shared(m, c->generation, message->text);
 		break;
 	default:

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/exits.h"
 #include "base/fd.h"
 #include "base/title.h"
 #include "master/children.h"
@@ -492,6 +493,12 @@ serve(struct master *m)
 		spawn_first(m, m->now, false, &err) < 0)
 		master_fail(m, EXIT_FAILURE, err.text);
 	loop(m);
+	if (m->cut_short) {
+		log_warnx("master", "stopped; requests that were to be "
+				    "finished were cut off");
+		m->exit_status = CHILD_EXIT_CUT;
+		return;
+	}
 	log_notice("master", "%s",
 		m->succeeded ? "all children have finished, the old master "
 			       "ends"

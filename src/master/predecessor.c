@@ -41,6 +41,7 @@ predecessor_turn(struct master *m)
 	if (m->phase != PHASE_STOPPING || p->end.fd < 0 || p->told ||
 		!(m->stop_now || m->stop_by_ns <= m->now_ns))
 		return;
+	stop_cuts(m);
 	p->told = true;
 	/* To one that is finishing already it means: now. */
 	(void)pidfd_send_signal(p->end.fd, SIGTERM, NULL, 0);

@@ -223,6 +223,7 @@ bury(struct master *m, struct child *c, int status)
 	say_end(m, &dead, status, how);
 	if (!dead.told && m->phase != PHASE_STOPPING)
 		died_untold(m, &dead, status, how);
+	stop_reaped(m, status);
 	m->nudges_due = NUDGES;
 	m->nudge_ns = m->now_ns;
 }

@@ -276,7 +276,10 @@ struct master {
 	int exit_status;
 	bool announced;     /* order->started was called */
 	bool logging;       /* the error log is open */
+	bool drains;        /* the stop began gracefully ... */
+	bool cut_short;     /* ... and not all requests were finished */
 	bool stop_now;      /* no grace any more */
+	bool hurried;       /* asked once more: not even to leave */
 	int64_t stop_by_ns; /* nobody is left then, or NEVER */
 	int64_t give_up_ns; /* on those that are */
 	struct upgrade upgrade;
@@ -485,6 +488,11 @@ void restart_proven(struct master *m, const char *reason);
 /* why is said in the log, NULL: it was said already. */
 void stop_begin(struct master *m, bool graceful, const char *why);
 void stop_turn(struct master *m);
+/* A child has ended. */
+void stop_reaped(struct master *m, int status);
+/* The time of those that are finishing is over, and they will be killed: does
+ * that cut off requests? */
+void stop_cuts(struct master *m);
 
 /* The same, when a new master has taken our place. */
 void stop_after_upgrade(struct master *m);
@@ -552,6 +560,10 @@ bool logs_is_journald(const struct config *c);
 void logs_use(const struct generation *g);
 /* Reopen all files, the children's too. */
 int logs_reopen(struct master *m, struct err *err);
+/* Has the child access logs of before the last logs_reopen?  Only until it
+ * hears of others; for as long as it lives, where it will not. */
+enum logs_age { LOGS_NEW, LOGS_OLD_YET, LOGS_OLD };
+enum logs_age logs_of_child(const struct master *m, const struct child *c);
 /* Say the configuration's messages. */
 void logs_say_messages(const struct config *c);
 void logs_say_lines(struct buf *lines);
@@ -560,10 +572,6 @@ void logs_say_lines(struct buf *lines);
 
 /* Read what the child writes to fd until its end. */
 int relay_open(struct master *m, int fd, pid_t pid);
-/* Has the child access logs of before the last logs_reopen?  Only until it
- * hears of others; for as long as it lives, where it will not. */
-enum logs_age { LOGS_NEW, LOGS_OLD_YET, LOGS_OLD };
-enum logs_age logs_of_child(const struct master *m, const struct child *c);
 /* Leave all of them to the program that we become. */
 int relay_bequeath(struct master *m, struct heritage *h);
 /* Read what there is now, so that a child's last words come before the news

@@ -2,11 +2,16 @@
  * stop.c - the end of the server.
  *
  * Gracefully: accept no more, let the children finish for as long as
- * GracefulShutdownTimeout allows, then stop them.  Asked a second time, or
- * by INT or QUIT: stop them now.  Whatever children do, it ends.
+ * GracefulShutdownTimeout allows, then stop them.  By INT or QUIT: stop them at
+ * once, with a moment for what Python has to finish.  Asked a second time: not
+ * even that.  Whatever children do, it ends; and when requests were cut off
+ * that were to be finished, the exit status says so.
  */
 #include <stdio.h>
+#include <sys/wait.h>
 
+#include "base/exits.h"
+#include "control/control.h"
 #include "master/children.h"
 #include "master/state.h"
 #include "master/systemd.h"
@@ -14,14 +19,17 @@
 /* For a process that not even SIGKILL ends. */
 #define GIVE_UP (6 * SECOND_NS)
 
+/* For who is in no request; who asks twice has no time. */
+enum { HURRY_MS = 100 };
+
 static void
-stop_children_now(struct master *m)
+stop_children_now(struct master *m, int64_t patience_ms)
 {
 	m->stop_now = true;
-	m->give_up_ns = m->now_ns + CHILD_STOP_MS * MS_NS + GIVE_UP;
+	m->give_up_ns = m->now_ns + patience_ms * MS_NS + GIVE_UP;
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->children[i].life != LIFECYCLE_VACANT)
-			child_stop(m, &m->children[i], CHILD_STOP_MS);
+			child_stop(m, &m->children[i], patience_ms);
 }
 
 /* One deadline for all, those too that were told to go before. */
@@ -73,17 +81,39 @@ say_why(bool graceful, int64_t timeout_ms, const char *why)
 }
 
 void
+stop_cuts(struct master *m)
+{
+	struct census census;
+
+	if (!m->drains || m->stop_now)
+		return;
+	census_take(m, &census);
+	census_look(m, &census);
+	if (census.workers - census.idle + census.finishing > 0 ||
+		predecessor_lives(m))
+		m->cut_short = true;
+}
+
+/* A second request means: now. */
+static void
+hurry(struct master *m, const char *why)
+{
+	if (m->hurried)
+		return;
+	m->hurried = true;
+	if (why != NULL)
+		say_why(false, 0, why);
+	stop_cuts(m);
+	stop_children_now(m, HURRY_MS);
+}
+
+void
 stop_begin(struct master *m, bool graceful, const char *why)
 {
 	int64_t timeout = m->now->config->graceful_shutdown_timeout;
 
 	if (m->phase == PHASE_STOPPING) {
-		if (m->stop_now)
-			return;
-		/* A second request means: now. */
-		if (why != NULL)
-			say_why(false, 0, why);
-		stop_children_now(m);
+		hurry(m, why);
 		return;
 	}
 	graceful = graceful && m->phase == PHASE_RUNNING;
@@ -99,12 +129,21 @@ stop_begin(struct master *m, bool graceful, const char *why)
 	m->phase = PHASE_STOPPING;
 	m->give_up_ns = NEVER;
 	m->reload_wanted = false;
-	control_reloaded(m, "the server is being stopped");
+	control_reloaded(m, CONTROL_STOPPING);
 	close_doors(m);
+	m->drains = graceful;
 	if (graceful)
 		retire_children(m, timeout);
 	else
-		stop_children_now(m);
+		stop_children_now(m, CHILD_STOP_MS);
+}
+
+void
+stop_reaped(struct master *m, int status)
+{
+	if (m->drains && !m->stop_now && WIFEXITED(status) &&
+		WEXITSTATUS(status) == CHILD_EXIT_CUT)
+		m->cut_short = true;
 }
 
 void

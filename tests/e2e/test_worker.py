@@ -454,7 +454,7 @@ def test_a_stop_ends_in_time_although_all_threads_are_busy(start, signum, target
         clients.send(target)
         begun(server, 3, 'sleeping' if 'sleep' in target else 'spinning')
         since = time.monotonic()
-        server.stop(signum)
+        server.stop(signum, status=75 if signum == signal.SIGTERM else 0)
         took = time.monotonic() - since
         for connection in clients:
             with pytest.raises((Closed, ConnectionResetError)):
@@ -472,7 +472,7 @@ def test_a_stop_is_heard_by_all_threads_that_wait_for_their_clients(start):
             connection.send('POST /digest HTTP/1.1\r\nHost: t\r\n'
                             'Content-Length: 9000000\r\n\r\nbegun')
         wait_until(lambda: letters(server)[0] == 'R' * 8, '8 threads that read')
-        server.stop(signal.SIGTERM)
+        server.stop(signal.SIGTERM, status=75)
         server.log.wait_for(r'8 connections were cut|has taken too long')
     assert '8 connections were cut' in server.log.text()
     assert 'signal' not in server.log.text()

@@ -210,7 +210,7 @@ def test_the_drain_ends_with_graceful_shutdown_timeout(run):
         container.wait_for('sleeping')
         container.kill('TERM')
         assert slow.is_closed()
-    assert container.status() == 0
+    assert container.status() == 75
 
 
 def test_a_second_term_stops_now(run):
@@ -223,7 +223,7 @@ def test_a_second_term_stops_now(run):
         container.kill('TERM')
         container.wait_for('stopping at once')
         assert slow.is_closed()
-    assert container.status() == 0
+    assert container.status() == 75
 
 
 @pytest.mark.parametrize('options, words, status, sentence', [
