@@ -158,9 +158,10 @@ retire_surplus(struct master *m, const struct census *census)
 	if (census->outgoing == 0 ||
 		census->ready - census->outgoing < census_limit(m))
 		return;
-	log_info("master",
-		"%d children are more than there may be now, and finish",
-		census->outgoing);
+	log_info("master", "%d %s more than there may be now, and %s",
+		census->outgoing,
+		census->outgoing == 1 ? "child is" : "children are",
+		census->outgoing == 1 ? "finishes" : "finish");
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (goes(m, &m->children[i]))
 			child_retire(m, &m->children[i],

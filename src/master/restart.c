@@ -315,9 +315,9 @@ finish(struct master *m)
 	if (missing > 0)
 		pool_owe(m, missing);
 	log_notice("master",
-		"reload done: generation %u serves alone, %d "
-		"children are finishing",
-		m->now->number, census.draining);
+		"reload done: generation %u serves alone, %d %s finishing",
+		m->now->number, census.draining,
+		census.draining == 1 ? "child is" : "children are");
 	end(m, WSGID_RELOAD_DONE, "");
 }
 

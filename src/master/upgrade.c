@@ -98,14 +98,15 @@ static void
 succeeded(struct master *m, bool pool_lives)
 {
 	struct census census;
+	int left;
 
 	title_set("wsgid: old master [%s]", m->name);
 	census_take(m, &census);
+	left = census.starting + census.ready + census.draining;
 	log_notice("master",
-		"the new master, pid %d, has taken over; %d children are "
-		"finishing",
-		(int)m->upgrade.pid,
-		census.starting + census.ready + census.draining);
+		"the new master, pid %d, has taken over; %d %s finishing",
+		(int)m->upgrade.pid, left,
+		left == 1 ? "child is" : "children are");
 	service_give_up(m, m->upgrade.pid);
 	give_name_up(&m->run.own);
 	give_name_up(&m->run.named);

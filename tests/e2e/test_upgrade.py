@@ -216,7 +216,7 @@ def test_a_long_request_is_finished_and_the_old_master_waits_for_it(start):
         slow.send('GET /sleep HTTP/1.1\r\nHost: t\r\n\r\n')
         server.log.wait_for('begun')
         server.kill(signal.SIGUSR2)
-        server.log.wait_for('has taken over; 1 children are finishing')
+        server.log.wait_for('has taken over; 1 child is finishing')
         assert title_of(old).startswith('wsgid: old master')
         assert slow.response().body == b'old'
         master = int(slow.get('/master').body)
