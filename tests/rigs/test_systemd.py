@@ -613,7 +613,6 @@ def test_nobody_notices_twenty_restarts(machine, wsgid, capture, threads):
     """50 new connections a second, and 32 clients in closed loops on connections that they keep."""
     wsgid.configure(f'Processes 2\nThreadsPerChild {threads}')
     wsgid.systemctl('start', 'wsgid.socket', 'wsgid')
-    wsgid.drop_in('[Unit]\nStartLimitIntervalSec=0\n')
     visitors = Visitors(HTTP, 50)
     loops = [Loop(HTTP, '/') for _ in range(32)]
 
