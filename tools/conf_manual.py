@@ -336,7 +336,7 @@ They say with header fields from whom a request is
 or, if
 .Ic ProxyProtocol
 is on, a connection.
-.Ql unix:
+.Ql unix:\\&
 is whoever connects to a Unix socket of ours.
 Where nobody is trusted, or somebody else connects, these fields are taken out
 of the request: no application can be made to believe them.

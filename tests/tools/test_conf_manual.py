@@ -73,6 +73,8 @@ def test_no_complaints(page):
 def test_the_manuals_are_clean(name):
     if shutil.which('mandoc') is None:
         pytest.skip('mandoc is not installed')
-    run = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning', os.path.join(TOP, name)],
+    run = subprocess.run(['mandoc', '-T', 'lint', '-W', 'style', os.path.join(TOP, name)],
                          text=True, capture_output=True)
-    assert run.stdout == ''
+    # Which pages are installed is the machine's matter.
+    assert [line for line in run.stdout.splitlines()
+            if 'referenced manual not found' not in line] == []
