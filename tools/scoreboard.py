@@ -92,8 +92,8 @@ def size_of(fields: list) -> int:
 
 def text_of(raw: bytes) -> str:
     """A text as it may be shown on a terminal, whoever wrote it."""
-    raw = raw.split(b'\0', 1)[0]
-    return ''.join(chr(c) if 32 <= c < 127 else '?' for c in raw)
+    text = raw.split(b'\0', 1)[0].decode(errors='replace')
+    return ''.join(c if c.isprintable() and c != '\ufffd' else '?' for c in text)
 
 
 def lines_of(raw: bytes) -> list:
