@@ -24,14 +24,6 @@
 #include "pythons/enter.h"
 #include "pythons/facts.h"
 
-/* The configuration has decided: a script's path is absolute, and a module's
- * name has no slash. */
-static bool
-is_script(const char *application)
-{
-	return strchr(application, '/') != NULL;
-}
-
 /* The interpreter that the installation is found by: a virtual environment's
  * own, or the one of the build; never what PATH says. */
 static int
@@ -126,13 +118,17 @@ application_import(
 	struct app *app, const struct config *config, struct err *err)
 {
 	const char *application = config->application;
+	size_t len = app_script_length(application);
+	AUTO_FREE char *script = strndup(application, len);
 	int rc = 0;
 
-	if (is_script(application))
-		rc = access_explain(application, err);
+	if (script == NULL)
+		return err_set(err, ENOMEM, "application %s", application);
+	if (len > 0)
+		rc = access_explain(script, err);
 	if (rc == 0)
 		rc = app_import(app, err);
-	if (rc < 0 && !is_script(application))
+	if (rc < 0 && len == 0)
 		(void)access_explain_module(application, err);
 	return rc;
 }

@@ -177,6 +177,14 @@ try_application(struct trial *t, struct err *err)
 		_exit(0);
 	if (rc < 0)
 		return CHILD_EXIT_APPLICATION;
+	if (fcntl(INHERIT_CHANNEL, F_GETFD) < 0) {
+		err_setx(err, EBADF,
+			"application %s: its module closes descriptors that "
+			"are not its own, as os.closerange does, and no child "
+			"can serve without them",
+			t->config->application);
+		return CHILD_EXIT_APPLICATION;
+	}
 	rc = app_check_libraries(
 		facts_is_static(t->facts), library, sizeof(library), err);
 	return rc < 0 ? CHILD_EXIT_CONFIG : CHILD_EXIT_OK;

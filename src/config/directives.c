@@ -360,7 +360,8 @@ static const struct directive others[] = {
 		.offset = AT(application),
 		.example = "package.module:callable",
 		.help = "The application: package.module[:callable], "
-			"package.module:factory() or the path of a script",
+			"package.module:factory() or a script's "
+			"path[:callable]",
 	},
 	{
 		.name = "WSGICallableObject",

@@ -86,6 +86,10 @@ void app_list_directories(struct app *app,
 /* Is this the file of the application, a script? */
 bool app_is_script(const struct app *app, const char *path);
 
+/* How much of the words for an application is a script's path: all of them, or
+ * what stands before the ":" and a callable.  0 where they name a module. */
+size_t app_script_length(const char *application);
+
 /* End the interpreter: atexit functions run, non-daemon threads are joined.
  * The GIL must be held. */
 void app_destroy(struct app *app);

@@ -95,21 +95,40 @@ check_words(const struct app *app, struct target *t, struct err *err)
 		app->application, t->module);
 }
 
+/* The one before a callable.  That of a path is none, nor is that in the name
+ * of a file which is there. */
+static const char *
+find_colon(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+
+	if (colon == NULL || strchr(colon, '/') != NULL)
+		return NULL;
+	return is_path(text, strlen(text)) && access(text, F_OK) == 0 ? NULL
+								      : colon;
+}
+
+size_t
+app_script_length(const char *application)
+{
+	const char *colon = find_colon(application);
+	size_t len = colon != NULL ? (size_t)(colon - application)
+				   : strlen(application);
+
+	return is_path(application, len) ? len : 0;
+}
+
 static int
 take_apart(const struct app *app, struct target *t, struct err *err)
 {
-	const char *text = app->application;
-	const char *colon = text != NULL ? strrchr(text, ':') : NULL;
+	const char *text = app->application, *colon;
 	size_t len;
 
 	if (text == NULL || text[0] == '\0')
 		return err_setx(err, EINVAL,
 			"no application is given: expected "
 			"package.module:callable or the path of a script");
-	/* A script's path may hold a colon; what follows the last one then
-	 * is no name. */
-	if (colon != NULL && strchr(colon, '/') != NULL)
-		colon = NULL;
+	colon = find_colon(text);
 	len = colon != NULL ? (size_t)(colon - text) : strlen(text);
 	t->module = strndup(text, len);
 	t->callable = strdup(colon != NULL ? colon + 1 : app->callable_name);

@@ -76,15 +76,20 @@ static int
 fail(PyStatus status, const struct app_settings *settings, struct err *err)
 {
 	const char *why = status.err_msg;
-	const char *hint = "";
+	const char *hint = "", *home = getenv("PYTHONHOME");
 
 	if (why == NULL)
 		why = "no reason given";
-	if (strstr(why, "codec") != NULL) /* its first import */
+	if (strstr(why, "codec") == NULL) /* its first import */
+		home = NULL;
+	else if (home != NULL)
+		hint = "; take PYTHONHOME out of the environment, which is ";
+	else
 		hint = "; is its standard library where it was installed, and "
 		       "WSGIPythonHome right?";
-	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s%s",
-		app_python_version(), settings->executable, why, hint);
+	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s%s%s",
+		app_python_version(), settings->executable, why, hint,
+		home != NULL ? home : "");
 }
 
 static PyStatus
@@ -211,8 +216,13 @@ initialise(const struct app_settings *settings, struct err *err)
 	PyPreConfig_InitPythonConfig(&before);
 	before.parse_argv = 0;
 	/* These two count before there is a list of options. */
-	if (has_x_option(settings, "utf8", &value))
-		before.utf8_mode = value != '0';
+	if (has_x_option(settings, "utf8", &value)) {
+		if (value != '0' && value != '1')
+			return err_setx(err, EINVAL,
+				"WSGIPythonXOptions: utf8 stands alone, or "
+				"is utf8=1 or utf8=0");
+		before.utf8_mode = value == '1';
+	}
 	if (has_x_option(settings, "dev", &value))
 		before.dev_mode = 1;
 	status = Py_PreInitialize(&before);

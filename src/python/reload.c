@@ -166,7 +166,25 @@ reload_script(struct app *app)
 bool
 app_is_script(const struct app *app, const char *path)
 {
-	return app->script != NULL && strcmp(app->script, path) == 0;
+	size_t len = app_script_length(app->application);
+
+	return len > 0 && strlen(path) == len &&
+	       memcmp(app->application, path, len) == 0;
+}
+
+/* Where a script is to come to that is not there yet. */
+static void
+add_directory_of_script(const struct app *app,
+	void (*add)(void *arg, const char *directory), void *arg)
+{
+	size_t len = app_script_length(app->application);
+	AUTO_FREE char *path = strndup(app->application, len);
+	char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	if (slash == NULL)
+		return;
+	slash[slash == path ? 1 : 0] = '\0';
+	add(arg, path);
 }
 
 /* --- WSGIReload --------------------------------------------------------------- */
@@ -214,7 +232,10 @@ app_list_directories(struct app *app,
 {
 	AUTO_FREE char *text = copy_traceback(app);
 	PyGILState_STATE state = PyGILState_Ensure();
-	PyObject *list = call("directories", text != NULL ? text : "", NULL);
+	PyObject *list;
+
+	add_directory_of_script(app, add, arg);
+	list = call("directories", text != NULL ? text : "", NULL);
 
 	for (Py_ssize_t i = 0; list != NULL && i < PyList_Size(list); i++) {
 		AUTO_DECREF PyObject *item = interp_list_item(list, i);

@@ -357,6 +357,12 @@ def test_a_python_that_the_user_cannot_enter_is_refused(new_server, show, instal
                             rf'user {child_user()}: {private} has mode 0700')
 
 
+def test_a_pythonhome_that_leads_nowhere_is_named(show):
+    done = run_wsgid('--check', 'show', cwd=show, env={'PYTHONHOME': '/nowhere'})
+    assert done.returncode == 78
+    assert 'take PYTHONHOME out of the environment, which is /nowhere' in done.stderr
+
+
 def test_another_standard_library_than_that_of_the_build_is_refused(new_server, show):
     program = standard()
     stdlib = pathlib.Path(fact(program, 'stdlib'))
@@ -559,6 +565,8 @@ def test_an_application_can_be_checked_without_a_server(show):
     assert done.returncode == 0
     assert (f'show can be served, with Python {fact(standard(), "version")} '
             f'({fact(standard(), "executable")})') in done.stdout
+    done = run_wsgid('--check', './show.py:application', cwd=show)
+    assert done.returncode == 0 and f'{show}/show.py:application can be served' in done.stdout
     done = run_wsgid('--check', 'broken', cwd=show)
     assert done.returncode == 1
     assert ("No module named 'nothing_of_this_name' (sys.prefix is "
@@ -570,6 +578,10 @@ def test_an_application_can_be_checked_without_a_server(show):
 def test_what_has_no_result_is_not_taken_for_a_good_one(show):
     """os._exit in a module would be the exit status of --check, and look like success."""
     (show / 'leaves.py').write_text('import os\nos._exit(0)\n')
+    (show / 'closes.py').write_text('import os\nos.closerange(3, 1000)\n' + SHOW)
+    done = run_wsgid('--check', 'closes', cwd=show)
+    assert done.returncode == 1 and 'can be served' not in done.stdout
+    assert 'its module closes descriptors that are not its own' in done.stderr
     done = run_wsgid('--check', 'leaves', cwd=show)
     assert done.returncode == 1
     assert ('the process of the trial ended before the application was imported, exit status 0'
@@ -713,6 +725,15 @@ def test_a_random_hash_seed_is_random(serve, show):
 def test_an_option_of_python_that_is_wrong_is_refused(option, value, said):
     status, words = checked(BUILD, option, value)
     assert status != 0 and said in words
+
+
+@pytest.mark.parametrize('option, said', [
+    ('utf8=yes', 'WSGIPythonXOptions: utf8 stands alone, or is utf8=1 or utf8=0'),
+    ('tracemalloc=many', 'does not start: .*tracemalloc'),  # which is Python's own word
+])
+def test_an_x_option_that_python_would_refuse_is_refused(show, option, said):
+    done = run_wsgid('--check', '--python-x-options', option, 'show', cwd=show)
+    assert done.returncode == 78 and re.search(said, done.stderr)
 
 
 def test_an_unknown_locale_is_refused(new_server, show):

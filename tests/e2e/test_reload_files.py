@@ -108,6 +108,16 @@ def test_what_does_not_load_is_shown_until_it_is_mended(serve, directory):
     wait_until(lambda: body(server) == b'two', 'the mended module')
 
 
+def test_a_server_may_wait_for_its_script(serve, directory):
+    """Which is nobody's module yet, and where the server was not started."""
+    script = directory / 'site' / 'site.wsgi'
+    script.parent.mkdir()
+    server = serve(f'{script}:app', '-w', '1', '--reload')
+    assert b'does not exist' in body(server)
+    write(script, (SCRIPT % 'there').replace('application', 'app'))
+    wait_until(lambda: body(server) == b'there', 'the script')
+
+
 def test_a_server_may_start_with_what_does_not_load(serve, directory):
     """And the module may come to anywhere on Python's path."""
     module = directory / 'site_.py'
