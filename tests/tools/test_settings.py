@@ -31,6 +31,9 @@ def scons(top, *words, **more):
     (('-c', 'folder=a/../../b'), 'give a name of letters'),
     (('-c', 'folder=x/'), 'give a name of letters'),
     (('-c', 'folder=/tmp'), 'give a name of letters'),
+    (('python=,',), 'python=,: give the path of an interpreter'),
+    (('python=/usr/bin/python3,3.13',), '3.13 is a version; give the path of its interpreter, as '
+                                        'in python=/usr/bin/python3.13'),
     (('sanitize=adress',), 'adress is none of address, undefined, thread, leak'),
     (('-c', 'install'), 'scons uninstall'),
 ])

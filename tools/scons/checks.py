@@ -297,7 +297,7 @@ def choose_python(env, conf, missing, path):
 def choose_pythons(env, conf, missing):
     """All that were asked for, the default one first."""
     found = []
-    for path in env['python'].split(','):
+    for path in filter(None, env['python'].split(',')):
         python = choose_python(env, conf, missing, path)
         for other in found:
             if python is not None and other.abi == python.abi:

@@ -79,7 +79,7 @@ class Python:
             raise PythonError(f'{path}: {error.strerror}') from None
         except subprocess.CalledProcessError as error:
             last = (error.stderr.strip().splitlines() or ['no reason given'])[-1]
-            raise PythonError(f'{path} does not run as a Python 3 ({last})') from None
+            raise PythonError(f'{path} does not run as a Python 3 ({last[:200]})') from None
         except ValueError:
             raise PythonError(f'{path} does not answer like a Python 3') from None
         self.__dict__.update(facts)

@@ -72,6 +72,17 @@ def folder_name(key, value, _env):
              'with a dot')
 
 
+def interpreters(_key, value, _env):
+    """What they are is found out by asking them; what is no path at all is said before."""
+    names = [name for name in value.split(',') if name]
+    if not names:
+        fail(f'python={value}: give the path of an interpreter, or several with commas')
+    for name in names:
+        if re.fullmatch(r'3\.\d+t?', name):
+            fail(f'python={value}: {name} is a version; give the path of its interpreter, as in '
+                 f'python=/usr/bin/python{name}')
+
+
 def sanitizers(value):
     known = ('address', 'undefined', 'thread', 'leak')
     names = [name for name in value.split(',') if name]
@@ -88,7 +99,8 @@ def variables(arguments):
         EnumVariable('mode', 'what to optimise for', 'release', ['release', 'debug']),
         ('prefix', 'where to install', '/usr/local', prefix),
         ('DESTDIR', 'put in front of every installed path', ''),
-        ('python', 'the interpreters that children are built for, with commas', PYTHON),
+        ('python', 'the interpreters that children are built for, with commas', PYTHON,
+         interpreters),
         EnumVariable('libpython', "how the child gets Python's library", 'auto',
                      ['auto', 'static', 'shared']),
         EnumVariable('rpath', "tell children where Python's library is", 'auto',
