@@ -39,7 +39,7 @@ may_be_shown(uint32_t c)
 {
 	static const struct {
 		uint32_t first, last;
-	} not [] = {
+	} hidden[] = {
 		{0x00, 0x1f},
 		{0x7f, 0x9f},
 		{0x061c, 0x061c}, /* the marks that turn the direction ... */
@@ -48,8 +48,8 @@ may_be_shown(uint32_t c)
 		{0x2066, 0x2069},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(not ); i++)
-		if (c >= not [i].first && c <= not [i].last)
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+		if (c >= hidden[i].first && c <= hidden[i].last)
 			return false;
 	return true;
 }
