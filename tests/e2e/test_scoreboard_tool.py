@@ -288,7 +288,7 @@ def test_random_bytes_in_pages_are_printed_harmlessly(path, capsys):
         tool.print_workers(all_)
         json.dumps(all_)
         shown = capsys.readouterr().out
-        assert re.fullmatch(r'[ -~\n]*', shown)
+        assert shown.replace('\n', '').isprintable()
 
 
 def test_random_process_records_are_printed_harmlessly(path, capsys):
@@ -299,7 +299,7 @@ def test_random_process_records_are_printed_harmlessly(path, capsys):
         tool.print_board(all_)
         tool.print_processes(all_)
         tool.print_workers(all_)
-        assert re.fullmatch(r'[ -~\n]*', capsys.readouterr().out)
+        assert capsys.readouterr().out.replace('\n', '').isprintable()
 
 
 def test_a_newer_minor_version_is_read_over_its_additions(tmp_path):
