@@ -111,9 +111,11 @@ late(const struct target *t, const struct ask *a, struct err *err)
 	else
 		err_setx(err, ETIMEDOUT,
 			"the master of %s (pid %d) has said %zu lines within "
-			"%g s, and no result; is that a wsgid?",
+			"%g s, and is not done%s",
 			t->one->name, (int)a->master, a->lines,
-			(double)a->effect_ms / 1000);
+			(double)a->effect_ms / 1000,
+			a->effect_ms < ASK_PATIENCE_MS ? ""
+						       : "; is that a wsgid?");
 	return EXIT_LATE;
 }
 

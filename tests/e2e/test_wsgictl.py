@@ -889,6 +889,16 @@ def test_a_user_without_rights_gets_a_sentence(serve, for_others):
 
 
 @need_root
+def test_a_configuration_that_one_may_not_read_gets_a_sentence(for_others, directory):
+    config = directory / 'secret.conf'
+    config.touch(0o600)
+    directory.chmod(0o755)
+    fails(subprocess.run([*NOBODY, str(for_others), 'reload', '-c', str(config)], text=True,
+                         env=clean_environment(), capture_output=True, timeout=PATIENCE), 4,
+          f'^wsgictl: you may not read the configuration {config}; try sudo$')
+
+
+@need_root
 def test_the_servers_own_user_may(new_server, for_others, directory):
     own = new_server('hello', '-w', '1', launcher=NOBODY)
     own.directory.chmod(0o777)
@@ -1184,7 +1194,7 @@ def test_whoever_never_comes_to_an_end_is_not_listened_to_for_ever(impostor, wor
     run = impostor(dribble(b'+ log again\n'))
     begin = time.monotonic()
     fails(ctl(*words, '--wait', '0.3', '--run-directory', run), 6,
-          'has said [0-9]+ lines within 0.3 s, and no result; is that a wsgid|'
+          'has said [0-9]+ lines within 0.3 s, and is not done|'
           'is not done within 0.3 s|there are not yet 2 processes after 0.3 s')
     assert time.monotonic() - begin < PATIENCE / 3
 
