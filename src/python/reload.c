@@ -41,9 +41,10 @@ static const char source[] =
 	"    files = [file for file in files if isinstance(file, str)]\n"
 	"    files += [os.path.realpath(file) for file in files\n"
 	"              if os.path.islink(file)]\n"
-	"    found = {os.path.dirname(file) for file in files}\n"
-	"    found |= {os.getcwd(), *map(str, sys.path)}\n"
-	"    return [path for path in found if path.startswith('/')]\n";
+	"    found = [os.getcwd(), *map(str, sys.path)]\n"
+	"    found += map(os.path.dirname, files)\n"
+	"    return [path for path in dict.fromkeys(found)\n"
+	"            if path.startswith('/')]\n";
 
 /* A sentence may have a path in it, which need not be UTF-8. */
 static PyObject *

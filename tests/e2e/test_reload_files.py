@@ -1,6 +1,10 @@
 """New code without an order: WSGIScriptReloading, and --reload for development."""
 
 import os
+import shutil
+import subprocess
+
+import pytest
 
 from client import get
 from server import wait_until
@@ -92,6 +96,25 @@ def test_a_module_behind_a_link_and_another_directory_in_its_place_reload_the_se
     new.rename(lib)
     server.log.wait_for(f'{lib} has changed: reloading gracefully')
     wait_until(lambda: body(server) == b'three', 'the other directory')
+
+
+@pytest.mark.skipif('WSGID_TEST_USER' in os.environ, reason='the user of the children is given')
+def test_where_not_all_can_be_watched_it_is_said_and_the_application_is(serve, directory):
+    # The first has the right to set the limit, and the second no right at all: who is root and
+    # may not become anybody cannot have children.
+    launcher = ['unshare', '--user', '--map-root-user', 'sh', '-c',
+                'echo 3 >/proc/sys/user/max_inotify_watches && '
+                'exec unshare --user --map-user=1000 --map-group=1000 "$@"', 'sh']
+    if not shutil.which('unshare') or subprocess.run([*launcher, 'true'],
+                                                     capture_output=True).returncode != 0:
+        pytest.skip('this user may make no user namespace')
+    module = directory / 'site_.py'
+    write(module, SCRIPT % 'one')
+    server = serve('site_', '-w', '1', '--reload', cwd=directory, launcher=launcher)
+    server.log.wait_for("WSGIReload: /.* is not watched, and there may be more: this user's watches "
+                        'are used up; raise the sysctl fs.inotify.max_user_watches')
+    write(module, SCRIPT % 'two')
+    wait_until(lambda: body(server) == b'two', 'the changed module')
 
 
 def test_what_does_not_load_is_shown_until_it_is_mended(serve, directory):
