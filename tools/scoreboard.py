@@ -79,7 +79,8 @@ BOARD_LEAST, PROCESS_LEAST = 1224, 88
 LIFECYCLES = ['vacant', 'starting', 'ready', 'draining', 'stopping']
 VACANT, STARTING, READY, DRAINING, STOPPING = range(5)
 RELOADS = ['none', 'running', 'done', 'failed']
-STATES = '.S_RWKLCG'
+STATES = '.S_RWKLCGI'
+IN_REQUEST = 'RWL'
 
 
 class BadFile(Exception):
@@ -255,16 +256,26 @@ def workers_of(process: dict, board: dict) -> int:
     return process['workers'] if known else board['worker_count']
 
 
-def letters_of(process: dict, workers: list, count: int) -> str:
-    """A letter a worker, as Apache's status page has it."""
+def letters_of(process: dict, page: dict, workers: list, count: int) -> str:
+    """A letter a worker, as Apache's status page has it.
+
+    Connections that are kept alive, or being closed, need no worker: an idle one is K for the
+    former and the next one C for the latter.  Of a child that was told to go G finishes, and I
+    has nothing to do any more.
+    """
     if process['lifecycle'] == VACANT or process['pid'] == 0:
         return '.' * count
+    # Nothing is in a page until its child has begun.
+    if process['lifecycle'] == STARTING:
+        return 'S' * count
+    states = ''.join(w['state'] for w in workers) or '.' * count
     if process['lifecycle'] in (DRAINING, STOPPING):
-        return 'G' * count
-    # Nothing is in a page until its child has begun: it is starting.
-    untouched = 'S' if process['lifecycle'] == STARTING else '.'
-    return ''.join(untouched if w['state'] == '.' else w['state'] for w in workers) \
-        or untouched * count
+        return ''.join('G' if state in IN_REQUEST else 'I' for state in states)
+    states = states.replace('.', 'S')
+    for letter, held in (('K', 'parked'), ('C', 'closing')):
+        if page and page[held]:
+            states = states.replace('_', letter, 1)
+    return states
 
 
 def count(rows: list) -> dict:
@@ -279,13 +290,13 @@ def count(rows: list) -> dict:
         for name in ('parked', 'writing', 'closing'):
             counts[name] += row[name]
         for letter in row['letters']:
-            if letter == '_':
+            if letter in '_KC':
                 counts['idle'] += 1
             elif letter == 'S':
                 counts['starting'] += 1
-            elif letter == 'G':
+            elif letter in 'GI':
                 counts['graceful'] += 1
-            elif letter in 'RWKLC':
+            elif letter != '.':
                 counts['busy'] += 1
     return counts
 
@@ -309,7 +320,7 @@ def gather(path: str) -> dict:
         used = workers_of(process, board) if process['pid'] else most
         workers = workers[:used]
         row = {'slot': slot, **process, 'lifecycle': name_in(LIFECYCLES, process['lifecycle']),
-               'letters': letters_of(process, workers, used), 'page': page,
+               'letters': letters_of(process, page, workers, used), 'page': page,
                'workers': workers, 'trouble': trouble,
                'connections': page['connections'] if page else 0,
                'parked': page['parked'] if page else 0,
@@ -422,8 +433,9 @@ def print_board(all_: dict) -> None:
         print(f'  {line[at:at + 64]}')
     left = len(all_['scoreboard']) - len(line)
     print(f'  {"and " + str(left) + " more vacant; " if left else ""}'
-          '_ idle, S starting, R reading, W working, K kept alive, L logging, C closing, '
-          'G graceful, . vacant')
+          '_ idle, S starting, R reading, W working, L logging,\n'
+          '  K idle with connections kept alive, C idle with some that close, G graceful, I idle '
+          'and about\n  to go, . vacant')
 
 
 def print_processes(all_: dict) -> None:
@@ -455,11 +467,12 @@ def print_workers(all_: dict) -> None:
     for row in all_['processes']:
         if not row['pid']:
             continue
-        for i, w in enumerate(row['workers']):
-            busy = w['state'] in 'RWKLCG' and w['begin_us'] > w['end_us']
+        for i, (w, letter) in enumerate(zip(row['workers'], row['letters'])):
+            busy = w['begin_us'] > w['end_us']
             took = (max(all_['now_us'], w['begin_us']) if busy else w['end_us']) - w['begin_us']
             request = f'{w["method"]} {w["target"]}'.strip()
-            rows.append([f'{row["slot"]}-{i}', w['thread'], w['state'], w['requests'],
+            rows.append([f'{row["slot"]}-{i}', w['thread'],
+                         w['state'] if letter == 'G' else letter, w['requests'],
                          size(w['bytes_out']), when(w['begin_us']),
                          duration(took) if w['begin_us'] else '-', w['client'] or '-', request])
     print('\nworkers')

@@ -34,21 +34,26 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 6 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 7 };
 
-/* What a worker does: Apache's letters (mod_status). */
+/* What a worker does: Apache's letters (mod_status).  K, C and G are in no
+ * record: a parked connection, or one that is being closed, costs no worker,
+ * and a worker in a request says what it does there.  Who shows workers shows,
+ * of a child that serves, K as one that is READY when parked is above 0, and C
+ * as the next when closing is; and of one that was told to go, its lifecycle
+ * being above WSGID_PROCESS_READY, G as each in a request (R, W, L) and I as
+ * each of the others. */
 enum wsgid_worker_state {
 	WSGID_WORKER_DEAD = '.',
 	WSGID_WORKER_STARTING = 'S',
 	WSGID_WORKER_READY = '_',
 	WSGID_WORKER_READ = 'R',      /* reading a request body */
 	WSGID_WORKER_WRITE = 'W',     /* in the application, or answering */
-	WSGID_WORKER_KEEPALIVE = 'K', /* kept for Apache's readers; not set:
-	                               * a parked connection costs no worker */
+	WSGID_WORKER_KEEPALIVE = 'K', /* idle, with connections kept alive */
 	WSGID_WORKER_LOG = 'L',       /* writing an access log */
-	WSGID_WORKER_CLOSING = 'C',   /* kept, and not set, for the same reason:
-	                               * nor does one that is being closed */
+	WSGID_WORKER_CLOSING = 'C',   /* idle, with connections that close */
 	WSGID_WORKER_GRACEFUL = 'G',  /* finishing, told to retire */
+	WSGID_WORKER_IDLE_KILL = 'I', /* since 1.7: idle, and told to retire */
 };
 
 /* Where a process is in its life; set by the master. */

@@ -13,6 +13,7 @@
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/orphan.h"
+#include "child/report.h"
 #include "io/io.h"
 #include "lock/accept_mutex.h"
 #include "net/channel.h"
@@ -36,6 +37,8 @@ start_retiring(struct engine *e, bool finishing)
 {
 	e->retiring = true;
 	e->finishing = finishing || e->set.give < 0;
+	if (e->running == NULL)
+		report_state(e, WSGID_WORKER_IDLE_KILL);
 	accept_disarm(e);
 	if (!e->finishing) {
 		handover_unwatch(e);

@@ -320,7 +320,7 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	w->requests++;
 	w->bytes_out += out;
 	w->end_us = r->begin_us + (e->now_ns - r->begin_ns) / 1000;
-	w->state = e->retiring ? WSGID_WORKER_GRACEFUL : WSGID_WORKER_READY;
+	w->state = e->retiring ? WSGID_WORKER_IDLE_KILL : WSGID_WORKER_READY;
 	if (e->set.access_log != NULL)
 		write_log(r, e, c, status, aborted, out);
 	c->reported_in = c->bytes_in;

@@ -62,14 +62,7 @@ census_take(const struct master *m, struct census *ret)
 	}
 }
 
-bool
-census_in_request(uint32_t state)
-{
-	return state == WSGID_WORKER_READ || state == WSGID_WORKER_WRITE ||
-	       state == WSGID_WORKER_LOG || state == WSGID_WORKER_CLOSING;
-}
-
-/* What a child that was told to go has to finish.  Its idle workers say G. */
+/* What a child that was told to go has to finish. */
 static int
 finishing(const struct master *m, const struct child *c)
 {
@@ -78,7 +71,7 @@ finishing(const struct master *m, const struct child *c)
 	int n = 0;
 
 	for (unsigned i = 0; workers != NULL && i < c->workers; i++)
-		n += census_in_request(workers[i].state);
+		n += scoreboard_in_request(workers[i].state);
 	return n;
 }
 

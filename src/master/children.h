@@ -109,8 +109,6 @@ struct census {
 /* Without what costs a look at every child's page. */
 void census_take(const struct master *m, struct census *ret);
 void census_look(const struct master *m, struct census *census);
-/* Is a worker in that state in a request? */
-bool census_in_request(uint32_t state);
 /* How many may be added to those that are active. */
 int census_vacant(const struct master *m, const struct census *census);
 /* As the policy wants it; after census_look. */

@@ -45,7 +45,7 @@ youngest_request(const struct master *m, const struct child *c)
 	int64_t youngest = 0;
 
 	for (unsigned i = 0; workers != NULL && i < c->workers; i++) {
-		if (!census_in_request(workers[i].state))
+		if (!scoreboard_in_request(workers[i].state))
 			return 0;
 		if (workers[i].begin_us > youngest)
 			youngest = workers[i].begin_us;

@@ -119,7 +119,7 @@ scoreboard_clean_page(struct wsgid_page *page)
 void
 scoreboard_clean_worker(struct wsgid_worker *worker)
 {
-	static const char states[] = ".S_RWKLCG";
+	static const char states[] = ".S_RWKLCGI";
 
 	if (worker->state == 0)
 		worker->state = WSGID_WORKER_DEAD;

@@ -139,4 +139,22 @@ int scoreboard_read_page(
 int scoreboard_read_worker(struct scoreboard_view *v, unsigned slot,
 	unsigned worker, struct wsgid_worker *ret);
 
+/* --- letters.c --------------------------------------------------------------- */
+
+/* Of one child: what its workers are yet to show. */
+struct scoreboard_letters {
+	uint32_t lifecycle;
+	bool keeps, closes;
+};
+
+struct scoreboard_letters scoreboard_letters(
+	uint32_t lifecycle, const struct wsgid_page *page);
+/* The letter of its next worker, whose record has that state; in the order of
+ * the records. */
+char scoreboard_letter(struct scoreboard_letters *l, uint32_t state);
+/* Is who shows that letter free for a request? */
+bool scoreboard_letter_idle(char letter);
+/* Is a worker in that state in a request? */
+bool scoreboard_in_request(uint32_t state);
+
 #endif

@@ -188,7 +188,7 @@ static json_t *
 worker_object(const struct snapshot_worker *w, bool query)
 {
 	json_t *o = json_object();
-	const char state[2] = {(char)w->record.state, '\0'};
+	const char state[2] = {snapshot_row_letter(w), '\0'};
 
 	set_number(o, "slot", w->slot);
 	set_number(o, "worker", w->worker);

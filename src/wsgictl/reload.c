@@ -83,7 +83,7 @@ look(const struct turn *t, struct wsgid_board *board, unsigned *finishing)
 	*finishing = 0;
 	for (size_t n = 0; n < s.n_workers; n++)
 		*finishing += s.workers[n].worker == 0 &&
-			      s.workers[n].letter == WSGID_WORKER_GRACEFUL;
+			      s.workers[n].lifecycle > WSGID_PROCESS_READY;
 	snapshot_fini(&s);
 	return true;
 }

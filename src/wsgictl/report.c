@@ -407,9 +407,7 @@ add_row(struct buf *to, const struct snapshot *s,
 	else
 		buf_add_text(&cpu, "-");
 	buf_printf(to, "%-8s %7d %-8s %c %11s %8s", buf_text(&srv), (int)w->pid,
-		snapshot_lifecycle_name(w->lifecycle),
-		w->lifecycle == WSGID_PROCESS_STARTING ? w->letter
-						       : (char)r->state,
+		snapshot_lifecycle_name(w->lifecycle), snapshot_row_letter(w),
 		buf_text(&acc), buf_text(&cpu));
 	add_memory(to, w->rss);
 	buf_printf(
@@ -440,9 +438,10 @@ report_workers(struct buf *to, const struct report *r)
 		add_row(to, s, &s->workers[i], r->query);
 	buf_add_text(to,
 		"\nSrv: slot-generation, .thread; M: _ idle, S starting, "
-		"R reading, W working,\nL logging, C closing, G finishing; "
-		"Acc: requests of the worker/in the slot; CPU:\nseconds; SS: "
-		"seconds since the last request began or ended; Req: its "
-		"milliseconds;\nDur: those of all in the slot; Child, Slot: "
-		"sent by the worker, in the slot\n");
+		"R reading, W working,\nL logging, K idle with connections "
+		"kept alive, C idle with some that close,\nI idle and about "
+		"to go, G finishing; Acc: requests of the worker/in the slot;\n"
+		"CPU: seconds; SS: seconds since the last request began or "
+		"ended; Req: its\nmilliseconds; Dur: those of all in the "
+		"slot; Child, Slot: sent by the worker,\nin the slot\n");
 }

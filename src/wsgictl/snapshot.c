@@ -40,37 +40,21 @@ snapshot_reload_name(uint32_t result)
 	return result < ARRAY_LEN(names) ? names[result] : "unknown";
 }
 
-char
-snapshot_letter(uint32_t lifecycle, uint32_t state)
-{
-	switch (lifecycle) {
-	case WSGID_PROCESS_VACANT:
-		return WSGID_WORKER_DEAD;
-	case WSGID_PROCESS_STARTING:
-		return WSGID_WORKER_STARTING;
-	case WSGID_PROCESS_DRAINING:
-	case WSGID_PROCESS_STOPPING:
-		return WSGID_WORKER_GRACEFUL;
-	default:
-		/* Its page is being made. */
-		return state == WSGID_WORKER_DEAD ? WSGID_WORKER_STARTING
-						  : (char)state;
-	}
-}
-
 static void
 count(struct snapshot *s, char letter)
 {
+	if (scoreboard_letter_idle(letter)) {
+		s->idle++;
+		return;
+	}
 	switch (letter) {
 	case WSGID_WORKER_DEAD:
-		break;
-	case WSGID_WORKER_READY:
-		s->idle++;
 		break;
 	case WSGID_WORKER_STARTING:
 		s->starting++;
 		break;
 	case WSGID_WORKER_GRACEFUL:
+	case WSGID_WORKER_IDLE_KILL:
 		s->graceful++;
 		break;
 	default:
@@ -119,8 +103,11 @@ workers_of(const struct snapshot *s, const struct wsgid_process *p)
 /* One row for each worker of a child. */
 static void
 add_workers(struct snapshot *s, struct scoreboard_view *view,
-	const struct wsgid_process *p, const struct snapshot_worker *row)
+	const struct wsgid_process *p, const struct wsgid_page *page,
+	const struct snapshot_worker *row)
 {
+	struct scoreboard_letters letters =
+		scoreboard_letters(p->lifecycle, page);
 	unsigned n = workers_of(s, p);
 
 	for (unsigned i = 0; i < n && i < s->per_slot; i++) {
@@ -129,7 +116,7 @@ add_workers(struct snapshot *s, struct scoreboard_view *view,
 		*w = *row;
 		w->worker = i;
 		(void)scoreboard_read_worker(view, row->slot, i, &w->record);
-		w->letter = snapshot_letter(p->lifecycle, w->record.state);
+		w->letter = scoreboard_letter(&letters, w->record.state);
 		count(s, w->letter);
 		s->letters[(size_t)row->slot * s->per_slot + i] = w->letter;
 		s->n_workers++;
@@ -181,7 +168,7 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 		row.cpu_us = process.cpu_us;
 		row.rss = process.rss;
 	}
-	add_workers(s, view, &p, &row);
+	add_workers(s, view, &p, &page, &row);
 	return 0;
 }
 
@@ -251,6 +238,13 @@ snapshot_fini(struct snapshot *s)
 	free(s->workers);
 	s->letters = NULL;
 	s->workers = NULL;
+}
+
+char
+snapshot_row_letter(const struct snapshot_worker *w)
+{
+	return w->letter == WSGID_WORKER_GRACEFUL ? (char)w->record.state
+						  : w->letter;
 }
 
 size_t

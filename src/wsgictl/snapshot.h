@@ -67,8 +67,8 @@ void snapshot_fini(struct snapshot *s);
  * that are. */
 size_t snapshot_shown_letters(const struct snapshot *s);
 
-/* The letter that stands for a worker, its child's life considered. */
-char snapshot_letter(uint32_t lifecycle, uint32_t state);
+/* The letter of its row: where it finishes, what it does there. */
+char snapshot_row_letter(const struct snapshot_worker *w);
 
 const char *snapshot_lifecycle_name(uint32_t lifecycle);
 const char *snapshot_reload_name(uint32_t result);

@@ -26,7 +26,7 @@ def stop_idle(server):
         except ProcessLookupError:
             continue  # it was to be replaced
         row = server.ready().get(pid)
-        if stat_fields(pid)[:1] == ['T'] and row is not None and row['letters'] == '_':
+        if stat_fields(pid)[:1] == ['T'] and row is not None and row['letters'] in '_KC':
             return pid, row['connections']
         try:
             os.kill(pid, signal.SIGCONT)

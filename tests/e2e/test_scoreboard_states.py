@@ -1,7 +1,7 @@
 """The letters of the scoreboard are Apache's and come when they should; totals never go back.
 
-K and C are kept for Apache's readers: a connection that is kept alive, or lingers before it
-is closed, has no worker here, and is counted instead.  I is set by none of Apache's MPMs.
+A connection that is kept alive, or lingers before it is closed, has no worker here: an idle
+one, which serves the next request as any other does, stands for them with K and C.
 """
 
 import contextlib
@@ -15,18 +15,18 @@ import subprocess
 import pytest
 
 from client import Connection, get
-from server import (BUILD, PATIENCE, clean_environment, freeze, is_alive, own_by_children,
+from server import (APPS, BUILD, PATIENCE, clean_environment, freeze, is_alive, own_by_children,
                     wait_until)
 
 ENGINES = ['io_uring', 'epoll']
 
 
-def by_wsgictl(server) -> str:
+def status(server) -> dict:
     done = subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory,
                            'fullstatus', '--json'], capture_output=True, text=True,
                           timeout=PATIENCE, env=clean_environment())
     assert (done.returncode, done.stderr) == (0, '')
-    return json.loads(done.stdout)['scoreboard']
+    return json.loads(done.stdout)
 
 
 def letters(server) -> str:
@@ -37,7 +37,7 @@ def letters(server) -> str:
 def shows(server, expected):
     """Both programs say so, once it is so."""
     wait_until(lambda: letters(server) == expected, f'{expected}, now {letters(server)}')
-    assert by_wsgictl(server)[:3].ljust(3, '.') == expected
+    wait_until(lambda: status(server)['scoreboard'][:3].ljust(3, '.') == expected, expected)
 
 
 def accepts(server, pid, expected):
@@ -95,8 +95,7 @@ def test_reading_working_and_finishing(serve, gate, engine):
         shows(server, 'R..')
         client.send(b'x' * 8995)
         assert client.response().body.startswith(b'9000 ')
-        shows(server, '_..')
-        assert server.board()['counts']['parked'] == 1  # as Apache's K would tell
+        shows(server, 'K..')
 
         client.send(gate.request)
         shows(server, 'W..')
@@ -107,7 +106,7 @@ def test_reading_working_and_finishing(serve, gate, engine):
         accepts(server, child, 0)
         gate.open()
         assert client.response().body == b'awake'
-        shows(server, '._.')
+        shows(server, '.K.')
         assert client.get('/hello').status == 200
     server.stop()
 
@@ -123,7 +122,7 @@ def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, gate, engine):
         """Which thread does what is not ours to say."""
         wait_until(lambda: sorted(letters(server)) == sorted(count),
                    f'{count}, now {letters(server)}')
-        assert sorted(by_wsgictl(server)[:3]) == sorted(count)
+        wait_until(lambda: sorted(status(server)['scoreboard'][:3]) == sorted(count), count)
     with Connection(server.address) as reading, Connection(server.address) as working:
         reading.send('POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: 9000\r\n\r\nbegun')
         has('R__')
@@ -131,10 +130,10 @@ def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, gate, engine):
         has('RW_')
         reading.send(b'x' * 8995)
         assert reading.response().body.startswith(b'9000 ')
-        has('W__')
+        has('WK_')
         accepts(server, child, 1)
         server.kill(signal.SIGHUP)
-        shows(server, 'GGG')
+        has('GII')
         accepts(server, child, 0)
         gate.open()
         assert working.response().body == b'awake'
@@ -154,11 +153,11 @@ def test_logging(serve, fifo, engine):
             try:
                 os.read(fd, 65536)
             except BlockingIOError:
-                return letters(server)[0] == '_'
+                return letters(server)[0] == 'K'
         wait_until(read_all, 'the end of the lines')
         for _ in range(requests):
             assert client.response().status == 200
-        shows(server, '_..')
+        shows(server, 'K..')
     server.stop()
 
 
@@ -205,37 +204,74 @@ def test_neither_an_answer_nor_the_application_waits_for_a_slow_log(
             try:
                 os.read(fd, 65536)
             except BlockingIOError:
-                return letters(server)[0] == '_'
+                return letters(server)[0] == 'K'
         wait_until(read_all, 'the end of the lines')
         for client in waiting[1:]:
             assert client.response().body == b'hello\n'
     server.stop()
 
 
+@pytest.mark.parametrize('threads', [1, 2])
 @pytest.mark.parametrize('engine', ENGINES)
-def test_connections_that_need_no_worker_are_counted_as_apaches_event_mpm_does(serve, engine):
-    server = serve('probe', '-w', '1', '--io-engine', engine)
+def test_idle_workers_stand_for_connections_that_are_kept_alive_or_closing(
+        serve, engine, threads):
+    """And are counted as idle, and the connections as Apache's event MPM counts them."""
+    server = serve('probe', '-w', '1', '--threads', threads, '--io-engine', engine)
 
-    def counted(**wanted):
-        wait_until(lambda: wanted.items() <= server.board()['counts'].items(), f'{wanted}')
-        assert letters(server)[0] == '_'
-        done = subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory,
-                               'status', '--json'], capture_output=True, text=True,
-                              timeout=PATIENCE, env=clean_environment())
-        assert wanted.items() <= json.loads(done.stdout)['connections'].items()
+    def shown(expected, lingers=None, **wanted):
+        wanted_workers = {'idle': threads, 'busy': 0}
+
+        def look():
+            if lingers is not None:
+                lingers.send('more')  # it is closed when it has been silent for 2 s
+            counts, state = server.board()['counts'], status(server)
+            return (wanted.items() | wanted_workers.items() <= counts.items()
+                    and wanted.items() <= state['connections'].items()
+                    and wanted_workers.items() <= state['workers'].items()
+                    and letters(server).rstrip('.') == expected[:threads]
+                    and state['scoreboard'] == expected[:threads])
+        wait_until(look, f'{expected} and {wanted}')
     with Connection(server.address) as idle, Connection(server.address) as slow:
+        shown('__', parked=0, writing=0, closing=0)
         assert idle.get('/hello').status == 200
-        counted(parked=1, writing=0, closing=0)
+        shown('K_', parked=1, writing=0, closing=0)
         # Refused, and it does not close: the server has said all.
         slow.send('NONSENSE\r\n\r\n')
         assert slow.response().status == 400
-        counted(parked=1, writing=0, closing=1)
-    counted(parked=0, writing=0, closing=0)
+        shown('KC', slow, parked=1, writing=0, closing=1)
+        idle.close()
+        shown('C_', slow, parked=0, writing=0, closing=1)
+    shown('__', parked=0, writing=0, closing=0)
     with Connection(server.address) as slow:
         slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.send('GET /big?n=30000000 HTTP/1.1\r\nHost: t\r\n\r\n')
-        counted(parked=0, writing=1, closing=0)
-    counted(parked=0, writing=0, closing=0)
+        shown('__', parked=0, writing=1, closing=0)
+    shown('__', parked=0, writing=0, closing=0)
+    server.stop()
+
+
+@pytest.mark.parametrize('threads, kind', [(1, 'servers'), (2, 'threads')])
+def test_a_child_too_many_is_idle_and_about_to_go(serve, directory, gate, threads, kind):
+    """It serves nobody any more, and Python comes to its end, which takes a while here."""
+    (directory / 'leaving.py').write_text(
+        'import atexit, os, time\n'
+        'from hello import application\n'
+        'def wait():\n'
+        f'    while not os.path.exists({str(gate.path)!r}):\n'
+        '        time.sleep(0.01)\n'
+        'atexit.register(wait)\n')
+    (directory / 'hello.py').write_bytes((APPS / 'hello.py').read_bytes())
+    server = serve('leaving', '--threads', threads, '--start-servers', '3',
+                   '--max-request-workers', 3 * threads, f'--min-spare-{kind}', '1',
+                   f'--max-spare-{kind}', 2 * threads, cwd=directory)
+    idle, gone = '_' * 2 * threads, 'I' * threads
+    wait_until(lambda: server.board()['scoreboard'][:3 * threads] == idle + gone, gone)
+    found = status(server)
+    assert found['scoreboard'] == idle + gone
+    assert found['workers'] == {
+        'idle': 2 * threads, 'busy': 0, 'starting': 0, 'graceful': threads}
+    gate.open()
+    wait_until(lambda: server.board()['scoreboard'].rstrip('.') == idle, 'its end')
     server.stop()
 
 

@@ -140,14 +140,14 @@ def test_everything_is_shown(path):
     assert shown.returncode == 0, shown.stderr
     for words in ('instance site', 'wsgid/0.1.0', 'generation   4', '127.0.0.1:8000',
                   '1 busy, 1 idle, 2 starting, 0 graceful', 'connections 2, 1 of them parked',
-                  '47 requests, 3 connections', '\n  _WSS\n', 'GET /admin/', 'signal 9',
+                  '47 requests, 3 connections', '\n  KWSS\n', 'GET /admin/', 'signal 9',
                   'io_uring'):
         assert words in shown.stdout
 
 
 def test_json_has_it_all(path):
     all_ = json.loads(run('--json', path).stdout)
-    assert all_['scoreboard'] == '_WSS..'
+    assert all_['scoreboard'] == 'KWSS..'
     assert all_['totals']['requests'] == 47
     assert all_['counts']['busy'] == 1
     assert all_['processes'][0]['total_requests'] == 42
@@ -263,7 +263,7 @@ def test_pages_that_are_none_spoil_their_own_row_alone(path):
         (path.parent / 'site.scoreboard.1').write_bytes(spoil)
         shown = run(path)
         assert says in shown.stdout
-        assert '_WSS' in shown.stdout
+        assert 'KWSS' in shown.stdout
     (path.parent / 'site.scoreboard.1').unlink()
     (path.parent / 'site.scoreboard.1').symlink_to('/etc/passwd')
     assert 'page unreadable' in run(path).stdout

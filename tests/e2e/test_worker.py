@@ -726,9 +726,11 @@ def test_each_thread_has_its_letter_in_the_scoreboard(start, gate):
         assert (counts['busy'], counts['idle']) == (2, 2)
         clients[1].send(b'x' * 8995)
         assert clients[1].response().status == 200
-        wait_until(lambda: letters(server)[0].count('W') == 1, 'one busy thread')
+        wait_until(lambda: sorted(letters(server)[0]) == ['K', 'W', '_', '_'],
+                   'one busy thread, one for the connection that is kept')
         server.kill(signal.SIGHUP)
-        wait_until(lambda: 'G' in server.board()['scoreboard'], 'a thread that finishes')
+        wait_until(lambda: sorted(server.board()['scoreboard'][:4]) == ['G', 'I', 'I', 'I'],
+                   'a thread that finishes, and three that have nothing to do')
         gate.open()
         assert clients[0].response().body == b'awake'
     wait_until(lambda: letters(server) == ['____'], 'four idle threads')

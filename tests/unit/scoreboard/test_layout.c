@@ -111,7 +111,7 @@ test_states_are_apaches_letters_or_a_question_mark(void **state)
 
 		if (s == 0)
 			want = '.';
-		else if (s < 128 && strchr(".S_RWKLCG", (int)s) != NULL)
+		else if (s < 128 && strchr(".S_RWKLCGI", (int)s) != NULL)
 			want = s;
 		scoreboard_clean_worker(&w);
 		assert_int_equal(w.state, want);

@@ -79,30 +79,6 @@ make_server(const char *dir)
 }
 
 static void
-test_letters_consider_the_life_of_the_child(void **state)
-{
-	static const struct {
-		uint32_t lifecycle;
-		char state, letter;
-	} cases[] = {
-		{WSGID_PROCESS_VACANT, 'W', '.'},
-		{WSGID_PROCESS_STARTING, '.', 'S'},
-		{WSGID_PROCESS_STARTING, '_', 'S'},
-		{WSGID_PROCESS_READY, '.', 'S'},
-		{WSGID_PROCESS_READY, '_', '_'},
-		{WSGID_PROCESS_READY, 'W', 'W'},
-		{WSGID_PROCESS_DRAINING, 'W', 'G'},
-		{WSGID_PROCESS_STOPPING, '_', 'G'},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_int_equal(snapshot_letter(cases[i].lifecycle,
-					 (uint32_t)cases[i].state),
-			cases[i].letter);
-}
-
-static void
 test_totals_have_the_dead_in_them(void **state)
 {
 	struct scoreboard *board = make_server(*state);
@@ -367,6 +343,7 @@ make_worker_server(const char *dir)
 		server_threads(s, 0, WSGID_PROCESS_READY, "_W_");
 
 	page.page->requests = 12;
+	page.page->parked = page.page->closing = 1;
 	page.workers[1].requests = 5;
 	page.workers[1].thread = 4711;
 	page.workers[1].begin_us = NOW - 2500000;
@@ -384,10 +361,10 @@ test_a_thread_has_a_letter_and_a_row_of_its_own(void **state)
 		"  MPM          worker, at most 9 workers\n",
 		/* Not six places for a child that has three. */
 		"  workers      1 busy, 2 idle, 3 starting\n"
-		"               _W_SSS...\n",
-		"\n0-1.0    536870912 ready    _ ",
+		"               KWCSSS...\n",
+		"\n0-1.0    536870912 ready    K ",
 		"\n0-1.1    536870912 ready    W ",
-		"\n0-1.2    536870912 ready    _ ",
+		"\n0-1.2    536870912 ready    C ",
 		"\n1-1.0    536870912 starting S ",
 		"\n1-1.2    536870912 starting S ",
 		" 5/42        -        -      2    2500 ",
@@ -430,7 +407,7 @@ test_json_has_an_object_for_each_thread(void **state)
 			"max_request_workers", &most, "workers", "busy", &busy,
 			"idle", &idle, "rows", &rows),
 		0);
-	assert_string_equal(letters, "_W_SSS...");
+	assert_string_equal(letters, "KWCSSS...");
 	assert_string_equal(mpm, "worker");
 	assert_int_equal(most, 9);
 	assert_int_equal(busy, 1);
@@ -482,7 +459,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_letters_consider_the_life_of_the_child),
 		TEST(test_totals_have_the_dead_in_them),
 		TEST(test_a_dead_servers_time_has_stopped),
 		TEST(test_no_scoreboard_is_a_sentence),
