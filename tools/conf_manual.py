@@ -232,6 +232,23 @@ With worker it counts threads: a multiple of
 .Ic ThreadsPerChild ,
 to which another number is lowered.
 """,
+    'RestartInterval': """
+As after
+.Ic MaxRequests ,
+its replacement serves before it is told to go, it finishes what it has, and
+its clients lose nothing.
+It is looked at between requests, and while there are none.
+""",
+    'MaxMemoryPerChild': """
+What it still shares with a template
+.Pq Ic WSGIPreloadApplication
+or has of libraries together with others is not counted, as a replacement would
+have just that as well.
+The memory is looked at once a second, between requests, and while there are
+none.
+A child that has so many before its first request is not replaced for that,
+which is warned of.
+""",
     'GracefulShutdownTimeout': """
 Then the server has ended: children that are still there are killed.
 Children that have lost their master, which was killed, have as long.

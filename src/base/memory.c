@@ -43,20 +43,39 @@ memory_parse(const char *smaps, struct memory *ret)
 	return 0;
 }
 
+static int
+read_text(const char *path, char *text, size_t size)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
+
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	return 0;
+}
+
 int
 memory_read(pid_t pid, struct memory *ret)
 {
 	char path[48], text[4096];
-	AUTO_CLOSE int fd = -1;
-	ssize_t n;
+	int rc;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	return memory_parse(text, ret);
+	rc = read_text(path, text, sizeof(text));
+	return rc < 0 ? rc : memory_parse(text, ret);
+}
+
+int64_t
+memory_resident(void)
+{
+	char text[128];
+	long pages;
+	int rc = read_text("/proc/self/statm", text, sizeof(text));
+
+	if (rc < 0)
+		return rc;
+	return sscanf(text, "%*d %ld", &pages) == 1
+		       ? (int64_t)pages * sysconf(_SC_PAGESIZE)
+		       : -EBADMSG;
 }

@@ -4,6 +4,7 @@
 #ifndef WSGID_BASE_MEMORY_H
 #define WSGID_BASE_MEMORY_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct memory {
@@ -16,5 +17,9 @@ int memory_read(pid_t pid, struct memory *ret);
 
 /* The same from the text of its smaps_rollup; -EBADMSG when it is none. */
 int memory_parse(const char *smaps, struct memory *ret);
+
+/* The resident size of this process in bytes, which is not less than what is
+ * private, and cheap to have; or a negative errno. */
+int64_t memory_resident(void);
 
 #endif

@@ -23,6 +23,7 @@
 #include "child/crew.h"
 #include "child/handover.h"
 #include "child/orders.h"
+#include "child/recycle.h"
 #include "child/report.h"
 #include "child/request.h"
 #include "child/send.h"
@@ -289,6 +290,26 @@ sooner_of(int64_t *when, const struct connection_list *list)
 		sooner(when, list->first->deadline_ns);
 }
 
+static bool
+looks_at_its_share(const struct engine *e)
+{
+	return e->set.recycle != NULL && e->running == NULL && !e->retiring &&
+	       engine_leads(e);
+}
+
+/* It may be too old by now, or too large. */
+static void
+look_at_share(struct engine *e)
+{
+	struct recycle *r = e->set.recycle;
+	char why[RECYCLE_WHY];
+
+	if (!looks_at_its_share(e) || LIKELY(e->now_ns < r->look_ns))
+		return;
+	if (recycle_is_due(r, e->now_ns, why) && engine_ask_to_retire(e, why))
+		recycle_end(r);
+}
+
 /* How long io may wait: until the first thing that expires; -1 = for ever. */
 static int64_t
 patience(const struct engine *e)
@@ -305,6 +326,8 @@ patience(const struct engine *e)
 		sooner(&when, e->leave_by_ns);
 	if (e->accept_not_before_ns > e->now_ns && !e->retiring)
 		sooner(&when, e->accept_not_before_ns);
+	if (looks_at_its_share(e))
+		sooner(&when, e->set.recycle->look_ns);
 	if (when == INT64_MAX)
 		return -1;
 	return when > e->now_ns ? when - e->now_ns : 0;
@@ -556,6 +579,7 @@ engine_run(struct engine *e)
 	for (;;) {
 		orders_obey(e);
 		share_rest(e);
+		look_at_share(e);
 		if (is_done(e))
 			break;
 		rc = wait_for_something(e);

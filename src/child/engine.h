@@ -56,8 +56,9 @@ struct engine_settings {
 	int sigterm;    /* readable when it has come; 0: nobody looks */
 	int give, take; /* the pool socket's ends, or -1 */
 	unsigned slot;
-	const char *server;     /* the value of Server */
-	uint64_t most_requests; /* MaxRequests with its jitter; 0: no limit */
+	const char *server;      /* the value of Server */
+	uint64_t most_requests;  /* MaxRequests with its jitter; 0: no limit */
+	struct recycle *recycle; /* the leader's; NULL: nothing to look at */
 	struct wsgid_page_map *page;
 	struct access_log *access_log;
 	struct app *app;
@@ -108,7 +109,7 @@ struct engine {
 	bool entering;        /* waits for Python, and the watcher may look */
 	bool channel_watched; /* polls of these are under way */
 	bool sigterm_watched;
-	bool channel_ended; /* the master is gone */
+	bool channel_ended;  /* the master is gone */
 	bool bell_watched;
 	bool lock_watched;
 

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -23,6 +23,7 @@
 #include "child/crew.h"
 #include "child/forking.h"
 #include "child/pulse.h"
+#include "child/recycle.h"
 #include "child/sigterm.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
@@ -40,6 +41,7 @@ struct workers {
 	struct crew *crew;
 	struct watcher *watcher;
 	struct clients *clients;
+	struct recycle recycle;
 	struct pulse *pulse; /* both with common.forking */
 	bool serving;
 	size_t n;
@@ -47,19 +49,6 @@ struct workers {
 };
 
 /* --- beginning and end ---------------------------------------------------------- */
-
-/* Children that began together must not all go together. */
-static uint64_t
-choose_most_requests(const struct config *config)
-{
-	uint64_t chance = 0;
-
-	if (config->max_requests == 0)
-		return 0;
-	(void)!getrandom(&chance, sizeof(chance), GRND_NONBLOCK);
-	return (uint64_t)config->max_requests +
-	       chance % ((uint64_t)config->max_requests_jitter + 1);
-}
 
 static int
 make_watcher(struct workers *w, struct err *err)
@@ -82,7 +71,10 @@ make_common(struct workers *w, struct err *err)
 	int rc = clients_create(
 		&w->clients, w->common.listeners, w->common.n_listeners, err);
 
-	w->common.most_requests = choose_most_requests(w->common.config);
+	w->common.most_requests = recycle_most_requests(w->common.config);
+	if (recycle_begin(&w->recycle, w->common.config, clock_monotonic_ns(),
+		    w->common.slot == 0))
+		w->common.recycle = &w->recycle;
 	w->common.sigterm = sigterm_open();
 	if (rc == 0 && w->common.sigterm < 0)
 		rc = err_set(err, -w->common.sigterm, "workers");

@@ -123,6 +123,8 @@ struct config {
 	long max_connections_per_child; /* 0 = no limit */
 	long max_requests;              /* of a child; 0 = no limit */
 	long max_requests_jitter;
+	int64_t restart_interval;     /* age of a child; 0 = no limit */
+	int64_t max_memory_per_child; /* bytes that are its own; likewise */
 	int64_t graceful_shutdown_timeout;
 	int64_t worker_drain_timeout; /* 0 = no limit */
 	int64_t startup_timeout;      /* child start to READY; 0 = no limit */

@@ -189,6 +189,28 @@ static const struct directive rows[] = {
 			"so that not all children go together",
 	},
 	{
+		.name = "RestartInterval",
+		.option = "--restart-interval",
+		.type = &value_time,
+		.offset = AT(restart_interval),
+		.initial = "0",
+		.example = "24h",
+		.max = YEAR,
+		.help = "Replace a child that has served for so long, and by "
+			"chance up to a tenth longer; 0 is never",
+	},
+	{
+		.name = "MaxMemoryPerChild",
+		.option = "--max-memory-per-child",
+		.type = &value_size,
+		.offset = AT(max_memory_per_child),
+		.initial = "0",
+		.example = "500m",
+		.max = INT64_C(1) << 50,
+		.help = "Replace a child that shares so many bytes of memory "
+			"with no other process; 0 is never",
+	},
+	{
 		.name = "GracefulShutdownTimeout",
 		.option = "--graceful-shutdown-timeout",
 		.type = &value_time,

@@ -116,8 +116,15 @@ static const struct foreign foreigners[] = {
 	{"forwarded_allow_ips", "write TrustedProxies"},
 	{"proxy_allow_ips", "write TrustedProxies"},
 	{"proxy_protocol", "write ProxyProtocol, and TrustedProxies"},
-	{"max_requests", "write MaxConnectionsPerChild, which counts "
-			 "connections"},
+	{"max_requests", "write MaxRequests"},
+	{"max_requests_jitter", "write MaxRequestsJitter"},
+	{"maximum-requests", "write MaxRequests"},
+	{"max-requests-delta", "write MaxRequestsJitter"},
+	{"restart-interval", "write RestartInterval"},
+	{"max-worker-lifetime", "write RestartInterval"},
+	{"reload-on-rss", "write MaxMemoryPerChild, which counts what a child "
+			  "shares with nobody"},
+	{"reload-on-uss", "write MaxMemoryPerChild"},
 	{"master", "there always is one; leave it out"},
 	{"http", "write Listen"},
 	{"http-socket", "write Listen"},

@@ -4,9 +4,10 @@ import signal
 
 import pytest
 
-from client import Connection
+from client import Connection, get
+from conftest import THREADS
 from crowd import Crowd
-from server import wait_until
+from server import SANITIZED, VALGRIND, wait_until
 
 
 @pytest.mark.usefixtures('any_children')
@@ -31,6 +32,85 @@ def test_a_replaced_child_costs_no_client_its_connection(serve, engine, options,
     wait_until(round_of_requests, 'an answer of a child that has taken a place')
     server.log.wait_for(reason)
     assert ':error]' not in server.log.text()
+    for client in clients:
+        client.close()  # a stop waits a moment for those who might ask for more
+    server.stop()
+
+
+def replaced(server, clients, gone):
+    """Children that do not serve any more, and their clients go on with others."""
+    wait_until(lambda: not gone & set(server.ready()), 'others in their place')
+    for client in clients:
+        answer = client.get('/pid')
+        assert answer.status == 200 and answer.header('Connection') == ''
+        assert int(answer.body) not in gone
+        client.close()  # a stop waits a moment for those who might ask for more
+    assert ':error]' not in server.log.text()
+
+
+@pytest.mark.usefixtures('any_children')
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_a_child_goes_by_its_age_although_nobody_asks_it_for_anything(serve, engine):
+    server = serve('probe', '-w', '2', '--io-engine', engine, '--log-level', 'info',
+                   '--restart-interval', '500ms')
+    clients = [Connection(server.address) for _ in range(8)]
+    first = {int(client.get('/pid').body) for client in clients} | set(server.ready())
+    replaced(server, clients, first)
+    server.log.wait_for('wants to be replaced: RestartInterval has passed')
+    server.stop()
+
+
+GROWING = '''
+import os, threading, time
+kept = []
+def grow(told, pieces):
+    while not os.path.exists(told):
+        time.sleep(0.01)
+    for _ in range(pieces):
+        kept.append(b'x' * 1000000)
+def application(environ, start_response):
+    told, _, pieces = environ['QUERY_STRING'].partition('&')
+    if told:
+        threading.Thread(target=grow, args=(told, int(pieces)), daemon=True).start()
+    body = str(os.getpid()).encode()
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+'''
+
+
+@pytest.mark.parametrize('any_children', [THREADS, {'WSGID_PRELOAD_APPLICATION': 'On'}],
+                         ids=['threads', 'preloaded'], indirect=True)
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_a_child_goes_by_its_memory_although_nobody_asks_it_for_anything(
+        serve, directory, gate, any_children, engine):
+    """What it has got in the meantime, in a thread of the application's."""
+    (directory / 'growing.py').write_text(GROWING)
+    most = 1000 if SANITIZED or VALGRIND else 100
+    server = serve('growing', '-w', '2', '--io-engine', engine, '--log-level', 'info',
+                   '--max-memory-per-child', f'{most}m', cwd=directory)
+    server.wait_for_ready(2)
+    clients = [Connection(server.address) for _ in range(8)]
+    grown = int(clients[0].get(f'/?{gate.path}&{most * 11 // 10}').body)
+    others = {int(client.get('/').body) for client in clients} - {grown}
+    assert 'to be replaced' not in server.log.text()
+    gate.open()
+    replaced(server, clients, {grown})
+    server.log.wait_for(rf'child pid {grown} .* wants to be replaced: it has \d+\.\d MiB of '
+                        rf'its own, and MaxMemoryPerChild is {most}')
+    assert others <= set(server.ready())
+    server.stop()
+
+
+def test_a_limit_below_what_a_child_begins_with_is_told_and_replaces_nobody(serve):
+    server = serve('probe', '-w', '1', '--max-memory-per-child', '1m', '--restart-interval',
+                   '1500ms', '--log-level', 'info')
+    first = set(server.wait_for_ready(1))
+    server.log.wait_for(r'MaxMemoryPerChild is 1\.0 MiB, and a child has \d+\.\d MiB of its own '
+                        'before its first request: none is replaced for that; set more')
+    # Its memory is looked at once a second.
+    assert int(get(server.address, '/pid').body) in first
+    server.log.wait_for('wants to be replaced: RestartInterval has passed')
+    assert 'of its own, and MaxMemoryPerChild' not in server.log.text()
     server.stop()
 
 
