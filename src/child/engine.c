@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -598,8 +599,10 @@ engine_run(struct engine *e)
 		}
 	}
 	access_log_flush(e->set.access_log);
-	if (rc < 0 && rc != -ETIMEDOUT)
+	if (rc < 0 && rc != -ETIMEDOUT) {
+		orders_check_descriptors(e);
 		orders_give(e, CREW_STOP, 0);
+	}
 	app_enter(e->set.app);
 	return rc;
 }
@@ -614,6 +617,14 @@ descriptors_for_clients(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > UINT_MAX)
 		return UINT_MAX;
 	return (unsigned)(limit.rlim_cur - limit.rlim_cur / 4);
+}
+
+static ino_t
+inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
 int
@@ -632,6 +643,7 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 				  : REQUEST_FIELDS_MAX,
 		.field_size = (size_t)config->limit_request_field_size,
 	};
+	e->channel_inode = inode_of(settings->channel);
 	unique_id_init(&e->ids);
 	e->most_connections = descriptors_for_clients();
 	begin_turn(e);

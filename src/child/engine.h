@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "child/access_log.h"
 #include "child/connection.h"
@@ -110,6 +111,7 @@ struct engine {
 	bool channel_watched; /* polls of these are under way */
 	bool sigterm_watched;
 	bool channel_ended;  /* the master is gone */
+	ino_t channel_inode; /* 0: not known */
 	bool bell_watched;
 	bool lock_watched;
 

@@ -47,6 +47,7 @@
 #include "child/flush.h"
 #include "child/handover.h"
 #include "child/hangup.h"
+#include "child/orders.h"
 #include "child/report.h"
 #include "child/send.h"
 #include "child/share.h"
@@ -509,6 +510,7 @@ take_over(struct watch *w, uint32_t word)
 		return true;
 	if (w->took != word) {
 		w->took = word;
+		orders_check_descriptors(w->engine);
 		w->looks = 0;
 		w->knocks = 0;
 		w->nudge_at = 1;

@@ -38,7 +38,7 @@ ENGINES = ['io_uring', 'epoll']
 
 
 @pytest.mark.parametrize('how, threads', [
-    ('/close_all', 1), ('/close_all', 3), ('/replace_all', 1)])
+    ('/close_all', 1), ('/close_all', 3), ('/replace_all', 1), ('/replace_all', 3)])
 @pytest.mark.parametrize('listeners', [1, 2])
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_child_whose_descriptors_are_closed_is_replaced(
