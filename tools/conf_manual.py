@@ -208,10 +208,17 @@ and
 are for applications that are not trusted.
 The semaphore of
 .Cm sysvsem
-outlives a server of which all processes were killed; the next one with the
-same
+outlives a server of which all processes were killed, as the kernel knows no
+way to remove it with its last user.
+The next server with the same
 .Ic RunDirectory
-removes it, and where there is none only
+removes it; so does systemd at the end of a unit with
+.Li RemoveIPC=yes
+and a
+.Li User= ,
+as
+.Pa wsgid.service
+is, but not of one that is root's; else only
 .Xr ipcrm 1
 does.
 A mutex that answers with an error is made anew, and the children that have it

@@ -139,6 +139,10 @@ accept_mutex_create(struct accept_mutex **ret,
 			"Mutex %s %s: only fcntl and flock lock a file; leave "
 			"it out",
 			how->name, settings->file);
+	if (settings->file != NULL && settings->file[0] != '/')
+		return err_setx(err, EINVAL,
+			"Mutex %s:%s: the file must be an absolute path",
+			how->name, settings->file);
 	return create(ret, how, settings, err);
 }
 

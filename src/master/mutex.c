@@ -37,9 +37,6 @@ read_choice(const char *text, struct choice *ret, struct err *err)
 		strcasecmp(ret->mechanism, "no") == 0)
 		strcpy(ret->mechanism, "none");
 	ret->file = text[len] == ':' ? text + len + 1 : NULL;
-	if (ret->file != NULL && ret->file[0] != '/')
-		return err_setx(err, EINVAL,
-			"%s: the file must be an absolute path", text);
 	return 0;
 }
 
