@@ -32,15 +32,17 @@ STABLE = ['magic', 'major', 'minor', 'board_size', 'process_offset', 'process_si
 
 
 # The ring of a child that a template has forked is the user's, that of another one root's.
-@pytest.fixture(params=[('io_uring', 'Off'), ('io_uring', 'On'), ('epoll', 'On')],
-                ids=['io_uring', 'io_uring preloaded', 'epoll preloaded'])
+@pytest.fixture(params=[('io_uring', 'Off', 1), ('io_uring', 'On', 1), ('epoll', 'On', 1),
+                        ('io_uring', 'On', 3), ('epoll', 'Off', 3)],
+                ids=['io_uring', 'io_uring preloaded', 'epoll preloaded',
+                     'io_uring preloaded threads', 'epoll threads'])
 def start(request, serve):
-    engine, preload = request.param
+    engine, preload, threads = request.param
 
     def start(*words):
         server = serve('hostile', '-w', '3', '--user', 'nobody', '--io-engine', engine,
-                       '--preload', preload, '--worker-drain-timeout', '300ms',
-                       '--keep-alive-timeout', '60s', *words)
+                       '--threads', threads, '--preload', preload, '--worker-drain-timeout',
+                       '300ms', '--keep-alive-timeout', '60s', *words)
         server.wait_for_ready(3)
         return server
     return start
@@ -195,9 +197,12 @@ def test_a_listener_that_a_child_shuts_listens_again_at_once(server):
 def test_a_listener_that_a_child_makes_deaf_hears_again(server):
     before, children = stable(server), set(server.ready())
     assert get(server.address, '/deafen').status == 200
-    os.kill(server.pid, signal.SIGCHLD)     # whatever wakes the master
-    server.log.wait_for('a child has made this socket deaf, as only the application could; it '
-                        'hears again')
+
+    def heard():
+        os.kill(server.pid, signal.SIGCHLD)  # whatever wakes the master, which looks once a second
+        return ('a child has made this socket deaf, as only the application could; it hears again'
+                in server.log.text())
+    wait_until(heard, 'the master to look')
     assert int(get(server.address, '/pid').body) in children
     assert stable(server) == before
     server.stop()
@@ -205,9 +210,9 @@ def test_a_listener_that_a_child_makes_deaf_hears_again(server):
 
 # --- what all of them share ----------------------------------------------------------------
 
-both_engines = pytest.mark.parametrize('start', [('io_uring', 'On'), ('epoll', 'Off')],
+both_engines = pytest.mark.parametrize('start', [('io_uring', 'On', 1), ('epoll', 'Off', 1)],
                                        ids=['io_uring preloaded', 'epoll'], indirect=True)
-preloaded = pytest.mark.parametrize('start', [('io_uring', 'On')], ids=['preloaded'],
+preloaded = pytest.mark.parametrize('start', [('io_uring', 'On', 1)], ids=['preloaded'],
                                     indirect=True)
 
 
