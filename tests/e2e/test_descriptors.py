@@ -7,6 +7,7 @@ from server import wait_until
 
 APP = '''
 import os
+import time
 
 
 def close_all():
@@ -17,6 +18,11 @@ def replace_all():
     os.closerange(3, 4096)
     for _ in range(64):
         os.open('/dev/null', os.O_RDONLY)
+
+
+def sleep_and_replace_all():
+    time.sleep(0.05)
+    replace_all()
 
 
 def open_some():
@@ -38,7 +44,8 @@ ENGINES = ['io_uring', 'epoll']
 
 
 @pytest.mark.parametrize('how, threads', [
-    ('/close_all', 1), ('/close_all', 3), ('/replace_all', 1), ('/replace_all', 3)])
+    ('/close_all', 1), ('/close_all', 3), ('/replace_all', 1), ('/replace_all', 3),
+    ('/sleep_and_replace_all', 3)])
 @pytest.mark.parametrize('listeners', [1, 2])
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_child_whose_descriptors_are_closed_is_replaced(

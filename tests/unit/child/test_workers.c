@@ -321,6 +321,8 @@ start(struct server *s, struct child *c)
 		/* Reckoned with, and not reached. */
 		.max_requests = 1000000,
 		.max_connections_per_child = 1000000,
+		.max_memory_per_child = INT64_C(1) << 40,
+		.restart_interval = 50, /* and that one is */
 	};
 	if (s->n > 1) {
 		assert_int_equal(balance_open(&c->balance, s->peers,
@@ -805,6 +807,35 @@ test_threads_that_fork_at_once_wait_for_each_other(void **state)
 	stop(s);
 }
 
+/* Whoever leads at that moment; and the others do not ask again. */
+static void
+test_a_child_that_is_too_old_asks_once_to_be_replaced(void **state)
+{
+	struct server *s = start_server(state, 1);
+	struct child *c = &s->children[0];
+	int64_t end_ns =
+		clock_monotonic_ns() + PATIENCE_S * INT64_C(1000000000);
+	struct client clients[CLIENTS];
+	struct channel_message message;
+	atomic_bool leave = false;
+
+	begin(s, clients, 0, &leave);
+	while (__atomic_load_n(&c->page.wants_retire, __ATOMIC_RELAXED) == 0 &&
+		clock_monotonic_ns() < end_ns)
+		sleep_ms(1);
+	sleep_ms(100); /* longer than that age */
+	atomic_store(&leave, true);
+	assert_true(end(clients) > 0);
+	do
+		assert_int_equal(channel_receive(c->channel[0], &message), 1);
+	while (message.kind == CHANNEL_BUSY);
+	assert_int_equal(message.kind, CHANNEL_WANTS_RETIRE);
+	assert_string_equal(message.text, "RestartInterval has passed");
+	while (channel_receive(c->channel[0], &message) == 1)
+		assert_int_equal(message.kind, CHANNEL_BUSY);
+	stop(s);
+}
+
 static void
 test_idle_workers_leave_when_told(void **state)
 {
@@ -848,6 +879,8 @@ main(void)
 		WITH_BOTH(
 			test_threads_that_are_no_workers_are_gone_while_the_application_forks),
 		WITH_BOTH(test_threads_that_fork_at_once_wait_for_each_other),
+		WITH_BOTH(
+			test_a_child_that_is_too_old_asks_once_to_be_replaced),
 		WITH_BOTH(test_idle_workers_leave_when_told),
 		WITH_BOTH(test_workers_leave_when_the_master_is_gone),
 	};
