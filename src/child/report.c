@@ -17,6 +17,7 @@
 #include "child/connection.h"
 #include "child/crew.h"
 #include "child/engine.h"
+#include "child/send.h"
 #include "io/io.h"
 #include "scoreboard/times.h"
 
