@@ -80,7 +80,8 @@ fail(PyStatus status, const struct app_settings *settings, struct err *err)
 
 	if (why == NULL)
 		why = "no reason given";
-	if (strstr(why, "codec") == NULL) /* its first import */
+	/* Its first import, in the words of each version. */
+	if (strstr(why, "codec") == NULL && strstr(why, "encodings") == NULL)
 		home = NULL;
 	else if (home != NULL)
 		hint = "; take PYTHONHOME out of the environment, which is ";
