@@ -165,6 +165,20 @@ say_python(struct trial *t)
 	app_describe(t->app, say, t);
 }
 
+/* What a server would find out with its first child. */
+static void
+say_beside(struct trial *t, const char *library)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"%s was loaded beside the Python that is linked into the "
+		"program: with LibPython auto, and where there is one, further "
+		"children have the shared library",
+		library);
+	say(t, "notice", text);
+}
+
 /* The copy of a module that forks comes back from the import as well. */
 static int
 try_application(struct trial *t, struct err *err)
@@ -187,6 +201,8 @@ try_application(struct trial *t, struct err *err)
 	}
 	rc = app_check_libraries(
 		facts_is_static(t->facts), library, sizeof(library), err);
+	if (rc > 0)
+		say_beside(t, library);
 	return rc < 0 ? CHILD_EXIT_CONFIG : CHILD_EXIT_OK;
 }
 

@@ -474,6 +474,16 @@ def test_two_pythons_in_a_process_are_refused(new_server, show):
                             rf'{library}; take it out of LD_PRELOAD')
 
 
+def test_an_extension_of_another_python_is_refused(show):
+    """What is linked with a library brings it along, as dlopen does it here."""
+    library = make_library(show, 'libpython3.1.so.1.0')
+    (show / 'old.py').write_text(f'import ctypes\nctypes.CDLL("{library}")\n' + SHOW)
+    done = run_wsgid('--check', 'old', cwd=show)
+    assert done.returncode == 78
+    assert f'which runs, and {library};' in done.stderr
+    assert 'build the extension module that is linked with it for this Python' in done.stderr
+
+
 @pytest.mark.skipif(SANITIZED, reason='the sanitizer wants to be the first library')
 def test_a_library_of_another_version_is_refused_before_it_is_started(new_server, show):
     """What a link of the wrong name leads to."""
@@ -492,6 +502,9 @@ def test_a_library_of_another_version_is_refused_before_it_is_started(new_server
 def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_server, show, twins):
     name = pathlib.Path(fact(twins[1], 'library')).resolve().name
     (show / 'needs.py').write_text(f'import ctypes\nctypes.CDLL("{name}")\n' + SHOW)
+    status, found = doctor('needs', cwd=show)
+    notice, = found['notice']
+    assert status == 0 and f'{name} was loaded beside the Python that is linked' in notice
     server = new_server('needs', '-w', '1', cwd=show).start()
     assert serving(server) == twins[0].name
     server.log.wait_for(rf'{name} was loaded beside the Python that is linked into the children: '
