@@ -128,14 +128,15 @@ reloader_look(struct reloader *r)
 		app_list_directories(r->app, watch, r);
 }
 
-/* A script may have any name; beside Python's files there are logs, databases
- * and what the interpreter itself writes. */
+/* A script may have any name; beside Python's files and extension modules there
+ * are logs, databases and what the interpreter itself writes. */
 static bool
 is_source(const struct reloader *r, const char *path)
 {
-	size_t len = strlen(path);
+	const char *suffix = strrchr(path, '.');
 
-	return (len > 3 && strcmp(path + len - 3, ".py") == 0) ||
+	return (suffix != NULL && (strcmp(suffix, ".py") == 0 ||
+					  strcmp(suffix, ".so") == 0)) ||
 	       app_is_script(r->app, path);
 }
 
