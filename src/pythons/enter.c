@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/access.h"
 #include "base/err.h"
@@ -41,8 +42,11 @@ enter_home(struct entrance *e, const char *home, const struct facts *facts,
 {
 	struct err why = {0};
 	struct home h;
-	int rc = access_explain(home, err);
+	int rc = 0;
 
+	/* To be listed it need not be. */
+	if (access(home, X_OK) < 0)
+		rc = access_explain(home, err);
 	if (rc == 0)
 		rc = home_read(&h, home, err);
 	if (rc < 0)

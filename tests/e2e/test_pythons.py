@@ -308,6 +308,11 @@ def test_a_home_that_the_user_cannot_enter_is_refused(new_server, show, request)
     server.log.wait_for(said)
     status, words = checked(BUILD, '--python-home', home)
     assert status == 78 and re.search(said, words)
+    (show / 'private').chmod(0o711)
+    home.chmod(0o711)
+    status, words = checked(BUILD, '--python-home', home)
+    assert status == 0, words
+    (show / 'private').chmod(0o700)
     # And does not become an interpreter without an environment.
     status, words = checked(BUILD, '--python', home / 'bin' / 'python3')
     assert status == 78
