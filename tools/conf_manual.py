@@ -251,8 +251,8 @@ What it still shares with a template
 .Pq Ic WSGIPreloadApplication
 or has of libraries together with others is not counted, as a replacement would
 have just that as well.
-The memory is looked at once a second, between requests, and while there are
-none.
+The memory is looked at once a second, or each ten where it is large and mostly
+shared, between requests, and while there are none.
 A child that has so many before its first request is not replaced for that,
 which is warned of.
 """,

@@ -2,13 +2,16 @@
  * recycle.c - has this child done its share?  See recycle.h.
  *
  * How much memory is private the kernel finds out page by page, so it is asked
- * only when the resident size, which it keeps ready, allows for too much of it.
+ * only when the resident size, which it keeps ready, allows for too much of it;
+ * and the more seldom the longer it takes, as a child may be well above that
+ * with what it shares.
  */
 #include "child/recycle.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -18,7 +21,9 @@
 static const int64_t ms = 1000000;
 
 enum {
-	WEIGH_MS = 1000, /* from one look at the memory to the next */
+	WEIGH_MS = 1000, /* from one look at the memory to the next, ... */
+	SELDOM = 1000,   /* ... or so many times what the last has taken, ... */
+	MOST_MS = 10000, /* ... but no more than that */
 	AGAIN_MS = 100,  /* after a look whose answer nobody has heard */
 	SPREAD = 10,     /* the age is up to a tenth more */
 };
@@ -52,17 +57,29 @@ choose_age(const struct config *c)
 	return age_ns + (int64_t)by_chance_up_to((uint64_t)age_ns / SPREAD);
 }
 
+static int64_t
+cpu_time_ns(void)
+{
+	struct timespec t = {0};
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 /* 0 where it is not known, which is said once. */
 static int64_t
 private_bytes(struct recycle *r)
 {
-	int64_t resident = memory_resident();
+	int64_t resident = memory_resident(), begin_ns;
 	struct memory memory;
 	int rc;
 
+	r->cost_ns = 0;
 	if (resident >= 0 && resident < r->most_bytes)
 		return 0;
+	begin_ns = cpu_time_ns();
 	rc = memory_read(getpid(), &memory);
+	r->cost_ns = cpu_time_ns() - begin_ns;
 	if (rc == 0)
 		return (int64_t)memory.private_kib * 1024;
 	errno = -rc;
@@ -75,8 +92,13 @@ private_bytes(struct recycle *r)
 static void
 look_again(struct recycle *r, int64_t now_ns)
 {
-	int64_t weigh_ns = now_ns + WEIGH_MS * ms;
+	int64_t pause_ns = r->cost_ns * SELDOM, weigh_ns;
 
+	if (pause_ns > MOST_MS * ms)
+		pause_ns = MOST_MS * ms;
+	if (pause_ns < WEIGH_MS * ms)
+		pause_ns = WEIGH_MS * ms;
+	weigh_ns = now_ns + pause_ns;
 	r->look_ns = r->age_ns > 0 ? r->born_ns + r->age_ns : INT64_MAX;
 	if (r->most_bytes > 0 && weigh_ns < r->look_ns)
 		r->look_ns = weigh_ns;

@@ -27,6 +27,7 @@ struct recycle {
 	int64_t age_ns;     /* that it may reach; 0: any */
 	int64_t most_bytes; /* of memory; likewise */
 	int64_t look_ns;    /* when to look at it again; INT64_MAX: never */
+	int64_t cost_ns;    /* of finding out its memory, the last time */
 	bool told;          /* that its memory cannot be seen */
 };
 

@@ -127,7 +127,7 @@ test_who_goes_is_asked_for_again_until_the_master_has_heard(void **state)
 }
 
 static void
-test_memory_is_looked_at_once_a_second_and_what_is_private_counts(void **state)
+test_memory_is_looked_at_again_and_what_is_private_counts(void **state)
 {
 	enum { MORE = 8 * MIB };
 	struct config c = {0};
@@ -141,14 +141,15 @@ test_memory_is_looked_at_once_a_second_and_what_is_private_counts(void **state)
 		skip(); /* a kernel without smaps */
 	c.max_memory_per_child = (int64_t)now.private_kib * 1024 + MORE / 2;
 	assert_true(recycle_begin(&r, &c, second, true));
-	assert_int_equal(r.look_ns, 2 * second);
-	assert_false(recycle_is_due(&r, 2 * second, why));
-	assert_int_equal(r.look_ns, 3 * second);
+	/* Or somewhat later, where it takes long to find out. */
+	assert_in_range(r.look_ns, 2 * second, 11 * second);
+	assert_false(recycle_is_due(&r, 20 * second, why));
+	assert_in_range(r.look_ns, 21 * second, 30 * second);
 	own = mmap(NULL, MORE, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(own, MAP_FAILED);
 	memset(own, 1, MORE);
-	assert_true(recycle_is_due(&r, 3 * second, why));
+	assert_true(recycle_is_due(&r, 30 * second, why));
 	assert_non_null(strstr(why, "MaxMemoryPerChild"));
 	munmap(own, MORE);
 }
@@ -182,7 +183,7 @@ main(void)
 		cmocka_unit_test(
 			test_who_goes_is_asked_for_again_until_the_master_has_heard),
 		cmocka_unit_test(
-			test_memory_is_looked_at_once_a_second_and_what_is_private_counts),
+			test_memory_is_looked_at_again_and_what_is_private_counts),
 		cmocka_unit_test(
 			test_who_begins_with_too_much_memory_is_not_replaced_for_it),
 	};
