@@ -200,7 +200,8 @@ join_groups(PyObject *blocks)
 		if (group == NULL || PyList_Append(groups, group) < 0)
 			return NULL;
 	}
-	return Py_XNewRef(groups);
+	Py_XINCREF(groups);
+	return groups;
 }
 
 /* The client may take them as slowly as it likes. */
