@@ -497,6 +497,28 @@ def test_it_runs_as_its_own_user_without_a_right(machine, wsgid):
         assert re.search(r'^NoNewPrivs:\t1$', status, re.M)
 
 
+@pytest.mark.parametrize('remove, left', [('yes', 0), ('no', 1)])
+def test_remove_ipc_removes_the_semaphore_of_mutex_sysvsem_when_all_were_killed(
+        machine, wsgid, remove, left):
+    """The unit says yes.  Where it does not the next start does it."""
+    user = machine.run('id', '-u', 'wsgid').stdout.strip()
+
+    def semaphores() -> int:
+        lines = machine.run('cat', '/proc/sysvipc/sem').stdout.splitlines()[1:]
+        return [line.split()[4] for line in lines].count(user)
+    wsgid.drop_in(f'[Service]\nRestart=no\nRemoveIPC={remove}\n')
+    wsgid.configure('Mutex sysvsem')
+    wsgid.start()
+    assert semaphores() == 1
+    wsgid.systemctl('kill', '--signal=KILL', 'wsgid.service')
+    wsgid.wait_for('ActiveState', 'failed')
+    assert semaphores() == left
+    wsgid.start()
+    assert semaphores() == 1
+    wsgid.systemctl('stop', 'wsgid.service')
+    assert semaphores() == 0
+
+
 def test_folders_are_there_and_the_users(machine, wsgid):
     wsgid.start()
     for path in ('/run/wsgid', '/var/log/wsgid', '/var/lib/wsgid'):
