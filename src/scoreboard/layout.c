@@ -51,7 +51,8 @@ put(char *to, size_t size, struct str text, const char *allowed)
 {
 	size_t len = printable_cut(text.p, text.len, size - 1);
 
-	memcpy(to, text.p, len);
+	if (len > 0)
+		memcpy(to, text.p, len);
 	to[printable_clean(to, len, allowed)] = '\0';
 }
 
