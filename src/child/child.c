@@ -35,6 +35,7 @@
 #include "child/coredump.h"
 #include "child/engine.h"
 #include "child/forking.h"
+#include "child/libraries.h"
 #include "child/orphan.h"
 #include "child/reloader.h"
 #include "child/rings.h"
@@ -67,6 +68,7 @@ struct child {
 	struct accept_mutex *mutex;
 	struct balance balance;
 	struct app *app;
+	struct libraries libraries;
 	struct reloader *reloader; /* NULL: nobody asked for it */
 	char server[TOKENS_SIZE];
 	int *listeners;
@@ -326,20 +328,6 @@ import_application(struct child *c, struct err *err)
 	return rc;
 }
 
-/* What came along with the application may have brought a Python of its own. */
-static int
-check_libraries(const struct child *c, struct err *err)
-{
-	char library[CHANNEL_TEXT];
-	int rc = app_check_libraries(
-		facts_is_static(c->facts), library, sizeof(library), err);
-
-	if (rc > 0)
-		(void)channel_send(INHERIT_CHANNEL, CHANNEL_NEEDS_SHARED, 0,
-			library, NULL, 0);
-	return rc < 0 ? rc : 0;
-}
-
 /* The import may take long, and so may a request. */
 static void
 prepare_for_orphanhood(const struct child *c)
@@ -405,6 +393,7 @@ start_workers(struct child *c, struct err *err)
 		.page = &c->page,
 		.access_log = c->access_log,
 		.app = c->app,
+		.libraries = &c->libraries,
 		.forked = &c->forked,
 		.forking = &c->forking,
 	};
@@ -485,7 +474,7 @@ prepare(struct child *c, struct err *err)
 	if (import_application(c, err) < 0 && wait_for_change(c, err) < 0)
 		return fail(CHILD_EXIT_APPLICATION, err);
 	reloader_look(c->reloader);
-	if (check_libraries(c, err) < 0)
+	if (libraries_check(&c->libraries, err) < 0)
 		return fail(CHILD_EXIT_CONFIG, err);
 	return 0;
 }
@@ -565,6 +554,7 @@ child_run(const struct inheritance *in, const struct facts *facts)
 	c->in = &c->own;
 	c->facts = facts;
 	forking_init(&c->forking);
+	libraries_init(&c->libraries, facts_is_static(facts), INHERIT_CHANNEL);
 	status = live(c, &err);
 	reloader_stop(c->reloader);
 	if (c->app != NULL)

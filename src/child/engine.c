@@ -23,6 +23,7 @@
 #include "child/accept.h"
 #include "child/crew.h"
 #include "child/handover.h"
+#include "child/libraries.h"
 #include "child/orders.h"
 #include "child/recycle.h"
 #include "child/report.h"
@@ -36,6 +37,7 @@
 
 enum {
 	OUT_KEPT = 32 * 1024, /* larger response buffers are given back */
+	LOADING_NS = 20000,   /* less than any library takes to be loaded */
 };
 
 /* --- small things ----------------------------------------------------------- */
@@ -562,6 +564,29 @@ enter_python(struct engine *e)
 		share_catch_up(e);
 }
 
+/* What loads a library takes its time: a request that was faster than this has
+ * loaded none, and is not charged for a look. */
+static void
+look_at_libraries(struct engine *e, int64_t since_ns)
+{
+	if (UNLIKELY(e->now_ns - since_ns > LOADING_NS))
+		libraries_look(e->set.libraries);
+}
+
+/* With the GIL, and then without it. */
+static void
+serve_with_python(struct engine *e)
+{
+	int64_t since_ns;
+
+	enter_python(e);
+	since_ns = e->now_ns;
+	tell_python(e);
+	serve_queue(e);
+	app_leave(e->set.app);
+	look_at_libraries(e, since_ns);
+}
+
 static bool
 has_something_for_python(const struct engine *e)
 {
@@ -586,12 +611,8 @@ engine_run(struct engine *e)
 		rc = wait_for_something(e);
 		if (rc < 0)
 			break;
-		if (has_something_for_python(e)) {
-			enter_python(e);
-			tell_python(e);
-			serve_queue(e);
-			app_leave(e->set.app);
-		}
+		if (has_something_for_python(e))
+			serve_with_python(e);
 		show_waiting(e);
 		if (e->leave_by_ns > 0 && e->now_ns >= e->leave_by_ns) {
 			rc = -ETIMEDOUT;

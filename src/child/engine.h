@@ -63,6 +63,7 @@ struct engine_settings {
 	struct wsgid_page_map *page;
 	struct access_log *access_log;
 	struct app *app;
+	struct libraries *libraries; /* NULL: nobody looks */
 	struct io *io;
 	/* Set in a copy of the process that the application has forked: it has
 	 * no client and no ring. */

@@ -197,29 +197,51 @@ python_of(const struct master *m, unsigned generation)
 		       : &m->now->python;
 }
 
-/* Of the generation that serves: the reload that tries another one will ask. */
-void
-python_needs_shared(struct master *m, unsigned generation, const char *module)
+static struct generation *
+find_generation(const struct master *m, unsigned number)
 {
+	if (m->next != NULL && number == m->next->number)
+		return m->next;
+	return number == m->now->number ? m->now : NULL;
+}
+
+static void
+say_stays(const struct generation *g, const char *library)
+{
+	log_warnx("master",
+		"%s was loaded beside the Python that is linked into the "
+		"children, so that extension modules may meet two of them; %s",
+		library,
+		g->config->lib_python == CHOICE_STATIC
+			? "write \"LibPython auto\" to have the shared library "
+			  "alone"
+			: "there is no program of the children with the shared "
+			  "library alone: \"scons libpython=auto install\" "
+			  "builds one where the installation has it");
+}
+
+/* Told once, whatever can be done. */
+void
+python_needs_shared(struct master *m, unsigned generation, const char *library)
+{
+	struct generation *g = find_generation(m, generation);
 	struct python_choice choice = {0};
 	const char *about;
-	struct generation *g = m->now;
 
-	if (m->needs_shared || !facts_is_static(&g->python.facts) ||
-		g->config->lib_python != CHOICE_AUTO)
+	if (m->needs_shared || g == NULL || !facts_is_static(&g->python.facts))
 		return;
 	m->needs_shared = true;
-	if (generation != g->number ||
-		make_choice(&choice, g->config, true, &about, NULL) < 0)
+	if (make_choice(&choice, g->config, true, &about, NULL) < 0)
 		return;
 	if (facts_is_static(&choice.facts)) {
+		say_stays(g, library);
 		choice_fini(&choice);
 		return;
 	}
 	log_notice("master",
 		"%s was loaded beside the Python that is linked into the "
 		"children: the next ones have the shared library",
-		module);
+		library);
 	choice_fini(&g->python);
 	g->python = choice;
 }

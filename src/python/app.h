@@ -106,6 +106,11 @@ int app_traceback_signal(void);
 int app_check_libraries(
 	bool is_static, char *library, size_t size, struct err *err);
 
+/* How many libraries have been loaded into this process so far, whatever has
+ * become of them: another number says that it is time to check again.  Neither
+ * needs the GIL. */
+unsigned long long app_libraries_loaded(void);
+
 /* Which Python this is: its paths, a pair each, in no less than UTF-8. */
 void app_describe(struct app *app,
 	void (*say)(void *arg, const char *key, const char *value), void *arg);

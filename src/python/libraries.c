@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +26,25 @@ struct search {
 	char same[512], other[512], second[512]; /* files, or "" */
 };
 
+/* "libpython3.11.so.1.0", and neither libpython3.so, which is only a way to the
+ * one of a version, nor what somebody calls libpythonplugin.so. */
+static bool
+is_of_a_version(const char *name)
+{
+	static const char digits[] = "0123456789";
+	const char *major = name + strlen("libpython"), *minor;
+
+	if (strncmp(name, "libpython", strlen("libpython")) != 0)
+		return false;
+	minor = major + strspn(major, digits);
+	if (minor == major || *minor++ != '.')
+		return false;
+	name = minor + strspn(minor, digits);
+	/* "t", "d" and the like are flags of the ABI. */
+	return name > minor &&
+	       strncmp(name + strspn(name, "dmtu"), ".so", 3) == 0;
+}
+
 static int
 look(struct dl_phdr_info *info, size_t size, void *arg)
 {
@@ -34,9 +54,7 @@ look(struct dl_phdr_info *info, size_t size, void *arg)
 	char *to;
 
 	(void)size;
-	/* libpython3.so is only a way to the one of a version. */
-	if (strncmp(name, "libpython", 9) != 0 ||
-		strncmp(name, "libpython3.so", 13) == 0)
+	if (!is_of_a_version(name))
 		return 0;
 	if (strncmp(name, s->own, strlen(s->own)) != 0)
 		to = s->other;
@@ -67,4 +85,22 @@ app_check_libraries(bool is_static, char *library, size_t size, struct err *err)
 		return 0;
 	snprintf(library, size, "%s", s.same);
 	return 1;
+}
+
+/* The first object has the count of all. */
+static int
+take_count(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	*(unsigned long long *)arg = info->dlpi_adds;
+	return 1;
+}
+
+unsigned long long
+app_libraries_loaded(void)
+{
+	unsigned long long count = 0;
+
+	dl_iterate_phdr(take_count, &count);
+	return count;
 }

@@ -569,6 +569,20 @@ def test_a_child_that_the_loader_refuses_is_explained(new_server, show, installe
     assert done.returncode == 78 and re.search(said, done.stderr)
 
 
+def test_a_library_that_is_missing_is_named_and_not_python_blamed(new_server, show, installed):
+    program = standard()
+    place = installed(program)
+    data = (place / program.name).read_bytes()
+    if b'liburing.so.2\0' not in data:
+        pytest.skip('this wsgid was built without liburing')
+    (place / program.name).write_bytes(data.replace(b'liburing.so.2\0', b'liburing.so.9\0'))
+    server = new_server('show', cwd=show, program=place / 'wsgid')
+    assert server.fails() == 78
+    server.log.wait_for(rf'the loader refuses {place}/{program.name}: it needs liburing\.so\.9, '
+                        r'looked for in .*/usr/lib; it is none of Python\'s: install the package '
+                        r'that has it, or run "scons install" again')
+
+
 # --- asked before it serves -------------------------------------------------------------------
 
 def doctor(*words, cwd):

@@ -285,6 +285,22 @@ app_leave(struct app *app)
 	(void)app;
 }
 
+unsigned long long
+app_libraries_loaded(void)
+{
+	return 0;
+}
+
+int
+app_check_libraries(bool is_static, char *library, size_t size, struct err *err)
+{
+	(void)is_static;
+	(void)library;
+	(void)size;
+	(void)err;
+	return 0;
+}
+
 void
 app_pulse(struct app *app)
 {
