@@ -4,35 +4,111 @@
 #include "pythons/loader.h"
 
 #include <elf.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/defs.h"
+#include "base/fd.h"
 #include "pythons/elf.h"
 #include "pythons/facts.h"
 
+enum { CACHE_MAX = 16 * 1024 * 1024 };
+
+/* --- where the loader looks ------------------------------------------------- */
+
+static bool
+is_in(const char *directory, size_t len, const char *name)
+{
+	char path[PATH_MAX];
+	int n = snprintf(
+		path, sizeof(path), "%.*s/%s", (int)len, directory, name);
+
+	return n < (int)sizeof(path) && access(path, F_OK) == 0;
+}
+
+static bool
+is_in_one_of(const char *directories, const char *name)
+{
+	while (directories != NULL && *directories != '\0') {
+		size_t len = strcspn(directories, ":;");
+
+		if (len > 0 && is_in(directories, len, name))
+			return true;
+		directories += len + (directories[len] != '\0');
+	}
+	return false;
+}
+
+/* The cache has the paths as texts, a NUL around each.  One that is there no
+ * more is of no use to the loader. */
+static bool
+is_cached_in(struct str cache, const char *name)
+{
+	size_t size = strlen(name) + 1; /* with its NUL */
+	const char *at;
+
+	while ((at = memmem(cache.p, cache.len, name, size)) != NULL) {
+		const char *path = at;
+
+		while (path > cache.p && path[-1] != '\0')
+			path--;
+		if (path < at && at[-1] == '/' && access(path, F_OK) == 0)
+			return true;
+		cache.len -= (size_t)(at + size - cache.p);
+		cache.p = at + size;
+	}
+	return false;
+}
+
+static bool
+is_cached(const char *name)
+{
+	AUTO_CLOSE int fd = open("/etc/ld.so.cache", O_RDONLY | O_CLOEXEC);
+	AUTO_FREE char *text = NULL;
+	size_t len;
+
+	return fd >= 0 && fd_read_whole(fd, CACHE_MAX, &text, &len) == 0 &&
+	       is_cached_in((struct str){text, len}, name);
+}
+
 static const char *
-needed_python(const struct elf *e)
+run_path_of(const struct elf *e)
+{
+	const char *path = elf_dynamic(e, DT_RUNPATH, 0);
+
+	return path != NULL ? path : elf_dynamic(e, DT_RPATH, 0);
+}
+
+/* The first library that the loader does not find, or NULL. */
+static const char *
+missing_of(const struct elf *e)
 {
 	const char *name;
 
 	for (size_t i = 0; (name = elf_dynamic(e, DT_NEEDED, i)) != NULL; i++)
-		if (strncmp(name, "libpython", 9) == 0)
+		if (!is_in_one_of(getenv("LD_LIBRARY_PATH"), name) &&
+			!is_in_one_of(run_path_of(e), name) &&
+			!is_cached(name) &&
+			!is_in_one_of("/lib:/usr/lib:/lib64:/usr/lib64", name))
 			return name;
 	return NULL;
 }
+
+/* --- what is said of it ----------------------------------------------------- */
 
 /* Where it was looked for, in the loader's order. */
 static void
 put_places(const struct elf *e, struct buf *to)
 {
 	const char *more = getenv("LD_LIBRARY_PATH");
-	const char *run_path = elf_dynamic(e, DT_RUNPATH, 0);
+	const char *run_path = run_path_of(e);
 
-	if (run_path == NULL)
-		run_path = elf_dynamic(e, DT_RPATH, 0);
 	if (more != NULL && more[0] != '\0')
 		buf_printf(to, "LD_LIBRARY_PATH (%s), ", more);
 	if (run_path != NULL)
@@ -42,7 +118,7 @@ put_places(const struct elf *e, struct buf *to)
 
 /* Where the library was at the build it still is, or it has to come back. */
 static void
-put_remedies(const struct facts *f, const char *name, struct buf *to)
+put_remedies_of_python(const struct facts *f, const char *name, struct buf *to)
 {
 	const char *slash =
 		f->library != NULL ? strrchr(f->library, '/') : NULL;
@@ -66,6 +142,18 @@ put_remedies(const struct facts *f, const char *name, struct buf *to)
 			(int)(suffix - name), name);
 }
 
+static void
+put_remedies(const struct facts *f, const char *name, struct buf *to)
+{
+	if (strncmp(name, "libpython", strlen("libpython")) == 0)
+		put_remedies_of_python(f, name, to);
+	else
+		buf_add_text(to,
+			"; it is none of Python's: install the package that "
+			"has it, or run \"scons install\" again if another "
+			"version of it has taken its place");
+}
+
 void
 loader_explain(const char *program, char *to, size_t size)
 {
@@ -75,7 +163,7 @@ loader_explain(const char *program, char *to, size_t size)
 	const char *name = NULL;
 
 	if (elf_open(&e, program, NULL) == 0)
-		name = needed_python(&e);
+		name = missing_of(&e);
 	(void)facts_read(&facts, program, NULL);
 	if (name == NULL) {
 		buf_printf(&text,

@@ -12,7 +12,7 @@
 
 enum { LOADER_STATUS = 127 };
 
-/* A sentence about the program and the library of Python that it needs. */
+/* A sentence about the program and the library that it does not find. */
 void loader_explain(const char *program, char *to, size_t size);
 
 #endif
