@@ -347,7 +347,8 @@ fit_prefix(struct search *s, const char *path, struct err *err)
 		return 0;
 	if (other != NULL)
 		return refuse_contradiction(s, path, other, err);
-	snprintf(bin, sizeof(bin), "%s/bin", path);
+	snprintf(
+		bin, sizeof(bin), "%s/bin", strcmp(path, "/") != 0 ? path : "");
 	if (near != NULL)
 		return refuse_other_prefix(path, bin, near, err);
 	rc = err_setx(err, EINVAL,

@@ -14,6 +14,7 @@
 
 #include "base/access.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "pythons/facts.h"
 #include "pythons/home.h"
 
@@ -51,7 +52,7 @@ enter_home(struct entrance *e, const char *home, const struct facts *facts,
 		rc = home_read(&h, home, err);
 	if (rc < 0)
 		return rc;
-	rc = home_interpreter(home, facts->abi, e->executable);
+	rc = home_interpreter(home, h.is_venv, facts->abi, e->executable);
 	if (rc == 0)
 		rc = access_explain(e->executable, &why);
 	if (!h.is_venv) {
@@ -69,11 +70,55 @@ enter_home(struct entrance *e, const char *home, const struct facts *facts,
 	return 0;
 }
 
+/* Without "//", "/./" and "/../", by its letters alone, as an interpreter writes
+ * its own name; as it is where that would lead to another file, through a
+ * link. */
+static void
+tidy(char path[PATH_MAX])
+{
+	char made[PATH_MAX] = "", *end = made;
+	const char *from = path;
+
+	if (path[0] != '/' || strlen(path) >= sizeof(made))
+		return;
+	while (*(from += strspn(from, "/")) != '\0') {
+		size_t len = strcspn(from, "/");
+
+		if (len == 2 && memcmp(from, "..", 2) == 0) {
+			while (end > made && *--end != '/')
+				continue;
+		} else if (len != 1 || *from != '.') {
+			*end++ = '/';
+			memcpy(end, from, len);
+			end += len;
+		}
+		*end = '\0';
+		from += len;
+	}
+	if (file_is_same(path, made))
+		strcpy(path, made);
+}
+
+/* It reports the name that it was started by, python3 too. */
+static int
+enter_interpreter(struct entrance *e, const char *python,
+	const struct facts *facts, struct err *err)
+{
+	char home[PATH_MAX];
+	int rc = access_explain(python, err);
+
+	/* Whose home cannot be seen would be one without. */
+	if (rc == 0 && home_of_interpreter(python, home))
+		rc = enter_home(e, home, facts, err);
+	snprintf(e->executable, sizeof(e->executable), "%s", python);
+	tidy(e->executable);
+	return rc;
+}
+
 int
 enter_python(struct entrance *ret, const char *python, const char *home,
 	const struct facts *facts, struct err *err)
 {
-	char its[PATH_MAX];
 	int rc;
 
 	*ret = (struct entrance){0};
@@ -82,7 +127,9 @@ enter_python(struct entrance *ret, const char *python, const char *home,
 		return rc;
 	if (home != NULL) {
 		ret->about = "WSGIPythonHome";
-		return enter_home(ret, home, facts, err);
+		rc = enter_home(ret, home, facts, err);
+		tidy(ret->executable);
+		return rc;
 	}
 	/* A version stands for the interpreter of the build. */
 	if (python == NULL || python[0] != '/') {
@@ -90,11 +137,6 @@ enter_python(struct entrance *ret, const char *python, const char *home,
 			facts->executable);
 		return 0;
 	}
-	/* Whose home cannot be seen would be one without. */
 	ret->about = "Python";
-	rc = access_explain(python, err);
-	if (rc == 0 && home_of_interpreter(python, its))
-		return enter_home(ret, its, facts, err);
-	snprintf(ret->executable, sizeof(ret->executable), "%s", python);
-	return rc;
+	return enter_interpreter(ret, python, facts, err);
 }

@@ -230,18 +230,19 @@ home_of_interpreter(const char *python, char to[PATH_MAX])
 }
 
 int
-home_interpreter(const char *path, const char *abi, char to[PATH_MAX])
+home_interpreter(
+	const char *path, bool is_venv, const char *abi, char to[PATH_MAX])
 {
-	const char *const names[] = {"python", "python3", "python"};
+	const char *const versions[] = {abi, "3", ""};
 	int why = ENOENT;
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		char name[HOME_ABI + 16];
-		int n;
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		/* An environment has one Python, an installation several. */
+		const char *version =
+			versions[is_venv ? ARRAY_LEN(versions) - 1 - i : i];
+		int n = snprintf(
+			to, PATH_MAX, "%s/bin/python%s", path, version);
 
-		snprintf(name, sizeof(name), "%s%s", names[i],
-			i == 2 ? abi : "");
-		n = snprintf(to, PATH_MAX, "%s/bin/%s", path, name);
 		if (n < PATH_MAX && access(to, X_OK) == 0)
 			return 0;
 		if (errno != ENOENT)

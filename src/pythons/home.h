@@ -42,8 +42,9 @@ bool home_is_prefix_of(const char *path, const struct facts *f);
 /* The virtual environment whose bin/python this is.  False: it is none. */
 bool home_of_interpreter(const char *python, char to[PATH_MAX]);
 
-/* The interpreter of a home that the calling process can run.  0, or a
- * negative errno. */
-int home_interpreter(const char *path, const char *abi, char to[PATH_MAX]);
+/* The interpreter of a home that the calling process can run: of an
+ * installation the one of this version.  0, or a negative errno. */
+int home_interpreter(
+	const char *path, bool is_venv, const char *abi, char to[PATH_MAX]);
 
 #endif

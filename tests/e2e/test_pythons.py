@@ -159,19 +159,21 @@ def test_an_environment_is_what_its_own_interpreter_says(serve, show, tool, requ
          'import json, site, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.executable,'
          'site.getsitepackages()]))'], text=True, capture_output=True, check=True,
         env=clean_environment())
-    server = serve('show', '-w', '1', '--python-home', show / 'venv', cwd=show,
+    server = serve('show', '-w', '1', '--python-home', f'{show}/./venv/', cwd=show,
                    env={'PATH': '/nowhere'})
     found = json.loads(get(server.address).body)
     assert [found[key] for key in ('prefix', 'base_prefix', 'executable', 'site-packages')] \
         == json.loads(said.stdout)
     assert found['prefix'] == str(show / 'venv')
-    server.log.wait_for(rf'Python 3\..* {show}/venv \((static|shared) libpython\)')
+    server.log.wait_for(rf'Python 3\..* {show}/\./venv/ \((static|shared) libpython\)')
 
 
 def test_the_interpreter_of_an_environment_means_the_environment(serve, show, request):
     make_environment('venv', show / 'venv', request)
-    server = serve('show', '-w', '1', '--python', show / 'venv' / 'bin' / 'python', cwd=show)
-    assert json.loads(get(server.address).body)['prefix'] == str(show / 'venv')
+    server = serve('show', '-w', '1', '--python', f'{show}/venv//bin/python3', cwd=show)
+    found = json.loads(get(server.address).body)
+    assert found['prefix'] == str(show / 'venv')
+    assert found['executable'] == f'{show}/venv/bin/python3'
 
 
 FRAMEWORKS = '''
@@ -517,6 +519,64 @@ def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_se
     server.reload()
     assert serving(server) == twins[1].name
     assert server.log.text().count('was loaded beside') == 1
+
+
+LATE = '''
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/load':
+        import ctypes
+        ctypes.CDLL("%s")
+    start_response('200 OK', [])
+    return [b'served']
+'''
+
+
+@pytest.mark.parametrize('words', [(), ('--threads', '2')])
+def test_an_extension_of_another_python_that_a_request_loads_is_said(serve, show, words):
+    library = make_library(show, 'libpython3.1.so.1.0')
+    (show / 'late.py').write_text(LATE % library)
+    server = serve('late', '-w', '1', *words, cwd=show)
+    for _ in range(2):
+        assert get(server.address, '/load').body == b'served'
+    server.log.wait_for(r'since a request has imported it, there are two Pythons in this process: '
+                        rf'Python \S+, which runs, and {library}; take it out')
+    assert get(server.address).body == b'served'
+    assert server.log.text().count('there are two Pythons') == 1
+
+
+def test_the_shared_library_that_a_request_loads_serves_the_next_time(serve, show, twins):
+    name = pathlib.Path(fact(twins[1], 'library')).resolve().name
+    (show / 'late.py').write_text(LATE % name)
+    server = serve('late', '-w', '1', cwd=show)
+    assert get(server.address, '/load').body == b'served'
+    server.log.wait_for(rf'{name} was loaded beside the Python that is linked into the children: '
+                        'the next ones have the shared library')
+    server.reload()
+    assert serving(server) == twins[1].name
+
+
+@pytest.mark.parametrize('words, remedy', [
+    (('--lib-python', 'static'), r'write "LibPython auto" to have the shared library alone'),
+    ((), r'there is no program of the children with the shared library alone: "scons '
+         r'libpython=auto install" builds one')])
+def test_that_the_shared_library_stays_beside_the_static_one_is_said_once(
+        serve, show, twins, installed, words, remedy):
+    place = installed(*twins[:1 if not words else 2])
+    name = pathlib.Path(fact(twins[1], 'library')).resolve().name
+    (show / 'needs.py').write_text(f'import ctypes\nctypes.CDLL("{name}")\n' + SHOW)
+    server = serve('needs', '-w', '1', *words, cwd=show, program=place / 'wsgid')
+    server.log.wait_for(rf'{name} was loaded beside the Python that is linked into the children, '
+                        rf'so that extension modules may meet two of them; {remedy}')
+    server.reload()
+    assert serving(server) == twins[0].name
+    assert server.log.text().count('was loaded beside') == 1
+
+
+def test_what_only_has_the_name_of_a_python_is_none(show):
+    library = make_library(show, 'libpythonplugin.so')
+    (show / 'plugin.py').write_text(f'import ctypes\nctypes.CDLL("{library}")\n' + SHOW)
+    done = run_wsgid('--check', 'plugin', cwd=show)
+    assert done.returncode == 0, done.stderr
 
 
 def test_neither_master_nor_wsgictl_has_a_python_in_it(serve, show):

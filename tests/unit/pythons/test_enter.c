@@ -50,7 +50,8 @@ static int
 set_up(void **state)
 {
 	static const char *const directories[] = {"a", "a/bin", "a/lib",
-		"a/lib/python3.8", "venv", "venv/bin", "gone", "gone/bin"};
+		"a/lib/python3.8", "venv", "venv/bin", "both", "both/bin",
+		"gone", "gone/bin"};
 	char path[PATH_MAX], cfg[PATH_MAX + 16];
 
 	(void)state;
@@ -63,7 +64,13 @@ set_up(void **state)
 	at(executable, "a/bin/python3.8");
 	snprintf(cfg, sizeof(cfg), "home = %s\n", at(path, "a/bin"));
 	write_program("a/bin/python3.8", "");
+	/* Of another version, beside ours. */
+	write_program("a/bin/python", "");
+	write_program("a/bin/python3", "");
 	write_program("venv/bin/python3", "");
+	write_program("both/bin/python", "");
+	write_program("both/bin/python3", "");
+	write_program("both/pyvenv.cfg", cfg);
 	write_program("venv/pyvenv.cfg", cfg);
 	write_program("gone/pyvenv.cfg", cfg);
 	return symlink("nowhere", at(path, "gone/bin/python"));
@@ -91,6 +98,13 @@ test_the_interpreter_is_that_of_the_home_or_of_the_build(void **state)
 		{"a/bin/python3.8", NULL, "a/bin/python3.8", "Python"},
 		{"venv/bin/python3", NULL, "venv/bin/python3", "Python"},
 		{NULL, "venv", "venv/bin/python3", "WSGIPythonHome"},
+		/* By the name that it says itself. */
+		{NULL, "venv/", "venv/bin/python3", "WSGIPythonHome"},
+		{NULL, "a/bin/../../venv/.", "venv/bin/python3",
+			"WSGIPythonHome"},
+		{"both//bin/python3", NULL, "both/bin/python3", "Python"},
+		{"both/bin/python", NULL, "both/bin/python", "Python"},
+		{NULL, "both", "both/bin/python", "WSGIPythonHome"},
 		{NULL, "a", "a/bin/python3.8", "WSGIPythonHome"},
 	};
 
