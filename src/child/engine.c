@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/defs.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/crew.h"
@@ -435,11 +436,24 @@ engine_look(struct engine *e)
 }
 
 /* With the GIL: let go of what Python must be told of. */
+/* The old code would only hide that the new one has crashed. */
+static void
+show_failure(struct engine *e)
+{
+	struct err err = {0};
+
+	if (app_show_failure(e->set.app, e->failure, &err) < 0)
+		log_errorx("child", "%s", err.text);
+	e->failure[0] = '\0';
+}
+
 static void
 tell_python(struct engine *e)
 {
 	struct connection *c;
 
+	if (UNLIKELY(e->failure[0] != '\0'))
+		show_failure(e);
 	while ((c = e->finished.first) != NULL) {
 		connection_list_remove(c);
 		app_drop(e->set.app, c->held);
@@ -591,7 +605,7 @@ static bool
 has_something_for_python(const struct engine *e)
 {
 	return e->queue.first != NULL || e->finished.first != NULL ||
-	       e->buried.first != NULL;
+	       e->buried.first != NULL || e->failure[0] != '\0';
 }
 
 int

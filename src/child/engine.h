@@ -28,6 +28,7 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "io/io.h"
+#include "net/channel.h"
 #include "net/handoff.h"
 #include "python/app.h"
 #include "scoreboard/scoreboard.h"
@@ -142,6 +143,9 @@ struct engine {
 	bool finishing; /* nor gives to siblings: the server stops */
 	bool stopping;
 	int64_t leave_by_ns; /* 0 = no deadline */
+
+	char failure[CHANNEL_TEXT + 1]; /* to be shown instead of the
+	                                 * application; "": it is well */
 
 	/* The request under way: there is one at a time. */
 	struct connection *running;

@@ -4,6 +4,7 @@
 #include "child/orders.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,6 +146,9 @@ take_order(struct engine *e, struct channel_message *m)
 	case CHANNEL_LOG_LEVEL:
 		if (log_level_of(m->text) >= 0)
 			log_set_level((enum log_level)log_level_of(m->text));
+		break;
+	case CHANNEL_SHOW_FAILURE:
+		strcpy(e->failure, m->text);
 		break;
 	default:
 		log_warnx("child", "the master sent order %u, unknown here",

@@ -180,8 +180,8 @@ tell_generation(struct master *m, const struct generation *g,
 			c->logs_ahead += order->kind == CHANNEL_LOGS;
 		else
 			log_warnx("master",
-				"child pid %d (slot %u) cannot be told of its "
-				"logs; it goes on as before",
+				"child pid %d (slot %u) cannot be told what is "
+				"new; it goes on as before",
 				(int)c->pid, c->slot);
 	}
 }
@@ -211,6 +211,17 @@ child_tell_log_level(struct master *m, const struct generation *g)
 		&(struct channel_order){
 			.kind = CHANNEL_LOG_LEVEL,
 			.text = log_level_name(level),
+		});
+}
+
+void
+child_tell_failure(
+	struct master *m, const struct generation *g, const char *reason)
+{
+	tell_generation(m, g,
+		&(struct channel_order){
+			.kind = CHANNEL_SHOW_FAILURE,
+			.text = reason,
 		});
 }
 
@@ -334,14 +345,16 @@ wants_retire(struct child *c, const char *text)
 }
 
 /* One of many children that have seen it is enough; and who is going has no
- * say. */
+ * say.  One that is still importing may watch what the others do not know. */
 static void
 file_changed(struct master *m, const struct child *c, const char *path)
 {
 	char why[CHANNEL_TEXT + 16];
 
-	if (c->generation != m->now->number || !m->now->config->reload ||
-		m->reload_wanted)
+	bool current = c->generation == m->now->number ||
+		       (m->next != NULL && c->generation == m->next->number);
+
+	if (!current || !m->now->config->reload || m->reload_wanted)
 		return;
 	snprintf(why, sizeof(why), "%s has changed", path);
 	restart_begin(m, false, why);

@@ -72,6 +72,8 @@ void child_retire(struct master *m, struct child *c, int64_t timeout_ms);
  * changed. */
 void child_tell_logs(struct master *m, const struct generation *g);
 void child_tell_log_level(struct master *m, const struct generation *g);
+void child_tell_failure(
+	struct master *m, const struct generation *g, const char *reason);
 /* Tell it to leave now; it is killed when it has not after patience_ms. */
 void child_stop(struct master *m, struct child *c, int64_t patience_ms);
 /* The living child with this pid, or NULL. */

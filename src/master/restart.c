@@ -20,7 +20,10 @@
 #include "master/systemd.h"
 
 enum {
-	HOLD_OFF = 10, /* turns without faster growth, as in Apache */
+	HOLD_OFF = 10,      /* turns without faster growth, as in Apache */
+	OVERTAKEN_MS = 500, /* an import that has taken so long is not waited
+	                     * for when its code has changed again; less is, as
+	                     * one save may be many changes */
 };
 
 static void
@@ -253,6 +256,7 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 	log_notice("master", "%s: %s", why,
 		ungraceful ? "restarting" : "reloading gracefully");
 	m->reloading = true;
+	m->reload_since_ns = m->now_ns;
 	said_begin(m);
 	service_reloading(m);
 	board_show_reload(m, WSGID_RELOAD_RUNNING, "");
@@ -281,8 +285,8 @@ restart_commit(struct master *m)
 		census_limit(m));
 }
 
-void
-restart_fail(struct master *m, const char *reason)
+static void
+stop_candidate(struct master *m)
 {
 	unsigned number = m->next->number;
 
@@ -294,7 +298,40 @@ restart_fail(struct master *m, const char *reason)
 	}
 	generation_destroy(m->next);
 	m->next = NULL;
+}
+
+/* Who has just changed the code looks at the page, and not into the log. */
+void
+restart_fail(struct master *m, const char *reason)
+{
+	stop_candidate(m);
+	if (m->now->config->reload)
+		child_tell_failure(m, m->now, reason);
 	failed(m, reason);
+}
+
+/* When to give up what is being imported for what has changed since. */
+int64_t
+restart_deadline(const struct master *m)
+{
+	if (m->phase != PHASE_RUNNING || m->next == NULL || !m->reload_wanted ||
+		!m->now->config->reload)
+		return NEVER;
+	return m->reload_since_ns + OVERTAKEN_MS * MS_NS;
+}
+
+/* Who waits for a reload waits for the next one. */
+static void
+give_up_overtaken(struct master *m)
+{
+	if (m->now_ns < restart_deadline(m))
+		return;
+	log_notice("master",
+		"generation %u is given up: its code has changed while it was "
+		"imported",
+		m->next->number);
+	stop_candidate(m);
+	m->reloading = false;
 }
 
 /* The old ones have all been told; where the new configuration starts with
@@ -326,6 +363,7 @@ restart_turn(struct master *m)
 {
 	bool ungraceful = m->reload_ungraceful;
 
+	give_up_overtaken(m);
 	if (m->phase != PHASE_RUNNING || m->next != NULL)
 		return;
 	if (m->reloading && !m->restarting)

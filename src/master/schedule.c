@@ -45,6 +45,7 @@ schedule_next(const struct master *m)
 			next, earlier(m->give_up_ns, predecessor_deadline(m)));
 	if (m->phase != PHASE_RUNNING)
 		return next;
+	next = earlier(next, restart_deadline(m));
 	if (m->nudges_due > 0)
 		next = earlier(next, m->nudge_ns);
 	next = earlier(next, guard_deadline(m));

@@ -321,6 +321,7 @@ struct master {
 	bool restarting; /* ... or until a new one serves: they are all gone */
 	bool reload_wanted;
 	bool reload_ungraceful; /* how the wanted one shall be */
+	int64_t reload_since_ns; /* when the one under way has begun */
 
 	struct scoreboard *scoreboard;
 	struct run_directory run;
@@ -479,6 +480,7 @@ void restart_commit(struct master *m);
 void restart_fail(struct master *m, const char *reason);
 /* Go on with a reload where that is possible. */
 void restart_turn(struct master *m);
+int64_t restart_deadline(const struct master *m);
 /* The current generation has a child that serves, or its first one has ended
  * and this is the reason: the end of a restart that was not graceful. */
 void restart_proven(struct master *m, const char *reason);

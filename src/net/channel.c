@@ -78,6 +78,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_FINISH:
 	case CHANNEL_LOG_LEVEL:
 	case CHANNEL_FORK:
+	case CHANNEL_SHOW_FAILURE:
 		return true;
 	default:
 		return false;

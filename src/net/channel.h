@@ -41,6 +41,8 @@ enum channel_kind {
 	CHANNEL_FORK = 21,      /* to a template, with the descriptors of
 	                         * net/inherit.h: fork the child of a slot;
 	                         * text: inherit_format_slot's */
+	CHANNEL_SHOW_FAILURE = 22, /* a newer generation cannot serve: let a
+	                            * page say so; text: why */
 };
 
 enum { CHANNEL_TEXT = 480, CHANNEL_FDS = 20 };

@@ -72,9 +72,9 @@ int app_create(
  * sentence to *err. */
 int app_import(struct app *app, struct err *err);
 
-/* After app_import has failed: serve a page that says so, with the sentence and
- * the traceback, until a change makes it worth another try.  0, or a negative
- * errno and a sentence. */
+/* After app_import has failed, here or in a newer process: serve a page that says
+ * so, with the sentence and the traceback, until a change makes it worth another
+ * try.  0, or a negative errno and a sentence. */
 int app_show_failure(struct app *app, const char *sentence, struct err *err);
 
 /* The directories that what is loaded has come from, and those of the last

@@ -153,3 +153,36 @@ def test_a_server_may_start_with_what_does_not_load(serve, directory):
     assert b'nothing_of_this_name' in body(server)
     write(directory / 'lib' / 'nothing_of_this_name.py', SCRIPT % 'mended')
     wait_until(lambda: body(server) == b'mended', 'the mended module')
+
+
+# What imports this waits until it is killed, and says so.
+HANGS = 'import sys, time\nprint("it hangs", file=sys.stderr, flush=True)\ntime.sleep(1000)\n'
+
+
+@pytest.mark.parametrize('words', [(), ('--preload',)])
+def test_an_import_that_does_not_return_is_given_up_for_the_next_change(serve, directory, words):
+    module = directory / 'site_.py'
+    write(module, SCRIPT % 'one')
+    server = serve('site_', '-w', '1', '--reload', *words, cwd=directory)
+    for _ in range(2):
+        since = len(server.log.text())
+        write(module, HANGS)
+        server.log.wait_for('it hangs', since=since)
+    server.log.wait_for('generation 2 is given up: its code has changed while it was imported')
+    write(module, SCRIPT % 'two')
+    wait_until(lambda: body(server) == b'two', 'the mended module')
+
+
+@pytest.mark.parametrize('crash, said', [('os._exit(3)', b'exit status 3'),
+                                         ('os.kill(os.getpid(), 11)', b'Segmentation fault')])
+def test_an_import_that_ends_the_process_is_shown(serve, directory, crash, said):
+    module = directory / 'site_.py'
+    write(module, SCRIPT % 'one')
+    server = serve('site_', '-w', '2', '--reload', cwd=directory)
+    server.wait_for_ready(2)  # a second one would import the crash
+    write(module, f'import os\n{crash}\n')
+    page = wait_until(lambda: failure(server), 'the page about the end')
+    assert b'the first child ended before the application was ready' in page.body
+    assert said in page.body
+    write(module, SCRIPT % 'two')
+    wait_until(lambda: body(server) == b'two', 'the mended module')

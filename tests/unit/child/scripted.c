@@ -285,6 +285,15 @@ app_leave(struct app *app)
 	(void)app;
 }
 
+int
+app_show_failure(struct app *app, const char *sentence, struct err *err)
+{
+	(void)app;
+	(void)sentence;
+	(void)err;
+	return 0;
+}
+
 unsigned long long
 app_libraries_loaded(void)
 {

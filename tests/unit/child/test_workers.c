@@ -88,6 +88,15 @@ app_leave(struct app *app)
 	pthread_mutex_unlock(&app->gil);
 }
 
+int
+app_show_failure(struct app *app, const char *sentence, struct err *err)
+{
+	(void)app;
+	(void)sentence;
+	(void)err;
+	return 0;
+}
+
 unsigned long long
 app_libraries_loaded(void)
 {
