@@ -435,7 +435,6 @@ engine_look(struct engine *e)
 	return turn_for(e, 0);
 }
 
-/* With the GIL: let go of what Python must be told of. */
 /* The old code would only hide that the new one has crashed. */
 static void
 show_failure(struct engine *e)
@@ -447,6 +446,7 @@ show_failure(struct engine *e)
 	e->failure[0] = '\0';
 }
 
+/* With the GIL: let go of what Python must be told of. */
 static void
 tell_python(struct engine *e)
 {
