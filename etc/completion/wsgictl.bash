@@ -26,7 +26,7 @@ _wsgictl()
 		return
 		;;
 	-n | --name)
-		COMPREPLY=($(compgen -W "$(_wsgictl_names)" -- "$cur"))
+		_wsgictl_names "$cur"
 		return
 		;;
 	--wait)
@@ -55,16 +55,21 @@ _wsgictl()
 	esac
 }
 
-# The servers that have left a pid file, and the configurations there are.
+# The servers that have left a pid file, and the configurations there are.  Their
+# names are other users' to choose, and compgen -W would run what stands in them:
+# they are compared, never expanded, and only what can be a Name is offered.
 _wsgictl_names()
 {
-	local file
+	local cur=$1 file name
 
+	COMPREPLY=()
 	for file in /run/wsgid/*.pid "${XDG_RUNTIME_DIR:-/nonexistent}"/wsgid/*.pid \
 		/etc/wsgid/*.conf; do
 		[[ -e $file ]] || continue
-		file=${file##*/}
-		echo "${file%.*}"
+		name=${file##*/}
+		name=${name%.*}
+		[[ $name == *[!A-Za-z0-9._@+-]* ]] && continue
+		[[ $name == "$cur"* ]] && COMPREPLY+=("$name")
 	done
 }
 

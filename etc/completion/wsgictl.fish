@@ -2,6 +2,13 @@
 
 set -l verbs start stop restart reload graceful graceful-stop upgrade scale status fullstatus configtest doctor reopen-logs log-level version
 
+# Files are other users' to name: what can be no Name is not offered.
+function __wsgictl_names
+    for file in /run/wsgid/*.pid $XDG_RUNTIME_DIR/wsgid/*.pid /etc/wsgid/*.conf
+        string replace -r '.*/(.*)\..*' '$1' -- $file | string match -r '^[A-Za-z0-9._@+-]+$'
+    end
+end
+
 complete -c wsgictl -f
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a start -d 'Start it in the background'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a stop -d 'Finish the running requests, and end'
@@ -24,7 +31,7 @@ complete -c wsgictl -n '__fish_seen_subcommand_from status fullstatus' -l ready 
 complete -c wsgictl -n '__fish_seen_subcommand_from fullstatus' -l query -d 'Query strings, too'
 complete -c wsgictl -n '__fish_seen_subcommand_from stop' -l now -d 'Finish nothing'
 complete -c wsgictl -s c -l config -r -F -d 'The server with this configuration'
-complete -c wsgictl -s n -l name -x -d 'The server of this name' -a '(for f in /run/wsgid/*.pid /etc/wsgid/*.conf; string replace -r ".*/(.*)\..*" "\$1" $f; end)'
+complete -c wsgictl -s n -l name -x -d 'The server of this name' -a '(__wsgictl_names)'
 complete -c wsgictl -l pid-file -r -F -d 'The server that holds this file'
 complete -c wsgictl -l run-directory -x -a '(__fish_complete_directories)' -d 'Look for servers here'
 complete -c wsgictl -l wait -x -d 'Do not wait longer for the effect'
