@@ -923,6 +923,34 @@ def test_the_servers_own_user_may(new_server, for_others, directory):
 
 
 @need_root
+def test_a_lock_by_who_only_reads_the_pid_file_keeps_no_server_from_starting(serve, directory):
+    """Queued for while the server lives, it is had when that is killed."""
+    directory.chmod(0o755)
+    pid_file = directory / 'site.pid'
+    server = serve('hello', '-w', '1', '--pid-file', pid_file)
+    reader = subprocess.Popen(
+        [*NOBODY, '/usr/bin/python3', '-c', f"""if True:
+            import fcntl, sys
+            file = open({str(pid_file)!r})
+            print('open', flush=True)
+            fcntl.lockf(file, fcntl.LOCK_SH)
+            print('locked', flush=True)
+            sys.stdin.read()"""],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with reader:
+        assert reader.stdout.readline() == 'open\n'
+        server.kill(signal.SIGKILL)
+        server.process.wait(PATIENCE)
+        assert reader.stdout.readline() == 'locked\n'
+        again = serve('hello', '-w', '1', '--pid-file', pid_file)
+        assert pid_file.read_text() == f'{again.pid}\n'
+        assert pid_file.stat().st_mode & 0o777 == 0o644
+        again.stop()
+        assert not pid_file.exists()
+        reader.communicate()
+
+
+@need_root
 @pytest.mark.parametrize('has_directory', [True, False])
 def test_another_user_starts_one_of_their_own(for_others, directory, has_directory):
     """In $XDG_RUNTIME_DIR; without it nothing else finds the server, which is said."""

@@ -318,6 +318,47 @@ test_who_only_looks_is_in_nobodys_way(void **state)
 	assert_true(fd >= 0);
 }
 
+/* Anybody may: what PidFile names is for all to read. */
+static int
+lock_for_reading(const char *path)
+{
+	struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &all), 0);
+	return fd;
+}
+
+static void
+test_a_reader_who_holds_a_lock_keeps_no_server_from_starting(void **state)
+{
+	const struct place *p = *state;
+	struct err err = {0};
+	struct stat st;
+	int reader, fd;
+
+	put(p->path, "4711\n");
+	reader = lock_for_reading(p->path);
+	assert_int_equal(pidfile_holder(p->path), -ESRCH);
+	fd = acquire(p);
+	assert_int_equal(pidfile_write(fd), 0);
+	assert_int_equal(pidfile_holder(p->path), getpid());
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+	assert_int_equal(
+		pidfile_acquire(p->path, "PidFile", &err), -EWOULDBLOCK);
+	close(fd);
+
+	/* Nor is that a way to have another file removed. */
+	put(p->path, "precious");
+	fd = lock_for_reading(p->path);
+	assert_int_equal(pidfile_acquire(p->path, "PidFile", &err), -EEXIST);
+	assert_int_equal(access(p->path, F_OK), 0);
+	close(fd);
+	close(reader);
+}
+
 #define IN_PLACE(test) \
 	cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
@@ -335,6 +376,8 @@ main(void)
 		IN_PLACE(test_symbolic_links_are_not_followed),
 		IN_PLACE(test_a_successors_file_is_not_removed),
 		IN_PLACE(test_who_only_looks_is_in_nobodys_way),
+		IN_PLACE(
+			test_a_reader_who_holds_a_lock_keeps_no_server_from_starting),
 		cmocka_unit_test(test_a_directory_that_is_not_there_is_named),
 	};
 
