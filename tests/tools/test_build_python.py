@@ -18,6 +18,7 @@ sys.path.insert(0, str(TOP / 'tools' / 'scons'))
 
 import checks  # noqa: E402
 import elf  # noqa: E402
+import packages  # noqa: E402
 import python_facts  # noqa: E402
 
 
@@ -57,6 +58,14 @@ def test_missing_headers_are_named_with_the_interpreter_and_the_package(top):
     assert 'looked for in /nonexistent/include' in said
     assert 'to use another interpreter: scons python=PATH' in said
     assert 'to install it: ' in said or 'this distribution is not known here' in said
+
+
+@pytest.mark.skipif(packages.manager() != 'apt', reason='the names are those of apt')
+def test_of_a_second_python_of_the_distribution_the_package_has_its_version(top):
+    said = refusal(top, 'python={}'.format(pretend(
+        top, include=['/nonexistent/include'], abi='3.2', base_prefix='/usr')))
+    assert 'Python.h of ' in said and '(package python3.2-dev)' in said
+    assert 'python3-dev' not in said
 
 
 def test_a_library_of_another_kind_of_machine_is_named_before_the_linker_passes_over_it(top):

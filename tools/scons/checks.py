@@ -63,6 +63,7 @@ class Missing:
         self.found = []
 
     def add(self, text, what):
+        """what is a row of the table, or a list of packages."""
         self.found.append((text, what))
 
     def report(self):
@@ -73,7 +74,9 @@ class Missing:
         names = []
         manager = packages.manager()
         for text, what in self.found:
-            these = packages.packages(what) if what and manager else []
+            these = what or []
+            if isinstance(what, str):
+                these = packages.packages(what) if manager else []
             names += [name for name in these if name not in names]
             lines.append(f'  {text}' + (f' (package {" ".join(these)})' if these else ''))
         if names:
@@ -271,6 +274,16 @@ def why_no_program(env, conf, python):
     return f'{text}; {env["CONFIGURELOG"]} has the reason', False
 
 
+def package_of(python):
+    """What brings the rest of a Python: only the distribution's come in packages."""
+    if python.base_prefix != '/usr':
+        return None
+    own = os.path.realpath(settings.PYTHON)
+    if not os.path.exists(own) or os.path.basename(own) == 'python' + python.abi:
+        return 'python'
+    return packages.other_python(python.abi)
+
+
 def choose_python(env, conf, missing, path):
     """One interpreter, its headers, and its programs; or None."""
     try:
@@ -279,8 +292,7 @@ def choose_python(env, conf, missing, path):
         missing.add(f'a usable interpreter: {error}; to use another: scons python=PATH',
                     'python' if path == settings.PYTHON else None)
         return None
-    # Only the distribution's own Python comes in a package of it.
-    package = 'python' if python.base_prefix == '/usr' else None
+    package = package_of(python)
     if python.header() is None:
         missing.add(f'Python.h of {python.executable} ({python.name}), looked for in '
                     f'{python.include[0]}; to use another interpreter: scons python=PATH',

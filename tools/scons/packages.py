@@ -54,6 +54,13 @@ INSTALL = {
     'pacman': 'pacman -S',
 }
 
+# The headers and libraries of a Python beside the distribution's own, by its version.
+OTHER_PYTHON = {
+    'apt': lambda abi: [f'python{abi}-dev'],
+    'dnf': lambda abi: [f'python{abi}-devel'],
+    'zypper': lambda abi: [f'python{abi.replace(".", "")}-devel'],
+}
+
 # The words of ID and ID_LIKE in os-release(5) that tell the package manager.
 MANAGERS = {
     'debian': 'apt', 'ubuntu': 'apt',
@@ -95,3 +102,9 @@ def manager(path='/etc/os-release'):
 def packages(what, which=None):
     """The packages that bring one thing, on one distribution (this one)."""
     return rows()[what].get(which or manager(), [])
+
+
+def other_python(abi, which=None):
+    """The same for a second Python of the distribution; none where it has but one."""
+    names = OTHER_PYTHON.get(which or manager())
+    return names(abi) if names else []
