@@ -150,18 +150,25 @@ first_fitting(const struct search *s)
 	return NULL;
 }
 
+/* Has another program of the same Python come before? */
+static bool
+is_twin(const struct search *s, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (strcmp(s->programs[j].facts.executable,
+			    s->programs[i].facts.executable) == 0)
+			return true;
+	return false;
+}
+
 /* "3.11 (/usr/bin/python3.11) and 3.13 (...)": of each Python once. */
 static const char *
 put_built(const struct search *s, struct buf *to)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct facts *f = &s->programs[i].facts;
-		bool told = false;
 
-		for (size_t j = 0; j < i; j++)
-			told |= strcmp(s->programs[j].facts.executable,
-					f->executable) == 0;
-		if (!told)
+		if (!is_twin(s, i))
 			buf_printf(to, "%sPython %s (%s)",
 				to->len > 0 ? " and " : "", f->abi,
 				f->executable);
@@ -169,24 +176,29 @@ put_built(const struct search *s, struct buf *to)
 	return buf_text(to);
 }
 
-/* How to have one more, by its interpreter: one of the same version would take
- * the place of the one there is. */
+/* How to have one more, by its interpreter.  One of the same version takes the
+ * place of the one there is, and the first stays first: it serves who asks for
+ * none. */
 static void
 put_line(const struct search *s, const char *more, const char *abi,
 	struct buf *to)
 {
+	bool put = false;
+
 	buf_add_text(to, "scons python=");
 	for (size_t i = 0; i < s->n; i++) {
 		const struct facts *f = &s->programs[i].facts;
-		size_t j = 0;
+		bool is_same = strcmp(f->abi, abi) == 0;
 
-		while (j < i && strcmp(s->programs[j].facts.executable,
-					f->executable) != 0)
-			j++;
-		if (j == i && strcmp(f->abi, abi) != 0)
-			buf_printf(to, "%s,", f->executable);
+		if (is_twin(s, i))
+			continue;
+		buf_printf(to, "%s%s", i > 0 ? "," : "",
+			is_same ? more : f->executable);
+		put |= is_same;
 	}
-	buf_printf(to, "%s install", more);
+	if (!put)
+		buf_printf(to, "%s%s", s->n > 0 ? "," : "", more);
+	buf_add_text(to, " install");
 }
 
 /* The version as the name of an interpreter has it, links followed: "3.11" of
@@ -255,18 +267,23 @@ fit_interpreter(struct search *s, const char *path, struct err *err)
 /* The same version is there, but it is another installation: its modules may
  * be built differently, and its site-packages are others. */
 static int
-refuse_other_prefix(const char *path, const char *base, const struct program *p,
-	struct err *err)
+refuse_other_prefix(const struct search *s, const char *path, const char *base,
+	const struct program *p, struct err *err)
 {
 	char python[PATH_MAX + 32];
+	struct buf line = {0};
+	int rc;
 
 	snprintf(python, sizeof(python), "%s/python%s", base, p->facts.abi);
-	return err_setx(err, EINVAL,
+	put_line(s, python, p->facts.abi, &line);
+	rc = err_setx(err, EINVAL,
 		"%s is of the Python %s in %s, and wsgid was built for the one "
-		"in %s (%s); run \"scons python=%s install\", or make the "
-		"environment with \"%s -m venv\"",
+		"in %s (%s); run \"%s\", or make the environment with \"%s -m "
+		"venv\"",
 		path, p->facts.abi, base, p->facts.base_prefix,
-		p->facts.executable, python, p->facts.executable);
+		p->facts.executable, buf_text(&line), p->facts.executable);
+	buf_fini(&line);
+	return rc;
 }
 
 /* It would do, if Python did not ask for another one. */
@@ -321,7 +338,7 @@ fit_venv(struct search *s, const char *path, const struct home *h,
 		return 0;
 	if (other != NULL)
 		return refuse_contradiction(s, path, other, err);
-	return near != NULL ? refuse_other_prefix(path, h->base, near, err)
+	return near != NULL ? refuse_other_prefix(s, path, h->base, near, err)
 			    : refuse_other_version(s, path, h, err);
 }
 
@@ -350,7 +367,7 @@ fit_prefix(struct search *s, const char *path, struct err *err)
 	snprintf(
 		bin, sizeof(bin), "%s/bin", strcmp(path, "/") != 0 ? path : "");
 	if (near != NULL)
-		return refuse_other_prefix(path, bin, near, err);
+		return refuse_other_prefix(s, path, bin, near, err);
 	rc = err_setx(err, EINVAL,
 		"%s has neither a pyvenv.cfg, as a virtual environment has, "
 		"nor lib/python%s, as an installation has; wsgid was built "

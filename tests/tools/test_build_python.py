@@ -210,6 +210,18 @@ def test_several_pythons_have_programs_of_their_own_and_one_is_built_alone_too(t
     assert alone == {'wsgid-python9.9': 'shared'}
 
 
+def test_it_is_said_when_another_python_becomes_the_one_that_serves_who_asks_for_none(tmp_path,
+                                                                                      capsys):
+    header = tmp_path / 'built_with.h'
+    checks.explain_default('wsgid-python3.11', header)
+    header.write_text('#define CHILD_PROGRAM "wsgid-python3.11"\n')
+    checks.explain_default('wsgid-python3.11', header)
+    assert capsys.readouterr().out == ''
+    checks.explain_default('wsgid-python3.13t', header)
+    assert ('where no Python is asked for wsgid-python3.13t serves now, and wsgid-python3.11 did '
+            'before') in capsys.readouterr().out
+
+
 def test_hardening_that_links_and_does_not_start_is_left_out(top):
     """As where the library of a compiler is there for the linker alone."""
     compiler = top / 'cc'

@@ -346,6 +346,18 @@ def explain_pythons(pythons):
         print(f'scons: Python {python.name} ({python.executable}): {what}')
 
 
+def explain_default(program, header):
+    """A build of one Python alone makes it the one that serves who asks for none."""
+    try:
+        with open(header, encoding='utf-8') as lines:
+            before = re.search(r'^#define CHILD_PROGRAM "(.*)"', lines.read(), re.M)
+    except OSError:
+        return
+    if before and before[1] != program:
+        print(f'scons: where no Python is asked for {program} serves now, and {before[1]} did '
+              'before; of several in python= it is the first')
+
+
 # --- libraries -------------------------------------------------------------
 
 
@@ -461,8 +473,9 @@ def configure(env, folder):
     """Ask everything; the answers as a dict of flag sets and names."""
     place, stamp = scratch(env, folder)
     os.makedirs(env.Dir('#' + place).get_abspath(), exist_ok=True)
+    header = '#' + folder + '/include/built_with.h'
     conf = env.Configure(conf_dir='#' + place, log_file='#' + env['CONFIGURELOG'],
-                         config_h='#' + folder + '/include/built_with.h',
+                         config_h=header,
                          custom_tests={'TryFlags': try_flags, 'TryPython': try_python,
                                        'TryLibrary': try_library})
     missing = Missing()
@@ -483,6 +496,7 @@ def configure(env, folder):
     missing.report()
     explain_pythons(found['pythons'])
     found['python'] = found['pythons'][0]
+    explain_default(found['python'].programs[0].name, env.File(header).get_abspath())
     env['PYTHON_VERSION'] = found['python'].version
     define(conf, env, found)
     conf.Finish()

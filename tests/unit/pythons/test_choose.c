@@ -314,6 +314,23 @@ test_the_build_s_own_stays_the_first_in_the_line_for_the_next_build(
 	buf_fini(&programs);
 }
 
+/* Also where it is another installation of the first's version. */
+static void
+test_another_installation_takes_the_place_of_its_version_in_that_line(
+	void **state)
+{
+	const char *line = strstr(choose(NULL, "of_c", CHOICE_AUTO), "run \"");
+	char expected[PATH_MAX];
+
+	(void)state;
+	snprintf(expected, sizeof(expected),
+		"run \"scons python=%s/c/bin/python3.8,%s/b/bin/python3.12t "
+		"install\"",
+		top, top);
+	assert_non_null(line);
+	assert_memory_equal(line, expected, strlen(expected));
+}
+
 static void
 test_a_python_without_gil_is_a_version_of_its_own(void **state)
 {
@@ -366,6 +383,8 @@ main(void)
 		cmocka_unit_test(test_what_is_asked_for_is_found),
 		cmocka_unit_test(
 			test_what_does_not_fit_is_refused_with_the_reason),
+		cmocka_unit_test(
+			test_another_installation_takes_the_place_of_its_version_in_that_line),
 		cmocka_unit_test(
 			test_the_build_s_own_stays_the_first_in_the_line_for_the_next_build),
 		cmocka_unit_test(
