@@ -514,7 +514,7 @@ static const struct directive others[] = {
 	{
 		.name = "WSGIPythonXOptions",
 		.option = "--python-x-options",
-		.type = &value_texts,
+		.type = &value_x_options,
 		.offset = AT(python_x_options),
 		.example = "dev",
 		.help = "Python's -X: options, separated by commas; utf8 is "

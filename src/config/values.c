@@ -322,6 +322,30 @@ parse_interpreter(const struct directive_input *in, union directive_value *ret,
 }
 
 /* mod_wsgi takes "random" for 0, which is the one number that is not. */
+/* Python would only say that it does not start. */
+static int
+parse_x_options(const struct directive_input *in, union directive_value *ret,
+	struct err *err)
+{
+	int rc = value_check_words(in, 1, 1, err);
+	const char *at = in->words[0];
+
+	if (rc < 0)
+		return rc;
+	for (; *at != '\0'; at += *at == ',') {
+		size_t len = strcspn(at, ",");
+
+		if (len >= 5 && memcmp(at, "utf8=", 5) == 0 &&
+			(len != 6 || (at[5] != '0' && at[5] != '1')))
+			return err_setx(err, EINVAL,
+				"\"%s\": utf8 stands alone, or is utf8=1 or "
+				"utf8=0",
+				value_show(in->words[0]).text);
+		at += len;
+	}
+	return parse_text(in, ret, err);
+}
+
 static int
 parse_hash_seed(const struct directive_input *in, union directive_value *ret,
 	struct err *err)
@@ -678,6 +702,14 @@ const struct directive_type value_texts = {
 	.storage = STORED_TEXTS,
 	.size = sizeof(const char *),
 	.parse = parse_text,
+	.write = write_text,
+};
+
+const struct directive_type value_x_options = {
+	.metavar = "OPTION,...",
+	.storage = STORED_TEXTS,
+	.size = sizeof(const char *),
+	.parse = parse_x_options,
 	.write = write_text,
 };
 

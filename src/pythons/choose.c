@@ -16,6 +16,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "pythons/home.h"
 
 #define PREFIX "wsgid-python"
@@ -214,6 +215,32 @@ abi_of_interpreter(const char *path, char to[PATH_MAX])
 		to[0] = '\0';
 }
 
+/* Whatever a build would be told to take. */
+static bool
+is_called_python(const char *path)
+{
+	char real[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (strstr(slash != NULL ? slash : path, "python") != NULL)
+		return true;
+	return realpath(path, real) != NULL &&
+	       strstr(strrchr(real, '/'), "python") != NULL;
+}
+
+static int
+refuse_stranger(const struct search *s, const char *path, struct err *err)
+{
+	struct buf built = {0};
+	int rc = err_setx(err, EINVAL,
+		"%s: it is not called python, as an interpreter is; wsgid was "
+		"built for %s",
+		path, put_built(s, &built));
+
+	buf_fini(&built);
+	return rc;
+}
+
 static int
 refuse_interpreter(const struct search *s, const char *path, struct err *err)
 {
@@ -261,7 +288,10 @@ fit_interpreter(struct search *s, const char *path, struct err *err)
 	for (size_t i = 0; i < s->n; i++)
 		s->programs[i].fits =
 			file_is_same(path, s->programs[i].facts.executable);
-	return first_fitting(s) != NULL ? 0 : refuse_interpreter(s, path, err);
+	if (first_fitting(s) != NULL)
+		return 0;
+	return is_called_python(path) ? refuse_interpreter(s, path, err)
+				      : refuse_stranger(s, path, err);
 }
 
 /* The same version is there, but it is another installation: its modules may
@@ -576,6 +606,15 @@ choose(struct python_choice *ret, struct search *s, struct err *err)
 	return 0;
 }
 
+/* A pyvenv.cfg may be anybody's, and a terminal is to be shown what it says. */
+static void
+clean(struct err *err)
+{
+	if (err != NULL)
+		err->text[printable_clean(err->text, strlen(err->text), "\n")] =
+			'\0';
+}
+
 int
 choice_make(struct python_choice *ret, const struct choice_wanted *w,
 	const char **about, struct err *err)
@@ -586,6 +625,8 @@ choice_make(struct python_choice *ret, const struct choice_wanted *w,
 
 	rc = rc < 0 ? err_set(err, -rc, "programs of the children")
 		    : choose(&c, &s, err);
+	if (rc < 0)
+		clean(err);
 	*about = rc < 0 ? s.about : NULL;
 	if (rc == 0)
 		*ret = c;

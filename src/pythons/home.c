@@ -170,6 +170,11 @@ check_directory(const char *path, struct err *err)
 	if (S_ISDIR(st.st_mode))
 		return 0;
 	slash = strstr(path, "/bin/");
+	if (slash == path && (st.st_mode & 0111) != 0)
+		return err_setx(err, ENOTDIR,
+			"%s is no directory but a program; write \"Python "
+			"%s\"",
+			path, path);
 	if (slash != NULL && slash != path && (st.st_mode & 0111) != 0)
 		return err_setx(err, ENOTDIR,
 			"%s is no directory but a program; write "

@@ -254,6 +254,8 @@ def test_a_home_that_is_none_is_refused_with_what_to_write(directory):
          'was made of the Python in /nonexistent/bin, which is not there any more'),
         (make_venv(directory / 'odd', version='x'), 'does not say of which version it is'),
     ]
+    if os.path.exists('/bin/python3'):
+        cases.append(('/bin/python3', 'is no directory but a program; write "Python /bin/python3"'))
     for home, said in cases:
         status, words = checked(BUILD, '--python-home', home)
         assert status == 78 and f'{home}' in words and said in words, (home, words)
@@ -812,6 +814,7 @@ def test_a_random_hash_seed_is_random(serve, show):
 @pytest.mark.parametrize('option, value, said', [
     ('--python-hash-seed', '4294967296', 'is neither "random" nor a number from 0 to 4294967295'),
     ('--python-optimize', '3', '0 to 2'),
+    ('--python-x-options', 'dev,utf8=3', '"dev,utf8=3": utf8 stands alone, or is utf8=1 or utf8=0'),
     ('--environment-file', '/nonexistent/.env', '/nonexistent/.env: No such file'),
 ])
 def test_an_option_of_python_that_is_wrong_is_refused(option, value, said):
@@ -820,7 +823,6 @@ def test_an_option_of_python_that_is_wrong_is_refused(option, value, said):
 
 
 @pytest.mark.parametrize('option, said', [
-    ('utf8=yes', 'WSGIPythonXOptions: utf8 stands alone, or is utf8=1 or utf8=0'),
     ('tracemalloc=many', 'does not start: .*tracemalloc'),  # which is Python's own word
 ])
 def test_an_x_option_that_python_would_refuse_is_refused(show, option, said):

@@ -120,7 +120,8 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 		buf_add_text(b, roll(d, 2) ? " mpm-accept" : "");
 	} else if (row->type == &value_interpreter && roll(d, 2)) {
 		buf_add_text(b, "3.13t");
-	} else if (row->type == &value_text || row->type == &value_texts) {
+	} else if (row->type == &value_text || row->type == &value_texts ||
+		   row->type == &value_x_options) {
 		add_nasty(d, b, 8);
 	} else if (row->type == &value_path || row->type == &value_log_target ||
 		   row->type == &value_path_list ||

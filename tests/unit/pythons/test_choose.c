@@ -173,6 +173,7 @@ set_up(void **state)
 	write_file("of_a/bin/tool", "");
 	make_odd_venv("relative", "home = bin\nversion = 3.8.1\n");
 	make_odd_venv("empty", "");
+	make_odd_venv("escape", "home = /z\033[31m\nversion = 3.8.1\n");
 	make_odd_venv("pipe", NULL);
 	path_of(path, "a/bin/python3.8");
 	if (elf_identity(path, identity) < 0)
@@ -270,7 +271,10 @@ test_what_does_not_fit_is_refused_with_the_reason(void **state)
 		{NULL, "p", CHOICE_AUTO, "has neither a pyvenv.cfg"},
 		{NULL, "z", CHOICE_AUTO, "No such file"},
 		{"of_a/bin/python9", NULL, CHOICE_AUTO, "No such file"},
-		{"of_a/bin/tool", NULL, CHOICE_AUTO, "for this one run"},
+		{"of_a/bin/tool", NULL, CHOICE_AUTO,
+			"it is not called python, as an interpreter is"},
+		{NULL, "escape", CHOICE_AUTO,
+			"made of the Python in /z?[31m, which is not"},
 		{NULL, "relative", CHOICE_AUTO, "says \"home = bin\""},
 		{NULL, "empty", CHOICE_AUTO, "has no \"home = ...\""},
 		{NULL, "pipe", CHOICE_AUTO, "cfg is not a regular file"},
