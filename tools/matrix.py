@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""Build children for every Python of this machine and run end-to-end tests with each.
+"""Build children for every Python of this machine and run the end-to-end tests with each.
 
-    tools/matrix.py [--whole] [--python PATH|3.13t,...]
+    tools/matrix.py [--short] [--python PATH|3.13t,...]
 
-All of them are children of one wsgid, in build/matrix: so that several Pythons live side by
-side is tested by the way.  A Python is served with each of its libraries, static and shared,
-and the tests of environments make theirs from it.  Those that no distribution has, which
-is a free-threaded one, are built where there are none.  Without --whole the tests are those
+One wsgid has children of several versions: that they live side by side is tested by the way.
+It has one of a version, so where a version is installed twice, by Debian and by pyenv say, the
+second is built for in a folder of its own.  A Python is served with each of its libraries,
+static and shared, and from a virtual environment of it.  Those that no distribution has, which
+is a free-threaded one, are built where there are none.  With --short the tests are only those
 that have to do with Python.  The end is a table; the status is 1 when anything has failed.
 """
 
@@ -16,12 +17,13 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
+from typing import NamedTuple
 
 import more_pythons
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.path.join(TOP, 'build', 'matrix')
 OWN = '/usr/bin/python3'
 OLDEST = (3, 9)
 
@@ -33,16 +35,23 @@ QUESTION = ('import sys, sysconfig; print(*sys.version_info[:2], sys.version.spl
             '"%d.%d%s" % (sys.version_info[:2] + (sys.abiflags,)), sys.base_prefix)')
 
 
+class Installation(NamedTuple):
+    path: str  # of its interpreter
+    version: str
+    abi: str
+    prefix: str
+
+
 def ask(path):
-    """(version, abi, prefix) of an interpreter that can be served, or None."""
+    """The installation of an interpreter that can be served, or None."""
     try:
         done = subprocess.run([path, '-I', '-c', QUESTION], text=True, capture_output=True)
     except OSError:
         return None
-    words = done.stdout.split()
+    words = done.stdout.split(maxsplit=4)
     if done.returncode != 0 or (int(words[0]), int(words[1])) < OLDEST:
         return None
-    return words[2], words[3], words[4]
+    return Installation(path, words[2], words[3], words[4].strip())
 
 
 def installed():
@@ -53,12 +62,27 @@ def installed():
 
 
 def find(paths):
-    """{abi: (interpreter, version, prefix)}: of each version the first."""
+    """The installations of these interpreters, each once."""
     found = {}
     for path in paths:
-        about = ask(path)
-        if about and about[1] not in found:
-            found[about[1]] = (path, about[0], about[2])
+        this = ask(path)
+        if this:
+            found.setdefault((this.abi, os.path.realpath(this.prefix)), this)
+    return list(found.values())
+
+
+def folder_name(n):
+    return 'matrix' if n == 1 else f'matrix-{n}'
+
+
+def folders(pythons):
+    """{folder: [installation]}: of each version one to a folder."""
+    found = {}
+    for python in pythons:
+        n = 1
+        while any(other.abi == python.abi for other in found.get(folder_name(n), [])):
+            n += 1
+        found.setdefault(folder_name(n), []).append(python)
     return found
 
 
@@ -74,35 +98,44 @@ def can_everybody_enter(path):
 
 def find_asked(words):
     """Those alone that are asked for, each a path or one that can be made."""
-    found = {}
-    for word in words:
-        path = more_pythons.interpreter(word) if word in more_pythons.KNOWN else word
-        this = find([path])
-        if not this:
+    paths = [more_pythons.interpreter(word) if word in more_pythons.KNOWN else word
+             for word in words]
+    for path in paths:
+        if not ask(path):
             raise more_pythons.Unavailable(f'{path} is no Python {OLDEST[0]}.{OLDEST[1]} or newer')
-        found.update((abi, about) for abi, about in this.items() if abi not in found)
-    return found
+    return find(paths)
 
 
 def find_all():
     """What there is, and what no distribution has, made if need be."""
-    found = find(installed())
+    paths = installed()
     for abi in more_pythons.KNOWN:
-        if abi in found:
+        if any(python.abi == abi for python in find(paths)):
             continue
         try:
-            found.update(find([more_pythons.interpreter(abi)]))
+            paths.append(more_pythons.interpreter(abi))
         except more_pythons.Unavailable as error:
             print(f'matrix: there is no Python {abi}, and none can be made: {error}')
-    return found
+    return find(paths)
 
 
-def environment(abi, prefix, library):
-    around = dict(os.environ, WSGID_BUILD=BUILD, PYTHONDONTWRITEBYTECODE='1',
-                  WSGID_TEST_PYTHON=abi)
-    if library != 'auto':
-        around['WSGID_TEST_LIB_PYTHON'] = library
-    if os.geteuid() == 0 and not can_everybody_enter(prefix):
+def build_of(folder):
+    return os.path.join(TOP, 'build', folder)
+
+
+def environment(python, folder, kind, place):
+    """What the tests are to run with; an environment is made in place."""
+    around = dict(os.environ, WSGID_BUILD=build_of(folder), PYTHONDONTWRITEBYTECODE='1',
+                  WSGID_TEST_PYTHON=python.abi)
+    if kind == 'venv':
+        home = os.path.join(place, 'venv')
+        # With the modules of the installation: the tests look there for what they need.
+        subprocess.run([python.path, '-m', 'venv', '--clear', '--without-pip',
+                        '--system-site-packages', home], check=True)
+        around['WSGID_TEST_PYTHON_HOME'] = home
+    elif kind != 'auto':
+        around['WSGID_TEST_LIB_PYTHON'] = kind
+    if os.geteuid() == 0 and not can_everybody_enter(python.prefix):
         around.update(WSGID_TEST_USER='root', WSGID_TEST_ALLOW_ROOT='On')
     return around
 
@@ -121,39 +154,61 @@ def run(files, around):
     return re.sub(r' in [\d.]+s.*', '', lines[-1].strip('= ')), done.returncode == 0
 
 
-def libraries(abi):
-    """What to serve a version with: by itself, and where that is the static library also with
-    the shared one."""
-    both = os.path.exists(os.path.join(BUILD, f'wsgid-python{abi}-shared'))
-    return ['auto', 'shared'] if both else ['auto']
+def kinds(folder, abi):
+    """What to serve a version with: by itself, where that is the static library also with the
+    shared one, and from an environment."""
+    both = os.path.exists(os.path.join(build_of(folder), f'wsgid-python{abi}-shared'))
+    return ['auto', 'shared', 'venv'] if both else ['auto', 'venv']
+
+
+def test_files(kind, short):
+    """Which Python serves is what test_pythons.py chooses itself, environments too."""
+    names = [os.path.basename(path)
+             for path in sorted(glob.glob(os.path.join(TOP, 'tests', 'e2e', 'test_*.py')))]
+    return [os.path.join(TOP, 'tests', 'e2e', name) for name in names
+            if (not short or name in CHOSEN) and (kind != 'venv' or name != 'test_pythons.py')]
+
+
+def build(folder, pythons):
+    paths = ','.join(python.path for python in pythons)
+    return subprocess.run(['scons', '-Q', '-j2', f'folder={folder}', f'python={paths}', 'build'],
+                          cwd=TOP).returncode == 0
+
+
+def row_of(python, folder, kind, short):
+    """One line of the table, and whether all is well."""
+    print(f'== Python {python.version} ({python.path}), {kind}', flush=True)
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix='wsgid-matrix-') as place:
+        os.chmod(place, 0o755)
+        try:
+            around = environment(python, folder, kind, place)
+        except subprocess.CalledProcessError:
+            said, good = 'no virtual environment can be made of it', False
+        else:
+            said, good = run(test_files(kind, short), around)
+    return (python.version, kind, python.path, said, f'{time.monotonic() - begin:.0f}'), good
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--whole', action='store_true', help='all end-to-end tests with each, but '
-                        'for those that measure')
+    parser.add_argument('--short', action='store_true', help='only the tests that have to do with '
+                        'Python, instead of all but those that measure')
     parser.add_argument('--python', help='these, with commas, instead of those that are found')
     options = parser.parse_args()
     try:
         pythons = find_asked(options.python.split(',')) if options.python else find_all()
     except more_pythons.Unavailable as error:
         parser.error(str(error))
-    names = ['*.py'] if options.whole else CHOSEN
-    files = sorted(path for name in names
-                   for path in glob.glob(os.path.join(TOP, 'tests', 'e2e', name))
-                   if os.path.basename(path).startswith('test_'))
-    paths = ','.join(path for path, _, _ in pythons.values())
-    if subprocess.run(['scons', '-Q', '-j2', 'folder=matrix', f'python={paths}', 'build'],
-                      cwd=TOP).returncode != 0:
-        return 1
-    rows, well = [('Python', 'library', 'interpreter', 'result', 'seconds')], True
-    for abi, (path, version, prefix) in pythons.items():
-        for library in libraries(abi):
-            print(f'== Python {version} ({path}), {library} library', flush=True)
-            begin = time.monotonic()
-            said, good = run(files, environment(abi, prefix, library))
-            rows.append((version, library, path, said, f'{time.monotonic() - begin:.0f}'))
-            well &= good
+    rows, well = [('Python', 'served', 'interpreter', 'result', 'seconds')], True
+    for folder, its in folders(pythons).items():
+        if not build(folder, its):
+            return 1
+        for python in its:
+            for kind in kinds(folder, python.abi):
+                row, good = row_of(python, folder, kind, options.short)
+                rows.append(row)
+                well &= good
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     print()
     for row in rows:

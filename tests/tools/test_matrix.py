@@ -20,12 +20,43 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / 'cache'
 
 
-def test_of_each_version_there_is_the_first(tmp_path):
+def test_each_installation_is_there_once(tmp_path):
     again = tmp_path / 'python3'
     again.symlink_to(OWN)
-    found = matrix.find([OWN, str(again), '/bin/false'])
-    (abi, (path, version, prefix)), = found.items()
-    assert path == OWN and version.startswith(abi) and pathlib.Path(prefix).is_dir()
+    python, = matrix.find([OWN, str(again), '/bin/false'])
+    assert python.path == OWN and python.version.startswith(python.abi)
+    assert pathlib.Path(python.prefix).is_dir()
+
+
+def test_a_second_installation_of_a_version_is_built_for_in_a_folder_of_its_own():
+    debian, new, pyenv, third = (
+        matrix.Installation(f'{prefix}/bin/python3', abi + '.1', abi, prefix)
+        for abi, prefix in (('3.11', '/usr'), ('3.12', '/a'), ('3.11', '/b'), ('3.11', '/c')))
+    assert matrix.folders([debian, new, pyenv, third]) == {
+        'matrix': [debian, new], 'matrix-2': [pyenv], 'matrix-3': [third]}
+
+
+def test_the_whole_suite_runs_unless_the_short_one_is_asked_for():
+    def names(*how):
+        return {pathlib.Path(path).name for path in matrix.test_files(*how)}
+
+    every = {path.name for path in (TOP / 'tests' / 'e2e').glob('test_*.py')}
+    assert names('auto', False) == every
+    assert names('auto', True) == set(matrix.CHOSEN) < every
+    assert names('venv', False) == every - {'test_pythons.py'}
+
+
+def test_a_python_is_served_from_an_environment_of_it_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(matrix, 'build_of', lambda folder: str(tmp_path))
+    assert matrix.kinds('matrix', '3.11') == ['auto', 'venv']
+    (tmp_path / 'wsgid-python3.11-shared').touch()
+    assert matrix.kinds('matrix', '3.11') == ['auto', 'shared', 'venv']
+    python, = matrix.find([OWN])
+    around = matrix.environment(python, 'matrix', 'shared', tmp_path)
+    assert around['WSGID_TEST_LIB_PYTHON'] == 'shared'
+    around = matrix.environment(python, 'matrix', 'venv', tmp_path)
+    assert 'WSGID_TEST_LIB_PYTHON' not in around
+    assert (pathlib.Path(around['WSGID_TEST_PYTHON_HOME']) / 'pyvenv.cfg').exists()
 
 
 def test_what_is_asked_for_has_to_be_a_python():
@@ -60,7 +91,7 @@ def test_what_cannot_be_made_is_said_with_the_reason_and_the_matrix_goes_on(cach
     assert list(matrix.find_all()) == list(matrix.find([OWN]))
     said = capsys.readouterr().out
     for abi in more_pythons.KNOWN:
-        if abi not in matrix.find([OWN]):
+        if abi != matrix.ask(OWN).abi:
             assert (f'there is no Python {abi}, and none can be made: these are missing: '
                     'nothing-of-this-name') in said
     assert not cache.exists()
