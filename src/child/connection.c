@@ -673,9 +673,16 @@ connection_linger(struct engine *e, struct connection *c)
 		connection_close(e, c);
 		return;
 	}
+	/* A stop does not wait any longer for who goes on sending. */
+	if (c->state == CONNECTION_LINGERING && e->finishing) {
+		connection_receive(e, c);
+		return;
+	}
 	if (c->state != CONNECTION_LINGERING) {
 		(void)shutdown(c->fd, SHUT_WR);
-		c->linger_end_ns = e->now_ns + LINGER_TOTAL_MS * ms;
+		c->linger_end_ns =
+			e->now_ns +
+			(e->finishing ? LINGER_MS : LINGER_TOTAL_MS) * ms;
 		release_piece(e, c);
 		buf_fini(&c->in);
 	}

@@ -390,6 +390,16 @@ give_all(struct engine *e)
 		handover_give_waiting(e, &e->queue);
 }
 
+/* The request that runs is told so, each time it asks for more. */
+static void
+count_cut(struct engine *e)
+{
+	if (e->cut_since_ns == e->running_since_ns)
+		return;
+	e->cut_since_ns = e->running_since_ns;
+	e->n_cut++;
+}
+
 /* While a request runs. */
 static int
 turn_for(struct engine *e, int64_t timeout_ns)
@@ -411,9 +421,12 @@ turn_for(struct engine *e, int64_t timeout_ns)
 	if (rc < 0)
 		return rc;
 	orders_obey(e);
-	if (e->stopping || (e->leave_by_ns > 0 && e->now_ns >= e->leave_by_ns))
+	if (e->stopping)
 		return -ECANCELED;
-	return 0;
+	if (e->leave_by_ns == 0 || e->now_ns < e->leave_by_ns)
+		return 0;
+	count_cut(e);
+	return -ECANCELED;
 }
 
 int
@@ -510,6 +523,25 @@ serve_queue(struct engine *e)
 			access_log_is_full(e->set.access_log))
 			break;
 	}
+}
+
+/* Those of a list that are in this state. */
+static unsigned
+count_in(const struct connection_list *list, enum connection_state state)
+{
+	unsigned n = 0;
+
+	for (const struct connection *c = list->first; c != NULL; c = c->next)
+		n += c->state == state;
+	return n;
+}
+
+unsigned
+engine_cut(const struct engine *e)
+{
+	return e->n_cut + count_in(&e->reading, CONNECTION_COLLECTING) +
+	       count_in(&e->queue, CONNECTION_QUEUED) +
+	       count_in(&e->sending, CONNECTION_SENDING);
 }
 
 bool

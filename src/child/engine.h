@@ -142,7 +142,9 @@ struct engine {
 	bool retiring;  /* accepts no more */
 	bool finishing; /* nor gives to siblings: the server stops */
 	bool stopping;
-	int64_t leave_by_ns; /* 0 = no deadline */
+	int64_t leave_by_ns;  /* 0 = no deadline */
+	unsigned n_cut;       /* requests that were not let go on by then */
+	int64_t cut_since_ns; /* the last of them */
 
 	char failure[CHANNEL_TEXT + 1]; /* to be shown instead of the
 	                                 * application; "": it is well */
@@ -186,6 +188,11 @@ int engine_run(struct engine *e);
  * nobody else.  To be called without the GIL.  0, -ETIMEDOUT when deadline_ns
  * has passed, -ECANCELED when the child must leave now. */
 int engine_wait(struct engine *e, int64_t deadline_ns);
+
+/* After it: requests that had begun, their heads being there, and were not
+ * answered to the end.  Who sends none, or has all of his answer, is not among
+ * them. */
+unsigned engine_cut(const struct engine *e);
 
 /* The same for a request that need not wait and asks often: turn the loop if
  * that has not been done for as long as others may be kept waiting.  0 or

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,6 +29,7 @@
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
+#include "net/channel.h"
 
 struct worker {
 	struct engine engine;
@@ -229,15 +231,22 @@ join_threads(struct workers *w)
 
 /* --- serving ------------------------------------------------------------------------- */
 
-static void
+/* Connections that are left without a request are no loss. */
+static int
 say_what_was_cut(const struct workers *w)
 {
 	unsigned cut = 0;
+	char text[16];
 
 	for (size_t i = 0; i < w->n; i++)
-		cut += w->each[i].engine.n_connections;
-	log_warnx("child", "%u connections were cut: they did not end in time",
-		cut);
+		cut += engine_cut(&w->each[i].engine);
+	if (cut == 0)
+		return 0;
+	log_warnx("child", "%u %s cut off: not finished in time", cut,
+		cut == 1 ? "request was" : "requests were");
+	snprintf(text, sizeof(text), "%u", cut);
+	(void)channel_send(w->common.channel, CHANNEL_CUT, 0, text, NULL, 0);
+	return 1;
 }
 
 /* The GIL is given up meanwhile. */
@@ -287,8 +296,6 @@ workers_start(struct workers *w, struct err *err)
 int
 workers_serve(struct workers *w, struct err *err)
 {
-	int rc = 0;
-
 	set_serving(w, true);
 	w->each[0].result = engine_run(&w->each[0].engine);
 	if (w->n > 1)
@@ -300,12 +307,9 @@ workers_serve(struct workers *w, struct err *err)
 
 		if (result < 0 && result != -ETIMEDOUT)
 			return err_set(err, -result, "%s", io_name(e->io));
-		rc = result < 0 ? result : rc;
 	}
-	if (rc != -ETIMEDOUT)
-		return 0;
-	say_what_was_cut(w);
-	return 1;
+	/* Who leaves at once by order has none to finish. */
+	return w->each[0].engine.stopping ? 0 : say_what_was_cut(w);
 }
 
 /* --- forks by the application --------------------------------------------------------- */

@@ -75,6 +75,16 @@ finishing(const struct master *m, const struct child *c)
 	return n;
 }
 
+int
+census_unfinished(const struct master *m, const struct child *c)
+{
+	const struct wsgid_page *page = scoreboard_page(m->scoreboard, c->slot);
+	uint32_t writing = page != NULL ? page->writing : 0;
+
+	return finishing(m, c) +
+	       (int)(writing < CENSUS_MOST ? writing : CENSUS_MOST);
+}
+
 void
 census_look(const struct master *m, struct census *census)
 {

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -253,7 +254,6 @@ child_due(struct master *m, struct child *c)
 			"child pid %d (slot %u) has not finished its requests "
 			"in time, sending SIGKILL",
 			(int)c->pid, c->slot);
-		stop_cuts(m);
 		c->killed = true;
 		kill(c->pid, SIGKILL);
 		break;
@@ -344,6 +344,14 @@ wants_retire(struct child *c, const char *text)
 		(int)c->pid, c->slot, text);
 }
 
+static void
+left_unfinished(struct child *c, const char *text)
+{
+	unsigned long n = strtoul(text, NULL, 10);
+
+	c->cut = n < CENSUS_MOST ? (unsigned)n : CENSUS_MOST;
+}
+
 /* One of many children that have seen it is enough; and who is going has no
  * say.  One that is still importing may watch what the others do not know. */
 static void
@@ -389,6 +397,9 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 		break;
 	case CHANNEL_HAS_LOGS:
 		c->logs_ahead -= c->logs_ahead > 0;
+		break;
+	case CHANNEL_CUT:
+		left_unfinished(c, message->text);
 		break;
 	case CHANNEL_NEEDS_SHARED:
 		python_needs_shared(m, c->generation, message->text);

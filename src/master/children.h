@@ -111,6 +111,10 @@ struct census {
 /* Without what costs a look at every child's page. */
 void census_take(const struct master *m, struct census *ret);
 void census_look(const struct master *m, struct census *census);
+/* The requests that a child had not finished, by its page: to be asked when it
+ * has died.  No number of a child's is believed above CENSUS_MOST. */
+enum { CENSUS_MOST = 1 << 20 };
+int census_unfinished(const struct master *m, const struct child *c);
 /* How many may be added to those that are active. */
 int census_vacant(const struct master *m, const struct census *census);
 /* As the policy wants it; after census_look. */

@@ -481,6 +481,22 @@ close_server(struct master *m)
 }
 
 static void
+say_cut(const struct master *m)
+{
+	if (m->cut == 0)
+		log_warnx("master", "stopped; requests of the old master that "
+				    "were to be finished were cut off");
+	else if (m->cut == 1)
+		log_warnx("master", "stopped; 1 request that was to be "
+				    "finished was cut off");
+	else
+		log_warnx("master",
+			"stopped; %u requests that were to be "
+			"finished were cut off",
+			m->cut);
+}
+
+static void
 serve(struct master *m)
 {
 	struct err err = {0};
@@ -494,8 +510,7 @@ serve(struct master *m)
 		master_fail(m, EXIT_FAILURE, err.text);
 	loop(m);
 	if (m->cut_short) {
-		log_warnx("master", "stopped; requests that were to be "
-				    "finished were cut off");
+		say_cut(m);
 		m->exit_status = CHILD_EXIT_CUT;
 		return;
 	}

@@ -203,6 +203,7 @@ bury(struct master *m, struct child *c, int status)
 {
 	char how[HOW];
 	struct child dead;
+	int unfinished;
 
 	mutex_bury(m, c->pid);
 	forget_peer(m, c->slot);
@@ -214,6 +215,7 @@ bury(struct master *m, struct child *c, int status)
 			master_forget(m, &c->channel);
 	}
 	dead = *c;
+	unfinished = census_unfinished(m, c);
 	scoreboard_bury(m->scoreboard, c->slot);
 	child_happened(m, c, LIFECYCLE_DIED);
 	c->pid = 0;
@@ -223,7 +225,7 @@ bury(struct master *m, struct child *c, int status)
 	say_end(m, &dead, status, how);
 	if (!dead.told && m->phase != PHASE_STOPPING)
 		died_untold(m, &dead, status, how);
-	stop_reaped(m, status);
+	stop_reaped(m, &dead, unfinished, status);
 	m->nudges_due = NUDGES;
 	m->nudge_ns = m->now_ns;
 }

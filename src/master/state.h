@@ -146,6 +146,7 @@ struct child {
 	bool replacement;    /* when it is ready, another one goes */
 	bool wants_retire;
 	bool lonely;                   /* was told that it has no siblings */
+	unsigned cut;                  /* requests that it did not finish */
 	bool failed;                   /* has announced that it cannot serve */
 	bool killed;                   /* by us, untold */
 	bool timed_out;                /* did not become ready in time */
@@ -274,12 +275,13 @@ struct master {
 
 	enum phase phase;
 	int exit_status;
-	bool announced;     /* order->started was called */
-	bool logging;       /* the error log is open */
-	bool drains;        /* the stop began gracefully ... */
-	bool cut_short;     /* ... and not all requests were finished */
-	bool stop_now;      /* no grace any more */
-	bool hurried;       /* asked once more: not even to leave */
+	bool announced; /* order->started was called */
+	bool logging;   /* the error log is open */
+	bool drains;    /* the stop began gracefully ... */
+	bool cut_short; /* ... and not all requests were finished: ... */
+	unsigned cut;   /* ... so many; 0: an old master's, of unknown number */
+	bool stop_now;  /* no grace any more */
+	bool hurried;   /* asked once more: not even to leave */
 	int64_t stop_by_ns; /* nobody is left then, or NEVER */
 	int64_t give_up_ns; /* on those that are */
 	struct upgrade upgrade;
@@ -490,8 +492,9 @@ void restart_proven(struct master *m, const char *reason);
 /* why is said in the log, NULL: it was said already. */
 void stop_begin(struct master *m, bool graceful, const char *why);
 void stop_turn(struct master *m);
-/* A child has ended. */
-void stop_reaped(struct master *m, int status);
+/* A child has ended, and so many requests with it. */
+void stop_reaped(
+	struct master *m, const struct child *dead, int unfinished, int status);
 /* The time of those that are finishing is over, and they will be killed: does
  * that cut off requests? */
 void stop_cuts(struct master *m);

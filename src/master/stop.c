@@ -80,6 +80,15 @@ say_why(bool graceful, int64_t timeout_ms, const char *why)
 		log_notice("master", "%s: stopping gracefully", why);
 }
 
+static void
+cut(struct master *m, int n)
+{
+	if (n <= 0)
+		return;
+	m->cut += (unsigned)n;
+	m->cut_short = true;
+}
+
 void
 stop_cuts(struct master *m)
 {
@@ -89,9 +98,8 @@ stop_cuts(struct master *m)
 		return;
 	census_take(m, &census);
 	census_look(m, &census);
-	if (census.workers - census.idle + census.finishing > 0 ||
-		predecessor_lives(m))
-		m->cut_short = true;
+	cut(m, census.workers - census.idle + census.finishing);
+	m->cut_short |= predecessor_lives(m);
 }
 
 /* A second request means: now. */
@@ -139,11 +147,14 @@ stop_begin(struct master *m, bool graceful, const char *why)
 }
 
 void
-stop_reaped(struct master *m, int status)
+stop_reaped(
+	struct master *m, const struct child *dead, int unfinished, int status)
 {
-	if (m->drains && !m->stop_now && WIFEXITED(status) &&
-		WEXITSTATUS(status) == CHILD_EXIT_CUT)
-		m->cut_short = true;
+	if (!m->drains || m->stop_now)
+		return;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_CUT)
+		unfinished = dead->cut > 0 ? (int)dead->cut : 1;
+	cut(m, unfinished);
 }
 
 void

@@ -71,6 +71,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_MUTEX_BROKEN:
 	case CHANNEL_NEEDS_SHARED:
 	case CHANNEL_CHANGED:
+	case CHANNEL_CUT:
 	case CHANNEL_HAS_LOGS:
 	case CHANNEL_RETIRE:
 	case CHANNEL_STOP:

@@ -29,6 +29,8 @@ enum channel_kind {
 				   * its file */
 	CHANNEL_CHANGED = 9,   /* a module's file has; text: its path */
 	CHANNEL_HAS_LOGS = 10, /* has taken those of a CHANNEL_LOGS */
+	CHANNEL_CUT = 11,      /* has left requests unfinished, its time being
+	                        * over; text: how many */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms

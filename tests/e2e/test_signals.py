@@ -108,6 +108,43 @@ def test_a_graceful_stop_ends_with_its_timeout(serve):
             slow.response()
 
 
+@pytest.mark.parametrize('sends', ['nothing', 'half a head', 'on and on'])
+def test_who_has_no_request_is_not_cut_off(serve, sends):
+    """A client that is not answered, or all of whose answer is out: it does not close, either."""
+    server = serve('hello', '-w', '1', '--graceful-shutdown-timeout', '5s')
+    with Connection(server.address) as client:
+        assert client.get('/').status == 200
+        if sends == 'half a head':
+            client.send('GET / HTTP/1.1\r\nHo')
+        since = time.monotonic()
+        server.kill(signal.SIGTERM)
+        while sends == 'on and on' and server.process.poll() is None:
+            # The server's end of the stream: it has no more to say, and waits for ours.
+            try:
+                client.socket.send(b'x')
+            except OSError:
+                break
+            time.sleep(0.1)
+        assert server.ended() == 0
+        # Of an idle one a second, and of one that lingers two are waited for.
+        if sends != 'half a head':
+            assert time.monotonic() - since < 4.5
+    assert 'cut off' not in server.log.text()
+
+
+def test_a_child_that_is_killed_in_its_last_request_has_cut_it_off(serve):
+    server = serve('probe', '-w', '1')
+    with Connection(server.address) as slow:
+        slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('sleeping')
+        child, = server.children()
+        server.kill(signal.SIGTERM)
+        server.log.wait_for('gracefully')
+        os.kill(child, signal.SIGKILL)
+        assert server.ended() == 75
+    assert '1 request that was to be finished was cut off' in server.log.text()
+
+
 def test_one_deadline_is_for_the_requests_and_for_what_python_does_at_the_end(serve, directory):
     """Which comes last: nobody is in a request any more."""
     (directory / 'clings.py').write_text(
@@ -145,7 +182,7 @@ def test_a_second_term_stops_at_once(probe):
         probe.log.wait_for('gracefully')
         probe.kill(signal.SIGTERM)
         assert probe.ended() == 75
-    assert 'requests that were to be finished were cut off' in probe.log.text()
+    assert '1 request that was to be finished was cut off' in probe.log.text()
     # INT gives Python two seconds to come to its end; who asks twice gives nothing.
     asked, killed = (datetime.datetime.strptime(text, '%H:%M:%S.%f') for text in re.search(
         r' (\d\d:\d\d:\S+) .* stopping at once\n(?:.*\n)*?.* (\d\d:\d\d:\S+) .* sending SIGKILL\n',

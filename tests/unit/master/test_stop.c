@@ -8,7 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
+
 #include "base/exits.h"
+#include "master/children.h"
 #include "fixture.h"
 
 /* As waitpid(2) has it. */
@@ -23,14 +26,44 @@ test_a_child_that_left_its_clients_when_its_time_was_over_is_told(void **state)
 {
 	struct fixture *f = *state;
 
-	stop_reaped(&f->m, exited(CHILD_EXIT_CUT));
+	struct child child = {.cut = 3};
+
+	stop_reaped(&f->m, &child, 0, exited(CHILD_EXIT_CUT));
 	assert_false(f->m.cut_short); /* a reload, say */
 	f->m.drains = true;
-	stop_reaped(&f->m, exited(CHILD_EXIT_OK));
-	stop_reaped(&f->m, 9); /* SIGKILL: we know why */
+	stop_reaped(&f->m, &child, 0, exited(CHILD_EXIT_OK));
 	assert_false(f->m.cut_short);
-	stop_reaped(&f->m, exited(CHILD_EXIT_CUT));
+	stop_reaped(&f->m, &child, 0, exited(CHILD_EXIT_CUT));
 	assert_true(f->m.cut_short);
+	assert_int_equal(f->m.cut, 3);
+}
+
+static void
+test_a_child_that_dies_with_requests_has_cut_them_off(void **state)
+{
+	struct fixture *f = *state;
+	struct child child = {0};
+
+	f->m.drains = true;
+	stop_reaped(&f->m, &child, 0, SIGKILL); /* it was in none */
+	assert_false(f->m.cut_short);
+	stop_reaped(&f->m, &child, 2, SIGKILL);
+	stop_reaped(&f->m, &child, 1, exited(3)); /* os._exit */
+	assert_true(f->m.cut_short);
+	assert_int_equal(f->m.cut, 3);
+}
+
+static void
+test_what_a_child_had_not_finished_is_in_its_page(void **state)
+{
+	struct fixture *f = *state;
+	struct child *c = fixture_child(f, 0, LIFECYCLE_DRAINING);
+
+	assert_int_equal(census_unfinished(&f->m, c), 0);
+	fixture_work(f, 0, WSGID_WORKER_IDLE_KILL);
+	assert_int_equal(census_unfinished(&f->m, c), 0);
+	fixture_work(f, 0, WSGID_WORKER_WRITE);
+	assert_int_equal(census_unfinished(&f->m, c), 1);
 }
 
 static void
@@ -52,13 +85,14 @@ static void
 test_who_is_told_to_stop_at_once_has_nothing_to_finish(void **state)
 {
 	struct fixture *f = *state;
+	struct child child = {0};
 
 	fixture_child(f, 0, LIFECYCLE_DRAINING);
 	fixture_work(f, 0, WSGID_WORKER_WRITE);
 	stop_cuts(&f->m);
 	f->m.drains = f->m.stop_now = true;
 	stop_cuts(&f->m);
-	stop_reaped(&f->m, exited(CHILD_EXIT_CUT));
+	stop_reaped(&f->m, &child, 1, exited(CHILD_EXIT_CUT));
 	assert_false(f->m.cut_short);
 }
 
@@ -70,6 +104,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(test_a_child_that_left_its_clients_when_its_time_was_over_is_told),
+		TEST(test_a_child_that_dies_with_requests_has_cut_them_off),
+		TEST(test_what_a_child_had_not_finished_is_in_its_page),
 		TEST(test_children_that_are_killed_cut_off_what_they_have),
 		TEST(test_who_is_told_to_stop_at_once_has_nothing_to_finish),
 	};
