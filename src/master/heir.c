@@ -229,8 +229,7 @@ heir_take_pid_file(struct master *m, const char *path)
 
 	if (h != NULL && h->own.fd >= 0 && file_is_at(path, h->own.fd))
 		f = &h->own;
-	else if (h != NULL && h->named.fd >= 0 &&
-		 file_is_at(path, h->named.fd))
+	else if (h != NULL && h->named.fd >= 0 && file_is_at(path, h->named.fd))
 		f = &h->named;
 	if (f == NULL)
 		return -1;

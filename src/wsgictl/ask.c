@@ -196,7 +196,7 @@ is_ours(const struct ask_answer *l)
 		"restarting", "upgrading", "before", "processes", "finishing",
 		"within-ms", "now", "access-logs", "error-log", "behind",
 		"log-level", "warning", "mistake", "log", "ready", "replaced",
-		"retired"};
+		"retired", "waiting", "cut-off"};
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		if (strcmp(l->words[0], ends[i]) == 0)

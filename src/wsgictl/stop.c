@@ -114,6 +114,42 @@ say_terms(struct progress *p, const struct target *t, pid_t pid,
 	buf_fini(&text);
 }
 
+/* Who asks for the outcome hears it when the server ends.  One that is gone by
+ * now, or knows no such question, says nothing. */
+static void
+await_outcome(struct ask *a, const struct target *t)
+{
+	static const char *const words[] = {"await-stop", NULL};
+	struct ask_answer answer;
+
+	if (target_ask(t, words, -1, a, NULL) != EXIT_DONE ||
+		ask_line(a, ASK_PATIENCE_MS, &answer) != 1 ||
+		strcmp(answer.words[0], "+") != 0)
+		ask_close(a);
+}
+
+/* It has ended: all that it said is there. */
+static void
+add_outcome(struct buf *to, struct ask *a)
+{
+	struct ask_answer answer;
+	long long cut = 0;
+
+	while (a->fd >= 0 && ask_line(a, LOOK_MS, &answer) == 1 &&
+		strcmp(answer.words[0], "+") == 0) {
+		if (strcmp(answer.words[1], "cut-off") != 0)
+			continue;
+		cut = number_of(answer.words[2]);
+		if (strcmp(answer.words[2], "unknown") == 0)
+			buf_add_text(to, "; requests were cut off");
+	}
+	if (cut == 0)
+		return;
+	buf_add_text(to, "; ");
+	words_count(to, (uint64_t)cut, "request was", "requests were");
+	buf_add_text(to, " cut off");
+}
+
 /* 1 when it has ended, 0 when not within ms. */
 static int
 wait_for_end(const struct process_held *master, int ms)
@@ -152,7 +188,8 @@ show_rest(struct progress *p, const struct target *t, int64_t begin_ns)
 
 static int
 wait_and_say(const struct command *c, const struct target *t,
-	const struct process_held *master, struct progress *p, struct err *err)
+	const struct process_held *master, struct progress *p,
+	struct ask *outcome, struct err *err)
 {
 	int64_t begin = clock_monotonic_ns(), end = target_wait_end(c);
 	struct buf took = {0};
@@ -174,7 +211,9 @@ wait_and_say(const struct command *c, const struct target *t,
 		show_rest(p, t, begin);
 	}
 	words_duration(&took, (clock_monotonic_ns() - begin) / 1000);
-	progress_say(p, "%s has stopped (%s)", t->one->name, buf_text(&took));
+	buf_add_char(&took, ')');
+	add_outcome(&took, outcome);
+	progress_say(p, "%s has stopped (%s", t->one->name, buf_text(&took));
 	buf_fini(&took);
 	return EXIT_DONE;
 }
@@ -211,8 +250,12 @@ stop(const struct command *c, const char *const *words, struct err *err)
 	ask_close(&a);
 	if (status == EXIT_DONE)
 		say_terms(&p, &t, master.pid, &terms);
-	if (status == EXIT_DONE && c->wait_ms != 0)
-		status = wait_and_say(c, &t, &master, &p, err);
+	if (status == EXIT_DONE && c->wait_ms != 0) {
+		if (terms.finishing > 0)
+			await_outcome(&a, &t);
+		status = wait_and_say(c, &t, &master, &p, &a, err);
+		ask_close(&a);
+	}
 	fd_close(&master.pidfd);
 	progress_end(&p);
 	target_fini(&t);

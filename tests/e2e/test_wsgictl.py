@@ -584,6 +584,17 @@ def test_stop_finishes_what_runs_and_says_so(shop, verb):
     fails(of(server, verb), 3, 'no server was found')
 
 
+def test_stop_says_what_it_has_cut_off(shop):
+    """The server has stopped, which was asked for."""
+    server = shop('--graceful-shutdown-timeout', '500ms')
+    with Connection(server.address) as c:
+        c.send('GET /slower HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'the request')
+        succeeds(of(server, 'stop'), ': 1 request is being finished, by ',
+                 r'^shop has stopped \(.*s\); 1 request was cut off$')
+    assert server.ended() == 75
+
+
 def test_stop_now_waits_for_nobody(shop):
     server = shop()
     with Connection(server.address) as c:
