@@ -260,9 +260,10 @@ say_result(struct trial *t, int status, const struct err *err)
 static void
 give_verdict(int status)
 {
-	const unsigned char byte = (unsigned char)status;
+	char verdict[] = INHERIT_VERDICT;
 
-	(void)!write(INHERIT_CHANNEL, &byte, sizeof(byte));
+	verdict[sizeof(verdict) - 1] = (char)status;
+	(void)!write(INHERIT_CHANNEL, verdict, sizeof(verdict));
 	close(INHERIT_CHANNEL);
 }
 

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "base/exits.h"
 #include "master/children.h"
@@ -70,7 +71,23 @@ wait_for(struct pollfd *fds, size_t n, int ms)
 	return rc > 0;
 }
 
-/* The byte, as soon as there is one; -1 when the process has ended without. */
+/* The byte behind the words, or -1.  Of what is none as much is kept as may be
+ * the beginning of a verdict. */
+static int
+find_verdict(struct buf *said)
+{
+	size_t len = strlen(INHERIT_VERDICT);
+	const char *at = memmem(said->data, said->len, INHERIT_VERDICT, len);
+
+	if (at != NULL && at + len < said->data + said->len)
+		return (unsigned char)at[len];
+	if (said->len > len)
+		buf_consume(said, said->len - len);
+	return -1;
+}
+
+/* The result, as soon as there is one; -1 when the process has ended
+ * without. */
 static int
 take_result(const struct trial *t)
 {
@@ -78,12 +95,23 @@ take_result(const struct trial *t)
 		{.fd = t->result, .events = POLLIN},
 		{.fd = t->pidfd, .events = POLLIN},
 	};
-	unsigned char byte;
+	struct buf said = {0};
+	int result = -1;
 
-	(void)wait_for(fds, ARRAY_LEN(fds), -1);
-	/* Copies of it may hold the pipe open: then there is nothing to read,
-	 * and no end. */
-	return read(t->result, &byte, sizeof(byte)) == sizeof(byte) ? byte : -1;
+	while (result < 0) {
+		char room[512];
+		ssize_t n;
+
+		(void)wait_for(fds, ARRAY_LEN(fds), -1);
+		/* Copies of it may hold the pipe open: then there is nothing to
+		 * read, and no end. */
+		n = read(t->result, room, sizeof(room));
+		if (n <= 0 || buf_add(&said, room, (size_t)n) < 0)
+			break;
+		result = find_verdict(&said);
+	}
+	buf_fini(&said);
+	return result;
 }
 
 /* Its wait status. */

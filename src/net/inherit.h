@@ -65,9 +65,13 @@ enum { INHERIT_ARGUMENT = 128 };
 
 /* Instead of the argument: only try the application, or tell about its Python
  * as well.  Nothing is inherited but INHERIT_CONFIG and, as INHERIT_CHANNEL, a
- * pipe for the result, a byte; standard output is somebody's to read. */
+ * pipe for the result; standard output is somebody's to read. */
 #define INHERIT_CHECK  "check"
 #define INHERIT_DOCTOR "doctor"
+
+/* Before the byte that is the result of either, in the pipe that is its channel:
+ * what else the application may write there is none. */
+#define INHERIT_VERDICT "wsgid verdict: "
 
 /* The argument, and back.  -EINVAL for anything but what inherit_format
  * writes. */

@@ -685,6 +685,17 @@ def test_what_has_no_result_is_not_taken_for_a_good_one(show):
     assert any('exit status 0' in problem for problem in found['problem'])
 
 
+def test_what_an_application_writes_to_any_descriptor_is_no_result(show):
+    writes = 'import os\nfor fd in range(3, 20):\n    try:\n        os.write(fd, b"p%s")\n' \
+             '    except OSError:\n        pass\n'
+    (show / 'writes.py').write_text(writes % 'p' + SHOW)
+    (show / 'much.py').write_text(writes % ('wsgid verdict' * 100) + 'import nothing_of_this_name\n')
+    done = run_wsgid('--check', 'writes', cwd=show)
+    assert done.returncode == 0 and 'writes can be served' in done.stdout
+    done = run_wsgid('--check', 'much', cwd=show)
+    assert done.returncode == 1 and "No module named 'nothing_of_this_name'" in done.stderr
+
+
 def test_an_application_is_checked_once_and_the_check_ends(show):
     """Whatever it has left behind: copies of the process, threads that go on."""
     (show / 'forks.py').write_text('import os\nos.fork()\n' + SHOW)
