@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "master/children.h"
@@ -352,6 +353,19 @@ left_unfinished(struct child *c, const char *text)
 	c->cut = n < CENSUS_MOST ? (unsigned)n : CENSUS_MOST;
 }
 
+/* Several children tell of the same change: what is being imported was begun
+ * after it. */
+static bool
+is_old_news(const struct master *m, const char *path)
+{
+	struct stat st;
+
+	return m->next != NULL && stat(path, &st) == 0 &&
+	       st.st_ctim.tv_sec * INT64_C(1000000) +
+			       st.st_ctim.tv_nsec / 1000 <
+		       m->reload_since_us;
+}
+
 /* One of many children that have seen it is enough; and who is going has no
  * say.  One that is still importing may watch what the others do not know. */
 static void
@@ -362,7 +376,8 @@ file_changed(struct master *m, const struct child *c, const char *path)
 	bool current = c->generation == m->now->number ||
 		       (m->next != NULL && c->generation == m->next->number);
 
-	if (!current || !m->now->config->reload || m->reload_wanted)
+	if (!current || !m->now->config->reload || m->reload_wanted ||
+		is_old_news(m, path))
 		return;
 	snprintf(why, sizeof(why), "%s has changed", path);
 	restart_begin(m, false, why);

@@ -257,6 +257,7 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 		ungraceful ? "restarting" : "reloading gracefully");
 	m->reloading = true;
 	m->reload_since_ns = m->now_ns;
+	m->reload_since_us = clock_real_us();
 	said_begin(m);
 	service_reloading(m);
 	board_show_reload(m, WSGID_RELOAD_RUNNING, "");

@@ -322,8 +322,9 @@ struct master {
 	bool reloading;  /* until the last old child was told to retire */
 	bool restarting; /* ... or until a new one serves: they are all gone */
 	bool reload_wanted;
-	bool reload_ungraceful; /* how the wanted one shall be */
-	int64_t reload_since_ns; /* when the one under way has begun */
+	bool reload_ungraceful;  /* how the wanted one shall be */
+	int64_t reload_since_ns; /* when the one under way has begun, ... */
+	int64_t reload_since_us; /* ... and by the clock of files */
 
 	struct scoreboard *scoreboard;
 	struct run_directory run;
