@@ -136,9 +136,15 @@ census_limits(const struct master *m)
 }
 
 int
+census_active(const struct census *census)
+{
+	return census->starting + census->ready - census->replacements;
+}
+
+int
 census_vacant(const struct master *m, const struct census *census)
 {
-	long left = census_limit(m) - census->starting - census->ready;
+	long left = census_limit(m) - census_active(census);
 
 	return left > 0 ? (int)left : 0;
 }

@@ -115,6 +115,9 @@ void census_look(const struct master *m, struct census *census);
  * has died.  No number of a child's is believed above CENSUS_MOST. */
 enum { CENSUS_MOST = 1 << 20 };
 int census_unfinished(const struct master *m, const struct child *c);
+/* A replacement is in the place of the one that goes when it is ready, and so
+ * takes none itself. */
+int census_active(const struct census *census);
 /* How many may be added to those that are active. */
 int census_vacant(const struct master *m, const struct census *census);
 /* As the policy wants it; after census_look. */

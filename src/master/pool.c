@@ -176,6 +176,28 @@ replacements_at_once(const struct master *m, const struct census *census)
 	return m->reloading ? 1 : 1 + census->ready / 8;
 }
 
+/* Who was to go has died before the replacement was ready, which now has that
+ * place for its own. */
+static void
+promote_replacements(struct master *m)
+{
+	struct census census;
+	int surplus;
+
+	if (m->next != NULL)
+		return; /* its first child stands for nobody yet */
+	census_take(m, &census);
+	surplus = census.replacements - census.outgoing;
+	for (unsigned i = 0; i < m->n_slots && surplus > 0; i++) {
+		struct child *c = &m->children[i];
+
+		if (c->life != LIFECYCLE_STARTING || !c->replacement)
+			continue;
+		c->replacement = false;
+		surplus--;
+	}
+}
+
 static void
 replace(struct master *m)
 {
@@ -235,16 +257,21 @@ maintain(struct master *m)
 	struct mpm_census counts;
 	struct mpm_plan plan;
 	struct child *idle;
+	int may;
 
 	census_take(m, &census);
 	census_look(m, &census);
-	/* While children keep dying more of them are no remedy. */
-	if (may_start(m, &census) < SPAWN_RATE)
+	may = may_start(m, &census);
+	if (may == 0)
 		return;
 	counts = census_for_policy(m, &census);
 	plan = census_of_threads(m)
 		       ? worker_plan(&limits, &counts, &m->memory)
 		       : prefork_plan(&limits, &counts, &m->memory);
+	/* While children keep dying more of them are no remedy, but what is
+	 * missing is still tried. */
+	if (plan.spawn > may)
+		plan.spawn = may;
 	say_remark(m, &plan, &census);
 	while (plan.spawn-- > 0 && start(m, false))
 		continue;
@@ -259,6 +286,7 @@ maintain(struct master *m)
 void
 pool_turn(struct master *m)
 {
+	promote_replacements(m);
 	pay(m);
 	replace(m);
 	if (m->now_ns < m->turn_ns)

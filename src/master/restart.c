@@ -343,13 +343,13 @@ static void
 finish(struct master *m)
 {
 	struct census census;
-	int active, missing;
+	int missing;
 
 	census_take(m, &census);
 	if (census.obsolete > 0)
 		return;
-	active = census.starting + census.ready - census.replacements;
-	missing = (int)m->now->config->start_servers - active - m->owed;
+	missing = (int)m->now->config->start_servers - census_active(&census) -
+		  m->owed;
 	if (missing > 0)
 		pool_owe(m, missing);
 	log_notice("master",

@@ -55,12 +55,6 @@ has_lonely(const struct master *m)
 	return false;
 }
 
-static int
-active(const struct census *census)
-{
-	return census->starting + census->ready - census->replacements;
-}
-
 int
 scale_begin(struct master *m, long n, struct err *err)
 {
@@ -81,8 +75,8 @@ scale_begin(struct master *m, long n, struct err *err)
 		replace_the_lonely(m);
 	census_take(m, &census);
 	m->owed = 0;
-	if (active(&census) < n)
-		pool_owe(m, (int)n - active(&census));
+	if (census_active(&census) < n)
+		pool_owe(m, (int)n - census_active(&census));
 	m->scale = (struct scale){
 		.running = true,
 		.generation = m->now->number,
@@ -133,7 +127,7 @@ scale_turn(struct master *m)
 		return;
 	}
 	census_take(m, &census);
-	while (active(&census) > census_limit(m)) {
+	while (census_active(&census) > census_limit(m)) {
 		c = one_too_many(m);
 		if (c == NULL)
 			break;

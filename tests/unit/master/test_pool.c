@@ -92,6 +92,83 @@ test_what_is_owed_comes_at_once_up_to_the_limit(void **state)
 	assert_int_equal(f->m.owed, 0);
 }
 
+/* The tired one and its replacement are one place of the four. */
+static void
+test_a_death_is_made_good_while_a_replacement_starts(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		fixture_child(f, i, LIFECYCLE_READY);
+	f->m.children[0].wants_retire = true;
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+	pool_owe(&f->m, 1);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 2);
+	assert_int_equal(f->m.owed, 0);
+	pool_owe(&f->m, 1);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 2);
+	assert_int_equal(f->m.owed, 0);
+}
+
+static void
+test_a_death_during_a_reload_is_made_good_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		fixture_child(f, i, LIFECYCLE_READY)->generation = i == 0;
+	f->m.reloading = true;
+	pool_owe(&f->m, 1); /* for an old one */
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 2);
+	assert_int_equal(f->m.owed, 0);
+	assert_int_equal(
+		f->m.children[3].replacement + f->m.children[4].replacement, 1);
+}
+
+/* With one more the pool would be too large. */
+static void
+test_the_replacement_of_the_dead_takes_its_place(void **state)
+{
+	struct fixture *f = *state;
+	struct child *tired;
+
+	for (unsigned i = 0; i < 4; i++)
+		tired = fixture_child(f, i, LIFECYCLE_READY);
+	tired->wants_retire = true;
+	pool_turn(&f->m);
+	assert_true(f->m.children[4].replacement);
+	tired->life = LIFECYCLE_VACANT;
+	pool_owe(&f->m, 1);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+	assert_false(f->m.children[4].replacement);
+	assert_int_equal(f->m.owed, 0);
+}
+
+/* Children that are replaced before they have lived for long never end it. */
+static void
+test_after_a_crash_loop_the_policy_goes_on_one_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct child dead = {.ready_ns = 0};
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	fixture_work(f, 0, WSGID_WORKER_WRITE);
+	for (int i = 0; i < 2; i++)
+		pool_failed(&f->m, &dead);
+	assert_int_equal(f->m.throttle.failures, 2);
+	for (int turn = 1; turn <= 3; turn++) {
+		f->m.now_ns += SECOND_NS;
+		f->m.memory.spawn_rate = 4;
+		pool_turn(&f->m);
+		assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+	}
+}
+
 static void
 test_in_a_crash_loop_one_is_tried_at_a_time(void **state)
 {
@@ -303,6 +380,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_is_owed_comes_at_once_up_to_the_limit),
+		TEST(test_a_death_is_made_good_while_a_replacement_starts),
+		TEST(test_a_death_during_a_reload_is_made_good_at_once),
+		TEST(test_the_replacement_of_the_dead_takes_its_place),
+		TEST(test_after_a_crash_loop_the_policy_goes_on_one_at_a_time),
 		TEST(test_in_a_crash_loop_one_is_tried_at_a_time),
 		TEST(test_the_tired_one_stays_until_its_replacement_is_ready),
 		TEST(test_the_full_pool_still_has_room_for_a_replacement),
