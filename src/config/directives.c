@@ -162,7 +162,7 @@ static const struct directive others[] = {
 		.example = "300s",
 		.max = YEAR,
 		.help = "systemd restarts the service when for so long all "
-			"workers are in a request, or no child is ready; 0 is "
+			"workers are in a request, or no child stays ready; 0: "
 			"never",
 	},
 	{

@@ -21,7 +21,6 @@
 enum {
 	MESSAGES_A_TURN = 8,
 	IMPORT_STOP_MS = 500, /* likewise, of one that is not ready */
-	SETTLED_S = 10,       /* a child that lived so long is no failure */
 	LAST_WORDS_MS = 5000  /* from "I cannot serve", or a channel that it
 	                       * has closed, to SIGKILL */
 };

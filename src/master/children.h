@@ -111,6 +111,9 @@ struct census {
 /* Without what costs a look at every child's page. */
 void census_take(const struct master *m, struct census *ret);
 void census_look(const struct master *m, struct census *census);
+/* Seconds: a child that has been ready for so long is no failure. */
+enum { SETTLED_S = 10 };
+
 /* The requests that a child had not finished, by its page: to be asked when it
  * has died.  No number of a child's is believed above CENSUS_MOST. */
 enum { CENSUS_MOST = 1 << 20 };

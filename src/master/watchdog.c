@@ -7,7 +7,9 @@
  * DeadlockTimeout, or all its workers have been in one request each for longer
  * than WatchdogRequestTime.  One that does is enough.  Where none is ready,
  * others are being started, and that is progress for as long, and no longer:
- * they may crash, or hang in their import, for ever.  A start and a restart of
+ * they may crash, or hang in their import, for ever.  In a crash loop one that
+ * is ready counts from its tenth second on: so those that come up, and crash
+ * at once or at their first request, are no progress either.  A start and a restart of
  * the whole server have their own limit, StartupTimeout.
  *
  * Children's clocks are not compared with ours: what counts is for how long
@@ -76,14 +78,23 @@ is_overdue(struct master *m, struct child *c)
 
 struct verdict {
 	int ready, deadlocked, overdue;
+	int settled;   /* of those that are ready */
 	bool deserted; /* nobody has been ready for too long */
 };
 
+/* In a crash loop one has to live for longer than those before it. */
+static bool
+is_settled(const struct master *m, const struct child *c)
+{
+	return m->throttle.failures < 2 ||
+	       m->now_ns - c->ready_ns >= SETTLED_S * SECOND_NS;
+}
+
 /* To be asked each time, for the next. */
 static bool
-is_deserted(struct master *m, int ready)
+is_deserted(struct master *m, int settled)
 {
-	bool nobody = ready == 0 && !m->restarting;
+	bool nobody = settled == 0 && !m->restarting;
 	int64_t ns = unchanged(&m->deserted, nobody, m->now_ns);
 
 	return nobody && is_over(ns, m->now->config->watchdog_request_time);
@@ -100,6 +111,7 @@ look(struct master *m)
 		if (c->life != LIFECYCLE_READY)
 			continue;
 		v.ready++;
+		v.settled += is_settled(m, c);
 		/* Both are to be looked at, for next time. */
 		if (is_deadlocked(m, c)) {
 			v.deadlocked++;
@@ -108,7 +120,7 @@ look(struct master *m)
 			v.overdue += is_overdue(m, c);
 		}
 	}
-	v.deserted = is_deserted(m, v.ready);
+	v.deserted = is_deserted(m, v.settled);
 	return v;
 }
 
@@ -127,10 +139,11 @@ static void
 say_deserted(const struct master *m)
 {
 	log_errorx("master",
-		"no child has been ready for %g s (WatchdogRequestTime): they "
-		"end, or do not come to the end of their start, and the lines "
-		"above say why; systemd's watchdog is told nothing any more "
-		"and will restart the service",
+		"no child has been ready for %g s (WatchdogRequestTime), or "
+		"none for more than a moment: they end, or do not come to the "
+		"end of their start, and the lines above say why; systemd's "
+		"watchdog is told nothing any more and will restart the "
+		"service",
 		(double)m->now->config->watchdog_request_time / 1000);
 }
 

@@ -195,6 +195,29 @@ test_children_that_start_are_progress_for_watchdog_request_time(void **state)
 }
 
 static void
+test_children_that_become_ready_and_crash_are_no_progress(void **state)
+{
+	struct fixture *f = *state;
+	struct child *c = fixture_child(f, 0, LIFECYCLE_READY);
+	bool progress = true;
+
+	f->m.throttle.failures = 3;
+	c->ready_ns = f->m.now_ns;
+	assert_true(progress_after(f, 1));
+	for (int t = 0; progress && t < 2 * LIMIT_S; t += 5) {
+		c->life = t % 10 == 0 ? LIFECYCLE_VACANT : LIFECYCLE_READY;
+		c->ready_ns = f->m.now_ns;
+		progress = progress_after(f, 5);
+	}
+	assert_false(progress);
+	/* One that stays. */
+	c->life = LIFECYCLE_READY;
+	c->ready_ns = f->m.now_ns;
+	assert_false(progress_after(f, 9));
+	assert_true(progress_after(f, 1));
+}
+
+static void
 test_a_start_and_a_restart_have_a_limit_of_their_own(void **state)
 {
 	struct fixture *f = *state;
@@ -255,6 +278,7 @@ main(void)
 		BOTH(test_nought_is_never),
 		BOTH(test_a_child_without_a_pulse_is_not_called_deadlocked),
 		BOTH(test_children_that_start_are_progress_for_watchdog_request_time),
+		BOTH(test_children_that_become_ready_and_crash_are_no_progress),
 		BOTH(test_a_start_and_a_restart_have_a_limit_of_their_own),
 		BOTH(test_a_clock_that_jumps_is_no_deadlock),
 		BOTH(test_a_stop_that_lasts_is_not_the_childrens_fault),
