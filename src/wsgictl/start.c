@@ -13,9 +13,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -269,6 +271,26 @@ runs_already(const struct config *wanted)
 	return runs;
 }
 
+/* Somebody else's directory: wsgid would find it out too, but that would be a
+ * mistake of the configuration, which it is not. */
+static bool
+may_write_to(const char *directory, struct err *err)
+{
+	char me[ACCOUNT_NAME], owner[ACCOUNT_NAME];
+	struct stat st;
+
+	if (directory == NULL || access(directory, W_OK | X_OK) == 0 ||
+		errno != EACCES || stat(directory, &st) < 0)
+		return true;
+	account_user_name(geteuid(), me);
+	account_user_name(st.st_uid, owner);
+	err_setx(err, EACCES,
+		"RunDirectory %s is user %s's, and you are %s: you may not "
+		"start a server there; try sudo",
+		directory, owner, me);
+	return false;
+}
+
 static int
 start(const struct command *c, const char *const *words, size_t n,
 	struct err *err)
@@ -283,7 +305,10 @@ start(const struct command *c, const char *const *words, size_t n,
 		config_destroy(wanted);
 		return EXIT_DONE;
 	}
-	status = run(c, words, -1, err);
+	if (may_write_to(wanted->run_directory, err))
+		status = run(c, words, -1, err);
+	else
+		status = EXIT_DENIED;
 	if (status == EXIT_DONE && c->wait_ms != 0)
 		say_started(wanted, begin_us);
 	config_destroy(wanted);
