@@ -44,7 +44,7 @@ BOARD = [
     ('template_pid', 'i'), ('templates_started', 'I'),
 ]
 # Behind its histograms.
-BOARD_MORE = [('counted_us', 'q'), ('reload_log', '4096s')]
+BOARD_MORE = [('counted_us', 'q'), ('reload_log', '4096s'), ('stopping_us', 'q')]
 PROCESS = [
     ('pid', 'i'), ('lifecycle', 'I'), ('generation', 'I'), ('last_status', 'i'),
     ('forked_us', 'q'), ('ready_us', 'q'), ('told_us', 'q'), ('died_us', 'q'),
@@ -196,7 +196,7 @@ def read_board(path: str) -> tuple:
     behind = size_of(BOARD) + len(DURATIONS) * TIMES_SIZE
     more = data[behind:board['board_size']]
     board.update(unpack(BOARD_MORE, more))
-    board['reload_log'] = lines_of(more[size_of(BOARD_MORE[:-1]):size_of(BOARD_MORE)])
+    board['reload_log'] = lines_of(more[size_of(BOARD_MORE[:1]):size_of(BOARD_MORE[:2])])
     processes = []
     for slot in range(board['process_count']):
         at = board['process_offset'] + slot * board['process_size']

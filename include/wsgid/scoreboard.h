@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 7 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 8 };
 
 /* What a worker does: Apache's letters (mod_status).  K, C and G are in no
  * record: a parked connection, or one that is being closed, costs no worker,
@@ -149,6 +149,8 @@ struct wsgid_board {
 	 * it: the traceback of the application, or all mistakes of the
 	 * configuration.  Lines, each with a newline at its end. */
 	char reload_log[4096];
+	/* Since 1.8: when the server was told to stop; 0 = it was not. */
+	int64_t stopping_us;
 };
 
 struct wsgid_process {

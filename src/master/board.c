@@ -181,6 +181,13 @@ board_show_reload(struct master *m, uint32_t result, const char *reason)
 }
 
 void
+board_show_stop(struct master *m)
+{
+	scoreboard_board(m->scoreboard)->stopping_us = clock_real_us();
+	board_touch(m);
+}
+
+void
 board_touch(struct master *m)
 {
 	struct wsgid_board *b = scoreboard_board(m->scoreboard);

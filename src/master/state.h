@@ -680,6 +680,7 @@ void board_show_birth(struct master *m, const struct child *c);
 void board_show_template(struct master *m);
 void board_show_death(struct master *m, const struct child *c, int status);
 void board_show_reload(struct master *m, uint32_t result, const char *reason);
+void board_show_stop(struct master *m);
 void board_touch(struct master *m);
 
 /* --- said.c ------------------------------------------------------------------ */

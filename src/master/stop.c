@@ -139,6 +139,7 @@ stop_begin(struct master *m, bool graceful, const char *why)
 	m->reload_wanted = false;
 	control_reloaded(m, CONTROL_STOPPING);
 	close_doors(m);
+	board_show_stop(m);
 	m->drains = graceful;
 	if (graceful)
 		retire_children(m, timeout);

@@ -24,7 +24,9 @@ report_state(const struct report *r)
 	case INSTANCE_RUNNING:
 		if (r->instance->stopped)
 			return "stopped by a signal";
-		return r->busy ? "busy" : "running";
+		if (r->busy)
+			return "busy";
+		return report_is_stopping(r) ? "stopping" : "running";
 	case INSTANCE_DEAD:
 		return "dead";
 	case INSTANCE_UNKNOWN:
@@ -42,6 +44,13 @@ report_is_ready(const struct report *r)
 	       r->snapshot->idle + r->snapshot->busy > 0;
 }
 
+bool
+report_is_stopping(const struct report *r)
+{
+	return r->instance->state == INSTANCE_RUNNING && r->snapshot != NULL &&
+	       r->snapshot->board.stopping_us > 0;
+}
+
 static void
 add_head(struct buf *to, const struct report *r)
 {
@@ -54,7 +63,9 @@ add_head(struct buf *to, const struct report *r)
 		i->name);
 	switch (i->state) {
 	case INSTANCE_RUNNING:
-		buf_printf(to, "is running, pid %d", (int)i->pid);
+		buf_printf(to, "is %s, pid %d",
+			report_is_stopping(r) ? "stopping" : "running",
+			(int)i->pid);
 		if (s != NULL) {
 			buf_add_text(to, ", up ");
 			words_duration(to, s->now_us - s->board.start_us);
@@ -88,8 +99,13 @@ add_warnings(struct buf *to, const struct report *r)
 	else if (r->busy)
 		buf_add_text(to, "the master is busy: it has not answered "
 				 "within a second\n");
-	if (i->state == INSTANCE_RUNNING && r->snapshot != NULL &&
-		!report_is_ready(r))
+	if (report_is_stopping(r)) {
+		buf_add_text(to, "it has been told to stop ");
+		words_duration(to,
+			r->snapshot->now_us - r->snapshot->board.stopping_us);
+		buf_add_text(to, " ago: what runs is finished\n");
+	} else if (i->state == INSTANCE_RUNNING && r->snapshot != NULL &&
+		   !report_is_ready(r))
 		buf_printf(to, "no child serves%s\n",
 			r->snapshot->board.python[0] == '\0'
 				? " yet: the first one is starting"
@@ -140,7 +156,11 @@ add_reload(struct buf *to, const struct snapshot *s)
 
 	buf_printf(to, LABEL "%u", "generation", b->generation);
 	if (b->reload_result == WSGID_RELOAD_NONE) {
-		buf_add_text(to, ", never reloaded\n");
+		/* Whoever takes over counts on from the old master's. */
+		buf_add_text(
+			to, b->generation > 1
+				    ? "; not reloaded since the last upgrade\n"
+				    : ", never reloaded\n");
 		return;
 	}
 	if (b->reload_result == WSGID_RELOAD_RUNNING) {

@@ -32,6 +32,9 @@ void report_workers(struct buf *to, const struct report *r);
 /* It runs, and a child serves or is at a request. */
 bool report_is_ready(const struct report *r);
 
+/* It runs, and has been told not to. */
+bool report_is_stopping(const struct report *r);
+
 /* "running", "stopped by a signal", ... */
 const char *report_state(const struct report *r);
 

@@ -633,7 +633,9 @@ def test_wsgictl_upgrade_returns_when_the_new_master_serves(start_shop):
                         r'(child \d+ has given way to one of the new master, \d left\n)+'
                         r'upgrade done in .*: generation 2 serves.*\n', run.stdout)
     assert server.master != server.process.pid
-    assert wsgictl(server, 'status').returncode == 0
+    status = wsgictl(server, 'status')
+    assert status.returncode == 0
+    assert '  generation   2; not reloaded since the last upgrade\n' in status.stdout
     server.process.wait(PATIENCE)
     server.stop()
 

@@ -18,7 +18,7 @@ import time
 import pytest
 
 from client import Connection, get
-from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, free_port, is_alive,
+from server import (BUILD, IS_ROOT, PATIENCE, clean_environment, free_port, freeze, is_alive,
                     run_wsgid, wait_until)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -567,6 +567,26 @@ def test_a_scoreboard_that_is_none_gets_a_sentence(serve):
 
 # --- stop -----------------------------------------------------------------------------------
 
+def test_a_server_that_is_stopping_is_shown_as_that(shop):
+    """By the scoreboard alone: while its master is stopped, too."""
+    server = shop()
+    with Connection(server.address) as c:
+        c.send('GET /slower HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in of(server, 'status').stdout, 'the request')
+        server.kill(signal.SIGTERM)
+        server.log.wait_for('gracefully')
+        run = succeeds(of(server, 'status'), rf'\[shop\] is stopping, pid {server.pid}, up ',
+                       r'^it has been told to stop .* ago: what runs is finished$')
+        assert 'no child serves' not in run.stdout
+        assert json.loads(of(server, 'status', '--json').stdout)['state'] == 'stopping'
+        freeze(server.pid)
+        succeeds(of(server, 'status'), rf'\[shop\] is stopping, pid {server.pid}',
+                 '^the master is stopped by a signal')
+        server.kill(signal.SIGCONT)
+        server.kill(signal.SIGQUIT)
+    assert server.ended() == 75
+
+
 @pytest.mark.parametrize('verb', ['stop', 'graceful-stop'])
 def test_stop_finishes_what_runs_and_says_so(shop, verb):
     server = shop()
@@ -892,6 +912,10 @@ def test_a_user_without_rights_gets_a_sentence(serve, for_others):
                   ['scale', '2'], ['reopen-logs'], ['log-level', 'debug']):
         fails(as_nobody(*words), 4, rf'^wsgictl: {server.port} is the server of user root, and you '
               'are (nobody|#65534): only root may control it; try sudo$')
+    shutil.copy(BUILD / 'wsgid', for_others.parent)
+    fails(as_nobody('start', '-b', '127.0.0.1:0', 'hello'), 4,
+          rf"^wsgictl: RunDirectory {server.run_directory} is user root's, and you are "
+          r'(nobody|#65534): you may not start a server there; try sudo$')
     run = as_nobody('status')
     assert run.returncode == 4
     assert re.search(rf'\[{server.port}\] may or may not run$', run.stdout, re.M)
