@@ -117,6 +117,7 @@ find_state(struct instance *i)
 		i->state = INSTANCE_DEAD;
 	} else if (holder < 0) {
 		i->state = INSTANCE_UNKNOWN;
+		i->unread = -holder;
 	} else if (by_board > 0) {
 		i->state = INSTANCE_RUNNING;
 		i->pid = by_board;
@@ -124,6 +125,7 @@ find_state(struct instance *i)
 		i->state = INSTANCE_DEAD;
 	} else if (by_board == -EACCES) {
 		i->state = INSTANCE_UNKNOWN;
+		i->unread = EACCES;
 	} else {
 		i->state = i->control != NULL && access(i->control, F_OK) == 0
 				   ? INSTANCE_DEAD
@@ -551,7 +553,10 @@ state_word(const struct instance *i)
 	case INSTANCE_DEAD:
 		return "dead";
 	case INSTANCE_UNKNOWN:
-		return "unknown: you may not look";
+		return i->unread == EACCES ? "unknown: you may not look"
+		       : i->unread == ELOOP
+			       ? "unknown: its pid file is a symbolic link"
+			       : "unknown: its pid file cannot be read";
 	case INSTANCE_ABSENT:
 		break;
 	}

@@ -24,7 +24,7 @@ struct err;
 enum instance_state {
 	INSTANCE_ABSENT,  /* nothing of it is there */
 	INSTANCE_DEAD,    /* it left files behind */
-	INSTANCE_UNKNOWN, /* the files may not be read */
+	INSTANCE_UNKNOWN, /* the files cannot be read */
 	INSTANCE_RUNNING,
 };
 
@@ -36,6 +36,7 @@ struct instance {
 	char *pid_file;    /* NULL: there is none */
 	bool has_pid_file; /* it exists */
 	enum instance_state state;
+	int unread;       /* UNKNOWN: why, a positive errno */
 	pid_t pid;        /* of the master, when it runs */
 	bool stopped;     /* by a signal */
 	int64_t start_us; /* as its scoreboard says; 0: not known */

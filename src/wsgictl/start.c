@@ -309,7 +309,10 @@ start(const struct command *c, const char *const *words, size_t n,
 		status = run(c, words, -1, err);
 	else
 		status = EXIT_DENIED;
-	if (status == EXIT_DONE && c->wait_ms != 0)
+	if (status == EXIT_DONE && c->wait_ms == 0)
+		say("wsgid has been started; whether it serves is not waited "
+		    "for\n");
+	else if (status == EXIT_DONE)
 		say_started(wanted, begin_us);
 	config_destroy(wanted);
 	return status;

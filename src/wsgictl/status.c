@@ -134,7 +134,8 @@ verb_status(const struct command *c, struct err *err)
 		status = show(c, t.one, err);
 		break;
 	case EXIT_NOT_RUNNING:
-		status = err->code == ENOENT ? STATUS_STOPPED : STATUS_DEAD;
+		/* Nothing, or several that are dead. */
+		status = err->code == ENOENT ? STATUS_STOPPED : STATUS_UNKNOWN;
 		break;
 	default:
 		status = STATUS_UNKNOWN;

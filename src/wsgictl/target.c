@@ -42,6 +42,12 @@ not_running(const struct instance *i, struct err *err)
 static int
 may_not_look(const struct instance *i, struct err *err)
 {
+	if (i->unread != EACCES) {
+		err_set(err, i->unread,
+			"whether %s runs cannot be told by its pid file %s",
+			i->name, i->pid_file);
+		return EXIT_FAILED;
+	}
 	if (i->control != NULL && access(i->control, F_OK) == 0)
 		ask_denied(i, err);
 	else

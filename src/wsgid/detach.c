@@ -24,6 +24,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/printable.h"
 
 /* The signals that would end the command; nohup(1) takes one out. */
 static sigset_t
@@ -95,6 +96,9 @@ wait_for_report(pid_t daemon, int fd, const sigset_t *signals)
 		say_end(daemon);
 		exit(EXIT_FAILURE);
 	}
+	/* Behind the exit status a sentence. */
+	report.len =
+		1 + printable_clean(report.data + 1, report.len - 1, "\n\t");
 	if (report.len > 1)
 		fprintf(stderr, "wsgid: %s\n", buf_text(&report) + 1);
 	exit((unsigned char)report.data[0]);

@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/program.h"
 #include "base/title.h"
 #include "config/config.h"
@@ -49,10 +51,24 @@ priority(enum log_level level)
 	return log_is_journal(STDERR_FILENO) ? known[level] : "";
 }
 
+/* Others' words may be in it, of a file or the environment: a terminal obeys
+ * none of them. */
+static void
+say(enum log_level level, const char *kind, const char *text, size_t len)
+{
+	AUTO_FREE char *clean = strndup(text, len);
+
+	if (clean == NULL)
+		return;
+	len = printable_clean(clean, strlen(clean), "\n\t");
+	fprintf(stderr, "%swsgid: %s%.*s\n", priority(level), kind, (int)len,
+		clean);
+}
+
 static int
 complain(int status, const struct err *err)
 {
-	fprintf(stderr, "%swsgid: %s\n", priority(LOG_LEVEL_ERROR), err->text);
+	say(LOG_LEVEL_ERROR, "", err->text, sizeof(err->text));
 	return status;
 }
 
@@ -60,10 +76,9 @@ static void
 print_mistakes(const char *lines)
 {
 	while (*lines != '\0') {
-		int len = (int)strcspn(lines, "\n");
+		size_t len = strcspn(lines, "\n");
 
-		fprintf(stderr, "%swsgid: %.*s\n", priority(LOG_LEVEL_ERROR),
-			len, lines);
+		say(LOG_LEVEL_ERROR, "", lines, len);
 		lines += len + (lines[len] == '\n');
 	}
 }
@@ -74,9 +89,8 @@ print_messages(const struct config *c)
 	const struct config_message *m;
 
 	for (size_t i = 0; (m = config_message(c, i)) != NULL; i++)
-		fprintf(stderr, "%swsgid: %s%s\n",
-			priority(m->fatal ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN),
-			m->fatal ? "" : "warning: ", m->text);
+		say(m->fatal ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+			m->fatal ? "" : "warning: ", m->text, strlen(m->text));
 }
 
 static void
@@ -85,10 +99,9 @@ print_notices(struct program *p)
 	const char *line = buf_text(&p->notices);
 
 	while (*line != '\0') {
-		int len = (int)strcspn(line, "\n");
+		size_t len = strcspn(line, "\n");
 
-		fprintf(stderr, "%swsgid: warning: %.*s\n",
-			priority(LOG_LEVEL_WARN), len, line);
+		say(LOG_LEVEL_WARN, "warning: ", line, len);
 		line += len + (line[len] == '\n');
 	}
 }
@@ -183,7 +196,7 @@ test_config(struct program *p)
 	print_messages(c);
 	print_notices(p);
 	if (c->file == NULL && !options_has_application(c, &err))
-		fprintf(stderr, "wsgid: warning: %s\n", err.text);
+		say(LOG_LEVEL_WARN, "warning: ", err.text, sizeof(err.text));
 	fputs("Syntax OK\n", stderr);
 	config_destroy(c);
 	return 0;

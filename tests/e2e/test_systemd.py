@@ -626,6 +626,14 @@ def test_words_that_describe_no_sockets_get_a_sentence(new_server, fds, names, e
                      rf'are described so \(({error})\); .* have to be unset', server.log.text())
 
 
+def test_no_word_of_the_environment_steers_a_terminal(new_server):
+    server = new_server('hello:application', env={
+        'LISTEN_FDS': '1', 'LISTEN_FDNAMES': 'a:\x1b[2J\u202eb'},
+        launcher=('/bin/sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh'))
+    assert server.fails() == 78
+    assert 'LISTEN_FDNAMES=a:?[2J?b: no sockets' in server.log.text()
+
+
 def test_sockets_of_another_process_are_not_taken(new_server):
     with socket.create_server(('127.0.0.1', 0)) as listener:
         launcher = ['/bin/sh', '-c', 'LISTEN_PID=1 LISTEN_FDS=1 exec "$@" 3<&0', 'sh']

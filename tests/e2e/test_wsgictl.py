@@ -651,6 +651,14 @@ def test_not_to_wait_is_to_tell(shop):
     assert server.ended() == 0
 
 
+def test_a_start_that_is_not_waited_for_is_told(daemon, site):
+    succeeds(ctl('--wait', '0', 'start', *daemon.words, '-b', '127.0.0.1:0', '-w', '1',
+                 '--error-log', daemon.error_log, '--chdir', site.path, 'shop'),
+             '^wsgid has been started; whether it serves is not waited for$')
+    wait_until(lambda: daemon.error_log.exists() and ' serves ' in daemon.error_log.read_text(),
+               'the start')
+
+
 # --- reload and restart ---------------------------------------------------------------------
 
 @pytest.mark.parametrize('words', [['reload'], ['graceful'], ['-k', 'graceful']])
@@ -921,6 +929,27 @@ def test_a_user_without_rights_gets_a_sentence(serve, for_others):
     assert re.search(rf'\[{server.port}\] may or may not run$', run.stdout, re.M)
     assert re.search(r'you may not read its scoreboard .*; try sudo', run.stdout)
     assert is_alive(server.pid)
+
+
+def test_a_pid_file_that_is_a_link_is_no_lack_of_rights(directory):
+    run = directory / 'run'
+    run.mkdir()
+    (run / 'shop.pid').symlink_to('/etc/hostname')
+    (run / 'shop.ctl').touch()
+    fails(ctl('stop', '--run-directory', run, '-n', 'shop'), 1,
+          rf'^wsgictl: whether shop runs cannot be told by its pid file {run}/shop\.pid: '
+          'Too many levels of symbolic links$')
+
+
+def test_several_dead_servers_are_listed_and_none_is_shown(directory):
+    run = directory / 'run'
+    run.mkdir()
+    for name in ('one.pid', 'two.pid', 'one.ctl', 'two.ctl'):
+        (run / name).touch()
+    for words in (['status'], ['status', '--json']):
+        result = fails(ctl('--run-directory', run, *words), 4,
+                       'no server runs, but several have left files', '^  one .* dead', '^  two ')
+        assert result.stdout == ''
 
 
 @need_root
