@@ -179,7 +179,18 @@ the bound is
     'Mutex': """
 Apache's word for what it is for,
 .Cm mpm-accept ,
-may stand behind it.
+may stand behind it, and the file may be a word of its own.
+Of Apache's other words
+.Cm yes
+is
+.Cm default ,
+.Cm file
+is
+.Cm fcntl
+and
+.Cm sem
+is
+.Cm posixsem .
 .Cm default
 and
 .Cm none

@@ -133,7 +133,8 @@ not_a_number(const struct directive_input *in, struct err *err)
 	int rc;
 
 	if (units == time_units)
-		expected = "a time; seconds, or a number with ms, s, min or h,";
+		expected = "a time; seconds, or a number with ms, s, min or h "
+			   "(a day is 24h),";
 	else if (units == size_units)
 		expected = "a size; bytes, or a number with k, m or g,";
 	for (size_t i = 0; i < in->n; i++)

@@ -241,6 +241,18 @@ settle_thread_stack_size(struct config *c)
 	c->thread_stack_size = STACK_MIN;
 }
 
+static void
+check_restart_interval(struct config *c)
+{
+	if (c->restart_interval == 0 || c->restart_interval >= 1000)
+		return;
+	config_warn(c, SETTING(c, restart_interval)->where,
+		NAME_OF(restart_interval),
+		"%lldms is less than most children take to start, so they are "
+		"replaced all the time; a bare number is seconds",
+		(long long)c->restart_interval);
+}
+
 /* ---- A pool of fixed size ----------------------------------------------- */
 
 /* The numbers that Processes stands for. */
@@ -511,6 +523,7 @@ processes_settle(struct config *c, const struct config_machine *machine)
 	keep_mpm(c, machine->running);
 	clamp_server_limit(c, machine->running);
 	settle_thread_stack_size(c);
+	check_restart_interval(c);
 	if (c->mpm == CONFIG_MPM_WORKER)
 		settle_worker(c, cpus, machine->running);
 	else

@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "base/err.h"
 #include "config/values_priv.h"
 
@@ -186,15 +187,66 @@ parse_text(const struct directive_input *in, union directive_value *ret,
 		&ret->text, in->arena, in->words[0], strlen(in->words[0]), err);
 }
 
+/* "fcntl /run/lock": the file as a word of its own. */
+static bool
+has_file_apart(const struct directive_input *in)
+{
+	return in->n > 1 && in->words[1][0] == '/' &&
+	       strchr(in->words[0], ':') == NULL;
+}
+
+/* Apache's other words, of which it takes these where they are to be had. */
+static const char *
+mechanism_meant(const char *word)
+{
+	static const struct {
+		const char *word, *meant;
+	} others[] = {
+		{"yes", "default"},
+		{"file", "fcntl"},
+		{"sem", "posixsem"},
+	};
+	size_t len = strcspn(word, ":");
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (strlen(others[i].word) == len &&
+			strncasecmp(word, others[i].word, len) == 0)
+			return others[i].meant;
+	return NULL;
+}
+
+static int
+keep_mutex(const struct directive_input *in, union directive_value *ret,
+	struct err *err)
+{
+	const char *word = in->words[0], *meant = mechanism_meant(word);
+	struct buf b = {0};
+	int rc;
+
+	if (meant != NULL)
+		buf_printf(&b, "%s%s", meant, word + strcspn(word, ":"));
+	else
+		buf_add_text(&b, word);
+	if (has_file_apart(in))
+		buf_printf(&b, ":%s", in->words[1]);
+	buf_add_char(&b, '\0');
+	rc = buf_failed(&b)
+		     ? err_set(err, ENOMEM, "%s", in->row->name)
+		     : keep(&ret->text, in->arena, b.data, b.len - 1, err);
+	buf_fini(&b);
+	return rc;
+}
+
 /* "sysvsem mpm-accept": behind the mechanism Apache has the names of those that
  * it is for.  Here there is one. */
 static int
 parse_mutex(const struct directive_input *in, union directive_value *ret,
 	struct err *err)
 {
-	int rc = value_check_words(in, 1, 4, err);
+	size_t names = has_file_apart(in) ? 2 : 1;
+	int rc = value_check_words(in, 1, names + 3, err);
 
-	for (size_t i = 1; rc == 0 && i < in->n; i++)
+	for (size_t i = names; rc == 0 && i < in->n; i++)
 		if (strcasecmp(in->words[i], "mpm-accept") != 0 &&
 			strcasecmp(in->words[i], "default") != 0 &&
 			strcasecmp(in->words[i], "OmitPID") != 0)
@@ -203,10 +255,7 @@ parse_mutex(const struct directive_input *in, union directive_value *ret,
 				"mpm-accept alone, and its name may be left "
 				"out",
 				value_show(in->words[i]).text);
-	if (rc < 0)
-		return rc;
-	return keep(
-		&ret->text, in->arena, in->words[0], strlen(in->words[0]), err);
+	return rc < 0 ? rc : keep_mutex(in, ret, err);
 }
 
 static bool

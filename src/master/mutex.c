@@ -33,10 +33,19 @@ read_choice(const char *text, struct choice *ret, struct err *err)
 			"\"%s\" is the name of no mechanism", text);
 	memcpy(ret->mechanism, text, len);
 	ret->mechanism[len] = '\0';
+	ret->file = text[len] == ':' ? text + len + 1 : NULL;
+	if (ret->file != NULL && ret->file[0] == '\0')
+		return err_setx(err, EINVAL,
+			"\"%s\": there is no file behind the colon; leave it "
+			"out, or name one, as in \"fcntl:/run/lock/wsgid\"",
+			text);
 	if (strcasecmp(ret->mechanism, "default") == 0 ||
 		strcasecmp(ret->mechanism, "no") == 0)
 		strcpy(ret->mechanism, "none");
-	ret->file = text[len] == ':' ? text + len + 1 : NULL;
+	if (ret->file != NULL && strcmp(ret->mechanism, "none") == 0)
+		return err_setx(err, EINVAL,
+			"%s: only fcntl and flock lock a file; leave it out",
+			text);
 	return 0;
 }
 
@@ -61,6 +70,17 @@ try_out(const struct choice *choice, struct err *err)
 	return rc;
 }
 
+/* A message of the configuration begins with the directive already. */
+static const char *
+without_directive(const char *sentence)
+{
+	static const char directive[] = "Mutex ";
+	size_t len = sizeof(directive) - 1;
+
+	return strncmp(sentence, directive, len) == 0 ? sentence + len
+						      : sentence;
+}
+
 void
 mutex_check(struct config *c)
 {
@@ -69,7 +89,7 @@ mutex_check(struct config *c)
 
 	if (read_choice(c->mutex, &choice, &err) < 0 ||
 		try_out(&choice, &err) < 0)
-		config_blame(c, "Mutex", err.text);
+		config_blame(c, "Mutex", without_directive(err.text));
 	else if (accept_mutex_trusts(choice.mechanism))
 		config_remark(c, "Mutex",
 			"an application can write to it, or remove it, and so "

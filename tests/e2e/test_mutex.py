@@ -248,6 +248,36 @@ def test_an_unknown_word_lists_those_that_there_are_as_version_does(apps):
         assert word in result.stderr
 
 
+@pytest.mark.parametrize('word, trusts', [
+    ('yes', False), ('file', False), ('sem', True)])
+def test_apaches_other_words_are_taken(apps, word, trusts):
+    result = run_wsgid('-t', '--mutex', word, 'probe', cwd=apps)
+    assert result.returncode == 0, result.stderr
+    assert ('an application can write to it' in result.stderr) == trusts
+
+
+def test_the_file_may_be_a_word_of_its_own(apps, tmp_path):
+    (tmp_path / 'two.conf').write_text(f'Mutex fcntl {tmp_path}/lock mpm-accept\n')
+    result = run_wsgid('-t', '-c', tmp_path / 'two.conf', 'probe', cwd=apps)
+    assert result.returncode == 0, result.stderr
+    (tmp_path / 'two.conf').write_text(f'Mutex fcntl {tmp_path}/nowhere/lock\n')
+    result = run_wsgid('-t', '-c', tmp_path / 'two.conf', 'probe', cwd=apps)
+    assert result.returncode == 78
+    assert f'{tmp_path}/nowhere/lock cannot be made' in result.stderr
+
+
+@pytest.mark.parametrize('word, said', [
+    ('default:/x', 'Mutex: default:/x: only fcntl and flock lock a file'),
+    ('sem:/x', 'Mutex: posixsem /x: only fcntl and flock lock a file'),
+    ('fcntl:', 'Mutex: "fcntl:": there is no file behind the colon'),
+    ('fcntl:x', 'Mutex: fcntl:x: the file must be an absolute path'),
+    ('spin', 'Mutex: spin: there is no such mechanism')])
+def test_what_is_wrong_is_told_as_it_was_written(apps, word, said):
+    result = run_wsgid('-t', '--mutex', word, 'probe', cwd=apps)
+    assert result.returncode == 78
+    assert said in result.stderr
+
+
 @pytest.mark.parametrize('mechanism', MECHANISMS)
 def test_a_mechanism_that_trusts_the_application_is_said_to(apps, mechanism):
     result = run_wsgid('-t', '--mutex', mechanism, 'probe', cwd=apps)

@@ -44,6 +44,12 @@ test_a_mutex_may_be_named_as_apache_does(void **state)
 		{"Mutex flock:/run/lock\n", "flock:/run/lock", NULL},
 		{"Mutex sysvsem mpm-accept\n", "sysvsem", NULL},
 		{"Mutex fcntl MPM-Accept default OmitPID\n", "fcntl", NULL},
+		{"Mutex fcntl /run/lock mpm-accept\n", "fcntl:/run/lock", NULL},
+		{"Mutex yes\n", "default", NULL},
+		{"Mutex sem\n", "posixsem", NULL},
+		{"Mutex File:/run/lock\n", "fcntl:/run/lock", NULL},
+		{"Mutex fcntl:/run/lock /run/other\n", "default",
+			"\"/run/other\" is no mutex of wsgid"},
 		{"Mutex sysvsem ssl-cache\n", "default",
 			"\"ssl-cache\" is no mutex of wsgid; there is "
 			"mpm-accept alone, and its name may be left out"},

@@ -119,10 +119,11 @@ test_option_mistakes(void **state)
 		{{"--user", "--group=x"},
 			"--user: User: the option needs a value, as in "
 			"\"--user www-data\"; what follows is the next option"},
-		{{"--timeout", "-1"}, "--timeout: Timeout: \"-1\" is not a "
-				      "time; seconds, or a number with ms, s, "
-				      "min or h, are expected, as in "
-				      "\"Timeout 60s\""},
+		{{"--timeout", "-1"},
+			"--timeout: Timeout: \"-1\" is not a "
+			"time; seconds, or a number with ms, s, "
+			"min or h (a day is 24h), are expected, as in "
+			"\"Timeout 60s\""},
 		{{"--timeout="}, "--timeout: Timeout: the value is empty"},
 		{{"--keep-alive=maybe"},
 			"--keep-alive: KeepAlive: \"maybe\" is neither On nor "

@@ -493,6 +493,29 @@ test_a_stack_too_small_for_python_is_raised(void **state)
 	}
 }
 
+static void
+test_children_that_live_for_less_than_a_second_are_warned_of(void **state)
+{
+	static const struct {
+		const char *text;
+		int messages;
+	} table[] = {
+		{"RestartInterval 0", 0},
+		{"RestartInterval 1", 0},
+		{"RestartInterval 1ms", 1},
+		{"RestartInterval 999ms", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct config *c = settle_config(table[i].text, 2);
+
+		assert_int_equal(count_messages(c), table[i].messages);
+		assert_int_equal(count_fatal(c), 0);
+		config_destroy(c);
+	}
+}
+
 /* ---- which of them ------------------------------------------------------ */
 
 /* A configuration of up to three sources. */
@@ -694,6 +717,8 @@ main(void)
 		cmocka_unit_test(
 			test_processes_fix_the_number_of_children_of_worker),
 		cmocka_unit_test(test_a_stack_too_small_for_python_is_raised),
+		cmocka_unit_test(
+			test_children_that_live_for_less_than_a_second_are_warned_of),
 		cmocka_unit_test(
 			test_threads_choose_worker_where_no_mpm_is_named),
 		cmocka_unit_test(test_gunicorns_workers_and_threads_multiply),

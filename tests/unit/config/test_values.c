@@ -203,7 +203,8 @@ test_too_many_words_and_a_comment_behind_a_value(void **state)
 			"its own"},
 		{"Timeout", {"30", "s"},
 			"\"30 s\" is not a time; seconds, or a number with ms, "
-			"s, min or h, are expected, as in \"Timeout 60s\""},
+			"s, min or h (a day is 24h), are expected, as in "
+			"\"Timeout 60s\""},
 		{"Timeout", {"30", "#x"},
 			"\"#x\" is not a value; a comment must be on a line of "
 			"its own"},
