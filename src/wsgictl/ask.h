@@ -41,7 +41,7 @@ enum {
 	 * so that is much. */
 	ASK_PATIENCE_MS = 10000,
 	/* No master says so much about one request, however long. */
-	ASK_BYTES = 64 * 1024 * 1024,
+	ASK_BYTES = 8 * 1024 * 1024,
 };
 
 /* Connect, see who is there, and send the words, which end with NULL.  The

@@ -400,6 +400,15 @@ add_size(struct buf *to, uint64_t bytes)
 	buf_fini(&text);
 }
 
+/* By the child's own word, which may be any number. */
+static int64_t
+microseconds_between(int64_t begin_us, int64_t end_us)
+{
+	int64_t us;
+
+	return __builtin_sub_overflow(end_us, begin_us, &us) ? 0 : us;
+}
+
 /* Since something has happened, in seconds. */
 static long long
 quiet_for(const struct snapshot *s, int64_t last_us)
@@ -432,7 +441,9 @@ add_row(struct buf *to, const struct snapshot *s,
 	add_memory(to, w->rss);
 	buf_printf(
 		to, " %6lld", quiet_for(s, within ? r->begin_us : r->end_us));
-	add_milliseconds(to, 7, (within ? s->now_us : r->end_us) - r->begin_us);
+	add_milliseconds(to, 7,
+		microseconds_between(
+			r->begin_us, within ? s->now_us : r->end_us));
 	add_milliseconds(to, 9, (int64_t)w->slot_busy_us);
 	add_size(to, r->bytes_out);
 	add_size(to, w->slot_bytes_out);

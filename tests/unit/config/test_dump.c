@@ -228,7 +228,7 @@ assert_same(const struct config *a, const struct config *b)
 }
 
 /* Dump, read back on another machine, compare; the text must come out the
- * same again, and nobody may have anything to say. */
+ * same again, and nobody may have more to say than of the original. */
 static void
 assert_round_trip(const struct config *c)
 {
@@ -239,7 +239,7 @@ assert_round_trip(const struct config *c)
 	assert_int_equal(config_dump(c, &first), 0);
 	config_read_text(again, "dump", first.data, first.len);
 	config_settle(again, &machine);
-	if (count_messages(again) != 0)
+	if (count_messages(again) > count_messages(c))
 		fail_msg("%s\n%s", config_message(again, 0)->text,
 			buf_text(&first));
 	assert_same(c, again);

@@ -105,7 +105,8 @@ test_numbers_that_are_none(void **state)
 		{"Timeout", "30 s", "\"30 s\" is not a time"},
 		{"Timeout", "3x",
 			"\"3x\" is not a time; seconds, or a number with ms, "
-			"s, min or h, are expected, as in \"Timeout 60s\""},
+			"s, min or h (a day is 24h), are expected, as in "
+			"\"Timeout 60s\""},
 		{"Timeout", "1m", "\"1m\" is not a time"},
 		{"Timeout", "s", "\"s\" is not a time"},
 		{"Timeout", "-1s", "\"-1s\" is not a time"},
