@@ -92,8 +92,8 @@ value_check_words(const struct directive_input *in, size_t least, size_t most,
 	return 0;
 }
 
-static int
-keep(const char **ret, struct arena *arena, const char *text, size_t len,
+int
+value_keep(const char **ret, struct arena *arena, const char *text, size_t len,
 	struct err *err)
 {
 	const char *copy = arena_copy(arena, text, len);
@@ -183,79 +183,8 @@ parse_text(const struct directive_input *in, union directive_value *ret,
 
 	if (rc < 0)
 		return rc;
-	return keep(
+	return value_keep(
 		&ret->text, in->arena, in->words[0], strlen(in->words[0]), err);
-}
-
-/* "fcntl /run/lock": the file as a word of its own. */
-static bool
-has_file_apart(const struct directive_input *in)
-{
-	return in->n > 1 && in->words[1][0] == '/' &&
-	       strchr(in->words[0], ':') == NULL;
-}
-
-/* Apache's other words, of which it takes these where they are to be had. */
-static const char *
-mechanism_meant(const char *word)
-{
-	static const struct {
-		const char *word, *meant;
-	} others[] = {
-		{"yes", "default"},
-		{"file", "fcntl"},
-		{"sem", "posixsem"},
-	};
-	size_t len = strcspn(word, ":");
-
-	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		if (strlen(others[i].word) == len &&
-			strncasecmp(word, others[i].word, len) == 0)
-			return others[i].meant;
-	return NULL;
-}
-
-static int
-keep_mutex(const struct directive_input *in, union directive_value *ret,
-	struct err *err)
-{
-	const char *word = in->words[0], *meant = mechanism_meant(word);
-	struct buf b = {0};
-	int rc;
-
-	if (meant != NULL)
-		buf_printf(&b, "%s%s", meant, word + strcspn(word, ":"));
-	else
-		buf_add_text(&b, word);
-	if (has_file_apart(in))
-		buf_printf(&b, ":%s", in->words[1]);
-	buf_add_char(&b, '\0');
-	rc = buf_failed(&b)
-		     ? err_set(err, ENOMEM, "%s", in->row->name)
-		     : keep(&ret->text, in->arena, b.data, b.len - 1, err);
-	buf_fini(&b);
-	return rc;
-}
-
-/* "sysvsem mpm-accept": behind the mechanism Apache has the names of those that
- * it is for.  Here there is one. */
-static int
-parse_mutex(const struct directive_input *in, union directive_value *ret,
-	struct err *err)
-{
-	size_t names = has_file_apart(in) ? 2 : 1;
-	int rc = value_check_words(in, 1, names + 3, err);
-
-	for (size_t i = names; rc == 0 && i < in->n; i++)
-		if (strcasecmp(in->words[i], "mpm-accept") != 0 &&
-			strcasecmp(in->words[i], "default") != 0 &&
-			strcasecmp(in->words[i], "OmitPID") != 0)
-			rc = err_setx(err, EINVAL,
-				"\"%s\" is no mutex of wsgid; there is "
-				"mpm-accept alone, and its name may be left "
-				"out",
-				value_show(in->words[i]).text);
-	return rc < 0 ? rc : keep_mutex(in, ret, err);
 }
 
 static bool
@@ -279,8 +208,9 @@ value_write_word(const char *text, struct buf *out)
 	return buf_add_char(out, '"');
 }
 
-static int
-write_text(const struct directive *row, const void *target, struct buf *out)
+int
+value_write_text(
+	const struct directive *row, const void *target, struct buf *out)
 {
 	const char *text = *(const char *const *)target;
 
@@ -306,7 +236,7 @@ join(const char **ret, struct arena *arena, const char *base, const char *path,
 	rc = buf_failed(&b) ? err_set(err, ENOMEM, "keeping a path")
 			    : check_word(buf_text(&b), err);
 	if (rc == 0)
-		rc = keep(ret, arena, b.data, b.len, err);
+		rc = value_keep(ret, arena, b.data, b.len, err);
 	buf_fini(&b);
 	return rc;
 }
@@ -318,7 +248,7 @@ value_absolute(const char **ret, struct arena *arena, const char *base,
 	AUTO_FREE char *here = NULL;
 
 	if (*path == '/')
-		return keep(ret, arena, path, strlen(path), err);
+		return value_keep(ret, arena, path, strlen(path), err);
 	if (strcmp(path, "~") == 0 || strncmp(path, "~/", 2) == 0)
 		return err_setx(err, EINVAL,
 			"\"%s\": \"~\" means a home directory to a shell "
@@ -367,7 +297,7 @@ parse_interpreter(const struct directive_input *in, union directive_value *ret,
 			"\"%s\" is neither a version, as in 3.11, nor the path "
 			"of an interpreter, as in /usr/bin/python3.11",
 			value_show(word).text);
-	return keep(&ret->text, in->arena, word, strlen(word), err);
+	return value_keep(&ret->text, in->arena, word, strlen(word), err);
 }
 
 /* mod_wsgi takes "random" for 0, which is the one number that is not. */
@@ -411,7 +341,7 @@ parse_hash_seed(const struct directive_input *in, union directive_value *ret,
 			"\"%s\" is neither \"random\" nor a number from 0 to "
 			"%lu",
 			value_show(word).text, (unsigned long)UINT32_MAX);
-	return keep(&ret->text, in->arena, word, strlen(word), err);
+	return value_keep(&ret->text, in->arena, word, strlen(word), err);
 }
 
 static int
@@ -420,7 +350,7 @@ log_target(const char **ret, const struct directive_input *in, struct err *err)
 	const char *word = in->words[0];
 
 	if (strcmp(word, "-") == 0)
-		return keep(ret, in->arena, word, 1, err);
+		return value_keep(ret, in->arena, word, 1, err);
 	if (*word == '|' || strncasecmp(word, "syslog", 6) == 0)
 		return err_setx(err, EINVAL,
 			"\"%s\": wsgid writes logs to files, to \"-\" and, the "
@@ -437,7 +367,7 @@ parse_log_target(const struct directive_input *in, union directive_value *ret,
 	int rc = value_check_words(in, 1, 1, err);
 
 	if (rc == 0 && strcasecmp(in->words[0], "journald") == 0)
-		return keep(&ret->text, in->arena, "journald", 8, err);
+		return value_keep(&ret->text, in->arena, "journald", 8, err);
 	return rc < 0 ? rc : log_target(&ret->text, in, err);
 }
 
@@ -454,7 +384,7 @@ join_entries(const struct directive_input *in, struct buf *out, struct err *err)
 		int rc;
 
 		if (len > 0) {
-			rc = keep(&entry, in->arena, p, len, err);
+			rc = value_keep(&entry, in->arena, p, len, err);
 			if (rc == 0)
 				rc = value_absolute(&entry, in->arena, in->base,
 					entry, err);
@@ -487,7 +417,7 @@ parse_path_list(const struct directive_input *in, union directive_value *ret,
 			"the directories are longer than %d bytes",
 			VALUE_BYTES);
 	if (rc == 0)
-		rc = keep(&ret->text, in->arena, b.data, b.len, err);
+		rc = value_keep(&ret->text, in->arena, b.data, b.len, err);
 	buf_fini(&b);
 	return rc;
 }
@@ -589,7 +519,7 @@ parse_file_word(const struct directive_input *in, const char *word,
 		return parse_mode(value, &listen->mode, err);
 	if (*value == '\0')
 		return err_setx(err, EINVAL, "\"%s\": a name is missing", word);
-	return keep(
+	return value_keep(
 		is_name_of(word, "owner=") ? &listen->owner : &listen->group,
 		in->arena, value, strlen(value), err);
 }
@@ -630,7 +560,7 @@ listen_address(
 	int rc;
 
 	if (strncmp(word, "unix:", 5) != 0 || *path == '@')
-		return keep(ret, in->arena, word, strlen(word), err);
+		return value_keep(ret, in->arena, word, strlen(word), err);
 	if (*path == '\0')
 		return err_setx(err, EINVAL,
 			"\"unix:\": the path of the socket is missing, as in "
@@ -641,7 +571,7 @@ listen_address(
 	buf_printf(&b, "unix:%s", path);
 	rc = check_word(buf_text(&b), err);
 	if (rc == 0)
-		rc = keep(ret, in->arena, b.data, b.len, err);
+		rc = value_keep(ret, in->arena, b.data, b.len, err);
 	buf_fini(&b);
 	return rc;
 }
@@ -678,7 +608,7 @@ parse_access_log(const struct directive_input *in, union directive_value *ret,
 	if (rc == 0)
 		rc = log_target(&log.target, in, err);
 	if (rc == 0 && in->n == 2)
-		rc = keep(&log.format, in->arena, in->words[1],
+		rc = value_keep(&log.format, in->arena, in->words[1],
 			strlen(in->words[1]), err);
 	if (rc == 0)
 		ret->access_log = log;
@@ -704,10 +634,10 @@ parse_log_format(const struct directive_input *in, union directive_value *ret,
 			"\"%s\" is no nickname: it contains a \"%%\"; the "
 			"format comes first, in quotes, then the nickname",
 			value_show(in->words[1]).text);
-	rc = keep(&format.format, in->arena, in->words[0], strlen(in->words[0]),
-		err);
+	rc = value_keep(&format.format, in->arena, in->words[0],
+		strlen(in->words[0]), err);
 	if (rc == 0)
-		rc = keep(&format.nickname, in->arena, in->words[1],
+		rc = value_keep(&format.nickname, in->arena, in->words[1],
 			strlen(in->words[1]), err);
 	if (rc == 0)
 		ret->log_format = format;
@@ -735,15 +665,7 @@ const struct directive_type value_text = {
 	.metavar = "TEXT",
 	.size = sizeof(const char *),
 	.parse = parse_text,
-	.write = write_text,
-};
-
-const struct directive_type value_mutex = {
-	.metavar = "MECHANISM[:FILE]",
-	.size = sizeof(const char *),
-	.many_words = true,
-	.parse = parse_mutex,
-	.write = write_text,
+	.write = value_write_text,
 };
 
 const struct directive_type value_texts = {
@@ -751,7 +673,7 @@ const struct directive_type value_texts = {
 	.storage = STORED_TEXTS,
 	.size = sizeof(const char *),
 	.parse = parse_text,
-	.write = write_text,
+	.write = value_write_text,
 };
 
 const struct directive_type value_x_options = {
@@ -759,42 +681,42 @@ const struct directive_type value_x_options = {
 	.storage = STORED_TEXTS,
 	.size = sizeof(const char *),
 	.parse = parse_x_options,
-	.write = write_text,
+	.write = value_write_text,
 };
 
 const struct directive_type value_path = {
 	.metavar = "PATH",
 	.size = sizeof(const char *),
 	.parse = parse_path,
-	.write = write_text,
+	.write = value_write_text,
 };
 
 const struct directive_type value_interpreter = {
 	.metavar = "VERSION|PATH",
 	.size = sizeof(const char *),
 	.parse = parse_interpreter,
-	.write = write_text,
+	.write = value_write_text,
 };
 
 const struct directive_type value_hash_seed = {
 	.metavar = "random|N",
 	.size = sizeof(const char *),
 	.parse = parse_hash_seed,
-	.write = write_text,
+	.write = value_write_text,
 };
 
 const struct directive_type value_log_target = {
 	.metavar = "PATH|-|journald",
 	.size = sizeof(const char *),
 	.parse = parse_log_target,
-	.write = write_text,
+	.write = value_write_text,
 };
 
 const struct directive_type value_path_list = {
 	.metavar = "PATH:...",
 	.size = sizeof(const char *),
 	.parse = parse_path_list,
-	.write = write_text,
+	.write = value_write_text,
 };
 
 const struct directive_type value_listen = {

@@ -10,6 +10,12 @@
 int value_check_words(const struct directive_input *in, size_t least,
 	size_t most, struct err *err);
 
+/* A copy of text that lives as long as the arena, and a text as it is written. */
+int value_keep(const char **ret, struct arena *arena, const char *text,
+	size_t len, struct err *err);
+int value_write_text(
+	const struct directive *row, const void *target, struct buf *out);
+
 /* All of text as a time; 0, -EINVAL or -ERANGE.  And back. */
 int value_read_time(const char *text, int64_t *ret);
 int value_write_time(int64_t ms, struct buf *out);

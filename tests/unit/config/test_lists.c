@@ -36,40 +36,6 @@ test_what_is_no_network_is_told(void **state)
 }
 
 static void
-test_a_mutex_may_be_named_as_apache_does(void **state)
-{
-	static const struct {
-		const char *text, *mutex, *message;
-	} rows[] = {
-		{"Mutex flock:/run/lock\n", "flock:/run/lock", NULL},
-		{"Mutex sysvsem mpm-accept\n", "sysvsem", NULL},
-		{"Mutex fcntl MPM-Accept default OmitPID\n", "fcntl", NULL},
-		{"Mutex fcntl /run/lock mpm-accept\n", "fcntl:/run/lock", NULL},
-		{"Mutex yes\n", "default", NULL},
-		{"Mutex sem\n", "posixsem", NULL},
-		{"Mutex File:/run/lock\n", "fcntl:/run/lock", NULL},
-		{"Mutex fcntl:/run/lock /run/other\n", "default",
-			"\"/run/other\" is no mutex of wsgid"},
-		{"Mutex sysvsem ssl-cache\n", "default",
-			"\"ssl-cache\" is no mutex of wsgid; there is "
-			"mpm-accept alone, and its name may be left out"},
-		{"Mutex a b c d e\n", "default", "other words are expected"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config *c = settle_config(rows[i].text, 2);
-
-		assert_string_equal(c->mutex, rows[i].mutex);
-		if (rows[i].message != NULL)
-			assert_true(has_message(c, rows[i].message));
-		else
-			assert_int_equal(count_fatal(c), 0);
-		config_destroy(c);
-	}
-}
-
-static void
 test_a_stronger_source_replaces_all_networks(void **state)
 {
 	char *const env[] = {"WSGID_TRUSTED_PROXIES=::1, unix:", NULL};
@@ -128,7 +94,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_no_network_is_told),
-		cmocka_unit_test(test_a_mutex_may_be_named_as_apache_does),
 		cmocka_unit_test(test_a_stronger_source_replaces_all_networks),
 		cmocka_unit_test(test_words_of_a_row_become_a_set),
 		cmocka_unit_test(test_texts_of_more_lines_stand_behind_commas),
