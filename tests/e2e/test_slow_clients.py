@@ -350,8 +350,8 @@ def test_a_large_body_waits_in_a_file_and_costs_no_worker(serve, mpm, framing):
 
 @pytest.mark.parametrize('framing', FRAMINGS)
 def test_a_body_in_a_file_goes_with_its_connection(serve, framing):
-    """To the child that comes after a reload."""
-    server = serve('probe', '-w', '1', *SPOOLING)
+    """To the child that comes after a reload, however long that takes."""
+    server = serve('probe', '-w', '1', *SPOOLING, '--request-read-timeout', 'body=0')
     field, body = FRAMINGS[framing]
     old, = server.children()
     with Connection(server.address) as slow:
