@@ -1177,8 +1177,8 @@ def test_every_verb_on_a_terminal_ends_with_a_whole_line(daemon, site):
         stays = re.sub(r'\r[^\r\n]*\r\x1b\[K|\r\x1b\[K', '', output)
         assert stays.endswith('\r\n') and '\x1b' not in stays, output
         return stays
-    do('start', '--error-log', daemon.error_log, '--chdir', site.path, '-w', '1',
-       'shop:application')
+    do('start', '--error-log', daemon.error_log, '--chdir', site.path, '-b', '127.0.0.1:0',
+       '-w', '1', 'shop:application')
     do('configtest', 'shop:application')
     for words in (['version'], ['status'], ['fullstatus'], ['log-level'], ['log-level', 'info'],
                   ['reopen-logs'], ['scale', '2'], ['restart'], ['upgrade'], ['graceful-stop']):
