@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "child/access_log.h"
 #include "child/connection.h"
@@ -50,7 +51,6 @@ struct engine_settings {
 	struct locker *locker;      /* likewise */
 	struct balance *balance;    /* NULL: there is nobody to share with */
 	struct clients *clients;
-	const struct descriptors *descriptors; /* the server's own */
 	struct crew *crew;   /* NULL: this is the child's only worker */
 	size_t worker;       /* which one it is */
 	struct watch *watch; /* NULL: there is nobody to give anything to */
@@ -112,7 +112,8 @@ struct engine {
 	bool entering;        /* waits for Python, and the watcher may look */
 	bool channel_watched; /* polls of these are under way */
 	bool sigterm_watched;
-	bool channel_ended; /* the master is gone */
+	bool channel_ended;  /* the master is gone */
+	ino_t channel_inode; /* 0: not known */
 	bool bell_watched;
 	bool lock_watched;
 

@@ -22,7 +22,6 @@
 #include "base/log.h"
 #include "child/clients.h"
 #include "child/crew.h"
-#include "child/descriptors.h"
 #include "child/forking.h"
 #include "child/pulse.h"
 #include "child/recycle.h"
@@ -44,7 +43,6 @@ struct workers {
 	struct crew *crew;
 	struct watcher *watcher;
 	struct clients *clients;
-	struct descriptors *descriptors;
 	struct recycle recycle;
 	struct pulse *pulse; /* both with common.forking */
 	bool serving;
@@ -94,38 +92,6 @@ make_common(struct workers *w, struct err *err)
 	return rc;
 }
 
-/* Those that the application might take from us unnoticed. */
-static int
-remember_descriptors(struct workers *w, struct io *const *ios, struct err *err)
-{
-	enum { OTHERS = 6 };
-	const struct engine_settings *set = &w->common;
-	struct descriptors *d;
-	int rc = descriptors_create(
-		&w->descriptors, OTHERS + set->n_listeners + 3 * w->n, err);
-
-	if (rc < 0)
-		return rc;
-	d = w->descriptors;
-	descriptors_add(d, set->channel);
-	descriptors_add(d, set->set);
-	descriptors_add(d, set->give);
-	descriptors_add(d, set->take);
-	descriptors_add(d, set->sigterm);
-	if (set->locker != NULL)
-		descriptors_add(d, locker_fd(set->locker));
-	for (size_t i = 0; i < set->n_listeners; i++)
-		descriptors_add(d, set->listeners[i]);
-	for (size_t i = 0; i < w->n; i++) {
-		descriptors_add(d, io_fd(ios[i]));
-		descriptors_add(d, watcher_epoll(w->watcher, i));
-		if (w->crew != NULL)
-			descriptors_add(d, crew_bell(w->crew, i));
-	}
-	w->common.descriptors = d;
-	return 0;
-}
-
 /* Where several wait for one client all but one find nobody, and accept4(2) has
  * no flag for not waiting. */
 static int
@@ -154,8 +120,6 @@ workers_create(struct workers **ret, const struct engine_settings *settings,
 	rc = unblock_listeners(settings, err);
 	if (rc == 0)
 		rc = make_common(w, err);
-	if (rc == 0)
-		rc = remember_descriptors(w, ios, err);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct engine_settings own = w->common;
 
@@ -186,7 +150,6 @@ workers_destroy(struct workers *w)
 		engine_fini(&w->each[i].engine);
 	crew_destroy(w->crew);
 	clients_destroy(w->clients);
-	descriptors_destroy(w->descriptors);
 	free(w);
 }
 
