@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +22,7 @@
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/crew.h"
+#include "child/descriptors.h"
 #include "child/handover.h"
 #include "child/libraries.h"
 #include "child/orders.h"
@@ -640,6 +640,16 @@ has_something_for_python(const struct engine *e)
 	       e->buried.first != NULL || e->failure[0] != '\0';
 }
 
+/* Of several workers one might never hear that it shall stop. */
+static void
+leave_broken(struct engine *e, int error)
+{
+	if (e->set.crew != NULL &&
+		descriptors_find_lost(e->set.descriptors) >= 0)
+		orders_leave(e, error);
+	orders_give(e, CREW_STOP, 0);
+}
+
 int
 engine_run(struct engine *e)
 {
@@ -666,10 +676,8 @@ engine_run(struct engine *e)
 		}
 	}
 	access_log_flush(e->set.access_log);
-	if (rc < 0 && rc != -ETIMEDOUT) {
-		orders_check_descriptors(e);
-		orders_give(e, CREW_STOP, 0);
-	}
+	if (rc < 0 && rc != -ETIMEDOUT)
+		leave_broken(e, rc);
 	app_enter(e->set.app);
 	return rc;
 }
@@ -684,14 +692,6 @@ descriptors_for_clients(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > UINT_MAX)
 		return UINT_MAX;
 	return (unsigned)(limit.rlim_cur - limit.rlim_cur / 4);
-}
-
-static ino_t
-inode_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
 int
@@ -710,7 +710,6 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 				  : REQUEST_FIELDS_MAX,
 		.field_size = (size_t)config->limit_request_field_size,
 	};
-	e->channel_inode = inode_of(settings->channel);
 	unique_id_init(&e->ids);
 	e->most_connections = descriptors_for_clients();
 	begin_turn(e);

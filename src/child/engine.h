@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "child/access_log.h"
 #include "child/connection.h"
@@ -51,6 +50,7 @@ struct engine_settings {
 	struct locker *locker;      /* likewise */
 	struct balance *balance;    /* NULL: there is nobody to share with */
 	struct clients *clients;
+	const struct descriptors *descriptors; /* the server's own */
 	struct crew *crew;   /* NULL: this is the child's only worker */
 	size_t worker;       /* which one it is */
 	struct watch *watch; /* NULL: there is nobody to give anything to */
@@ -112,8 +112,7 @@ struct engine {
 	bool entering;        /* waits for Python, and the watcher may look */
 	bool channel_watched; /* polls of these are under way */
 	bool sigterm_watched;
-	bool channel_ended;  /* the master is gone */
-	ino_t channel_inode; /* 0: not known */
+	bool channel_ended; /* the master is gone */
 	bool bell_watched;
 	bool lock_watched;
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/exits.h"
@@ -104,18 +103,6 @@ orders_leave(struct engine *e, int error)
 	(void)engine_ask_to_retire(
 		e, "the application has closed the server's descriptors");
 	orders_give(e, CREW_STOP, 0);
-}
-
-/* One stands for all: the numbers of sockets' inodes are not used again. */
-void
-orders_check_descriptors(struct engine *e)
-{
-	struct stat st;
-
-	if (e->set.crew == NULL || e->channel_inode == 0)
-		return;
-	if (fstat(e->set.channel, &st) < 0 || st.st_ino != e->channel_inode)
-		orders_leave(e, -EBADF);
 }
 
 static void

@@ -31,8 +31,4 @@ void orders_give(struct engine *e, enum crew_order what, int64_t deadline_ms);
  * them is right, so this child leaves and another one takes its place. */
 void orders_leave(struct engine *e, int error);
 
-/* Is that so?  Then leave.  Of several workers one that is called to lead, or to
- * take an order, might never hear it, and all would wait for ever. */
-void orders_check_descriptors(struct engine *e);
-
 #endif

@@ -159,10 +159,8 @@ share_rest(struct engine *e)
 		e->led = true;
 		return;
 	}
-	if (e->led) {
+	if (e->led)
 		e->reign++;
-		orders_check_descriptors(e);
-	}
 	e->led = false;
 	/* It is not for us to let the mutex go that a new leader may have. */
 	if (e->accepting)

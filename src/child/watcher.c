@@ -37,17 +37,18 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/exits.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "child/accept.h"
 #include "child/balance.h"
 #include "child/connection.h"
 #include "child/crew.h"
+#include "child/descriptors.h"
 #include "child/engine.h"
 #include "child/flush.h"
 #include "child/handover.h"
 #include "child/hangup.h"
-#include "child/orders.h"
 #include "child/report.h"
 #include "child/send.h"
 #include "child/share.h"
@@ -63,6 +64,7 @@ enum {
 	PATIENT =
 		12, /* ticks: waiting for the GIL is usual, twice 5 ms at most */
 	TELL_NS = 50000000, /* the master hears of it that often at most */
+	CHECK_TICKS = 1000, /* between looks at our descriptors */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
 };
 
@@ -94,6 +96,8 @@ struct watcher {
 	atomic_bool started;
 	atomic_bool running;
 	pthread_t thread;
+	unsigned unchecked;   /* ticks since the last look at descriptors */
+	int lost;             /* the one that is ours no more, or -1 */
 	int64_t told_ns;      /* when the master last heard of a stuck worker */
 	struct pollfd *stuck; /* the epoll sets of those, in a tick */
 	size_t n;
@@ -116,6 +120,12 @@ struct watch *
 watcher_watch(struct watcher *w, size_t i)
 {
 	return w != NULL ? &w->watches[i] : NULL;
+}
+
+int
+watcher_epoll(const struct watcher *w, size_t i)
+{
+	return w->watches[i].epoll;
 }
 
 void
@@ -510,7 +520,6 @@ take_over(struct watch *w, uint32_t word)
 		return true;
 	if (w->took != word) {
 		w->took = word;
-		orders_check_descriptors(w->engine);
 		w->looks = 0;
 		w->knocks = 0;
 		w->nudge_at = 1;
@@ -545,6 +554,31 @@ look(struct watcher *w)
 		one->last = word;
 	}
 	return tick;
+}
+
+/* Without what a thread of ours waits on, nothing would ever wake it, so this
+ * child leaves: when no request runs or, where others than this process's only
+ * worker would wait, a second later. */
+static void
+check_descriptors(struct watcher *w, const struct tick *tick, bool at_rest)
+{
+	const struct engine_settings *set = &w->watches[0].engine->set;
+	bool due = ++w->unchecked >= CHECK_TICKS;
+
+	if (w->lost < 0 && (due || at_rest)) {
+		w->lost = descriptors_find_lost(set->descriptors);
+		w->unchecked = 0;
+		due = false;
+	}
+	if (w->lost < 0)
+		return;
+	if (!tick->quiet && (!due || (set->crew == NULL && tick->stuck > 0)))
+		return;
+	log_errorx("child",
+		"has the application closed our descriptors?  %d is another "
+		"one now; leaving",
+		w->lost);
+	_exit(CHILD_EXIT_OK);
 }
 
 static void
@@ -589,6 +623,7 @@ watch_all(void *arg)
 		struct tick tick = look(w);
 
 		idle = tick.quiet ? idle + 1 : 0;
+		check_descriptors(w, &tick, idle > IDLE_TICKS);
 		if (idle > IDLE_TICKS)
 			sleep_until_woken(w);
 		else
@@ -609,6 +644,7 @@ watcher_create(struct watcher **ret, struct engine *const *engines, size_t n,
 	if (w == NULL)
 		return err_set(err, ENOMEM, "watcher");
 	memset(w, 0, sizeof(*w) + n * sizeof(struct watch));
+	w->lost = -1;
 	pthread_mutex_init(&w->guard, NULL);
 	w->stuck = calloc(n, sizeof(*w->stuck));
 	if (w->stuck == NULL) {

@@ -42,6 +42,9 @@ void watcher_stop(struct watcher *w);
  * was to be had. */
 bool watcher_failed(const struct watcher *w);
 
+/* What a thread waits on, for those who remember them. */
+int watcher_epoll(const struct watcher *w, size_t i);
+
 /* In a forked copy of the process: its descriptors. */
 void watcher_abandon(struct watcher *w);
 

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "child/clients.h"
 #include "child/crew.h"
+#include "child/descriptors.h"
 #include "child/forking.h"
 #include "child/pulse.h"
 #include "child/recycle.h"
@@ -43,6 +44,7 @@ struct workers {
 	struct crew *crew;
 	struct watcher *watcher;
 	struct clients *clients;
+	struct descriptors *descriptors;
 	struct recycle recycle;
 	struct pulse *pulse; /* both with common.forking */
 	bool serving;
@@ -92,6 +94,38 @@ make_common(struct workers *w, struct err *err)
 	return rc;
 }
 
+/* Those that the application might take from us unnoticed. */
+static int
+remember_descriptors(struct workers *w, struct io *const *ios, struct err *err)
+{
+	enum { OTHERS = 6 };
+	const struct engine_settings *set = &w->common;
+	struct descriptors *d;
+	int rc = descriptors_create(
+		&w->descriptors, OTHERS + set->n_listeners + 3 * w->n, err);
+
+	if (rc < 0)
+		return rc;
+	d = w->descriptors;
+	descriptors_add(d, set->channel);
+	descriptors_add(d, set->set);
+	descriptors_add(d, set->give);
+	descriptors_add(d, set->take);
+	descriptors_add(d, set->sigterm);
+	if (set->locker != NULL)
+		descriptors_add(d, locker_fd(set->locker));
+	for (size_t i = 0; i < set->n_listeners; i++)
+		descriptors_add(d, set->listeners[i]);
+	for (size_t i = 0; i < w->n; i++) {
+		descriptors_add(d, io_fd(ios[i]));
+		descriptors_add(d, watcher_epoll(w->watcher, i));
+		if (w->crew != NULL)
+			descriptors_add(d, crew_bell(w->crew, i));
+	}
+	w->common.descriptors = d;
+	return 0;
+}
+
 /* Where several wait for one client all but one find nobody, and accept4(2) has
  * no flag for not waiting. */
 static int
@@ -120,6 +154,8 @@ workers_create(struct workers **ret, const struct engine_settings *settings,
 	rc = unblock_listeners(settings, err);
 	if (rc == 0)
 		rc = make_common(w, err);
+	if (rc == 0)
+		rc = remember_descriptors(w, ios, err);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct engine_settings own = w->common;
 
@@ -150,6 +186,7 @@ workers_destroy(struct workers *w)
 		engine_fini(&w->each[i].engine);
 	crew_destroy(w->crew);
 	clients_destroy(w->clients);
+	descriptors_destroy(w->descriptors);
 	free(w);
 }
 
@@ -269,15 +306,18 @@ start_pulse(struct workers *w)
 			&w->common.page->page->gil_us);
 }
 
+/* Afterwards descriptors are closed, which the watcher looks at. */
 static void
 set_serving(struct workers *w, bool on)
 {
 	forking_lock(w->common.forking, w->common.app);
 	w->serving = on;
-	if (on)
+	if (on) {
 		start_pulse(w);
-	else
+	} else {
 		stop_pulse(w);
+		watcher_stop(w->watcher);
+	}
 	forking_unlock(w->common.forking);
 }
 
@@ -289,6 +329,7 @@ workers_start(struct workers *w, struct err *err)
 	if (rc < 0) {
 		crew_tell(w->crew, CREW_STOP, 0);
 		join_threads(w);
+		set_serving(w, false);
 	}
 	return rc;
 }
@@ -338,7 +379,8 @@ workers_start_helpers(struct workers *w)
 	if (w == NULL)
 		return;
 	start_pulse(w);
-	watcher_start(w->watcher);
+	if (w->serving)
+		watcher_start(w->watcher);
 }
 
 void

@@ -7,6 +7,7 @@ from server import wait_until
 
 APP = '''
 import os
+import socket
 import time
 
 
@@ -23,6 +24,31 @@ def replace_all():
 def sleep_and_replace_all():
     time.sleep(0.05)
     replace_all()
+
+
+def replace(wanted):
+    null = os.open('/dev/null', os.O_RDWR)
+    for fd in map(int, os.listdir('/proc/self/fd')):
+        if os.path.lexists(f'/proc/self/fd/{fd}') and wanted(fd):
+            os.dup2(null, fd, inheritable=False)
+    os.close(null)
+
+
+def replace_eventfds():
+    replace(lambda fd: 'eventfd' in os.readlink(f'/proc/self/fd/{fd}'))
+
+
+def is_listener(fd):
+    try:
+        s = socket.socket(fileno=os.dup(fd))
+    except OSError:
+        return False
+    with s:
+        return s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+
+
+def replace_listener():
+    replace(is_listener)
 
 
 def open_some():
@@ -66,6 +92,23 @@ def test_a_child_whose_descriptors_are_closed_is_replaced(
     wait_until(lambda: before not in server.children(), 'the end of the broken child')
     after, = server.wait_for_ready(1)
     assert int(get(server.address, '/hello').body) == after
+
+
+@pytest.mark.parametrize('how', ['/replace_eventfds', '/replace_listener'])
+@pytest.mark.parametrize('threads', [1, 3])
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_child_that_lacks_one_descriptor_is_replaced_and_says_why(
+        serve, directory, engine, threads, how):
+    (directory / 'closing.py').write_text(APP)
+    server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine,
+                   cwd=directory)
+    before = int(get(server.address, '/hello').body)
+    with Connection(server.address) as c:
+        c.send(f'GET {how} HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: before not in server.children(), 'the end of the broken child')
+    after, = server.wait_for_ready(1)
+    assert int(get(server.address, '/hello').body) == after
+    server.log.wait_for('has the application closed our descriptors')
 
 
 @pytest.mark.parametrize('engine', ENGINES)
