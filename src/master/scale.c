@@ -4,8 +4,8 @@
  * What the control socket's "scale" asks for is as if Processes had been
  * written, in the configuration of the generation that serves; a reload reads
  * the file again, and so ends it.  Growing is a debt that the pool pays.
- * Shrinking retires idle children before busy ones, each of which finishes
- * what it does.
+ * Shrinking ends children that still start before idle ones, and idle ones
+ * before busy ones, each of which finishes what it does.
  */
 #include <errno.h>
 
@@ -87,15 +87,26 @@ scale_begin(struct master *m, long n, struct err *err)
 }
 
 static struct child *
+last_one(const struct master *m, bool starting)
+{
+	for (unsigned i = m->n_slots; i-- > 0;) {
+		struct child *c = &m->children[i];
+
+		if (child_active(c) && !c->replacement &&
+			(!starting || c->life == LIFECYCLE_STARTING))
+			return c;
+	}
+	return NULL;
+}
+
+static struct child *
 one_too_many(const struct master *m)
 {
-	struct child *c = census_idle_child(m);
+	struct child *c = last_one(m, true);
 
-	for (unsigned i = m->n_slots; c == NULL && i-- > 0;)
-		if (child_active(&m->children[i]) &&
-			!m->children[i].replacement)
-			c = &m->children[i];
-	return c;
+	if (c == NULL)
+		c = census_idle_child(m);
+	return c != NULL ? c : last_one(m, false);
 }
 
 static void

@@ -86,6 +86,21 @@ test_idle_children_go_before_busy_ones(void **state)
 }
 
 static void
+test_who_serves_stays_and_who_still_starts_goes(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	fixture_child(f, 1, LIFECYCLE_STARTING);
+	fixture_child(f, 2, LIFECYCLE_READY)->wants_retire = true;
+	fixture_child(f, 3, LIFECYCLE_STARTING)->replacement = true;
+	scale(f, 2);
+	assert_int_equal(count(f, LIFECYCLE_READY), 2);
+	assert_int_equal(f->m.children[1].life, LIFECYCLE_STOPPING);
+	assert_int_equal(f->m.children[3].life, LIFECYCLE_STARTING);
+}
+
+static void
 test_under_worker_it_counts_processes_too(void **state)
 {
 	struct fixture *f = *state;
@@ -195,6 +210,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_is_missing_is_owed),
 		TEST(test_idle_children_go_before_busy_ones),
+		TEST(test_who_serves_stays_and_who_still_starts_goes),
 		TEST_WORKER(test_under_worker_it_counts_processes_too),
 		TEST(test_who_was_alone_is_replaced_and_knows_of_the_others),
 		TEST(test_it_ends_although_some_have_done_their_share),
