@@ -13,7 +13,7 @@ from SCons.Script import (COMMAND_LINE_TARGETS, Action, Alias, AlwaysBuild, Bool
                           EnumVariable, Exit, Variables)
 
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Wstrict-prototypes', '-Wmissing-prototypes',
-            '-Wconversion', '-Wno-sign-conversion']
+            '-Wconversion', '-Wno-sign-conversion', '-Werror=implicit-function-declaration']
 
 PYTHON = '/usr/bin/python3'
 
