@@ -52,8 +52,17 @@ somebody_is_busy(const struct master *m)
 	}
 	census_take(m, &census);
 	census_look(m, &census);
-	return census.workers > census.idle || census.starting > 0 ||
-	       census.draining > 0 || m->reloading;
+	return census.workers > census.idle || m->reloading;
+}
+
+/* That is our own doing: it keeps us from leaving now, but is no work. */
+static bool
+children_change(const struct master *m)
+{
+	struct census census;
+
+	census_take(m, &census);
+	return census.starting > 0 || census.draining > 0;
 }
 
 static int64_t
@@ -105,7 +114,8 @@ idle_turn(struct master *m)
 		somebody_is_busy(m)) {
 		m->idle.since_ns = m->now_ns;
 		m->idle.deeds = deeds;
-	} else if (m->now_ns - m->idle.since_ns >= limit_ns(m)) {
+	} else if (m->now_ns - m->idle.since_ns >= limit_ns(m) &&
+		   !children_change(m)) {
 		leave(m);
 	}
 }
