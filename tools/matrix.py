@@ -6,9 +6,14 @@
 One wsgid has children of several versions: that they live side by side is tested by the way.
 It has one of a version, so where a version is installed twice, by Debian and by pyenv say, the
 second is built for in a folder of its own.  A Python is served with each of its libraries,
-static and shared, and from a virtual environment of it.  Those that no distribution has, which
-is a free-threaded one, are built where there are none.  With --short the tests are only those
-that have to do with Python.  The end is a table; the status is 1 when anything has failed.
+static and shared, and from a virtual environment of it, which gets Flask and Django where
+PyPI can be reached.  Those that no distribution has, which is a free-threaded one, are built
+where there are none.  With --short the tests are only those that have to do with Python.  The
+end is a table; the status is 1 when anything has failed.
+
+Children run as another user than root, who cannot enter a Python in root's home, as pyenv's:
+the tests of such a one see its folders with the right to pass through, in a mount namespace
+of their own.
 """
 
 import argparse
@@ -86,14 +91,46 @@ def folders(pythons):
     return found
 
 
-def can_everybody_enter(path):
-    """Or is it somebody's private one, as pyenv's in root's home is?"""
-    while True:
+def private_folders(path):
+    """Those on the way to it that not everybody may enter, the outermost first."""
+    found = []
+    while path != '/':
         if not os.stat(path).st_mode & 0o001:
-            return False
-        if path == '/':
-            return True
+            found.insert(0, path)
         path = os.path.dirname(path)
+    return found
+
+
+# Each folder becomes another one with the same content, which everybody may enter.
+OPEN = """
+set -e
+IFS='
+'
+old=/proc/self/fd/3
+for folder in $FOLDERS; do
+    exec 3<"$folder"
+    mount -t tmpfs -o mode=711 opened "$folder"
+    for entry in $old/* $old/.[!.]*; do
+        to=$folder/${entry##*/}
+        if [ -L "$entry" ]; then cp -P "$entry" "$to"
+        elif [ -d "$entry" ]; then mkdir "$to"; mount -c --bind "$entry" "$to"
+        elif [ -e "$entry" ]; then : >"$to"; mount -c --bind "$entry" "$to"
+        fi
+    done
+    exec 3<&-
+done
+cd "$TOP"
+exec "$@"
+"""
+
+
+def opened(python, command):
+    """The command, run where everybody may enter the installation."""
+    folders = private_folders(python.prefix) if os.geteuid() == 0 else []
+    if not folders:
+        return command
+    return ['unshare', '--mount', 'env', 'FOLDERS=' + '\n'.join(folders), f'TOP={TOP}', 'sh', '-c',
+            OPEN, 'sh', *command]
 
 
 def find_asked(words):
@@ -123,30 +160,36 @@ def build_of(folder):
     return os.path.join(TOP, 'build', folder)
 
 
+def make_environment(python, home):
+    subprocess.run([python.path, '-m', 'venv', '--clear', '--system-site-packages', home],
+                   check=True)
+    done = subprocess.run([f'{home}/bin/python', '-m', 'pip', 'install', '--quiet', 'flask',
+                           'django'], text=True, capture_output=True)
+    if done.returncode != 0:
+        print(f'matrix: no Flask and Django of PyPI: {done.stderr.strip().splitlines()[-1:]}')
+
+
 def environment(python, folder, kind, place):
     """What the tests are to run with; an environment is made in place."""
     around = dict(os.environ, WSGID_BUILD=build_of(folder), PYTHONDONTWRITEBYTECODE='1',
-                  WSGID_TEST_PYTHON=python.abi)
+                  WSGID_TEST_PYTHON=python.abi, MATRIX_PYTHON=python.path)
     if kind == 'venv':
         home = os.path.join(place, 'venv')
-        # With the modules of the installation: the tests look there for what they need.
-        subprocess.run([python.path, '-m', 'venv', '--clear', '--without-pip',
-                        '--system-site-packages', home], check=True)
-        around['WSGID_TEST_PYTHON_HOME'] = home
+        make_environment(python, home)
+        around.update(WSGID_TEST_PYTHON_HOME=home, MATRIX_PYTHON=f'{home}/bin/python')
     elif kind != 'auto':
         around['WSGID_TEST_LIB_PYTHON'] = kind
-    if os.geteuid() == 0 and not can_everybody_enter(python.prefix):
-        around.update(WSGID_TEST_USER='root', WSGID_TEST_ALLOW_ROOT='On')
     return around
 
 
-def run(files, around):
+def run(files, around, python):
     """The words of pytest's last line, and whether all is well.  Most tests wait most of the
     time, so several run at once."""
-    done = subprocess.run([OWN, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-n', '4',
-                           '--dist', 'loadgroup', '-m', 'not alone', *files],
-                          cwd=TOP, env=around, text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = [OWN, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-n', '4',
+               '--dist', 'loadgroup', '-m', 'not alone', *files]
+    done = subprocess.run(opened(python, command), cwd=TOP, env=around, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
     lines = done.stdout.strip().splitlines() or ['nothing was said']
     for line in lines:
         if line.startswith(('FAILED', 'ERROR')):
@@ -186,7 +229,7 @@ def row_of(python, folder, kind, short):
         except subprocess.CalledProcessError:
             said, good = 'no virtual environment can be made of it', False
         else:
-            said, good = run(test_files(kind, short), around)
+            said, good = run(test_files(kind, short), around, python)
     return (python.version, kind, python.path, said, f'{time.monotonic() - begin:.0f}'), good
 
 

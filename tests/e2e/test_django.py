@@ -1,16 +1,15 @@
 """A Django site as its users meet it, driven by requests and by curl."""
 
-import importlib.util
 import pathlib
 import re
 import subprocess
 
 import pytest
 
-from server import PYTHON, clean_environment, need, open_directory, own_by_children
+from server import (SERVED_PYTHON, clean_environment, need, need_module, open_directory,
+                    own_by_children)
 
-if importlib.util.find_spec('django') is None:
-    pytest.skip('python3-django is not installed', allow_module_level=True)
+need_module('django')
 requests = pytest.importorskip('requests', reason='python3-requests is not installed')
 
 MAKE = '''
@@ -29,7 +28,7 @@ def site_data(apps):
     directory = open_directory('wsgid-django-')
     environment = {**clean_environment(), 'DJANGO_SITE_DATA': str(directory),
                    'DJANGO_SETTINGS_MODULE': 'django_site.settings'}
-    subprocess.run([PYTHON, '-c', MAKE], cwd=apps, env=environment, check=True)
+    subprocess.run([SERVED_PYTHON, '-c', MAKE], cwd=apps, env=environment, check=True)
     own_by_children(directory)
     for path in directory.iterdir():
         own_by_children(path)
@@ -92,8 +91,9 @@ def test_a_wrong_password_is_refused(site):
 
 
 def test_a_static_file_comes_through_the_application(site):
-    django = pathlib.Path(importlib.util.find_spec('django').origin).parent
-    path = django / 'contrib/admin/static/admin/css/base.css'
+    where = subprocess.run([SERVED_PYTHON, '-c', 'import django; print(django.__path__[0])'],
+                           capture_output=True, text=True, check=True).stdout
+    path = pathlib.Path(where.strip()) / 'contrib/admin/static/admin/css/base.css'
     answer = requests.get(f'{site.url}/static/admin/css/base.css')
     assert answer.content == path.read_bytes()
     assert answer.headers['Content-Type'].startswith('text/css')

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from server import need
+from server import need, need_module
 
-pytest.importorskip('flask', reason='python3-flask is not installed')
+need_module('flask')
 requests = pytest.importorskip('requests', reason='python3-requests is not installed')
 
 TWENTY = random.Random(20).randbytes(20 * 1024 * 1024)

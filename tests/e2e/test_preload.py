@@ -9,11 +9,11 @@ import subprocess
 import pytest
 
 from client import Closed, Connection, get
-from server import (BUILD, IS_ROOT, OTHER_USER, PATIENCE, SANITIZED, children_of,
+from server import (BUILD, IS_ROOT, PATIENCE, SANITIZED, children_of,
                     clean_environment, is_alive, need, need_module, own_by_children,
                     status_of, title_of, wait_until)
 
-as_root = pytest.mark.skipif(not OTHER_USER, reason='root has no limit of processes')
+as_root = pytest.mark.skipif(not IS_ROOT, reason='root has no limit of processes')
 
 PLAIN = '''
 def application(environ, start_response):
@@ -69,7 +69,7 @@ def answer(environ):
     template = template_of(server)
     imports = (directory / 'imports').read_text().split()
     assert imports == [str(template), status_of(template)['Uid'].split()[0]]
-    assert status_of(template)['CapEff'] == '0' * 16 or not OTHER_USER
+    assert status_of(template)['CapEff'] == '0' * 16 or not IS_ROOT
     assert template not in children
     assert title_of(template) == f'wsgid: template [{server.port}]'
     assert {title_of(pid) for pid in children} == {
@@ -516,8 +516,6 @@ os._exit(0)
 ])
 def test_a_template_cannot_make_the_master_believe_in_a_foreign_process(new_server, directory, lie,
                                                                         said):
-    if said == 'not permitted' and IS_ROOT and not OTHER_USER:
-        pytest.skip('root may use any name')
     write(directory, 'liar', LIAR + lie)
     server = new_server('liar', '--preload', '-w', '2', cwd=directory)
     assert server.fails() == 1

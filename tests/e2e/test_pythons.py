@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from client import get
-from server import (BUILD, OTHER_USER, PATIENCE, PYTHON, SANITIZED, WSGID,
+from server import (BUILD, IS_ROOT, PATIENCE, PYTHON, SANITIZED, WSGID,
                     child_user, clean_environment, need, open_directory, run_wsgid)
 
 SHOW = '''
@@ -299,7 +299,7 @@ def test_a_python_that_wsgid_was_not_built_for_is_refused(directory):
         assert status != 0 and re.search(said, words), words
 
 
-@pytest.mark.skipif(not OTHER_USER,
+@pytest.mark.skipif(not IS_ROOT,
                     reason='only root runs children as somebody else')
 def test_a_home_that_the_user_cannot_enter_is_refused(new_server, show, request):
     make_environment('venv', show / 'private' / 'venv', request)
@@ -347,7 +347,7 @@ def test_a_python_that_is_not_there_any_more_is_said(show, installed):
             'install" for the one that is there now') in done.stderr
 
 
-@pytest.mark.skipif(not OTHER_USER, reason='only root runs children as somebody else')
+@pytest.mark.skipif(not IS_ROOT, reason='only root runs children as somebody else')
 def test_a_python_that_the_user_cannot_enter_is_refused(new_server, show, installed):
     """As one of pyenv or uv in the home of somebody else, with an environment or without."""
     program = shared()
@@ -737,7 +737,7 @@ def test_doctor_tells_which_python_would_serve(show, request):
     assert os.path.dirname(found['library_of_the_build']) in found['looked_for_in'].split(', ')
     for key in ('io_uring', 'limit_open_files', 'limit_processes', 'limit_core'):
         assert found[key], key
-    assert found['user'] == os.environ.get('WSGID_TEST_USER', child_user())
+    assert found['user'] == child_user()
     text = subprocess.run([BUILD / 'wsgictl', 'doctor', 'show'], cwd=show, text=True,
                           env=clean_environment(), capture_output=True)
     assert text.returncode == 0

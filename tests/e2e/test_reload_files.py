@@ -100,7 +100,6 @@ def test_a_module_behind_a_link_and_another_directory_in_its_place_reload_the_se
     wait_until(lambda: body(server) == b'three', 'the other directory')
 
 
-@pytest.mark.skipif('WSGID_TEST_USER' in os.environ, reason='the user of the children is given')
 def test_where_not_all_can_be_watched_it_is_said_and_the_application_is(serve, directory):
     # The first has the right to set the limit, and the second no right at all: who is root and
     # may not become anybody cannot have children.

@@ -28,10 +28,10 @@ BUILD = pathlib.Path(os.environ.get('WSGID_BUILD') or ROOT / 'build' / 'release'
 WSGID = BUILD / 'wsgid'
 APPS = ROOT / 'tests' / 'apps'
 PYTHON = '/usr/bin/python3'
+# The interpreter of what serves: another one where tools/matrix.py says so.
+SERVED_PYTHON = os.environ.get('MATRIX_PYTHON', PYTHON)
 SANITIZED = 'address' in BUILD.name or 'thread' in BUILD.name
 IS_ROOT = os.geteuid() == 0
-# Are the children somebody else than the master?  Not where all tests run with root's.
-OTHER_USER = IS_ROOT and os.environ.get('WSGID_TEST_USER') != 'root'
 
 # tools/test --sanitize: every server and its children run under valgrind's memcheck.
 VALGRIND = bool(os.environ.get('WSGID_UNDER_VALGRIND'))
@@ -406,17 +406,11 @@ def run_wsgid(*words, env=None, cwd=None, timeout: float = PATIENCE):
                           stdin=subprocess.DEVNULL, capture_output=True)
 
 
-@functools.cache
 def need_module(name: str):
-    """The Python that serves has a module; the test is left out without it."""
+    """The Python that serves has a module; the test, or all of its file, is left out without."""
     import pytest
-    program = BUILD / ('wsgid-python' + os.environ.get('WSGID_TEST_PYTHON', ''))
-    python = PYTHON
-    if program.exists():
-        facts = subprocess.run([program, '-V'], env={}, capture_output=True, text=True).stdout
-        python = re.search(r'^executable (.*)$', facts, re.MULTILINE)[1]
-    if subprocess.run([python, '-I', '-c', f'import {name}'], capture_output=True).returncode:
-        pytest.skip(f'{python} has no {name}')
+    if subprocess.run([SERVED_PYTHON, '-I', '-c', f'import {name}'], capture_output=True).returncode:
+        pytest.skip(f'{SERVED_PYTHON} has no {name}', allow_module_level=True)
 
 
 @functools.cache

@@ -1,6 +1,8 @@
 """Which Pythons the matrix is made of."""
 
+import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -101,3 +103,24 @@ def test_a_python_that_nobody_can_make_is_refused_with_those_that_can_be(monkeyp
     monkeypatch.setattr(sys, 'argv', ['more_pythons.py', '2.7'])
     assert more_pythons.main() == 2
     assert '2.7 is none of 3.13t' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can make a mount namespace')
+def test_a_private_installation_is_entered_by_everybody_in_the_tests_alone(tmp_path):
+    inner = tmp_path / 'home' / 'own' / 'a prefix'
+    inner.mkdir(parents=True)
+    (inner / 'file').write_text('found')
+    (tmp_path / 'home' / 'link').symlink_to('own/a prefix/file')
+    (tmp_path / 'home').chmod(0o700)
+    (tmp_path / 'home' / 'own').chmod(0o700)
+    python = matrix.Installation('', '', '', str(inner))
+    assert matrix.private_folders(str(inner))[-2:] == [str(tmp_path / 'home'),
+                                                       str(tmp_path / 'home' / 'own')]
+    command = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups',
+               'cat', str(tmp_path / 'home' / 'link'), str(inner / 'file')]
+    done = subprocess.run(matrix.opened(python, command), capture_output=True, text=True)
+    if done.returncode != 0 and 'unshare failed' in done.stderr:
+        pytest.skip(f'no mount namespace here: {done.stderr.strip()}')
+    assert done.stdout == 'foundfound', done.stderr
+    assert subprocess.run(command, capture_output=True).returncode != 0
+    assert matrix.opened(python._replace(prefix='/usr'), command) == command
