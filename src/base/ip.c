@@ -55,13 +55,25 @@ ip_is_v4(const struct ip *ip)
 	return memcmp(ip->bytes, mapped, sizeof(mapped)) == 0;
 }
 
+/* Each connection has two of them: inet_ntop formats by way of sprintf. */
+static size_t
+format_v4(const unsigned char bytes[4], char *to)
+{
+	char *p = to;
+
+	for (int i = 0; i < 4; i++) {
+		p = str_put_decimal(p, bytes[i]);
+		*p++ = '.';
+	}
+	*--p = '\0';
+	return (size_t)(p - to);
+}
+
 size_t
 ip_format(const struct ip *ip, char to[IP_TEXT])
 {
 	if (ip_is_v4(ip))
-		(void)inet_ntop(
-			AF_INET, ip->bytes + sizeof(mapped), to, IP_TEXT);
-	else
-		(void)inet_ntop(AF_INET6, ip->bytes, to, IP_TEXT);
+		return format_v4(ip->bytes + sizeof(mapped), to);
+	(void)inet_ntop(AF_INET6, ip->bytes, to, IP_TEXT);
 	return strlen(to);
 }

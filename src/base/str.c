@@ -81,3 +81,17 @@ str_to_u64(struct str s, unsigned long long *ret)
 	*ret = value;
 	return 0;
 }
+
+char *
+str_put_decimal(char *to, uint64_t n)
+{
+	char digits[STR_DECIMAL];
+	size_t at = sizeof(digits), len;
+
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n != 0);
+	len = sizeof(digits) - at;
+	return (char *)memcpy(to, digits + at, len) + len;
+}

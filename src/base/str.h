@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct str {
@@ -53,5 +54,11 @@ struct str str_next_element(struct str *list);
 /* Parse all of s as an unsigned decimal, nothing but digits.  0, -EINVAL or
  * -ERANGE. */
 int str_to_u64(struct str s, unsigned long long *ret);
+
+enum { STR_DECIMAL = 20 }; /* digits of a uint64_t */
+
+/* Write n in decimal, at most STR_DECIMAL digits and no NUL behind them; the end
+ * of it. */
+char *str_put_decimal(char *to, uint64_t n);
 
 #endif

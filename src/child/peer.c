@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "child/connection.h"
@@ -42,15 +41,15 @@ static void
 put_end(const struct ip *ip, int port, char addr[IP_TEXT], char port_text[8],
 	struct str *ret_addr, struct str *ret_port)
 {
-	int n;
+	char *end;
 
 	*ret_addr = *ret_port = STR("");
 	addr[0] = '\0';
 	if (ip == NULL)
 		return;
 	*ret_addr = (struct str){addr, ip_format(ip, addr)};
-	n = snprintf(port_text, 8, "%d", port);
-	*ret_port = (struct str){port_text, (size_t)n};
+	end = str_put_decimal(port_text, (unsigned)port);
+	*ret_port = (struct str){port_text, (size_t)(end - port_text)};
 }
 
 static void

@@ -19,7 +19,6 @@ enum {
 	USUAL_HEAD = 1024,   /* reserved at once */
 	SERVERS_LINES = 256, /* all that response_end_head adds, but Server */
 	SIZE_LINE = 20,      /* of a chunk */
-	DECIMAL = 20,        /* digits of a uint64_t */
 };
 
 static char *
@@ -29,19 +28,6 @@ put(char *to, const void *from, size_t len)
 }
 
 #define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
-
-static char *
-put_decimal(char *to, uint64_t n)
-{
-	char digits[DECIMAL];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n != 0);
-	return put(to, digits + at, sizeof(digits) - at);
-}
 
 /* Is every byte of s of that class? */
 static bool
@@ -250,7 +236,7 @@ put_framing(struct response *r, char *to, int64_t known_length)
 		r->has_length = true;
 		r->length = (uint64_t)known_length;
 		to = PUT(to, "Content-Length: ");
-		to = put_decimal(to, r->length);
+		to = str_put_decimal(to, r->length);
 		to = PUT(to, "\r\n");
 	}
 	return to;
@@ -348,7 +334,7 @@ response_simple(struct response *r, int status)
 {
 	const char *reason = status_reason(status);
 	char text[64];
-	char *end = put_decimal(text, (uint64_t)status);
+	char *end = str_put_decimal(text, (uint64_t)status);
 	struct str line = {text, 0};
 	int rc;
 

@@ -123,6 +123,29 @@ test_numbers_are_digits_and_nothing_else(void **state)
 	}
 }
 
+static void
+test_numbers_are_written_as_short_as_they_are(void **state)
+{
+	static const struct {
+		uint64_t value;
+		const char *text;
+	} rows[] = {
+		{0, "0"},
+		{9, "9"},
+		{10, "10"},
+		{65535, "65535"},
+		{UINT64_MAX, "18446744073709551615"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[STR_DECIMAL + 1];
+
+		*str_put_decimal(text, rows[i].value) = '\0';
+		assert_string_equal(text, rows[i].text);
+	}
+}
+
 int
 main(void)
 {
@@ -132,6 +155,7 @@ main(void)
 		cmocka_unit_test(test_blanks_are_trimmed),
 		cmocka_unit_test(test_elements_of_a_list),
 		cmocka_unit_test(test_numbers_are_digits_and_nothing_else),
+		cmocka_unit_test(test_numbers_are_written_as_short_as_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
