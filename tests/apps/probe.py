@@ -189,6 +189,16 @@ def two_pieces(environ, start_response, query):
     yield b'b' * int(query['n'])
 
 
+def burst(environ, start_response, query):
+    """Small pieces at once, and the last when a file is there, and the body is."""
+    start_response('200 OK', PLAIN)
+    for i in range(int(query['n'])):
+        yield b'%d\n' % i
+    while 'file' in query and not os.path.exists(query['file']):
+        time.sleep(0.01)
+    yield environ['wsgi.input'].read() + b'end\n'
+
+
 def big(environ, start_response, query):
     return answer(start_response, b'x' * int(query.get('n', '1000000')))
 

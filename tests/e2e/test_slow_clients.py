@@ -296,6 +296,33 @@ def test_what_is_kept_goes_on_while_the_application_makes_the_next_piece(
     server.stop()
 
 
+@pytest.mark.parametrize('engine', ENGINES)
+def test_small_pieces_at_once_do_not_wait_for_the_next_one(start, directory, engine):
+    server, address = start('--io-engine', engine)
+    go_on = directory / 'go-on'
+    for n in (1, 2, 3, 500):
+        with Connection(address) as client:
+            client.send(f'GET /burst?n={n}&file={go_on} HTTP/1.1\r\nHost: t\r\n\r\n')
+            while client.buffer.count(b'\r\n%d\n' % (n - 1)) == 0:
+                assert client._more()
+            go_on.touch()
+            assert client.response().body == b''.join(b'%d\n' % i for i in range(n)) + b'end\n'
+        go_on.unlink()
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_client_may_want_the_pieces_before_it_sends_its_body(start, engine):
+    server, address = start('--io-engine', engine, '--request-body-buffer', '0')
+    with Connection(address) as client:
+        client.send('POST /burst?n=3 HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n')
+        while client.buffer.count(b'\r\n2\n') == 0:
+            assert client._more()
+        client.send('body\n')
+        assert client.response().body == b'0\n1\n2\nbody\nend\n'
+    server.stop()
+
+
 def test_who_takes_no_more_than_the_buffer_holds_is_cut_at_timeout(start):
     server, address = start('--timeout', '300ms')
     with Reluctant(address, '/stream?n=3000') as slow, Connection(server.address) as other:
