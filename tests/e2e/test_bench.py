@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from server import BUILD, ROOT, SANITIZED, need
+from server import BUILD, ROOT, SANITIZED, need, need_module
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 LAST = ANSWER.replace(b'\r\n\r\n', b'\r\nConnection: close\r\n\r\n')
@@ -134,8 +134,12 @@ def test_bench_scenarios_prints_a_line_for_each_and_wsgid_loses_nothing(director
 
 
 @pytest.mark.skipif(SANITIZED, reason='speed under a sanitizer says nothing')
+@pytest.mark.skipif('WSGID_TEST_PYTHON_HOME' in os.environ,
+                    reason='the bench serves from no virtual environment')
 def test_bench_measures_each_work_and_draws_it(directory):
     need('wrk')
+    need_module('flask')
+    need_module('django')
     works = ['hello', 'json', 'echo', 'stream', 'file', 'flask', 'django']
     run = bench('--works', ','.join(works), '--servers', 'wsgid', '--rounds', '1', '--seconds',
                 '1', '--svg', str(directory / 'svg'), TMPDIR=str(directory))

@@ -11,8 +11,8 @@ import types
 import pytest
 
 from client import get
-from server import (IS_ROOT, PATIENCE, PYTHON, WSGID, clean_environment, free_port, is_alive,
-                    run_wsgid, stat_fields, status_of, wait_until)
+from server import (IS_ROOT, PATIENCE, SERVED_PYTHON, WSGID, clean_environment, free_port,
+                    is_alive, run_wsgid, stat_fields, status_of, wait_until)
 
 CONFIG, USAGE, APPLICATION = 78, 2, 1
 
@@ -354,7 +354,7 @@ def test_an_installation_may_be_moved(directory, apps):
 
 def test_a_virtual_environment_is_named_by_its_directory(serve, directory, apps):
     venv = directory / 'venv'
-    done = subprocess.run([PYTHON, '-m', 'venv', '--without-pip', venv],
+    done = subprocess.run([SERVED_PYTHON, '-m', 'venv', '--without-pip', venv],
                           capture_output=True)
     if done.returncode != 0:
         pytest.skip('python3-venv is not installed')

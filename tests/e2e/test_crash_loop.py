@@ -1,13 +1,14 @@
 """Children that fail: how each end is called, and what becomes of those that fail again."""
 
 import os
+import pathlib
 import signal
-import sys
+import subprocess
 
 import pytest
 
 from client import Connection, get
-from server import PYTHON, is_alive, scoreboard_tool, wait_until
+from server import SERVED_PYTHON, is_alive, scoreboard_tool, wait_until
 
 APP = '''
 import os
@@ -99,9 +100,11 @@ def test_the_server_ends_when_its_last_child_finds_the_installation_gone(failing
     """Trying again would change nothing, and who supervises the server should know."""
     python = directory / 'venv' / 'bin' / 'python'
     python.parent.mkdir(parents=True)
-    python.symlink_to(PYTHON)
+    base = pathlib.Path(SERVED_PYTHON).resolve()
+    python.symlink_to(base)
+    version = subprocess.run([base, '--version'], capture_output=True, text=True, check=True).stdout
     (directory / 'venv' / 'pyvenv.cfg').write_text(
-        'home = /usr/bin\nversion = %d.%d.%d\n' % sys.version_info[:3])
+        f'home = {base.parent}\nversion = {version.split()[1]}\n')
     server, _ = failing('-w', '2', '--python-home', directory / 'venv')
     first, second = server.wait_for_ready(2)
     python.unlink()

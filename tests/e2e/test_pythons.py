@@ -638,7 +638,7 @@ def test_a_library_that_is_missing_is_named_and_not_python_blamed(new_server, sh
     if b'liburing.so.2\0' not in data:
         pytest.skip('this wsgid was built without liburing')
     (place / program.name).write_bytes(data.replace(b'liburing.so.2\0', b'liburing.so.9\0'))
-    server = new_server('show', cwd=show, program=place / 'wsgid')
+    server = new_server('show', '--lib-python', 'auto', cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
     server.log.wait_for(rf'the loader refuses {place}/{program.name}: it needs liburing\.so\.9, '
                         r'looked for in .*/usr/lib; it is none of Python\'s: install the package '
