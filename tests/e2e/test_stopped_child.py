@@ -40,6 +40,11 @@ def held_by(server, pid, number):
     return found
 
 
+def is_sending(server, pid):
+    row, = (row for row in server.board()['processes'] if row['pid'] == pid)
+    return row['page']['writing'] > 0 or 'W' in row['letters']
+
+
 def everybody_is_served_soon(server):
     for _ in range(9):
         assert get(server.address, '/hello', timeout=SOON).body == b'hello\n'
@@ -93,6 +98,8 @@ def test_a_stop_of_the_server_ends_in_its_time(start):
     three = start('--graceful-shutdown-timeout', '1s')
     pid, *_ = three.ready()
     client, = held_by(three, pid, 1)
+    # It may have sent a response and not have said so yet: that would be cut off.
+    wait_until(lambda: not is_sending(three, pid), 'the end of its requests')
     stop(pid)
     client.send('GET /pid HTTP/1.1\r\nHost: t\r\n\r\n')
     begin = time.monotonic()
