@@ -312,7 +312,9 @@ def empty_set(query):
 def fill_set(query):
     """Whoever waits for the set of the listeners is woken all the time."""
     for data in (0, 1 << 31):
-        epoll_ctl(SET, 1, os.eventfd(1), 1, data)
+        readable, end = os.pipe()
+        os.close(end)
+        epoll_ctl(SET, 1, readable, 1, data)
 
 
 def application(environ, start_response):
