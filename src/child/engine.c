@@ -360,13 +360,6 @@ engine_turn(struct engine *e, int64_t timeout_ns)
 	return n < 0 ? n : 0;
 }
 
-/* The only worker of a server; while a reload replaces it, it is not. */
-static bool
-is_alone(const struct engine *e)
-{
-	return e->set.crew == NULL && e->set.balance == NULL && !e->retiring;
-}
-
 /* How long a request may wait for its client before others are better off with
  * what is ours; -1 = as long as it takes. */
 static int64_t
@@ -374,7 +367,7 @@ until_given(const struct engine *e)
 {
 	int64_t left = e->running_since_ns + ENGINE_LONG_NS - e->now_ns;
 
-	if (e->set.watch == NULL || e->finishing || is_alone(e))
+	if (e->set.watch == NULL || e->finishing)
 		return -1;
 	return left > 0 ? left : 0;
 }

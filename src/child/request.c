@@ -176,7 +176,6 @@ begin(struct engine *e, struct connection *c)
 	c->state = CONNECTION_RUNNING;
 	c->scan = (struct request_scan){0};
 	c->need = 0;
-	c->pushed_ns = 0;
 	c->requests++;
 	c->out = engine_take_out(e);
 	e->response = (struct response){

@@ -41,8 +41,7 @@ bool send_ended(struct engine *e, struct connection *c, int result);
 
 /* For a request that runs, without the GIL: send a piece of its response, where
  * it lies.  What the client does not take at once is copied and goes on by
- * itself, and so does a small piece that follows another within a millisecond;
- * beyond ResponseBufferSize it is waited for.  0; -ETIMEDOUT when the
+ * itself; beyond ResponseBufferSize it is waited for.  0; -ETIMEDOUT when the
  * client took nothing for Timeout, another negative errno when it is gone;
  * either stays in c->error. */
 int send_piece(struct engine *e, struct connection *c, struct str out,
