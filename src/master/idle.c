@@ -55,14 +55,31 @@ somebody_is_busy(const struct master *m)
 	return census.workers > census.idle || m->reloading;
 }
 
-/* That is our own doing: it keeps us from leaving now, but is no work. */
-static bool
-children_change(const struct master *m)
+/* When the youngest child that is ready became so. */
+static int64_t
+last_ready_ns(const struct master *m)
 {
+	int64_t last_ns = 0;
+
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life == LIFECYCLE_READY &&
+			m->children[i].ready_ns > last_ns)
+			last_ns = m->children[i].ready_ns;
+	return last_ns;
+}
+
+/* That children change is our own doing: it keeps us from leaving now, but is no
+ * work.  A new one may have to accept first who came meanwhile. */
+static bool
+children_are_the_same(struct master *m)
+{
+	int64_t before_ns = m->idle.ready_ns;
 	struct census census;
 
+	m->idle.ready_ns = last_ready_ns(m);
 	census_take(m, &census);
-	return census.starting > 0 || census.draining > 0;
+	return census.ready > 0 && census.starting + census.draining == 0 &&
+	       m->idle.ready_ns == before_ns;
 }
 
 static int64_t
@@ -101,6 +118,7 @@ void
 idle_turn(struct master *m)
 {
 	uint64_t deeds;
+	bool same;
 
 	if (!applies(m)) {
 		m->idle.since_ns = 0;
@@ -110,12 +128,12 @@ idle_turn(struct master *m)
 		return;
 	m->idle.look_ns = m->now_ns + limit_ns(m) / LOOKS;
 	deeds = count_deeds(m);
+	same = children_are_the_same(m);
 	if (m->idle.since_ns == 0 || deeds != m->idle.deeds ||
 		somebody_is_busy(m)) {
 		m->idle.since_ns = m->now_ns;
 		m->idle.deeds = deeds;
-	} else if (m->now_ns - m->idle.since_ns >= limit_ns(m) &&
-		   !children_change(m)) {
+	} else if (m->now_ns - m->idle.since_ns >= limit_ns(m) && same) {
 		leave(m);
 	}
 }

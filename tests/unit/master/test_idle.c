@@ -83,6 +83,25 @@ test_a_child_that_is_replaced_only_puts_it_off(void **state)
 	assert_int_equal(f->m.phase, PHASE_STOPPING);
 }
 
+/* As after the death of the only one: somebody may have come meanwhile. */
+static void
+test_a_child_that_is_just_ready_can_accept_first(void **state)
+{
+	struct fixture *f = *state;
+	struct child *c = &f->m.children[0];
+
+	c->life = LIFECYCLE_VACANT;
+	let_pass(f, LIMIT_MS);
+	let_pass(f, LIMIT_MS / 10);
+	assert_int_equal(f->m.phase, PHASE_RUNNING);
+	c->life = LIFECYCLE_READY;
+	c->ready_ns = f->m.now_ns;
+	let_pass(f, LIMIT_MS / 10);
+	assert_int_equal(f->m.phase, PHASE_RUNNING);
+	let_pass(f, LIMIT_MS / 10);
+	assert_int_equal(f->m.phase, PHASE_STOPPING);
+}
+
 static void
 test_without_sockets_of_systemd_it_stays(void **state)
 {
@@ -104,6 +123,7 @@ main(void)
 		TEST(test_it_leaves_after_that_time),
 		TEST(test_a_request_begins_the_time_again),
 		TEST(test_a_child_that_is_replaced_only_puts_it_off),
+		TEST(test_a_child_that_is_just_ready_can_accept_first),
 		TEST(test_without_sockets_of_systemd_it_stays),
 	};
 
