@@ -729,6 +729,8 @@ free_list(struct engine *e, struct connection_list *list)
 		buf_fini(&c->in);
 		buf_fini(&c->body);
 		buf_fini(&c->out);
+		buf_fini(&c->kept);
+		spool_close(&c->spool);
 		free(c);
 	}
 }

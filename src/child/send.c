@@ -193,13 +193,15 @@ send_await_room(struct engine *e, struct connection *c)
 void
 send_forget_room(struct engine *e, struct connection *c)
 {
+	int rc = 0;
+
 	if (c->awaits_room)
 		io_cancel(e->io, c, IO_WRITABLE, c->fd);
-	while (c->awaits_room) {
-		int rc = engine_wait(e, INT64_MAX);
-
-		assert(rc == 0 || rc == -ECANCELED);
-	}
+	while (c->awaits_room && (rc == 0 || rc == -ECANCELED))
+		rc = engine_wait(e, INT64_MAX);
+	/* The application has closed the ring: nothing of it comes any more. */
+	if (c->awaits_room && c->error == 0)
+		c->error = rc;
 }
 
 /* Wait until no more than most bytes are left. */
