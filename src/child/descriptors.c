@@ -68,3 +68,12 @@ descriptors_find_lost(const struct descriptors *d)
 			return d->each[i].fd;
 	return -1;
 }
+
+bool
+descriptors_is_lost(const struct descriptors *d, int fd)
+{
+	for (size_t i = 0; d != NULL && i < d->n; i++)
+		if (d->each[i].fd == fd)
+			return is_lost(&d->each[i]);
+	return false;
+}

@@ -25,5 +25,7 @@ void descriptors_add(struct descriptors *d, int fd);
 /* One that is something else by now, or closed; -1: there is none.  Eventfds
  * and epoll sets cannot be told from each other.  NULL is allowed. */
 int descriptors_find_lost(const struct descriptors *d);
+/* Has this one been added, and is another one by now?  NULL is allowed. */
+bool descriptors_is_lost(const struct descriptors *d, int fd);
 
 #endif

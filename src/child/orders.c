@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/access_log.h"
+#include "child/descriptors.h"
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/orphan.h"
@@ -89,6 +90,12 @@ orders_obey(struct engine *e)
 	obey(e, what, leave_by_ns);
 }
 
+static void
+finish(struct engine *e)
+{
+	orders_give(e, CREW_FINISH, e->config->graceful_shutdown_timeout);
+}
+
 void
 orders_leave(struct engine *e, int error)
 {
@@ -97,18 +104,18 @@ orders_leave(struct engine *e, int error)
 		"child", "has the application closed our descriptors? leaving");
 	/* What would wake the other threads is closed, too, as are their
 	 * clients: nobody of them would ever come to an end. */
-	if (e->set.crew != NULL)
+	if (e->set.crew != NULL) {
+		report_cut(e, report_unfinished(e));
 		_exit(CHILD_EXIT_OK);
-	/* A request that takes long must not be waited for. */
+	}
 	(void)engine_ask_to_retire(
 		e, "the application has closed the server's descriptors");
-	orders_give(e, CREW_STOP, 0);
-}
-
-static void
-finish(struct engine *e)
-{
-	orders_give(e, CREW_FINISH, e->config->graceful_shutdown_timeout);
+	/* Of a master that cannot hear us nobody would replace this child, so
+	 * a request that takes long must not be waited for. */
+	if (descriptors_is_lost(e->set.descriptors, e->set.channel))
+		orders_give(e, CREW_STOP, 0);
+	else
+		finish(e);
 }
 
 static void

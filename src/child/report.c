@@ -7,6 +7,7 @@
 #include "child/report.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "child/engine.h"
 #include "child/send.h"
 #include "io/io.h"
+#include "net/channel.h"
 #include "scoreboard/times.h"
 
 static const struct str protocols[] = {STR("HTTP/1.0"), STR("HTTP/1.1")};
@@ -63,6 +65,30 @@ static struct wsgid_worker *
 worker_of(struct engine *e)
 {
 	return &e->set.page->workers[e->set.worker];
+}
+
+unsigned
+report_unfinished(const struct engine *e)
+{
+	const struct wsgid_page_map *p = e->set.page;
+	unsigned n = __atomic_load_n(&p->page->writing, __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; i < p->n_workers; i++)
+		n += scoreboard_in_request(p->workers[i].state);
+	return n;
+}
+
+void
+report_cut(const struct engine *e, unsigned n)
+{
+	char text[16];
+
+	if (n == 0)
+		return;
+	log_warnx("child", "%u %s cut off: not finished in time", n,
+		n == 1 ? "request was" : "requests were");
+	snprintf(text, sizeof(text), "%u", n);
+	(void)channel_send(e->set.channel, CHANNEL_CUT, 0, text, NULL, 0);
 }
 
 void

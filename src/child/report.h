@@ -45,6 +45,12 @@ void report_overdue(struct engine *e, pthread_t worker);
  * it runs, because it has yielded a piece, that is said. */
 void report_overdue_here(struct engine *e, const struct app_exchange *x);
 
+/* How many requests of this child are not finished, as its page says. */
+unsigned report_unfinished(const struct engine *e);
+/* This child leaves, and so many requests are not finished: say so when there are
+ * any.  Of the engine only what no other thread changes is used. */
+void report_cut(const struct engine *e, unsigned n);
+
 /* What the worker does now. */
 void report_state(struct engine *e, enum wsgid_worker_state state);
 

@@ -64,7 +64,7 @@ enum {
 	PATIENT =
 		12, /* ticks: waiting for the GIL is usual, twice 5 ms at most */
 	TELL_NS = 50000000, /* the master hears of it that often at most */
-	CHECK_TICKS = 1000, /* between looks at our descriptors */
+	CHECK_NS = 1000000000, /* between looks at our descriptors */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
 };
 
@@ -96,7 +96,7 @@ struct watcher {
 	atomic_bool started;
 	atomic_bool running;
 	pthread_t thread;
-	unsigned unchecked;   /* ticks since the last look at descriptors */
+	int64_t due_ns;       /* the next look at descriptors; or the end */
 	int lost;             /* the one that is ours no more, or -1 */
 	int64_t told_ns;      /* when the master last heard of a stuck worker */
 	struct pollfd *stuck; /* the epoll sets of those, in a tick */
@@ -556,28 +556,53 @@ look(struct watcher *w)
 	return tick;
 }
 
-/* Without what a thread of ours waits on, nothing would ever wake it, so this
- * child leaves: when no request runs or, where others than this process's only
- * worker would wait, a second later. */
+/* Without what a thread of ours waits on nothing would ever wake it, so this
+ * child goes: another one is to take its place. */
 static void
-check_descriptors(struct watcher *w, const struct tick *tick, bool at_rest)
+find_lost(struct watcher *w, int64_t now_ns)
 {
-	const struct engine_settings *set = &w->watches[0].engine->set;
-	bool due = ++w->unchecked >= CHECK_TICKS;
+	struct engine *e = w->watches[0].engine;
 
-	if (w->lost < 0 && (due || at_rest)) {
-		w->lost = descriptors_find_lost(set->descriptors);
-		w->unchecked = 0;
-		due = false;
-	}
+	w->lost = descriptors_find_lost(e->set.descriptors);
+	w->due_ns = now_ns + CHECK_NS;
 	if (w->lost < 0)
-		return;
-	if (!tick->quiet && (!due || (set->crew == NULL && tick->stuck > 0)))
 		return;
 	log_errorx("child",
 		"has the application closed our descriptors?  %d is another "
 		"one now; leaving",
 		w->lost);
+	(void)engine_ask_to_retire(
+		e, "the application has closed the server's descriptors");
+}
+
+static bool
+somebody_is_served(const struct watcher *w)
+{
+	const struct wsgid_page *page = w->watches[0].engine->set.page->page;
+
+	return __atomic_load_n(&page->connections, __ATOMIC_RELAXED) >
+	       __atomic_load_n(&page->parked, __ATOMIC_RELAXED);
+}
+
+/* Whether the worker hears that it shall retire nobody knows.  So it goes when
+ * nobody is served, or a second later where others than this process's only
+ * worker, which can go on, would wait. */
+static void
+check_descriptors(struct watcher *w, bool quiet, bool at_rest)
+{
+	const struct engine *e = w->watches[0].engine;
+	int64_t now_ns = clock_monotonic_ns();
+	bool due = now_ns >= w->due_ns;
+
+	if (w->lost < 0 && (due || at_rest)) {
+		find_lost(w, now_ns);
+		due = false;
+	}
+	if (w->lost < 0)
+		return;
+	if ((!quiet || somebody_is_served(w)) && (!due || e->set.crew == NULL))
+		return;
+	report_cut(e, report_unfinished(e));
 	_exit(CHILD_EXIT_OK);
 }
 
@@ -623,8 +648,8 @@ watch_all(void *arg)
 		struct tick tick = look(w);
 
 		idle = tick.quiet ? idle + 1 : 0;
-		check_descriptors(w, &tick, idle > IDLE_TICKS);
-		if (idle > IDLE_TICKS)
+		check_descriptors(w, tick.quiet, idle > IDLE_TICKS);
+		if (idle > IDLE_TICKS && w->lost < 0)
 			sleep_until_woken(w);
 		else
 			wait_a_tick(w, &tick);

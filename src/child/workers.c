@@ -25,12 +25,12 @@
 #include "child/descriptors.h"
 #include "child/forking.h"
 #include "child/pulse.h"
+#include "child/report.h"
 #include "child/recycle.h"
 #include "child/sigterm.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
-#include "net/channel.h"
 
 struct worker {
 	struct engine engine;
@@ -273,17 +273,11 @@ static int
 say_what_was_cut(const struct workers *w)
 {
 	unsigned cut = 0;
-	char text[16];
 
 	for (size_t i = 0; i < w->n; i++)
 		cut += engine_cut(&w->each[i].engine);
-	if (cut == 0)
-		return 0;
-	log_warnx("child", "%u %s cut off: not finished in time", cut,
-		cut == 1 ? "request was" : "requests were");
-	snprintf(text, sizeof(text), "%u", cut);
-	(void)channel_send(w->common.channel, CHANNEL_CUT, 0, text, NULL, 0);
-	return 1;
+	report_cut(&w->each[0].engine, cut);
+	return cut > 0;
 }
 
 /* The GIL is given up meanwhile. */

@@ -8,6 +8,7 @@ from server import wait_until
 APP = '''
 import os
 import socket
+import threading
 import time
 
 
@@ -51,6 +52,10 @@ def replace_listener():
     replace(is_listener)
 
 
+def replace_all_soon():
+    threading.Thread(target=sleep_and_replace_all).start()
+
+
 def open_some():
     for fd in [os.open('/dev/null', os.O_RDONLY) for _ in range(8)]:
         os.close(fd)
@@ -63,6 +68,10 @@ def hello():
 def application(environ, start_response):
     globals()[environ['PATH_INFO'][1:]]()
     start_response('200 OK', [('Content-Type', 'text/plain')])
+    if 'large' in environ['QUERY_STRING']:
+        return [b'x' * 20000000]
+    if 'two' in environ['QUERY_STRING']:
+        return iter([b'x' * 10000000] * 2)
     return [str(os.getpid()).encode()]
 '''
 
@@ -109,6 +118,48 @@ def test_a_child_that_lacks_one_descriptor_is_replaced_and_says_why(
     after, = server.wait_for_ready(1)
     assert int(get(server.address, '/hello').body) == after
     server.log.wait_for('has the application closed our descriptors')
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_what_a_single_worker_sends_goes_out_without_the_listener(serve, directory, engine):
+    (directory / 'closing.py').write_text(APP)
+    server = serve('closing', '-w', '1', '--io-engine', engine, cwd=directory)
+    before = int(get(server.address, '/hello').body)
+    with Connection(server.address) as slow, Connection(server.address) as c:
+        slow.send('GET /hello?large HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert slow._more()
+        assert c.get('/replace_listener').status == 200
+        server.log.wait_for('has the application closed our descriptors')
+        wait_until(lambda: len(server.children()) == 2, 'another child')
+        assert len(slow.response().body) == 20000000
+    wait_until(lambda: before not in server.children(), 'the end of the broken child')
+    assert 'cut off' not in server.log.text()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_what_several_workers_send_is_cut_and_counted(serve, directory, engine):
+    (directory / 'closing.py').write_text(APP)
+    server = serve('closing', '-w', '1', '--threads', 3, '--io-engine', engine, cwd=directory)
+    before = int(get(server.address, '/hello').body)
+    with Connection(server.address) as slow, Connection(server.address) as c:
+        slow.send('GET /hello?large HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert slow._more()
+        c.send('GET /replace_eventfds HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: before not in server.children(), 'the end of the broken child')
+    server.log.wait_for('1 request was cut off')
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_descriptors_are_closed_while_a_request_waits_for_its_client(serve, directory, engine):
+    (directory / 'closing.py').write_text(APP)
+    server = serve('closing', '-w', '1', '--io-engine', engine, '--timeout', '500ms',
+                   '--response-buffer-size', '64K', cwd=directory)
+    before = int(get(server.address, '/hello').body)
+    with Connection(server.address) as c:
+        c.send('GET /replace_all_soon?two HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: before not in server.children(), 'the end of the broken child')
+    server.wait_for_ready(1)
+    assert 'signal' not in server.log.text()
 
 
 @pytest.mark.parametrize('engine', ENGINES)

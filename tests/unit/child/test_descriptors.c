@@ -84,6 +84,18 @@ test_each_that_is_replaced_is_found(void **state)
 }
 
 static void
+test_each_can_be_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	replace(f->fds[1]);
+	assert_true(descriptors_is_lost(f->d, f->fds[1]));
+	assert_false(descriptors_is_lost(f->d, f->fds[0]));
+	assert_false(descriptors_is_lost(f->d, f->other)); /* not ours */
+	assert_false(descriptors_is_lost(NULL, f->fds[1]));
+}
+
+static void
 test_one_that_is_closed_is_found(void **state)
 {
 	struct fixture *f = *state;
@@ -102,6 +114,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_is_used_is_still_the_same),
 		TEST(test_each_that_is_replaced_is_found),
+		TEST(test_each_can_be_asked_for),
 		TEST(test_one_that_is_closed_is_found),
 	};
 
