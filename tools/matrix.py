@@ -93,44 +93,60 @@ def folders(pythons):
 
 def private_folders(path):
     """Those on the way to it that not everybody may enter, the outermost first."""
-    found = []
-    while path != '/':
-        if not os.stat(path).st_mode & 0o001:
-            found.insert(0, path)
-        path = os.path.dirname(path)
-    return found
+    found = set()
+    for way in (path, os.path.realpath(path)):
+        while way != '/':
+            if not os.stat(way).st_mode & 0o001:
+                found.add(os.path.realpath(way))
+            way = os.path.dirname(way)
+    return sorted(found)
 
 
-# Each folder becomes another one with the same content, which everybody may enter.
+# Each of the first n folders becomes another one with the same content, which everybody may
+# enter; then the command behind them runs.
 OPEN = """
 set -e
-IFS='
-'
 old=/proc/self/fd/3
-for folder in $FOLDERS; do
+n=$1
+shift
+while [ "$n" -gt 0 ]; do
+    folder=$1
     exec 3<"$folder"
     mount -t tmpfs -o mode=711 opened "$folder"
-    for entry in $old/* $old/.[!.]*; do
+    for entry in $old/* $old/.[!.]* $old/..?*; do
         to=$folder/${entry##*/}
         if [ -L "$entry" ]; then cp -P "$entry" "$to"
-        elif [ -d "$entry" ]; then mkdir "$to"; mount -c --bind "$entry" "$to"
+        elif [ -d "$entry" ]; then mkdir "$to"; mount -c --rbind "$entry" "$to"
         elif [ -e "$entry" ]; then : >"$to"; mount -c --bind "$entry" "$to"
         fi
     done
     exec 3<&-
+    shift
+    n=$((n - 1))
 done
 cd "$TOP"
 exec "$@"
 """
 
 
+def closed_folders(python):
+    """Those of an installation that the tests could not enter, as they do not run as root."""
+    return private_folders(python.prefix) if os.geteuid() == 0 else []
+
+
 def opened(python, command):
     """The command, run where everybody may enter the installation."""
-    folders = private_folders(python.prefix) if os.geteuid() == 0 else []
+    folders = closed_folders(python)
     if not folders:
         return command
-    return ['unshare', '--mount', 'env', 'FOLDERS=' + '\n'.join(folders), f'TOP={TOP}', 'sh', '-c',
-            OPEN, 'sh', *command]
+    return ['unshare', '--mount', 'env', f'TOP={TOP}', 'sh', '-c', OPEN, 'sh', str(len(folders)),
+            *folders, *command]
+
+
+def can_be_entered(python):
+    """Not where mounting is forbidden, as in a container."""
+    return not closed_folders(python) or \
+        subprocess.run(['unshare', '--mount', 'true'], capture_output=True).returncode == 0
 
 
 def find_asked(words):
@@ -248,6 +264,10 @@ def main():
         if not build(folder, its):
             return 1
         for python in its:
+            if not can_be_entered(python):
+                rows.append((python.version, '-', python.path, 'left out: it is in a folder '
+                             'that only root may enter, and nothing may be mounted here', '0'))
+                continue
             for kind in kinds(folder, python.abi):
                 row, good = row_of(python, folder, kind, options.short)
                 rows.append(row)

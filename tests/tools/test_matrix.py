@@ -110,17 +110,21 @@ def test_a_private_installation_is_entered_by_everybody_in_the_tests_alone(tmp_p
     inner = tmp_path / 'home' / 'own' / 'a prefix'
     inner.mkdir(parents=True)
     (inner / 'file').write_text('found')
+    (tmp_path / 'home' / '..odd*').write_text(' too')
     (tmp_path / 'home' / 'link').symlink_to('own/a prefix/file')
+    (tmp_path / 'other').symlink_to(inner)
     (tmp_path / 'home').chmod(0o700)
     (tmp_path / 'home' / 'own').chmod(0o700)
-    python = matrix.Installation('', '', '', str(inner))
-    assert matrix.private_folders(str(inner))[-2:] == [str(tmp_path / 'home'),
-                                                       str(tmp_path / 'home' / 'own')]
+    python = matrix.Installation('', '', '', str(tmp_path / 'other'))
+    for way in (inner, tmp_path / 'other'):
+        assert matrix.private_folders(str(way))[-2:] == [str(tmp_path / 'home'),
+                                                         str(tmp_path / 'home' / 'own')]
     command = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups',
-               'cat', str(tmp_path / 'home' / 'link'), str(inner / 'file')]
+               'cat', str(tmp_path / 'home' / 'link'), str(tmp_path / 'other' / 'file'),
+               str(tmp_path / 'home' / '..odd*')]
     done = subprocess.run(matrix.opened(python, command), capture_output=True, text=True)
     if done.returncode != 0 and 'unshare failed' in done.stderr:
         pytest.skip(f'no mount namespace here: {done.stderr.strip()}')
-    assert done.stdout == 'foundfound', done.stderr
+    assert done.stdout == 'foundfound too', done.stderr
     assert subprocess.run(command, capture_output=True).returncode != 0
     assert matrix.opened(python._replace(prefix='/usr'), command) == command
