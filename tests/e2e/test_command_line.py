@@ -340,10 +340,11 @@ def test_a_person_may_lose_patience_while_it_is_imported(new_server, directory):
 
 
 def test_an_installation_may_be_moved(directory, apps):
-    for program, place in ((WSGID, 'sbin'),
-                           (next(WSGID.parent.glob('wsgid-python*')), 'libexec/wsgid')):
+    for place, programs in (('sbin', [WSGID]),
+                            ('libexec/wsgid', WSGID.parent.glob('wsgid-python*'))):
         (directory / place).mkdir(parents=True)
-        shutil.copy(program, directory / place)
+        for program in programs:
+            shutil.copy(program, directory / place)
     done = subprocess.run([directory / 'sbin' / 'wsgid', '-b', '127.0.0.1:0', 'nothing'],
                           cwd=apps, env=clean_environment(), text=True, capture_output=True,
                           stdin=subprocess.DEVNULL, timeout=PATIENCE)

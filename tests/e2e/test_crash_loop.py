@@ -3,12 +3,12 @@
 import os
 import pathlib
 import signal
-import subprocess
 
 import pytest
 
 from client import Connection, get
-from server import SERVED_PYTHON, is_alive, scoreboard_tool, wait_until
+from server import (SERVED_PYTHON, ask_served, is_alive, scoreboard_tool, served_abi,
+                    wait_until)
 
 APP = '''
 import os
@@ -102,9 +102,9 @@ def test_the_server_ends_when_its_last_child_finds_the_installation_gone(failing
     python.parent.mkdir(parents=True)
     base = pathlib.Path(SERVED_PYTHON).resolve()
     python.symlink_to(base)
-    version = subprocess.run([base, '--version'], capture_output=True, text=True, check=True).stdout
+    (directory / 'venv' / 'lib' / f'python{served_abi()}').mkdir(parents=True)
     (directory / 'venv' / 'pyvenv.cfg').write_text(
-        f'home = {base.parent}\nversion = {version.split()[1]}\n')
+        f'home = {base.parent}\nversion = {ask_served("sys.version.split()[0]")}\n')
     server, _ = failing('-w', '2', '--python-home', directory / 'venv')
     first, second = server.wait_for_ready(2)
     python.unlink()

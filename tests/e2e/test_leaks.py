@@ -5,7 +5,7 @@ import json
 import os
 
 from client import Connection, get
-from server import SANITIZED
+from server import SANITIZED, has_gil
 
 REQUESTS = 50_000
 KINDS = [
@@ -74,7 +74,9 @@ def leaves_nothing(server, batches, kilobytes: int = 2000):
     # An object a hundred requests would be 500.
     assert more['objects'] < 100, (before, after)
     assert more['blocks'] < 500, (before, after)
-    assert SANITIZED or more['kilobytes'] < kilobytes, (before, after)
+    # Without a GIL Python's allocator keeps megabytes of large blocks at each gc.collect(), in
+    # a program that does nothing else, too.
+    assert SANITIZED or not has_gil() or more['kilobytes'] < kilobytes, (before, after)
     assert more['descriptors'] <= 0, (before, after)
 
 

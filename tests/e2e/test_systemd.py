@@ -16,7 +16,7 @@ import pytest
 from client import Connection, get, refused
 from loop import Loop
 from manager import Manager
-from server import PATIENCE, is_alive, stat_fields, wait_until
+from server import PATIENCE, has_gil, is_alive, stat_fields, wait_until
 
 
 @pytest.fixture
@@ -296,6 +296,7 @@ def test_a_server_says_nothing_of_a_watchdog_that_nobody_asked_for(start, manage
     assert not manager.values('WATCHDOG')
 
 
+@pytest.mark.skipif(not has_gil(), reason='there is no GIL to hold')
 def test_an_extension_that_holds_the_gil_in_all_children_ends_the_signs_of_life(
         start, manager, directory):
     server = start('app', '-w', '2', '--deadlock-timeout', '1s', watchdog=WATCHDOG,

@@ -406,6 +406,23 @@ def run_wsgid(*words, env=None, cwd=None, timeout: float = PATIENCE):
                           stdin=subprocess.DEVNULL, capture_output=True)
 
 
+@functools.cache
+def ask_served(expression: str) -> str:
+    """What an expression of sys and sysconfig is in the Python that serves."""
+    return subprocess.run([SERVED_PYTHON, '-I', '-c',
+                           f'import sys, sysconfig; print({expression})'],
+                          capture_output=True, text=True, check=True).stdout.strip()
+
+
+def served_abi() -> str:
+    """As in the name of its folder of modules: 3.11, 3.13t."""
+    return ask_served('"%d.%d" % sys.version_info[:2] + sys.abiflags')
+
+
+def has_gil() -> bool:
+    return ask_served('sysconfig.get_config_var("Py_GIL_DISABLED")') != '1'
+
+
 def need_module(name: str):
     """The Python that serves has a module; the test, or all of its file, is left out without."""
     import pytest
