@@ -68,24 +68,31 @@ last_ready_ns(const struct master *m)
 	return last_ns;
 }
 
-/* That children change is our own doing: it keeps us from leaving now, but is no
- * work.  A new one may have to accept first who came meanwhile. */
-static bool
-children_are_the_same(struct master *m)
-{
-	int64_t before_ns = m->idle.ready_ns;
-	struct census census;
-
-	m->idle.ready_ns = last_ready_ns(m);
-	census_take(m, &census);
-	return census.ready > 0 && census.starting + census.draining == 0 &&
-	       m->idle.ready_ns == before_ns;
-}
-
 static int64_t
 limit_ns(const struct master *m)
 {
 	return m->now->config->idle_exit * MS_NS;
+}
+
+/* How long a child that has just become ready has to accept who came before. */
+static int64_t
+settling_ns(const struct master *m)
+{
+	int64_t look_ns = limit_ns(m) / LOOKS;
+
+	return look_ns < SECOND_NS ? look_ns : SECOND_NS;
+}
+
+/* That children change is our own doing: it keeps us from leaving now, but is no
+ * work.  Where none is ready somebody may be waiting whom we cannot see. */
+static bool
+children_change(const struct master *m)
+{
+	struct census census;
+
+	census_take(m, &census);
+	return census.ready == 0 || census.starting + census.draining > 0 ||
+	       m->now_ns - last_ready_ns(m) < settling_ns(m);
 }
 
 static bool
@@ -118,7 +125,6 @@ void
 idle_turn(struct master *m)
 {
 	uint64_t deeds;
-	bool same;
 
 	if (!applies(m)) {
 		m->idle.since_ns = 0;
@@ -128,12 +134,12 @@ idle_turn(struct master *m)
 		return;
 	m->idle.look_ns = m->now_ns + limit_ns(m) / LOOKS;
 	deeds = count_deeds(m);
-	same = children_are_the_same(m);
 	if (m->idle.since_ns == 0 || deeds != m->idle.deeds ||
 		somebody_is_busy(m)) {
 		m->idle.since_ns = m->now_ns;
 		m->idle.deeds = deeds;
-	} else if (m->now_ns - m->idle.since_ns >= limit_ns(m) && same) {
+	} else if (m->now_ns - m->idle.since_ns >= limit_ns(m) &&
+		   !children_change(m)) {
 		leave(m);
 	}
 }

@@ -128,7 +128,6 @@ struct idle {
 	int64_t since_ns; /* 0: not looked at */
 	int64_t look_ns;
 	uint64_t deeds;
-	int64_t ready_ns; /* of the youngest child at the last look */
 };
 
 /* One slot.  pid is 0 when it is vacant, and while a template is to fork it. */

@@ -95,7 +95,7 @@ test_a_child_that_is_just_ready_can_accept_first(void **state)
 	let_pass(f, LIMIT_MS / 10);
 	assert_int_equal(f->m.phase, PHASE_RUNNING);
 	c->life = LIFECYCLE_READY;
-	c->ready_ns = f->m.now_ns;
+	c->ready_ns = f->m.now_ns + LIMIT_MS / 20 * MS_NS;
 	let_pass(f, LIMIT_MS / 10);
 	assert_int_equal(f->m.phase, PHASE_RUNNING);
 	let_pass(f, LIMIT_MS / 10);
