@@ -345,6 +345,7 @@ on_accepted(struct engine *e, int result, size_t listener)
 	case -ENOTSOCK:
 	case -EOPNOTSUPP:
 		orders_leave(e, result);
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
 		break;
 	case -ENETDOWN:
 		/* The socket itself is ill: do not spin on it. */
@@ -438,6 +439,8 @@ accept_happened(struct engine *e, const struct io_event *event)
 		accept_ended(e, event->result);
 	else if (is_there && may_go_on)
 		accept_of_set(e);
+	else if (event->result == -EPERM && may_go_on)
+		on_accepted(e, -ENOTSOCK, 0); /* nothing that epoll takes */
 	else if (event->result < 0 && may_go_on)
 		on_accepted(e, event->result, 0);
 }

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/exits.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/crew.h"
@@ -640,13 +641,17 @@ has_something_for_python(const struct engine *e)
 	       e->buried.first != NULL || e->failure[0] != '\0';
 }
 
-/* Of several workers one might never hear that it shall stop. */
+/* What would wake the other workers is lost, too, it may be: one of them might
+ * never hear that it shall stop. */
 static void
 leave_broken(struct engine *e, int error)
 {
+	orders_leave(e, error);
 	if (e->set.crew != NULL &&
-		descriptors_find_lost(e->set.descriptors) >= 0)
-		orders_leave(e, error);
+		descriptors_find_lost(e->set.descriptors) >= 0) {
+		report_cut(e, report_unfinished(e));
+		_exit(CHILD_EXIT_OK);
+	}
 	orders_give(e, CREW_STOP, 0);
 }
 

@@ -137,6 +137,7 @@ struct engine {
 	struct handoff_room room;
 
 	/* Leaving. */
+	bool deprived;  /* of descriptors, by the application: said once */
 	int obeyed;     /* enum crew_order: the strictest so far */
 	bool retiring;  /* accepts no more */
 	bool finishing; /* nor gives to siblings: the server stops */

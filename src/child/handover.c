@@ -94,6 +94,11 @@ take_one(struct engine *e)
 	case -EPIPE:
 		lose_pool(e);
 		return false;
+	case -EBADF:
+	case -ENOTSOCK:
+		orders_leave(e, rc);
+		lose_pool(e);
+		return false;
 	default:
 		return false;
 	}
@@ -110,8 +115,9 @@ void
 handover_take(struct engine *e, int result)
 {
 	e->pool_watched = false;
-	if (result == -EBADF || result == -ENOTSOCK) {
-		orders_leave(e, result);
+	if (result == -EBADF || result == -EPERM) {
+		orders_leave(e, -EBADF);
+		lose_pool(e);
 		return;
 	}
 	if ((e->retiring && !e->finishing) || e->running != NULL ||

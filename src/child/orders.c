@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/exits.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/access_log.h"
@@ -16,9 +15,11 @@
 #include "child/handover.h"
 #include "child/orphan.h"
 #include "child/report.h"
+#include "child/watcher.h"
 #include "io/io.h"
 #include "lock/accept_mutex.h"
 #include "net/channel.h"
+#include "net/handoff.h"
 
 static const int64_t ms = 1000000;
 
@@ -96,26 +97,44 @@ finish(struct engine *e)
 	orders_give(e, CREW_FINISH, e->config->graceful_shutdown_timeout);
 }
 
+bool
+orders_are_lost(const struct engine *e)
+{
+	return descriptors_is_lost(e->set.descriptors, e->set.channel);
+}
+
+/* With several workers one of them might not hear the answer, and the others would
+ * wait for it: they end by the watcher alone. */
+void
+orders_ask_to_leave(struct engine *e)
+{
+	if (e->set.crew == NULL && !orders_are_lost(e))
+		(void)engine_ask_to_retire(e,
+			"the application has closed the server's descriptors");
+}
+
 void
 orders_leave(struct engine *e, int error)
 {
+	if (e->deprived)
+		return;
+	e->deprived = true;
 	errno = -error;
 	log_error(
 		"child", "has the application closed our descriptors? leaving");
-	/* What would wake the other threads is closed, too, as are their
-	 * clients: nobody of them would ever come to an end. */
-	if (e->set.crew != NULL) {
-		report_cut(e, report_unfinished(e));
-		_exit(CHILD_EXIT_OK);
-	}
-	(void)engine_ask_to_retire(
-		e, "the application has closed the server's descriptors");
-	/* Of a master that cannot hear us nobody would replace this child, so
-	 * a request that takes long must not be waited for. */
-	if (descriptors_is_lost(e->set.descriptors, e->set.channel))
-		orders_give(e, CREW_STOP, 0);
-	else
-		finish(e);
+	/* Somebody may have waked us and nobody else. */
+	if (e->set.give >= 0 &&
+		!descriptors_is_lost(e->set.descriptors, e->set.give))
+		(void)handoff_nudge(e->set.give);
+	orders_ask_to_leave(e);
+	watcher_start(e->set.watcher);
+	/* A master that nobody can hear replaces nobody: a request that takes
+	 * long must not be waited for.  Else we go on until we are replaced, or
+	 * where that cannot be the watcher ends it. */
+	if (e->set.crew != NULL || !orders_are_lost(e))
+		return;
+	report_cut(e, report_unfinished(e));
+	orders_give(e, CREW_STOP, 0);
 }
 
 static void
@@ -199,7 +218,7 @@ orders_hear(struct engine *e)
 			accept_mutex_orphan(e->set.mutex);
 		finish(e);
 	}
-	e->channel_ended = rc == 0;
+	e->channel_ended = rc == 0 || rc == -EBADF || rc == -ENOTSOCK;
 	if (rc == -EBADF || rc == -ENOTSOCK)
 		orders_leave(e, rc);
 }

@@ -18,6 +18,7 @@
 #include "child/connection.h"
 #include "child/crew.h"
 #include "child/engine.h"
+#include "child/orders.h"
 #include "child/send.h"
 #include "io/io.h"
 #include "net/channel.h"
@@ -74,7 +75,8 @@ report_unfinished(const struct engine *e)
 	unsigned n = __atomic_load_n(&p->page->writing, __ATOMIC_RELAXED);
 
 	for (unsigned i = 0; i < p->n_workers; i++)
-		n += scoreboard_in_request(p->workers[i].state);
+		n += scoreboard_in_request(__atomic_load_n(
+			&p->workers[i].state, __ATOMIC_RELAXED));
 	return n;
 }
 
@@ -88,7 +90,9 @@ report_cut(const struct engine *e, unsigned n)
 	log_warnx("child", "%u %s cut off: not finished in time", n,
 		n == 1 ? "request was" : "requests were");
 	snprintf(text, sizeof(text), "%u", n);
-	(void)channel_send(e->set.channel, CHANNEL_CUT, 0, text, NULL, 0);
+	if (!orders_are_lost(e))
+		(void)channel_send(
+			e->set.channel, CHANNEL_CUT, 0, text, NULL, 0);
 }
 
 void

@@ -49,6 +49,7 @@
 #include "child/flush.h"
 #include "child/handover.h"
 #include "child/hangup.h"
+#include "child/orders.h"
 #include "child/report.h"
 #include "child/send.h"
 #include "child/share.h"
@@ -60,6 +61,7 @@
 enum {
 	TICK_NS = 1000000,
 	IDLE_TICKS = 100, /* without a request: sleep until there is one */
+	CALM_TICKS = 4,   /* likewise: the page says what is the case */
 	STACK = 128 * 1024,
 	PATIENT =
 		12, /* ticks: waiting for the GIL is usual, twice 5 ms at most */
@@ -556,51 +558,55 @@ look(struct watcher *w)
 	return tick;
 }
 
-/* Without what a thread of ours waits on nothing would ever wake it, so this
- * child goes: another one is to take its place. */
+/* Whoever is never woken again would wait for ever, so this child goes: another
+ * one is to take its place. */
 static void
-find_lost(struct watcher *w, int64_t now_ns)
+find_lost(struct watcher *w, struct engine *e)
 {
-	struct engine *e = w->watches[0].engine;
-
 	w->lost = descriptors_find_lost(e->set.descriptors);
-	w->due_ns = now_ns + CHECK_NS;
 	if (w->lost < 0)
 		return;
 	log_errorx("child",
 		"has the application closed our descriptors?  %d is another "
 		"one now; leaving",
 		w->lost);
-	(void)engine_ask_to_retire(
-		e, "the application has closed the server's descriptors");
+	orders_ask_to_leave(e);
 }
 
 static bool
-somebody_is_served(const struct watcher *w)
+somebody_is_served(const struct engine *e)
 {
-	const struct wsgid_page *page = w->watches[0].engine->set.page->page;
+	const struct wsgid_page *page = e->set.page->page;
 
-	return __atomic_load_n(&page->connections, __ATOMIC_RELAXED) >
-	       __atomic_load_n(&page->parked, __ATOMIC_RELAXED);
+	return report_unfinished(e) > 0 ||
+	       __atomic_load_n(&page->connections, __ATOMIC_RELAXED) >
+		       __atomic_load_n(&page->parked, __ATOMIC_RELAXED);
 }
 
-/* Whether the worker hears that it shall retire nobody knows.  So it goes when
- * nobody is served, or a second later where others than this process's only
- * worker, which can go on, would wait. */
-static void
-check_descriptors(struct watcher *w, bool quiet, bool at_rest)
+/* Who can wait for its replacement: a process's only worker, which hears the
+ * master.  With epoll it cannot: the number in its set is not what is in it. */
+static bool
+can_go_on(const struct engine *e)
 {
-	const struct engine *e = w->watches[0].engine;
-	int64_t now_ns = clock_monotonic_ns();
-	bool due = now_ns >= w->due_ns;
+	return e->set.crew == NULL && !orders_are_lost(e) &&
+	       strcmp(io_name(e->io), "io_uring") == 0;
+}
 
-	if (w->lost < 0 && (due || at_rest)) {
-		find_lost(w, now_ns);
-		due = false;
-	}
-	if (w->lost < 0)
+/* Others leave when nobody is served, a second later at the latest. */
+static void
+check_descriptors(struct watcher *w, int quiet_ticks)
+{
+	struct engine *e = w->watches[0].engine;
+	int64_t now_ns = clock_monotonic_ns();
+	bool known = w->lost >= 0, due = now_ns >= w->due_ns;
+
+	if (!known && (due || quiet_ticks > IDLE_TICKS))
+		find_lost(w, e);
+	if (due || (!known && w->lost >= 0))
+		w->due_ns = now_ns + CHECK_NS;
+	if (!known || can_go_on(e))
 		return;
-	if ((!quiet || somebody_is_served(w)) && (!due || e->set.crew == NULL))
+	if (!due && (quiet_ticks < CALM_TICKS || somebody_is_served(e)))
 		return;
 	report_cut(e, report_unfinished(e));
 	_exit(CHILD_EXIT_OK);
@@ -611,7 +617,7 @@ wait_a_tick(struct watcher *w, const struct tick *tick)
 {
 	struct timespec time = {.tv_nsec = TICK_NS};
 
-	if (tick->stuck > 0 && tick->calm)
+	if (tick->stuck > 0 && tick->calm && w->lost < 0)
 		(void)poll(w->stuck, tick->stuck, 1);
 	else
 		futex(&w->asleep, FUTEX_WAIT, 0, &time);
@@ -648,7 +654,7 @@ watch_all(void *arg)
 		struct tick tick = look(w);
 
 		idle = tick.quiet ? idle + 1 : 0;
-		check_descriptors(w, tick.quiet, idle > IDLE_TICKS);
+		check_descriptors(w, idle);
 		if (idle > IDLE_TICKS && w->lost < 0)
 			sleep_until_woken(w);
 		else

@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,8 +24,8 @@
 #include "child/descriptors.h"
 #include "child/forking.h"
 #include "child/pulse.h"
-#include "child/report.h"
 #include "child/recycle.h"
+#include "child/report.h"
 #include "child/sigterm.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"

@@ -120,31 +120,39 @@ def test_a_child_that_lacks_one_descriptor_is_replaced_and_says_why(
     server.log.wait_for('has the application closed our descriptors')
 
 
-@pytest.mark.parametrize('engine', ENGINES)
-def test_what_a_single_worker_sends_goes_out_without_the_listener(serve, directory, engine):
+@pytest.mark.parametrize('how', ['/hello?large', '/hello?two'])
+def test_a_single_worker_goes_on_until_it_is_replaced(serve, directory, how):
+    """Of its listener it has only lost the number.  What it makes for the second request of a
+    connection, and waits for its client with, goes out as well."""
     (directory / 'closing.py').write_text(APP)
-    server = serve('closing', '-w', '1', '--io-engine', engine, cwd=directory)
+    server = serve('closing', '-w', '1', '--io-engine', 'io_uring', cwd=directory)
     before = int(get(server.address, '/hello').body)
     with Connection(server.address) as slow, Connection(server.address) as c:
-        slow.send('GET /hello?large HTTP/1.1\r\nHost: t\r\n\r\n')
-        assert slow._more()
         assert c.get('/replace_listener').status == 200
+        assert slow.get('/hello').status == 200
+        slow.send(f'GET {how} HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert slow._more()
         server.log.wait_for('has the application closed our descriptors')
-        wait_until(lambda: len(server.children()) == 2, 'another child')
+        wait_until(lambda: len(server.wait_for_ready(1)) == 1 and
+                   int(get(server.address, '/hello').body) != before, 'another child that serves')
         assert len(slow.response().body) == 20000000
     wait_until(lambda: before not in server.children(), 'the end of the broken child')
     assert 'cut off' not in server.log.text()
 
 
-@pytest.mark.parametrize('engine', ENGINES)
-def test_what_several_workers_send_is_cut_and_counted(serve, directory, engine):
+@pytest.mark.parametrize('engine, threads, how', [
+    ('io_uring', 3, '/replace_eventfds'), ('io_uring', 3, '/replace_listener'),
+    ('epoll', 3, '/replace_eventfds'), ('epoll', 1, '/replace_listener')])
+def test_where_the_child_cannot_wait_what_it_sends_is_cut_and_counted(
+        serve, directory, engine, threads, how):
     (directory / 'closing.py').write_text(APP)
-    server = serve('closing', '-w', '1', '--threads', 3, '--io-engine', engine, cwd=directory)
+    server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine,
+                   cwd=directory)
     before = int(get(server.address, '/hello').body)
     with Connection(server.address) as slow, Connection(server.address) as c:
         slow.send('GET /hello?large HTTP/1.1\r\nHost: t\r\n\r\n')
         assert slow._more()
-        c.send('GET /replace_eventfds HTTP/1.1\r\nHost: t\r\n\r\n')
+        c.send(f'GET {how} HTTP/1.1\r\nHost: t\r\n\r\n')
         wait_until(lambda: before not in server.children(), 'the end of the broken child')
     server.log.wait_for('1 request was cut off')
 

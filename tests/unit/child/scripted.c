@@ -225,6 +225,13 @@ io_start(struct io *io)
 	(void)io;
 }
 
+const char *
+io_name(const struct io *io)
+{
+	(void)io;
+	return "script";
+}
+
 int
 io_fd(const struct io *io)
 {
