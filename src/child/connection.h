@@ -109,7 +109,8 @@ struct connection {
 	struct connection_rest rest; /* SENDING, SKIPPING */
 
 	struct buf out;
-	struct buf kept; /* of the response, by send_piece: not taken so far */
+	struct buf kept;   /* of the response, by send_piece: not sent so far */
+	int64_t pushed_ns; /* RUNNING: when a piece of it was last sent at once */
 	struct iovec parts[CONNECTION_PARTS]; /* what is to be sent */
 	unsigned part, n_parts;
 	const struct iovec *more; /* behind them, while something is held */

@@ -37,22 +37,41 @@ struct exchange {
 
 /* --- for the application: its client -------------------------------------------- */
 
+/* What is kept is the watcher's business now.  Who ends it has either seen that,
+ * or has it seen here that it is gone. */
+static void
+leave_to_watcher(struct engine *e, struct connection *c)
+{
+	bool some = c->part < c->n_parts;
+
+	watch_begin(e->set.watch);
+	if (LIKELY(!some || !watcher_is_away(e->set.watcher)))
+		return;
+	watch_end(e->set.watch);
+	if (c->error == 0)
+		c->error = send_push(c);
+	watch_begin(e->set.watch);
+}
+
 static ssize_t
 client_read(struct app_exchange *x, void *data, size_t len)
 {
 	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
 	struct engine *e = ex->engine;
+	struct connection *c = ex->connection;
 	ssize_t n;
 
 	if (UNLIKELY(*e->set.forked))
 		return -ECONNRESET;
 	watch_end(e->set.watch);
 	report_state(e, WSGID_WORKER_READ);
-	n = body_read(&ex->body, e, ex->connection, data, len);
+	if (c->error == 0)
+		c->error = send_due(c);
+	n = body_read(&ex->body, e, c, data, len);
 	report_state(e, WSGID_WORKER_WRITE);
 	/* Who calls its client all the time is never seen by the watcher. */
 	report_overdue_here(e, x);
-	watch_begin(e->set.watch);
+	leave_to_watcher(e, c);
 	return n;
 }
 
@@ -73,7 +92,7 @@ client_send(
 	rc = send_piece(ex->engine, c, out, data, len, tail);
 	buf_clear(&c->out);
 	report_overdue_here(ex->engine, x);
-	watch_begin(ex->engine->set.watch);
+	leave_to_watcher(ex->engine, c);
 	return rc;
 }
 
@@ -152,7 +171,7 @@ client_send_interim(struct app_exchange *x, struct str head)
 		return -ECONNRESET;
 	watch_end(ex->engine->set.watch);
 	rc = send_piece(ex->engine, ex->connection, head, NULL, 0, STR(""));
-	watch_begin(ex->engine->set.watch);
+	leave_to_watcher(ex->engine, ex->connection);
 	return rc;
 }
 
@@ -176,6 +195,7 @@ begin(struct engine *e, struct connection *c)
 	c->state = CONNECTION_RUNNING;
 	c->scan = (struct request_scan){0};
 	c->need = 0;
+	c->pushed_ns = 0;
 	c->requests++;
 	c->out = engine_take_out(e);
 	e->response = (struct response){

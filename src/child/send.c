@@ -11,13 +11,15 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/watcher.h"
 #include "io/io.h"
 
 enum {
-	SEND_MAX = 1024 * 1024, /* sent at once, so that progress is seen */
+	SEND_MAX = 1024 * 1024, /* at once, so that progress is seen */
+	GATHERED = 16 * 1024, /* sending a larger piece costs less than a copy */
 };
 
 static const int64_t ms = 1000000;
@@ -224,6 +226,34 @@ await_room(struct engine *e, struct connection *c, size_t most)
 	return rc;
 }
 
+/* Small pieces that come faster than the watcher looks are gathered: each alone
+ * would be a packet, and the watcher sends what there is as soon as the
+ * application takes its time with the next one. */
+static bool
+is_gathered(const struct engine *e, struct connection *c, size_t len)
+{
+	int64_t now_ns;
+
+	if (len > GATHERED || e->set.watcher == NULL ||
+		watcher_is_away(e->set.watcher))
+		return false;
+	now_ns = clock_monotonic_ns();
+	if (now_ns - c->pushed_ns < ENGINE_LONG_NS &&
+		send_left(c) <= most_kept(e) && keep(c) == 0)
+		return true;
+	c->pushed_ns = now_ns;
+	return false;
+}
+
+int
+send_due(struct connection *c)
+{
+	if (LIKELY(c->part == c->n_parts) ||
+		clock_monotonic_ns() - c->pushed_ns < ENGINE_LONG_NS)
+		return 0;
+	return send_push(c);
+}
+
 int
 send_piece(struct engine *e, struct connection *c, struct str out,
 	const void *data, size_t len, struct str tail)
@@ -237,6 +267,8 @@ send_piece(struct engine *e, struct connection *c, struct str out,
 	send_add(c, out.p, out.len);
 	send_add(c, data, len);
 	send_add(c, tail.p, tail.len);
+	if (is_gathered(e, c, out.len + len))
+		return 0;
 	rc = send_push(c);
 	if (rc == 0 && send_left(c) > most_kept(e))
 		rc = await_room(e, c, most_kept(e));

@@ -41,11 +41,16 @@ bool send_ended(struct engine *e, struct connection *c, int result);
 
 /* For a request that runs, without the GIL: send a piece of its response, where
  * it lies.  What the client does not take at once is copied and goes on by
- * itself; beyond ResponseBufferSize it is waited for.  0; -ETIMEDOUT when the
+ * itself, and so does a small piece that follows another within a millisecond;
+ * beyond ResponseBufferSize it is waited for.  0; -ETIMEDOUT when the
  * client took nothing for Timeout, another negative errno when it is gone;
  * either stays in c->error. */
 int send_piece(struct engine *e, struct connection *c, struct str out,
 	const void *data, size_t len, struct str tail);
+
+/* It does something else, which takes no time that the watcher would see: has
+ * something been kept for long enough?  0 or a negative errno. */
+int send_due(struct connection *c);
 
 /* The request is about to wait for something else, in a turn of the loop: what is
  * left goes on meanwhile.  And it does so no more. */

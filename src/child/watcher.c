@@ -116,8 +116,6 @@ futex(_Atomic uint32_t *word, int what, uint32_t value,
 
 /* --- the worker's side -------------------------------------------------------- */
 
-static void *watch_all(void *arg);
-
 struct watch *
 watcher_watch(struct watcher *w, size_t i)
 {
@@ -135,55 +133,6 @@ watch_me(struct watch *w)
 {
 	if (w != NULL)
 		w->worker = pthread_self();
-}
-
-static void
-start_thread(struct watcher *w)
-{
-	int rc = thread_start_helper(&w->thread, STACK, 0, watch_all, w);
-
-	w->running = rc == 0;
-	if (rc == 0)
-		return;
-	errno = -rc;
-	log_warn("child", "no thread to watch long requests with");
-}
-
-bool
-watcher_failed(const struct watcher *w)
-{
-	return w != NULL && w->started && !w->running;
-}
-
-void
-watcher_start(struct watcher *w)
-{
-	if (w == NULL ||
-		LIKELY(atomic_load_explicit(&w->started, memory_order_relaxed)))
-		return;
-	pthread_mutex_lock(&w->guard);
-	/* One try: without a watcher it works, too. */
-	if (!atomic_exchange(&w->started, true))
-		start_thread(w);
-	pthread_mutex_unlock(&w->guard);
-}
-
-void
-watcher_stop(struct watcher *w)
-{
-	if (w == NULL)
-		return;
-	pthread_mutex_lock(&w->guard);
-	if (w->running) {
-		atomic_store(&w->ending, true);
-		atomic_store(&w->asleep, 0);
-		futex(&w->asleep, FUTEX_WAKE, 1, NULL);
-		pthread_join(w->thread, NULL);
-		atomic_store(&w->ending, false);
-		w->running = false;
-		atomic_store(&w->started, false);
-	}
-	pthread_mutex_unlock(&w->guard);
 }
 
 void
@@ -697,6 +646,77 @@ watcher_create(struct watcher **ret, struct engine *const *engines, size_t n,
 	}
 	*ret = w;
 	return 0;
+}
+
+/* What was kept for us to send. */
+static void
+push_all(struct watcher *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct watch *one = &w->watches[i];
+		uint32_t word = atomic_load(&one->word);
+
+		if ((word & WHOSE) != NOBODYS || !acquire(one, word))
+			continue;
+		push_own(one->engine);
+		atomic_store(&one->word, word);
+	}
+}
+
+static void
+start_thread(struct watcher *w)
+{
+	int rc = thread_start_helper(&w->thread, STACK, 0, watch_all, w);
+
+	w->running = rc == 0;
+	if (rc == 0)
+		return;
+	errno = -rc;
+	log_warn("child", "no thread to watch long requests with");
+}
+
+bool
+watcher_failed(const struct watcher *w)
+{
+	return w != NULL && w->started && !w->running;
+}
+
+bool
+watcher_is_away(const struct watcher *w)
+{
+	return w != NULL && !w->running;
+}
+
+void
+watcher_start(struct watcher *w)
+{
+	if (w == NULL ||
+		LIKELY(atomic_load_explicit(&w->started, memory_order_relaxed)))
+		return;
+	pthread_mutex_lock(&w->guard);
+	/* One try: without a watcher it works, too. */
+	if (!atomic_exchange(&w->started, true))
+		start_thread(w);
+	pthread_mutex_unlock(&w->guard);
+}
+
+void
+watcher_stop(struct watcher *w)
+{
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&w->guard);
+	if (w->running) {
+		atomic_store(&w->ending, true);
+		atomic_store(&w->asleep, 0);
+		futex(&w->asleep, FUTEX_WAKE, 1, NULL);
+		pthread_join(w->thread, NULL);
+		atomic_store(&w->ending, false);
+		w->running = false;
+		push_all(w);
+		atomic_store(&w->started, false);
+	}
+	pthread_mutex_unlock(&w->guard);
 }
 
 void

@@ -38,9 +38,10 @@ void watcher_destroy(struct watcher *w);
 void watcher_start(struct watcher *w);
 void watcher_stop(struct watcher *w);
 
-/* Is there nobody who looks after what a busy worker leaves behind?  No thread
- * was to be had. */
+/* Is there nobody who looks after what a busy worker leaves behind, as no thread
+ * was to be had?  Or for a moment, as the application forks?  False of NULL. */
 bool watcher_failed(const struct watcher *w);
+bool watcher_is_away(const struct watcher *w);
 
 /* What a thread waits on, for those who remember them. */
 int watcher_epoll(const struct watcher *w, size_t i);

@@ -12,9 +12,12 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
+#include "base/err.h"
 #include "child/connection.h"
 #include "child/send.h"
+#include "child/watcher.h"
 #include "scripted.h"
 
 #define GET  "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -146,6 +149,178 @@ test_each_piece_is_out_before_the_next_is_made(void **state)
 	assert_int_equal(s->calls, 2);
 	assert_int_equal(count(s, "0\r\n\r\n"), 2);
 	assert_int_equal(s->sends, 2); /* the ends alone */
+	script_free(s);
+}
+
+/* --- small pieces in quick succession ------------------------------------------------- */
+
+/* One that does not see that a request runs, so that what is kept stays. */
+static void
+have_watcher(struct script *s)
+{
+	struct engine *engine = &s->engine;
+	struct err err = {0};
+
+	assert_int_equal(
+		watcher_create(&s->engine.set.watcher, &engine, 1, &err), 0);
+	watcher_start(s->engine.set.watcher);
+}
+
+static void
+have_no_watcher(struct script *s)
+{
+	watcher_destroy(s->engine.set.watcher);
+	s->engine.set.watcher = NULL;
+}
+
+/* On a machine that is busy the next of them may come late. */
+static void
+yield_until_kept(struct script *s, struct app_exchange *x)
+{
+	while (left(s->engine.running) == 0) {
+		assert_in_range(s->last_read, 0, 500);
+		assert_int_equal(yield_line(x, (int)s->last_read++), 0);
+	}
+}
+
+static void
+app_that_hurries(struct script *s, struct app_exchange *x)
+{
+	int64_t since;
+
+	have_watcher(s);
+	begin_stream(x);
+	assert_int_equal(yield_line(x, 0), 0);
+	assert_int_equal(left(s->engine.running), 0); /* the first one waits for
+						       * nothing */
+	s->last_read = 1;
+	yield_until_kept(s, x);
+	since = clock_monotonic_ns();
+	while (clock_monotonic_ns() - since <= ENGINE_LONG_NS)
+		continue;
+	assert_int_equal(yield_line(x, (int)s->last_read++), 0);
+	assert_int_equal(left(s->engine.running), 0);
+	yield_until_kept(s, x);
+	response_end(x->response);
+	have_no_watcher(s);
+}
+
+static void
+test_what_follows_within_a_tick_goes_out_together(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_hurries;
+	script_send(s, GET);
+	script_run(s);
+	script_take(s);
+	assert_lines(s, (int)s->last_read);
+	script_free(s);
+}
+
+/* Reading what is there is nothing that the watcher would see. */
+static void
+app_that_reads_meanwhile(struct script *s, struct app_exchange *x)
+{
+	char byte;
+	int64_t since;
+
+	have_watcher(s);
+	begin_stream(x);
+	assert_int_equal(yield_line(x, 0), 0);
+	s->last_read = 1;
+	yield_until_kept(s, x);
+	since = clock_monotonic_ns();
+	while (clock_monotonic_ns() - since <= ENGINE_LONG_NS)
+		continue;
+	assert_int_equal(x->client->read(x, &byte, 1), 1);
+	assert_int_equal(left(s->engine.running), 0);
+	response_end(x->response);
+	have_no_watcher(s);
+}
+
+static void
+test_what_is_kept_goes_out_while_the_body_is_read(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_reads_meanwhile;
+	script_send(s, "POST / HTTP/1.1\r\nHost: h\r\n"
+		       "Content-Length: 3\r\n\r\nabc");
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	script_free(s);
+}
+
+/* As when the application forks. */
+static void
+app_whose_watcher_goes(struct script *s, struct app_exchange *x)
+{
+	have_watcher(s);
+	begin_stream(x);
+	assert_int_equal(yield_line(x, 0), 0);
+	s->last_read = 1;
+	yield_until_kept(s, x);
+	s->engine.set.watch = watcher_watch(s->engine.set.watcher, 0);
+	watch_begin(s->engine.set.watch);
+	watcher_stop(s->engine.set.watcher);
+	assert_int_equal(left(s->engine.running), 0);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(yield_line(x, (int)s->last_read++), 0);
+		assert_int_equal(left(s->engine.running), 0);
+	}
+	response_end(x->response);
+	watch_end(s->engine.set.watch);
+	s->engine.set.watch = NULL;
+	have_no_watcher(s);
+}
+
+static void
+test_nothing_is_kept_without_a_watcher(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_whose_watcher_goes;
+	script_send(s, GET);
+	script_run(s);
+	script_take(s);
+	assert_lines(s, (int)s->last_read);
+	script_free(s);
+}
+
+static void
+app_that_hurries_with_much(struct script *s, struct app_exchange *x)
+{
+	static char data[20000];
+
+	have_watcher(s);
+	begin_stream(x);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(x->client->send(x, data, sizeof(data), STR("")),
+			0);
+		assert_int_equal(left(s->engine.running), 0);
+	}
+	/* Nor more than may be kept. */
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(yield_line(x, i), 0);
+		assert_true(left(s->engine.running) <= KEPT);
+	}
+	have_no_watcher(s);
+}
+
+static void
+test_large_pieces_and_many_are_not_gathered(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_hurries_with_much;
+	script_send(s, GET);
+	script_run(s);
+	assert_int_equal(s->calls, 1);
 	script_free(s);
 }
 
@@ -367,6 +542,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_each_piece_is_out_before_the_next_is_made),
+		cmocka_unit_test(
+			test_what_follows_within_a_tick_goes_out_together),
+		cmocka_unit_test(
+			test_what_is_kept_goes_out_while_the_body_is_read),
+		cmocka_unit_test(test_nothing_is_kept_without_a_watcher),
+		cmocka_unit_test(test_large_pieces_and_many_are_not_gathered),
 		cmocka_unit_test(
 			test_what_a_slow_client_does_not_take_is_kept_and_io_finishes_it),
 		cmocka_unit_test(
