@@ -14,11 +14,24 @@
 
 enum { HURRY_MS = 100 }; /* between turns that somebody has asked for */
 
+/* Has one said that it cannot serve, and is not dead yet?  Only with its death
+ * the throttle hears of it. */
+static bool
+somebody_fails(const struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->children[i].life != LIFECYCLE_VACANT &&
+			m->children[i].failed)
+			return true;
+	return false;
+}
+
 /* How many may be started at this moment. */
 static int
 may_start(const struct master *m, const struct census *census)
 {
-	if (throttle_delay(&m->throttle, m->now_ns) > 0 ||
+	if (somebody_fails(m) ||
+		throttle_delay(&m->throttle, m->now_ns) > 0 ||
 		!template_takes_orders(m, m->now))
 		return 0;
 	if (m->throttle.failures > 1)

@@ -191,6 +191,24 @@ test_in_a_crash_loop_one_is_tried_at_a_time(void **state)
 }
 
 static void
+test_the_death_of_one_that_fails_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct child *c;
+
+	fixture_child(f, 0, LIFECYCLE_READY);
+	c = fixture_child(f, 1, LIFECYCLE_STOPPING);
+	c->failed = true;
+	fixture_work(f, 0, WSGID_WORKER_WRITE);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 0);
+	c->life = LIFECYCLE_VACANT;
+	f->m.now_ns += SECOND_NS;
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+}
+
+static void
 test_the_tired_one_stays_until_its_replacement_is_ready(void **state)
 {
 	struct fixture *f = *state;
@@ -385,6 +403,7 @@ main(void)
 		TEST(test_the_replacement_of_the_dead_takes_its_place),
 		TEST(test_after_a_crash_loop_the_policy_goes_on_one_at_a_time),
 		TEST(test_in_a_crash_loop_one_is_tried_at_a_time),
+		TEST(test_the_death_of_one_that_fails_is_waited_for),
 		TEST(test_the_tired_one_stays_until_its_replacement_is_ready),
 		TEST(test_the_full_pool_still_has_room_for_a_replacement),
 		TEST(test_a_lowered_limit_is_kept_to_before_the_last_is_replaced),
