@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/exits.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/access_log.h"
@@ -113,6 +114,19 @@ orders_ask_to_leave(struct engine *e)
 			"the application has closed the server's descriptors");
 }
 
+/* Between requests it may sleep.  Of several workers it alone can end all. */
+static void
+wake_watcher(struct engine *e)
+{
+	watcher_start(e->set.watcher);
+	watch_begin(e->set.watch);
+	watch_end(e->set.watch);
+	if (e->set.crew == NULL || !watcher_is_away(e->set.watcher))
+		return;
+	report_cut(e, report_unfinished(e));
+	_exit(CHILD_EXIT_OK);
+}
+
 void
 orders_leave(struct engine *e, int error)
 {
@@ -127,7 +141,7 @@ orders_leave(struct engine *e, int error)
 		!descriptors_is_lost(e->set.descriptors, e->set.give))
 		(void)handoff_nudge(e->set.give);
 	orders_ask_to_leave(e);
-	watcher_start(e->set.watcher);
+	wake_watcher(e);
 	/* A master that nobody can hear replaces nobody: a request that takes
 	 * long must not be waited for.  Else we go on until we are replaced, or
 	 * where that cannot be the watcher ends it. */

@@ -553,6 +553,8 @@ check_descriptors(struct watcher *w, int quiet_ticks)
 		find_lost(w, e);
 	if (due || (!known && w->lost >= 0))
 		w->due_ns = now_ns + CHECK_NS;
+	if (known && due)
+		orders_ask_to_leave(e); /* it may not have been to be heard */
 	if (!known || can_go_on(e))
 		return;
 	if (!due && (quiet_ticks < CALM_TICKS || somebody_is_served(e)))

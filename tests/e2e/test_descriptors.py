@@ -1,5 +1,7 @@
 """Descriptors that run short, and an application that closes those of the server."""
 
+import time
+
 import pytest
 
 from client import Connection, get
@@ -54,6 +56,10 @@ def replace_listener():
 
 def replace_all_soon():
     threading.Thread(target=sleep_and_replace_all).start()
+
+
+def replace_listener_later():
+    threading.Timer(0.4, replace_listener).start()
 
 
 def open_some():
@@ -138,6 +144,20 @@ def test_a_single_worker_goes_on_until_it_is_replaced(serve, directory, how):
         assert len(slow.response().body) == 20000000
     wait_until(lambda: before not in server.children(), 'the end of the broken child')
     assert 'cut off' not in server.log.text()
+
+
+@pytest.mark.parametrize('threads', [1, 3])
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_listener_that_a_thread_closes_while_nothing_runs_is_missed(
+        serve, directory, engine, threads):
+    """Nobody looks then, but the next client comes in vain."""
+    (directory / 'closing.py').write_text(APP)
+    server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine,
+                   cwd=directory)
+    before = int(get(server.address, '/replace_listener_later').body)
+    time.sleep(0.6)
+    assert int(get(server.address, '/hello').body) != before
+    wait_until(lambda: before not in server.children(), 'the end of the broken child')
 
 
 @pytest.mark.parametrize('engine, threads, how', [
