@@ -264,7 +264,7 @@ def main():
         pythons = find_asked(options.python.split(',')) if options.python else find_all()
     except more_pythons.Unavailable as error:
         parser.error(str(error))
-    rows, well, left_out = [('Python', 'served', 'interpreter', 'result', 'seconds')], True, 0
+    rows, well = [('Python', 'served', 'interpreter', 'result', 'seconds')], True
     for folder, its in folders(pythons).items():
         if not build(folder, its):
             return 1
@@ -281,6 +281,7 @@ def main():
     print()
     for row in rows:
         print('  '.join(word.ljust(width) for word, width in zip(row, widths)).rstrip())
+    left_out = sum(row[1] == '-' for row in rows)
     print(f'matrix: {len(rows) - 1 - left_out} kinds of Python, {left_out} left out, '
           f'{"all passed" if well else "not all passed"}')
     return 0 if well else 1
