@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
-#include "base/exits.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/crew.h"
@@ -648,10 +647,8 @@ leave_broken(struct engine *e, int error)
 {
 	orders_leave(e, error);
 	if (e->set.crew != NULL &&
-		descriptors_find_lost(e->set.descriptors) >= 0) {
-		report_cut(e, report_unfinished(e));
-		_exit(CHILD_EXIT_OK);
-	}
+		descriptors_find_lost(e->set.descriptors) >= 0)
+		orders_end(e);
 	orders_give(e, CREW_STOP, 0);
 }
 

@@ -114,6 +114,13 @@ orders_ask_to_leave(struct engine *e)
 			"the application has closed the server's descriptors");
 }
 
+void
+orders_end(const struct engine *e)
+{
+	report_cut(e, report_unfinished(e));
+	_exit(CHILD_EXIT_OK);
+}
+
 /* Between requests it may sleep.  Of several workers it alone can end all. */
 static void
 wake_watcher(struct engine *e)
@@ -121,10 +128,8 @@ wake_watcher(struct engine *e)
 	watcher_start(e->set.watcher);
 	watch_begin(e->set.watch);
 	watch_end(e->set.watch);
-	if (e->set.crew == NULL || !watcher_is_away(e->set.watcher))
-		return;
-	report_cut(e, report_unfinished(e));
-	_exit(CHILD_EXIT_OK);
+	if (e->set.crew != NULL && watcher_is_away(e->set.watcher))
+		orders_end(e);
 }
 
 void

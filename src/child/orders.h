@@ -32,6 +32,9 @@ void orders_give(struct engine *e, enum crew_order what, int64_t deadline_ms);
  * watcher says. */
 void orders_leave(struct engine *e, int error);
 
+/* Without waiting for anything: what is not finished is said. */
+void orders_end(const struct engine *e) __attribute__((noreturn));
+
 /* Only that it asks the master, if it can. */
 void orders_ask_to_leave(struct engine *e);
 

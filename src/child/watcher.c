@@ -37,7 +37,6 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
-#include "base/exits.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "child/accept.h"
@@ -559,8 +558,7 @@ check_descriptors(struct watcher *w, int quiet_ticks)
 		return;
 	if (!due && (quiet_ticks < CALM_TICKS || somebody_is_served(e)))
 		return;
-	report_cut(e, report_unfinished(e));
-	_exit(CHILD_EXIT_OK);
+	orders_end(e);
 }
 
 static void

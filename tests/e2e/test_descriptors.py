@@ -1,7 +1,5 @@
 """Descriptors that run short, and an application that closes those of the server."""
 
-import time
-
 import pytest
 
 from client import Connection, get
@@ -10,6 +8,7 @@ from server import wait_until
 APP = '''
 import os
 import socket
+import sys
 import threading
 import time
 
@@ -58,8 +57,13 @@ def replace_all_soon():
     threading.Thread(target=sleep_and_replace_all).start()
 
 
+def replace_listener_and_say_so():
+    replace_listener()
+    print('the listener is away', file=sys.stderr, flush=True)
+
+
 def replace_listener_later():
-    threading.Timer(0.4, replace_listener).start()
+    threading.Timer(0.4, replace_listener_and_say_so).start()
 
 
 def open_some():
@@ -155,7 +159,7 @@ def test_a_listener_that_a_thread_closes_while_nothing_runs_is_missed(
     server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine,
                    cwd=directory)
     before = int(get(server.address, '/replace_listener_later').body)
-    time.sleep(0.6)
+    server.log.wait_for('the listener is away')
     assert int(get(server.address, '/hello').body) != before
     wait_until(lambda: before not in server.children(), 'the end of the broken child')
 
