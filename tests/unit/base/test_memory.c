@@ -47,8 +47,10 @@ test_what_a_process_writes_to_is_private(void **state)
 	char *own;
 
 	(void)state;
-	if (rc == -ENOENT)
-		skip(); /* a kernel without smaps */
+	if (rc == -ENOENT) {
+		print_message("skipped: a kernel without smaps\n");
+		skip();
+	}
 	assert_int_equal(rc, 0);
 	own = mmap(NULL, KIB * 1024, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

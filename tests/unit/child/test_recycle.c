@@ -137,8 +137,10 @@ test_memory_is_looked_at_again_and_what_is_private_counts(void **state)
 	char *own;
 
 	(void)state;
-	if (memory_read(getpid(), &now) < 0)
-		skip(); /* a kernel without smaps */
+	if (memory_read(getpid(), &now) < 0) {
+		print_message("skipped: a kernel without smaps\n");
+		skip();
+	}
 	c.max_memory_per_child = (int64_t)now.private_kib * 1024 + MORE / 2;
 	assert_true(recycle_begin(&r, &c, second, true));
 	/* Or somewhat later, where it takes long to find out. */
