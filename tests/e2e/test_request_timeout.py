@@ -74,7 +74,7 @@ def test_the_log_says_what_takes_so_long_and_where_it_is(start, path, function, 
 @pytest.mark.parametrize('path', ['chat', 'pieces'])
 def test_a_request_that_sends_all_the_time_is_found_as_well(start, path):
     """It is with the application for less than a millisecond each time; the one that yields is
-    nowhere in Python meanwhile."""
+    nowhere in Python meanwhile, so its next piece says where."""
     server = start('-w', '1', '--request-timeout', '300ms')
     before = set(server.wait_for_ready(1))
     with Connection(server.address) as slow:
@@ -86,7 +86,6 @@ def test_a_request_that_sends_all_the_time_is_found_as_well(start, path):
         wait_until(lambda: set(server.ready()) - before, 'the replacement')
         reading.join()
     assert server.log.text().count('takes longer') == 1
-    assert 'no Python frame' not in server.log.text()
     server.stop()
 
 

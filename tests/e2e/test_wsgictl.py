@@ -494,7 +494,7 @@ def test_a_server_is_ready_when_a_child_serves(new_server, site, directory):
                '    time.sleep(0.01)\n' + APPLICATION % 'one', whole=True)
     server = new_server('shop', '-w', '1', cwd=site.path)
     server.spawn()
-    wait_until(lambda: of(server, 'status').returncode == 0, 'a master')
+    wait_until(lambda: 'no child serves yet' in of(server, 'status').stdout, 'a scoreboard')
     succeeds(of(server, 'status'), r'\] is running', '^no child serves yet: the first one is starting$')
     run = fails(of(server, 'status', '--ready'), 1, r'^wsgictl: \d+ runs, but no child serves$')
     assert 'is running' in run.stdout
