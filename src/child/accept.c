@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "child/connection.h"
 #include "child/crew.h"
+#include "child/deprived.h"
 #include "child/engine.h"
-#include "child/orders.h"
 #include "io/io.h"
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
@@ -344,7 +344,7 @@ on_accepted(struct engine *e, int result, size_t listener)
 	case -EBADF:
 	case -ENOTSOCK:
 	case -EOPNOTSUPP:
-		orders_leave(e, result);
+		deprived_leave(e, result);
 		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
 		break;
 	case -ENETDOWN:

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/crew.h"
+#include "child/deprived.h"
 #include "child/descriptors.h"
 #include "child/handover.h"
 #include "child/libraries.h"
@@ -645,10 +646,11 @@ has_something_for_python(const struct engine *e)
 static void
 leave_broken(struct engine *e, int error)
 {
-	orders_leave(e, error);
-	if (e->set.crew != NULL &&
-		descriptors_find_lost(e->set.descriptors) >= 0)
-		orders_end(e);
+	if (descriptors_find_lost(e->set.descriptors) >= 0) {
+		deprived_leave(e, error);
+		if (e->set.crew != NULL)
+			deprived_end(e);
+	}
 	orders_give(e, CREW_STOP, 0);
 }
 

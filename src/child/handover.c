@@ -17,8 +17,8 @@
 #include "child/accept.h"
 #include "child/connection.h"
 #include "child/crew.h"
+#include "child/deprived.h"
 #include "child/engine.h"
-#include "child/orders.h"
 #include "io/io.h"
 #include "net/handoff.h"
 
@@ -96,7 +96,7 @@ take_one(struct engine *e)
 		return false;
 	case -EBADF:
 	case -ENOTSOCK:
-		orders_leave(e, rc);
+		deprived_leave(e, rc);
 		lose_pool(e);
 		return false;
 	default:
@@ -116,7 +116,7 @@ handover_take(struct engine *e, int result)
 {
 	e->pool_watched = false;
 	if (result == -EBADF || result == -EPERM) {
-		orders_leave(e, -EBADF);
+		deprived_leave(e, -EBADF);
 		lose_pool(e);
 		return;
 	}

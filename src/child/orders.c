@@ -7,20 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/exits.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/access_log.h"
-#include "child/descriptors.h"
+#include "child/deprived.h"
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/orphan.h"
 #include "child/report.h"
-#include "child/watcher.h"
 #include "io/io.h"
 #include "lock/accept_mutex.h"
 #include "net/channel.h"
-#include "net/handoff.h"
 
 static const int64_t ms = 1000000;
 
@@ -96,64 +93,6 @@ static void
 finish(struct engine *e)
 {
 	orders_give(e, CREW_FINISH, e->config->graceful_shutdown_timeout);
-}
-
-bool
-orders_are_lost(const struct engine *e)
-{
-	return descriptors_is_lost(e->set.descriptors, e->set.channel);
-}
-
-/* With several workers one of them might not hear the answer, and the others would
- * wait for it: they end by the watcher alone. */
-void
-orders_ask_to_leave(struct engine *e)
-{
-	if (e->set.crew == NULL && !orders_are_lost(e))
-		(void)engine_ask_to_retire(e,
-			"the application has closed the server's descriptors");
-}
-
-void
-orders_end(const struct engine *e)
-{
-	report_cut(e, report_unfinished(e));
-	_exit(CHILD_EXIT_OK);
-}
-
-/* Between requests it may sleep.  Of several workers it alone can end all. */
-static void
-wake_watcher(struct engine *e)
-{
-	watcher_start(e->set.watcher);
-	watch_begin(e->set.watch);
-	watch_end(e->set.watch);
-	if (e->set.crew != NULL && watcher_is_away(e->set.watcher))
-		orders_end(e);
-}
-
-void
-orders_leave(struct engine *e, int error)
-{
-	if (e->deprived)
-		return;
-	e->deprived = true;
-	errno = -error;
-	log_error(
-		"child", "has the application closed our descriptors? leaving");
-	/* Somebody may have waked us and nobody else. */
-	if (e->set.give >= 0 &&
-		!descriptors_is_lost(e->set.descriptors, e->set.give))
-		(void)handoff_nudge(e->set.give);
-	orders_ask_to_leave(e);
-	wake_watcher(e);
-	/* A master that nobody can hear replaces nobody: a request that takes
-	 * long must not be waited for.  Else we go on until we are replaced, or
-	 * where that cannot be the watcher ends it. */
-	if (e->set.crew != NULL || !orders_are_lost(e))
-		return;
-	report_cut(e, report_unfinished(e));
-	orders_give(e, CREW_STOP, 0);
 }
 
 static void
@@ -239,5 +178,5 @@ orders_hear(struct engine *e)
 	}
 	e->channel_ended = rc == 0 || rc == -EBADF || rc == -ENOTSOCK;
 	if (rc == -EBADF || rc == -ENOTSOCK)
-		orders_leave(e, rc);
+		deprived_leave(e, rc);
 }

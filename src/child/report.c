@@ -17,8 +17,8 @@
 #include "child/access_log.h"
 #include "child/connection.h"
 #include "child/crew.h"
+#include "child/deprived.h"
 #include "child/engine.h"
-#include "child/orders.h"
 #include "child/send.h"
 #include "io/io.h"
 #include "net/channel.h"
@@ -90,7 +90,7 @@ report_cut(const struct engine *e, unsigned n)
 	log_warnx("child", "%u %s cut off: not finished in time", n,
 		n == 1 ? "request was" : "requests were");
 	snprintf(text, sizeof(text), "%u", n);
-	if (!orders_are_lost(e))
+	if (!deprived_of_master(e))
 		(void)channel_send(
 			e->set.channel, CHANNEL_CUT, 0, text, NULL, 0);
 }

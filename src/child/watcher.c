@@ -43,12 +43,11 @@
 #include "child/balance.h"
 #include "child/connection.h"
 #include "child/crew.h"
-#include "child/descriptors.h"
+#include "child/deprived.h"
 #include "child/engine.h"
 #include "child/flush.h"
 #include "child/handover.h"
 #include "child/hangup.h"
-#include "child/orders.h"
 #include "child/report.h"
 #include "child/send.h"
 #include "child/share.h"
@@ -65,7 +64,6 @@ enum {
 	PATIENT =
 		12, /* ticks: waiting for the GIL is usual, twice 5 ms at most */
 	TELL_NS = 50000000, /* the master hears of it that often at most */
-	CHECK_NS = 1000000000, /* between looks at our descriptors */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
 };
 
@@ -97,8 +95,7 @@ struct watcher {
 	atomic_bool started;
 	atomic_bool running;
 	pthread_t thread;
-	int64_t due_ns;       /* the next look at descriptors; or the end */
-	int lost;             /* the one that is ours no more, or -1 */
+	struct deprived deprived;
 	int64_t told_ns;      /* when the master last heard of a stuck worker */
 	struct pollfd *stuck; /* the epoll sets of those, in a tick */
 	size_t n;
@@ -173,6 +170,13 @@ watch_end(struct watch *w)
 		/* The watcher has it, for some microseconds. */
 		sched_yield();
 	}
+}
+
+void
+watch_wake(struct watch *w)
+{
+	watch_begin(w);
+	watch_end(w);
 }
 
 void
@@ -506,67 +510,12 @@ look(struct watcher *w)
 	return tick;
 }
 
-/* Whoever is never woken again would wait for ever, so this child goes: another
- * one is to take its place. */
-static void
-find_lost(struct watcher *w, struct engine *e)
-{
-	w->lost = descriptors_find_lost(e->set.descriptors);
-	if (w->lost < 0)
-		return;
-	log_errorx("child",
-		"has the application closed our descriptors?  %d is another "
-		"one now; leaving",
-		w->lost);
-	orders_ask_to_leave(e);
-}
-
-static bool
-somebody_is_served(const struct engine *e)
-{
-	const struct wsgid_page *page = e->set.page->page;
-
-	return report_unfinished(e) > 0 ||
-	       __atomic_load_n(&page->connections, __ATOMIC_RELAXED) >
-		       __atomic_load_n(&page->parked, __ATOMIC_RELAXED);
-}
-
-/* Who can wait for its replacement: a process's only worker, which hears the
- * master.  With epoll it cannot: the number in its set is not what is in it. */
-static bool
-can_go_on(const struct engine *e)
-{
-	return e->set.crew == NULL && !orders_are_lost(e) &&
-	       strcmp(io_name(e->io), "io_uring") == 0;
-}
-
-/* Others leave when nobody is served, a second later at the latest. */
-static void
-check_descriptors(struct watcher *w, int quiet_ticks)
-{
-	struct engine *e = w->watches[0].engine;
-	int64_t now_ns = clock_monotonic_ns();
-	bool known = w->lost >= 0, due = now_ns >= w->due_ns;
-
-	if (!known && (due || quiet_ticks > IDLE_TICKS))
-		find_lost(w, e);
-	if (due || (!known && w->lost >= 0))
-		w->due_ns = now_ns + CHECK_NS;
-	if (known && due)
-		orders_ask_to_leave(e); /* it may not have been to be heard */
-	if (!known || can_go_on(e))
-		return;
-	if (!due && (quiet_ticks < CALM_TICKS || somebody_is_served(e)))
-		return;
-	orders_end(e);
-}
-
 static void
 wait_a_tick(struct watcher *w, const struct tick *tick)
 {
 	struct timespec time = {.tv_nsec = TICK_NS};
 
-	if (tick->stuck > 0 && tick->calm && w->lost < 0)
+	if (tick->stuck > 0 && tick->calm && !deprived_is_known(&w->deprived))
 		(void)poll(w->stuck, tick->stuck, 1);
 	else
 		futex(&w->asleep, FUTEX_WAIT, 0, &time);
@@ -603,8 +552,9 @@ watch_all(void *arg)
 		struct tick tick = look(w);
 
 		idle = tick.quiet ? idle + 1 : 0;
-		check_descriptors(w, idle);
-		if (idle > IDLE_TICKS && w->lost < 0)
+		deprived_look(&w->deprived, w->watches[0].engine,
+			idle >= CALM_TICKS, idle > IDLE_TICKS);
+		if (idle > IDLE_TICKS && !deprived_is_known(&w->deprived))
 			sleep_until_woken(w);
 		else
 			wait_a_tick(w, &tick);
@@ -624,7 +574,7 @@ watcher_create(struct watcher **ret, struct engine *const *engines, size_t n,
 	if (w == NULL)
 		return err_set(err, ENOMEM, "watcher");
 	memset(w, 0, sizeof(*w) + n * sizeof(struct watch));
-	w->lost = -1;
+	w->deprived.fd = -1;
 	pthread_mutex_init(&w->guard, NULL);
 	w->stuck = calloc(n, sizeof(*w->stuck));
 	if (w->stuck == NULL) {

@@ -63,6 +63,9 @@ void watch_me(struct watch *w);
 void watch_begin(struct watch *w);
 void watch_end(struct watch *w);
 
+/* The watcher, which sleeps when nothing has begun for long, is to look. */
+void watch_wake(struct watch *w);
+
 /* A connection that the watcher knows is closed or given away. */
 void watch_forget(struct watch *w, struct connection *c);
 

@@ -114,6 +114,12 @@ io_destroy(struct io *io)
 		io->engine->destroy(io);
 }
 
+bool
+io_keeps_files(const struct io *io)
+{
+	return io->engine->keeps_files;
+}
+
 const char *
 io_name(const struct io *io)
 {

@@ -68,6 +68,11 @@ void io_destroy(struct io *io);
  * the io, whose memory it does not have. */
 int io_fd(const struct io *io);
 
+/* Does what it waits for hold the file, also when the descriptor is closed or
+ * replaced meanwhile?  epoll goes by the number and takes the new one's news for
+ * the old one's. */
+bool io_keeps_files(const struct io *io);
+
 /* "io_uring" or "epoll". */
 const char *io_name(const struct io *io);
 

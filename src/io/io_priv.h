@@ -13,6 +13,7 @@ enum { IO_KINDS = IO_WRITABLE + 1 };
  * is given settings that have been checked. */
 struct io_engine {
 	const char *name;
+	bool keeps_files;
 	int (*create)(struct io **ret, const struct io_settings *settings,
 		struct err *err);
 	void (*destroy)(struct io *io);

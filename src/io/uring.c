@@ -617,6 +617,7 @@ uring_pending(const struct io *io)
 
 const struct io_engine io_engine_uring = {
 	.name = "io_uring",
+	.keeps_files = true,
 	.create = uring_create,
 	.destroy = uring_destroy,
 	.fd = uring_fd,

@@ -225,11 +225,11 @@ io_start(struct io *io)
 	(void)io;
 }
 
-const char *
-io_name(const struct io *io)
+bool
+io_keeps_files(const struct io *io)
 {
 	(void)io;
-	return "script";
+	return true;
 }
 
 int
