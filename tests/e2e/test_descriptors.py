@@ -88,17 +88,26 @@ def application(environ, start_response):
 ENGINES = ['io_uring', 'epoll']
 
 
+@pytest.fixture
+def closing(serve, directory):
+    """A server of one child, whose pid is what /hello answers."""
+    (directory / 'closing.py').write_text(APP)
+
+    def start(engine, *options, threads=1, **how):
+        return serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine, *options,
+                     cwd=directory, **how)
+    return start
+
+
 @pytest.mark.parametrize('how, threads', [
     ('/close_all', 1), ('/close_all', 3), ('/replace_all', 1), ('/replace_all', 3),
     ('/sleep_and_replace_all', 3)])
 @pytest.mark.parametrize('listeners', [1, 2])
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_child_whose_descriptors_are_closed_is_replaced(
-        serve, directory, engine, listeners, how, threads):
-    (directory / 'closing.py').write_text(APP)
+        closing, engine, listeners, how, threads):
     more = ['-b', '127.0.0.2:0'] * (listeners - 1)
-    server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine, *more,
-                   cwd=directory)
+    server = closing(engine, *more, threads=threads)
     before = int(get(server.address, '/hello').body)
     with Connection(server.address) as c:
         c.send(f'GET {how} HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -117,10 +126,8 @@ def test_a_child_whose_descriptors_are_closed_is_replaced(
 @pytest.mark.parametrize('threads', [1, 3])
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_child_that_lacks_one_descriptor_is_replaced_and_says_why(
-        serve, directory, engine, threads, how):
-    (directory / 'closing.py').write_text(APP)
-    server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine,
-                   cwd=directory)
+        closing, engine, threads, how):
+    server = closing(engine, threads=threads)
     before = int(get(server.address, '/hello').body)
     with Connection(server.address) as c:
         c.send(f'GET {how} HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -131,11 +138,10 @@ def test_a_child_that_lacks_one_descriptor_is_replaced_and_says_why(
 
 
 @pytest.mark.parametrize('how', ['/hello?large', '/hello?two'])
-def test_a_single_worker_goes_on_until_it_is_replaced(serve, directory, how):
+def test_a_single_worker_goes_on_until_it_is_replaced(closing, how):
     """Of its listener it has only lost the number.  What it makes for the second request of a
     connection, and waits for its client with, goes out as well."""
-    (directory / 'closing.py').write_text(APP)
-    server = serve('closing', '-w', '1', '--io-engine', 'io_uring', cwd=directory)
+    server = closing('io_uring')
     before = int(get(server.address, '/hello').body)
     with Connection(server.address) as slow, Connection(server.address) as c:
         assert c.get('/replace_listener').status == 200
@@ -153,11 +159,9 @@ def test_a_single_worker_goes_on_until_it_is_replaced(serve, directory, how):
 @pytest.mark.parametrize('threads', [1, 3])
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_listener_that_a_thread_closes_while_nothing_runs_is_missed(
-        serve, directory, engine, threads):
+        closing, engine, threads):
     """Nobody looks then, but the next client comes in vain."""
-    (directory / 'closing.py').write_text(APP)
-    server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine,
-                   cwd=directory)
+    server = closing(engine, threads=threads)
     before = int(get(server.address, '/replace_listener_later').body)
     server.log.wait_for('the listener is away')
     assert int(get(server.address, '/hello').body) != before
@@ -168,10 +172,8 @@ def test_a_listener_that_a_thread_closes_while_nothing_runs_is_missed(
     ('io_uring', 3, '/replace_eventfds'), ('io_uring', 3, '/replace_listener'),
     ('epoll', 3, '/replace_eventfds'), ('epoll', 1, '/replace_listener')])
 def test_where_the_child_cannot_wait_what_it_sends_is_cut_and_counted(
-        serve, directory, engine, threads, how):
-    (directory / 'closing.py').write_text(APP)
-    server = serve('closing', '-w', '1', '--threads', threads, '--io-engine', engine,
-                   cwd=directory)
+        closing, engine, threads, how):
+    server = closing(engine, threads=threads)
     before = int(get(server.address, '/hello').body)
     with Connection(server.address) as slow, Connection(server.address) as c:
         slow.send('GET /hello?large HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -182,10 +184,8 @@ def test_where_the_child_cannot_wait_what_it_sends_is_cut_and_counted(
 
 
 @pytest.mark.parametrize('engine', ENGINES)
-def test_descriptors_are_closed_while_a_request_waits_for_its_client(serve, directory, engine):
-    (directory / 'closing.py').write_text(APP)
-    server = serve('closing', '-w', '1', '--io-engine', engine, '--timeout', '500ms',
-                   '--response-buffer-size', '64K', cwd=directory)
+def test_descriptors_are_closed_while_a_request_waits_for_its_client(closing, engine):
+    server = closing(engine, '--timeout', '500ms', '--response-buffer-size', '64K')
     before = int(get(server.address, '/hello').body)
     with Connection(server.address) as c:
         c.send('GET /replace_all_soon?two HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -195,10 +195,8 @@ def test_descriptors_are_closed_while_a_request_waits_for_its_client(serve, dire
 
 
 @pytest.mark.parametrize('engine', ENGINES)
-def test_idle_connections_leave_the_application_descriptors(serve, directory, engine):
-    (directory / 'closing.py').write_text(APP)
-    server = serve('closing', '-w', '1', '--io-engine', engine, cwd=directory,
-                   launcher=('/bin/sh', '-c', 'ulimit -n 128; exec "$@"', 'sh'))
+def test_idle_connections_leave_the_application_descriptors(closing, engine):
+    server = closing(engine, launcher=('/bin/sh', '-c', 'ulimit -n 128; exec "$@"', 'sh'))
     kept = []
     try:
         for _ in range(150):

@@ -183,21 +183,32 @@ yield_until_kept(struct script *s, struct app_exchange *x)
 	}
 }
 
+/* The first line waits for nothing. */
 static void
-app_that_hurries(struct script *s, struct app_exchange *x)
+begin_to_hurry(struct script *s, struct app_exchange *x)
 {
-	int64_t since;
-
 	have_watcher(s);
 	begin_stream(x);
 	assert_int_equal(yield_line(x, 0), 0);
-	assert_int_equal(left(s->engine.running), 0); /* the first one waits for
-						       * nothing */
+	assert_int_equal(left(s->engine.running), 0);
 	s->last_read = 1;
 	yield_until_kept(s, x);
-	since = clock_monotonic_ns();
+}
+
+static void
+pass_a_tick(void)
+{
+	int64_t since = clock_monotonic_ns();
+
 	while (clock_monotonic_ns() - since <= ENGINE_LONG_NS)
 		continue;
+}
+
+static void
+app_that_hurries(struct script *s, struct app_exchange *x)
+{
+	begin_to_hurry(s, x);
+	pass_a_tick();
 	assert_int_equal(yield_line(x, (int)s->last_read++), 0);
 	assert_int_equal(left(s->engine.running), 0);
 	yield_until_kept(s, x);
@@ -224,16 +235,9 @@ static void
 app_that_reads_meanwhile(struct script *s, struct app_exchange *x)
 {
 	char byte;
-	int64_t since;
 
-	have_watcher(s);
-	begin_stream(x);
-	assert_int_equal(yield_line(x, 0), 0);
-	s->last_read = 1;
-	yield_until_kept(s, x);
-	since = clock_monotonic_ns();
-	while (clock_monotonic_ns() - since <= ENGINE_LONG_NS)
-		continue;
+	begin_to_hurry(s, x);
+	pass_a_tick();
 	assert_int_equal(x->client->read(x, &byte, 1), 1);
 	assert_int_equal(left(s->engine.running), 0);
 	response_end(x->response);
@@ -258,11 +262,7 @@ test_what_is_kept_goes_out_while_the_body_is_read(void **state)
 static void
 app_whose_watcher_goes(struct script *s, struct app_exchange *x)
 {
-	have_watcher(s);
-	begin_stream(x);
-	assert_int_equal(yield_line(x, 0), 0);
-	s->last_read = 1;
-	yield_until_kept(s, x);
+	begin_to_hurry(s, x);
 	s->engine.set.watch = watcher_watch(s->engine.set.watcher, 0);
 	watch_begin(s->engine.set.watch);
 	watcher_stop(s->engine.set.watcher);
