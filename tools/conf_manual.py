@@ -343,9 +343,11 @@ the next piece, so a response that ends meanwhile costs its worker no waiting.
 Beyond it the application waits until there is room, at most
 .Ic Timeout
 without any; with 0 it waits for each piece.
-Small pieces (16 KiB) that follow one another within a millisecond are kept,
-too, and sent together: by a thread that looks each millisecond, so none of
-them waits for an application that takes its time.
+Pieces that follow one another within a millisecond are sent together: small
+ones (16 KiB) up to this size, of larger ones, which are not copied, up to 16
+or 1 MiB.
+A thread that looks each millisecond sends what there is, so none of them waits
+for an application that takes its time; with 0 each is sent alone.
 A crash may lose what came within the last two milliseconds.
 A body that is there as a whole (a list, a file, the last piece of a
 Content-Length) is never waited for, however large it is.

@@ -289,14 +289,14 @@ has_come(const struct connection *c)
 static int
 say_continue(struct body *b, struct engine *e, struct connection *c)
 {
-	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct str text = STR("HTTP/1.1 100 Continue\r\n\r\n");
 
 	if (!b->waits || b->answered)
 		return 0;
 	b->waits = false;
 	if (has_come(c))
 		return 0; /* it did not wait for us */
-	return send_piece(e, c, STR(""), text, sizeof(text) - 1, STR(""));
+	return send_piece(e, c, text, STR(""), STR(""));
 }
 
 /* Wait until something has arrived. */

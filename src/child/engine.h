@@ -20,6 +20,7 @@
 
 #include "child/access_log.h"
 #include "child/connection.h"
+#include "child/send.h"
 #include "child/unique_id.h"
 #include "config/config.h"
 #include "http/date.h"
@@ -164,6 +165,7 @@ struct engine {
 	char client_text[IP_TEXT];
 	struct response response;
 	struct buf head;   /* of the response, where a log looks at it */
+	struct gathered gathered;
 	int64_t lately_ns; /* how long they take, a moving average; with a
 	                    * crew it is the crew's */
 

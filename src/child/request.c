@@ -76,8 +76,10 @@ client_read(struct app_exchange *x, void *data, size_t len)
 }
 
 static int
-client_send(
-	struct app_exchange *x, const void *data, size_t len, struct str tail)
+client_send_with(struct app_exchange *x, const void *data, size_t len,
+	struct str tail,
+	int (*send)(struct engine *e, struct connection *c, struct str out,
+		struct str data, struct str tail))
 {
 	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
 	struct connection *c = ex->connection;
@@ -89,10 +91,38 @@ client_send(
 	watch_end(ex->engine->set.watch);
 	report_head(&ex->report, ex->engine, out);
 	body_answered(&ex->body);
-	rc = send_piece(ex->engine, c, out, data, len, tail);
+	rc = send(ex->engine, c, out, (struct str){data, len}, tail);
 	buf_clear(&c->out);
 	report_overdue_here(ex->engine, x);
 	leave_to_watcher(ex->engine, c);
+	return rc;
+}
+
+static int
+client_send(
+	struct app_exchange *x, const void *data, size_t len, struct str tail)
+{
+	return client_send_with(x, data, len, tail, send_piece);
+}
+
+static int
+client_lend(
+	struct app_exchange *x, const void *data, size_t len, struct str tail)
+{
+	return client_send_with(x, data, len, tail, send_lent);
+}
+
+static int
+client_reclaim(struct app_exchange *x)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
+	int rc;
+
+	if (UNLIKELY(*ex->engine->set.forked))
+		return -ECONNRESET;
+	watch_end(ex->engine->set.watch);
+	rc = send_reclaim(ex->engine, ex->connection);
+	leave_to_watcher(ex->engine, ex->connection);
 	return rc;
 }
 
@@ -170,7 +200,8 @@ client_send_interim(struct app_exchange *x, struct str head)
 	if (UNLIKELY(*ex->engine->set.forked))
 		return -ECONNRESET;
 	watch_end(ex->engine->set.watch);
-	rc = send_piece(ex->engine, ex->connection, head, NULL, 0, STR(""));
+	rc = send_piece(
+		ex->engine, ex->connection, head, STR(""), STR(""));
 	leave_to_watcher(ex->engine, ex->connection);
 	return rc;
 }
@@ -178,6 +209,8 @@ client_send_interim(struct app_exchange *x, struct str head)
 static const struct app_client client = {
 	.read = client_read,
 	.send = client_send,
+	.lend = client_lend,
+	.reclaim = client_reclaim,
 	.push = client_push,
 	.send_file = client_send_file,
 	.send_interim = client_send_interim,
@@ -196,6 +229,7 @@ begin(struct engine *e, struct connection *c)
 	c->scan = (struct request_scan){0};
 	c->need = 0;
 	c->pushed_ns = 0;
+	e->gathered.pieces = 0;
 	c->requests++;
 	c->out = engine_take_out(e);
 	e->response = (struct response){

@@ -9,9 +9,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/defs.h"
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/watcher.h"
@@ -19,7 +21,8 @@
 
 enum {
 	SEND_MAX = 1024 * 1024, /* at once, so that progress is seen */
-	GATHERED = 16 * 1024, /* sending a larger piece costs less than a copy */
+	COPIED = 16 * 1024, /* sending a larger piece costs less than a copy */
+	PUSHED_PARTS = 64,  /* at once */
 };
 
 static const int64_t ms = 1000000;
@@ -33,19 +36,28 @@ send_add(struct connection *c, const void *data, size_t len)
 		c->parts[c->n_parts++] = (struct iovec){(void *)data, len};
 }
 
-static void
-open_window(struct connection *c)
+/* The first of those parts behind the window's n, as far as there is room. */
+static unsigned
+widen(struct iovec *window, unsigned n, unsigned most,
+	const struct iovec *parts, size_t n_parts, size_t *room)
+{
+	for (size_t i = 0; i < n_parts && n < most && *room > 0; i++, n++) {
+		window[n] = parts[i];
+		if (window[n].iov_len > *room)
+			window[n].iov_len = *room;
+		*room -= window[n].iov_len;
+	}
+	return n;
+}
+
+static unsigned
+open_window(const struct connection *c, struct iovec *window, unsigned most)
 {
 	size_t room = SEND_MAX;
-	unsigned n = 0;
+	unsigned n = widen(window, 0, most, c->parts + c->part,
+		c->n_parts - c->part, &room);
 
-	for (unsigned i = c->part; i < c->n_parts && room > 0; i++, n++) {
-		c->window[n] = c->parts[i];
-		if (c->window[n].iov_len > room)
-			c->window[n].iov_len = room;
-		room -= c->window[n].iov_len;
-	}
-	c->n_window = n;
+	return widen(window, n, most, c->more, c->n_more, &room);
 }
 
 size_t
@@ -63,7 +75,7 @@ send_left(const struct connection *c)
 void
 send_start(struct engine *e, struct connection *c)
 {
-	open_window(c);
+	c->n_window = open_window(c, c->window, CONNECTION_PARTS);
 	c->sending = true;
 	c->in_flight++;
 	io_send(e->io, c, c->fd, c->window, c->n_window);
@@ -72,11 +84,11 @@ send_start(struct engine *e, struct connection *c)
 int
 send_push(struct connection *c)
 {
-	struct msghdr message = {.msg_iov = c->window};
+	struct iovec window[PUSHED_PARTS];
+	struct msghdr message = {.msg_iov = window};
 	ssize_t n;
 
-	open_window(c);
-	message.msg_iovlen = c->n_window;
+	message.msg_iovlen = open_window(c, window, PUSHED_PARTS);
 	do
 		n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -109,14 +121,15 @@ void
 send_count(struct connection *c, size_t len)
 {
 	c->bytes_out += len;
-	while (c->part < c->n_parts && len >= c->parts[c->part].iov_len)
+	while (c->part < c->n_parts && len >= c->parts[c->part].iov_len) {
 		len -= c->parts[c->part++].iov_len;
+		next_parts(c);
+	}
 	if (c->part < c->n_parts) {
 		c->parts[c->part].iov_base =
 			(char *)c->parts[c->part].iov_base + len;
 		c->parts[c->part].iov_len -= len;
 	}
-	next_parts(c);
 }
 
 bool
@@ -167,6 +180,8 @@ keep(struct connection *c)
 	buf_consume(kept, kept->len - before);
 	for (unsigned i = some ? 1 : c->part; i < c->n_parts; i++)
 		(void)buf_add(kept, c->parts[i].iov_base, c->parts[i].iov_len);
+	for (; c->n_more > 0; c->n_more--, c->more++)
+		(void)buf_add(kept, c->more->iov_base, c->more->iov_len);
 	c->parts[0] = (struct iovec){kept->data, kept->len};
 	c->part = 0;
 	c->n_parts = 1;
@@ -226,20 +241,18 @@ await_room(struct engine *e, struct connection *c, size_t most)
 	return rc;
 }
 
-/* Small pieces that come faster than the watcher looks are gathered: each alone
- * would be a packet, and the watcher sends what there is as soon as the
- * application takes its time with the next one. */
+/* Pieces that come faster than the watcher looks are gathered: each alone would
+ * be a packet, or wake the client, and the watcher sends what there is as soon as
+ * the application takes its time with the next one. */
 static bool
-is_gathered(const struct engine *e, struct connection *c, size_t len)
+follows_closely(const struct engine *e, struct connection *c)
 {
 	int64_t now_ns;
 
-	if (len > GATHERED || e->set.watcher == NULL ||
-		watcher_is_away(e->set.watcher))
+	if (e->set.watcher == NULL || watcher_is_away(e->set.watcher))
 		return false;
 	now_ns = clock_monotonic_ns();
-	if (now_ns - c->pushed_ns < ENGINE_LONG_NS &&
-		send_left(c) <= most_kept(e) && keep(c) == 0)
+	if (now_ns - c->pushed_ns < ENGINE_LONG_NS)
 		return true;
 	c->pushed_ns = now_ns;
 	return false;
@@ -254,22 +267,66 @@ send_due(struct connection *c)
 	return send_push(c);
 }
 
-int
-send_piece(struct engine *e, struct connection *c, struct str out,
-	const void *data, size_t len, struct str tail)
-{
-	int rc;
+/* --- pieces that are lent ---------------------------------------------------------- */
 
-	if (c->error != 0 || out.len + len + tail.len == 0)
-		return c->error;
-	if (c->part == c->n_parts)
-		buf_clear(&c->kept);
-	send_add(c, out.p, out.len);
-	send_add(c, data, len);
-	send_add(c, tail.p, tail.len);
-	if (is_gathered(e, c, out.len + len))
-		return 0;
-	rc = send_push(c);
+static void
+begin_gathering(struct gathered *g, struct connection *c)
+{
+	g->pieces = 0;
+	g->len = g->n_parts = g->text_len = 0;
+	c->more = g->parts;
+	c->n_more = 0;
+}
+
+/* What frames them is short and is copied. */
+static void
+add_text(struct gathered *g, struct str text)
+{
+	char *to = g->text + g->text_len;
+
+	if (text.len == 0)
+		return;
+	memcpy(to, text.p, text.len);
+	g->text_len += text.len;
+	g->parts[g->n_parts++] = (struct iovec){to, text.len};
+}
+
+/* Behind what was gathered before.  False when there is no place for it. */
+static bool
+gather(struct gathered *g, struct connection *c, struct str out,
+	struct str data, struct str tail)
+{
+	size_t before = g->n_parts;
+
+	if (before + 3 > ARRAY_LEN(g->parts) ||
+		out.len + tail.len > sizeof(g->text) - g->text_len)
+		return false;
+	add_text(g, out);
+	if (data.len > 0)
+		g->parts[g->n_parts++] =
+			(struct iovec){(void *)data.p, data.len};
+	add_text(g, tail);
+	g->pieces++;
+	g->len += data.len;
+	c->n_more += g->n_parts - before;
+	next_parts(c);
+	return true;
+}
+
+static bool
+is_full(const struct gathered *g)
+{
+	return g->pieces >= SEND_GATHERED || g->len >= SEND_MAX;
+}
+
+/* --- a piece ------------------------------------------------------------------------- */
+
+/* Send what there is; what is left then is a copy, and no more than may be kept. */
+static int
+send_all(struct engine *e, struct connection *c)
+{
+	int rc = send_push(c);
+
 	if (rc == 0 && send_left(c) > most_kept(e))
 		rc = await_room(e, c, most_kept(e));
 	else if (rc == 0)
@@ -280,5 +337,61 @@ send_piece(struct engine *e, struct connection *c, struct str out,
 		c->error = rc;
 	if (c->error != 0)
 		give_up(c);
+	e->gathered.pieces = 0;
 	return c->error;
+}
+
+static int
+send_apart(struct engine *e, struct connection *c, struct str out,
+	struct str data, struct str tail, bool closely)
+{
+	if (c->part == c->n_parts)
+		buf_clear(&c->kept);
+	send_add(c, out.p, out.len);
+	send_add(c, data.p, data.len);
+	send_add(c, tail.p, tail.len);
+	if (closely && out.len + data.len <= COPIED &&
+		send_left(c) <= most_kept(e) && keep(c) == 0)
+		return 0;
+	return send_all(e, c);
+}
+
+int
+send_piece(struct engine *e, struct connection *c, struct str out,
+	struct str data, struct str tail)
+{
+	bool added = false;
+
+	if (c->error != 0)
+		return c->error;
+	if (e->gathered.pieces > 0) {
+		added = gather(&e->gathered, c, out, data, tail);
+		(void)send_all(e, c);
+	}
+	if (added || c->error != 0 || out.len + data.len + tail.len == 0)
+		return c->error;
+	return send_apart(e, c, out, data, tail,
+		out.len + data.len <= COPIED && follows_closely(e, c));
+}
+
+int
+send_lent(struct engine *e, struct connection *c, struct str out,
+	struct str data, struct str tail)
+{
+	struct gathered *g = &e->gathered;
+
+	if (c->error != 0 || data.len <= COPIED || most_kept(e) == 0 ||
+		!follows_closely(e, c))
+		return send_piece(e, c, out, data, tail);
+	if (g->pieces == 0)
+		begin_gathering(g, c);
+	if (!gather(g, c, out, data, tail))
+		return send_piece(e, c, out, data, tail);
+	return is_full(g) ? send_all(e, c) : 1;
+}
+
+int
+send_reclaim(struct engine *e, struct connection *c)
+{
+	return send_piece(e, c, STR(""), STR(""), STR(""));
 }

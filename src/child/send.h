@@ -11,11 +11,27 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include "base/str.h"
 
 struct connection;
 struct engine;
+
+enum {
+	SEND_GATHERED = 16, /* pieces at most, and what is sent with them */
+	SEND_FRAMES = 512,  /* bytes around them */
+};
+
+/* Of the request that runs: pieces that are lent, and are sent together. */
+struct gathered {
+	unsigned pieces; /* 0: none */
+	size_t len;
+	struct iovec parts[3 * (SEND_GATHERED + 1)];
+	size_t n_parts;
+	char text[SEND_FRAMES];
+	size_t text_len;
+};
 
 /* Behind what is left to be sent comes this, too, if it is anything. */
 void send_add(struct connection *c, const void *data, size_t len);
@@ -46,7 +62,15 @@ bool send_ended(struct engine *e, struct connection *c, int result);
  * client took nothing for Timeout, another negative errno when it is gone;
  * either stays in c->error. */
 int send_piece(struct engine *e, struct connection *c, struct str out,
-	const void *data, size_t len, struct str tail);
+	struct str data, struct str tail);
+
+/* The same for data that stays where it is, so that a large piece that follows
+ * another within a millisecond is sent together with more of them.  1 when it is
+ * needed still: until send_lent or send_piece returns something else, or
+ * send_reclaim does. */
+int send_lent(struct engine *e, struct connection *c, struct str out,
+	struct str data, struct str tail);
+int send_reclaim(struct engine *e, struct connection *c);
 
 /* It does something else, which takes no time that the watcher would see: has
  * something been kept for long enough?  0 or a negative errno. */

@@ -191,6 +191,13 @@ struct app_client {
 	int (*send)(struct app_exchange *x, const void *data, size_t len,
 		struct str tail);
 
+	/* The same for data that stays where it is: pieces that follow each
+	 * other closely are sent together.  1 when it is needed still, until lend
+	 * or send returns something else, or reclaim does, which waits as send. */
+	int (*lend)(struct app_exchange *x, const void *data, size_t len,
+		struct str tail);
+	int (*reclaim)(struct app_exchange *x);
+
 	/* Send what is in x->response->out and then what x holds, as far as the
 	 * client takes it at once: the caller of app_call sees to the rest,
 	 * and empties out.  It is the end of the response, so nothing is sent

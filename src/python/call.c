@@ -579,6 +579,7 @@ finish(struct call *c, PyObject *result)
 		outcome = output_end(c);
 	if (UNLIKELY(outcome == OUTPUT_RAISED))
 		fail(c);
+	output_reclaim(c);
 	if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result))
 		close_result(c, result, exhausted);
 }

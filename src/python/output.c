@@ -63,10 +63,19 @@ no_memory(void)
 	return OUTPUT_RAISED;
 }
 
+static void
+drop_lent(struct call *c)
+{
+	while (c->n_lent > 0)
+		Py_DECREF(c->lent[--c->n_lent]);
+}
+
 /* Of what the client was asked to do, which gave rc. */
 static enum output_result
 outcome(struct call *c, int rc)
 {
+	if (rc <= 0)
+		drop_lent(c);
 	if (LIKELY(rc >= 0))
 		return OUTPUT_OK;
 	c->send_error = rc;
@@ -74,10 +83,13 @@ outcome(struct call *c, int rc)
 	return OUTPUT_GONE;
 }
 
+/* block: what the data is of, if it may be lent. */
 static enum output_result
-send_with(struct call *c, const void *data, size_t len, struct str tail)
+send_with(struct call *c, PyObject *block, const void *data, size_t len,
+	struct str tail)
 {
 	struct app_exchange *x = c->x;
+	bool lent = block != NULL && c->n_lent < OUTPUT_LENT;
 	int rc;
 
 	if (UNLIKELY(c->send_error != 0))
@@ -85,11 +97,30 @@ send_with(struct call *c, const void *data, size_t len, struct str tail)
 	assert(!c->pushed);
 	c->sent = true;
 	Py_BEGIN_ALLOW_THREADS;
-	rc = x->client->send(x, data, len, tail);
+	rc = lent ? x->client->lend(x, data, len, tail)
+		  : x->client->send(x, data, len, tail);
 	Py_END_ALLOW_THREADS;
+	if (rc > 0) {
+		Py_INCREF(block);
+		c->lent[c->n_lent++] = block;
+	}
 	buf_clear(x->response->out);
 	c->base = 0;
 	return outcome(c, rc);
+}
+
+void
+output_reclaim(struct call *c)
+{
+	int rc;
+
+	if (LIKELY(c->n_lent == 0))
+		return;
+	Py_BEGIN_ALLOW_THREADS;
+	rc = c->x->client->reclaim(c->x);
+	Py_END_ALLOW_THREADS;
+	(void)outcome(c, rc);
+	drop_lent(c);
 }
 
 enum output_result
@@ -146,9 +177,9 @@ output_flush(struct call *c)
 		return OUTPUT_GONE;
 	if (c->pushed || (x->response->out->len == c->base && !x->held))
 		return OUTPUT_OK;
-	if (is_whole(c))
+	if (is_whole(c) && c->n_lent == 0)
 		return push(c);
-	return send_with(c, NULL, 0, (struct str){0});
+	return send_with(c, NULL, NULL, 0, (struct str){0});
 }
 
 enum output_result
@@ -187,7 +218,7 @@ tell_excess(struct call *c)
 }
 
 static enum output_result
-send_large(struct call *c, const void *data, size_t len)
+send_large(struct call *c, PyObject *block, const void *data, size_t len)
 {
 	struct response *r = c->x->response;
 	struct str tail = {0};
@@ -199,7 +230,7 @@ send_large(struct call *c, const void *data, size_t len)
 	r->out->len += response_frame(r, len, to, &crlf_behind);
 	if (crlf_behind)
 		tail = STR("\r\n");
-	return send_with(c, data, len, tail);
+	return send_with(c, block, data, len, tail);
 }
 
 bool
@@ -312,12 +343,12 @@ put_block(struct call *c, PyObject *block, bool last, const void *data,
 	if (allowed == 0)
 		return OUTPUT_OK;
 	last = last ? output_may_be_held(c) : uses_up_length(r, allowed);
-	if (allowed > SMALL && block != NULL && last) {
+	if (allowed > SMALL && block != NULL && last && c->n_lent == 0) {
 		hold(c, block, allowed);
 		return OUTPUT_OK;
 	}
 	if (allowed > SMALL)
-		return send_large(c, data, allowed);
+		return send_large(c, block, data, allowed);
 	if (UNLIKELY(response_body(r, data, allowed) < 0))
 		return no_memory();
 	return r->out->len > GATHERED ? output_flush(c) : OUTPUT_OK;
@@ -343,6 +374,15 @@ output_last_block(struct call *c, PyObject *block)
 		(size_t)PyBytes_GET_SIZE(block));
 }
 
+/* They go out together with what ends the body. */
+static enum output_result
+end_lent(struct call *c)
+{
+	if (LIKELY(c->n_lent == 0))
+		return OUTPUT_OK;
+	return send_with(c, NULL, NULL, 0, (struct str){0});
+}
+
 enum output_result
 output_end(struct call *c)
 {
@@ -354,7 +394,7 @@ output_end(struct call *c)
 		return OUTPUT_GONE;
 	rc = response_end(r);
 	if (LIKELY(rc == 0))
-		return OUTPUT_OK;
+		return end_lent(c);
 	if (rc != -EPIPE)
 		return no_memory();
 	c->x->failed = true;

@@ -93,6 +93,8 @@ struct app {
 	struct start_response *spare_start_response;
 };
 
+enum { OUTPUT_LENT = 32 }; /* more than any client keeps */
+
 /* One request, from app_call's begin to its end. */
 struct call {
 	struct app *app;
@@ -111,6 +113,8 @@ struct call {
 	bool told_excess;
 	int send_error; /* a negative errno: the client is gone */
 	int read_error; /* likewise of the body: it cannot be read */
+	PyObject *lent[OUTPUT_LENT]; /* blocks that the client needs still */
+	unsigned n_lent;
 };
 
 /* --- call.c: the parts that objects use ------------------------------------ */
@@ -136,6 +140,9 @@ enum output_result output_commit(struct call *c, int64_t known_length);
 /* A block of the body, cut to what Content-Length allows.  Small blocks are
  * gathered until output_flush. */
 enum output_result output_block(struct call *c, const void *data, size_t len);
+
+/* No block is needed by the client any more, whatever has become of it. */
+void output_reclaim(struct call *c);
 
 /* The same for a bytes object, which may be kept until the client has it. */
 enum output_result output_bytes(struct call *c, PyObject *block);

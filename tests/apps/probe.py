@@ -190,10 +190,11 @@ def two_pieces(environ, start_response, query):
 
 
 def burst(environ, start_response, query):
-    """Small pieces at once, and the last when a file is there, and the body is."""
+    """Pieces at once, and the last when a file is there, and the body is."""
     start_response('200 OK', PLAIN)
+    rest = b'.' * int(query.get('rest', 0))
     for i in range(int(query['n'])):
-        yield b'%d\n' % i
+        yield rest + b'%d\n' % i
     while 'file' in query and not os.path.exists(query['file']):
         time.sleep(0.01)
     yield environ['wsgi.input'].read() + b'end\n'

@@ -297,16 +297,19 @@ def test_what_is_kept_goes_on_while_the_application_makes_the_next_piece(
 
 
 @pytest.mark.parametrize('engine', ENGINES)
-def test_small_pieces_at_once_do_not_wait_for_the_next_one(start, directory, engine):
+@pytest.mark.parametrize('rest', [0, 60_000])
+def test_pieces_at_once_do_not_wait_for_the_next_one(start, directory, rest, engine):
     server, address = start('--io-engine', engine)
     go_on = directory / 'go-on'
-    for n in (1, 2, 3, 500):
+    for n in (1, 2, 3, 20, 500):
         with Connection(address) as client:
-            client.send(f'GET /burst?n={n}&file={go_on} HTTP/1.1\r\nHost: t\r\n\r\n')
-            while client.buffer.count(b'\r\n%d\n' % (n - 1)) == 0:
+            client.send(f'GET /burst?n={n}&rest={rest}&file={go_on} HTTP/1.1\r\nHost: t\r\n\r\n')
+            last = b'.' * min(rest, 9) + b'%d\n' % (n - 1)
+            while last not in client.buffer[-100_000:]:
                 assert client._more()
             go_on.touch()
-            assert client.response().body == b''.join(b'%d\n' % i for i in range(n)) + b'end\n'
+            assert client.response().body == b''.join(
+                b'.' * rest + b'%d\n' % i for i in range(n)) + b'end\n'
         go_on.unlink()
     server.stop()
 

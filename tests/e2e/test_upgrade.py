@@ -192,13 +192,14 @@ def test_idle_keep_alive_connections_go_on_with_the_new_masters_children(start):
 def test_pid_file_socket_and_scoreboard_belong_to_the_new_master(start_shop, directory):
     named = directory / 'named.pid'
     server = start_shop('-w', '2', '--pid-file', named)
+    server.wait_for_ready(2)
     generation = server.board()['board']['generation']
     names = sorted(os.listdir(server.run_directory))
     old = server.pid
     assert 'has taken over' in server.upgrade()
     server.wait_for_ready(2)
     assert server.pid != old
-    assert sorted(os.listdir(server.run_directory)) == names
+    wait_until(lambda: sorted(os.listdir(server.run_directory)) == names, 'the same files')
     for path in (named, server.run_directory / 'shop.pid'):
         assert int(path.read_text()) == server.pid
     board = server.board()['board']

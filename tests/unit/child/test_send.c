@@ -324,6 +324,118 @@ test_large_pieces_and_many_are_not_gathered(void **state)
 	script_free(s);
 }
 
+/* --- pieces that are lent ----------------------------------------------------------- */
+
+enum { LARGE = 20000 };
+
+static int
+lend(struct app_exchange *x, const char *data, size_t len)
+{
+	return x->client->lend(x, data, len, STR(""));
+}
+
+static void
+read_all(struct script *s)
+{
+	script_take(s);
+	buf_clear(&s->sent);
+}
+
+/* The first one, and others until one is kept: some of them may come late. */
+static void
+begin_to_lend(struct script *s, struct app_exchange *x, const char *data)
+{
+	have_watcher(s);
+	begin_stream(x);
+	assert_int_equal(lend(x, data, LARGE), 0);
+	assert_int_equal(left(s->engine.running), 0);
+	while (lend(x, data, LARGE) == 0)
+		read_all(s);
+	assert_true(left(s->engine.running) >= LARGE);
+}
+
+static void
+assert_all_went(struct script *s)
+{
+	assert_true(left(s->engine.running) <= KEPT);
+	read_all(s);
+}
+
+static void
+app_that_lends(struct script *s, struct app_exchange *x)
+{
+	static char data[LARGE];
+	unsigned n;
+
+	begin_to_lend(s, x, data);
+	/* They are sent when nothing more has come for long enough, */
+	pass_a_tick();
+	assert_int_equal(lend(x, data, LARGE), 0);
+	assert_all_went(s);
+	/* when there are enough of them, */
+	while (lend(x, data, LARGE) == 0)
+		read_all(s);
+	for (n = 1; lend(x, data, LARGE) == 1; n++)
+		continue;
+	assert_in_range(n, 1, SEND_GATHERED - 1);
+	assert_all_went(s);
+	/* and when something else has to be. */
+	while (lend(x, data, LARGE) == 0)
+		read_all(s);
+	assert_int_equal(yield(x, "end"), 0);
+	assert_all_went(s);
+	have_no_watcher(s);
+}
+
+static void
+test_large_pieces_are_lent_for_a_moment(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_lends;
+	s->drain = take_some;
+	script_send(s, "GET / HTTP/1.0\r\n\r\n");
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	script_free(s);
+}
+
+static void
+app_that_wants_back(struct script *s, struct app_exchange *x)
+{
+	static char data[LARGE];
+
+	have_small_socket(s);
+	memset(data, 'a', sizeof(data));
+	have_watcher(s);
+	begin_stream(x);
+	while (lend(x, data, LARGE) == 0)
+		continue;
+	assert_int_equal(x->client->reclaim(x), 0);
+	assert_true(left(s->engine.running) <= KEPT);
+	/* Nobody looks at it any more. */
+	memset(data, '-', sizeof(data));
+	have_no_watcher(s);
+}
+
+static void
+test_of_what_is_wanted_back_the_end_is_kept(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_that_wants_back;
+	s->drain = take_some;
+	script_send(s, "GET / HTTP/1.0\r\n\r\n");
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_true(s->waits_for_room > 0);
+	assert_int_equal(s->sent.data[s->sent.len - 1], 'a');
+	assert_int_equal(s->drained + s->sent.len, s->page.bytes_out);
+	script_free(s);
+}
+
 /* --- a client that reads later --------------------------------------------------------- */
 
 static void
@@ -548,6 +660,8 @@ main(void)
 			test_what_is_kept_goes_out_while_the_body_is_read),
 		cmocka_unit_test(test_nothing_is_kept_without_a_watcher),
 		cmocka_unit_test(test_large_pieces_and_many_are_not_gathered),
+		cmocka_unit_test(test_large_pieces_are_lent_for_a_moment),
+		cmocka_unit_test(test_of_what_is_wanted_back_the_end_is_kept),
 		cmocka_unit_test(
 			test_what_a_slow_client_does_not_take_is_kept_and_io_finishes_it),
 		cmocka_unit_test(

@@ -1417,6 +1417,46 @@ write_later(void *argument)
 	return write(*fd, "x", 1) == 1 ? NULL : argument;
 }
 
+/* Wait until so much time has passed or there is an event; what there was. */
+static int
+wait_for(struct bench *b, int64_t timeout_ns)
+{
+	int64_t until_ns = clock_monotonic_ns() + timeout_ns, left = timeout_ns;
+	struct io_event event;
+	int n = 0;
+
+	for (; n == 0 && left > 0; left = until_ns - clock_monotonic_ns())
+		n = io_wait(b->io, &event, 1, left);
+	return n;
+}
+
+/* One that ends before its time leaves nothing that a later one would miss, be
+ * that due sooner or later. */
+static void
+test_waits_of_all_lengths_follow_each_other(void **state)
+{
+	static const int64_t timeouts[] = {100 * SECOND, 200 * MILLISECOND,
+		5 * SECOND, 20 * MILLISECOND, 150 * MILLISECOND, 100 * SECOND,
+		300 * MILLISECOND};
+	struct bench *b = bench_of(state);
+	struct owner owner;
+
+	for (size_t i = 0; i < ARRAY_LEN(timeouts); i++) {
+		int64_t begin = clock_monotonic_ns();
+
+		assert_int_equal(write(b->far, "x", 1), 1);
+		io_poll(b->io, &owner, b->near);
+		assert_int_equal(wait_for(b, timeouts[i]), 1);
+		assert_in_range(clock_monotonic_ns() - begin, 0, 4 * SECOND);
+		if (timeouts[i] >= SECOND)
+			continue;
+		begin = clock_monotonic_ns();
+		assert_int_equal(wait_for(b, timeouts[i]), 0);
+		assert_in_range(clock_monotonic_ns() - begin, timeouts[i],
+			4 * SECOND);
+	}
+}
+
 static void
 test_a_wait_without_timeout_ends_with_an_event(void **state)
 {
@@ -1660,6 +1700,7 @@ main(void)
 		TEST(test_connections_of_several_listeners_spread_as_well),
 		TEST(test_a_forked_process_has_nothing_of_it),
 		TEST(test_a_wait_ends_in_time),
+		TEST(test_waits_of_all_lengths_follow_each_other),
 		TEST(test_a_wait_without_timeout_ends_with_an_event),
 		TEST(test_a_signal_ends_a_wait),
 		TEST(test_events_that_do_not_fit_stay),

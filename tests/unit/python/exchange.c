@@ -172,6 +172,19 @@ play_read(struct app_exchange *x, void *data, size_t len)
 	return (ssize_t)n;
 }
 
+/* They are what they were when they were lent. */
+static void
+take_lent(struct exchange *ex)
+{
+	for (unsigned i = 0; i < ex->n_lent; i++) {
+		buf_add(&ex->sent, ex->lent[i].out, strlen(ex->lent[i].out));
+		buf_add(&ex->sent, ex->lent[i].data, ex->lent[i].len);
+		buf_add_str(&ex->sent, ex->lent[i].tail);
+		free(ex->lent[i].out);
+	}
+	ex->n_lent = 0;
+}
+
 static int
 play_send(struct app_exchange *x, const void *data, size_t len, struct str tail)
 {
@@ -181,12 +194,33 @@ play_send(struct app_exchange *x, const void *data, size_t len, struct str tail)
 	assert_true(ex->sends < EXCHANGE_SENDS);
 	if (++ex->sends == ex->send_fails_at)
 		return ex->send_error;
+	take_lent(ex);
 	buf_add(&ex->sent, ex->out.data, ex->out.len);
 	buf_add(&ex->sent, data, len);
 	buf_add_str(&ex->sent, tail);
 	buf_clear(&ex->out);
 	ex->sent_at[ex->sends - 1] = ex->sent.len;
 	return 0;
+}
+
+static int
+play_lend(struct app_exchange *x, const void *data, size_t len, struct str tail)
+{
+	struct exchange *ex = CONTAINER_OF(x, struct exchange, x);
+
+	if (ex->n_lent == ex->may_lend)
+		return play_send(x, data, len, tail);
+	assert_int_equal(PyGILState_Check(), 0);
+	ex->lent[ex->n_lent++] = (struct lent){
+		strndup(ex->out.data, ex->out.len), data, len, tail};
+	buf_clear(&ex->out);
+	return 1;
+}
+
+static int
+play_reclaim(struct app_exchange *x)
+{
+	return play_send(x, NULL, 0, STR(""));
 }
 
 static void
@@ -254,6 +288,8 @@ play_before_head(struct app_exchange *x, bool whole)
 
 static const struct app_client client = {.read = play_read,
 	.send = play_send,
+	.lend = play_lend,
+	.reclaim = play_reclaim,
 	.push = play_push,
 	.send_file = play_send_file,
 	.send_interim = play_send_interim,

@@ -21,7 +21,14 @@
 #include "http/response.h"
 #include "python/app.h"
 
-enum { EXCHANGE_SENDS = 64 };
+enum { EXCHANGE_SENDS = 64, EXCHANGE_LENT = 32 };
+
+struct lent {
+	char *out;
+	const void *data;
+	size_t len;
+	struct str tail;
+};
 
 struct exchange {
 	/* To be set before exchange_run, or left zero. */
@@ -30,6 +37,7 @@ struct exchange {
 	int read_error;      /* then, instead of the end */
 	int send_fails_at;   /* the number of the send, from 1 */
 	int send_error;
+	unsigned may_lend; /* pieces that are left where they are */
 	const char *unique_id;
 	const struct forwarded *forwarded;
 
@@ -39,6 +47,8 @@ struct exchange {
 	struct app_peer peer;
 	struct buf out;  /* left for the caller */
 	struct buf sent; /* by the client's send */
+	struct lent lent[EXCHANGE_LENT];
+	unsigned n_lent;
 	int sends;
 	int files;                      /* of them */
 	int pushes;                     /* of them; the client took it all */

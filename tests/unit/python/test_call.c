@@ -4,6 +4,7 @@
 #include "exchange.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/defs.h"
@@ -671,6 +672,45 @@ test_the_end_of_a_body_waits_for_no_client(void **state)
 }
 
 static void
+test_blocks_that_are_lent_live_until_they_are_sent(void **state)
+{
+	static const char *ends[] = {"", "    raise ValueError('late')\n",
+		"    yield b'end'\n"};
+	static const char *lengths[] = {"", "('Content-Length', '350000')"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends) * ARRAY_LEN(lengths); i++) {
+		struct exchange ex = {.may_lend = 3};
+		char source[1024];
+
+		snprintf(source, sizeof(source),
+			"import builtins, sys\n"
+			"builtins.whole = whole = b'z' * 50000\n"
+			"builtins.count = sys.getrefcount(whole)\n"
+			"def application(environ, start_response):\n"
+			"    start_response('200 OK', [%s])\n"
+			"    for i in range(6):\n"
+			"        yield b'%%d' %% i * 50000\n"
+			"    yield whole\n%s",
+			lengths[i % 2], ends[i / 2]);
+		exchange_use(source);
+		exchange_run(&ex, GET);
+		assert_int_equal(ex.n_lent, 0);
+		assert_true(ex.sent.len + ex.out.len > 350000);
+		for (char piece = '0'; piece < '6'; piece++) {
+			char begin[] = {piece, piece, piece, piece, piece, '\0'};
+			const char *at = strstr(ex.sent.data, begin);
+
+			assert_non_null(at);
+			assert_true(strspn(at, begin) >= 50000);
+		}
+		run_python("import sys\n"
+			   "assert sys.getrefcount(whole) == count");
+		exchange_fini(&ex);
+	}
+}
+
+static void
 test_a_client_that_left_is_no_error_of_the_application(void **state)
 {
 	struct exchange ex = {.send_fails_at = 2, .send_error = -ECONNRESET};
@@ -784,6 +824,8 @@ main(void)
 			test_a_response_that_is_too_short_is_sent_before_close),
 		cmocka_unit_test(
 			test_a_client_that_left_is_no_error_of_the_application),
+		cmocka_unit_test(
+			test_blocks_that_are_lent_live_until_they_are_sent),
 		cmocka_unit_test(
 			test_what_the_application_keeps_is_dead_afterwards),
 		cmocka_unit_test(test_responses_gather_behind_each_other),
