@@ -40,6 +40,7 @@
 enum {
 	OUT_KEPT = 32 * 1024, /* larger response buffers are given back */
 	LOADING_NS = 20000,   /* less than any library takes to be loaded */
+	BATCH_NS = 1000000,   /* of requests whose answers are sent together */
 };
 
 /* --- small things ----------------------------------------------------------- */
@@ -511,6 +512,7 @@ show_waiting(struct engine *e)
 static void
 serve_queue(struct engine *e)
 {
+	int64_t since_ns = e->now_ns;
 	struct connection *c;
 
 	share_queue(e);
@@ -518,10 +520,12 @@ serve_queue(struct engine *e)
 		connection_list_remove(c);
 		request_serve(e, c);
 		/* Responses go out before io is full: with completions that
-		 * nobody has looked at the watcher could do nothing.  And
-		 * logs, which must be done without the GIL. */
+		 * nobody has looked at the watcher could do nothing.  Logs
+		 * are to be written without the GIL.  And the first answer does
+		 * not wait for the last. */
 		if (!handover_has_room(e) ||
-			access_log_is_full(e->set.access_log))
+			access_log_is_full(e->set.access_log) ||
+			e->now_ns - since_ns > BATCH_NS)
 			break;
 	}
 }

@@ -153,9 +153,9 @@ client_push(struct app_exchange *x)
 	add_end(c, x);
 	c->pushed = true;
 	if (c->error == 0)
-		c->error = send_push(c);
+		c->error = send_last(ex->engine, c);
 	report_overdue(ex->engine, pthread_self());
-	watch_begin(ex->engine->set.watch);
+	leave_to_watcher(ex->engine, c);
 	return c->error;
 }
 

@@ -259,6 +259,16 @@ follows_closely(const struct engine *e, struct connection *c)
 }
 
 int
+send_last(const struct engine *e, struct connection *c)
+{
+	if (send_left(c) <= COPIED && most_kept(e) > 0 &&
+		e->set.watcher != NULL && !watcher_is_away(e->set.watcher) &&
+		clock_monotonic_ns() - e->running_since_ns < ENGINE_LONG_NS)
+		return 0;
+	return send_push(c);
+}
+
+int
 send_due(struct connection *c)
 {
 	if (LIKELY(c->part == c->n_parts) ||

@@ -2,15 +2,31 @@
 
 import array
 import os
+import select
 import signal
 import socket
 import time
 
 import pytest
 
-from client import Connection
+from client import PATIENCE, Connection
 from server import freeze, own_by_children
+from waiting import fastest
 
+SPINNING = '''
+import time
+
+class Closing(list):
+    def close(self):
+        pass
+
+def application(environ, start_response):
+    end = time.monotonic() + 0.0006
+    while time.monotonic() < end:
+        pass
+    start_response('200 OK', [('Content-Length', '4')])
+    return (Closing if environ['PATH_INFO'] == '/closing' else list)([b'done'])
+'''
 NUMBERS = 2 << 20  # of eight bytes: more than the sockets between hold
 
 
@@ -61,6 +77,37 @@ def test_answers_before_a_long_request_are_sent_once_and_the_next_are_served(two
         with pytest.raises(BlockingIOError):
             connection.socket.recv(1)
         assert not connection.buffer
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+@pytest.mark.parametrize('how', ['list', 'closing'])
+def test_the_first_of_many_answers_does_not_wait_for_the_last(serve, directory, how, engine):
+    """No request is long enough to be seen by the watcher."""
+    (directory / 'spinning.py').write_text(SPINNING)
+    server = serve('spinning', '-w', '1', '--io-engine', engine, cwd=directory)
+    connections = [Connection(server.address) for _ in range(30)]
+    for connection in connections:
+        connection.get('/')
+
+    def share():
+        """Of the time for all: that for the first."""
+        poll, arrivals = select.poll(), []
+        freeze(server.children()[0])
+        for connection in connections:
+            connection.send(f'GET /{how} HTTP/1.1\r\nHost: t\r\n\r\n')
+            poll.register(connection.socket, select.POLLIN)
+        os.kill(server.children()[0], signal.SIGCONT)
+        begin = time.monotonic()
+        while len(arrivals) < len(connections):
+            for fd, _ in poll.poll(PATIENCE * 1000):
+                poll.unregister(fd)
+                arrivals.append(time.monotonic() - begin)
+        for connection in connections:
+            assert connection.response().body == b'done'
+        return arrivals[0] / arrivals[-1]
+    fastest(share, 0.5)
+    for connection in connections:
+        connection.close()
 
 
 def test_new_clients_one_by_one_find_the_idle_child(two, gate):

@@ -436,6 +436,74 @@ test_of_what_is_wanted_back_the_end_is_kept(void **state)
 	script_free(s);
 }
 
+/* --- the end of a response, and the request goes on ------------------------------------ */
+
+static void
+push_end(struct app_exchange *x, const char *body)
+{
+	begin_stream(x);
+	response_body(x->response, body, strlen(body));
+	assert_int_equal(x->client->push(x), 0);
+}
+
+static void
+app_that_ends_soon(struct script *s, struct app_exchange *x)
+{
+	have_watcher(s);
+	push_end(x, "soon");
+	s->last_read = left(s->engine.running);
+	have_no_watcher(s);
+}
+
+static void
+app_that_ends_late(struct script *s, struct app_exchange *x)
+{
+	have_watcher(s);
+	pass_a_tick();
+	push_end(x, "late");
+	s->last_read = left(s->engine.running);
+	have_no_watcher(s);
+}
+
+static void
+app_that_nobody_watches(struct script *s, struct app_exchange *x)
+{
+	push_end(x, "alone");
+	s->last_read = left(s->engine.running);
+}
+
+/* On a machine that is busy it may take longer even so. */
+static void
+test_a_small_end_waits_for_the_other_answers_while_somebody_watches(void **state)
+{
+	static const struct {
+		void (*app)(struct script *s, struct app_exchange *x);
+		bool waits;
+	} rows[] = {{app_that_ends_soon, true}, {app_that_ends_late, false},
+		{app_that_nobody_watches, false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		bool waits = false;
+
+		for (int try = 0; try < (rows[i].waits ? 20 : 1) && !waits;
+			try++) {
+			struct script *s = script_new();
+
+			s->app = rows[i].app;
+			script_send(s, GET);
+			script_run(s);
+			script_take(s);
+			waits = s->last_read > 0;
+			assert_int_equal(s->calls, 1);
+			assert_non_null(strstr(s->sent.data, "\r\n\r\n"));
+			assert_int_equal(s->sent.len, s->page.bytes_out);
+			script_free(s);
+		}
+		assert_int_equal(waits, rows[i].waits);
+	}
+}
+
 /* --- a client that reads later --------------------------------------------------------- */
 
 static void
@@ -661,6 +729,8 @@ main(void)
 		cmocka_unit_test(test_nothing_is_kept_without_a_watcher),
 		cmocka_unit_test(test_large_pieces_and_many_are_not_gathered),
 		cmocka_unit_test(test_large_pieces_are_lent_for_a_moment),
+		cmocka_unit_test(
+			test_a_small_end_waits_for_the_other_answers_while_somebody_watches),
 		cmocka_unit_test(test_of_what_is_wanted_back_the_end_is_kept),
 		cmocka_unit_test(
 			test_what_a_slow_client_does_not_take_is_kept_and_io_finishes_it),
