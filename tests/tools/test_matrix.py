@@ -128,3 +128,21 @@ def test_a_private_installation_is_entered_by_everybody_in_the_tests_alone(tmp_p
     assert done.stdout == 'foundfound too', done.stderr
     assert subprocess.run(command, capture_output=True).returncode != 0
     assert matrix.opened(python._replace(prefix='/usr'), command) == command
+
+
+@pytest.mark.parametrize('good', [True, False])
+def test_the_table_ends_with_how_many_there_were_and_were_left_out(monkeypatch, capsys, good):
+    one, other = (matrix.Installation(f'/{name}/bin/python3', '3.12.1', '3.12', f'/{name}')
+                  for name in ('one', 'other'))
+    monkeypatch.setattr(sys, 'argv', ['matrix.py'])
+    monkeypatch.setattr(matrix, 'find_all', lambda: [one, other])
+    monkeypatch.setattr(matrix, 'build', lambda *_: True)
+    monkeypatch.setattr(matrix, 'can_be_entered', lambda python: python is one)
+    monkeypatch.setattr(matrix, 'kinds', lambda *_: ['auto', 'venv'])
+    monkeypatch.setattr(matrix, 'row_of', lambda python, _folder, kind, _short: (
+        (python.version, kind, python.path, '5 passed', '1'), good))
+    assert matrix.main() == (0 if good else 1)
+    *table, last = capsys.readouterr().out.splitlines()
+    assert last == ('matrix: 2 kinds of Python, 1 left out, '
+                    + ('all passed' if good else 'not all passed'))
+    assert [line.split()[1] for line in table if '/bin/python3' in line] == ['auto', 'venv', '-']
