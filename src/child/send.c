@@ -164,21 +164,33 @@ most_kept(const struct engine *e)
 	return (size_t)e->config->response_buffer_size;
 }
 
+/* Is what was kept before not all out? */
+static bool
+begins_with_kept(const struct connection *c)
+{
+	const char *first;
+
+	if (c->part == c->n_parts || c->kept.len == 0)
+		return false;
+	first = c->parts[c->part].iov_base;
+	return first >= c->kept.data && first < c->kept.data + c->kept.len;
+}
+
 /* What is left belongs to the application, which may go on: copy it, behind
  * what was kept before.  0, or -ENOMEM and nothing has changed. */
 static int
 keep(struct connection *c)
 {
 	struct buf *kept = &c->kept;
-	bool some = kept->len > 0 && c->part == 0;
-	size_t before = some ? c->parts[0].iov_len : 0;
+	bool some = begins_with_kept(c);
+	size_t before = some ? c->parts[c->part].iov_len : 0;
 
 	if (buf_reserve(kept, send_left(c) - before) == NULL) {
 		kept->failed = false;
 		return -ENOMEM;
 	}
 	buf_consume(kept, kept->len - before);
-	for (unsigned i = some ? 1 : c->part; i < c->n_parts; i++)
+	for (unsigned i = some ? c->part + 1 : c->part; i < c->n_parts; i++)
 		(void)buf_add(kept, c->parts[i].iov_base, c->parts[i].iov_len);
 	for (; c->n_more > 0; c->n_more--, c->more++)
 		(void)buf_add(kept, c->more->iov_base, c->more->iov_len);

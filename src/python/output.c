@@ -63,24 +63,31 @@ no_memory(void)
 	return OUTPUT_RAISED;
 }
 
-static void
-drop_lent(struct call *c)
-{
-	while (c->n_lent > 0)
-		Py_DECREF(c->lent[--c->n_lent]);
-}
-
 /* Of what the client was asked to do, which gave rc. */
 static enum output_result
 outcome(struct call *c, int rc)
 {
 	if (rc <= 0)
-		drop_lent(c);
+		Py_CLEAR(c->lent);
 	if (LIKELY(rc >= 0))
 		return OUTPUT_OK;
 	c->send_error = rc;
 	c->x->broken = true;
 	return OUTPUT_GONE;
+}
+
+/* A place in the list, before the client has it. */
+static bool
+may_lend(struct call *c, PyObject *block)
+{
+	if (block == NULL)
+		return false;
+	if (c->lent == NULL)
+		c->lent = PyList_New(0);
+	if (c->lent != NULL && PyList_Append(c->lent, block) == 0)
+		return true;
+	PyErr_Clear(); /* it is sent as any other */
+	return false;
 }
 
 /* block: what the data is of, if it may be lent. */
@@ -89,21 +96,18 @@ send_with(struct call *c, PyObject *block, const void *data, size_t len,
 	struct str tail)
 {
 	struct app_exchange *x = c->x;
-	bool lent = block != NULL && c->n_lent < OUTPUT_LENT;
+	bool lent;
 	int rc;
 
 	if (UNLIKELY(c->send_error != 0))
 		return OUTPUT_GONE;
 	assert(!c->pushed);
 	c->sent = true;
+	lent = may_lend(c, block);
 	Py_BEGIN_ALLOW_THREADS;
 	rc = lent ? x->client->lend(x, data, len, tail)
 		  : x->client->send(x, data, len, tail);
 	Py_END_ALLOW_THREADS;
-	if (rc > 0) {
-		Py_INCREF(block);
-		c->lent[c->n_lent++] = block;
-	}
 	buf_clear(x->response->out);
 	c->base = 0;
 	return outcome(c, rc);
@@ -114,13 +118,12 @@ output_reclaim(struct call *c)
 {
 	int rc;
 
-	if (LIKELY(c->n_lent == 0))
+	if (LIKELY(c->lent == NULL))
 		return;
 	Py_BEGIN_ALLOW_THREADS;
 	rc = c->x->client->reclaim(c->x);
 	Py_END_ALLOW_THREADS;
 	(void)outcome(c, rc);
-	drop_lent(c);
 }
 
 enum output_result
@@ -177,7 +180,7 @@ output_flush(struct call *c)
 		return OUTPUT_GONE;
 	if (c->pushed || (x->response->out->len == c->base && !x->held))
 		return OUTPUT_OK;
-	if (is_whole(c) && c->n_lent == 0)
+	if (is_whole(c) && c->lent == NULL)
 		return push(c);
 	return send_with(c, NULL, NULL, 0, (struct str){0});
 }
@@ -343,7 +346,7 @@ put_block(struct call *c, PyObject *block, bool last, const void *data,
 	if (allowed == 0)
 		return OUTPUT_OK;
 	last = last ? output_may_be_held(c) : uses_up_length(r, allowed);
-	if (allowed > SMALL && block != NULL && last && c->n_lent == 0) {
+	if (allowed > SMALL && block != NULL && last && c->lent == NULL) {
 		hold(c, block, allowed);
 		return OUTPUT_OK;
 	}
@@ -378,7 +381,7 @@ output_last_block(struct call *c, PyObject *block)
 static enum output_result
 end_lent(struct call *c)
 {
-	if (LIKELY(c->n_lent == 0))
+	if (LIKELY(c->lent == NULL))
 		return OUTPUT_OK;
 	return send_with(c, NULL, NULL, 0, (struct str){0});
 }

@@ -93,8 +93,6 @@ struct app {
 	struct start_response *spare_start_response;
 };
 
-enum { OUTPUT_LENT = 32 }; /* more than any client keeps */
-
 /* One request, from app_call's begin to its end. */
 struct call {
 	struct app *app;
@@ -113,8 +111,7 @@ struct call {
 	bool told_excess;
 	int send_error; /* a negative errno: the client is gone */
 	int read_error; /* likewise of the body: it cannot be read */
-	PyObject *lent[OUTPUT_LENT]; /* blocks that the client needs still */
-	unsigned n_lent;
+	PyObject *lent; /* a list of blocks that the client needs still, or NULL */
 };
 
 /* --- call.c: the parts that objects use ------------------------------------ */

@@ -54,17 +54,23 @@ yield(struct app_exchange *x, const char *piece)
 	return x->client->send(x, NULL, 0, STR(""));
 }
 
-/* A line of PIECE bytes with a number in it. */
+/* PIECE bytes with a number in it. */
+static void
+make_line(char *to, int i)
+{
+	memset(to, '.', PIECE);
+	to[0] = (char)('0' + i / 100 % 10);
+	to[1] = (char)('0' + i / 10 % 10);
+	to[2] = (char)('0' + i % 10);
+	to[PIECE - 1] = '\n';
+}
+
 static int
 yield_line(struct app_exchange *x, int i)
 {
 	char line[PIECE + 1];
 
-	memset(line, '.', PIECE);
-	line[0] = (char)('0' + i / 100 % 10);
-	line[1] = (char)('0' + i / 10 % 10);
-	line[2] = (char)('0' + i % 10);
-	line[PIECE - 1] = '\n';
+	make_line(line, i);
 	line[PIECE] = '\0';
 	return yield(x, line);
 }
@@ -436,6 +442,100 @@ test_of_what_is_wanted_back_the_end_is_kept(void **state)
 	script_free(s);
 }
 
+/* A client that is slow, and what it has got so far. */
+static struct buf got;
+
+static size_t
+take_and_remember(int fd)
+{
+	char piece[3000];
+	ssize_t n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
+
+	if (n <= 0)
+		return 0;
+	buf_add(&got, piece, (size_t)n);
+	return (size_t)n;
+}
+
+/* Of each kind, in turns that repeat late. */
+static void
+app_that_mixes(struct script *s, struct app_exchange *x)
+{
+	static char pieces[64][LARGE + 1];
+
+	have_small_socket(s);
+	have_watcher(s);
+	begin_stream(x);
+	for (int i = 0; i < 64; i++) {
+		memset(pieces[i], 'A' + i % 50, LARGE);
+		if (i % 7 == 3)
+			assert_true(lend(x, pieces[i], LARGE - i) >= 0);
+		else if (i % 5 == 4)
+			assert_int_equal(x->client->send(x, pieces[i],
+						 LARGE - i, STR("tail")),
+				0);
+		else if (i % 11 < 6)
+			assert_int_equal(yield_line(x, i), 0);
+		else
+			assert_true(x->client->lend(x, pieces[i], LARGE - i,
+					    STR("tail")) >= 0);
+		if (i % 13 == 12)
+			pass_a_tick();
+	}
+	assert_int_equal(x->client->reclaim(x), 0);
+	memset(pieces, '-', sizeof(pieces));
+	response_end(x->response);
+	have_no_watcher(s);
+}
+
+/* The same, each where it is to be. */
+static void
+expect_mixed(struct buf *to)
+{
+	static char piece[LARGE];
+
+	for (int i = 0; i < 64; i++) {
+		bool line = i % 7 != 3 && i % 5 != 4 && i % 11 < 6;
+
+		memset(piece, 'A' + i % 50, sizeof(piece));
+		if (line)
+			make_line(piece, i);
+		buf_add(to, piece, line ? PIECE : (size_t)(LARGE - i));
+		if (!line && i % 7 != 3)
+			buf_add(to, "tail", 4);
+	}
+}
+
+static void
+test_pieces_of_all_kinds_stay_in_order(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		struct script *s = script_new();
+		struct buf all = {0};
+		const char *body;
+
+		buf_clear(&got);
+		s->app = app_that_mixes;
+		s->drain = take_and_remember;
+		script_send(s, "GET / HTTP/1.0\r\n\r\n");
+		script_run(s);
+		script_take(s);
+		buf_add(&got, s->sent.data, s->sent.len);
+		buf_add(&got, "", 1);
+		expect_mixed(&all);
+		body = strstr(got.data, "\r\n\r\n");
+		assert_non_null(body);
+		body += 4;
+		assert_int_equal(got.data + got.len - 1 - body, all.len);
+		assert_memory_equal(body, all.data, all.len);
+		assert_int_equal(got.len - 1, s->page.bytes_out);
+		buf_fini(&all);
+		script_free(s);
+	}
+	buf_fini(&got);
+}
+
 /* --- the end of a response, and the request goes on ------------------------------------ */
 
 static void
@@ -732,6 +832,7 @@ main(void)
 		cmocka_unit_test(
 			test_a_small_end_waits_for_the_other_answers_while_somebody_watches),
 		cmocka_unit_test(test_of_what_is_wanted_back_the_end_is_kept),
+		cmocka_unit_test(test_pieces_of_all_kinds_stay_in_order),
 		cmocka_unit_test(
 			test_what_a_slow_client_does_not_take_is_kept_and_io_finishes_it),
 		cmocka_unit_test(
