@@ -69,6 +69,7 @@ struct connection {
 	int64_t deadline_ns;          /* while on a list that has one */
 	uint32_t watched; /* epoll's bits: what the watcher looks for */
 	uint32_t reign;   /* the engine's when that wait began */
+	uint32_t round;   /* QUEUED: the engine's when it was */
 	struct pace pace; /* of what it is to send */
 	int64_t heard_ns; /* when it sent last, or began to be waited for */
 	int64_t hurry_ns; /* the wait for it ends then, whatever comes */
@@ -113,7 +114,7 @@ struct connection {
 	int64_t pushed_ns; /* RUNNING: when a piece of it was last sent at once */
 	struct iovec parts[CONNECTION_PARTS]; /* what is to be sent */
 	unsigned part, n_parts;
-	const struct iovec *more; /* behind them, while something is held */
+	const struct iovec *more; /* behind them: what is held, or gathered */
 	size_t n_more;
 	struct iovec window[CONNECTION_PARTS]; /* its beginning, that is under
 						* way */

@@ -87,6 +87,7 @@ void
 engine_queue(struct engine *e, struct connection *c)
 {
 	c->state = CONNECTION_QUEUED;
+	c->round = e->round;
 	if (c->since_ns == 0)
 		c->since_ns = e->now_ns;
 	connection_list_add(&e->queue, c);
@@ -576,7 +577,9 @@ is_done(struct engine *e)
 
 /* --- the loop ------------------------------------------------------------------------ */
 
-/* Without the GIL: what is to be heard of, and then the wait. */
+/* Without the GIL: what is to be heard of, and then the wait.  New clients are for
+ * who has served all that were there when he last asked for any: under load there
+ * are always others. */
 static int
 wait_for_something(struct engine *e)
 {
@@ -585,9 +588,10 @@ wait_for_something(struct engine *e)
 
 	share_watch(e);
 	orders_watch(e);
-	if (e->queue.first == NULL) {
+	if (e->queue.first == NULL || e->queue.first->round == e->round) {
 		accept_arm(e);
 		handover_watch(e);
+		e->round++;
 	}
 	report_flush(e);
 	share_show(e, e->queue.first == NULL && !e->retiring);
@@ -654,6 +658,8 @@ leave_broken(struct engine *e, int error)
 		deprived_leave(e, error);
 		if (e->set.crew != NULL)
 			deprived_end(e);
+	} else if (e->set.give >= 0) {
+		(void)handoff_nudge(e->set.give);
 	}
 	orders_give(e, CREW_STOP, 0);
 }

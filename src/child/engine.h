@@ -94,6 +94,7 @@ struct engine {
 
 	/* Connections. */
 	struct connection_list queue;   /* with bytes to look at */
+	uint32_t round; /* ends when what was queued before it is served */
 	struct connection_list reading; /* Timeout */
 	struct connection_list parked;  /* KeepAliveTimeout */
 	struct connection_list sending; /* Timeout, by progress.h */

@@ -131,6 +131,8 @@ static void
 add_end(struct connection *c, const struct app_exchange *x)
 {
 	c->held = x->held;
+	if (c->error != 0)
+		return;
 	send_add(c, c->out.data, c->out.len);
 	if (x->held != NULL)
 		send_add(c, x->held_data, x->held_len);

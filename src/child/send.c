@@ -32,32 +32,29 @@ send_add(struct connection *c, const void *data, size_t len)
 {
 	if (c->part == c->n_parts)
 		c->part = c->n_parts = 0;
-	if (len > 0)
-		c->parts[c->n_parts++] = (struct iovec){(void *)data, len};
+	if (len == 0)
+		return;
+	assert(c->n_parts < CONNECTION_PARTS);
+	c->parts[c->n_parts++] = (struct iovec){(void *)data, len};
 }
 
-/* The first of those parts behind the window's n, as far as there is room. */
-static unsigned
-widen(struct iovec *window, unsigned n, unsigned most,
-	const struct iovec *parts, size_t n_parts, size_t *room)
-{
-	for (size_t i = 0; i < n_parts && n < most && *room > 0; i++, n++) {
-		window[n] = parts[i];
-		if (window[n].iov_len > *room)
-			window[n].iov_len = *room;
-		*room -= window[n].iov_len;
-	}
-	return n;
-}
-
-static unsigned
+/* The first of what is to be sent, no more parts than that; how many. */
+static inline unsigned
 open_window(const struct connection *c, struct iovec *window, unsigned most)
 {
-	size_t room = SEND_MAX;
-	unsigned n = widen(window, 0, most, c->parts + c->part,
-		c->n_parts - c->part, &room);
+	size_t room = SEND_MAX, n_parts = c->n_parts - c->part;
+	const struct iovec *next = c->parts + c->part;
+	unsigned n = 0;
 
-	return widen(window, n, most, c->more, c->n_more, &room);
+	for (; n < n_parts + c->n_more && n < most && room > 0; n++) {
+		if (n == n_parts)
+			next = c->more;
+		window[n] = *next++;
+		if (window[n].iov_len > room)
+			window[n].iov_len = room;
+		room -= window[n].iov_len;
+	}
+	return n;
 }
 
 size_t
@@ -115,6 +112,15 @@ give_up(struct connection *c)
 {
 	c->part = c->n_parts;
 	c->n_more = 0;
+}
+
+/* Likewise, and nothing of the request that runs is needed. */
+static int
+refuse(struct engine *e, struct connection *c)
+{
+	give_up(c);
+	e->gathered.pieces = 0;
+	return c->error;
 }
 
 void
@@ -343,7 +349,8 @@ is_full(const struct gathered *g)
 
 /* --- a piece ------------------------------------------------------------------------- */
 
-/* Send what there is; what is left then is a copy, and no more than may be kept. */
+/* Send what there is; what is left then is a copy, and no more than may be kept, so
+ * nothing is lent any more. */
 static int
 send_all(struct engine *e, struct connection *c)
 {
@@ -358,22 +365,24 @@ send_all(struct engine *e, struct connection *c)
 	if (c->error == 0)
 		c->error = rc;
 	if (c->error != 0)
-		give_up(c);
+		return refuse(e, c);
 	e->gathered.pieces = 0;
-	return c->error;
+	return 0;
 }
 
 static int
 send_apart(struct engine *e, struct connection *c, struct str out,
-	struct str data, struct str tail, bool closely)
+	struct str data, struct str tail)
 {
+	bool closely =
+		out.len + data.len <= COPIED && follows_closely(e, c);
+
 	if (c->part == c->n_parts)
 		buf_clear(&c->kept);
 	send_add(c, out.p, out.len);
 	send_add(c, data.p, data.len);
 	send_add(c, tail.p, tail.len);
-	if (closely && out.len + data.len <= COPIED &&
-		send_left(c) <= most_kept(e) && keep(c) == 0)
+	if (closely && send_left(c) <= most_kept(e) && keep(c) == 0)
 		return 0;
 	return send_all(e, c);
 }
@@ -385,15 +394,16 @@ send_piece(struct engine *e, struct connection *c, struct str out,
 	bool added = false;
 
 	if (c->error != 0)
-		return c->error;
+		return refuse(e, c);
+	/* Behind those that are lent, and out with them, also when it is
+	 * nothing at all. */
 	if (e->gathered.pieces > 0) {
 		added = gather(&e->gathered, c, out, data, tail);
 		(void)send_all(e, c);
 	}
 	if (added || c->error != 0 || out.len + data.len + tail.len == 0)
 		return c->error;
-	return send_apart(e, c, out, data, tail,
-		out.len + data.len <= COPIED && follows_closely(e, c));
+	return send_apart(e, c, out, data, tail);
 }
 
 int

@@ -2,7 +2,7 @@
  * send.h - what goes out to a client.
  *
  * A connection's parts are what is to be sent, where it lies, and behind them
- * come as many more as are held: by io, which ends
+ * come as many more as are held or gathered.  They are sent by io, which ends
  * with a completion, or at once as far as the socket takes it.  Which of the
  * two is the caller's choice, and never both at a time.
  */
@@ -25,7 +25,7 @@ enum {
 
 /* Of the request that runs: pieces that are lent, and are sent together. */
 struct gathered {
-	unsigned pieces; /* 0: none */
+	unsigned pieces; /* since nothing was lent; some may be out by now */
 	size_t len;
 	struct iovec parts[3 * (SEND_GATHERED + 1)];
 	size_t n_parts;

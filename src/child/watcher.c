@@ -209,7 +209,7 @@ push_own(const struct engine *e)
 {
 	struct connection *c = e->running;
 
-	if (c != NULL && c->part < c->n_parts)
+	if (c != NULL && c->error == 0 && c->part < c->n_parts)
 		(void)send_push(c);
 }
 

@@ -579,7 +579,8 @@ finish(struct call *c, PyObject *result)
 		outcome = output_end(c);
 	if (UNLIKELY(outcome == OUTPUT_RAISED))
 		fail(c);
-	output_reclaim(c);
+	if (UNLIKELY(c->lent != NULL))
+		output_reclaim(c);
 	if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result))
 		close_result(c, result, exhausted);
 }
@@ -624,6 +625,8 @@ app_call(struct app *app, struct app_exchange *x)
 		finish(&c, result);
 	else
 		fail(&c);
+	if (UNLIKELY(c.lent != NULL))
+		output_reclaim(&c);
 	x->status = x->response->status;
 
 	/* Only now may objects that nobody kept go, or be used again. */

@@ -346,7 +346,10 @@ put_block(struct call *c, PyObject *block, bool last, const void *data,
 	if (allowed == 0)
 		return OUTPUT_OK;
 	last = last ? output_may_be_held(c) : uses_up_length(r, allowed);
-	if (allowed > SMALL && block != NULL && last && c->lent == NULL) {
+	if (allowed > SMALL && block != NULL && last) {
+		output_reclaim(c);
+		if (c->send_error != 0)
+			return OUTPUT_GONE;
 		hold(c, block, allowed);
 		return OUTPUT_OK;
 	}

@@ -200,6 +200,21 @@ def burst(environ, start_response, query):
     yield environ['wsgi.input'].read() + b'end\n'
 
 
+def write_and_fail(environ, start_response, query):
+    write = start_response('200 OK', PLAIN)
+    for _ in range(4):
+        write(b'w' * 200_000)
+    raise ValueError('behind four blocks')
+
+
+def large_end(environ, start_response, query):
+    """What is behind the last block is nothing, and the server knows it."""
+    start_response('200 OK', [*PLAIN, ('Content-Length', '10040100')])
+    yield b'x' * 100
+    yield b'x' * 40_000
+    yield b'x' * 10_000_000
+
+
 def big(environ, start_response, query):
     return answer(start_response, b'x' * int(query.get('n', '1000000')))
 

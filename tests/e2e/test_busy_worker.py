@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -108,6 +109,37 @@ def test_the_first_of_many_answers_does_not_wait_for_the_last(serve, directory, 
     fastest(share, 0.5)
     for connection in connections:
         connection.close()
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_new_clients_come_in_while_others_never_stop_asking(serve, directory, engine):
+    (directory / 'spinning.py').write_text(SPINNING)
+    server = serve('spinning', '-w', '1', '--io-engine', engine, cwd=directory)
+    request = b'GET /list HTTP/1.1\r\nHost: t\r\n\r\n'
+    others = [Connection(server.address) for _ in range(40)]
+    enough = threading.Event()
+
+    def ask_on():
+        poll, found = select.poll(), {other.socket.fileno(): other for other in others}
+        for fd, other in found.items():
+            poll.register(fd, select.POLLIN)
+            other.socket.sendall(request)
+        while not enough.is_set():
+            for fd, _ in poll.poll(1000):
+                found[fd].socket.recv(1000)
+                found[fd].socket.sendall(request)
+    asking = threading.Thread(target=ask_on)
+    asking.start()
+    try:
+        for _ in range(5):
+            with Connection(server.address) as new:
+                assert new.get('/list').body == b'done'
+            assert asking.is_alive()
+    finally:
+        enough.set()
+        asking.join()
+    for other in others:
+        other.close()
 
 
 def test_new_clients_one_by_one_find_the_idle_child(two, gate):

@@ -316,6 +316,23 @@ def test_pieces_at_once_do_not_wait_for_the_next_one(start, directory, rest, eng
     server.stop()
 
 
+def test_the_last_of_a_content_length_is_not_waited_for_whatever_came_before(start):
+    server, address = start('--timeout', LONG)
+    with Reluctant(address, '/large-end') as slow, Connection(server.address) as other:
+        assert other.get('/hello').body == b'hello\n'
+        assert slow.response().body == b'x' * 10_040_100
+    server.stop()
+
+
+def test_blocks_that_were_written_before_an_exception_are_sent(start):
+    server, address = start()
+    for _ in range(3):
+        with Connection(address) as client:
+            client.send('GET /write-and-fail HTTP/1.0\r\n\r\n')
+            assert client.rest().count(b'w' * 100_000) == 8
+    server.stop()
+
+
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_client_may_want_the_pieces_before_it_sends_its_body(start, engine):
     server, address = start('--io-engine', engine, '--request-body-buffer', '0')

@@ -442,6 +442,40 @@ test_of_what_is_wanted_back_the_end_is_kept(void **state)
 	script_free(s);
 }
 
+/* As the loop finds out while the request does something else. */
+static void
+app_whose_client_leaves(struct script *s, struct app_exchange *x)
+{
+	static char data[LARGE];
+
+	have_watcher(s);
+	begin_stream(x);
+	while (lend(x, data, LARGE) == 0)
+		read_all(s);
+	s->engine.running->error = -ECONNRESET;
+	assert_int_equal(lend(x, data, LARGE), -ECONNRESET);
+	assert_int_equal(send_left(s->engine.running), 0);
+	assert_int_equal(x->client->reclaim(x), -ECONNRESET);
+	x->held = NULL;
+	x->broken = true;
+	response_body(x->response, "rest", 4);
+	have_no_watcher(s);
+}
+
+static void
+test_nothing_is_left_for_a_client_that_has_left(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_whose_client_leaves;
+	script_send(s, "GET / HTTP/1.0\r\n\r\n");
+	script_run(s);
+	assert_int_equal(s->calls, 1);
+	assert_int_equal(s->sends, 0);
+	script_free(s);
+}
+
 /* A client that is slow, and what it has got so far. */
 static struct buf got;
 
@@ -833,6 +867,7 @@ main(void)
 			test_a_small_end_waits_for_the_other_answers_while_somebody_watches),
 		cmocka_unit_test(test_of_what_is_wanted_back_the_end_is_kept),
 		cmocka_unit_test(test_pieces_of_all_kinds_stay_in_order),
+		cmocka_unit_test(test_nothing_is_left_for_a_client_that_has_left),
 		cmocka_unit_test(
 			test_what_a_slow_client_does_not_take_is_kept_and_io_finishes_it),
 		cmocka_unit_test(
