@@ -300,6 +300,8 @@ send_due(struct connection *c)
 static void
 begin_gathering(struct gathered *g, struct connection *c)
 {
+	if (c->part == c->n_parts)
+		buf_clear(&c->kept);
 	g->pieces = 0;
 	g->len = g->n_parts = g->text_len = 0;
 	c->more = g->parts;

@@ -180,8 +180,10 @@ output_flush(struct call *c)
 		return OUTPUT_GONE;
 	if (c->pushed || (x->response->out->len == c->base && !x->held))
 		return OUTPUT_OK;
-	if (is_whole(c) && c->lent == NULL)
-		return push(c);
+	if (is_whole(c)) {
+		output_reclaim(c);
+		return c->send_error != 0 ? OUTPUT_GONE : push(c);
+	}
 	return send_with(c, NULL, NULL, 0, (struct str){0});
 }
 
@@ -380,13 +382,17 @@ output_last_block(struct call *c, PyObject *block)
 		(size_t)PyBytes_GET_SIZE(block));
 }
 
-/* They go out together with what ends the body. */
+/* They go out together with what ends the body, but a last piece of it is waited
+ * for no more than any other. */
 static enum output_result
 end_lent(struct call *c)
 {
 	if (LIKELY(c->lent == NULL))
 		return OUTPUT_OK;
-	return send_with(c, NULL, NULL, 0, (struct str){0});
+	if (c->x->response->framing == RESPONSE_CHUNKED)
+		return send_with(c, NULL, NULL, 0, (struct str){0});
+	output_reclaim(c);
+	return c->send_error != 0 ? OUTPUT_GONE : OUTPUT_OK;
 }
 
 enum output_result

@@ -710,6 +710,26 @@ test_blocks_that_are_lent_live_until_they_are_sent(void **state)
 	}
 }
 
+/* Behind what is lent, too. */
+static void
+test_a_small_end_is_pushed_behind_what_was_lent(void **state)
+{
+	struct exchange ex = {.may_lend = 3};
+
+	(void)state;
+	exchange_use("def application(environ, start_response):\n"
+		     "    start_response('200 OK', [('Content-Length', '100009')])\n"
+		     "    yield b'x' * 50000\n"
+		     "    yield b'x' * 50000\n"
+		     "    yield b'x' * 9\n");
+	exchange_run(&ex, GET);
+	assert_int_equal(ex.n_lent, 0);
+	assert_int_equal(ex.pushes, 1);
+	assert_int_equal(ex.sends, 2); /* what was lent, and the end */
+	assert_int_equal(strspn(exchange_body(&ex), "x"), 100009);
+	exchange_fini(&ex);
+}
+
 static void
 test_a_client_that_left_is_no_error_of_the_application(void **state)
 {
@@ -826,6 +846,8 @@ main(void)
 			test_a_client_that_left_is_no_error_of_the_application),
 		cmocka_unit_test(
 			test_blocks_that_are_lent_live_until_they_are_sent),
+		cmocka_unit_test(
+			test_a_small_end_is_pushed_behind_what_was_lent),
 		cmocka_unit_test(
 			test_what_the_application_keeps_is_dead_afterwards),
 		cmocka_unit_test(test_responses_gather_behind_each_other),
