@@ -336,30 +336,30 @@ call_leader(struct watch *w)
 		crew_call_leader(e->set.crew);
 }
 
-/* A wait of the worker's may have used up the wake-up for what is there; and
- * that of a nudge, or another stuck worker's has.  So there are more nudges,
- * ever more seldom, for as long as nobody comes. */
+/* A wait of the worker's may have used up the wake-up for what is there.  While
+ * nudges are taken there is one in each look, as who takes one serves one client
+ * and there may be another.  One that is not taken may have lost its own wake-up
+ * in the same way: there are more, ever more seldom. */
 static void
 pass_wake_up_on(struct watch *w)
 {
 	struct engine *e = w->engine;
-	struct pollfd doors[2] = {
-		{.fd = -1, .events = POLLIN},
-		{.fd = -1, .events = POLLIN},
-	};
+	struct pollfd door = {.fd = -1, .events = POLLIN};
+	struct pollfd pool = {.fd = e->set.take, .events = POLLIN};
+	bool untaken, waits;
 
 	/* In a bucket nobody else may be waiting at all. */
 	if (e->accepting || e->set.in_buckets)
-		doors[0].fd =
-			e->set.set >= 0 ? e->set.set : e->set.listeners[0];
-	if (e->pool_watched)
-		doors[1].fd = e->set.take;
-	if (doors[0].fd < 0 && doors[1].fd < 0)
+		door.fd = e->set.set >= 0 ? e->set.set : e->set.listeners[0];
+	if (door.fd < 0 && !e->pool_watched)
 		return;
-	if (poll(doors, ARRAY_LEN(doors), 0) <= 0) {
+	untaken = poll(&pool, 1, 0) > 0;
+	waits = (untaken && e->pool_watched) || poll(&door, 1, 0) > 0;
+	if (!untaken || !waits) {
 		w->knocks = 0;
 		w->nudge_at = 1;
-	} else if (++w->knocks >= w->nudge_at) {
+	}
+	if (waits && ++w->knocks >= w->nudge_at) {
 		(void)handoff_nudge(e->set.give);
 		w->nudge_at *= 2;
 	}

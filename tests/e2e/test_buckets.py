@@ -95,9 +95,9 @@ def test_a_bucket_whose_children_are_all_busy_strands_nobody(serve):
     with Connection(server.address) as busy:
         keep_busy(server, busy)
         began = time.monotonic()
-        for _ in range(60):
+        for _ in range(600):
             assert get(server.address, '/hello', timeout=SOON).status == 200
-        assert time.monotonic() - began < SLOW / 2
+        assert time.monotonic() - began < SLOW
         assert 'W' in server.board()['scoreboard']
 
 
