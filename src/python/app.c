@@ -89,8 +89,6 @@ make_objects(struct app *app, const struct app_settings *settings)
 {
 	if (find_names(app) < 0 || find_types(app) < 0)
 		return -1;
-	if (exceptions_init(app) < 0)
-		return -1;
 	if (errors_init(app) < 0 || early_hints_init(app) < 0 ||
 		input_init(app) < 0)
 		return -1;

@@ -8,18 +8,6 @@
 
 #include <stdio.h>
 
-int
-exceptions_init(struct app *app)
-{
-	AUTO_DECREF PyObject *traceback = PyImport_ImportModule("traceback");
-
-	if (traceback == NULL)
-		return -1;
-	app->format_exception =
-		PyObject_GetAttrString(traceback, "format_exception");
-	return app->format_exception != NULL ? 0 : -1;
-}
-
 void
 exceptions_fini(struct app *app)
 {
@@ -65,31 +53,93 @@ exceptions_put_back(PyObject *exception)
 }
 #endif
 
+/* Got when it is first needed: with its module come a dozen others, which take
+ * longer than all else between the start and the first request.  NULL for as long
+ * as that fails. */
+static PyObject *
+formatter(struct app *app)
+{
+	AUTO_DECREF PyObject *module = NULL;
+	PyObject *none = NULL, *f;
+
+	f = __atomic_load_n(&app->format_exception, __ATOMIC_ACQUIRE);
+	if (f != NULL)
+		return f;
+	module = PyImport_ImportModule("traceback");
+	if (module != NULL)
+		f = PyObject_GetAttrString(module, "format_exception");
+	PyErr_Clear();
+	/* Another thread may have been faster. */
+	if (f == NULL ||
+		__atomic_compare_exchange_n(&app->format_exception, &none, f,
+			false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return f;
+	Py_DECREF(f);
+	return none;
+}
+
+/* As Python shows it; NULL when that fails. */
+static PyObject *
+format(struct app *app, PyObject *exception, PyObject *traceback)
+{
+	AUTO_DECREF PyObject *lines = NULL;
+	AUTO_DECREF PyObject *empty = NULL;
+	PyObject *f = formatter(app);
+
+	if (f != NULL)
+		lines = PyObject_CallFunctionObjArgs(f,
+			(PyObject *)Py_TYPE(exception), exception,
+			traceback != NULL ? traceback : Py_None, NULL);
+	empty = PyUnicode_FromString("");
+	if (lines == NULL || empty == NULL)
+		return NULL;
+	return PyUnicode_Join(empty, lines);
+}
+
+/* The same with what is there already: the module cannot be imported when
+ * descriptors are short, for one, which is when exceptions begin. */
+static PyObject *
+format_plainly(PyObject *exception, PyObject *traceback)
+{
+	AUTO_DECREF PyObject *io = PyImport_ImportModule("io");
+	AUTO_DECREF PyObject *file = NULL;
+	AUTO_DECREF PyObject *shown = NULL;
+	AUTO_DECREF PyObject *lines = NULL;
+
+	if (io != NULL)
+		file = PyObject_CallMethod(io, "StringIO", NULL);
+	if (file == NULL)
+		return NULL;
+	if (traceback != NULL && PyTraceBack_Print(traceback, file) < 0)
+		return NULL;
+	shown = PyObject_Str(exception);
+	lines = PyObject_CallMethod(file, "getvalue", NULL);
+	if (shown == NULL || lines == NULL)
+		return NULL;
+	return PyUnicode_FromFormat(
+		"%U%.200s: %U\n", lines, Py_TYPE(exception)->tp_name, shown);
+}
+
 PyObject *
 exceptions_format(struct app *app)
 {
 	AUTO_DECREF PyObject *exception = exceptions_take();
 	AUTO_DECREF PyObject *traceback = NULL;
-	AUTO_DECREF PyObject *lines = NULL;
-	AUTO_DECREF PyObject *empty = NULL;
-	PyObject *whole = NULL;
+	PyObject *whole;
 
 	if (exception == NULL)
 		return NULL;
 	traceback = PyException_GetTraceback(exception);
-	lines = PyObject_CallFunctionObjArgs(app->format_exception,
-		(PyObject *)Py_TYPE(exception), exception,
-		traceback != NULL ? traceback : Py_None, NULL);
-	empty = PyUnicode_FromString("");
-	if (lines != NULL && empty != NULL)
-		whole = PyUnicode_Join(empty, lines);
-	if (whole == NULL) {
-		/* Its __str__ may raise, or the stack or memory be used up. */
-		PyErr_Clear();
+	whole = format(app, exception, traceback);
+	PyErr_Clear();
+	if (whole == NULL)
+		whole = format_plainly(exception, traceback);
+	PyErr_Clear();
+	/* Its __str__ may raise, or the stack or memory be used up. */
+	if (whole == NULL)
 		whole = PyUnicode_FromFormat("%.200s (it cannot be shown)\n",
 			Py_TYPE(exception)->tp_name);
-		PyErr_Clear();
-	}
+	PyErr_Clear();
 	return whole;
 }
 

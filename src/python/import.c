@@ -405,16 +405,11 @@ static const char suggest_source[] =
 	"        repr(n) + (' (a factory would be written with \"()\" "
 	"behind)'\n"
 	"                   if n in ('create_app', 'make_app') else '')\n"
-	"        for n in found[:3])\n"
-	"def is_asgi(thing):\n"
-	"    from inspect import iscoroutinefunction\n"
-	"    return (iscoroutinefunction(thing)\n"
-	"            or iscoroutinefunction(getattr(type(thing), '__call__', "
-	"None)))\n";
+	"        for n in found[:3])\n";
 
-/* Run one of the two functions above; NULL is as good as no answer. */
+/* NULL is as good as no answer. */
 static PyObject *
-ask(const char *function, PyObject *thing, const char *name)
+suggest(PyObject *thing, const char *name)
 {
 	AUTO_DECREF PyObject *space = PyDict_New();
 	AUTO_DECREF PyObject *defined = NULL;
@@ -426,11 +421,9 @@ ask(const char *function, PyObject *thing, const char *name)
 		defined = PyRun_String(
 			suggest_source, Py_file_input, space, space);
 	if (defined != NULL)
-		f = PyDict_GetItemString(space, function);
+		f = PyDict_GetItemString(space, "suggest");
 	if (f != NULL)
-		answer = name != NULL
-				 ? PyObject_CallFunction(f, "Os", thing, name)
-				 : PyObject_CallFunctionObjArgs(f, thing, NULL);
+		answer = PyObject_CallFunction(f, "Os", thing, name);
 	PyErr_Clear();
 	return answer;
 }
@@ -439,7 +432,7 @@ static int
 report_missing(
 	struct app *app, PyObject *thing, const char *name, struct err *err)
 {
-	AUTO_DECREF PyObject *answer = ask("suggest", thing, name);
+	AUTO_DECREF PyObject *answer = suggest(thing, name);
 	const char *hint = answer != NULL ? PyUnicode_AsUTF8(answer) : NULL;
 
 	PyErr_Clear();
@@ -481,11 +474,53 @@ walk(struct app *app, PyObject *thing, const char *path, int *rc,
 	return thing;
 }
 
+/* What is bound to an object (a method) or to arguments (a partial), or NULL. */
+static PyObject *
+function_in(PyObject *callable)
+{
+	if (strcmp(Py_TYPE(callable)->tp_name, "functools.partial") == 0)
+		return PyObject_GetAttrString(callable, "func");
+	if (!PyMethod_Check(callable))
+		return NULL;
+	Py_INCREF(PyMethod_GET_FUNCTION(callable));
+	return PyMethod_GET_FUNCTION(callable);
+}
+
+/* As inspect.iscoroutinefunction, without that module and the two dozen that
+ * come with it. */
+static bool
+is_coroutine_function(PyObject *callable)
+{
+	AUTO_DECREF PyObject *f = callable;
+	PyObject *in;
+	PyCodeObject *code;
+
+	Py_INCREF(f);
+	while ((in = function_in(f)) != NULL)
+		Py_SETREF(f, in);
+	if (!PyFunction_Check(f))
+		return false;
+	code = (PyCodeObject *)PyFunction_GET_CODE(f);
+	return (code->co_flags & CO_COROUTINE) != 0 ||
+	       PyObject_HasAttrString(f, "_is_coroutine_marker");
+}
+
+static bool
+is_asgi(PyObject *callable)
+{
+	AUTO_DECREF PyObject *call = PyObject_GetAttrString(
+		(PyObject *)Py_TYPE(callable), "__call__");
+	bool is = is_coroutine_function(callable) ||
+		  (call != NULL && is_coroutine_function(call));
+
+	PyErr_Clear();
+	return is;
+}
+
 static int
 check_callable(
 	struct app *app, struct target *t, PyObject *callable, struct err *err)
 {
-	AUTO_DECREF PyObject *is_asgi = NULL;
 	const char *parens = t->factory ? "()" : "";
 
 	if (!PyCallable_Check(callable))
@@ -494,8 +529,7 @@ check_callable(
 			"called",
 			app->application, t->callable, parens,
 			Py_TYPE(callable)->tp_name);
-	is_asgi = ask("is_asgi", callable, NULL);
-	if (is_asgi != Py_True)
+	if (!is_asgi(callable))
 		return 0;
 	return err_setx(err, EINVAL,
 		"application %s: '%s%s' is an ASGI application, and wsgid "

@@ -69,7 +69,7 @@ struct app {
 	PyTypeObject *start_response_type;
 	PyTypeObject *write_type;
 	PyTypeObject *filewrapper_type;
-	PyObject *format_exception; /* traceback.format_exception */
+	PyObject *format_exception; /* traceback.format_exception, once needed */
 	PyObject *file_types[3];    /* io's, whose bytes are the file's own */
 	PyTypeObject *list_iterator_type;
 	PyTypeObject *tuple_iterator_type;
@@ -249,7 +249,6 @@ void errors_give_back(struct call *c, struct errors *errors);
 
 /* --- exceptions.c ------------------------------------------------------------------ */
 
-int exceptions_init(struct app *app);
 void exceptions_fini(struct app *app);
 
 /* The current exception as text with its traceback (or without); clears it.

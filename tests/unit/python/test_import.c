@@ -27,7 +27,8 @@ set_up(void **state)
 
 	exchange_write("shop.py",
 		APP("application")
-			APP("app") "class Site:\n"
+			APP("app") "from functools import partial\n"
+				   "class Site:\n"
 				   "    class inner:\n"
 				   "        pass\n"
 				   "Site.inner.app = staticmethod(app)\n"
@@ -47,7 +48,11 @@ set_up(void **state)
 				   "    async def __call__(self, scope, "
 				   "receive, send):\n"
 				   "        pass\n"
-				   "asgi_object = Asgi()\n");
+				   "asgi_object = Asgi()\n"
+				   "asgi_method = asgi_object.__call__\n"
+				   "asgi_partial = partial(partial("
+				   "asgi_method, None), receive=None)\n"
+				   "wsgi_partial = partial(app)\n");
 	exchange_write("fails.py", "import shop\n1 / 0\n");
 	exchange_write("needs.py", "import absent_library\n");
 	exchange_write("leaves.py", "import sys\nsys.exit('not today')\n");
@@ -76,6 +81,7 @@ test_every_way_to_name_an_application(void **state)
 		{"shop:app", "shop.py app"},
 		{"shop:make()", "shop.py app"},
 		{"shop:site.inner.app", "shop.py app"},
+		{"shop:wsgi_partial", "shop.py app"},
 		{"./script.wsgi", "/script.wsgi application"},
 		{"./script.wsgi:application", "_wsgid_"},
 		{"./latin.wsgi:app", "latin.wsgi app"},
@@ -134,6 +140,8 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 			"TypeError: needs_more() missing 1"},
 		{"shop:asgi", EINVAL, "'asgi' is an ASGI application", NULL},
 		{"shop:asgi_object", EINVAL, "is an ASGI application", NULL},
+		{"shop:asgi_method", EINVAL, "is an ASGI application", NULL},
+		{"shop:asgi_partial", EINVAL, "is an ASGI application", NULL},
 		{"shop:", EINVAL, "\"\" is no name of a callable", NULL},
 		{"shop:a b", EINVAL, "\"a b\" is no name of a callable", NULL},
 		{"shop:make(1)", EINVAL, "\"make(1)\" is no name", NULL},
