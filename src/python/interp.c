@@ -331,13 +331,20 @@ keep_sigint(void)
 /* threading must be met by the main thread first, or another one takes
  * itself for it. */
 static int
+meet_threading(const struct app_settings *settings)
+{
+	AUTO_DECREF PyObject *threading = NULL;
+
+	if (!settings->multithread)
+		return 0;
+	threading = PyImport_ImportModule("threading");
+	return threading != NULL ? 0 : -1;
+}
+
+static int
 furnish(const struct app_settings *settings)
 {
-	AUTO_DECREF PyObject *threading = PyImport_ImportModule("threading");
-
-	if (threading == NULL)
-		return -1;
-	if (keep_sigint() < 0)
+	if (meet_threading(settings) < 0 || keep_sigint() < 0)
 		return -1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (buffer_lines("stdout") < 0 || buffer_lines("stderr") < 0)
