@@ -43,6 +43,7 @@ enum {
 	KIND_CANCEL = IO_KINDS, /* nobody's: a cancellation's own completion */
 	NEVER_STARTED = 8,      /* beside the kind: cancelled before it began */
 	SUBMIT_TRIES = 1000,    /* while the kernel is short of memory */
+	FIRST_BUFFERS = 16,     /* for receiving, until more are needed */
 };
 
 /* Everything without which the rest of this file would be wrong. */
@@ -54,6 +55,8 @@ struct uring {
 	struct io_uring ring;
 	struct io_uring_buf_ring *free; /* the kernel takes from here */
 	char *buffers;
+	unsigned given;     /* of them, to the kernel */
+	bool buffers_short; /* it had none for somebody */
 	struct msghdr *messages; /* one for each slot of the submission queue */
 	struct io_settings settings;
 	bool adopted;
@@ -190,26 +193,46 @@ make_ring(struct uring *u)
 	return rc;
 }
 
+static void
+give_buffers(struct uring *u, unsigned n)
+{
+	int mask = io_uring_buf_ring_mask(u->settings.buffers);
+
+	for (unsigned i = 0; i < n; i++, u->given++)
+		io_uring_buf_ring_add(u->free,
+			buffer_at(u, (uint16_t)u->given),
+			u->settings.buffer_size, (uint16_t)u->given, mask,
+			(int)i);
+	io_uring_buf_ring_advance(u->free, (int)n);
+}
+
+/* The kernel takes them in turn, however few are in use at a time, so each one
+ * that it has costs memory. */
+static void
+give_more_buffers(struct uring *u)
+{
+	unsigned left = u->settings.buffers - u->given;
+
+	give_buffers(u, left < u->given ? left : u->given);
+	u->buffers_short = false;
+}
+
 static int
-give_buffers(struct uring *u)
+register_buffers(struct uring *u)
 {
 	struct io_uring_buf_reg group = {
 		.ring_addr = (uint64_t)(uintptr_t)u->free,
 		.ring_entries = u->settings.buffers,
 		.bgid = BUFFER_GROUP,
 	};
-	int mask = io_uring_buf_ring_mask(u->settings.buffers);
+	unsigned n = u->settings.buffers;
 	int rc;
-	unsigned i;
 
 	rc = io_uring_register_buf_ring(&u->ring, &group, 0);
 	if (rc < 0)
 		return rc;
 	io_uring_buf_ring_init(u->free);
-	for (i = 0; i < u->settings.buffers; i++)
-		io_uring_buf_ring_add(u->free, buffer_at(u, (uint16_t)i),
-			u->settings.buffer_size, (uint16_t)i, mask, (int)i);
-	io_uring_buf_ring_advance(u->free, (int)u->settings.buffers);
+	give_buffers(u, n < FIRST_BUFFERS ? n : FIRST_BUFFERS);
 	return 0;
 }
 
@@ -251,7 +274,7 @@ uring_create(
 	rc = make_ring(u);
 	if (rc < 0)
 		goto fail_unmap;
-	rc = give_buffers(u);
+	rc = register_buffers(u);
 	if (rc < 0)
 		goto fail_exit;
 	*ret = &u->io;
@@ -479,6 +502,8 @@ translate(
 	event->more = (cqe->flags & IORING_CQE_F_MORE) != 0;
 	event->data = NULL;
 	event->buffer = 0;
+	if (UNLIKELY(cqe->res == -ENOBUFS && event->kind == IO_RECEIVE))
+		u->buffers_short = true;
 	if ((cqe->flags & IORING_CQE_F_BUFFER) == 0)
 		return true;
 	if (UNLIKELY(cqe->res <= 0)) { /* taken, and then not used */
@@ -505,6 +530,8 @@ take(struct uring *u, struct io_event *events, unsigned max)
 			n++;
 	}
 	io_uring_cq_advance(&u->ring, seen);
+	if (UNLIKELY(u->buffers_short))
+		give_more_buffers(u);
 	return n;
 }
 

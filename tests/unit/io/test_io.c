@@ -312,6 +312,50 @@ test_without_buffers_receiving_ends_and_can_resume(void **state)
 	assert_memory_equal(event.data, "again", 5);
 }
 
+/* However few an engine begins with. */
+static void
+test_as_many_buffers_are_there_as_were_asked_for(void **state)
+{
+	enum { HELD = 64 };
+	static const struct io_settings many = {
+		.buffers = HELD, .buffer_size = BUFFER_SIZE};
+	struct bench *b = bench_of(state);
+	struct owner owners[HELD] = {0};
+	struct err err = {0};
+	struct io *io = NULL;
+	char *held[HELD];
+	int ends[HELD][2], n = 0;
+
+	assert_int_equal(io_create(&io, b->engine, &many, &err), 0);
+	for (int i = 0; i < HELD; i++) {
+		assert_int_equal(
+			socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]), 0);
+		put(ends[i][1], "x");
+		io_receive(io, &owners[i], ends[i][0]);
+	}
+	while (n < HELD) {
+		struct io_event event = next(io);
+		struct owner *owner = event.owner;
+
+		if (event.result == -ENOBUFS) {
+			io_receive(io, owner, ends[owner - owners][0]);
+			continue;
+		}
+		assert_int_equal(event.result, 1);
+		for (int i = 0; i < n; i++)
+			assert_ptr_not_equal(event.data, held[i]);
+		held[n++] = event.data;
+	}
+	io_receive(io, &owners[0], b->near);
+	put(b->far, "late");
+	expect(io, &owners[0], IO_RECEIVE, -ENOBUFS);
+	io_destroy(io);
+	for (int i = 0; i < HELD; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
 static void
 test_a_reset_connection_says_so(void **state)
 {
@@ -1666,6 +1710,7 @@ main(void)
 		TEST(test_receiving_goes_on_until_end_of_file),
 		TEST(test_more_than_a_buffer_holds_comes_in_pieces),
 		TEST(test_without_buffers_receiving_ends_and_can_resume),
+		TEST(test_as_many_buffers_are_there_as_were_asked_for),
 		TEST(test_a_reset_connection_says_so),
 		TEST(test_what_is_not_a_socket_is_refused),
 		TEST(test_receiving_can_be_cancelled),
