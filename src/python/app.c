@@ -257,8 +257,6 @@ void
 app_forget_peer(struct app *app, struct app_peer *peer)
 {
 	(void)app;
-	for (size_t i = 0; i < ARRAY_LEN(peer->private); i++) {
-		Py_XDECREF((PyObject *)peer->private[i]);
-		peer->private[i] = NULL;
-	}
+	Py_XDECREF((PyObject *)peer->private);
+	peer->private = NULL;
 }

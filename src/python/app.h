@@ -167,7 +167,10 @@ struct app_peer {
 	struct str server_addr;
 	struct str server_port;
 	struct str scheme; /* "http" */
-	void *private[2];
+
+	/* The application's: what the next request's environ begins with. */
+	bool asks_again;
+	void *private;
 };
 
 struct app_exchange;

@@ -111,7 +111,7 @@ struct slot {
 struct environ {
 	PyObject *keys[KEYS];
 	PyObject *methods[ARRAY_LEN(common_methods)];
-	PyObject *protocol_1_0;
+	PyObject *protocol_1_0, *http, *https;
 	PyObject *same; /* for all requests of the process */
 	struct slot slots[SLOTS];
 };
@@ -359,9 +359,9 @@ put_host(struct environ *e, PyObject *d, struct str host)
 static int
 put_scheme(struct environ *e, PyObject *d, struct str scheme)
 {
-	AUTO_DECREF PyObject *value = text(scheme);
+	PyObject *value = str_equal(scheme, STR("https")) ? e->https : e->http;
 
-	if (value == NULL || set(d, e->keys[REQUEST_SCHEME], value) < 0)
+	if (set(d, e->keys[REQUEST_SCHEME], value) < 0)
 		return -1;
 	return set(d, e->keys[WSGI_URL_SCHEME], value);
 }
@@ -425,17 +425,16 @@ port_of(const struct app_peer *peer)
 static int
 add_peer(struct environ *e, PyObject *d, const struct app_peer *peer)
 {
-	AUTO_DECREF PyObject *scheme =
-		text(peer->scheme.len > 0 ? peer->scheme : STR("http"));
-	struct str name = peer->server_addr.len > 0 ? peer->server_addr
-						    : STR("localhost");
+	AUTO_DECREF PyObject *addr = text(peer->server_addr);
 
-	if (scheme == NULL || set(d, e->keys[REQUEST_SCHEME], scheme) < 0 ||
-		set(d, e->keys[WSGI_URL_SCHEME], scheme) < 0 ||
+	if (addr == NULL || set(d, e->keys[SERVER_ADDR], addr) < 0 ||
+		put_scheme(e, d, peer->scheme) < 0 ||
 		put(d, e->keys[REMOTE_ADDR], text(peer->remote_addr)) < 0 ||
-		put(d, e->keys[REMOTE_PORT], text(peer->remote_port)) < 0 ||
-		put(d, e->keys[SERVER_ADDR], text(peer->server_addr)) < 0 ||
-		put(d, e->keys[SERVER_NAME], text(name)) < 0)
+		put(d, e->keys[REMOTE_PORT], text(peer->remote_port)) < 0)
+		return -1;
+	/* A unix: socket's is localhost, as for all until then. */
+	if (peer->server_addr.len > 0 &&
+		set(d, e->keys[SERVER_NAME], addr) < 0)
 		return -1;
 	return put(d, e->keys[SERVER_PORT], text(port_of(peer)));
 }
@@ -450,20 +449,19 @@ make_for_peer(struct environ *e, const struct app_peer *peer)
 	return d;
 }
 
-/* A dictionary with the connection's part, to be changed.  It is kept for
- * the connection's next request, if there will be one. */
+/* A dictionary with the connection's part, to be changed.  Who asks again is
+ * likely to go on, and it is kept for him; most that wait have asked once. */
 static PyObject *
 begin(struct environ *e, struct app_peer *peer, bool keep)
 {
-	PyObject *d = peer->private[0];
+	bool again = peer->asks_again;
 
-	if (d == NULL) {
-		d = make_for_peer(e, peer);
-		if (d == NULL || !keep)
-			return d;
-		peer->private[0] = d;
-	}
-	return PyDict_Copy(d);
+	peer->asks_again = true;
+	if (peer->private == NULL && !(again && keep))
+		return make_for_peer(e, peer);
+	if (peer->private == NULL)
+		peer->private = make_for_peer(e, peer);
+	return peer->private != NULL ? PyDict_Copy(peer->private) : NULL;
 }
 
 PyObject *
@@ -526,7 +524,7 @@ static int
 fill_same(struct app *app, const struct app_settings *settings)
 {
 	static const enum key empty[] = {SCRIPT_NAME, PATH_INFO, QUERY_STRING,
-		REQUEST_URI, RAW_URI, SERVER_NAME, SERVER_PORT, SERVER_ADDR,
+		REQUEST_URI, RAW_URI, SERVER_PORT, SERVER_ADDR,
 		REMOTE_ADDR, REMOTE_PORT, REQUEST_SCHEME, UNIQUE_ID,
 		WSGI_URL_SCHEME};
 	struct environ *e = app->environ;
@@ -537,6 +535,7 @@ fill_same(struct app *app, const struct app_settings *settings)
 		if (put_text(e, empty[i], "") < 0)
 			return -1;
 	if (set(d, e->keys[REQUEST_METHOD], e->methods[0]) < 0 ||
+		put_text(e, SERVER_NAME, "localhost") < 0 ||
 		put_text(e, SERVER_PROTOCOL, "HTTP/1.1") < 0 ||
 		put_text(e, SERVER_SOFTWARE,
 			software != NULL ? software : "wsgid") < 0 ||
@@ -608,7 +607,11 @@ fill_names(struct environ *e)
 			return -1;
 	}
 	e->protocol_1_0 = PyUnicode_InternFromString("HTTP/1.0");
-	return e->protocol_1_0 == NULL ? -1 : 0;
+	e->http = PyUnicode_InternFromString("http");
+	e->https = PyUnicode_InternFromString("https");
+	return e->protocol_1_0 == NULL || e->http == NULL || e->https == NULL
+		       ? -1
+		       : 0;
 }
 
 int
@@ -641,6 +644,8 @@ environ_fini(struct app *app)
 	for (size_t i = 0; i < SLOTS; i++)
 		Py_CLEAR(e->slots[i].key);
 	Py_CLEAR(e->protocol_1_0);
+	Py_CLEAR(e->http);
+	Py_CLEAR(e->https);
 	Py_CLEAR(e->same);
 	free(e);
 	app->environ = NULL;
