@@ -259,6 +259,13 @@ await_room(struct engine *e, struct connection *c, size_t most)
 	return rc;
 }
 
+/* Does somebody send what is kept, should the application take its time? */
+static bool
+is_watched(const struct engine *e)
+{
+	return e->set.watcher != NULL && !watcher_is_away(e->set.watcher);
+}
+
 /* Pieces that come faster than the watcher looks are gathered: each alone would
  * be a packet, or wake the client, and the watcher sends what there is as soon as
  * the application takes its time with the next one. */
@@ -267,7 +274,7 @@ follows_closely(const struct engine *e, struct connection *c)
 {
 	int64_t now_ns;
 
-	if (e->set.watcher == NULL || watcher_is_away(e->set.watcher))
+	if (!is_watched(e))
 		return false;
 	now_ns = clock_monotonic_ns();
 	if (now_ns - c->pushed_ns < ENGINE_LONG_NS)
@@ -279,8 +286,7 @@ follows_closely(const struct engine *e, struct connection *c)
 int
 send_last(const struct engine *e, struct connection *c)
 {
-	if (send_left(c) <= COPIED && most_kept(e) > 0 &&
-		e->set.watcher != NULL && !watcher_is_away(e->set.watcher) &&
+	if (send_left(c) <= COPIED && most_kept(e) > 0 && is_watched(e) &&
 		clock_monotonic_ns() - e->running_since_ns < ENGINE_LONG_NS)
 		return 0;
 	return send_push(c);
