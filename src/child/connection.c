@@ -389,7 +389,8 @@ connection_stash(struct engine *e, struct connection *c)
 {
 	int rc = buf_add(&c->in, c->piece.p, c->piece.len);
 
-	release_piece(e, c);
+	if (rc == 0)
+		release_piece(e, c);
 	return rc;
 }
 
@@ -477,6 +478,17 @@ wakes(struct engine *e, struct connection *c)
 	}
 }
 
+/* It will wait for its client, and with a receive buffer of each that waits there
+ * would be none to receive with what they wait for. */
+static bool
+let_go_of_buffer(struct engine *e, struct connection *c)
+{
+	if (connection_stash(e, c) == 0)
+		return true;
+	connection_close(e, c);
+	return false;
+}
+
 void
 connection_received(struct engine *e, struct connection *c, char *data,
 	size_t len, uint16_t buffer)
@@ -511,6 +523,8 @@ connection_received(struct engine *e, struct connection *c, char *data,
 	}
 	if (wakes(e, c))
 		engine_queue(e, c);
+	else if (c->state != CONNECTION_RUNNING && !let_go_of_buffer(e, c))
+		return;
 	connection_receive(e, c);
 }
 
@@ -540,6 +554,8 @@ connection_await_head(struct engine *e, struct connection *c)
 void
 connection_collect(struct engine *e, struct connection *c, size_t need)
 {
+	if (!let_go_of_buffer(e, c))
+		return;
 	c->need = need;
 	c->since_ns = 0;
 	wait_for_part(e, c, CONNECTION_COLLECTING, PACE_BODY);
@@ -569,6 +585,8 @@ wait_for_progress(
 void
 connection_await_sent(struct engine *e, struct connection *c)
 {
+	if (UNLIKELY(c->piece.p != NULL) && connection_stash(e, c) < 0)
+		c->error = -ENOMEM;
 	wait_for_progress(e, c, CONNECTION_SENDING);
 }
 

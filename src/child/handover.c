@@ -191,6 +191,7 @@ handover_go_on(struct engine *e, struct connection *c)
 		connection_let_go(e, c);
 		break;
 	case -EAGAIN:
+		(void)connection_stash(e, c);
 		wait_for_room(e, c);
 		break;
 	case -EPIPE:

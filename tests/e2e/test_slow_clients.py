@@ -425,3 +425,50 @@ def test_a_body_that_is_too_large_for_the_file_is_read_by_the_application(serve)
                     in connection.response().body)
             assert connection.get('/hello').body == b'hello\n'
     server.stop()
+
+
+# --- more of them than there are buffers to receive with -------------------------------------
+
+CROWD = 300  # of 256
+
+
+@pytest.fixture
+def crowd(serve, engine):
+    """So many connections with the one child, and its server."""
+    server = serve('probe', '-w', '1', '--io-engine', engine, '--timeout', LONG,
+                   '--send-buffer-size', '16K')
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Connection(server.address)) for _ in range(CROWD)]
+        for one in clients:
+            one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        yield server, clients
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_crowd_with_half_a_body_each_holds_up_nobody(crowd):
+    server, clients = crowd
+    for one in clients:
+        one.send(POST + b'Content-Length: 1000\r\n\r\n' + b'x' * 10)
+    with Connection(server.address) as other:
+        assert other.get('/hello').body == b'hello\n'
+    for one in clients:
+        one.send(b'x' * 990)
+    assert [one.response().body for one in clients] == [b'x' * 1000] * CROWD
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_crowd_that_asks_on_before_it_has_read_holds_up_nobody(crowd):
+    """More than fits into the buffers of a socket is under way to each."""
+    server, clients = crowd
+    size = 500_000
+    for one in clients:
+        one.send(f'GET /big?n={size} HTTP/1.1\r\nHost: t\r\n\r\n')
+    wait_until(lambda: all(one._more() for one in clients), 'the beginning of each answer')
+    for one in clients:
+        one.send(b'GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+    with Connection(server.address) as other:
+        assert other.get('/hello').body == b'hello\n'
+    for one in clients:
+        assert len(one.response().body) == size
+        assert one.response().body == b'hello\n'
