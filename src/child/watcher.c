@@ -65,6 +65,7 @@ enum {
 		12, /* ticks: waiting for the GIL is usual, twice 5 ms at most */
 	TELL_NS = 50000000, /* the master hears of it that often at most */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
+	TAKEN_PAUSE = 4,    /* ticks at most between nudges that are taken */
 };
 
 /* The word: a number that changes with each request, and in the low bits
@@ -81,11 +82,11 @@ struct watch {
 	int epoll; /* connections of the worker, added when first seen */
 
 	/* In this takeover, that of the request that took is the word of: looks
-	 * that found somebody at a door in a row, and the number of them at
-	 * which a sibling is nudged. */
+	 * that found somebody at a door since a sibling was nudged, and the
+	 * number of them at which one is again. */
 	uint32_t took;
 	unsigned looks; /* in this takeover */
-	unsigned knocks, nudge_at;
+	unsigned knocks, pause;
 };
 
 struct watcher {
@@ -336,10 +337,10 @@ call_leader(struct watch *w)
 		crew_call_leader(e->set.crew);
 }
 
-/* A wait of the worker's may have used up the wake-up for what is there.  While
- * nudges are taken there is one in each look, as who takes one serves one client
- * and there may be another.  One that is not taken may have lost its own wake-up
- * in the same way: there are more, ever more seldom. */
+/* A wait of the worker's may have used up the wake-up for what is there; and
+ * that of a nudge, or another stuck worker's has.  So there are more nudges,
+ * ever more seldom, for as long as nobody comes.  Where they are taken, the next
+ * look may find another client, or the same whom nobody can serve. */
 static void
 pass_wake_up_on(struct watch *w)
 {
@@ -355,14 +356,18 @@ pass_wake_up_on(struct watch *w)
 		return;
 	untaken = poll(&pool, 1, 0) > 0;
 	waits = (untaken && e->pool_watched) || poll(&door, 1, 0) > 0;
-	if (!untaken || !waits) {
+	if (!waits) {
 		w->knocks = 0;
-		w->nudge_at = 1;
+		w->pause = 1;
+		return;
 	}
-	if (waits && ++w->knocks >= w->nudge_at) {
-		(void)handoff_nudge(e->set.give);
-		w->nudge_at *= 2;
-	}
+	if (!untaken && w->pause > TAKEN_PAUSE)
+		w->pause = TAKEN_PAUSE;
+	if (++w->knocks < w->pause)
+		return;
+	(void)handoff_nudge(e->set.give);
+	w->knocks = 0;
+	w->pause *= 2;
 }
 
 /* It may have been the last idle worker: the master need not find that out
@@ -476,7 +481,7 @@ take_over(struct watch *w, uint32_t word)
 		w->took = word;
 		w->looks = 0;
 		w->knocks = 0;
-		w->nudge_at = 1;
+		w->pause = 1;
 	}
 	calm = w->engine->entering ? look_after_entrant(w) : look_after(w);
 	atomic_store(&w->word, word);
