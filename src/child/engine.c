@@ -577,6 +577,20 @@ is_done(struct engine *e)
 
 /* --- the loop ------------------------------------------------------------------------ */
 
+static bool
+has_something_for_python(const struct engine *e)
+{
+	return e->queue.first != NULL || e->finished.first != NULL ||
+	       e->buried.first != NULL || e->failure[0] != '\0';
+}
+
+static bool
+is_idle(const struct engine *e)
+{
+	return e->reading.first == NULL && !accept_is_trying(e) &&
+	       !has_something_for_python(e);
+}
+
 /* Without the GIL: what is to be heard of, and then the wait.  New clients are for
  * who has served all that were there when he last asked for any: under load there
  * are always others. */
@@ -595,9 +609,15 @@ wait_for_something(struct engine *e)
 	}
 	report_flush(e);
 	share_show(e, e->queue.first == NULL && !e->retiring);
-	at_once = e->queue.first != NULL || accept_is_trying(e);
+	at_once = e->queue.first != NULL || accept_is_trying(e) || !e->settled;
 	rc = engine_turn(e, at_once ? 0 : patience(e));
 	share_show(e, false);
+	if (UNLIKELY(!e->settled) && rc == 0 && is_idle(e)) {
+		e->settled = true;
+		app_enter(e->set.app);
+		app_settle(e->set.app);
+		app_leave(e->set.app);
+	}
 	return rc;
 }
 
@@ -640,13 +660,6 @@ serve_with_python(struct engine *e)
 	serve_queue(e);
 	app_leave(e->set.app);
 	look_at_libraries(e, since_ns);
-}
-
-static bool
-has_something_for_python(const struct engine *e)
-{
-	return e->queue.first != NULL || e->finished.first != NULL ||
-	       e->buried.first != NULL || e->failure[0] != '\0';
 }
 
 /* What would wake the other workers is lost, too, it may be: one of them might

@@ -112,6 +112,7 @@ struct engine {
 	bool led;             /* we did, when we last looked */
 	uint32_t reign;       /* how often that has ended */
 	bool entering;        /* waits for Python, and the watcher may look */
+	bool settled;         /* has been idle: app_settle */
 	bool channel_watched; /* polls of these are under way */
 	bool sigterm_watched;
 	bool channel_ended; /* the master is gone */

@@ -240,8 +240,10 @@ int
 template_run(struct app *app, struct inheritance *in, struct err *err)
 {
 	char python[64] = "Python ";
-	int rc = app_freeze(app, err);
+	int rc;
 
+	app_settle(app);
+	rc = app_freeze(app, err);
 	if (rc < 0)
 		return rc;
 	warn_of_threads(app);

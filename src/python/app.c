@@ -182,6 +182,19 @@ app_import(struct app *app, struct err *err)
 }
 
 void
+app_settle(struct app *app)
+{
+	PyObject *threading;
+
+	if (__atomic_exchange_n(&app->settled, true, __ATOMIC_RELAXED))
+		return;
+	threading = PyImport_ImportModule("threading");
+	Py_XDECREF(threading);
+	PyErr_Clear();
+	exceptions_prepare(app);
+}
+
+void
 app_destroy(struct app *app)
 {
 	if (app == NULL)

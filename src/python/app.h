@@ -119,6 +119,12 @@ void app_describe(struct app *app,
  * extension module that cannot do without has it switched on. */
 bool app_has_gil(void);
 
+/* When there is nothing else to do: what may be needed some day is imported, once,
+ * which would only delay the first request.  So it is there when descriptors or
+ * memory are short, and threading is met by the thread that calls this, which is
+ * the main one where there is no other. */
+void app_settle(struct app *app);
+
 /* "3.11.2", of the running library. */
 const char *app_python_version(void);
 

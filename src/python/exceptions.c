@@ -53,9 +53,9 @@ exceptions_put_back(PyObject *exception)
 }
 #endif
 
-/* Got when it is first needed: with its module come a dozen others, which take
- * longer than all else between the start and the first request.  NULL for as long
- * as that fails. */
+/* With its module come a dozen others, which take longer than all else between
+ * the start and the first request: so it is got when there is time, or when it is
+ * needed.  NULL for as long as that fails. */
 static PyObject *
 formatter(struct app *app)
 {
@@ -76,6 +76,12 @@ formatter(struct app *app)
 		return f;
 	Py_DECREF(f);
 	return none;
+}
+
+void
+exceptions_prepare(struct app *app)
+{
+	(void)formatter(app);
 }
 
 /* As Python shows it; NULL when that fails. */
@@ -112,12 +118,18 @@ format_plainly(PyObject *exception, PyObject *traceback)
 		return NULL;
 	if (traceback != NULL && PyTraceBack_Print(traceback, file) < 0)
 		return NULL;
-	shown = PyObject_Str(exception);
 	lines = PyObject_CallMethod(file, "getvalue", NULL);
-	if (shown == NULL || lines == NULL)
+	if (lines == NULL)
 		return NULL;
-	return PyUnicode_FromFormat(
-		"%U%.200s: %U\n", lines, Py_TYPE(exception)->tp_name, shown);
+	shown = PyObject_Str(exception);
+	PyErr_Clear();
+	if (shown == NULL)
+		shown = PyUnicode_FromString("<exception str() failed>");
+	if (shown == NULL)
+		return NULL;
+	return PyUnicode_FromFormat("%U%.200s%s%U\n", lines,
+		Py_TYPE(exception)->tp_name,
+		PyUnicode_GET_LENGTH(shown) > 0 ? ": " : "", shown);
 }
 
 PyObject *

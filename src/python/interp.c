@@ -329,7 +329,7 @@ keep_sigint(void)
 }
 
 /* threading must be met by the main thread first, or another one takes
- * itself for it. */
+ * itself for it.  Where there is no other, that can wait: app_settle. */
 static int
 meet_threading(const struct app_settings *settings)
 {

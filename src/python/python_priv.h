@@ -61,6 +61,8 @@ struct app {
 	void (*soon)(void *arg);    /* app_call_soon's, and its argument */
 	void *soon_arg;
 
+	bool settled;
+
 	PyObject *callable;
 	struct environ *environ;
 	PyTypeObject *early_hints_type;
@@ -249,6 +251,7 @@ void errors_give_back(struct call *c, struct errors *errors);
 
 /* --- exceptions.c ------------------------------------------------------------------ */
 
+void exceptions_prepare(struct app *app); /* what shows them is imported */
 void exceptions_fini(struct app *app);
 
 /* The current exception as text with its traceback (or without); clears it.

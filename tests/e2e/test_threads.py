@@ -322,3 +322,35 @@ def test_threads_compute_at_once_where_there_is_no_gil(serve, directory):
     if json.loads(get(server.address, '/gil').body):
         pytest.skip('this Python has a GIL: tools/test --matrix brings one that has none')
     assert at_once(2, server.address) == ['2', '2']
+
+
+@pytest.fixture
+def raw_threads(serve, directory):
+    """Whose threads are of _thread, and meet threading themselves."""
+    (directory / 'raw.py').write_text('''
+import _thread, sys, time
+main = []
+def meet():
+    import threading
+    main.append(threading.main_thread() is threading.current_thread())
+    while True:
+        time.sleep(1)
+def application(environ, start_response):
+    body = str('threading' in sys.modules)
+    if environ['PATH_INFO'] == '/meet':
+        _thread.start_new_thread(meet, ())
+        while not main:
+            time.sleep(0.01)
+        body = str(main)
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body.encode()]
+''')
+    return serve('raw', '-w', '1', cwd=directory)
+
+
+def test_no_thread_of_the_application_takes_itself_for_the_main_one(raw_threads):
+    """A child that meets threading in another thread cannot end while that lives."""
+    wait_until(lambda: get(raw_threads.address).body == b'True', 'a moment without a request')
+    assert get(raw_threads.address, '/meet').body == b'[False]'
+    raw_threads.stop()
+    assert 'SIGKILL' not in raw_threads.log.text()

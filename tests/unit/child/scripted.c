@@ -281,6 +281,12 @@ app_traceback_signal(void)
 }
 
 void
+app_settle(struct app *app)
+{
+	(void)app;
+}
+
+void
 app_enter(struct app *app)
 {
 	(void)app;

@@ -77,6 +77,12 @@ app_traceback_signal(void)
 }
 
 void
+app_settle(struct app *app)
+{
+	(void)app;
+}
+
+void
 app_enter(struct app *app)
 {
 	pthread_mutex_lock(&app->gil);

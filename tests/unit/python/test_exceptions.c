@@ -36,6 +36,18 @@ test_exceptions_become_text(void **state)
 	assert_null(exceptions_format(exchange_app()));
 }
 
+static void
+test_what_may_be_needed_is_imported_when_there_is_time(void **state)
+{
+	struct app *app = exchange_app();
+
+	(void)state;
+	app_settle(app);
+	assert_non_null(app->format_exception);
+	run_python("import sys\n"
+		   "assert {'threading', 'traceback'} <= set(sys.modules)\n");
+}
+
 /* Where the module that shows them cannot be got, and once it can. */
 static void
 test_an_exception_is_shown_without_the_traceback_module(void **state)
@@ -92,6 +104,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_is_imported_that_may_not_be_needed),
+		cmocka_unit_test(
+			test_what_may_be_needed_is_imported_when_there_is_time),
 		cmocka_unit_test(test_exceptions_become_text),
 		cmocka_unit_test(
 			test_an_exception_is_shown_without_the_traceback_module),
