@@ -474,35 +474,66 @@ walk(struct app *app, PyObject *thing, const char *path, int *rc,
 	return thing;
 }
 
+/* A new reference to what the application has of a module; NULL where it has not
+ * imported it. */
+static PyObject *
+of_imported(const char *module, const char *name)
+{
+	AUTO_DECREF PyObject *text = PyUnicode_FromString(module);
+	AUTO_DECREF PyObject *found =
+		text != NULL ? PyImport_GetModule(text) : NULL;
+	PyObject *attribute =
+		found != NULL ? PyObject_GetAttrString(found, name) : NULL;
+
+	PyErr_Clear();
+	return attribute;
+}
+
 /* What is bound to an object (a method) or to arguments (a partial), or NULL. */
 static PyObject *
 function_in(PyObject *callable)
 {
-	if (strcmp(Py_TYPE(callable)->tp_name, "functools.partial") == 0)
-		return PyObject_GetAttrString(callable, "func");
-	if (!PyMethod_Check(callable))
-		return NULL;
-	Py_INCREF(PyMethod_GET_FUNCTION(callable));
-	return PyMethod_GET_FUNCTION(callable);
+	AUTO_DECREF PyObject *partial = of_imported("functools", "partial");
+	PyObject *in = NULL;
+
+	if (PyMethod_Check(callable)) {
+		in = PyMethod_GET_FUNCTION(callable);
+		Py_INCREF(in);
+	} else if (partial != NULL &&
+		   PyObject_IsInstance(callable, partial) > 0) {
+		in = PyObject_GetAttrString(callable, "func");
+	}
+	PyErr_Clear();
+	return in;
 }
 
-/* As inspect.iscoroutinefunction, without that module and the two dozen that
- * come with it. */
 static bool
-is_coroutine_function(PyObject *callable)
+is_async_def(PyObject *callable)
 {
 	AUTO_DECREF PyObject *f = callable;
 	PyObject *in;
-	PyCodeObject *code;
 
 	Py_INCREF(f);
 	while ((in = function_in(f)) != NULL)
 		Py_SETREF(f, in);
-	if (!PyFunction_Check(f))
-		return false;
-	code = (PyCodeObject *)PyFunction_GET_CODE(f);
-	return (code->co_flags & CO_COROUTINE) != 0 ||
-	       PyObject_HasAttrString(f, "_is_coroutine_marker");
+	return PyFunction_Check(f) &&
+	       (((PyCodeObject *)PyFunction_GET_CODE(f))->co_flags &
+		       CO_COROUTINE) != 0;
+}
+
+/* It brings two dozen modules: it is asked where the application has it, and
+ * where it has not, none of its functions can be one in another way. */
+static bool
+is_coroutine_function(PyObject *callable)
+{
+	AUTO_DECREF PyObject *inspect =
+		of_imported("inspect", "iscoroutinefunction");
+	AUTO_DECREF PyObject *answer = NULL;
+
+	if (inspect != NULL)
+		answer = PyObject_CallFunctionObjArgs(inspect, callable, NULL);
+	PyErr_Clear();
+	return answer != NULL ? answer == Py_True : is_async_def(callable);
 }
 
 static bool
@@ -510,11 +541,10 @@ is_asgi(PyObject *callable)
 {
 	AUTO_DECREF PyObject *call = PyObject_GetAttrString(
 		(PyObject *)Py_TYPE(callable), "__call__");
-	bool is = is_coroutine_function(callable) ||
-		  (call != NULL && is_coroutine_function(call));
 
 	PyErr_Clear();
-	return is;
+	return is_coroutine_function(callable) ||
+	       (call != NULL && is_coroutine_function(call));
 }
 
 static int

@@ -52,7 +52,17 @@ set_up(void **state)
 				   "asgi_method = asgi_object.__call__\n"
 				   "asgi_partial = partial(partial("
 				   "asgi_method, None), receive=None)\n"
-				   "wsgi_partial = partial(app)\n");
+				   "wsgi_partial = partial(app)\n"
+				   "class Partial(partial):\n"
+				   "    pass\n"
+				   "asgi_sub = Partial(asgi, None)\n");
+	exchange_write("marked.py",
+		"import inspect\n" APP("app")
+			"if hasattr(inspect, 'markcoroutinefunction'):\n"
+			"    asgi = inspect.markcoroutinefunction(app)\n"
+			"else:\n"
+			"    async def asgi(scope, receive, send):\n"
+			"        pass\n");
 	exchange_write("fails.py", "import shop\n1 / 0\n");
 	exchange_write("needs.py", "import absent_library\n");
 	exchange_write("leaves.py", "import sys\nsys.exit('not today')\n");
@@ -142,6 +152,8 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 		{"shop:asgi_object", EINVAL, "is an ASGI application", NULL},
 		{"shop:asgi_method", EINVAL, "is an ASGI application", NULL},
 		{"shop:asgi_partial", EINVAL, "is an ASGI application", NULL},
+		{"shop:asgi_sub", EINVAL, "is an ASGI application", NULL},
+		{"marked:asgi", EINVAL, "is an ASGI application", NULL},
 		{"shop:", EINVAL, "\"\" is no name of a callable", NULL},
 		{"shop:a b", EINVAL, "\"a b\" is no name of a callable", NULL},
 		{"shop:make(1)", EINVAL, "\"make(1)\" is no name", NULL},
