@@ -584,11 +584,13 @@ has_something_for_python(const struct engine *e)
 	       e->buried.first != NULL || e->failure[0] != '\0';
 }
 
-static bool
-is_idle(const struct engine *e)
+static void
+settle(struct engine *e)
 {
-	return e->reading.first == NULL && !accept_is_trying(e) &&
-	       !has_something_for_python(e);
+	e->settled = true;
+	app_enter(e->set.app);
+	app_settle(e->set.app);
+	app_leave(e->set.app);
 }
 
 /* Without the GIL: what is to be heard of, and then the wait.  New clients are for
@@ -612,12 +614,9 @@ wait_for_something(struct engine *e)
 	at_once = e->queue.first != NULL || accept_is_trying(e) || !e->settled;
 	rc = engine_turn(e, at_once ? 0 : patience(e));
 	share_show(e, false);
-	if (UNLIKELY(!e->settled) && rc == 0 && is_idle(e)) {
-		e->settled = true;
-		app_enter(e->set.app);
-		app_settle(e->set.app);
-		app_leave(e->set.app);
-	}
+	if (UNLIKELY(!e->settled) && !accept_is_trying(e) &&
+		!has_something_for_python(e))
+		settle(e);
 	return rc;
 }
 

@@ -29,6 +29,11 @@ def dribble(connection, data: bytes, pause: float = 0.02):
     connection.socket.settimeout(20)
 
 
+def cpu_seconds(pid: int) -> float:
+    fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
 POST = b'POST /echo HTTP/1.1\r\nHost: t\r\n'
 
 
@@ -424,6 +429,22 @@ def test_a_body_that_is_too_large_for_the_file_is_read_by_the_application(serve)
             assert (hashlib.sha256(BODY[:SIZE]).hexdigest().encode()
                     in connection.response().body)
             assert connection.get('/hello').body == b'hello\n'
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_child_that_has_never_been_without_a_client_waits_for_him(serve, engine):
+    server = serve('probe', '-w', '1', '--io-engine', engine)
+    with Connection(server.address) as slow:
+        slow.send(b'GET /hello HTTP/1.1\r\n')
+        server.wait_for_ready(1)
+        child, = server.children()
+        time.sleep(0.5)  # in which it has started
+        used = cpu_seconds(child)
+        time.sleep(1)
+        assert cpu_seconds(child) - used < 0.3
+        slow.send(b'Host: t\r\n\r\n')
+        assert slow.response().body == b'hello\n'
     server.stop()
 
 
