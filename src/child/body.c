@@ -70,8 +70,7 @@ spool_plain(struct engine *e, struct connection *c, uint64_t length,
 	size_t arrived;
 	int rc;
 
-	if (c->piece.p != NULL && connection_stash(e, c) < 0)
-		return -503;
+	assert(c->piece.p == NULL && c->in.len >= head_len);
 	arrived = c->in.len - head_len;
 	rc = spool_arrived(
 		c, head_len, arrived < left ? arrived : (size_t)left);

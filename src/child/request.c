@@ -314,6 +314,18 @@ hear_of_client(struct engine *e, struct connection *c)
 	return verdict > 0;
 }
 
+/* A chunked body is decoded there; and while one is put into a file its head must
+ * stay where it is, which a receive buffer does not. */
+static bool
+needs_memory_of_ours(const struct engine *e)
+{
+	const struct request *r = &e->request;
+
+	return r->chunked ||
+	       (e->config->request_body_spool > 0 &&
+		       r->length > (uint64_t)e->config->request_body_buffer);
+}
+
 /* The head at the start of the input: its length, 0 when more must come (and
  * is waited for), or -STATUS. */
 static ssize_t
@@ -325,8 +337,7 @@ read_head(struct engine *e, struct connection *c)
 	n = request_parse(&e->request, input.p, input.len, &e->limits);
 	if (n != 0)
 		peer_read_fields(e, c);
-	if (n > 0 && e->request.chunked && c->in.len == 0) {
-		/* A chunked body is decoded in memory of our own. */
+	if (n > 0 && c->in.len == 0 && needs_memory_of_ours(e)) {
 		if (connection_stash(e, c) < 0)
 			return -503;
 		return read_head(e, c);

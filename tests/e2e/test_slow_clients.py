@@ -493,3 +493,31 @@ def test_a_crowd_that_asks_on_before_it_has_read_holds_up_nobody(crowd):
     for one in clients:
         assert len(one.response().body) == size
         assert one.response().body == b'hello\n'
+
+
+@pytest.fixture
+def no_files(directory):
+    """An application whose child may write nothing into files."""
+    (directory / 'no_files.py').write_text('''
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+def application(environ, start_response):
+    body = environ['PATH_INFO'] + ' ' + str(len(environ['wsgi.input'].read()))
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body.encode()]
+''')
+    return directory
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_head_whose_body_cannot_be_filed_stays_what_it_was(serve, no_files, engine):
+    """What comes next is written to where the head has been received."""
+    server = serve('no_files', '-w', '1', '--io-engine', engine, '--access-log', '-',
+                   '--request-body-spool', '2M', '--request-body-buffer', '1000', cwd=no_files)
+    with Connection(server.address) as slow:
+        slow.send(b'POST /right HTTP/1.1\r\nHost: t\r\nContent-Length: 300000\r\n\r\n' + b'x')
+        server.log.wait_for('a body is not collected')
+        slow.send(b'SECRET-' * 42857)
+        assert slow.response().body == b'/right 300000'
+    server.output.wait_for('"POST /right HTTP/1.1" 200')
+    server.stop()
