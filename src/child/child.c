@@ -479,6 +479,15 @@ prepare(struct child *c, struct err *err)
 	return 0;
 }
 
+/* Clients wait for the first generation.  While another gets ready its predecessors
+ * serve, and what they have to give is not to be missed once they are gone. */
+static void
+settle_beforehand(const struct child *c)
+{
+	if (c->in->generation > 1)
+		app_settle(c->app);
+}
+
 /* With everything in its hands: from the workers and READY to the last
  * response. */
 static int
@@ -486,6 +495,7 @@ work(struct child *c, struct err *err)
 {
 	int rc;
 
+	settle_beforehand(c);
 	if (start_workers(c, err) < 0)
 		return fail(CHILD_EXIT_SICK, err);
 	say_ready(c);
