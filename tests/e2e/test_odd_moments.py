@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -203,4 +204,34 @@ def test_who_clears_the_run_directory_away_does_not_stop_the_server(start, write
     assert not is_alive(old)
     assert sorted(os.listdir(server.run_directory)) == names
     assert len(server.wait_for_ready(2)) == 2
+    server.stop()
+
+
+# --- what a child imports when it has nothing to do ------------------------------------------
+
+# traceback is among it.
+SLOW_TO_SETTLE = '''
+import sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'traceback':
+            print('importing slowly', flush=True)
+            time.sleep(1)
+sys.meta_path.insert(0, Slow())
+'''
+
+
+def test_a_reload_serves_while_the_new_child_imports_what_may_wait(start, write):
+    write(before=SLOW_TO_SETTLE)
+    server = start('-w', '1')
+    server.log.wait_for('importing slowly')
+    assert get(server.address).body == b'old'  # and has done so
+    longest, answers = 0, set()
+    write('new', SLOW_TO_SETTLE)
+    server.kill(signal.SIGHUP)
+    while b'new' not in answers or len(server.log.text().split('importing slowly')) < 3:
+        began = time.monotonic()
+        answers.add(get(server.address).body)
+        longest = max(longest, time.monotonic() - began)
+    assert longest < 0.7
     server.stop()
