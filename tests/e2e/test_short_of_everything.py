@@ -12,7 +12,8 @@ import time
 import pytest
 
 from client import Connection, get
-from server import BUILD, IS_ROOT, PATIENCE, SANITIZED, need, status_of, wait_until
+from server import (BUILD, IS_ROOT, PATIENCE, SANITIZED, cpu_seconds, need, status_of,
+                    wait_until)
 
 NOBODY = 40000 + os.getpid() % 20000  # a user whose processes are this server's alone
 
@@ -183,12 +184,6 @@ def test_without_descriptors_new_clients_wait_and_are_served_when_there_are_some
         assert int(waiting.response().body) == child
     assert server.log.text().count('descriptors or memory are short') == 1
     server.stop()
-
-
-def cpu_seconds(pid: int) -> float:
-    with open(f'/proc/{pid}/stat') as file:
-        fields = file.read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def test_without_descriptors_the_longest_idle_connection_makes_room(serve, kind):

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from client import PATIENCE, Connection
-from server import wait_until
+from server import cpu_seconds, wait_until
 
 LONG = '60s'
 ENGINES = ['io_uring', 'epoll']
@@ -27,11 +27,6 @@ def dribble(connection, data: bytes, pause: float = 0.02):
         except TimeoutError:
             pass
     connection.socket.settimeout(20)
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 POST = b'POST /echo HTTP/1.1\r\nHost: t\r\n'

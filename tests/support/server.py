@@ -116,6 +116,12 @@ def is_alive(pid: int) -> bool:
     return bool(fields) and fields[0] not in 'ZX'
 
 
+def cpu_seconds(pid: int) -> float:
+    """Of the process and all its threads: what it has used."""
+    user, system = stat_fields(pid)[11:13]
+    return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
+
+
 def children_of(pid: int) -> list:
     try:
         text = pathlib.Path(f'/proc/{pid}/task/{pid}/children').read_text()
