@@ -480,11 +480,12 @@ prepare(struct child *c, struct err *err)
 }
 
 /* Clients wait for the first generation.  While another gets ready its predecessors
- * serve, and what they have to give is not to be missed once they are gone. */
+ * serve, and need not be followed by children that still import.  Beside threads
+ * of the application that takes long, and a first idle moment is soon over. */
 static void
 settle_beforehand(const struct child *c)
 {
-	if (c->in->generation > 1)
+	if (c->in->generation > 1 || app_has_threads(c->app))
 		app_settle(c->app);
 }
 

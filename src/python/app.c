@@ -181,6 +181,14 @@ app_import(struct app *app, struct err *err)
 	return 0;
 }
 
+bool
+app_has_threads(struct app *app)
+{
+	(void)app;
+	return PyThreadState_Next(PyInterpreterState_ThreadHead(
+		       PyInterpreterState_Main())) != NULL;
+}
+
 void
 app_settle(struct app *app)
 {

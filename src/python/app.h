@@ -119,6 +119,9 @@ void app_describe(struct app *app,
  * extension module that cannot do without has it switched on. */
 bool app_has_gil(void);
 
+/* Does another thread run Python code, too?  With the GIL. */
+bool app_has_threads(struct app *app);
+
 /* When there is nothing else to do: what may be needed some day is imported, once,
  * which would only delay the first request.  So it is there when descriptors or
  * memory are short, and threading is met by the thread that calls this, which is

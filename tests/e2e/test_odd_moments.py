@@ -235,3 +235,19 @@ def test_a_reload_serves_while_the_new_child_imports_what_may_wait(start, write)
         longest = max(longest, time.monotonic() - began)
     assert longest < 0.7
     server.stop()
+
+
+HAS_A_THREAD = '''
+import threading, time
+threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+'''
+
+
+def test_beside_threads_of_the_application_nothing_is_imported_while_clients_wait(start, write):
+    write(before=SLOW_TO_SETTLE + HAS_A_THREAD)
+    server = start('-w', '1')
+    assert server.log.text().count('importing slowly') == 1
+    began = time.monotonic()
+    assert get(server.address).body == b'old'
+    assert time.monotonic() - began < 0.7
+    server.stop()
