@@ -277,10 +277,12 @@ follows_closely(const struct engine *e, struct connection *c)
 	if (!is_watched(e))
 		return false;
 	now_ns = clock_monotonic_ns();
-	if (now_ns - c->pushed_ns < ENGINE_LONG_NS)
-		return true;
-	c->pushed_ns = now_ns;
-	return false;
+	if (now_ns - c->pushed_ns >= ENGINE_LONG_NS) {
+		c->pushed_ns = now_ns;
+		return false;
+	}
+	watcher_hurry(e->set.watcher);
+	return true;
 }
 
 int

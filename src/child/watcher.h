@@ -38,6 +38,10 @@ void watcher_destroy(struct watcher *w);
 void watcher_start(struct watcher *w);
 void watcher_stop(struct watcher *w);
 
+/* A worker leaves something to be sent at the next tick, which is to be no long
+ * one. */
+void watcher_hurry(struct watcher *w);
+
 /* Is there nobody who looks after what a busy worker leaves behind, as no thread
  * was to be had?  Or for a moment, as the application forks?  False of NULL. */
 bool watcher_failed(const struct watcher *w);

@@ -2,6 +2,8 @@
 
 import array
 import os
+import pathlib
+import re
 import select
 import signal
 import socket
@@ -11,7 +13,7 @@ import time
 import pytest
 
 from client import PATIENCE, Connection
-from server import freeze, own_by_children
+from server import freeze, own_by_children, wait_until
 from waiting import fastest
 
 SPINNING = '''
@@ -241,3 +243,72 @@ def test_clients_of_an_only_child_go_to_the_one_that_replaces_it(serve, gate, en
         served(new)
     gate.open()
     assert stuck.response().body == b'awake'
+
+
+# --- how often the watcher looks -------------------------------------------------------------
+
+PIECES = '''
+import time
+def application(environ, start_response):
+    start_response('200 OK', [])
+    if environ['PATH_INFO'] == '/pieces':
+        yield b'first'
+        yield b'second'
+        time.sleep(0.03)
+    yield b'last'
+'''
+
+
+def looks(pid: int) -> int:
+    """Of the child's watcher, until now."""
+    for task in pathlib.Path(f'/proc/{pid}/task').iterdir():
+        if (task / 'comm').read_text() == 'wsgid-watcher\n':
+            status = (task / 'status').read_text()
+            return int(re.search(r'^voluntary_ctxt_switches:\s*(\d+)', status, re.M)[1])
+    return 0
+
+
+def looks_in_a_second(pid: int, connection) -> float:
+    """Of short requests, the last quarter of it."""
+    begin = time.monotonic()
+    while time.monotonic() < begin + 0.75:
+        connection.get('/')
+    since, began = looks(pid), time.monotonic()
+    while time.monotonic() < begin + 1:
+        connection.get('/')
+    return (looks(pid) - since) / (time.monotonic() - began)
+
+
+def until_the_watcher_dozes(pid: int, connection):
+    wait_until(lambda: looks_in_a_second(pid, connection) < 300, 'looks that are seldom', pause=0)
+
+
+def test_who_has_long_been_fast_is_missed_all_the_same(two, gate):
+    pid, (stuck, *others) = all_in_one(two, 3)
+    os.kill(pid, signal.SIGCONT)
+    until_the_watcher_dozes(pid, others[0])
+    stuck.send(gate.request)
+    assert served(others[0], '/pid').body != str(pid).encode()
+    assert served(others[1], '/pid').body != str(pid).encode()
+    gate.open()
+    assert stuck.response().body == b'awake'
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_a_piece_that_is_kept_does_not_wait_for_a_look_that_is_far_away(serve, directory, engine):
+    (directory / 'pieces.py').write_text(PIECES)
+    server = serve('pieces', '-w', '1', '--io-engine', engine, cwd=directory)
+    pid, = server.wait_for_ready(1)
+
+    def wait():
+        """Milliseconds between pieces that are made at once."""
+        with Connection(server.address) as connection:
+            until_the_watcher_dozes(pid, connection)
+            connection.send('GET /pieces HTTP/1.1\r\nHost: t\r\n\r\n')
+            while b'first' not in connection.buffer:
+                assert connection._more()
+            began = time.monotonic()
+            while b'second' not in connection.buffer:
+                assert connection._more()
+            return (time.monotonic() - began) * 1000
+    fastest(wait, 3.5, 10)
