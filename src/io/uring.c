@@ -36,8 +36,8 @@
 #include "base/fd.h"
 
 enum {
-	SUBMISSIONS = 1024,
-	COMPLETIONS = 4 * SUBMISSIONS,
+	SUBMISSIONS = 256, /* more are submitted in between */
+	COMPLETIONS = 2048, /* more wait in the kernel */
 	BUFFER_GROUP = 0,
 	KIND_MASK = 15,
 	KIND_CANCEL = IO_KINDS, /* nobody's: a cancellation's own completion */
