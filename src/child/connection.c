@@ -450,7 +450,10 @@ connection_receive(struct engine *e, struct connection *c)
 	c->paused = false;
 	c->receiving = true;
 	c->in_flight++;
-	io_receive(e->io, c, c->fd);
+	if (c->bytes_in == 0)
+		io_receive_first(e->io, c, c->fd);
+	else
+		io_receive(e->io, c, c->fd);
 }
 
 /* The head has grown: is there something to parse, whole or wrong? */
@@ -525,7 +528,9 @@ connection_received(struct engine *e, struct connection *c, char *data,
 		engine_queue(e, c);
 	else if (c->state != CONNECTION_RUNNING && !let_go_of_buffer(e, c))
 		return;
-	connection_receive(e, c);
+	/* Whether more is wanted than the first piece is to be seen. */
+	if (c->receiving || c->state != CONNECTION_QUEUED)
+		connection_receive(e, c);
 }
 
 /* It waits for more, but its receiving may have ended while it was queued: with
@@ -644,6 +649,19 @@ skip_rest(struct engine *e, struct connection *c)
 	}
 }
 
+/* What is left unread when we close makes the kernel reset the connection, and the
+ * client may miss its answer.  Where we do not receive we do not know. */
+static bool
+has_read_all(const struct connection *c)
+{
+	char byte;
+
+	if (connection_input(c).len > 0)
+		return false;
+	return c->receiving || c->at_eof ||
+	       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 void
 connection_answered(struct engine *e, struct connection *c)
 {
@@ -657,7 +675,7 @@ connection_answered(struct engine *e, struct connection *c)
 		skip_rest(e, c);
 	else if (c->keep)
 		connection_go_on(e, c);
-	else if (c->client_closes && connection_input(c).len == 0)
+	else if (c->client_closes && has_read_all(c))
 		connection_close(e, c);
 	else
 		connection_linger(e, c);

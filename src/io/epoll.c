@@ -690,6 +690,7 @@ const struct io_engine io_engine_epoll = {
 	.poll_set = epoll_poll_set,
 	.writable = epoll_writable,
 	.receive = epoll_receive,
+	.receive_first = epoll_receive,
 	.release = epoll_release,
 	.send = epoll_send,
 	.cancel = epoll_cancel,

@@ -174,6 +174,13 @@ io_receive(struct io *io, void *owner, int fd)
 }
 
 void
+io_receive_first(struct io *io, void *owner, int fd)
+{
+	check_owner(owner);
+	io->engine->receive_first(io, owner, fd);
+}
+
+void
 io_release(struct io *io, uint16_t buffer)
 {
 	io->engine->release(io, buffer);

@@ -104,6 +104,13 @@ void io_writable(struct io *io, void *owner, int fd);
  * older kernels find out before there is anything to receive: start it again
  * once some have been released. */
 void io_receive(struct io *io, void *owner, int fd);
+
+/* The same for who may want one piece and no more, as a connection is made for one
+ * request often: with the first it ends by itself, where to cancel it costs more
+ * than to start it again. */
+void io_receive_first(struct io *io, void *owner, int fd);
+
+/* Give a piece's memory back. */
 void io_release(struct io *io, uint16_t buffer);
 
 /* Send the parts, in order, as far as there is room; wait until there is some.

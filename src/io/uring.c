@@ -395,14 +395,29 @@ uring_writable(struct io *io, void *owner, int fd)
 }
 
 static void
+receive_into_ours(struct io_uring_sqe *sqe, void *owner)
+{
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = BUFFER_GROUP;
+	sqe->user_data = tag(owner, IO_RECEIVE);
+}
+
+static void
 uring_receive(struct io *io, void *owner, int fd)
 {
 	struct io_uring_sqe *sqe = next_sqe(uring_of(io));
 
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = BUFFER_GROUP;
-	sqe->user_data = tag(owner, IO_RECEIVE);
+	receive_into_ours(sqe, owner);
+}
+
+static void
+uring_receive_first(struct io *io, void *owner, int fd)
+{
+	struct io_uring_sqe *sqe = next_sqe(uring_of(io));
+
+	io_uring_prep_recv(sqe, fd, NULL, 0, 0);
+	receive_into_ours(sqe, owner);
 }
 
 static void
@@ -653,6 +668,7 @@ const struct io_engine io_engine_uring = {
 	.poll_set = uring_poll_set,
 	.writable = uring_writable,
 	.receive = uring_receive,
+	.receive_first = uring_receive_first,
 	.release = uring_release,
 	.send = uring_send,
 	.cancel = uring_cancel,

@@ -194,6 +194,21 @@ def test_a_body_that_is_too_long_to_pass_over_does_not_cost_its_client_the_answe
         assert c.is_closed()
 
 
+@pytest.mark.parametrize('before', [0, 1])
+def test_who_says_close_and_sends_more_has_his_answer_and_no_reset(probe, gate, before):
+    """Also where nobody receives any more, as his first request was to be the only one."""
+    since = len(probe.log.text())
+    with Connection(probe.address) as c:
+        for _ in range(before):
+            assert c.get('/hello').status == 200
+        c.send(f'GET {gate.target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
+        probe.log.wait_for('sleeping', since=since)
+        c.send(b'x' * 100_000)
+        gate.open()
+        assert c.response().body == b'awake'
+        assert c.socket.recv(1) == b''
+
+
 def body_of(size: int, version: str = '1.1', more: str = '') -> str:
     return f' HTTP/{version}\r\nHost: t\r\nContent-Length: {size}\r\n{more}\r\n'
 

@@ -88,6 +88,12 @@ io_receive(struct io *io, void *owner, int fd)
 }
 
 void
+io_receive_first(struct io *io, void *owner, int fd)
+{
+	io_receive(io, owner, fd);
+}
+
+void
 io_release(struct io *io, uint16_t buffer)
 {
 	(void)io;

@@ -248,6 +248,47 @@ test_receiving_goes_on_until_end_of_file(void **state)
 	expect_nothing(b->io);
 }
 
+/* Whether receiving goes on then is the engine's choice. */
+static void
+test_who_wants_the_first_piece_may_want_more(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner owner = {0};
+	struct io_event event;
+
+	io_receive_first(b->io, &owner, b->near);
+	expect_nothing(b->io);
+	put(b->far, "first");
+	event = next(b->io);
+	assert_ptr_equal(event.owner, &owner);
+	assert_int_equal(event.kind, IO_RECEIVE);
+	assert_int_equal(event.result, 5);
+	assert_memory_equal(event.data, "first", 5);
+	io_release(b->io, event.buffer);
+	put(b->far, "second");
+	if (!event.more)
+		io_receive(b->io, &owner, b->near);
+	expect_piece(b->io, &owner, "second");
+	put(b->far, "third");
+	expect_piece(b->io, &owner, "third");
+}
+
+static void
+test_receiving_the_first_piece_can_be_cancelled(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner owner = {0};
+
+	io_receive_first(b->io, &owner, b->near);
+	expect_nothing(b->io);
+	io_cancel(b->io, &owner, IO_RECEIVE, b->near);
+	expect(b->io, &owner, IO_RECEIVE, -ECANCELED);
+	io_receive_first(b->io, &owner, b->near);
+	shutdown(b->far, SHUT_WR);
+	expect(b->io, &owner, IO_RECEIVE, 0);
+	expect_nothing(b->io);
+}
+
 static void
 test_more_than_a_buffer_holds_comes_in_pieces(void **state)
 {
@@ -1708,6 +1749,8 @@ main(void)
 		cmocka_unit_test(test_settings_that_make_no_sense_are_refused),
 		TEST(test_what_is_received_can_be_sent_back),
 		TEST(test_receiving_goes_on_until_end_of_file),
+		TEST(test_who_wants_the_first_piece_may_want_more),
+		TEST(test_receiving_the_first_piece_can_be_cancelled),
 		TEST(test_more_than_a_buffer_holds_comes_in_pieces),
 		TEST(test_without_buffers_receiving_ends_and_can_resume),
 		TEST(test_as_many_buffers_are_there_as_were_asked_for),
