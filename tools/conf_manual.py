@@ -160,6 +160,25 @@ It does not apply to Unix sockets, to sockets that
 passes, nor with a
 .Ic Mutex .
 """,
+    'AcceptFilter': """
+A client that says nothing, such as a browser's connection in advance or a check
+whether the port is open, wakes no child then, and one that does say something
+wakes it once instead of twice.
+It is Apache's directive and Linux's
+.Dv TCP_DEFER_ACCEPT :
+after 30 seconds a child gets the silent client as well, and
+.Ic RequestReadTimeout
+begins.
+Until then he is in no status, and a stop closes nothing for him: he learns of it
+by what he sends.
+For who opens connections in stock and minds that, such as some load balancers,
+there is
+.Ql AcceptFilter http none .
+For sockets passed by
+.Xr systemd 1
+the unit decides, by
+.Cm DeferAcceptSec= .
+""",
     'SendBufferSize': """
 512 bytes or more.
 It counts for TCP, and for the connections that come after a reload too.

@@ -143,6 +143,7 @@ struct config {
 	struct config_listen *listens; /* 127.0.0.1:8000 when none is given */
 	size_t n_listens;
 	long listen_backlog;
+	bool accept_filter; /* the kernel waits for a client's first bytes */
 	long listen_cores_buckets_ratio; /* 0 = off */
 	long buckets; /* that follow from it, at least 1 when settled */
 	long send_buffer_size; /* of a connection; 0 = the system's */

@@ -60,6 +60,16 @@ static const struct directive network[] = {
 			"kernel's net.core.somaxconn bounds it",
 	},
 	{
+		.name = "AcceptFilter",
+		.option = "--accept-filter",
+		.type = &value_accept_filter,
+		.offset = AT(accept_filter),
+		.initial = "http data",
+		.example = "http none",
+		.help = "http data: the kernel gives a connection to a child "
+			"when its first bytes are there; http none: at once",
+	},
+	{
 		.name = "ListenCoresBucketsRatio",
 		.option = "--listen-cores-buckets-ratio",
 		.type = &value_number,

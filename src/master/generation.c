@@ -19,7 +19,10 @@
 #include "master/state.h"
 #include "master/systemd.h"
 
-enum { ADDRESSES = 16 }; /* that one name may stand for */
+enum {
+	ADDRESSES = 16, /* that one name may stand for */
+	DEFER_S = 30,   /* Apache's */
+};
 
 struct generation *
 generation_before(size_t n)
@@ -107,11 +110,18 @@ generation_share(struct generation *g, const struct listener *l,
 }
 
 static int
+deferral(const struct config *c)
+{
+	return c->accept_filter ? DEFER_S : 0;
+}
+
+static int
 find_options(struct listen_options *ret, const struct config *c,
 	const struct config_listen *l, struct err *err)
 {
 	*ret = (struct listen_options){
 		.backlog = (int)c->listen_backlog,
+		.defer = deferral(c),
 		.send_buffer = (int)c->send_buffer_size,
 		.receive_buffer = (int)c->receive_buffer_size,
 		.mode = l->mode < 0 ? 0666 : (mode_t)l->mode,
@@ -189,13 +199,14 @@ add_listener(struct generation *g, const struct generation *before,
 }
 
 /* What somebody else has opened, or an earlier generation.  The backlog of a
- * passed socket is the unit's. */
+ * passed socket is the unit's, as is what it defers (DeferAcceptSec=). */
 static void
 tune(const struct generation *g)
 {
 	const struct config *c = g->config;
 	const struct listen_options options = {
 		.backlog = g->passed ? 0 : (int)c->listen_backlog,
+		.defer = g->passed ? -1 : deferral(c),
 		.send_buffer = (int)c->send_buffer_size,
 		.receive_buffer = (int)c->receive_buffer_size,
 	};
@@ -205,8 +216,8 @@ tune(const struct generation *g)
 
 		if (rc < 0)
 			log_warnx("master",
-				"Listen %s goes on with the backlog and "
-				"buffers that it had: %s",
+				"Listen %s goes on with the backlog, filter "
+				"and buffers that it had: %s",
 				g->asked[i], strerror(-rc));
 	}
 }

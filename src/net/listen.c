@@ -149,6 +149,15 @@ set_buffers(int fd, const struct listen_options *options)
 }
 
 static int
+set_deferral(int fd, const struct listen_options *options)
+{
+	if (options->defer < 0)
+		return 0;
+	return set_option(
+		fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, options->defer);
+}
+
+static int
 set_options(int fd, int family, const struct listen_options *options)
 {
 	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -161,6 +170,8 @@ set_options(int fd, int family, const struct listen_options *options)
 		rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	if (rc == 0)
 		rc = set_inherited(fd);
+	if (rc == 0)
+		rc = set_deferral(fd, options);
 	return rc == 0 ? set_buffers(fd, options) : rc;
 }
 
@@ -302,7 +313,9 @@ listen_tune(const struct listener *l, const struct listen_options *options)
 		return -errno;
 	if (l->address.any.sa_family == AF_UNIX)
 		return 0;
-	rc = set_buffers(l->fd, options);
+	rc = set_deferral(l->fd, options);
+	if (rc == 0)
+		rc = set_buffers(l->fd, options);
 	if (rc == 0 && options->send_buffer == 0)
 		rc = free_buffer(l->fd, SO_SNDBUF, SOCK_SNDBUF_LOCK,
 			"/proc/sys/net/ipv4/tcp_wmem");

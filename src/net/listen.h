@@ -22,6 +22,9 @@ struct listener {
 
 struct listen_options {
 	int backlog; /* 0 = Apache's 511; the kernel's somaxconn is the limit */
+	/* TCP: seconds for which a connection is not to be accepted before its
+	 * client has sent something; 0 = it is at once, -1 = as it was. */
+	int defer;
 	/* TCP: bytes of the buffers of the connections; 0 = the system's way,
 	 * which lets them grow with the need. */
 	int send_buffer;
@@ -48,9 +51,9 @@ int listen_open(struct listener *ret, const struct address *address,
 int listen_open_twin(struct listener *ret, const struct listener *first,
 	const struct listen_options *options, struct err *err);
 
-/* Give a socket that listens already this backlog, 0 = the one that it has, and
- * these buffers, 0 = the system's again: they count for the connections that
- * come from now on.  0 or a negative errno. */
+/* Give a socket that listens already this backlog, 0 = the one that it has, this
+ * deferral, and these buffers, 0 = the system's again: they count for the
+ * connections that come from now on.  0 or a negative errno. */
 int listen_tune(const struct listener *l, const struct listen_options *options);
 
 /* What the kernel gives to connections of this listener, in bytes as they were

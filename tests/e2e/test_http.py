@@ -348,7 +348,8 @@ def test_limits_are_directives(serve):
 
 
 def test_a_slow_head_gets_408_and_an_idle_connection_nothing(serve):
-    server = serve('probe', '-w', '1', '--timeout', '300ms', '--keep-alive-timeout', '300ms')
+    server = serve('probe', '-w', '1', '--timeout', '300ms', '--keep-alive-timeout', '300ms',
+                   '--accept-filter', 'none')
     with Connection(server.address) as slow, Connection(server.address) as idle, \
             Connection(server.address) as parked, Connection(server.address) as body:
         slow.send('GET / HTTP/1.1\r\nHo')

@@ -126,6 +126,29 @@ def test_a_buffer_that_the_kernel_cuts_is_said(serve):
     assert json.loads(get(server.address, '/buffers').body)[0] == 2 * most
 
 
+# --- who says nothing -----------------------------------------------------------------------
+
+def connections(server) -> int:
+    return sum(row['page']['connections'] for row in server.ready().values())
+
+
+def test_who_says_nothing_reaches_no_child_unless_that_is_configured(serve, directory, apps):
+    conf = directory / 'wsgid.conf'
+    text = f'WSGIApplication probe\nChDir {apps}\nProcesses 1\nListen 127.0.0.1:0\n'
+    conf.write_text(text)
+    server = serve('-c', conf, bind=None)
+    with Connection(server.address) as silent:
+        assert get(server.address, '/hello').status == 200  # who came later
+        assert connections(server) == 0
+        assert silent.get('/hello').status == 200
+        assert connections(server) == 1
+        conf.write_text(text + 'AcceptFilter http none\n')
+        assert 'reload done' in server.reload()
+        with Connection(server.address):
+            wait_until(lambda: connections(server) == 2, 'the silent one')
+    server.stop()
+
+
 # --- in the way -----------------------------------------------------------------------------
 
 def test_a_taken_port_names_who_has_it(new_server):

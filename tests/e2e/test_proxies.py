@@ -228,7 +228,7 @@ def test_a_client_of_a_balancer_is_who_he_was_after_a_reload(serve):
 
 def test_a_balancer_that_says_nothing_is_closed(serve):
     server = serve('probe', '--trusted-proxies', '127.0.0.1', '--proxy-protocol', 'on',
-                   '--timeout', '100ms')
+                   '--timeout', '100ms', '--accept-filter', 'none')
     with Connection(server.address) as connection:
         with pytest.raises(Closed):
             connection.response()

@@ -275,7 +275,8 @@ def test_what_the_system_is_short_of_is_waited_for(serve, trouble, number, liste
 @pytest.mark.parametrize('number', [errno.ECONNABORTED, errno.EPROTO, errno.EPERM,
                                     errno.ENETUNREACH])
 def test_a_failure_that_concerns_one_client_is_nobody_elses(serve, trouble, number):
-    server = serve('probe', '-w', '1', '--io-engine', 'epoll', env=trouble.environment)
+    server = serve('probe', '-w', '1', '--io-engine', 'epoll', '--accept-filter', 'none',
+                   env=trouble.environment)
     with Connection(server.address) as parked:
         assert parked.get('/hello').status == 200
         trouble.fail_accept(number)

@@ -888,7 +888,7 @@ def test_keep_alive_clients_of_a_restart_lose_nothing(new_server, manager, worke
 
 
 def test_who_has_long_been_idle_does_not_delay_a_stop(start):
-    server = start('probe', '-w', '1')
+    server = start('probe', '-w', '1', '--accept-filter', 'none')
     with Connection(server.address) as client, Connection(server.address) as silent:
         assert client.get('/hello').status == 200
         time.sleep(1.1)  # longer than one who may not have heard of the stop is waited for

@@ -113,6 +113,8 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 		buf_add_text(b, row->words[roll(d, n)]);
 	} else if (row->type == &value_hash_seed) {
 		buf_add_text(b, roll(d, 2) ? "random" : "4294967295");
+	} else if (row->type == &value_accept_filter) {
+		buf_add_text(b, roll(d, 2) ? "http data" : "none");
 	} else if (row->type == &value_mutex) {
 		buf_add_text(&word, "flock:/x");
 		add_nasty(d, &word, 6);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,51 @@ test_what_the_kernel_cuts_is_told(void **state)
 	assert_true(send > 0 && send < 1 << 30);
 	assert_true(receive > 0 && receive < 1 << 30);
 	assert_connection_has(&l, send, receive);
+	listen_close(&l);
+}
+
+static bool
+has_somebody(const struct listener *l, int patience_ms)
+{
+	struct pollfd p = {.fd = l->fd, .events = POLLIN};
+
+	return poll(&p, 1, patience_ms) > 0;
+}
+
+static void
+let_in(const struct listener *l)
+{
+	AUTO_CLOSE int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	assert_true(fd >= 0);
+}
+
+static void
+test_who_has_said_nothing_waits_where_that_was_asked_for(void **state)
+{
+	struct listen_options o = options;
+	struct address a = parse("127.0.0.1:0");
+	struct listener l;
+
+	(void)state;
+	o.defer = 30;
+	assert_int_equal(listen_open(&l, &a, &o, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		AUTO_CLOSE int client = connect_to(&l.address);
+
+		assert_false(has_somebody(&l, 100));
+		assert_int_equal(write(client, "x", 1), 1);
+		assert_true(has_somebody(&l, 5000));
+		let_in(&l);
+		o.defer = -1; /* changes nothing */
+		assert_int_equal(listen_tune(&l, &o), 0);
+	}
+	o.defer = 0;
+	assert_int_equal(listen_tune(&l, &o), 0);
+	AUTO_CLOSE int client = connect_to(&l.address);
+
+	assert_true(client >= 0 && has_somebody(&l, 5000));
+	let_in(&l);
 	listen_close(&l);
 }
 
@@ -960,6 +1006,8 @@ main(void)
 		cmocka_unit_test(
 			test_connections_have_the_buffers_that_were_asked_for),
 		cmocka_unit_test(test_what_the_kernel_cuts_is_told),
+		cmocka_unit_test(
+			test_who_has_said_nothing_waits_where_that_was_asked_for),
 		cmocka_unit_test(
 			test_as_many_clients_may_wait_as_listen_backlog_says),
 		cmocka_unit_test(test_a_listener_is_tuned_while_it_listens),
