@@ -216,8 +216,8 @@ tune(const struct generation *g)
 
 		if (rc < 0)
 			log_warnx("master",
-				"Listen %s goes on with the backlog, filter "
-				"and buffers that it had: %s",
+				"Listen %s goes on with the backlog and "
+				"buffers that it had: %s",
 				g->asked[i], strerror(-rc));
 	}
 }

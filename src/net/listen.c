@@ -148,13 +148,13 @@ set_buffers(int fd, const struct listen_options *options)
 	return rc;
 }
 
-static int
+/* It only spares work: a system that knows no such thing goes without. */
+static void
 set_deferral(int fd, const struct listen_options *options)
 {
-	if (options->defer < 0)
-		return 0;
-	return set_option(
-		fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, options->defer);
+	if (options->defer >= 0)
+		(void)set_option(
+			fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, options->defer);
 }
 
 static int
@@ -170,8 +170,7 @@ set_options(int fd, int family, const struct listen_options *options)
 		rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	if (rc == 0)
 		rc = set_inherited(fd);
-	if (rc == 0)
-		rc = set_deferral(fd, options);
+	set_deferral(fd, options);
 	return rc == 0 ? set_buffers(fd, options) : rc;
 }
 
@@ -313,9 +312,8 @@ listen_tune(const struct listener *l, const struct listen_options *options)
 		return -errno;
 	if (l->address.any.sa_family == AF_UNIX)
 		return 0;
-	rc = set_deferral(l->fd, options);
-	if (rc == 0)
-		rc = set_buffers(l->fd, options);
+	set_deferral(l->fd, options);
+	rc = set_buffers(l->fd, options);
 	if (rc == 0 && options->send_buffer == 0)
 		rc = free_buffer(l->fd, SO_SNDBUF, SOCK_SNDBUF_LOCK,
 			"/proc/sys/net/ipv4/tcp_wmem");
