@@ -3,13 +3,13 @@
  *
  * At each tick the watcher compares the word with that of the last one.  Still
  * the same request: it takes the engine over for a moment.  A tick is a
- * millisecond, and longer once requests have been short for a second: it costs an
- * interrupt and two context switches, in a virtual machine 30 us of a busy
- * processor.  What makes the takeover safe: between two waits a DEFER_TASKRUN ring touches no socket,
- * and a wait submits before anything else.  So a connection may be given away
- * although the ring still receives on it, when the cancellation is asked for
- * before the worker can wait again.  Nothing is in the completion queue: the
- * loop empties it before it serves.
+ * millisecond, and longer once requests have been short for a while: it costs
+ * an interrupt and two context switches, in a virtual machine 30 us of a busy
+ * processor.  What makes the takeover safe: between two waits a DEFER_TASKRUN
+ * ring touches no socket, and a wait submits before anything else.  So a
+ * connection may be given away although the ring still receives on it, when the
+ * cancellation is asked for before the worker can wait again.  Nothing is in
+ * the completion queue: the loop empties it before it serves.
  *
  * What is taken over: what there is of the response whose application does
  * something else; connections with bytes that nobody has looked at; and, for as
@@ -61,7 +61,7 @@
 enum {
 	TICK_NS = 1000000,
 	LONG_TICK_NS = 4000000,
-	ALERT_TICKS = 1000, /* since something was to be done: ticks are long */
+	ALERT_TICKS = 250, /* nothing was to be done: they are long from then on */
 	IDLE_TICKS = 100, /* without a request: sleep until there is one */
 	CALM_TICKS = 4,   /* likewise: the page says what is the case */
 	STACK = 128 * 1024,
