@@ -146,19 +146,18 @@ on_end_of_input(struct engine *e, struct connection *c)
 	}
 }
 
-/* No receive buffer was free.  Between requests they come back as soon as the
- * queue is served; while a request runs the queue stands still, so what it
- * holds is copied out of the buffers. */
+/* No receive buffer was free: what the queue holds, which is served when there is
+ * nothing more to receive, or stands still as a request runs, is copied out of them.
+ * Once for all who lack one at a time. */
 static void
 on_buffers_short(struct engine *e, struct connection *c)
 {
-	struct connection *waiting;
+	struct connection *waiting = e->stashed ? NULL : e->queue.first;
 
-	if (e->running != NULL)
-		for (waiting = e->queue.first; waiting != NULL;
-			waiting = waiting->next)
-			if (connection_stash(e, waiting) < 0)
-				break;
+	for (; waiting != NULL; waiting = waiting->next)
+		if (connection_stash(e, waiting) < 0)
+			break;
+	e->stashed = true;
 	connection_receive(e, c);
 }
 
@@ -342,6 +341,14 @@ patience(const struct engine *e)
 
 /* --- turns --------------------------------------------------------------------- */
 
+static void
+dispatch_all(struct engine *e, int n)
+{
+	e->stashed = false;
+	for (int i = 0; i < n; i++)
+		dispatch(e, &e->events[i]);
+}
+
 int
 engine_turn(struct engine *e, int64_t timeout_ns)
 {
@@ -350,14 +357,12 @@ engine_turn(struct engine *e, int64_t timeout_ns)
 	if (n < 0)
 		return n;
 	begin_turn(e);
-	for (int i = 0; i < n; i++)
-		dispatch(e, &e->events[i]);
+	dispatch_all(e, n);
 	/* All of it: while a request runs the watcher may give a connection
 	 * away, and must not leave bytes of it behind in a completion. */
 	while (UNLIKELY(n == ENGINE_EVENTS && io_pending(e->io))) {
 		n = io_wait(e->io, e->events, ENGINE_EVENTS, 0);
-		for (int i = 0; i < n; i++)
-			dispatch(e, &e->events[i]);
+		dispatch_all(e, n);
 	}
 	expire(e);
 	return n < 0 ? n : 0;

@@ -176,6 +176,7 @@ struct engine {
 	struct connection *spare[ENGINE_SPARE];
 	size_t n_spare;
 
+	bool stashed; /* of these: somebody lacked a buffer, and has them all */
 	struct io_event events[ENGINE_EVENTS];
 };
 

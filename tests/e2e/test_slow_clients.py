@@ -490,6 +490,32 @@ def test_a_crowd_that_asks_on_before_it_has_read_holds_up_nobody(crowd):
         assert one.response().body == b'hello\n'
 
 
+SPINS = '''
+import time
+def application(environ, start_response):
+    end = time.monotonic() + (0.001 if environ['PATH_INFO'] == '/spin' else 0)
+    while time.monotonic() < end:
+        pass
+    start_response('200 OK', [('Content-Length', '4')])
+    return [b'done']
+'''
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_crowd_that_asks_at_once_is_served_by_one_child(serve, directory, engine):
+    """More than twice as many as there are buffers to receive their requests in."""
+    (directory / 'spins.py').write_text(SPINS)
+    server = serve('spins', '-w', '1', '--io-engine', engine, cwd=directory)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Connection(server.address)) for _ in range(2 * CROWD)]
+        for one in clients:
+            assert one.get('/').body == b'done'
+        for one in clients:
+            one.send(b'GET /spin HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert [one.response().body for one in clients] == [b'done'] * 2 * CROWD
+    server.stop()
+
+
 @pytest.fixture
 def no_files(directory):
     """An application whose child may write nothing into files."""
