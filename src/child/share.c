@@ -134,6 +134,15 @@ share_take_what_fits(struct engine *e)
 		continue;
 }
 
+/* Whoever gets such a request begins with it anew, finds that some of it is missing,
+ * and is then another one that holds it and does not lead. */
+static bool
+has_begun(const struct connection *c)
+{
+	return c->state == CONNECTION_COLLECTING ||
+	       connection_input(c).len > 0;
+}
+
 /* What has come or gone on here since we do not lead.  What was idle already
  * stays until it is not: there may be thousands of those, and each request that
  * is a bit long would have all of them move. */
@@ -144,7 +153,7 @@ give_back(struct engine *e, struct connection_list *list)
 
 	for (c = list->last; c != NULL && c->reign == e->reign; c = before) {
 		before = c->prev;
-		if (!handover_give_back(e, c))
+		if (!has_begun(c) && !handover_give_back(e, c))
 			break;
 	}
 }

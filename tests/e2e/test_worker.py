@@ -14,7 +14,8 @@ import pytest
 
 from client import Closed, Connection, get
 from crowd import Crowd, best_of
-from server import PATIENCE, PYTHON, SANITIZED, freeze, is_alive, need, wait_until
+from server import (PATIENCE, PYTHON, SANITIZED, cpu_seconds, freeze, is_alive, need,
+                    wait_until)
 from waiting import fastest
 
 ROUNDS = 3  # on a machine that has other things to do the best one counts
@@ -523,6 +524,28 @@ def test_bodies_are_read_in_several_threads_at_once(start):
     assert bodies(answers) == [f'30000 {hashlib.sha256(piece * 10).hexdigest()}'
                                for piece in pieces]
     assert len(set(map(thread_of, answers))) == 8
+    server.stop()
+
+
+@both_engines
+def test_a_body_that_is_awaited_stays_where_it_is(start):
+    """Else, where requests have been long, it goes from thread to thread and none reads it."""
+    server = start(1, 4)
+    child, = server.children()
+    piece = b'x' * 70_000
+    get(server.address, '/sleep?s=0.3')
+    for _ in range(3):
+        with Connection(server.address) as slow:
+            slow.send('POST /digest HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n')
+            for _ in range(8):
+                slow.send(b'11170\r\n%s\r\n' % piece)
+                time.sleep(0.01)
+            used = cpu_seconds(child)
+            time.sleep(0.5)
+            assert cpu_seconds(child) - used < 0.2
+            slow.send('0\r\n\r\n')
+            assert bodies([slow.response()]) == [
+                f'560000 {hashlib.sha256(8 * piece).hexdigest()}']
     server.stop()
 
 
