@@ -36,7 +36,7 @@
 #include "base/fd.h"
 
 enum {
-	SUBMISSIONS = 256, /* more are submitted in between */
+	SUBMISSIONS = 1024, /* as many the watcher can ask for, who submits none */
 	COMPLETIONS = 2048, /* more wait in the kernel */
 	BUFFER_GROUP = 0,
 	KIND_MASK = 15,
