@@ -20,6 +20,7 @@
 #include "child/deprived.h"
 #include "child/engine.h"
 #include "child/send.h"
+#include "child/watcher.h"
 #include "io/io.h"
 #include "net/channel.h"
 #include "scoreboard/times.h"
@@ -320,6 +321,9 @@ count_durations(const struct report *r, const struct engine *e)
 static void
 note_duration(struct engine *e, int64_t ns)
 {
+	/* Others are like it, and must not wait for the watcher that long. */
+	if (UNLIKELY(ns > ENGINE_LONG_NS))
+		watcher_hurry(e->set.watcher);
 	if (LIKELY(e->set.crew == NULL))
 		e->lately_ns += (ns - e->lately_ns) / 8;
 	else

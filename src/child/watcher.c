@@ -198,7 +198,7 @@ watch_wake(struct watch *w)
 void
 watcher_hurry(struct watcher *w)
 {
-	if (atomic_load_explicit(&w->hurry, memory_order_relaxed))
+	if (w == NULL || atomic_load_explicit(&w->hurry, memory_order_relaxed))
 		return;
 	atomic_store(&w->hurry, true);
 	if (atomic_load(&w->rest) == DOZES)

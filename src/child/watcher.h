@@ -38,8 +38,8 @@ void watcher_destroy(struct watcher *w);
 void watcher_start(struct watcher *w);
 void watcher_stop(struct watcher *w);
 
-/* A worker leaves something to be sent at the next tick, which is to be no long
- * one. */
+/* Ticks are to be short: a worker leaves something to be sent at the next one, or
+ * its requests are long.  NULL is allowed. */
 void watcher_hurry(struct watcher *w);
 
 /* Is there nobody who looks after what a busy worker leaves behind, as no thread

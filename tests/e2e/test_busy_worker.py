@@ -82,6 +82,20 @@ def test_answers_before_a_long_request_are_sent_once_and_the_next_are_served(two
         assert not connection.buffer
 
 
+def test_a_crowd_behind_a_long_request_is_served_meanwhile(two, gate):
+    """More than fit into a small queue of submissions."""
+    _, (stuck, *others) = all_in_one(two, 300)
+    for pid in two.children():
+        os.kill(pid, signal.SIGCONT)
+    stuck.send(gate.request)
+    for connection in others:
+        connection.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+    for connection in others:
+        assert connection.response().body == b'hello\n'
+    gate.open()
+    assert stuck.response().body == b'awake'
+
+
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
 @pytest.mark.parametrize('how', ['list', 'closing'])
 def test_the_first_of_many_answers_does_not_wait_for_the_last(serve, directory, how, engine):
@@ -251,6 +265,10 @@ PIECES = '''
 import time
 def application(environ, start_response):
     start_response('200 OK', [])
+    if environ['PATH_INFO'] == '/spin':
+        end = time.monotonic() + 0.003
+        while time.monotonic() < end:
+            pass
     if environ['PATH_INFO'] == '/pieces':
         yield b'first'
         yield b'second'
@@ -268,14 +286,11 @@ def looks(pid: int) -> int:
     return 0
 
 
-def looks_in_a_second(pid: int, connection) -> float:
-    """Of short requests, the last quarter of it."""
-    begin = time.monotonic()
-    while time.monotonic() < begin + 0.75:
-        connection.get('/')
+def looks_in_a_second(pid: int, connection, target='/') -> float:
+    """While there are such requests, for a quarter of it."""
     since, began = looks(pid), time.monotonic()
-    while time.monotonic() < begin + 1:
-        connection.get('/')
+    while time.monotonic() < began + 0.25:
+        connection.get(target)
     return (looks(pid) - since) / (time.monotonic() - began)
 
 
@@ -312,3 +327,15 @@ def test_a_piece_that_is_kept_does_not_wait_for_a_look_that_is_far_away(serve, d
                 assert connection._more()
             return (time.monotonic() - began) * 1000
     fastest(wait, 3.5, 10)
+
+
+@pytest.mark.parametrize('threads', [1, 2])
+def test_requests_of_some_milliseconds_keep_the_watcher_awake(serve, directory, threads):
+    """Two of its long ticks would see none of them twice."""
+    (directory / 'pieces.py').write_text(PIECES)
+    server = serve('pieces', '-w', '1', '--threads', threads, cwd=directory)
+    pid, = server.wait_for_ready(1)
+    with Connection(server.address) as connection:
+        until_the_watcher_dozes(pid, connection)
+        wait_until(lambda: looks_in_a_second(pid, connection, '/spin') > 450, 'many looks', pause=0)
+    server.stop()
