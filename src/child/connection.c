@@ -650,16 +650,15 @@ skip_rest(struct engine *e, struct connection *c)
 }
 
 /* What is left unread when we close makes the kernel reset the connection, and the
- * client may miss its answer.  Where we do not receive we do not know. */
+ * client may miss its answer.  Without a turn of the loop we may not have heard. */
 static bool
 has_read_all(const struct connection *c)
 {
 	char byte;
 
-	if (connection_input(c).len > 0)
-		return false;
-	return c->receiving || c->at_eof ||
-	       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+	return connection_input(c).len == 0 &&
+	       (c->at_eof ||
+		       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0);
 }
 
 void

@@ -185,8 +185,9 @@ bool
 app_has_threads(struct app *app)
 {
 	(void)app;
-	return PyThreadState_Next(PyInterpreterState_ThreadHead(
-		       PyInterpreterState_Main())) != NULL;
+	/* The newest is the first. */
+	return PyInterpreterState_ThreadHead(PyInterpreterState_Main()) !=
+	       PyThreadState_Get();
 }
 
 void

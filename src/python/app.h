@@ -119,7 +119,7 @@ void app_describe(struct app *app,
  * extension module that cannot do without has it switched on. */
 bool app_has_gil(void);
 
-/* Does another thread run Python code, too?  With the GIL. */
+/* Does another thread run Python code, too?  For the first one that did. */
 bool app_has_threads(struct app *app);
 
 /* When there is nothing else to do: what may be needed some day is imported, once,
