@@ -169,8 +169,8 @@ It is Apache's directive and Linux's
 after 30 seconds a child gets the silent client as well, and
 .Ic RequestReadTimeout
 begins.
-Until then he is in no status, and a stop closes nothing for him: he learns of it
-by what he sends.
+Until then he is in no status, and a stop closes nothing for him: he learns of
+it by what he sends.
 For who opens connections in stock and minds that, such as some load balancers,
 there is
 .Ql AcceptFilter http none .

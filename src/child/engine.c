@@ -40,6 +40,7 @@
 enum {
 	OUT_KEPT = 32 * 1024, /* larger response buffers are given back */
 	LOADING_NS = 20000,   /* less than any library takes to be loaded */
+	ROUNDS = 64,          /* of events in a turn, beside the first */
 	BATCH_NS = 1000000,   /* of requests whose answers are sent together */
 };
 
@@ -353,14 +354,17 @@ int
 engine_turn(struct engine *e, int64_t timeout_ns)
 {
 	int n = io_wait(e->io, e->events, ENGINE_EVENTS, timeout_ns);
+	int rounds = 0;
 
 	if (n < 0)
 		return n;
 	begin_turn(e);
 	dispatch_all(e, n);
 	/* All of it: while a request runs the watcher may give a connection
-	 * away, and must not leave bytes of it behind in a completion. */
-	while (UNLIKELY(n == ENGINE_EVENTS && io_pending(e->io))) {
+	 * away, where it leaves no bytes of it behind in a completion.  But
+	 * without memory there may be no end of who lacks a buffer. */
+	while (UNLIKELY(n == ENGINE_EVENTS && io_pending(e->io)) &&
+		rounds++ < ROUNDS) {
 		n = io_wait(e->io, e->events, ENGINE_EVENTS, 0);
 		dispatch_all(e, n);
 	}

@@ -20,13 +20,18 @@
 
 enum { CLIENTS = 100 };
 
+/* The clients say nothing. */
 static struct generation *
 create(struct fixture *f, const char *listens, const struct generation *before)
 {
+	static const char filter[] = "AcceptFilter http none\n";
 	struct config *c = config_create();
 	struct generation *g = NULL;
 	struct err err = {0};
 
+	assert_int_equal(config_read_text(c, "filter.conf", filter,
+				 strlen(filter)),
+		0);
 	assert_int_equal(
 		config_read_text(c, "test.conf", listens, strlen(listens)), 0);
 	assert_int_equal(
