@@ -139,7 +139,7 @@ def test_who_says_nothing_reaches_no_child_unless_that_is_configured(serve, dire
     server = serve('-c', conf, bind=None)
     with Connection(server.address) as silent:
         assert get(server.address, '/hello').status == 200  # who came later
-        assert connections(server) == 0
+        wait_until(lambda: connections(server) == 0, 'nobody')
         assert silent.get('/hello').status == 200
         assert connections(server) == 1
         conf.write_text(text + 'AcceptFilter http none\n')
