@@ -359,6 +359,7 @@ engine_turn(struct engine *e, int64_t timeout_ns)
 	if (n < 0)
 		return n;
 	begin_turn(e);
+	e->heard = n > 0;
 	dispatch_all(e, n);
 	/* All of it: while a request runs the watcher may give a connection
 	 * away, where it leaves no bytes of it behind in a completion.  But
@@ -623,7 +624,8 @@ wait_for_something(struct engine *e)
 	at_once = e->queue.first != NULL || accept_is_trying(e) || !e->settled;
 	rc = engine_turn(e, at_once ? 0 : patience(e));
 	share_show(e, false);
-	if (UNLIKELY(!e->settled) && !accept_is_trying(e) &&
+	/* Who has come may have sent something, which is heard in the next turn. */
+	if (UNLIKELY(!e->settled) && !e->heard && !accept_is_trying(e) &&
 		!has_something_for_python(e))
 		settle(e);
 	return rc;

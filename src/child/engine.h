@@ -113,6 +113,7 @@ struct engine {
 	uint32_t reign;       /* how often that has ended */
 	bool entering;        /* waits for Python, and the watcher may look */
 	bool settled;         /* has been idle: app_settle */
+	bool heard;           /* something, in the last turn */
 	bool channel_watched; /* polls of these are under way */
 	bool sigterm_watched;
 	bool channel_ended; /* the master is gone */

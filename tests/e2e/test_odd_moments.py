@@ -251,3 +251,16 @@ def test_beside_threads_of_the_application_nothing_is_imported_while_clients_wai
     assert get(server.address).body == b'old'
     assert time.monotonic() - began < 0.7
     server.stop()
+
+
+def test_who_is_there_before_a_child_does_not_wait_for_what_it_imports_later(start, write):
+    write(before=SLOW_TO_SETTLE)
+    server = start('-w', '1')
+    server.log.wait_for('importing slowly')
+    assert get(server.address).body == b'old'
+    child, = server.children()
+    os.kill(child, signal.SIGKILL)
+    began = time.monotonic()
+    assert get(server.address).body == b'old'
+    assert time.monotonic() - began < 0.9
+    server.stop()
