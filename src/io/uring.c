@@ -36,7 +36,7 @@
 #include "base/fd.h"
 
 enum {
-	SUBMISSIONS = 1024, /* as many the watcher can ask for, who submits none */
+	SUBMISSIONS = 1024, /* io_room: nobody else submits while we are away */
 	COMPLETIONS = 2048, /* more wait in the kernel */
 	BUFFER_GROUP = 0,
 	KIND_MASK = 15,
