@@ -147,9 +147,8 @@ on_end_of_input(struct engine *e, struct connection *c)
 	}
 }
 
-/* No receive buffer was free: what the queue holds, which is served when there is
- * nothing more to receive, or stands still as a request runs, is copied out of them.
- * Once for all who lack one at a time. */
+/* No receive buffer was free: what the queue holds, which is not served before all
+ * is received, is copied out of them; once for all who lack one at a time. */
 static void
 on_buffers_short(struct engine *e, struct connection *c)
 {
@@ -361,9 +360,8 @@ engine_turn(struct engine *e, int64_t timeout_ns)
 	begin_turn(e);
 	e->heard = n > 0;
 	dispatch_all(e, n);
-	/* All of it: while a request runs the watcher may give a connection
-	 * away, where it leaves no bytes of it behind in a completion.  But
-	 * without memory there may be no end of who lacks a buffer. */
+	/* All of it: the watcher gives no connection away that may have bytes
+	 * in a completion.  But without memory there may be no end of them. */
 	while (UNLIKELY(n == ENGINE_EVENTS && io_pending(e->io)) &&
 		rounds++ < ROUNDS) {
 		n = io_wait(e->io, e->events, ENGINE_EVENTS, 0);
