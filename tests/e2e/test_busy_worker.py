@@ -303,6 +303,7 @@ def test_who_has_long_been_fast_is_missed_all_the_same(two, gate):
     os.kill(pid, signal.SIGCONT)
     until_the_watcher_dozes(pid, others[0])
     stuck.send(gate.request)
+    two.log.wait_for('sleeping')
     assert served(others[0], '/pid').body != str(pid).encode()
     assert served(others[1], '/pid').body != str(pid).encode()
     gate.open()
