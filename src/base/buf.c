@@ -10,27 +10,54 @@
 
 enum { SMALLEST = 256 };
 
+/* The contents go to where the memory begins. */
+static void
+move_to_front(struct buf *b)
+{
+	char *front = b->data - b->consumed;
+
+	if (b->consumed == 0)
+		return;
+	memmove(front, b->data, b->len);
+	b->data = front;
+	b->size += b->consumed;
+	b->consumed = 0;
+}
+
+/* To at least twice the memory: what is added until it is full again pays for the
+ * way of the contents. */
+static int
+grow(struct buf *b, size_t len)
+{
+	size_t size = SMALLEST;
+	char *data;
+
+	move_to_front(b);
+	if (b->size != 0 && __builtin_mul_overflow(b->size, (size_t)2, &size))
+		return -ENOMEM;
+	while (size - b->len < len)
+		if (__builtin_mul_overflow(size, (size_t)2, &size))
+			return -ENOMEM;
+	data = realloc(b->data, size);
+	if (data == NULL)
+		return -ENOMEM;
+	b->data = data;
+	b->size = size;
+	return 0;
+}
+
 char *
 buf_reserve(struct buf *b, size_t len)
 {
-	size_t size = b->size != 0 ? b->size : SMALLEST;
-	char *data;
-
 	if (LIKELY(len <= b->size - b->len))
 		return b->data + b->len;
-	while (size - b->len < len) {
-		if (__builtin_mul_overflow(size, (size_t)2, &size)) {
-			b->failed = true;
-			return NULL;
-		}
-	}
-	data = realloc(b->data, size);
-	if (data == NULL) {
+	/* What was consumed pays for the way of as much that was not. */
+	if (b->consumed >= b->len)
+		move_to_front(b);
+	if (b->size - b->len < len && grow(b, len) < 0) {
 		b->failed = true;
 		return NULL;
 	}
-	b->data = data;
-	b->size = size;
 	return b->data + b->len;
 }
 
@@ -99,15 +126,27 @@ buf_printf(struct buf *b, const char *format, ...)
 	return rc;
 }
 
+/* All room is at data again once nothing is in it. */
+static void
+make_empty(struct buf *b)
+{
+	b->data -= b->consumed;
+	b->size += b->consumed;
+	b->consumed = 0;
+	b->len = 0;
+}
+
 void
 buf_consume(struct buf *b, size_t len)
 {
 	if (len >= b->len) {
-		b->len = 0;
+		make_empty(b);
 		return;
 	}
-	memmove(b->data, b->data + len, b->len - len);
+	b->data += len;
 	b->len -= len;
+	b->size -= len;
+	b->consumed += len;
 }
 
 const char *
@@ -130,13 +169,14 @@ buf_failed(const struct buf *b)
 void
 buf_clear(struct buf *b)
 {
-	b->len = 0;
+	make_empty(b);
 	b->failed = false;
 }
 
 void
 buf_fini(struct buf *b)
 {
-	free(b->data);
+	if (b->data != NULL)
+		free(b->data - b->consumed);
 	*b = (struct buf){0};
 }

@@ -18,7 +18,8 @@
 struct buf {
 	char *data; /* not NUL-terminated; see buf_text */
 	size_t len;
-	size_t size; /* allocated */
+	size_t size;     /* there is room for so many bytes at data */
+	size_t consumed; /* before data: room that was theirs */
 	bool failed;
 };
 
@@ -34,7 +35,8 @@ int buf_add_char(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *format, ...) PRINTF(2, 3);
 int buf_vprintf(struct buf *b, const char *format, va_list args) PRINTF(2, 0);
 
-/* Drop the first len bytes. */
+/* Drop the first len bytes.  The others stay where they are: who drops little by
+ * little does not pay for all of them each time. */
 void buf_consume(struct buf *b, size_t len);
 
 /* The contents as a NUL-terminated string, valid until the next change;
