@@ -2,9 +2,9 @@
  * epoll.c - input and output by an epoll set, in the shape of io_uring.
  *
  * Serves where io_uring is refused.  What epoll reports is readiness, so the
- * operation itself is done here: at once where that may succeed (sending),
- * otherwise when the set says so.  What has completed waits in a queue for
- * io_wait.
+ * operation itself is done here: where that is likely to succeed at once (a
+ * send) or in the next wait (an accept, and what a client says first), otherwise
+ * when the set says so.  What has completed waits in a queue for io_wait.
  *
  * An epoll set knows a descriptor once, while several operations may be
  * under way on it: a watch gathers them, one of each kind.  An operation
@@ -39,7 +39,7 @@ enum {
 };
 
 struct operation {
-	struct operation *next; /* in the queue, or in the list of free ones */
+	struct operation *next; /* in the queue, or one of the lists */
 	void *owner;
 	enum io_kind kind;
 	int fd;
@@ -47,6 +47,8 @@ struct operation {
 	uint16_t buffer;
 	bool queued;    /* a completion waits to be taken */
 	bool more;      /* and it is not the last */
+	bool received;  /* a piece is in buffer */
+	bool first;     /* IO_RECEIVE: the next piece is the last */
 	bool cancelled; /* so the last has still to come */
 
 	/* IO_POLL of a set, which is fd: these are waited for, each by itself */
@@ -77,6 +79,9 @@ struct epoll {
 	struct operation *unused;
 	struct operation *queue_head; /* completions, the oldest first */
 	struct operation **queue_tail;
+	unsigned n_received; /* pieces in it */
+	struct operation *untried; /* what the next wait begins with */
+	struct operation **untried_tail;
 	bool queue_first; /* the last wait asked only the queue */
 	struct io_settings settings;
 	char *buffers;
@@ -143,6 +148,7 @@ epoll_create_io(
 	e->io.engine = &io_engine_epoll;
 	e->settings = *settings;
 	e->queue_tail = &e->queue_head;
+	e->untried_tail = &e->untried;
 
 	rc = make_buffers(e);
 	if (rc < 0) {
@@ -359,8 +365,42 @@ watch_for(struct epoll *e, struct operation *op)
 		finish(e, op, rc);
 }
 
+static void
+try_in_next_wait(struct epoll *e, struct operation *op)
+{
+	op->next = NULL;
+	*e->untried_tail = op;
+	e->untried_tail = &op->next;
+}
+
+static void
+forget_untried(struct epoll *e, const struct operation *op)
+{
+	struct operation **at = &e->untried;
+
+	while (*at != NULL && *at != op)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;
+	*at = op->next;
+	if (op->next == NULL)
+		e->untried_tail = at;
+}
+
 /* ------------------------------------------------------------ operations */
 
+static void
+try_accept(struct epoll *e, struct operation *op)
+{
+	int fd = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0 && (errno == EAGAIN || errno == EINTR))
+		watch_for(e, op);
+	else
+		finish(e, op, fd < 0 ? -errno : fd);
+}
+
+/* Who accepts has seen that somebody is there. */
 static void
 epoll_accept(struct io *io, void *owner, int fd)
 {
@@ -375,17 +415,7 @@ epoll_accept(struct io *io, void *owner, int fd)
 	if (rc < 0)
 		finish(e, op, rc);
 	else
-		watch_for(e, op);
-}
-
-static void
-try_accept(struct epoll *e, struct operation *op)
-{
-	int fd = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
-
-	if (fd < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	finish(e, op, fd < 0 ? -errno : fd);
+		try_in_next_wait(e, op);
 }
 
 static void
@@ -432,25 +462,6 @@ epoll_writable(struct io *io, void *owner, int fd)
 }
 
 static void
-epoll_receive(struct io *io, void *owner, int fd)
-{
-	struct epoll *e = epoll_of(io);
-	struct operation *op = start(e, owner, IO_RECEIVE, fd);
-
-	if (op != NULL)
-		watch_for(e, op);
-}
-
-static void
-epoll_release(struct io *io, uint16_t buffer)
-{
-	struct epoll *e = epoll_of(io);
-
-	assert(e->n_free < e->settings.buffers);
-	e->free[e->n_free++] = buffer;
-}
-
-static void
 try_receive(struct epoll *e, struct operation *op)
 {
 	uint16_t buffer;
@@ -465,17 +476,59 @@ try_receive(struct epoll *e, struct operation *op)
 	buffer = e->free[e->n_free - 1];
 	len = recv(op->fd, buffer_at(e, buffer), e->settings.buffer_size,
 		MSG_DONTWAIT);
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+	if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+		/* To be in the set and to leave it costs more than to stay. */
+		op->first = false;
+		watch_for(e, op);
 		return;
+	}
 	if (len <= 0) {
 		finish(e, op, len < 0 ? -errno : 0);
 		return;
 	}
 	e->n_free--;
+	e->n_received++;
 	op->buffer = buffer;
+	op->received = true;
+	if (op->first) {
+		finish(e, op, (int)len);
+		return;
+	}
 	op->result = (int)len;
 	op->more = true;
 	enqueue(e, op);
+}
+
+static void
+epoll_receive(struct io *io, void *owner, int fd)
+{
+	struct epoll *e = epoll_of(io);
+	struct operation *op = start(e, owner, IO_RECEIVE, fd);
+
+	if (op != NULL)
+		watch_for(e, op);
+}
+
+/* Who connects has often sent his request as well. */
+static void
+epoll_receive_first(struct io *io, void *owner, int fd)
+{
+	struct epoll *e = epoll_of(io);
+	struct operation *op = start(e, owner, IO_RECEIVE, fd);
+
+	if (op == NULL)
+		return;
+	op->first = true;
+	try_in_next_wait(e, op);
+}
+
+static void
+epoll_release(struct io *io, uint16_t buffer)
+{
+	struct epoll *e = epoll_of(io);
+
+	assert(e->n_free < e->settings.buffers);
+	e->free[e->n_free++] = buffer;
 }
 
 static void
@@ -526,6 +579,7 @@ epoll_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 		op->cancelled = true;
 		return;
 	}
+	forget_untried(e, op);
 	finish(e, op, -ECANCELED);
 }
 
@@ -556,6 +610,22 @@ serve(struct epoll *e, const struct epoll_event *ready)
 }
 
 static void
+try_untried(struct epoll *e)
+{
+	struct operation *op, *next = e->untried;
+
+	e->untried = NULL;
+	e->untried_tail = &e->untried;
+	while ((op = next) != NULL) {
+		next = op->next;
+		if (op->kind == IO_ACCEPT)
+			try_accept(e, op);
+		else
+			try_receive(e, op);
+	}
+}
+
+static void
 describe(const struct epoll *e, const struct operation *op,
 	struct io_event *event)
 {
@@ -563,7 +633,7 @@ describe(const struct epoll *e, const struct operation *op,
 	event->kind = op->kind;
 	event->result = op->result;
 	event->more = op->more;
-	event->data = op->more ? buffer_at(e, op->buffer) : NULL;
+	event->data = op->received ? buffer_at(e, op->buffer) : NULL;
 	event->buffer = op->buffer;
 }
 
@@ -580,6 +650,8 @@ take(struct epoll *e, struct io_event *events, unsigned max)
 			e->queue_tail = &e->queue_head;
 		op->queued = false;
 		describe(e, op, &events[n]);
+		e->n_received -= op->received;
+		op->received = false;
 		if (op->cancelled && op->more) {
 			op->result = -ECANCELED;
 			op->more = false;
@@ -626,9 +698,11 @@ epoll_wait_io(struct io *io, struct io_event *events, unsigned max,
 	int64_t timeout_ns)
 {
 	struct epoll *e = epoll_of(io);
-	unsigned n = take(e, events, max);
+	unsigned n;
 	int rc;
 
+	try_untried(e);
+	n = take(e, events, max);
 	if (UNLIKELY(e->broken < 0))
 		return e->broken;
 	if (n > 0 && !e->queue_first) {
@@ -659,8 +733,9 @@ epoll_pending(const struct io *io)
 static unsigned
 epoll_room(const struct io *io)
 {
-	(void)io;
-	return UINT_MAX;
+	const struct epoll *e = CONTAINER_OF(io, const struct epoll, io);
+
+	return e->n_received == 0 ? UINT_MAX : 0;
 }
 
 /* The common one is out, and its completion in the queue. */
@@ -690,7 +765,7 @@ const struct io_engine io_engine_epoll = {
 	.poll_set = epoll_poll_set,
 	.writable = epoll_writable,
 	.receive = epoll_receive,
-	.receive_first = epoll_receive,
+	.receive_first = epoll_receive_first,
 	.release = epoll_release,
 	.send = epoll_send,
 	.cancel = epoll_cancel,

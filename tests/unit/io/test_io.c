@@ -467,8 +467,34 @@ test_what_is_cancelled_before_it_starts_never_starts(void **state)
 	io_receive(b->io, &owner, b->near);
 	io_cancel(b->io, &owner, IO_RECEIVE, b->near);
 	expect(b->io, &owner, IO_RECEIVE, -ECANCELED);
+	io_receive_first(b->io, &owner, b->near);
+	io_cancel(b->io, &owner, IO_RECEIVE, b->near);
+	expect(b->io, &owner, IO_RECEIVE, -ECANCELED);
 	assert_int_equal(recv(b->near, text, sizeof(text), MSG_DONTWAIT), 4);
 	expect_nothing(b->io);
+}
+
+/* What its client has said is known to nobody but the one who waits next. */
+static void
+test_there_is_no_room_while_a_piece_waits_to_be_taken(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner one = {0}, two = {0};
+	struct io_event event;
+
+	put(b->near, "near");
+	put(b->far, "far");
+	io_receive_first(b->io, &one, b->near);
+	io_receive_first(b->io, &two, b->far);
+	assert_true(io_room(b->io) > 0);
+	event = next(b->io);
+	assert_int_equal(event.result, 3);
+	io_release(b->io, event.buffer);
+	assert_int_equal(io_room(b->io), 0);
+	event = next(b->io);
+	assert_int_equal(event.result, 4);
+	io_release(b->io, event.buffer);
+	assert_true(io_room(b->io) > 0);
 }
 
 struct withdrawals {
@@ -1057,6 +1083,40 @@ test_an_accept_cancelled_in_the_last_moment_loses_nothing(void **state)
 		close(fd);
 		close(client);
 	}
+	close(listener);
+}
+
+/* Who has asked for an accept asks for it no longer than one turn, and in each he
+ * has something to send. */
+static void
+test_an_accept_has_its_turn_however_much_is_sent(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner one = {0}, two = {0};
+	struct sockaddr_in address;
+	struct io_event event, of_send;
+	struct iovec part;
+	int listener = listen_anywhere(&address);
+	int client = connect_to(&address);
+
+	io_poll(b->io, &one, listener);
+	expect(b->io, &one, IO_POLL, POLLIN);
+	send_text(b->io, &two, b->near, &part, "x");
+	io_accept(b->io, &one, listener);
+	of_send = next(b->io);
+	io_cancel(b->io, &one, IO_ACCEPT, listener);
+	event = next(b->io);
+	if (event.kind == IO_SEND) {
+		struct io_event first = of_send;
+
+		of_send = event;
+		event = first;
+	}
+	assert_int_equal(of_send.kind, IO_SEND);
+	assert_int_equal(event.kind, IO_ACCEPT);
+	assert_true(event.result >= 0);
+	close(event.result);
+	close(client);
 	close(listener);
 }
 
@@ -1758,6 +1818,7 @@ main(void)
 		TEST(test_what_is_not_a_socket_is_refused),
 		TEST(test_receiving_can_be_cancelled),
 		TEST(test_what_is_cancelled_before_it_starts_never_starts),
+		TEST(test_there_is_no_room_while_a_piece_waits_to_be_taken),
 		TEST(test_sends_that_nobody_knows_of_are_withdrawn_once),
 		TEST(test_a_cancellation_loses_no_data),
 		TEST(test_a_piece_that_was_not_taken_survives_a_cancellation),
@@ -1778,6 +1839,7 @@ main(void)
 		TEST(test_a_listener_that_does_not_block_is_waited_for),
 		TEST(test_a_cancelled_accept_takes_no_connection),
 		TEST(test_an_accept_cancelled_in_the_last_moment_loses_nothing),
+		TEST(test_an_accept_has_its_turn_however_much_is_sent),
 		TEST(test_a_socket_that_does_not_listen_is_refused),
 		TEST(test_an_epoll_set_can_be_polled),
 		TEST(test_a_wait_for_several_ends_with_the_first_and_can_be_cancelled),
