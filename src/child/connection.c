@@ -422,12 +422,15 @@ connection_give_back(struct engine *e, struct connection_taken *taken)
 	buf_fini(&taken->in);
 }
 
+/* A head has its own limits, and nothing would read on when they are far away. */
 static bool
 has_enough(const struct connection *c)
 {
 	size_t unread = c->in.len + c->piece.len;
 	size_t most = UNREAD_MAX;
 
+	if (c->state == CONNECTION_READING)
+		return false;
 	if (c->state == CONNECTION_COLLECTING && c->need > most)
 		most = c->need;
 	return unread > most;

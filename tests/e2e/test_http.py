@@ -347,6 +347,23 @@ def test_limits_are_directives(serve):
     assert [exchange(server.address, data).status for data, _ in rows] == [s for _, s in rows]
 
 
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_a_head_may_be_as_large_as_the_limits_say(serve, engine):
+    """Which is more than is read ahead of a request."""
+    server = serve('probe', '-w', '1', '--io-engine', engine)
+    head = 'GET /hello HTTP/1.1\r\nHost: test\r\n' + ''.join(
+        f'X-{i}: {"a" * 8000}\r\n' for i in range(98))
+    with Connection(server.address) as c:
+        for at in range(0, len(head), 16384):
+            c.send(head[at:at + 16384])
+            time.sleep(0.002)  # many pieces; it may be fewer on a busy machine
+        c.send('\r\n')
+        assert c.response().body == b'hello\n'
+        c.send(head + f'X-98: {"a" * 8000}\r\n')
+        c.send('X-99: one too many\r\n\r\n')
+        assert c.response().status == 431
+
+
 def test_a_slow_head_gets_408_and_an_idle_connection_nothing(serve):
     server = serve('probe', '-w', '1', '--timeout', '300ms', '--keep-alive-timeout', '300ms',
                    '--accept-filter', 'none')
