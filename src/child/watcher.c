@@ -3,9 +3,9 @@
  *
  * At each tick the watcher compares the word with that of the last one.  Still
  * the same request: it takes the engine over for a moment.  A tick is a
- * millisecond, and longer once requests have been short for a while: it costs a
- * busy processor an interrupt and two context switches, which are dear in a
- * virtual machine.  What makes the takeover safe: between two waits a
+ * millisecond, and longer once requests have been short for a while, or a long
+ * one has left nothing to do: it costs a processor an interrupt and two context
+ * switches, which are dear in a virtual machine.  What makes the takeover safe: between two waits a
  * DEFER_TASKRUN ring touches no socket, and a wait submits before anything
  * else.  So a connection may be given away although the ring still receives on
  * it, when the cancellation is asked for before the worker can wait again.
@@ -59,9 +59,9 @@
 #include "net/handoff.h"
 
 enum {
-	TICK_NS = 1000000,
-	LONG_TICK_NS = 4000000,
-	ALERT_TICKS = 250, /* nothing was to be done: they are long from then on */
+	TICK_MS = 1,
+	LONG_TICK_MS = 4,
+	ALERT_TICKS = 250, /* nothing was to be done: long from then on */
 	IDLE_TICKS = 100, /* without a request: sleep until there is one */
 	CALM_TICKS = 4,   /* likewise: the page says what is the case */
 	STACK = 128 * 1024,
@@ -76,8 +76,9 @@ enum {
  * whose the engine is. */
 enum { WORKERS = 0, NOBODYS = 1, WATCHERS = 2, WHOSE = 3 };
 
-/* How the watcher rests: for a tick; until a request begins; or for a long tick, which
- * what cannot wait so long cuts short. */
+/* How the watcher rests: for a tick; until a request begins; or for a long tick,
+ * which what cannot wait so long cuts short, but where it waits for clients of
+ * stuck workers as well. */
 enum { TICKS = 0, SLEEPS = 1, DOZES = 2 };
 
 /* One worker. */
@@ -93,7 +94,9 @@ struct watch {
 	 * that found somebody at a door since a sibling was nudged, and the
 	 * number of them at which one is again. */
 	uint32_t took;
-	unsigned looks; /* in this takeover */
+	unsigned looks;   /* in this takeover */
+	bool all_watched; /* each connection for what it waits for */
+	bool calm;        /* nothing is to be done but to wait for clients */
 	unsigned knocks, pause;
 };
 
@@ -219,12 +222,14 @@ watch_forget(struct watch *w, struct connection *c)
 static void
 send_now(void *arg, void *owner, size_t sent)
 {
+	struct watch *w = arg;
 	struct connection *c = owner;
 
+	w->all_watched = false;
 	c->withdrawn = true;
 	send_count(c, sent);
 	if (flush_is_due(c))
-		(void)flush(arg, c);
+		(void)flush(w->engine, c);
 }
 
 /* The application is in close(), or makes its next piece, and its client need not
@@ -386,6 +391,7 @@ pass_wake_up_on(struct watch *w)
 		w->pause = 1;
 		return;
 	}
+	w->calm = false;
 	if (!untaken && w->pause > TAKEN_PAUSE)
 		w->pause = TAKEN_PAUSE;
 	if (++w->knocks < w->pause)
@@ -427,61 +433,70 @@ replace_leader(struct watch *w)
 		tell_master(w);
 }
 
-/* What others can serve now.  True when nothing is left for now but to wait
- * until a connection becomes readable. */
-static bool
-give_all(struct watch *w)
+/* The lists are the stuck worker's: nobody changes them but we. */
+static void
+watch_connections(struct watch *w)
 {
 	struct engine *e = w->engine;
 	int left = AT_ONCE;
-	bool calm;
 
-	io_withdraw_sends(e->io, send_now, e);
-	calm = give_queue(w);
-	calm &= give_answered(w);
-	calm &= add(w, &e->sending, &left);
-	calm &= add(w, &e->parked, &left);
-	calm &= add(w, &e->reading, &left);
+	if (!w->all_watched)
+		w->all_watched = add(w, &e->sending, &left) &&
+				 add(w, &e->parked, &left) &&
+				 add(w, &e->reading, &left);
+}
+
+/* What others can serve now. */
+static void
+give_all(struct watch *w)
+{
+	struct engine *e = w->engine;
+
+	io_withdraw_sends(e->io, send_now, w);
+	w->calm &= give_queue(w);
+	w->calm &= give_answered(w);
+	watch_connections(w);
+	w->calm &= w->all_watched;
 	if (e->n_connections > (e->running != NULL))
-		calm &= look_at_ready(w);
-	return calm;
+		w->calm &= look_at_ready(w);
 }
 
 /* One go, with the engine ours. */
-static bool
+static void
 look_after(struct watch *w)
 {
 	struct engine *e = w->engine;
-	bool calm;
 
 	accept_show_away(e);
 	replace_leader(w);
 	push_own(e);
-	if (hangup_is_due(e))
+	if (hangup_is_due(e)) {
 		hangup_idle(e, clock_monotonic_ns());
-	calm = give_all(w);
+		w->all_watched = false;
+	}
+	give_all(w);
 	pass_wake_up_on(w);
 	report_overdue(e, w->worker);
-	return calm;
 }
 
 /* The worker waits for the GIL, which another thread of this child keeps for
  * long: so other workers of it would be no better off, but siblings are.  The
  * lead stays, as whoever had it would wait likewise. */
-static bool
+static void
 look_after_entrant(struct watch *w)
 {
 	struct engine *e = w->engine;
-	bool calm;
 
-	if (++w->looks < PATIENT || e->set.balance == NULL ||
-		!balance_has_idle(e->set.balance))
-		return true;
+	if (++w->looks < PATIENT) {
+		w->calm = false;
+		return;
+	}
+	if (e->set.balance == NULL || !balance_has_idle(e->set.balance))
+		return;
 	if (e->set.crew != NULL)
 		share_take_what_fits(e);
-	calm = give_all(w);
+	give_all(w);
 	pass_wake_up_on(w);
-	return calm;
 }
 
 /* --- the watcher's side: whose it is --------------------------------------------- */
@@ -495,22 +510,24 @@ acquire(struct watch *w, uint32_t word)
 }
 
 /* The worker is stuck: look after its connections. */
-static bool
+static void
 take_over(struct watch *w, uint32_t word)
 {
-	bool calm;
-
+	w->calm = true;
 	if (!acquire(w, word))
-		return true;
+		return;
 	if (w->took != word) {
 		w->took = word;
 		w->looks = 0;
+		w->all_watched = false;
 		w->knocks = 0;
 		w->pause = 1;
 	}
-	calm = w->engine->entering ? look_after_entrant(w) : look_after(w);
+	if (w->engine->entering)
+		look_after_entrant(w);
+	else
+		look_after(w);
 	atomic_store(&w->word, word);
-	return calm;
 }
 
 struct tick {
@@ -529,7 +546,8 @@ look(struct watcher *w)
 		uint32_t word = atomic_load(&one->word);
 
 		if (word == one->last && (word & WHOSE) == NOBODYS) {
-			tick.calm &= take_over(one, word);
+			take_over(one, word);
+			tick.calm &= one->calm;
 			w->stuck[tick.stuck++] = (struct pollfd){
 				.fd = one->epoll, .events = POLLIN};
 		}
@@ -540,28 +558,30 @@ look(struct watcher *w)
 	return tick;
 }
 
+static void
+wait_for_news(struct watcher *w, int rest, int ms)
+{
+	struct timespec time = {.tv_nsec = ms * 1000000L};
+
+	futex(&w->rest, FUTEX_WAIT, rest, &time);
+}
+
 /* The workers need nobody before a long tick is over. */
 static void
 doze(struct watcher *w)
 {
-	struct timespec time = {.tv_nsec = LONG_TICK_NS};
-
 	atomic_store(&w->rest, DOZES);
 	/* What was left to us before anybody could see that. */
 	if (!atomic_load(&w->hurry) && !atomic_load(&w->ending))
-		futex(&w->rest, FUTEX_WAIT, DOZES, &time);
+		wait_for_news(w, DOZES, LONG_TICK_MS);
 	atomic_store(&w->rest, TICKS);
 }
 
+/* Clients of the stuck workers cut it short. */
 static void
-wait_a_tick(struct watcher *w, const struct tick *tick)
+wait_for_clients(struct watcher *w, const struct tick *tick, int ms)
 {
-	struct timespec time = {.tv_nsec = TICK_NS};
-
-	if (tick->stuck > 0 && tick->calm && !deprived_is_known(&w->deprived))
-		(void)poll(w->stuck, tick->stuck, 1);
-	else
-		futex(&w->rest, FUTEX_WAIT, TICKS, &time);
+	(void)poll(w->stuck, tick->stuck, ms);
 }
 
 static bool
@@ -589,16 +609,20 @@ static void
 rest(struct watcher *w, const struct tick *tick, int idle)
 {
 	bool deprived = deprived_is_known(&w->deprived);
+	bool may_doze;
 
-	if (atomic_exchange(&w->hurry, false) || tick->stuck > 0 || deprived)
+	if (atomic_exchange(&w->hurry, false) || !tick->calm || deprived)
 		w->uneventful = 0;
+	may_doze = ++w->uneventful > ALERT_TICKS;
 	if (idle > IDLE_TICKS && !deprived) {
 		sleep_until_woken(w);
 		w->uneventful = 0;
-	} else if (++w->uneventful > ALERT_TICKS) {
+	} else if (tick->stuck > 0 && tick->calm && !deprived) {
+		wait_for_clients(w, tick, may_doze ? LONG_TICK_MS : TICK_MS);
+	} else if (may_doze) {
 		doze(w);
 	} else {
-		wait_a_tick(w, tick);
+		wait_for_news(w, TICKS, TICK_MS);
 	}
 }
 

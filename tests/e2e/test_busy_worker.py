@@ -310,6 +310,27 @@ def test_who_has_long_been_fast_is_missed_all_the_same(two, gate):
     assert stuck.response().body == b'awake'
 
 
+def test_a_long_request_that_leaves_nothing_to_do_is_looked_at_seldom(two, gate):
+    """And still nobody waits for it: neither who is idle meanwhile, nor who is new."""
+    pid, (stuck, idle, later) = all_in_one(two, 3)
+    os.kill(pid, signal.SIGCONT)
+    stuck.send(gate.request)
+    two.log.wait_for('sleeping')
+
+    def looked() -> float:
+        since, began = looks(pid), time.monotonic()
+        time.sleep(0.25)
+        return (looks(pid) - since) / (time.monotonic() - began)
+    wait_until(lambda: looked() < 300, 'looks that are seldom', pause=0)
+    assert served(idle, '/pid').body != str(pid).encode()
+    wait_until(lambda: looked() < 300, 'looks that are seldom', pause=0)
+    assert served(later, '/pid').body != str(pid).encode()
+    with Connection(two.address) as new:
+        served(new)
+    gate.open()
+    assert stuck.response().body == b'awake'
+
+
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
 def test_a_piece_that_is_kept_does_not_wait_for_a_look_that_is_far_away(serve, directory, engine):
     (directory / 'pieces.py').write_text(PIECES)
