@@ -614,6 +614,8 @@ try_untried(struct epoll *e)
 {
 	struct operation *op, *next = e->untried;
 
+	if (LIKELY(next == NULL))
+		return;
 	e->untried = NULL;
 	e->untried_tail = &e->untried;
 	while ((op = next) != NULL) {
@@ -650,8 +652,10 @@ take(struct epoll *e, struct io_event *events, unsigned max)
 			e->queue_tail = &e->queue_head;
 		op->queued = false;
 		describe(e, op, &events[n]);
-		e->n_received -= op->received;
-		op->received = false;
+		if (op->received) {
+			e->n_received--;
+			op->received = false;
+		}
 		if (op->cancelled && op->more) {
 			op->result = -ECANCELED;
 			op->more = false;

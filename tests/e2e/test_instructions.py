@@ -48,10 +48,10 @@ def built_with() -> str:
     return f'Python {version}, {library}; {compiler}; {hardening}'
 
 
-def count(new_server, directory, request: bytes) -> dict:
+def count(new_server, directory, engine: str, request: bytes) -> dict:
     # Valgrind opens the child's file before it is another user, and again at the end.
     user = ('--user', 'root', '--allow-root', 'On') if servers.IS_ROOT else ()
-    server = new_server('hello', '-w', '1', '--io-engine', 'epoll', *user,
+    server = new_server('hello', '-w', '1', '--io-engine', engine, *user,
                         launcher=callgrind.launcher(directory))
     server.start(3 * servers.PATIENCE)  # it is that slow under valgrind
     child, = server.children()
@@ -66,10 +66,11 @@ def count(new_server, directory, request: bytes) -> dict:
 @pytest.mark.alone
 @pytest.mark.skipif(servers.SANITIZED, reason='a sanitizer adds its own instructions')
 @pytest.mark.skipif(shutil.which('valgrind') is None, reason='valgrind is not installed')
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
 @pytest.mark.parametrize('name', REQUESTS)
-def test_a_request_costs_as_many_instructions_as_before(name, new_server, directory):
+def test_a_request_costs_as_many_instructions_as_before(name, engine, new_server, directory):
     baselines = json.loads(BASELINES.read_text())
-    costs = count(new_server, directory, REQUESTS[name])
+    costs = count(new_server, directory, engine, REQUESTS[name])
     each = sum(costs.values()) / ROUNDS
     top = '\n'.join(f'{n / ROUNDS:8.1f}  {function}' for function, n in
                     sorted(costs.items(), key=lambda item: -item[1])[:25])
@@ -77,4 +78,4 @@ def test_a_request_costs_as_many_instructions_as_before(name, new_server, direct
     expected = baselines.get(built_with())
     if expected is None:
         pytest.skip(f'no baseline for {built_with()}; this run: {each:.0f} for {name}')
-    assert abs(each / expected[name] - 1) <= TOLERANCE
+    assert abs(each / expected[engine][name] - 1) <= TOLERANCE
