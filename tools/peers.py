@@ -73,6 +73,12 @@ def wsgid(place: pathlib.Path, port: int, shape: Shape) -> Plan:
                  place / 'run', '--error-log', place / 'log', 'hello:application'], workers)
 
 
+def wsgid_epoll(place: pathlib.Path, port: int, shape: Shape) -> Plan:
+    """As it serves where io_uring is refused."""
+    plan = wsgid(place, port, shape)
+    return plan._replace(command=[*plan.command, '--io-engine', 'epoll'])
+
+
 def uwsgi(place: pathlib.Path, port: int, shape: Shape) -> Plan:
     """http11-socket keeps connections alive, each of which holds a thread."""
     program = find('uwsgi-core', 'uwsgi')
@@ -174,6 +180,7 @@ class Peer(typing.NamedTuple):
 
 PEERS = {
     'wsgid': Peer(wsgid, 'wsgid', signal.SIGHUP),
+    'wsgid-epoll': Peer(wsgid_epoll, 'wsgid with epoll', signal.SIGHUP),
     'apache-prefork': Peer(apache_prefork, 'Apache prefork, mod_wsgi embedded', signal.SIGUSR1),
     'apache-worker': Peer(apache_with_daemons('worker'), 'Apache worker, mod_wsgi daemons',
                           signal.SIGUSR1),

@@ -86,7 +86,8 @@ struct engine {
 	struct io *io;
 	struct request_limits limits;
 
-	/* The time, read once a turn and after each request. */
+	/* The time: read once a turn, with the GIL once more, and after each
+	 * request. */
 	int64_t now_ns;  /* monotonic */
 	int64_t real_us; /* the real time at now_ns */
 	int64_t date_second;

@@ -161,13 +161,13 @@ wait_for_room(struct engine *e, struct connection *c)
 	connection_list_add(&e->leaving, c);
 }
 
-void
-handover_go_on(struct engine *e, struct connection *c)
+static struct handoff
+handoff_of(const struct connection *c, int64_t deadline_ns)
 {
-	struct handoff handoff = {
+	return (struct handoff){
 		.fd = c->fd,
 		.requests = c->requests,
-		.deadline_ns = c->patience_ns,
+		.deadline_ns = deadline_ns,
 		.since_ns = c->since_ns,
 		.peer = c->told,
 		.part = c->pace.part,
@@ -177,6 +177,12 @@ handover_go_on(struct engine *e, struct connection *c)
 		.spool_len = c->spool.fd >= 0 ? c->spool.len : 0,
 		.bytes = connection_input(c),
 	};
+}
+
+void
+handover_go_on(struct engine *e, struct connection *c)
+{
+	struct handoff handoff = handoff_of(c, c->patience_ns);
 	int rc;
 
 	if (c->receiving)
@@ -216,29 +222,17 @@ may_go_now(const struct engine *e, const struct connection *c)
 }
 
 static struct handoff
-handoff_of(const struct engine *e, const struct connection *c)
+handoff_now(const struct engine *e, const struct connection *c)
 {
 	bool waits = c->list == &e->parked || c->list == &e->reading;
 
-	return (struct handoff){
-		.fd = c->fd,
-		.requests = c->requests,
-		.deadline_ns = waits ? c->deadline_ns : INT64_MAX,
-		.since_ns = c->since_ns,
-		.peer = c->told,
-		.part = c->pace.part,
-		.began_ns = c->pace.begin_ns,
-		.part_bytes = c->pace.bytes,
-		.spool = c->spool.fd,
-		.spool_len = c->spool.fd >= 0 ? c->spool.len : 0,
-		.bytes = connection_input(c),
-	};
+	return handoff_of(c, waits ? c->deadline_ns : INT64_MAX);
 }
 
 bool
 handover_give_now(struct engine *e, struct connection *c)
 {
-	struct handoff handoff = handoff_of(e, c);
+	struct handoff handoff = handoff_now(e, c);
 
 	if (!may_go_now(e, c) || send_away(e, &handoff) < 0)
 		return false;
@@ -249,7 +243,7 @@ handover_give_now(struct engine *e, struct connection *c)
 bool
 handover_deal(struct engine *e, struct connection *c)
 {
-	struct handoff handoff = handoff_of(e, c);
+	struct handoff handoff = handoff_now(e, c);
 
 	if (!may_go_now(e, c) || crew_deal(e->set.crew, &handoff) < 0)
 		return false;
@@ -260,7 +254,7 @@ handover_deal(struct engine *e, struct connection *c)
 bool
 handover_give_back(struct engine *e, struct connection *c)
 {
-	struct handoff handoff = handoff_of(e, c);
+	struct handoff handoff = handoff_now(e, c);
 
 	if (!may_go_now(e, c) ||
 		crew_give(e->set.crew, e->set.worker, &handoff) < 0)

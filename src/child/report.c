@@ -1,8 +1,9 @@
 /*
  * report.c - what the world is told of a request.  See report.h.
  *
- * On the hot path: a handful of stores, and one look at the clock for each
- * request, at its end, which is the next one's beginning.
+ * On the hot path: some twenty stores, half of them text that status shows, and
+ * one look at the clock for each request, at its end, which is the next one's
+ * beginning.
  */
 #include "child/report.h"
 
