@@ -195,7 +195,7 @@ may_collect(const struct engine *e, const struct connection *c)
 
 /* Decode what has arrived into c->body, and take it out of the input. */
 static int
-decode_arrived(struct connection *c, size_t head_len)
+decode_arrived(struct engine *e, struct connection *c, size_t head_len)
 {
 	struct str in = {c->in.data + head_len, c->in.len - head_len};
 	struct str data;
@@ -204,6 +204,8 @@ decode_arrived(struct connection *c, size_t head_len)
 	c->chunked = (struct chunked){0};
 	c->framed = 0;
 	c->data_len = 0;
+	if (c->body.size == 0)
+		c->body = engine_take_buffer(e);
 	while ((rc = chunked_next(&c->chunked, &in, &data)) == CHUNKED_DATA)
 		if (buf_add(&c->body, data.p, data.len) < 0)
 			return -503;
@@ -233,7 +235,7 @@ begin_chunked(struct body *b, struct engine *e, struct connection *c,
 	if (rc == CHUNKED_MORE && !r->expects_continue && may_spool(e, c))
 		return spool_chunked(b, e, c, head_len, rc);
 	if (rc >= 0)
-		rc = decode_arrived(c, head_len);
+		rc = decode_arrived(e, c, head_len);
 	if (rc < 0)
 		return rc;
 	b->chunked = true;
@@ -561,7 +563,8 @@ body_finish(struct body *b, struct engine *e, struct connection *c)
 	if (!passed)
 		c->rest.exists = false;
 	b->ended = passed && !c->rest.exists;
-	buf_fini(&c->body);
+	if (c->body.size > 0)
+		engine_give_buffer(e, &c->body);
 	if (!c->rest.exists)
 		c->chunked = (struct chunked){0};
 	return passed;

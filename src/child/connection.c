@@ -375,7 +375,7 @@ connection_consume(struct engine *e, struct connection *c, size_t len)
 	if (c->in.len > 0) {
 		buf_consume(&c->in, len);
 		if (c->in.len == 0)
-			buf_fini(&c->in);
+			engine_give_buffer(e, &c->in);
 	} else {
 		c->piece.p += len;
 		c->piece.len -= len;
@@ -384,10 +384,18 @@ connection_consume(struct engine *e, struct connection *c, size_t len)
 	}
 }
 
+static int
+keep_input(struct engine *e, struct connection *c, const void *data, size_t len)
+{
+	if (c->in.size == 0)
+		c->in = engine_take_buffer(e);
+	return buf_add(&c->in, data, len);
+}
+
 int
 connection_stash(struct engine *e, struct connection *c)
 {
-	int rc = buf_add(&c->in, c->piece.p, c->piece.len);
+	int rc = keep_input(e, c, c->piece.p, c->piece.len);
 
 	if (rc == 0)
 		release_piece(e, c);
@@ -395,14 +403,20 @@ connection_stash(struct engine *e, struct connection *c)
 }
 
 int
-connection_take(struct connection *c, size_t len, struct connection_taken *ret)
+connection_take(struct engine *e, struct connection *c, size_t len,
+	struct connection_taken *ret)
 {
 	struct str input = connection_input(c);
 	struct str rest = {input.p + len, input.len - len};
 	struct buf in = {0};
 
-	if (rest.len > 0 && buf_add(&in, rest.p, rest.len) < 0)
-		return -ENOMEM;
+	if (rest.len > 0) {
+		in = engine_take_buffer(e);
+		if (buf_add(&in, rest.p, rest.len) < 0) {
+			engine_give_buffer(e, &in);
+			return -ENOMEM;
+		}
+	}
 	*ret = (struct connection_taken){
 		.in = c->in,
 		.has_piece = c->in.len == 0 && c->piece.p != NULL,
@@ -419,7 +433,8 @@ connection_give_back(struct engine *e, struct connection_taken *taken)
 	if (taken->has_piece)
 		io_release(e->io, taken->piece_buffer);
 	taken->has_piece = false;
-	buf_fini(&taken->in);
+	if (taken->in.size > 0)
+		engine_give_buffer(e, &taken->in);
 }
 
 /* A head has its own limits, and nothing would read on when they are far away. */
@@ -516,7 +531,7 @@ connection_received(struct engine *e, struct connection *c, char *data,
 		int rc = c->piece.p != NULL ? connection_stash(e, c) : 0;
 
 		if (rc == 0)
-			rc = buf_add(&c->in, data, len);
+			rc = keep_input(e, c, data, len);
 		io_release(e->io, buffer);
 		if (rc < 0) {
 			connection_close(e, c);
@@ -667,9 +682,9 @@ has_read_all(const struct connection *c)
 void
 connection_answered(struct engine *e, struct connection *c)
 {
-	engine_give_out(e, &c->out);
+	engine_give_buffer(e, &c->out);
 	if (c->kept.size > 0)
-		engine_give_out(e, &c->kept);
+		engine_give_buffer(e, &c->kept);
 	c->pace = (struct pace){0};
 	if (c->error != 0)
 		connection_close(e, c);
@@ -764,8 +779,8 @@ connection_settle(struct engine *e, struct connection *c)
 	buf_fini(&c->in);
 	buf_fini(&c->body);
 	spool_close(&c->spool);
-	engine_give_out(e, &c->out);
-	engine_give_out(e, &c->kept);
+	engine_give_buffer(e, &c->out);
+	engine_give_buffer(e, &c->kept);
 	count(e, -1U);
 	connection_list_add(&e->buried, c);
 }

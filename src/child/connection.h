@@ -181,8 +181,8 @@ struct connection_taken {
 
 /* Take the first len bytes of the input, where they lie; 0 or -ENOMEM.  Give
  * the memory back when no slice of them is used any more. */
-int connection_take(
-	struct connection *c, size_t len, struct connection_taken *ret);
+int connection_take(struct engine *e, struct connection *c, size_t len,
+	struct connection_taken *ret);
 void connection_give_back(struct engine *e, struct connection_taken *taken);
 
 /* Copy the unconsumed input together, so that its receive buffer goes back

@@ -38,7 +38,7 @@
 #include "net/channel.h"
 
 enum {
-	OUT_KEPT = 32 * 1024, /* larger response buffers are given back */
+	SPARE_MOST = 32 * 1024, /* larger buffers are given back */
 	LOADING_NS = 20000,   /* less than any library takes to be loaded */
 	ROUNDS = 64,          /* of events in a turn, beside the first */
 	BATCH_NS = 1000000,   /* of requests whose answers are sent together */
@@ -109,23 +109,23 @@ engine_ask_to_retire(struct engine *e, const char *why)
 }
 
 struct buf
-engine_take_out(struct engine *e)
+engine_take_buffer(struct engine *e)
 {
-	if (e->n_spare_out > 0)
-		return e->spare_out[--e->n_spare_out];
+	if (e->n_spare_buffers > 0)
+		return e->spare_buffers[--e->n_spare_buffers];
 	return (struct buf){0};
 }
 
 void
-engine_give_out(struct engine *e, struct buf *out)
+engine_give_buffer(struct engine *e, struct buf *b)
 {
-	buf_clear(out);
-	if (out->size > 0 && out->size <= OUT_KEPT &&
-		e->n_spare_out < ENGINE_SPARE)
-		e->spare_out[e->n_spare_out++] = *out;
+	buf_clear(b);
+	if (b->size > 0 && b->size <= SPARE_MOST &&
+		e->n_spare_buffers < ENGINE_SPARE)
+		e->spare_buffers[e->n_spare_buffers++] = *b;
 	else
-		buf_fini(out);
-	*out = (struct buf){0};
+		buf_fini(b);
+	*b = (struct buf){0};
 }
 
 /* --- events ------------------------------------------------------------------ */
@@ -794,6 +794,6 @@ engine_fini(struct engine *e)
 	buf_fini(&e->path);
 	while (e->n_spare > 0)
 		free(e->spare[--e->n_spare]);
-	while (e->n_spare_out > 0)
-		buf_fini(&e->spare_out[--e->n_spare_out]);
+	while (e->n_spare_buffers > 0)
+		buf_fini(&e->spare_buffers[--e->n_spare_buffers]);
 }

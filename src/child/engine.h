@@ -173,8 +173,8 @@ struct engine {
 	int64_t lately_ns; /* how long they take, a moving average; with a
 	                    * crew it is the crew's */
 
-	struct buf spare_out[ENGINE_SPARE];
-	size_t n_spare_out;
+	struct buf spare_buffers[ENGINE_SPARE];
+	size_t n_spare_buffers;
 	struct connection *spare[ENGINE_SPARE];
 	size_t n_spare;
 
@@ -229,9 +229,9 @@ void engine_renew_date(struct engine *e);
  * states.  Without the GIL, of which it uses nothing.  0 or a negative errno. */
 int engine_turn(struct engine *e, int64_t timeout_ns);
 
-/* A buffer for a response, and back. */
-struct buf engine_take_out(struct engine *e);
-void engine_give_out(struct engine *e, struct buf *out);
+/* A buffer for a response, or for input that must wait, and back. */
+struct buf engine_take_buffer(struct engine *e);
+void engine_give_buffer(struct engine *e, struct buf *out);
 
 /* Queue a connection that has bytes to look at. */
 void engine_queue(struct engine *e, struct connection *c);

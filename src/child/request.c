@@ -233,7 +233,7 @@ begin(struct engine *e, struct connection *c)
 	c->pushed_ns = 0;
 	e->gathered.pieces = 0;
 	c->requests++;
-	c->out = engine_take_out(e);
+	c->out = engine_take_buffer(e);
 	e->response = (struct response){
 		.out = &c->out,
 		.minor = r->minor,
@@ -257,7 +257,7 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 	log_info("child", "%.*s: refused with %d: %s",
 		e->client.len > 0 ? (int)e->client.len : 4,
 		e->client.len > 0 ? e->client.p : "unix", status, why);
-	c->out = engine_take_out(e);
+	c->out = engine_take_buffer(e);
 	e->response = (struct response){
 		.out = &c->out, .date = e->date, .server = e->set.server};
 	report_begin(&report, e, c);
@@ -395,7 +395,7 @@ take_request(struct exchange *ex, size_t head_len, int verdict)
 
 	if (verdict == BODY_WHOLE && !e->request.chunked)
 		len += ex->body.collected.len;
-	if (connection_take(ex->connection, len, &ex->taken) < 0)
+	if (connection_take(e, ex->connection, len, &ex->taken) < 0)
 		return -503;
 	return verdict;
 }

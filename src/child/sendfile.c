@@ -145,7 +145,7 @@ sendfile_end(struct engine *e, struct connection *c)
 	if (!c->file.exists)
 		return;
 	close(c->file.fd);
-	engine_give_out(e, &c->file.head);
+	engine_give_buffer(e, &c->file.head);
 	c->file = (struct sendfile){0};
 	c->part = c->n_parts = 0;
 }
