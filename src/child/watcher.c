@@ -220,14 +220,13 @@ watch_forget(struct watch *w, struct connection *c)
 
 /* What io had not begun to send goes out now, as far as the socket takes it. */
 static void
-send_now(void *arg, void *owner, size_t sent)
+send_now(void *arg, void *owner)
 {
 	struct watch *w = arg;
 	struct connection *c = owner;
 
 	w->all_watched = false;
 	c->withdrawn = true;
-	send_count(c, sent);
 	if (flush_is_due(c))
 		(void)flush(w->engine, c);
 }

@@ -2,8 +2,8 @@
  * epoll.c - input and output by an epoll set, in the shape of io_uring.
  *
  * Serves where io_uring is refused.  What epoll reports is readiness, so the
- * operation itself is done here: where that is likely to succeed at once (a
- * send) or in the next wait (an accept, and what a client says first), otherwise
+ * operation itself is done here: at the beginning of the next wait where that is
+ * likely to succeed (a send, an accept, and what a client says first), otherwise
  * when the set says so.  What has completed waits in a queue for io_wait.
  *
  * An epoll set knows a descriptor once, while several operations may be
@@ -59,6 +59,10 @@ struct operation {
 	unsigned n_parts;
 };
 
+struct operation_list {
+	struct operation *first, **tail;
+};
+
 struct watch {
 	struct operation *operations[IO_KINDS]; /* under way; or NULL */
 	uint32_t events; /* what the set reports for us; 0: not in the set */
@@ -77,11 +81,10 @@ struct epoll {
 	unsigned n_watches;
 	struct slab *slabs;
 	struct operation *unused;
-	struct operation *queue_head; /* completions, the oldest first */
-	struct operation **queue_tail;
-	unsigned n_received; /* pieces in it */
-	struct operation *untried; /* what the next wait begins with */
-	struct operation **untried_tail;
+	struct operation_list queue;   /* completions, the oldest first */
+	unsigned n_received;           /* pieces in it */
+	struct operation_list unsent;  /* what the next wait begins with: */
+	struct operation_list untried; /* sends, and then all others */
 	bool queue_first; /* the last wait asked only the queue */
 	struct io_settings settings;
 	char *buffers;
@@ -100,6 +103,47 @@ static char *
 buffer_at(const struct epoll *e, uint16_t buffer)
 {
 	return e->buffers + (size_t)buffer * e->settings.buffer_size;
+}
+
+/* ---------------------------------------------------------------- lists */
+
+static void
+make_empty(struct operation_list *list)
+{
+	list->first = NULL;
+	list->tail = &list->first;
+}
+
+static void
+append(struct operation_list *list, struct operation *op)
+{
+	op->next = NULL;
+	*list->tail = op;
+	list->tail = &op->next;
+}
+
+static void
+take_out(struct operation_list *list, const struct operation *op)
+{
+	struct operation **at = &list->first;
+
+	while (*at != NULL && *at != op)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;
+	*at = op->next;
+	if (op->next == NULL)
+		list->tail = at;
+}
+
+/* Its first; the list is empty. */
+static struct operation *
+take_all(struct operation_list *list)
+{
+	struct operation *first = list->first;
+
+	make_empty(list);
+	return first;
 }
 
 /* ------------------------------------------------------------- creation */
@@ -147,8 +191,9 @@ epoll_create_io(
 		return err_set(err, ENOMEM, "epoll");
 	e->io.engine = &io_engine_epoll;
 	e->settings = *settings;
-	e->queue_tail = &e->queue_head;
-	e->untried_tail = &e->untried;
+	make_empty(&e->queue);
+	make_empty(&e->unsent);
+	make_empty(&e->untried);
 
 	rc = make_buffers(e);
 	if (rc < 0) {
@@ -260,9 +305,7 @@ static void
 enqueue(struct epoll *e, struct operation *op)
 {
 	op->queued = true;
-	op->next = NULL;
-	*e->queue_tail = op;
-	e->queue_tail = &op->next;
+	append(&e->queue, op);
 }
 
 /* Not a set whose members are. */
@@ -365,28 +408,6 @@ watch_for(struct epoll *e, struct operation *op)
 		finish(e, op, rc);
 }
 
-static void
-try_in_next_wait(struct epoll *e, struct operation *op)
-{
-	op->next = NULL;
-	*e->untried_tail = op;
-	e->untried_tail = &op->next;
-}
-
-static void
-forget_untried(struct epoll *e, const struct operation *op)
-{
-	struct operation **at = &e->untried;
-
-	while (*at != NULL && *at != op)
-		at = &(*at)->next;
-	if (*at == NULL)
-		return;
-	*at = op->next;
-	if (op->next == NULL)
-		e->untried_tail = at;
-}
-
 /* ------------------------------------------------------------ operations */
 
 static void
@@ -415,7 +436,7 @@ epoll_accept(struct io *io, void *owner, int fd)
 	if (rc < 0)
 		finish(e, op, rc);
 	else
-		try_in_next_wait(e, op);
+		append(&e->untried, op);
 }
 
 static void
@@ -519,7 +540,7 @@ epoll_receive_first(struct io *io, void *owner, int fd)
 	if (op == NULL)
 		return;
 	op->first = true;
-	try_in_next_wait(e, op);
+	append(&e->untried, op);
 }
 
 static void
@@ -560,7 +581,7 @@ epoll_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 		return;
 	op->parts = parts;
 	op->n_parts = n_parts;
-	try_send(e, op);
+	append(&e->unsent, op);
 }
 
 static void
@@ -579,7 +600,7 @@ epoll_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 		op->cancelled = true;
 		return;
 	}
-	forget_untried(e, op);
+	take_out(kind == IO_SEND ? &e->unsent : &e->untried, op);
 	finish(e, op, -ECANCELED);
 }
 
@@ -609,15 +630,24 @@ serve(struct epoll *e, const struct epoll_event *ready)
 			(int)(ready->events & ~(uint32_t)EPOLLOUT));
 }
 
+/* All together: the first of them wakes the client's processor, and for the
+ * others it is awake. */
+static void
+send_unsent(struct epoll *e)
+{
+	struct operation *op, *next = take_all(&e->unsent);
+
+	while ((op = next) != NULL) {
+		next = op->next;
+		try_send(e, op);
+	}
+}
+
 static void
 try_untried(struct epoll *e)
 {
-	struct operation *op, *next = e->untried;
+	struct operation *op, *next = take_all(&e->untried);
 
-	if (LIKELY(next == NULL))
-		return;
-	e->untried = NULL;
-	e->untried_tail = &e->untried;
 	while ((op = next) != NULL) {
 		next = op->next;
 		if (op->kind == IO_ACCEPT)
@@ -645,11 +675,11 @@ take(struct epoll *e, struct io_event *events, unsigned max)
 	struct operation *op;
 	unsigned n;
 
-	for (n = 0; n < max && e->queue_head != NULL; n++) {
-		op = e->queue_head;
-		e->queue_head = op->next;
-		if (e->queue_head == NULL)
-			e->queue_tail = &e->queue_head;
+	for (n = 0; n < max && e->queue.first != NULL; n++) {
+		op = e->queue.first;
+		e->queue.first = op->next;
+		if (op->next == NULL)
+			make_empty(&e->queue);
 		op->queued = false;
 		describe(e, op, &events[n]);
 		if (op->received) {
@@ -705,6 +735,7 @@ epoll_wait_io(struct io *io, struct io_event *events, unsigned max,
 	unsigned n;
 	int rc;
 
+	send_unsent(e);
 	try_untried(e);
 	n = take(e, events, max);
 	if (UNLIKELY(e->broken < 0))
@@ -721,17 +752,17 @@ epoll_wait_io(struct io *io, struct io_event *events, unsigned max,
 	return n > 0 || rc == -EINTR ? (int)n : rc;
 }
 
-/* A send is tried when it is asked for. */
+/* What is received or accepted would have to be taken. */
 static void
 epoll_start(struct io *io)
 {
-	(void)io;
+	send_unsent(epoll_of(io));
 }
 
 static bool
 epoll_pending(const struct io *io)
 {
-	return CONTAINER_OF(io, const struct epoll, io)->queue_head != NULL;
+	return CONTAINER_OF(io, const struct epoll, io)->queue.first != NULL;
 }
 
 static unsigned
@@ -742,20 +773,17 @@ epoll_room(const struct io *io)
 	return e->n_received == 0 ? UINT_MAX : 0;
 }
 
-/* The common one is out, and its completion in the queue. */
 static void
-epoll_withdraw_sends(struct io *io,
-	void (*withdrawn)(void *arg, void *owner, size_t sent), void *arg)
+epoll_withdraw_sends(struct io *io, void (*withdrawn)(void *arg, void *owner),
+	void *arg)
 {
-	struct operation *op;
+	struct epoll *e = epoll_of(io);
+	struct operation *op, *next = take_all(&e->unsent);
 
-	for (op = epoll_of(io)->queue_head; op != NULL; op = op->next) {
-		size_t sent = op->result > 0 ? (size_t)op->result : 0;
-
-		if (op->kind != IO_SEND || sent == 0)
-			continue;
-		op->result = 0;
-		withdrawn(arg, op->owner, sent);
+	while ((op = next) != NULL) {
+		next = op->next;
+		finish(e, op, 0);
+		withdrawn(arg, op->owner);
 	}
 }
 

@@ -224,7 +224,7 @@ io_room(const struct io *io)
 
 void
 io_withdraw_sends(struct io *io,
-	void (*withdrawn)(void *arg, void *owner, size_t sent), void *arg)
+	void (*withdrawn)(void *arg, void *owner), void *arg)
 {
 	io->engine->withdraw_sends(io, withdrawn, arg);
 }

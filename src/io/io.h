@@ -148,12 +148,11 @@ int io_wait(struct io *io, struct io_event *events, unsigned max,
  * not taken may hold bytes of a socket: that socket must stay. */
 unsigned io_room(const struct io *io);
 
-/* Likewise: every send that was asked for and has not been started, or whose
- * completion nobody has taken, completes with 0, as if nothing of it had been
- * sent.  Each owner is told to withdrawn, once, with the bytes that are out
- * already; it may then send the rest by itself. */
+/* Likewise: every send that was asked for and has not been started completes with
+ * 0, and never starts.  Each owner is told to withdrawn, once; it may then be sent
+ * by other means. */
 void io_withdraw_sends(struct io *io,
-	void (*withdrawn)(void *arg, void *owner, size_t sent), void *arg);
+	void (*withdrawn)(void *arg, void *owner), void *arg);
 
 /* Do completions wait to be taken with io_wait(…, 0)? */
 bool io_pending(const struct io *io);

@@ -34,7 +34,7 @@ struct io_engine {
 		int64_t timeout_ns);
 	unsigned (*room)(const struct io *io);
 	void (*withdraw_sends)(struct io *io,
-		void (*withdrawn)(void *arg, void *owner, size_t sent),
+		void (*withdrawn)(void *arg, void *owner),
 		void *arg);
 	bool (*pending)(const struct io *io);
 };

@@ -630,7 +630,7 @@ uring_room(const struct io *io)
  * none the next time. */
 static void
 uring_withdraw_sends(struct io *io,
-	void (*withdrawn)(void *arg, void *owner, size_t sent), void *arg)
+	void (*withdrawn)(void *arg, void *owner), void *arg)
 {
 	struct uring *u = uring_of(io);
 	struct io_uring_sq *sq = &u->ring.sq;
@@ -644,8 +644,8 @@ uring_withdraw_sends(struct io *io,
 			continue;
 		make_nothing(sqe);
 		sqe->user_data = data;
-		withdrawn(arg, (void *)(uintptr_t)(data & ~(uint64_t)KIND_MASK),
-			0);
+		withdrawn(arg,
+			(void *)(uintptr_t)(data & ~(uint64_t)KIND_MASK));
 	}
 }
 

@@ -497,19 +497,11 @@ test_there_is_no_room_while_a_piece_waits_to_be_taken(void **state)
 	assert_true(io_room(b->io) > 0);
 }
 
-struct withdrawals {
-	int n;
-	size_t sent;
-};
-
 static void
-count_withdrawn(void *arg, void *owner, size_t sent)
+count_withdrawn(void *arg, void *owner)
 {
-	struct withdrawals *w = arg;
-
 	(void)owner;
-	w->n++;
-	w->sent += sent;
+	(*(int *)arg)++;
 }
 
 static void
@@ -519,17 +511,15 @@ test_sends_that_nobody_knows_of_are_withdrawn_once(void **state)
 	struct owner one = {0}, two = {0};
 	struct iovec part;
 	char text[16];
-	struct withdrawals withdrawn = {0};
+	int withdrawn = 0;
 
 	send_text(b->io, &one, b->near, &part, "x");
 	io_poll(b->io, &two, b->near);
 	io_withdraw_sends(b->io, count_withdrawn, &withdrawn);
 	io_withdraw_sends(b->io, count_withdrawn, &withdrawn);
-	assert_int_equal(withdrawn.n, 1);
+	assert_int_equal(withdrawn, 1);
 	expect(b->io, &one, IO_SEND, 0);
-	/* One engine sends when it is asked to, one when it is waited for. */
-	assert_int_equal(recv(b->far, text, sizeof(text), MSG_DONTWAIT),
-		withdrawn.sent == 1 ? 1 : -1);
+	assert_int_equal(recv(b->far, text, sizeof(text), MSG_DONTWAIT), -1);
 	assert_true(io_room(b->io) > 0);
 }
 
@@ -937,6 +927,7 @@ test_more_completions_than_a_ring_holds_are_kept(void **state)
 	for (i = 0; i < SENDS; i++) {
 		owners[i].number = 0;
 		io_send(b->io, &owners[i], b->near, NULL, 0);
+		io_start(b->io); /* one at a time on a socket */
 	}
 	while (seen < SENDS) {
 		n = io_wait(b->io, events, MANY, 10 * SECOND);
