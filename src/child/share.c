@@ -127,11 +127,14 @@ share_take_parcels(struct engine *e)
 	handover_give_waiting(e, &e->reading);
 }
 
-void
+bool
 share_take_what_fits(struct engine *e)
 {
+	bool some = false;
+
 	while (handover_has_room(e) && take_parcel(e))
-		continue;
+		some = true;
+	return some;
 }
 
 /* Whoever gets such a request begins with it anew, finds that some of it is missing,

@@ -33,7 +33,7 @@ void share_heard(struct engine *e);
  * in its own thread. */
 void share_take_parcels(struct engine *e);
 /* Likewise while the watcher has it, which may not submit what it asks for: as
- * much as io has room for. */
-void share_take_what_fits(struct engine *e);
+ * much as io has room for.  Was there any? */
+bool share_take_what_fits(struct engine *e);
 
 #endif

@@ -288,7 +288,7 @@ awaited_of(const struct connection *c)
 	return may_leave(c) ? EPOLLIN | EPOLLRDHUP : 0;
 }
 
-static void
+static bool
 look_for(struct watch *w, struct connection *c, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = c};
@@ -298,22 +298,26 @@ look_for(struct watch *w, struct connection *c, uint32_t events)
 		watch_forget(w, c);
 	else if (epoll_ctl(w->epoll, how, c->fd, &event) == 0)
 		c->watched = events;
+	return c->watched == events;
 }
 
 /* Have some more of a list's connections watched; true when all are. */
 static bool
 add(struct watch *w, struct connection_list *list, int *left)
 {
+	bool all = true;
+
 	for (struct connection *c = list->first; c != NULL; c = c->next) {
 		uint32_t events = awaited_of(c);
 
 		if (events == c->watched)
 			continue;
-		if ((*left)-- == 0)
+		if (*left == 0)
 			return false;
-		look_for(w, c, events);
+		(*left)--;
+		all &= look_for(w, c, events);
 	}
-	return true;
+	return all;
 }
 
 /* One that is ready: the worker is away, so it still is what it was when epoll
@@ -331,7 +335,7 @@ look_at(struct watch *w, struct connection *c, int64_t now_ns)
 		done = handover_give_now(w->engine, c);
 	}
 	if (c->watched != awaited_of(c))
-		look_for(w, c, awaited_of(c));
+		done &= look_for(w, c, awaited_of(c));
 	return done;
 }
 
@@ -415,6 +419,14 @@ tell_master(struct watch *w)
 		w->engine->set.channel, CHANNEL_BUSY, 0, NULL, NULL, 0);
 }
 
+/* What other workers have passed on to this one. */
+static void
+take_parcels(struct watch *w)
+{
+	if (share_take_what_fits(w->engine))
+		w->all_watched = false;
+}
+
 /* What is the business of one worker becomes another one's, while there is
  * one that is idle. */
 static void
@@ -425,7 +437,7 @@ replace_leader(struct watch *w)
 
 	if (e->set.crew != NULL) {
 		somebody = crew_resign(e->set.crew, e->set.worker);
-		share_take_what_fits(e);
+		take_parcels(w);
 		call_leader(w);
 	}
 	if (!somebody)
@@ -438,11 +450,14 @@ watch_connections(struct watch *w)
 {
 	struct engine *e = w->engine;
 	int left = AT_ONCE;
+	bool all;
 
-	if (!w->all_watched)
-		w->all_watched = add(w, &e->sending, &left) &&
-				 add(w, &e->parked, &left) &&
-				 add(w, &e->reading, &left);
+	if (w->all_watched)
+		return;
+	all = add(w, &e->sending, &left);
+	all &= add(w, &e->parked, &left);
+	all &= add(w, &e->reading, &left);
+	w->all_watched = all;
 }
 
 /* What others can serve now. */
@@ -486,14 +501,15 @@ look_after_entrant(struct watch *w)
 {
 	struct engine *e = w->engine;
 
-	if (++w->looks < PATIENT) {
+	/* Who can be helped by nobody is not listened to: the wait would end at
+	 * once, again and again. */
+	if (++w->looks < PATIENT || e->set.balance == NULL ||
+		!balance_has_idle(e->set.balance)) {
 		w->calm = false;
 		return;
 	}
-	if (e->set.balance == NULL || !balance_has_idle(e->set.balance))
-		return;
 	if (e->set.crew != NULL)
-		share_take_what_fits(e);
+		take_parcels(w);
 	give_all(w);
 	pass_wake_up_on(w);
 }
@@ -521,6 +537,9 @@ take_over(struct watch *w, uint32_t word)
 		w->all_watched = false;
 		w->knocks = 0;
 		w->pause = 1;
+		/* What its client does now is for the worker. */
+		if (w->engine->running != NULL)
+			watch_forget(w, w->engine->running);
 	}
 	if (w->engine->entering)
 		look_after_entrant(w);

@@ -259,6 +259,103 @@ def test_clients_of_an_only_child_go_to_the_one_that_replaces_it(serve, gate, en
     assert stuck.response().body == b'awake'
 
 
+# --- who waits for the GIL ---------------------------------------------------------------------
+
+HOLDING = '''
+import ctypes
+import os
+import time
+library = ctypes.PyDLL(None)  # its functions keep the GIL
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/hold':
+        library.usleep(3000000)
+    if environ['PATH_INFO'] == '/sleep':
+        time.sleep(0.3)
+    body = str(os.getpid()).encode()
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+'''
+
+
+@pytest.fixture(params=['io_uring', 'epoll'])
+def holding(request, serve, directory):
+    """Serves HOLDING as the words say, which come after the application."""
+    (directory / 'holding.py').write_text(HOLDING)
+
+    def begin(*words):
+        server = serve('holding', *words, '--io-engine', request.param, cwd=directory)
+        server.wait_for_ready(int(words[words.index('-w') + 1]))
+        return server
+    return begin
+
+
+def is_answered(connection) -> bool:
+    return select.select([connection.socket], [], [], 0)[0] != []
+
+
+def test_clients_of_several_workers_do_not_wait_for_one_that_keeps_the_gil(holding):
+    """The leader waits for it as well, and what other workers of the child held comes to it."""
+    server = holding('-w', '2', '--threads', '2')
+    pid, (first, holds, *others) = all_in_one(server, 6)
+    os.kill(pid, signal.SIGCONT)
+    first.get('/sleep')
+    holds.send('GET /hold HTTP/1.1\r\nHost: t\r\n\r\n')
+    time.sleep(0.2)  # it has the GIL; should that come later, nothing is tried
+    for connection in first, *others:
+        assert served(connection, '/pid').body
+        assert not is_answered(holds)
+    assert holds.response().body == str(pid).encode()
+
+
+def watcher_cpu(pid: int) -> float:
+    """Seconds."""
+    for task in pathlib.Path(f'/proc/{pid}/task').iterdir():
+        if (task / 'comm').read_text() == 'wsgid-watcher\n':
+            return int((task / 'schedstat').read_text().split()[0]) / 1e9
+    return 0.0
+
+
+def test_a_client_that_shuts_its_side_in_a_long_request_costs_no_processor(two, gate):
+    """Its connection was watched in the long request of another one."""
+    pid, (watched, other) = all_in_one(two, 2)
+    os.kill(pid, signal.SIGCONT)
+    other.get('/sleep?s=0.1')
+    other.close()
+    since = len(two.log.text())
+    watched.send(gate.request)
+    two.log.wait_for('sleeping', since=since)
+    watched.socket.shutdown(socket.SHUT_WR)
+    time.sleep(0.1)
+    before = watcher_cpu(pid)
+    time.sleep(0.5)
+    assert watcher_cpu(pid) - before < 0.1
+    gate.open()
+    assert watched.response().body == b'awake'
+
+
+def test_who_waits_for_the_gil_costs_no_processor_where_nobody_is_idle(holding):
+    server = holding('-w', '1', '--threads', '2')
+    pid, = server.children()
+    slow, first, *others = (Connection(server.address) for _ in range(6))
+    for connection in slow, first, *others:
+        connection.get('/pid')
+    slow.get('/sleep')  # meanwhile the others are watched
+    for _ in range(80):
+        slow.get('/pid')  # who leads serves them all, once they have been short for a while
+    holds = Connection(server.address)
+    holds.get('/pid')
+    holds.send('GET /hold HTTP/1.1\r\nHost: t\r\n\r\n')
+    time.sleep(0.1)
+    for connection in first, *others:
+        connection.send('GET /pid HTTP/1.1\r\nHost: t\r\n\r\n')
+        time.sleep(0.05)  # the first has the worker wait
+    before = watcher_cpu(pid)
+    time.sleep(0.5)
+    assert watcher_cpu(pid) - before < 0.1
+    for connection in holds, first, *others:
+        assert connection.response().status == 200
+
+
 # --- how often the watcher looks -------------------------------------------------------------
 
 PIECES = '''
