@@ -18,6 +18,7 @@
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/send.h"
+#include "child/spare.h"
 #include "http/chunked.h"
 #include "http/request.h"
 
@@ -205,7 +206,7 @@ decode_arrived(struct engine *e, struct connection *c, size_t head_len)
 	c->framed = 0;
 	c->data_len = 0;
 	if (c->body.size == 0)
-		c->body = engine_take_buffer(e);
+		c->body = spare_take(e, SIZE_MAX);
 	while ((rc = chunked_next(&c->chunked, &in, &data)) == CHUNKED_DATA)
 		if (buf_add(&c->body, data.p, data.len) < 0)
 			return -503;
@@ -564,7 +565,7 @@ body_finish(struct body *b, struct engine *e, struct connection *c)
 		c->rest.exists = false;
 	b->ended = passed && !c->rest.exists;
 	if (c->body.size > 0)
-		engine_give_buffer(e, &c->body);
+		spare_give(e, &c->body);
 	if (!c->rest.exists)
 		c->chunked = (struct chunked){0};
 	return passed;

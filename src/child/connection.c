@@ -21,11 +21,13 @@
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/peer.h"
+#include "child/spare.h"
 #include "child/watcher.h"
 #include "net/handoff.h"
 
 enum {
 	UNREAD_MAX = 256 * 1024, /* kept for a request that does not read */
+	INPUT_SPARE = 4096, /* who waits with little keeps no more from others */
 	LINGER_MS = 2000,        /* for each piece, as in Apache */
 	LINGER_TOTAL_MS = 30000,
 	LAST_MS = 1000, /* for the request that is the last */
@@ -375,7 +377,7 @@ connection_consume(struct engine *e, struct connection *c, size_t len)
 	if (c->in.len > 0) {
 		buf_consume(&c->in, len);
 		if (c->in.len == 0)
-			engine_give_buffer(e, &c->in);
+			spare_give(e, &c->in);
 	} else {
 		c->piece.p += len;
 		c->piece.len -= len;
@@ -384,11 +386,20 @@ connection_consume(struct engine *e, struct connection *c, size_t len)
 	}
 }
 
+/* A buffer for what waits, which is so long for now. */
+static struct buf
+take_for(struct engine *e, size_t len)
+{
+	return spare_take(e, len > INPUT_SPARE / 4 ? 4 * len : INPUT_SPARE);
+}
+
 static int
 keep_input(struct engine *e, struct connection *c, const void *data, size_t len)
 {
+	if (len == 0)
+		return 0;
 	if (c->in.size == 0)
-		c->in = engine_take_buffer(e);
+		c->in = take_for(e, len);
 	return buf_add(&c->in, data, len);
 }
 
@@ -411,9 +422,9 @@ connection_take(struct engine *e, struct connection *c, size_t len,
 	struct buf in = {0};
 
 	if (rest.len > 0) {
-		in = engine_take_buffer(e);
+		in = take_for(e, rest.len);
 		if (buf_add(&in, rest.p, rest.len) < 0) {
-			engine_give_buffer(e, &in);
+			spare_give(e, &in);
 			return -ENOMEM;
 		}
 	}
@@ -434,7 +445,7 @@ connection_give_back(struct engine *e, struct connection_taken *taken)
 		io_release(e->io, taken->piece_buffer);
 	taken->has_piece = false;
 	if (taken->in.size > 0)
-		engine_give_buffer(e, &taken->in);
+		spare_give(e, &taken->in);
 }
 
 /* A head has its own limits, and nothing would read on when they are far away. */
@@ -682,9 +693,9 @@ has_read_all(const struct connection *c)
 void
 connection_answered(struct engine *e, struct connection *c)
 {
-	engine_give_buffer(e, &c->out);
+	spare_give(e, &c->out);
 	if (c->kept.size > 0)
-		engine_give_buffer(e, &c->kept);
+		spare_give(e, &c->kept);
 	c->pace = (struct pace){0};
 	if (c->error != 0)
 		connection_close(e, c);
@@ -779,8 +790,8 @@ connection_settle(struct engine *e, struct connection *c)
 	buf_fini(&c->in);
 	buf_fini(&c->body);
 	spool_close(&c->spool);
-	engine_give_buffer(e, &c->out);
-	engine_give_buffer(e, &c->kept);
+	spare_give(e, &c->out);
+	spare_give(e, &c->kept);
 	count(e, -1U);
 	connection_list_add(&e->buried, c);
 }

@@ -38,7 +38,6 @@
 #include "net/channel.h"
 
 enum {
-	SPARE_MOST = 32 * 1024, /* larger buffers are given back */
 	LOADING_NS = 20000,   /* less than any library takes to be loaded */
 	ROUNDS = 64,          /* of events in a turn, beside the first */
 	BATCH_NS = 1000000,   /* of requests whose answers are sent together */
@@ -106,26 +105,6 @@ engine_ask_to_retire(struct engine *e, const char *why)
 		return true;
 	__atomic_store_n(asked, 0, __ATOMIC_RELAXED);
 	return false;
-}
-
-struct buf
-engine_take_buffer(struct engine *e)
-{
-	if (e->n_spare_buffers > 0)
-		return e->spare_buffers[--e->n_spare_buffers];
-	return (struct buf){0};
-}
-
-void
-engine_give_buffer(struct engine *e, struct buf *b)
-{
-	buf_clear(b);
-	if (b->size > 0 && b->size <= SPARE_MOST &&
-		e->n_spare_buffers < ENGINE_SPARE)
-		e->spare_buffers[e->n_spare_buffers++] = *b;
-	else
-		buf_fini(b);
-	*b = (struct buf){0};
 }
 
 /* --- events ------------------------------------------------------------------ */
@@ -710,6 +689,7 @@ engine_run(struct engine *e)
 			break;
 		}
 	}
+	io_start(e->io); /* the last answers */
 	access_log_flush(e->set.access_log);
 	if (rc < 0 && rc != -ETIMEDOUT)
 		leave_broken(e, rc);

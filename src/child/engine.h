@@ -229,10 +229,6 @@ void engine_renew_date(struct engine *e);
  * states.  Without the GIL, of which it uses nothing.  0 or a negative errno. */
 int engine_turn(struct engine *e, int64_t timeout_ns);
 
-/* A buffer for a response, or for input that must wait, and back. */
-struct buf engine_take_buffer(struct engine *e);
-void engine_give_buffer(struct engine *e, struct buf *out);
-
 /* Queue a connection that has bytes to look at. */
 void engine_queue(struct engine *e, struct connection *c);
 

@@ -19,10 +19,12 @@
 #include "child/peer.h"
 #include "child/report.h"
 #include "child/send.h"
+#include "child/spare.h"
 #include "child/watcher.h"
 #include "http/path.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "io/io.h"
 #include "python/app.h"
 
 /* What one request needs while it is with the application. */
@@ -233,7 +235,7 @@ begin(struct engine *e, struct connection *c)
 	c->pushed_ns = 0;
 	e->gathered.pieces = 0;
 	c->requests++;
-	c->out = engine_take_buffer(e);
+	c->out = spare_take(e, SIZE_MAX);
 	e->response = (struct response){
 		.out = &c->out,
 		.minor = r->minor,
@@ -257,7 +259,7 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 	log_info("child", "%.*s: refused with %d: %s",
 		e->client.len > 0 ? (int)e->client.len : 4,
 		e->client.len > 0 ? e->client.p : "unix", status, why);
-	c->out = engine_take_buffer(e);
+	c->out = spare_take(e, SIZE_MAX);
 	e->response = (struct response){
 		.out = &c->out, .date = e->date, .server = e->set.server};
 	report_begin(&report, e, c);
@@ -422,6 +424,16 @@ drop_held(struct engine *e, struct connection *c)
 	c->held = NULL;
 }
 
+/* With the answers to others; at once where no watcher would see to it that it does
+ * not wait for a long request. */
+static void
+start_sending(struct engine *e, struct connection *c)
+{
+	send_start(e, c);
+	if (UNLIKELY(watcher_failed(e->set.watcher)))
+		io_start(e->io);
+}
+
 /* Send what the application left to be sent, and let the ring finish it. */
 static void
 finish(struct exchange *ex)
@@ -448,7 +460,7 @@ finish(struct exchange *ex)
 	else if (c->file.exists)
 		sendfile_go_on(e, c);
 	else if (c->part < c->n_parts)
-		send_start(e, c);
+		start_sending(e, c);
 	else
 		connection_answered(e, c);
 }

@@ -18,6 +18,7 @@
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/send.h"
+#include "child/spare.h"
 
 enum {
 	PIECE = 1024 * 1024,        /* a call, so that progress is seen */
@@ -145,7 +146,7 @@ sendfile_end(struct engine *e, struct connection *c)
 	if (!c->file.exists)
 		return;
 	close(c->file.fd);
-	engine_give_buffer(e, &c->file.head);
+	spare_give(e, &c->file.head);
 	c->file = (struct sendfile){0};
 	c->part = c->n_parts = 0;
 }

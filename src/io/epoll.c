@@ -82,7 +82,7 @@ struct epoll {
 	struct slab *slabs;
 	struct operation *unused;
 	struct operation_list queue;   /* completions, the oldest first */
-	unsigned n_received;           /* pieces in it */
+	unsigned n_news;               /* of them: see is_news */
 	struct operation_list unsent;  /* what the next wait begins with: */
 	struct operation_list untried; /* sends, and then all others */
 	bool queue_first; /* the last wait asked only the queue */
@@ -301,9 +301,17 @@ start(struct epoll *e, void *owner, enum io_kind kind, int fd)
 	return op;
 }
 
+/* What the owner would do otherwise if it knew of it: bytes are here, or out. */
+static bool
+is_news(const struct operation *op)
+{
+	return op->received || (op->kind == IO_SEND && op->result > 0);
+}
+
 static void
 enqueue(struct epoll *e, struct operation *op)
 {
+	e->n_news += is_news(op);
 	op->queued = true;
 	append(&e->queue, op);
 }
@@ -508,7 +516,6 @@ try_receive(struct epoll *e, struct operation *op)
 		return;
 	}
 	e->n_free--;
-	e->n_received++;
 	op->buffer = buffer;
 	op->received = true;
 	if (op->first) {
@@ -682,10 +689,8 @@ take(struct epoll *e, struct io_event *events, unsigned max)
 			make_empty(&e->queue);
 		op->queued = false;
 		describe(e, op, &events[n]);
-		if (op->received) {
-			e->n_received--;
-			op->received = false;
-		}
+		e->n_news -= is_news(op);
+		op->received = false;
 		if (op->cancelled && op->more) {
 			op->result = -ECANCELED;
 			op->more = false;
@@ -770,7 +775,7 @@ epoll_room(const struct io *io)
 {
 	const struct epoll *e = CONTAINER_OF(io, const struct epoll, io);
 
-	return e->n_received == 0 ? UINT_MAX : 0;
+	return e->n_news == 0 ? UINT_MAX : 0;
 }
 
 static void

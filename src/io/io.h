@@ -145,7 +145,8 @@ int io_wait(struct io *io, struct io_event *events, unsigned max,
 /* For a thread that looks after another one's io while that one is away, and
  * cannot come back meanwhile: how many operations can be asked for before the
  * next io_wait, which only the owner may call.  0 while a completion that was
- * not taken may hold bytes of a socket: that socket must stay. */
+ * not taken may hold bytes of a socket, which must stay, or say that some are
+ * out. */
 unsigned io_room(const struct io *io);
 
 /* Likewise: every send that was asked for and has not been started completes with

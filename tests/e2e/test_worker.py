@@ -465,6 +465,20 @@ def test_a_stop_ends_in_time_although_all_threads_are_busy(start, signum, target
 
 
 @both_engines
+def test_the_last_answers_of_all_threads_go_out_before_a_stop_ends(start, gate):
+    server = start(1, 4)
+    with Clients(server, 3) as clients:
+        clients.send(gate.target)
+        begun(server, 3, 'sleeping')
+        server.kill(signal.SIGINT)
+        server.log.wait_for('SIGINT')
+        time.sleep(0.2)  # all threads have heard of it; else they do so later
+        gate.open()
+        assert bodies(clients.answers()) == ['awake'] * 3
+    assert server.ended() == 0
+
+
+@both_engines
 def test_a_stop_is_heard_by_all_threads_that_wait_for_their_clients(start):
     """They leave by themselves when the time is over: nobody has to kill the child."""
     server = start(1, 8, '--graceful-shutdown-timeout', '2s')

@@ -523,6 +523,26 @@ test_sends_that_nobody_knows_of_are_withdrawn_once(void **state)
 	assert_true(io_room(b->io) > 0);
 }
 
+/* Or what is out already would be sent by other means once more. */
+static void
+test_there_is_no_room_while_nobody_knows_that_something_is_out(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner owner = {0};
+	struct iovec part;
+	int withdrawn = 0;
+
+	expect_nothing(b->io); /* from now on io is this thread's */
+	send_text(b->io, &owner, b->near, &part, "xyz");
+	assert_true(io_room(b->io) > 0);
+	io_start(b->io);
+	assert_int_equal(io_room(b->io), 0);
+	io_withdraw_sends(b->io, count_withdrawn, &withdrawn);
+	assert_int_equal(withdrawn, 0);
+	expect(b->io, &owner, IO_SEND, 3);
+	assert_true(io_room(b->io) > 0);
+}
+
 /* Data that has arrived when receiving is cancelled comes first, or stays in
  * the socket; the end comes exactly once either way. */
 static void
@@ -1811,6 +1831,7 @@ main(void)
 		TEST(test_what_is_cancelled_before_it_starts_never_starts),
 		TEST(test_there_is_no_room_while_a_piece_waits_to_be_taken),
 		TEST(test_sends_that_nobody_knows_of_are_withdrawn_once),
+		TEST(test_there_is_no_room_while_nobody_knows_that_something_is_out),
 		TEST(test_a_cancellation_loses_no_data),
 		TEST(test_a_piece_that_was_not_taken_survives_a_cancellation),
 		TEST(test_a_shut_down_socket_ends_receiving),
