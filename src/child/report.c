@@ -1,7 +1,7 @@
 /*
  * report.c - what the world is told of a request.  See report.h.
  *
- * On the hot path: some twenty stores, half of them text that status shows, and
+ * On the hot path: some twenty stores, four copies of text that status shows, and
  * one look at the clock for each request, at its end, which is the next one's
  * beginning.
  */

@@ -5,11 +5,12 @@
  * the same request: it takes the engine over for a moment.  A tick is a
  * millisecond, and longer once requests have been short for a while, or a long
  * one has left nothing to do: it costs a processor an interrupt and two context
- * switches, which are dear in a virtual machine.  What makes the takeover safe: between two waits a
- * DEFER_TASKRUN ring touches no socket, and a wait submits before anything
- * else.  So a connection may be given away although the ring still receives on
- * it, when the cancellation is asked for before the worker can wait again.
- * Nothing is in the completion queue: the loop empties it before it serves.
+ * switches, which are dear in a virtual machine.  What makes the takeover safe:
+ * between two waits a DEFER_TASKRUN ring touches no socket, and a wait submits
+ * before anything else.  So a connection may be given away although the ring
+ * still receives on it, when the cancellation is asked for before the worker
+ * can wait again.  Nothing is in the completion queue: the loop empties it
+ * before it serves.
  *
  * What is taken over: what there is of the response whose application does
  * something else; connections with bytes that nobody has looked at; and, for as

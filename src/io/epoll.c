@@ -31,36 +31,12 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "io/operation_priv.h"
 
 enum {
 	BATCH = 256,         /* what one epoll_wait may report */
 	SLAB = 128,          /* operations allocated together */
 	WATCHES_FIRST = 256, /* and then twice as many */
-};
-
-struct operation {
-	struct operation *next; /* in the queue, or one of the lists */
-	void *owner;
-	enum io_kind kind;
-	int fd;
-	int result;
-	uint16_t buffer;
-	bool queued;    /* a completion waits to be taken */
-	bool more;      /* and it is not the last */
-	bool received;  /* a piece is in buffer */
-	bool first;     /* IO_RECEIVE: the next piece is the last */
-	bool cancelled; /* so the last has still to come */
-
-	/* IO_POLL of a set, which is fd: these are waited for, each by itself */
-	const int *members;
-	size_t n_members;
-
-	const struct iovec *parts; /* IO_SEND */
-	unsigned n_parts;
-};
-
-struct operation_list {
-	struct operation *first, **tail;
 };
 
 struct watch {
@@ -103,47 +79,6 @@ static char *
 buffer_at(const struct epoll *e, uint16_t buffer)
 {
 	return e->buffers + (size_t)buffer * e->settings.buffer_size;
-}
-
-/* ---------------------------------------------------------------- lists */
-
-static void
-make_empty(struct operation_list *list)
-{
-	list->first = NULL;
-	list->tail = &list->first;
-}
-
-static void
-append(struct operation_list *list, struct operation *op)
-{
-	op->next = NULL;
-	*list->tail = op;
-	list->tail = &op->next;
-}
-
-static void
-take_out(struct operation_list *list, const struct operation *op)
-{
-	struct operation **at = &list->first;
-
-	while (*at != NULL && *at != op)
-		at = &(*at)->next;
-	if (*at == NULL)
-		return;
-	*at = op->next;
-	if (op->next == NULL)
-		list->tail = at;
-}
-
-/* Its first; the list is empty. */
-static struct operation *
-take_all(struct operation_list *list)
-{
-	struct operation *first = list->first;
-
-	make_empty(list);
-	return first;
 }
 
 /* ------------------------------------------------------------- creation */
@@ -191,9 +126,9 @@ epoll_create_io(
 		return err_set(err, ENOMEM, "epoll");
 	e->io.engine = &io_engine_epoll;
 	e->settings = *settings;
-	make_empty(&e->queue);
-	make_empty(&e->unsent);
-	make_empty(&e->untried);
+	operations_clear(&e->queue);
+	operations_clear(&e->unsent);
+	operations_clear(&e->untried);
 
 	rc = make_buffers(e);
 	if (rc < 0) {
@@ -313,7 +248,7 @@ enqueue(struct epoll *e, struct operation *op)
 {
 	e->n_news += is_news(op);
 	op->queued = true;
-	append(&e->queue, op);
+	operations_add(&e->queue, op);
 }
 
 /* Not a set whose members are. */
@@ -444,7 +379,7 @@ epoll_accept(struct io *io, void *owner, int fd)
 	if (rc < 0)
 		finish(e, op, rc);
 	else
-		append(&e->untried, op);
+		operations_add(&e->untried, op);
 }
 
 static void
@@ -547,7 +482,7 @@ epoll_receive_first(struct io *io, void *owner, int fd)
 	if (op == NULL)
 		return;
 	op->first = true;
-	append(&e->untried, op);
+	operations_add(&e->untried, op);
 }
 
 static void
@@ -588,7 +523,7 @@ epoll_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 		return;
 	op->parts = parts;
 	op->n_parts = n_parts;
-	append(&e->unsent, op);
+	operations_add(&e->unsent, op);
 }
 
 static void
@@ -607,7 +542,7 @@ epoll_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 		op->cancelled = true;
 		return;
 	}
-	take_out(kind == IO_SEND ? &e->unsent : &e->untried, op);
+	operations_remove(kind == IO_SEND ? &e->unsent : &e->untried, op);
 	finish(e, op, -ECANCELED);
 }
 
@@ -642,7 +577,7 @@ serve(struct epoll *e, const struct epoll_event *ready)
 static void
 send_unsent(struct epoll *e)
 {
-	struct operation *op, *next = take_all(&e->unsent);
+	struct operation *op, *next = operations_take(&e->unsent);
 
 	while ((op = next) != NULL) {
 		next = op->next;
@@ -653,7 +588,7 @@ send_unsent(struct epoll *e)
 static void
 try_untried(struct epoll *e)
 {
-	struct operation *op, *next = take_all(&e->untried);
+	struct operation *op, *next = operations_take(&e->untried);
 
 	while ((op = next) != NULL) {
 		next = op->next;
@@ -686,7 +621,7 @@ take(struct epoll *e, struct io_event *events, unsigned max)
 		op = e->queue.first;
 		e->queue.first = op->next;
 		if (op->next == NULL)
-			make_empty(&e->queue);
+			operations_clear(&e->queue);
 		op->queued = false;
 		describe(e, op, &events[n]);
 		e->n_news -= is_news(op);
@@ -783,7 +718,7 @@ epoll_withdraw_sends(struct io *io, void (*withdrawn)(void *arg, void *owner),
 	void *arg)
 {
 	struct epoll *e = epoll_of(io);
-	struct operation *op, *next = take_all(&e->unsent);
+	struct operation *op, *next = operations_take(&e->unsent);
 
 	while ((op = next) != NULL) {
 		next = op->next;
