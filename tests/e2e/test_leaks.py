@@ -1,11 +1,13 @@
 """What 50,000 requests of every kind leave behind in a child: nothing."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 
 from client import Connection, get
 from server import SANITIZED, has_gil
+from waiting import wait_until
 
 REQUESTS = 50_000
 KINDS = [
@@ -69,15 +71,21 @@ SPOOLING = ['--request-body-buffer', '1000', '--request-body-spool', '1m']
 def leaves_nothing(server, batches, kilobytes: int = 2000):
     before = held(server)
     batches()
-    after = held(server)
-    more = {what: after[what] - before[what] for what in before}
     # An object a hundred requests would be 500.
-    assert more['objects'] < 100, (before, after)
-    assert more['blocks'] < 500, (before, after)
-    # Without a GIL Python's allocator keeps megabytes of large blocks at each gc.collect(), in
-    # a program that does nothing else, too.
-    assert SANITIZED or not has_gil() or more['kilobytes'] < kilobytes, (before, after)
-    assert more['descriptors'] <= 0, (before, after)
+    allowed = {'objects': 100, 'blocks': 500, 'kilobytes': kilobytes, 'descriptors': 1}
+    if SANITIZED or not has_gil():
+        # Without a GIL Python's allocator keeps megabytes of large blocks at each gc.collect(),
+        # in a program that does nothing else, too.
+        del allowed['kilobytes']
+
+    def too_much():
+        after = held(server)
+        return {what: (before[what], after[what]) for what in allowed
+                if after[what] - before[what] >= allowed[what]}
+    # Some of the last clients went in the middle of a request: their threads have yet to hear it.
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: not too_much(), 'what clients that have gone held', 10)
+    assert too_much() == {}
 
 
 def test_nothing_is_left_of_50_000_requests(serve):
