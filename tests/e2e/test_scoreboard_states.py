@@ -4,6 +4,7 @@ A connection that is kept alive, or lingers before it is closed, has no worker h
 one, which serves the next request as any other does, stands for them with K and C.
 """
 
+import concurrent.futures
 import contextlib
 import fcntl
 import json
@@ -11,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -211,6 +213,23 @@ def test_neither_an_answer_nor_the_application_waits_for_a_slow_log(
     server.stop()
 
 
+@contextlib.contextmanager
+def sending(client):
+    """It sends a little all the time, however long the rest takes."""
+    ended = threading.Event()
+
+    def send():
+        while not ended.wait(0.1):
+            client.send('more')
+    with concurrent.futures.ThreadPoolExecutor(1) as sender:
+        sent = sender.submit(send)
+        try:
+            yield
+        finally:
+            ended.set()
+    sent.result()
+
+
 @pytest.mark.parametrize('threads', [1, 2])
 @pytest.mark.parametrize('engine', ENGINES)
 def test_idle_workers_stand_for_connections_that_are_kept_alive_or_closing(
@@ -218,12 +237,10 @@ def test_idle_workers_stand_for_connections_that_are_kept_alive_or_closing(
     """And are counted as idle, and the connections as Apache's event MPM counts them."""
     server = serve('probe', '-w', '1', '--threads', threads, '--io-engine', engine)
 
-    def shown(expected, lingers=None, **wanted):
+    def shown(expected, **wanted):
         wanted_workers = {'idle': threads, 'busy': 0}
 
         def look():
-            if lingers is not None:
-                lingers.send('more')  # it is closed when it has been silent for 2 s
             counts, state = server.board()['counts'], status(server)
             return (wanted.items() | wanted_workers.items() <= counts.items()
                     and wanted.items() <= state['connections'].items()
@@ -238,9 +255,10 @@ def test_idle_workers_stand_for_connections_that_are_kept_alive_or_closing(
         # Refused, and it does not close: the server has said all.
         slow.send('NONSENSE\r\n\r\n')
         assert slow.response().status == 400
-        shown('KC', slow, parked=1, writing=0, closing=1)
-        idle.close()
-        shown('C_', slow, parked=0, writing=0, closing=1)
+        with sending(slow):  # it is closed when it has been silent for 2 s
+            shown('KC', parked=1, writing=0, closing=1)
+            idle.close()
+            shown('C_', parked=0, writing=0, closing=1)
     shown('__', parked=0, writing=0, closing=0)
     with Connection(server.address) as slow:
         slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
