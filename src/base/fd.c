@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/defs.h"
@@ -20,27 +21,20 @@ fd_close(int *fd)
 	*fd = -1;
 }
 
-static int
-change_flag(int fd, int get, int set, int flag, bool on)
-{
-	int flags = fcntl(fd, get);
-
-	if (flags < 0)
-		return -errno;
-	flags = on ? flags | flag : flags & ~flag;
-	return fcntl(fd, set, flags) < 0 ? -errno : 0;
-}
-
+/* There is no other flag of descriptors. */
 int
 fd_set_cloexec(int fd, bool on)
 {
-	return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
+	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
 }
 
+/* One call, where fcntl(2) needs one to read and one to write all flags. */
 int
 fd_set_nonblock(int fd, bool on)
 {
-	return change_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
+	int value = on;
+
+	return ioctl(fd, FIONBIO, &value) < 0 ? -errno : 0;
 }
 
 int
