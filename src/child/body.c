@@ -19,6 +19,7 @@
 #include "child/engine.h"
 #include "child/send.h"
 #include "child/spare.h"
+#include "child/unread.h"
 #include "http/chunked.h"
 #include "http/request.h"
 
@@ -250,7 +251,7 @@ int
 body_begin(struct body *b, struct engine *e, struct connection *c,
 	const struct request *r, size_t head_len)
 {
-	struct str input = connection_input(c);
+	struct str input = unread_of(c);
 
 	*b = (struct body){0};
 	if (r->chunked)
@@ -284,7 +285,7 @@ has_come(const struct connection *c)
 {
 	char byte;
 
-	return connection_input(c).len > 0 ||
+	return unread_of(c).len > 0 ||
 	       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
@@ -313,7 +314,7 @@ await_input(struct body *b, struct engine *e, struct connection *c)
 	c->heard_ns = e->now_ns;
 	c->hurry_ns = INT64_MAX;
 	deadline_ns = connection_read_deadline(e, c);
-	while (rc == 0 && connection_input(c).len == 0) {
+	while (rc == 0 && unread_of(c).len == 0) {
 		connection_receive(e, c);
 		send_await_room(e, c);
 		rc = c->at_eof || c->error != 0 ? -ECONNRESET
@@ -329,7 +330,7 @@ static ssize_t
 take_plain(struct body *b, struct engine *e, struct connection *c, void *data,
 	size_t len)
 {
-	struct str input = connection_input(c);
+	struct str input = unread_of(c);
 
 	if (len > input.len)
 		len = input.len;
@@ -337,7 +338,7 @@ take_plain(struct body *b, struct engine *e, struct connection *c, void *data,
 		len = (size_t)b->left;
 	if (len > 0) {
 		memcpy(data, input.p, len);
-		connection_consume(e, c, len);
+		unread_consume(e, c, len);
 	}
 	b->left -= len;
 	b->ended = b->left == 0;
@@ -351,7 +352,7 @@ take_chunked(struct body *b, struct engine *e, struct connection *c, void *data,
 	size_t len)
 {
 	for (;;) {
-		struct str input = connection_input(c);
+		struct str input = unread_of(c);
 		struct str in = {input.p, input.len < len ? input.len : len};
 		struct str piece = {0};
 		int rc;
@@ -366,7 +367,7 @@ take_chunked(struct body *b, struct engine *e, struct connection *c, void *data,
 				return -EFBIG;
 			memcpy(data, piece.p, piece.len);
 		}
-		connection_consume(e, c, (size_t)(in.p - input.p));
+		unread_consume(e, c, (size_t)(in.p - input.p));
 		b->total += piece.len;
 		b->ended = rc == CHUNKED_END;
 		if (piece.len > 0 || b->ended)
@@ -463,7 +464,7 @@ skip_plain(struct engine *e, struct connection *c, size_t arrived)
 {
 	size_t len = arrived < c->rest.left ? arrived : (size_t)c->rest.left;
 
-	connection_consume(e, c, len);
+	unread_consume(e, c, len);
 	c->rest.left -= len;
 	c->rest.exists = c->rest.left > 0;
 }
@@ -481,7 +482,7 @@ skip_chunked(struct engine *e, struct connection *c, struct str arrived)
 	len = arrived.len - in.len;
 	if (rc < 0)
 		return framing_is_broken(c);
-	connection_consume(e, c, len);
+	unread_consume(e, c, len);
 	c->rest.exists = rc != CHUNKED_END;
 	if (c->rest.exists && len > c->rest.left)
 		return -EFBIG;
@@ -492,7 +493,7 @@ skip_chunked(struct engine *e, struct connection *c, struct str arrived)
 int
 body_skip(struct engine *e, struct connection *c)
 {
-	struct str arrived = connection_input(c);
+	struct str arrived = unread_of(c);
 
 	if (arrived.len == 0)
 		return 0;
@@ -505,7 +506,7 @@ body_skip(struct engine *e, struct connection *c)
 bool
 body_is_in_the_way(const struct body *b, const struct connection *c, bool whole)
 {
-	uint64_t here = spool_left(&c->spool) + connection_input(c).len;
+	uint64_t here = spool_left(&c->spool) + unread_of(c).len;
 
 	if (b->ended || c->spool.whole)
 		return false;
@@ -528,7 +529,7 @@ can_be_passed(const struct body *b, struct engine *e, struct connection *c)
 	c->rest = (struct connection_rest){
 		.exists = true,
 		.chunked = b->chunked,
-		.left = b->chunked ? connection_input(c).len + SKIP_MAX
+		.left = b->chunked ? unread_of(c).len + SKIP_MAX
 				   : b->left,
 	};
 	if (body_skip(e, c) < 0)

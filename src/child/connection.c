@@ -22,12 +22,12 @@
 #include "child/handover.h"
 #include "child/peer.h"
 #include "child/spare.h"
+#include "child/unread.h"
 #include "child/watcher.h"
 #include "net/handoff.h"
 
 enum {
 	UNREAD_MAX = 256 * 1024, /* kept for a request that does not read */
-	INPUT_SPARE = 4096, /* who waits with little keeps no more from others */
 	LINGER_MS = 2000,        /* for each piece, as in Apache */
 	LINGER_TOTAL_MS = 30000,
 	LAST_MS = 1000, /* for the request that is the last */
@@ -247,7 +247,7 @@ connection_last_ns(const struct engine *e, const struct connection *c)
 	int64_t timeout_ms = e->config->keep_alive_timeout;
 	int64_t since_ns = e->now_ns;
 
-	if (c->state == CONNECTION_READING && connection_input(c).len == 0)
+	if (c->state == CONNECTION_READING && unread_of(c).len == 0)
 		since_ns = c->pace.begin_ns;
 	else if (c->state != CONNECTION_PARKED)
 		return INT64_MAX;
@@ -355,99 +355,6 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 
 static void skip_rest(struct engine *e, struct connection *c);
 
-struct str
-connection_input(const struct connection *c)
-{
-	if (c->in.len > 0)
-		return (struct str){c->in.data, c->in.len};
-	return c->piece;
-}
-
-static void
-release_piece(struct engine *e, struct connection *c)
-{
-	if (c->piece.p != NULL)
-		io_release(e->io, c->piece_buffer);
-	c->piece = (struct str){0};
-}
-
-void
-connection_consume(struct engine *e, struct connection *c, size_t len)
-{
-	if (c->in.len > 0) {
-		buf_consume(&c->in, len);
-		if (c->in.len == 0)
-			spare_give(e, &c->in);
-	} else {
-		c->piece.p += len;
-		c->piece.len -= len;
-		if (c->piece.len == 0)
-			release_piece(e, c);
-	}
-}
-
-/* A buffer for what waits, which is so long for now. */
-static struct buf
-take_for(struct engine *e, size_t len)
-{
-	return spare_take(e, len > INPUT_SPARE / 4 ? 4 * len : INPUT_SPARE);
-}
-
-static int
-keep_input(struct engine *e, struct connection *c, const void *data, size_t len)
-{
-	if (len == 0)
-		return 0;
-	if (c->in.size == 0)
-		c->in = take_for(e, len);
-	return buf_add(&c->in, data, len);
-}
-
-int
-connection_stash(struct engine *e, struct connection *c)
-{
-	int rc = keep_input(e, c, c->piece.p, c->piece.len);
-
-	if (rc == 0)
-		release_piece(e, c);
-	return rc;
-}
-
-int
-connection_take(struct engine *e, struct connection *c, size_t len,
-	struct connection_taken *ret)
-{
-	struct str input = connection_input(c);
-	struct str rest = {input.p + len, input.len - len};
-	struct buf in = {0};
-
-	if (rest.len > 0) {
-		in = take_for(e, rest.len);
-		if (buf_add(&in, rest.p, rest.len) < 0) {
-			spare_give(e, &in);
-			return -ENOMEM;
-		}
-	}
-	*ret = (struct connection_taken){
-		.in = c->in,
-		.has_piece = c->in.len == 0 && c->piece.p != NULL,
-		.piece_buffer = c->piece_buffer,
-	};
-	c->in = in;
-	c->piece = (struct str){0};
-	return 0;
-}
-
-void
-connection_give_back(struct engine *e, struct connection_taken *taken)
-{
-	if (taken->has_piece)
-		io_release(e->io, taken->piece_buffer);
-	taken->has_piece = false;
-	if (taken->in.size > 0)
-		spare_give(e, &taken->in);
-}
-
 /* A head has its own limits, and nothing would read on when they are far away. */
 static bool
 has_enough(const struct connection *c)
@@ -515,7 +422,7 @@ wakes(struct engine *e, struct connection *c)
 static bool
 let_go_of_buffer(struct engine *e, struct connection *c)
 {
-	if (connection_stash(e, c) == 0)
+	if (unread_stash(e, c) == 0)
 		return true;
 	connection_close(e, c);
 	return false;
@@ -535,19 +442,9 @@ connection_received(struct engine *e, struct connection *c, char *data,
 			connection_linger(e, c);
 		return;
 	}
-	if (c->in.len == 0 && c->piece.p == NULL) {
-		c->piece = (struct str){data, len};
-		c->piece_buffer = buffer;
-	} else {
-		int rc = c->piece.p != NULL ? connection_stash(e, c) : 0;
-
-		if (rc == 0)
-			rc = keep_input(e, c, data, len);
-		io_release(e->io, buffer);
-		if (rc < 0) {
-			connection_close(e, c);
-			return;
-		}
+	if (unread_add(e, c, data, len, buffer) < 0) {
+		connection_close(e, c);
+		return;
 	}
 	if (c->state == CONNECTION_SKIPPING) {
 		skip_rest(e, c);
@@ -576,7 +473,7 @@ receive_on(struct engine *e, struct connection *c)
 void
 connection_await_head(struct engine *e, struct connection *c)
 {
-	struct str input = connection_input(c);
+	struct str input = unread_of(c);
 
 	if (c->scan.seen == 0)
 		(void)request_scan(&c->scan, input.p, input.len, &e->limits);
@@ -619,7 +516,7 @@ wait_for_progress(
 void
 connection_await_sent(struct engine *e, struct connection *c)
 {
-	if (UNLIKELY(c->piece.p != NULL) && connection_stash(e, c) < 0)
+	if (UNLIKELY(c->piece.p != NULL) && unread_stash(e, c) < 0)
 		c->error = -ENOMEM;
 	wait_for_progress(e, c, CONNECTION_SENDING);
 }
@@ -649,7 +546,7 @@ connection_go_on(struct engine *e, struct connection *c)
 		handover_give(e, c);
 		return;
 	}
-	if (connection_input(c).len > 0)
+	if (unread_of(c).len > 0)
 		engine_queue(e, c);
 	else if (c->at_eof)
 		connection_close(e, c);
@@ -685,7 +582,7 @@ has_read_all(const struct connection *c)
 {
 	char byte;
 
-	return connection_input(c).len == 0 &&
+	return unread_of(c).len == 0 &&
 	       (c->at_eof ||
 		       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0);
 }
@@ -747,8 +644,7 @@ connection_linger(struct engine *e, struct connection *c)
 		c->linger_end_ns =
 			e->now_ns +
 			(e->finishing ? LINGER_MS : LINGER_TOTAL_MS) * ms;
-		release_piece(e, c);
-		buf_fini(&c->in);
+		unread_drop(e, c);
 	}
 	wait_in(e, c, CONNECTION_LINGERING, &e->lingering, LINGER_MS);
 	if (c->deadline_ns > c->linger_end_ns)
@@ -786,8 +682,7 @@ connection_settle(struct engine *e, struct connection *c)
 	close(c->fd);
 	c->fd = -1;
 	accept_has_room(e, c);
-	release_piece(e, c);
-	buf_fini(&c->in);
+	unread_drop(e, c);
 	buf_fini(&c->body);
 	spool_close(&c->spool);
 	spare_give(e, &c->out);

@@ -6,10 +6,6 @@
  * for something and must not wait for ever.  Only the one whose request runs is
  * on none, so that a forked copy finds all that it must close.  Its memory may go when no
  * operation of it is under way (in_flight is 0), and not before.
- *
- * Input comes in pieces of the engine's own receive buffers.  The common
- * request is one piece and is served where it lies; only what must wait for
- * more is copied together.
  */
 #ifndef WSGID_CHILD_CONNECTION_H
 #define WSGID_CHILD_CONNECTION_H
@@ -92,7 +88,8 @@ struct connection {
 	bool client_closes; /* the client asked for the close: it sends no more */
 	int error;          /* receiving or sending failed: a negative errno */
 
-	/* Input not consumed yet: in, or where that is empty the piece. */
+	/* unread.c: what is not consumed yet is in, or where that is empty the
+	 * piece. */
 	struct buf in;
 	struct str piece;
 	uint16_t piece_buffer;
@@ -166,28 +163,6 @@ void connection_leave(struct engine *e, struct connection *c);
 
 /* It has been given away: its descriptor is closed, and nothing else. */
 void connection_let_go(struct engine *e, struct connection *c);
-
-/* What has arrived and is not consumed yet, and consuming it. */
-struct str connection_input(const struct connection *c);
-void connection_consume(struct engine *e, struct connection *c, size_t len);
-
-/* Bytes that a request has taken out of its connection's input, so that they
- * stay where they are however much more arrives. */
-struct connection_taken {
-	struct buf in;
-	bool has_piece;
-	uint16_t piece_buffer;
-};
-
-/* Take the first len bytes of the input, where they lie; 0 or -ENOMEM.  Give
- * the memory back when no slice of them is used any more. */
-int connection_take(struct engine *e, struct connection *c, size_t len,
-	struct connection_taken *ret);
-void connection_give_back(struct engine *e, struct connection_taken *taken);
-
-/* Copy the unconsumed input together, so that its receive buffer goes back
- * and more can be added.  0 or -ENOMEM. */
-int connection_stash(struct engine *e, struct connection *c);
 
 /* Something was received: keep it, and queue the connection if it was waiting
  * for input. */

@@ -32,6 +32,7 @@
 #include "child/request.h"
 #include "child/send.h"
 #include "child/share.h"
+#include "child/unread.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
@@ -134,7 +135,7 @@ on_buffers_short(struct engine *e, struct connection *c)
 	struct connection *waiting = e->stashed ? NULL : e->queue.first;
 
 	for (; waiting != NULL; waiting = waiting->next)
-		if (connection_stash(e, waiting) < 0)
+		if (unread_stash(e, waiting) < 0)
 			break;
 	e->stashed = true;
 	connection_receive(e, c);

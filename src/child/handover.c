@@ -19,6 +19,7 @@
 #include "child/crew.h"
 #include "child/deprived.h"
 #include "child/engine.h"
+#include "child/unread.h"
 #include "io/io.h"
 #include "net/handoff.h"
 
@@ -175,7 +176,7 @@ handoff_of(const struct connection *c, int64_t deadline_ns)
 		.part_bytes = c->pace.bytes,
 		.spool = c->spool.fd,
 		.spool_len = c->spool.fd >= 0 ? c->spool.len : 0,
-		.bytes = connection_input(c),
+		.bytes = unread_of(c),
 	};
 }
 
@@ -197,7 +198,7 @@ handover_go_on(struct engine *e, struct connection *c)
 		connection_let_go(e, c);
 		break;
 	case -EAGAIN:
-		(void)connection_stash(e, c);
+		(void)unread_stash(e, c);
 		wait_for_room(e, c);
 		break;
 	case -EPIPE:

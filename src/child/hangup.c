@@ -15,6 +15,7 @@
 #include "child/connection.h"
 #include "child/crew.h"
 #include "child/engine.h"
+#include "child/unread.h"
 #include "net/channel.h"
 
 bool
@@ -34,7 +35,7 @@ has_sent_nothing(const struct connection *c)
 {
 	char byte;
 
-	return connection_input(c).len == 0 &&
+	return unread_of(c).len == 0 &&
 	       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
 	       errno == EAGAIN;
 }

@@ -14,6 +14,7 @@
 
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/unread.h"
 #include "config/config.h"
 #include "http/proxy_protocol.h"
 
@@ -131,7 +132,7 @@ peer_be_told(
 static int
 wait_for_more(struct engine *e, struct connection *c)
 {
-	if (connection_stash(e, c) < 0)
+	if (unread_stash(e, c) < 0)
 		return -503;
 	connection_await_head(e, c);
 	return 0;
@@ -150,17 +151,17 @@ take_header(struct engine *e, struct connection *c,
 		.local_port = header->server_port,
 	};
 
-	connection_consume(e, c, len);
+	unread_consume(e, c, len);
 	c->scan = (struct request_scan){0};
 	peer_be_told(e, c, &told);
-	return connection_input(c).len > 0 ? 1 : wait_for_more(e, c);
+	return unread_of(c).len > 0 ? 1 : wait_for_more(e, c);
 }
 
 int
 peer_introduce(struct engine *e, struct connection *c)
 {
 	bool must = c->told.awaits == CONFIG_PROXY_ON;
-	struct str input = connection_input(c);
+	struct str input = unread_of(c);
 	struct proxy_protocol header;
 	ssize_t n = -ENOMSG;
 

@@ -20,6 +20,7 @@
 #include "child/report.h"
 #include "child/send.h"
 #include "child/spare.h"
+#include "child/unread.h"
 #include "child/watcher.h"
 #include "http/path.h"
 #include "http/request.h"
@@ -33,7 +34,7 @@ struct exchange {
 	struct engine *engine;
 	struct connection *connection;
 	struct body body;
-	struct connection_taken taken; /* the bytes of the head and body */
+	struct unread_taken taken; /* the bytes of the head and body */
 	struct report report;
 };
 
@@ -289,7 +290,7 @@ describe_unfinished(struct request *r, struct str input)
 void
 request_too_slow(struct engine *e, struct connection *c)
 {
-	struct str input = connection_input(c);
+	struct str input = unread_of(c);
 
 	if (input.len == 0) {
 		connection_close(e, c);
@@ -333,18 +334,18 @@ needs_memory_of_ours(const struct engine *e)
 static ssize_t
 read_head(struct engine *e, struct connection *c)
 {
-	struct str input = connection_input(c);
+	struct str input = unread_of(c);
 	ssize_t n;
 
 	n = request_parse(&e->request, input.p, input.len, &e->limits);
 	if (n != 0)
 		peer_read_fields(e, c);
 	if (n > 0 && c->in.len == 0 && needs_memory_of_ours(e)) {
-		if (connection_stash(e, c) < 0)
+		if (unread_stash(e, c) < 0)
 			return -503;
 		return read_head(e, c);
 	}
-	if (n == 0 && connection_stash(e, c) < 0)
+	if (n == 0 && unread_stash(e, c) < 0)
 		return -503;
 	if (n == 0)
 		connection_await_head(e, c);
@@ -397,7 +398,7 @@ take_request(struct exchange *ex, size_t head_len, int verdict)
 
 	if (verdict == BODY_WHOLE && !e->request.chunked)
 		len += ex->body.collected.len;
-	if (connection_take(e, ex->connection, len, &ex->taken) < 0)
+	if (unread_take(e, ex->connection, len, &ex->taken) < 0)
 		return -503;
 	return verdict;
 }
@@ -451,7 +452,7 @@ finish(struct exchange *ex)
 	if (c->part == c->n_parts)
 		drop_held(e, c);
 	report_end(&ex->report, e, c, x);
-	connection_give_back(e, &ex->taken);
+	unread_give_back(e, &ex->taken);
 	if (x->broken)
 		c->keep = false;
 	connection_await_sent(e, c);

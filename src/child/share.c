@@ -12,6 +12,7 @@
 #include "child/handover.h"
 #include "child/orders.h"
 #include "child/sigterm.h"
+#include "child/unread.h"
 #include "io/io.h"
 
 enum { BALANCE_MS = 10 }; /* between two looks at the siblings */
@@ -143,7 +144,7 @@ static bool
 has_begun(const struct connection *c)
 {
 	return c->state == CONNECTION_COLLECTING ||
-	       connection_input(c).len > 0;
+	       unread_of(c).len > 0;
 }
 
 /* What has come or gone on here since we do not lead.  What was idle already

@@ -54,6 +54,7 @@
 #include "child/report.h"
 #include "child/send.h"
 #include "child/share.h"
+#include "child/unread.h"
 #include "io/io.h"
 #include "lock/locker.h"
 #include "net/channel.h"
@@ -266,7 +267,7 @@ give_answered(struct watch *w)
 
 	for (c = w->engine->sending.first; c != NULL; c = next) {
 		next = c->next;
-		if (connection_is_answered(c) && connection_input(c).len > 0)
+		if (connection_is_answered(c) && unread_of(c).len > 0)
 			all &= handover_give_now(w->engine, c);
 	}
 	return all;
