@@ -374,13 +374,19 @@ deliver(struct member *m, struct parcel *p)
 	return -EAGAIN;
 }
 
+bool
+crew_has_idle(struct crew *crew)
+{
+	return has_taker(crew, false);
+}
+
 int
 crew_deal(struct crew *crew, const struct handoff *h)
 {
 	struct parcel *p;
 	struct member *m;
 
-	if (atomic_load(&crew->order) != CREW_SERVE || !has_taker(crew, false))
+	if (atomic_load(&crew->order) != CREW_SERVE || !crew_has_idle(crew))
 		return -EAGAIN;
 	p = pack(h);
 	if (p == NULL)

@@ -91,6 +91,8 @@ bool crew_has_room(struct crew *crew);
  * another negative errno.  The descriptor is duplicated, the bytes are copied. */
 int crew_deal(struct crew *crew, const struct handoff *h);
 
+bool crew_has_idle(struct crew *crew);
+
 /* To the leader, who sees to it; if there is none to an idle worker, which
  * then leads.  -EAGAIN when there is neither, or from leads itself. */
 int crew_give(struct crew *crew, size_t from, const struct handoff *h);

@@ -172,6 +172,7 @@ struct engine {
 	struct gathered gathered;
 	int64_t lately_ns; /* how long they take, a moving average; with a
 	                    * crew it is the crew's */
+	int64_t usual_ns;  /* most of them take no longer: about two of three */
 
 	struct buf spare_buffers[ENGINE_SPARE];
 	size_t n_spare_buffers;

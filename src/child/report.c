@@ -21,6 +21,7 @@
 #include "child/deprived.h"
 #include "child/engine.h"
 #include "child/send.h"
+#include "child/share.h"
 #include "child/watcher.h"
 #include "io/io.h"
 #include "net/channel.h"
@@ -322,8 +323,14 @@ count_durations(const struct report *r, const struct engine *e)
 static void
 note_duration(struct engine *e, int64_t ns)
 {
-	/* Others are like it, and must not wait for the watcher that long. */
-	if (UNLIKELY(ns > ENGINE_LONG_NS))
+	/* However long a few take, it says nothing of the others. */
+	if (ns > e->usual_ns)
+		e->usual_ns += e->usual_ns / 4 + 1000;
+	else
+		e->usual_ns -= e->usual_ns / 8;
+	/* Who is behind one of them must not wait for the watcher that long while
+	 * somebody is idle. */
+	if (UNLIKELY(e->usual_ns > ENGINE_LONG_NS) && share_has_idle(e))
 		watcher_hurry(e->set.watcher);
 	if (LIKELY(e->set.crew == NULL))
 		e->lately_ns += (ns - e->lately_ns) / 8;

@@ -79,11 +79,27 @@ spread(struct engine *e)
 		continue;
 }
 
+bool
+share_has_idle_sibling(const struct engine *e)
+{
+	return e->set.balance != NULL && balance_has_idle(e->set.balance);
+}
+
+bool
+share_has_idle(const struct engine *e)
+{
+	if (share_has_idle_sibling(e))
+		return true;
+	if (e->set.crew == NULL)
+		return false;
+	return crew_has_idle(e->set.crew) ||
+	       (!engine_leads(e) && crew_is_led(e->set.crew));
+}
+
 void
 share_catch_up(struct engine *e)
 {
-	if (engine_leads(e) && !e->retiring &&
-		(e->set.balance == NULL || !balance_has_idle(e->set.balance))) {
+	if (engine_leads(e) && !e->retiring && !share_has_idle_sibling(e)) {
 		handover_take_all(e);
 		accept_all(e);
 	}

@@ -18,6 +18,11 @@ void share_queue(struct engine *e);
  * about to.  Waits for nothing. */
 void share_catch_up(struct engine *e);
 
+/* Is a sibling idle? */
+bool share_has_idle_sibling(const struct engine *e);
+/* Or another worker of this child, or does one wait for clients? */
+bool share_has_idle(const struct engine *e);
+
 /* Done for now.  Who does not lead waits for nothing of its own: what it has
  * goes to who does. */
 void share_rest(struct engine *e);

@@ -383,22 +383,22 @@ def looks(pid: int) -> int:
     return 0
 
 
-def looks_in_a_second(pid: int, connection, target='/') -> float:
+def looks_in_a_second(pids, connection, target='/') -> float:
     """While there are such requests, for a quarter of it."""
-    since, began = looks(pid), time.monotonic()
+    since, began = sum(map(looks, pids)), time.monotonic()
     while time.monotonic() < began + 0.25:
         connection.get(target)
-    return (looks(pid) - since) / (time.monotonic() - began)
+    return (sum(map(looks, pids)) - since) / (time.monotonic() - began)
 
 
-def until_the_watcher_dozes(pid: int, connection):
-    wait_until(lambda: looks_in_a_second(pid, connection) < 300, 'looks that are seldom', pause=0)
+def until_the_watcher_dozes(pids, connection):
+    wait_until(lambda: looks_in_a_second(pids, connection) < 300, 'looks that are seldom', pause=0)
 
 
 def test_who_has_long_been_fast_is_missed_all_the_same(two, gate):
     pid, (stuck, *others) = all_in_one(two, 3)
     os.kill(pid, signal.SIGCONT)
-    until_the_watcher_dozes(pid, others[0])
+    until_the_watcher_dozes([pid], others[0])
     stuck.send(gate.request)
     two.log.wait_for('sleeping')
     assert served(others[0], '/pid').body != str(pid).encode()
@@ -437,7 +437,7 @@ def test_a_piece_that_is_kept_does_not_wait_for_a_look_that_is_far_away(serve, d
     def wait():
         """Milliseconds between pieces that are made at once."""
         with Connection(server.address) as connection:
-            until_the_watcher_dozes(pid, connection)
+            until_the_watcher_dozes([pid], connection)
             connection.send('GET /pieces HTTP/1.1\r\nHost: t\r\n\r\n')
             while b'first' not in connection.buffer:
                 assert connection._more()
@@ -448,13 +448,27 @@ def test_a_piece_that_is_kept_does_not_wait_for_a_look_that_is_far_away(serve, d
     fastest(wait, 3.5, 10)
 
 
-@pytest.mark.parametrize('threads', [1, 2])
-def test_requests_of_some_milliseconds_keep_the_watcher_awake(serve, directory, threads):
+@pytest.mark.parametrize('words', [['-w', '2'], ['-w', '1', '--threads', '2']],
+                         ids=['sibling', 'thread'])
+def test_requests_of_some_milliseconds_keep_the_watcher_awake_while_somebody_is_idle(
+        serve, directory, words):
     """Two of its long ticks would see none of them twice."""
     (directory / 'pieces.py').write_text(PIECES)
-    server = serve('pieces', '-w', '1', '--threads', threads, cwd=directory)
-    pid, = server.wait_for_ready(1)
+    server = serve('pieces', *words, cwd=directory)
+    pids = server.wait_for_ready(int(words[1]))
     with Connection(server.address) as connection:
-        until_the_watcher_dozes(pid, connection)
-        wait_until(lambda: looks_in_a_second(pid, connection, '/spin') > 450, 'many looks', pause=0)
+        until_the_watcher_dozes(pids, connection)
+        wait_until(lambda: looks_in_a_second(pids, connection, '/spin') > 450, 'many looks',
+                   pause=0)
+    server.stop()
+
+
+def test_who_could_give_to_nobody_is_looked_after_seldom(serve, directory):
+    """A look costs the worker time, and where all are busy it finds nobody to serve others."""
+    (directory / 'pieces.py').write_text(PIECES)
+    server = serve('pieces', '-w', '1', cwd=directory)
+    pids = server.wait_for_ready(1)
+    with Connection(server.address) as connection:
+        for _ in range(4):
+            assert looks_in_a_second(pids, connection, '/spin') < 300
     server.stop()
