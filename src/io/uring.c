@@ -11,6 +11,10 @@
  * user_data is the owner's address with the kind in its low bits.  Nothing
  * is kept for an operation on our side, and nothing is allocated for one.
  *
+ * Sockets are not registered with the ring: a bare loop with 64 connections took
+ * 5.38, 5.21 and 5.41 us a request without and 5.33, 5.21 and 5.35 us with that,
+ * and what is given to a sibling or sent by sendfile needs its descriptor anyway.
+ *
  * What a submission points to need only live until it is submitted, which
  * is before the kernel gives the slot in the submission queue back
  * (IORING_FEAT_SUBMIT_STABLE); hence one message header for each slot.
