@@ -445,16 +445,23 @@ accept_happened(struct engine *e, const struct io_event *event)
 		on_accepted(e, event->result, 0);
 }
 
-/* The same by way of the ring, in two turns: of the wait, and of the accept. */
+/* The wait for a client ends in one turn, and accepting is another. */
+void
+accept_ready(struct engine *e)
+{
+	(void)engine_turn(e, 0);
+	if (accept_is_trying(e))
+		(void)engine_turn(e, 0);
+}
+
+/* The same by way of the ring. */
 static bool
 accept_one_by_ring(struct engine *e)
 {
 	size_t before = connection_total(e);
 
 	accept_arm(e);
-	(void)engine_turn(e, 0);
-	if (accept_is_trying(e))
-		(void)engine_turn(e, 0);
+	accept_ready(e);
 	return connection_total(e) > before;
 }
 

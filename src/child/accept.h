@@ -31,6 +31,10 @@ void accept_happened(struct engine *e, const struct io_event *event);
 /* Take all who are there, as nobody else is about to serve them. */
 void accept_all(struct engine *e);
 
+/* While a wait for clients is under way: take one that is there already.  Waits for
+ * nothing. */
+void accept_ready(struct engine *e);
+
 /* There is no descriptor or memory for a client, as error says: make room here
  * or with another worker of this child, or let siblings look and try again in a
  * moment. */

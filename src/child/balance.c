@@ -57,6 +57,16 @@ balance_has_idle(const struct balance *b)
 }
 
 size_t
+balance_count_idle(const struct balance *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		n += i != b->slot && b->peers[i].idle != 0;
+	return n;
+}
+
+size_t
 balance_excess(const struct balance *b, size_t connections, size_t ready)
 {
 	size_t idle = 0, sum = connections, mean, excess;
@@ -76,4 +86,14 @@ balance_excess(const struct balance *b, size_t connections, size_t ready)
 	if (excess > idle)
 		excess = idle;
 	return excess < ready - 1 ? excess : ready - 1;
+}
+
+bool
+balance_has_shorter(const struct balance *b, size_t ready)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (i != b->slot && b->peers[i].connections > 0 &&
+			b->peers[i].ready < ready / 2)
+			return true;
+	return false;
 }

@@ -23,7 +23,8 @@ struct inherit_news;
  * writing one slows no other. */
 struct balance_peer {
 	alignas(64) uint32_t connections;
-	uint32_t idle; /* it waits and has nothing to do */
+	uint32_t idle;  /* it waits and has nothing to do */
+	uint32_t ready; /* of them have something to do */
 };
 
 struct balance {
@@ -38,8 +39,9 @@ struct balance {
 int balance_open(struct balance *ret, int fd, size_t slot, struct err *err);
 void balance_close(struct balance *b);
 
-/* Is a sibling idle? */
+/* Is a sibling idle, and how many are? */
 bool balance_has_idle(const struct balance *b);
+size_t balance_count_idle(const struct balance *b);
 
 /* How many of ready connections that have something to do are better off with
  * a sibling: as many as are above the mean of ourselves and the siblings that
@@ -47,5 +49,10 @@ bool balance_has_idle(const struct balance *b);
  * for each of these, and never the last. */
 size_t balance_excess(
 	const struct balance *b, size_t connections, size_t ready);
+
+/* Where all are busy: does a request wait here, behind so many, twice as long as
+ * with a sibling?  One that is stuck has given away what it had, and is taken for
+ * such a one: what is given goes on to whoever takes it. */
+bool balance_has_shorter(const struct balance *b, size_t ready);
 
 #endif

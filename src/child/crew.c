@@ -257,6 +257,18 @@ crew_rest(struct crew *crew, size_t worker)
 	return leads;
 }
 
+bool
+crew_stand_in(struct crew *crew, size_t worker)
+{
+	if (!crew_is_led(crew)) {
+		pthread_mutex_lock(&crew->lock);
+		if (!crew_is_led(crew))
+			atomic_store(&crew->leader, (int)worker);
+		pthread_mutex_unlock(&crew->lock);
+	}
+	return crew_leads(crew, worker);
+}
+
 void
 crew_work(struct crew *crew, size_t worker)
 {

@@ -61,6 +61,10 @@ bool crew_leads(const struct crew *crew, size_t worker);
  * because nobody did; else it is idle until something comes for it. */
 bool crew_rest(struct crew *crew, size_t worker);
 
+/* It has more to do, but where nobody leads, as all have, there would be no new
+ * clients for as long as that lasts.  True when it leads. */
+bool crew_stand_in(struct crew *crew, size_t worker);
+
 /* It has found something to do by itself: it is idle no more. */
 void crew_work(struct crew *crew, size_t worker);
 

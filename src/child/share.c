@@ -50,31 +50,47 @@ deal_queue(struct engine *e)
 static void
 stop_waiting(struct engine *e)
 {
-	bool others_wait = accept_keeps_others_waiting(e);
+	bool long_ones = requests_are_long(e);
 
-	if (requests_are_long(e) && e->set.crew != NULL)
-		(void)crew_resign(e->set.crew, e->set.worker);
-	if (!others_wait && !requests_are_long(e))
+	if (!long_ones && !accept_keeps_others_waiting(e))
 		return;
+	/* A client that is there comes in first: with a queue that is never empty
+	 * there is no better moment. */
+	if (e->accepting)
+		accept_ready(e);
+	if (long_ones && e->set.crew != NULL)
+		(void)crew_resign(e->set.crew, e->set.worker);
 	accept_disarm(e);
 	(void)engine_turn(e, 0);
 }
 
-/* Several requests at once, and siblings that have nothing to do: some of them
- * get a connection.  The last to come have waited least. */
+/* How many are better off with siblings: those who are idle, or where all are busy
+ * and the last of them waits for long, one whose queue is shorter. */
+static size_t
+find_excess(const struct engine *e, size_t ready)
+{
+	const struct balance *b = e->set.balance;
+
+	if (balance_has_idle(b))
+		return balance_excess(b, connection_total(e), ready);
+	return e->usual_ns * (int64_t)ready > BALANCE_MS * ms &&
+	       balance_has_shorter(b, ready);
+}
+
+/* Several requests at once: some of them go to siblings.  The last to come have
+ * waited least. */
 static void
 spread(struct engine *e)
 {
-	size_t ready = 0, excess;
-	struct connection *c;
+	size_t excess;
 
-	if (e->set.balance == NULL || e->now_ns < e->balance_at_ns ||
-		e->queue.first == e->queue.last || !engine_leads(e))
+	if (e->set.balance == NULL || !engine_leads(e))
+		return;
+	e->set.balance->peers[e->set.balance->slot].ready = e->queue.n;
+	if (e->now_ns < e->balance_at_ns || e->queue.first == e->queue.last)
 		return;
 	e->balance_at_ns = e->now_ns + BALANCE_MS * ms;
-	for (c = e->queue.first; c != NULL; c = c->next)
-		ready++;
-	excess = balance_excess(e->set.balance, connection_total(e), ready);
+	excess = find_excess(e, e->queue.n);
 	while (excess-- > 0 && handover_give_now(e, e->queue.last))
 		continue;
 }
@@ -85,6 +101,15 @@ share_has_idle_sibling(const struct engine *e)
 	return e->set.balance != NULL && balance_has_idle(e->set.balance);
 }
 
+/* It says so where siblings see it. */
+static bool
+leader_waits(const struct engine *e)
+{
+	const struct balance *b = e->set.balance;
+
+	return b == NULL || b->peers[b->slot].idle != 0;
+}
+
 bool
 share_has_idle(const struct engine *e)
 {
@@ -93,7 +118,8 @@ share_has_idle(const struct engine *e)
 	if (e->set.crew == NULL)
 		return false;
 	return crew_has_idle(e->set.crew) ||
-	       (!engine_leads(e) && crew_is_led(e->set.crew));
+	       (!engine_leads(e) && crew_is_led(e->set.crew) &&
+		       leader_waits(e));
 }
 
 void
@@ -116,6 +142,8 @@ share_show(struct engine *e, bool idle)
 	me = &e->set.balance->peers[e->set.balance->slot];
 	me->connections = connection_total(e);
 	me->idle = idle;
+	if (idle)
+		me->ready = 0;
 }
 
 static bool
@@ -184,7 +212,7 @@ share_rest(struct engine *e)
 	if (e->set.crew == NULL || (e->led && engine_leads(e)))
 		return;
 	if (e->queue.first == NULL ? crew_rest(e->set.crew, e->set.worker)
-				   : engine_leads(e)) {
+				   : crew_stand_in(e->set.crew, e->set.worker)) {
 		e->led = true;
 		return;
 	}

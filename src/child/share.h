@@ -20,7 +20,7 @@ void share_catch_up(struct engine *e);
 
 /* Is a sibling idle? */
 bool share_has_idle_sibling(const struct engine *e);
-/* Or another worker of this child, or does one wait for clients? */
+/* Or another worker of this child? */
 bool share_has_idle(const struct engine *e);
 
 /* Done for now.  Who does not lead waits for nothing of its own: what it has

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "child/accept.h"
+#include "child/balance.h"
 #include "child/connection.h"
 #include "child/crew.h"
 #include "child/engine.h"
@@ -27,14 +28,14 @@
 #include "net/handoff.h"
 
 enum {
-	PATIENT =
-		12, /* looks: waiting for the GIL is usual, twice 5 ms at most */
+	GIL_PATIENCE_NS =
+		12000000, /* waiting for it is usual, twice 5 ms at most */
 	TELL_NS = 50000000, /* the master hears of it that often at most */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
 	TAKEN_PAUSE = 4,    /* looks at most between nudges that are taken */
 	UNUSUAL = 4,        /* times what requests usually take */
-	PREEMPTED_NS = 4000000, /* so long may any request be */
-	PATIENCE_NS = 50000000, /* and no longer is any usual */
+	PREEMPTED_NS = 12000000, /* so long others may have the processor */
+	USUAL_MOST_NS = 50000000, /* no longer one is usual, whatever others take */
 };
 
 void
@@ -67,6 +68,23 @@ takeover_push_own(const struct engine *e)
 		(void)send_push(c);
 }
 
+/* Who may not be given is not watched until the next look: the wait would end at
+ * once, again and again.  False when it could not be. */
+static bool
+give(struct takeover *t, struct connection *c)
+{
+	if (t->may_give == 0) {
+		if (c->watched != 0)
+			t->all_watched = false;
+		takeover_forget(t, c);
+		return true;
+	}
+	if (!handover_give_now(t->engine, c))
+		return false;
+	t->may_give--;
+	return true;
+}
+
 static bool
 give_queue(struct takeover *t)
 {
@@ -75,7 +93,7 @@ give_queue(struct takeover *t)
 
 	for (c = t->engine->queue.first; c != NULL; c = next) {
 		next = c->next;
-		all &= handover_give_now(t->engine, c);
+		all &= give(t, c);
 	}
 	return all;
 }
@@ -90,7 +108,7 @@ give_answered(struct takeover *t)
 	for (c = t->engine->sending.first; c != NULL; c = next) {
 		next = c->next;
 		if (connection_is_answered(c) && unread_of(c).len > 0)
-			all &= handover_give_now(t->engine, c);
+			all &= give(t, c);
 	}
 	return all;
 }
@@ -156,7 +174,7 @@ look_at(struct takeover *t, struct connection *c, int64_t now_ns)
 	} else if (may_leave(c)) {
 		if (c->since_ns == 0)
 			c->since_ns = now_ns;
-		done = handover_give_now(t->engine, c);
+		return give(t, c);
 	}
 	if (c->watched != awaited_of(c))
 		done &= look_for(t, c, awaited_of(c));
@@ -283,16 +301,28 @@ watch_connections(struct takeover *t)
 	t->all_watched = all;
 }
 
-/* Its clients are better off with whoever is idle, and with anybody behind a
- * request that takes much longer than most do here.  Else all workers are as busy
- * as this one, and who is given away would wait there, and go round. */
+/* Does it take much longer than most do here?  What may be no more than another
+ * process that has the processor does not count. */
 static bool
-is_due(const struct engine *e)
+is_unusual(const struct engine *e)
 {
 	int64_t since_ns = clock_monotonic_ns() - e->running_since_ns;
 
-	return share_has_idle(e) || since_ns > PATIENCE_NS ||
+	return since_ns > USUAL_MOST_NS ||
 	       (since_ns > PREEMPTED_NS && since_ns > UNUSUAL * e->usual_ns);
+}
+
+/* How many are better off elsewhere: all behind an unusual request, else one with
+ * each sibling that is idle, or all with other workers of this child.  Where everybody
+ * is busy, who is given away would wait there, and go round. */
+static size_t
+find_allowance(const struct engine *e)
+{
+	if (is_unusual(e))
+		return SIZE_MAX;
+	if (e->set.crew != NULL)
+		return share_has_idle(e) ? SIZE_MAX : 0;
+	return e->set.balance != NULL ? balance_count_idle(e->set.balance) : 0;
 }
 
 /* What others can serve now. */
@@ -314,6 +344,7 @@ look_after(struct takeover *t)
 {
 	struct engine *e = t->engine;
 
+	t->listens = true;
 	accept_show_away(e);
 	replace_leader(t);
 	takeover_push_own(e);
@@ -322,11 +353,10 @@ look_after(struct takeover *t)
 		t->all_watched = false;
 	}
 	io_withdraw_sends(e->io, send_now, t);
-	t->due = is_due(e);
-	if (t->due) {
-		give_all(t);
+	t->may_give = find_allowance(e);
+	give_all(t);
+	if (t->may_give > 0)
 		pass_wake_up_on(t);
-	}
 	report_overdue(e, t->worker);
 }
 
@@ -339,10 +369,12 @@ look_after_entrant(struct takeover *t)
 	struct engine *e = t->engine;
 	bool idle = share_has_idle_sibling(e);
 
-	t->due = idle && ++t->looks >= PATIENT;
-	t->calm = t->due || !idle;
-	if (!t->due)
+	t->listens = idle &&
+		     clock_monotonic_ns() - t->since_ns >= GIL_PATIENCE_NS;
+	t->calm = t->listens || !idle;
+	if (!t->listens)
 		return;
+	t->may_give = SIZE_MAX;
 	if (e->set.crew != NULL)
 		take_parcels(t);
 	io_withdraw_sends(e->io, send_now, t);
@@ -353,7 +385,8 @@ look_after_entrant(struct takeover *t)
 void
 takeover_begin(struct takeover *t)
 {
-	t->looks = t->knocks = 0;
+	t->since_ns = clock_monotonic_ns();
+	t->knocks = 0;
 	t->pause = 1;
 	t->all_watched = false;
 	/* What its client does now is for the worker. */

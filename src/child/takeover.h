@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct connection;
@@ -25,21 +26,23 @@ struct takeover {
 	int epoll; /* connections of the worker, added when first seen */
 	int64_t *told_ns; /* when the master last heard of a stuck worker */
 
-	/* Behind this request: looks, and those that found somebody at a door
-	 * since a sibling was nudged, with the number of them at which one is
-	 * again. */
-	unsigned looks, knocks, pause;
+	/* Behind this request: when that was seen first; looks that found
+	 * somebody at a door since a sibling was nudged, and the number of them at
+	 * which one is again. */
+	int64_t since_ns;
+	unsigned knocks, pause;
 	bool all_watched; /* each connection for what it waits for */
+	size_t may_give;  /* connections, in this look */
 
-	/* The last look: are its clients better off elsewhere, and is nothing to
-	 * be done but to wait for them? */
-	bool due, calm;
+	/* The last look: are those who are watched to cut short the wait for the
+	 * next, and is nothing to be done but that? */
+	bool listens, calm;
 };
 
 /* It is stuck in another request than before. */
 void takeover_begin(struct takeover *t);
 
-/* One go; sets due and calm. */
+/* One go; sets listens and calm. */
 void takeover_look(struct takeover *t);
 
 /* The application is in close(), or makes its next piece, and its client need not

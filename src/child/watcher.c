@@ -200,7 +200,7 @@ static void
 take_over(struct watch *w, uint32_t word)
 {
 	w->takeover.calm = true;
-	w->takeover.due = false;
+	w->takeover.listens = false;
 	if (!acquire(w, word))
 		return;
 	if (w->took != word) {
@@ -227,7 +227,7 @@ look_at(struct watcher *w, struct watch *one, struct tick *tick)
 		tick->calm &= one->takeover.calm;
 		/* Who can be helped by nobody is not listened to: the wait would
 		 * end at once, again and again. */
-		if (one->takeover.due)
+		if (one->takeover.listens)
 			w->stuck[tick->stuck++] = (struct pollfd){
 				.fd = one->takeover.epoll, .events = POLLIN};
 	}
@@ -303,6 +303,24 @@ sleep_until_woken(struct watcher *w)
 		futex(&w->rest, FUTEX_WAIT, SLEEPS, NULL);
 }
 
+/* One of two workers does not lead, and sees whether the leader waits. */
+static bool
+somebody_is_idle(const struct watcher *w)
+{
+	return share_has_idle(w->watches[0].takeover.engine) ||
+	       share_has_idle(w->watches[w->n - 1].takeover.engine);
+}
+
+/* The watcher goes on with those of a stuck worker. */
+static bool
+has_responses_under_way(const struct watcher *w)
+{
+	const struct wsgid_page *page =
+		w->watches[0].takeover.engine->set.page->page;
+
+	return __atomic_load_n(&page->writing, __ATOMIC_RELAXED) > 0;
+}
+
 /* Between ticks.  idle: so many have found nothing. */
 static void
 rest(struct watcher *w, const struct tick *tick, int idle)
@@ -314,7 +332,8 @@ rest(struct watcher *w, const struct tick *tick, int idle)
 		w->alert = ALERT_TICKS;
 	is_short = w->alert > 0 || !tick->calm;
 	w->alert -= w->alert > 0;
-	be_punctual(w, is_short || share_has_idle(w->watches[0].takeover.engine));
+	be_punctual(w,
+		is_short || has_responses_under_way(w) || somebody_is_idle(w));
 	if (idle > IDLE_TICKS && !deprived)
 		sleep_until_woken(w);
 	else if (tick->stuck > 0 && tick->calm && !deprived)

@@ -39,7 +39,7 @@ void watcher_start(struct watcher *w);
 void watcher_stop(struct watcher *w);
 
 /* Ticks are to be short: a worker leaves something to be sent at the next one, or
- * its requests are long.  NULL is allowed. */
+ * its requests usually are long while somebody is idle.  NULL is allowed. */
 void watcher_hurry(struct watcher *w);
 
 /* Is there nobody who looks after what a busy worker leaves behind, as no thread

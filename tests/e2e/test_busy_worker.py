@@ -1,6 +1,8 @@
 """Nobody waits for a worker that is busy while another one is idle."""
 
 import array
+import concurrent.futures
+import contextlib
 import os
 import pathlib
 import re
@@ -156,6 +158,59 @@ def test_new_clients_come_in_while_others_never_stop_asking(serve, directory, en
         asking.join()
     for other in others:
         other.close()
+
+
+@contextlib.contextmanager
+def asking(server, clients: int, target: str):
+    """So many ask for it all the time; how often they were answered."""
+    enough, answered = threading.Event(), [0] * clients
+
+    def ask_on(i: int):
+        with Connection(server.address) as connection:
+            while not enough.is_set():
+                assert connection.get(target).status == 200
+                answered[i] += 1
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        done = [pool.submit(ask_on, i) for i in range(clients)]
+        try:
+            wait_until(lambda: all(n > 10 for n in answered), 'all of them')
+            yield lambda: sum(answered)
+        finally:
+            enough.set()
+    for one in done:
+        one.result()
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+@pytest.mark.parametrize('words', [['-w', '1'], ['-w', '2'], ['-w', '1', '--threads', '2']],
+                         ids=['child', 'children', 'threads'])
+@pytest.mark.parametrize('target', ['/hello', '/sleep?s=0.002', '/sleep?s=0.02'])
+def test_new_clients_come_in_however_long_the_requests_of_others_take(serve, words, target, engine):
+    server = serve('probe', *words, '--io-engine', engine)
+    with asking(server, 6, target) as answered:
+        for _ in range(4):
+            before = answered()
+            with Connection(server.address) as new:
+                assert new.get('/hello').body == b'hello\n'
+            assert target == '/hello' or answered() - before < 100
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_a_large_response_goes_on_beside_requests_that_usually_take_long(serve, engine):
+    """And there is nobody to whom anything else could be given."""
+    server = serve('probe', '-w', '1', '--io-engine', engine)
+    with asking(server, 3, '/sleep?s=0.02'), Connection(server.address) as client:
+        assert client.get('/hello').status == 200
+
+        def takes() -> float:
+            client.send('GET /big?n=30000000 HTTP/1.1\r\nHost: t\r\n\r\n')
+            assert client._more()
+            began = time.monotonic()
+            assert len(client.response().body) == 30_000_000
+            return (time.monotonic() - began) * 1000
+        fastest(takes, 100)
+    server.stop()
 
 
 def test_new_clients_one_by_one_find_the_idle_child(two, gate):

@@ -54,6 +54,39 @@ test_what_is_above_the_mean_goes_to_idle_siblings(void **state)
 }
 
 static void
+test_a_queue_half_as_long_is_shorter(void **state)
+{
+	static const struct {
+		uint32_t connections, queue; /* of a sibling */
+		size_t ready;
+		bool shorter;
+	} rows[] = {
+		{8, 3, 8, true},
+		{8, 4, 8, false},
+		{8, 8, 8, false},
+		{8, 0, 2, true},
+		{8, 0, 1, false},
+		/* an empty slot, or one that starts */
+		{0, 0, 8, false},
+		/* a lie */
+		{UINT32_MAX, UINT32_MAX, 8, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct balance_peer peers[3] = {
+			{.connections = 1}, /* our own does not count */
+			{.connections = rows[i].connections,
+				.ready = rows[i].queue},
+		};
+		struct balance b = {.peers = peers, .n = 3, .slot = 0};
+
+		assert_int_equal(balance_has_shorter(&b, rows[i].ready),
+			rows[i].shorter);
+	}
+}
+
+static void
 test_only_siblings_count_as_idle(void **state)
 {
 	struct balance_peer peers[3] = {0};
@@ -137,6 +170,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_what_is_above_the_mean_goes_to_idle_siblings),
+		cmocka_unit_test(test_a_queue_half_as_long_is_shorter),
 		cmocka_unit_test(test_only_siblings_count_as_idle),
 		cmocka_unit_test(test_any_start_settles_and_then_nothing_moves),
 		cmocka_unit_test(test_a_slot_that_does_not_exist_is_refused),
