@@ -253,9 +253,20 @@ share_heard(struct engine *e)
 		orders_hear_sigterm(e);
 }
 
+/* Where all are busy it is the queue of all, and who took one of it for each round of
+ * his own would let those in it wait for many rounds. */
+static void
+take_from_pool(struct engine *e)
+{
+	if (engine_leads(e) && !e->retiring && requests_are_long(e) &&
+		!share_has_idle_sibling(e))
+		handover_take_all(e);
+}
+
 void
 share_queue(struct engine *e)
 {
+	take_from_pool(e);
 	deal_queue(e);
 	spread(e);
 	if (e->queue.first == NULL)

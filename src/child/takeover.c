@@ -343,6 +343,7 @@ static void
 look_after(struct takeover *t)
 {
 	struct engine *e = t->engine;
+	bool helps;
 
 	t->listens = true;
 	accept_show_away(e);
@@ -354,8 +355,9 @@ look_after(struct takeover *t)
 	}
 	io_withdraw_sends(e->io, send_now, t);
 	t->may_give = find_allowance(e);
+	helps = t->may_give > 0;
 	give_all(t);
-	if (t->may_give > 0)
+	if (helps)
 		pass_wake_up_on(t);
 	report_overdue(e, t->worker);
 }
