@@ -81,6 +81,7 @@ wait_for_client(struct engine *e)
 {
 	set_waiting(e, true);
 	e->accept_kind = IO_POLL;
+	e->looking = false;
 	/* What is in the set of a bucket is the master's business. */
 	if (e->set.set >= 0 && !e->set.in_buckets)
 		io_poll_set(e->io, &e->accept_owner, e->set.set,
@@ -117,8 +118,8 @@ give_turn_up(struct engine *e)
 		locker_release(e->set.locker, e);
 }
 
-/* With a mutex only its holder waits.  The thread that waits for the mutex is
- * not this one: we hear of it as of everything else. */
+/* With a mutex only its holder waits, who has nothing else to do.  The thread that
+ * waits for the mutex is not this one: we hear of it as of everything else. */
 static bool
 has_turn(struct engine *e)
 {
@@ -126,6 +127,8 @@ has_turn(struct engine *e)
 
 	if (e->set.locker == NULL)
 		return true;
+	if (e->queue.first != NULL)
+		return false;
 	if (e->mutex_error != 0) {
 		if (!e->mutex_told)
 			lose_mutex(e, e->mutex_error);
@@ -166,7 +169,6 @@ accept_arm(struct engine *e)
 		show_waiting(e, true);
 	if (e->accepting || !may_accept(e) || !has_turn(e))
 		return;
-	e->looking = false;
 	wait_for_client(e);
 }
 
@@ -445,33 +447,46 @@ accept_happened(struct engine *e, const struct io_event *event)
 		on_accepted(e, event->result, 0);
 }
 
-/* The wait for a client ends in one turn, and accepting is another. */
-void
-accept_ready(struct engine *e)
-{
-	(void)engine_turn(e, 0);
-	if (accept_is_trying(e))
-		(void)engine_turn(e, 0);
-}
-
-/* The same by way of the ring. */
+/* The same by way of the ring: the wait for a client ends in one turn, and accepting
+ * is another. */
 static bool
 accept_one_by_ring(struct engine *e)
 {
-	size_t before = connection_total(e);
+	const uint64_t *accepted = &e->set.page->page->accepted;
+	uint64_t before = __atomic_load_n(accepted, __ATOMIC_RELAXED);
 
-	accept_arm(e);
-	accept_ready(e);
-	return connection_total(e) > before;
+	if (!e->accepting)
+		wait_for_client(e);
+	(void)engine_turn(e, 0);
+	if (accept_is_trying(e))
+		(void)engine_turn(e, 0);
+	return __atomic_load_n(accepted, __ATOMIC_RELAXED) > before;
+}
+
+/* Who only looks needs no turn, as he keeps nobody from waiting; but he does not
+ * stay. */
+bool
+accept_next(struct engine *e)
+{
+	bool found;
+
+	if (!may_accept(e))
+		return false;
+	if (e->set.set >= 0)
+		return accept_one(e);
+	found = accept_one_by_ring(e);
+	if (e->set.locker != NULL) {
+		accept_disarm(e);
+		(void)engine_turn(e, 0);
+	}
+	return found;
 }
 
 void
 accept_all(struct engine *e)
 {
-	bool found = true;
-
-	for (int i = 0; found && i < ALL && may_accept(e); i++)
-		found = e->set.set < 0 ? accept_one_by_ring(e) : accept_one(e);
+	for (int i = 0; i < ALL && accept_next(e); i++)
+		continue;
 }
 
 /* The one who waits may have been dealt to a bucket whose children are all

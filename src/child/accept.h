@@ -28,12 +28,10 @@ bool accept_keeps_others_waiting(const struct engine *e);
 /* The wait is over. */
 void accept_happened(struct engine *e, const struct io_event *event);
 
-/* Take all who are there, as nobody else is about to serve them. */
+/* Take one who is there, or all, as nobody else is about to serve them.  Waits for
+ * nothing; false when there was none. */
+bool accept_next(struct engine *e);
 void accept_all(struct engine *e);
-
-/* While a wait for clients is under way: take one that is there already.  Waits for
- * nothing. */
-void accept_ready(struct engine *e);
 
 /* There is no descriptor or memory for a client, as error says: make room here
  * or with another worker of this child, or let siblings look and try again in a

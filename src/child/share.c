@@ -54,10 +54,6 @@ stop_waiting(struct engine *e)
 
 	if (!long_ones && !accept_keeps_others_waiting(e))
 		return;
-	/* A client that is there comes in first: with a queue that is never empty
-	 * there is no better moment. */
-	if (e->accepting)
-		accept_ready(e);
 	if (long_ones && e->set.crew != NULL)
 		(void)crew_resign(e->set.crew, e->set.worker);
 	accept_disarm(e);
@@ -253,20 +249,25 @@ share_heard(struct engine *e)
 		orders_hear_sigterm(e);
 }
 
-/* Where all are busy it is the queue of all, and who took one of it for each round of
- * his own would let those in it wait for many rounds. */
+/* Where all are busy the pool is the queue of all, and who took one of it for each
+ * round of his own would let those in it wait for many rounds.  New clients come in
+ * one by one, as whoever is through with his own sooner has the next. */
 static void
-take_from_pool(struct engine *e)
+take_others_in(struct engine *e)
 {
-	if (engine_leads(e) && !e->retiring && requests_are_long(e) &&
-		!share_has_idle_sibling(e))
+	if (!engine_leads(e) || e->retiring)
+		return;
+	if (requests_are_long(e) && !share_has_idle_sibling(e))
 		handover_take_all(e);
+	if (!share_has_idle(e) &&
+		(requests_are_long(e) || accept_keeps_others_waiting(e)))
+		accept_next(e);
 }
 
 void
 share_queue(struct engine *e)
 {
-	take_from_pool(e);
+	take_others_in(e);
 	deal_queue(e);
 	spread(e);
 	if (e->queue.first == NULL)

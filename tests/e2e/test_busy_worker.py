@@ -197,6 +197,28 @@ def test_new_clients_come_in_however_long_the_requests_of_others_take(serve, wor
 
 
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+@pytest.mark.parametrize('words', [['-w', '1'], ['-w', '2'], ['-w', '1', '--threads', '2'],
+                                   ['-w', '2', '--mutex', 'flock'],
+                                   ['-w', '2', '--mutex', 'flock', '-b', 'unix:other.sock']],
+                         ids=['child', 'children', 'threads', 'mutex', 'two-and-mutex'])
+def test_a_crowd_of_new_clients_is_served_beside_those_that_never_stop_asking(
+        serve, words, engine):
+    """Each is one of many for whom a worker is there in turn: whoever had come before is
+    not answered again and again before the next one comes in."""
+    server = serve('probe', *words, '--io-engine', engine)
+    with asking(server, 12, '/sleep?s=0.003') as answered:
+        before = answered()
+        crowd = [Connection(server.address) for _ in range(50)]
+        for new in crowd:
+            new.send('GET /sleep?s=0.003 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
+        for new in crowd:
+            assert new.response().status == 200
+            new.close()
+        assert answered() - before < 3 * len(crowd)
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
 def test_a_large_response_goes_on_beside_requests_that_usually_take_long(serve, engine):
     """And there is nobody to whom anything else could be given."""
     server = serve('probe', '-w', '1', '--io-engine', engine)
