@@ -118,8 +118,9 @@ give_turn_up(struct engine *e)
 		locker_release(e->set.locker, e);
 }
 
-/* With a mutex only its holder waits, who has nothing else to do.  The thread that
- * waits for the mutex is not this one: we hear of it as of everything else. */
+/* With a mutex only its holder waits, who has nothing else to do: whoever has, looks
+ * without a turn between his requests (share.c).  The thread that waits for the mutex
+ * is not this one: we hear of it as of everything else. */
 static bool
 has_turn(struct engine *e)
 {
@@ -127,13 +128,13 @@ has_turn(struct engine *e)
 
 	if (e->set.locker == NULL)
 		return true;
-	if (e->queue.first != NULL)
-		return false;
 	if (e->mutex_error != 0) {
 		if (!e->mutex_told)
 			lose_mutex(e, e->mutex_error);
 		return false;
 	}
+	if (e->queue.first != NULL)
+		return false;
 	held = locker_ask(e->set.locker, e);
 	if (held == 0)
 		held = locker_held(e->set.locker);
@@ -324,6 +325,7 @@ on_accepted(struct engine *e, int result, size_t listener)
 {
 	if (result >= 0) {
 		e->told_short = e->asked_for_room = false;
+		e->vain = 0;
 		count_accepted(e);
 		keep_below_limit(e);
 		if (connection_open(e, result, protocol_of(e, listener)) ==
@@ -397,8 +399,7 @@ accept_one(struct engine *e)
 static void
 accept_of_set(struct engine *e)
 {
-	e->vain = accept_one(e) ? 0 : e->vain + 1;
-	if (e->vain < VAIN)
+	if (accept_one(e) || ++e->vain < VAIN)
 		return;
 	e->vain = 0;
 	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
@@ -448,38 +449,31 @@ accept_happened(struct engine *e, const struct io_event *event)
 }
 
 /* The same by way of the ring: the wait for a client ends in one turn, and accepting
- * is another. */
+ * is another; and once more where a nudge has ended the wait meanwhile, which wants
+ * that somebody looks. */
 static bool
 accept_one_by_ring(struct engine *e)
 {
 	const uint64_t *accepted = &e->set.page->page->accepted;
 	uint64_t before = __atomic_load_n(accepted, __ATOMIC_RELAXED);
 
-	if (!e->accepting)
-		wait_for_client(e);
-	(void)engine_turn(e, 0);
-	if (accept_is_trying(e))
+	for (int i = 0; i == 0 || (i == 1 && e->looking); i++) {
+		if (!e->accepting)
+			wait_for_client(e);
 		(void)engine_turn(e, 0);
+		if (accept_is_trying(e))
+			(void)engine_turn(e, 0);
+	}
 	return __atomic_load_n(accepted, __ATOMIC_RELAXED) > before;
 }
 
-/* Who only looks needs no turn, as he keeps nobody from waiting; but he does not
- * stay. */
+/* Nobody is kept from waiting by that, so it needs no turn. */
 bool
 accept_next(struct engine *e)
 {
-	bool found;
-
 	if (!may_accept(e))
 		return false;
-	if (e->set.set >= 0)
-		return accept_one(e);
-	found = accept_one_by_ring(e);
-	if (e->set.locker != NULL) {
-		accept_disarm(e);
-		(void)engine_turn(e, 0);
-	}
-	return found;
+	return e->set.set < 0 ? accept_one_by_ring(e) : accept_one(e);
 }
 
 void

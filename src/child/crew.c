@@ -33,6 +33,7 @@ struct member {
 	int bell;
 	bool idle; /* waits, and may be dealt something */
 	bool done;
+	_Atomic uint32_t ready; /* requests that wait, as it says itself */
 	struct parcel *first, **last;
 };
 
@@ -42,7 +43,8 @@ struct crew {
 	_Atomic int order;  /* likewise: enum crew_order */
 	_Atomic int64_t leave_by_ns;
 	_Atomic int64_t lately_ns;
-	_Atomic int room; /* enum room */
+	_Atomic int room;           /* enum room */
+	_Atomic bool leader_waits;
 	size_t n, n_done;
 	struct member members[];
 };
@@ -243,6 +245,21 @@ crew_is_led(const struct crew *crew)
 }
 
 bool
+crew_leader_waits(const struct crew *crew)
+{
+	return crew_is_led(crew) &&
+	       atomic_load_explicit(
+		       &crew->leader_waits, memory_order_relaxed);
+}
+
+void
+crew_show_leader(struct crew *crew, bool waits)
+{
+	atomic_store_explicit(
+		&crew->leader_waits, waits, memory_order_relaxed);
+}
+
+bool
 crew_rest(struct crew *crew, size_t worker)
 {
 	struct member *m = &crew->members[worker];
@@ -407,6 +424,50 @@ crew_deal(struct crew *crew, const struct handoff *h)
 	m = atomic_load(&crew->order) == CREW_SERVE ? pick_idle(crew) : NULL;
 	if (m != NULL) {
 		m->idle = false;
+		put(m, p);
+	}
+	pthread_mutex_unlock(&crew->lock);
+	return deliver(m, p);
+}
+
+void
+crew_show_ready(struct crew *crew, size_t worker, size_t ready)
+{
+	atomic_store_explicit(&crew->members[worker].ready, (uint32_t)ready,
+		memory_order_relaxed);
+}
+
+/* Who has none is about to be idle, or stuck. */
+static struct member *
+pick_shorter(struct crew *crew, size_t from)
+{
+	uint32_t ready = atomic_load(&crew->members[from].ready);
+
+	for (size_t i = 0; i < crew->n; i++) {
+		uint32_t other = atomic_load(&crew->members[i].ready);
+
+		if (other > 0 && other + ready / 4 + 1 < ready)
+			return &crew->members[i];
+	}
+	return NULL;
+}
+
+int
+crew_even_out(struct crew *crew, size_t from, const struct handoff *h)
+{
+	struct member *m = NULL;
+	struct parcel *p;
+
+	if (pick_shorter(crew, from) == NULL)
+		return -EAGAIN;
+	p = pack(h);
+	if (p == NULL)
+		return -ENOMEM;
+	pthread_mutex_lock(&crew->lock);
+	if (atomic_load(&crew->order) == CREW_SERVE)
+		m = pick_shorter(crew, from);
+	if (m != NULL) {
+		m->ready++;
 		put(m, p);
 	}
 	pthread_mutex_unlock(&crew->lock);

@@ -68,8 +68,10 @@ bool crew_stand_in(struct crew *crew, size_t worker);
 /* It has found something to do by itself: it is idle no more. */
 void crew_work(struct crew *crew, size_t worker);
 
-/* Does anybody lead? */
+/* Does anybody lead?  And does he wait, with nothing to do, as he says himself? */
 bool crew_is_led(const struct crew *crew);
+bool crew_leader_waits(const struct crew *crew);
+void crew_show_leader(struct crew *crew, bool waits);
 
 /* It will not be back soon: somebody idle leads from now on, and has what was
  * passed on to it meanwhile; or, while nobody is, nobody does.  True when
@@ -96,6 +98,12 @@ bool crew_has_room(struct crew *crew);
 int crew_deal(struct crew *crew, const struct handoff *h);
 
 bool crew_has_idle(struct crew *crew);
+
+/* Where all are busy: to a worker with whom fewer requests wait, by more than a
+ * quarter and one, but some, as with everyone whom nothing keeps.  0, -EAGAIN when there is none such,
+ * or another negative errno.  Each says how many wait with it. */
+int crew_even_out(struct crew *crew, size_t from, const struct handoff *h);
+void crew_show_ready(struct crew *crew, size_t worker, size_t ready);
 
 /* To the leader, who sees to it; if there is none to an idle worker, which
  * then leads.  -EAGAIN when there is neither, or from leads itself. */

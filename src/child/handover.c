@@ -230,38 +230,58 @@ handoff_now(const struct engine *e, const struct connection *c)
 	return handoff_of(c, waits ? c->deadline_ns : INT64_MAX);
 }
 
-bool
-handover_give_now(struct engine *e, struct connection *c)
+static bool
+go_now(struct engine *e, struct connection *c,
+	int (*send)(struct engine *, const struct handoff *))
 {
 	struct handoff handoff = handoff_now(e, c);
 
-	if (!may_go_now(e, c) || send_away(e, &handoff) < 0)
+	if (!may_go_now(e, c) || send(e, &handoff) < 0)
 		return false;
 	connection_let_go(e, c);
 	return true;
+}
+
+bool
+handover_give_now(struct engine *e, struct connection *c)
+{
+	return go_now(e, c, send_away);
+}
+
+static int
+deal(struct engine *e, const struct handoff *h)
+{
+	return crew_deal(e->set.crew, h);
 }
 
 bool
 handover_deal(struct engine *e, struct connection *c)
 {
-	struct handoff handoff = handoff_now(e, c);
+	return go_now(e, c, deal);
+}
 
-	if (!may_go_now(e, c) || crew_deal(e->set.crew, &handoff) < 0)
-		return false;
-	connection_let_go(e, c);
-	return true;
+static int
+even_out(struct engine *e, const struct handoff *h)
+{
+	return crew_even_out(e->set.crew, e->set.worker, h);
+}
+
+bool
+handover_even_out(struct engine *e, struct connection *c)
+{
+	return go_now(e, c, even_out);
+}
+
+static int
+give_back(struct engine *e, const struct handoff *h)
+{
+	return crew_give(e->set.crew, e->set.worker, h);
 }
 
 bool
 handover_give_back(struct engine *e, struct connection *c)
 {
-	struct handoff handoff = handoff_now(e, c);
-
-	if (!may_go_now(e, c) ||
-		crew_give(e->set.crew, e->set.worker, &handoff) < 0)
-		return false;
-	connection_let_go(e, c);
-	return true;
+	return go_now(e, c, give_back);
 }
 
 void

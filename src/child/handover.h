@@ -48,6 +48,9 @@ bool handover_give_now(struct engine *e, struct connection *c);
  * False when there is none. */
 bool handover_deal(struct engine *e, struct connection *c);
 
+/* Likewise to one that is busy, but with fewer of them. */
+bool handover_even_out(struct engine *e, struct connection *c);
+
 /* Likewise to the worker of this child that leads, and to nobody else. */
 bool handover_give_back(struct engine *e, struct connection *c);
 

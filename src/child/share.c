@@ -60,6 +60,13 @@ stop_waiting(struct engine *e)
 	(void)engine_turn(e, 0);
 }
 
+/* The last of so many waits for long, if they are served one after the other. */
+static bool
+is_long_queue(const struct engine *e, size_t ready)
+{
+	return e->usual_ns * (int64_t)ready > BALANCE_MS * ms;
+}
+
 /* How many are better off with siblings: those who are idle, or where all are busy
  * and the last of them waits for long, one whose queue is shorter. */
 static size_t
@@ -67,25 +74,35 @@ find_excess(const struct engine *e, size_t ready)
 {
 	const struct balance *b = e->set.balance;
 
+	if (b == NULL || !engine_leads(e))
+		return 0;
 	if (balance_has_idle(b))
 		return balance_excess(b, connection_total(e), ready);
-	return e->usual_ns * (int64_t)ready > BALANCE_MS * ms &&
-	       balance_has_shorter(b, ready);
+	return is_long_queue(e, ready) && balance_has_shorter(b, ready);
 }
 
-/* Several requests at once: some of them go to siblings.  The last to come have
- * waited least. */
+void
+share_show_ready(struct engine *e)
+{
+	if (e->set.crew != NULL)
+		crew_show_ready(e->set.crew, e->set.worker, e->queue.n);
+	if (e->set.balance != NULL && engine_leads(e))
+		e->set.balance->peers[e->set.balance->slot].ready = e->queue.n;
+}
+
+/* Several requests at once: some of them go to other workers of this child, or to
+ * siblings.  The last to come have waited least. */
 static void
 spread(struct engine *e)
 {
 	size_t excess;
 
-	if (e->set.balance == NULL || !engine_leads(e))
-		return;
-	e->set.balance->peers[e->set.balance->slot].ready = e->queue.n;
+	share_show_ready(e);
 	if (e->now_ns < e->balance_at_ns || e->queue.first == e->queue.last)
 		return;
 	e->balance_at_ns = e->now_ns + BALANCE_MS * ms;
+	if (e->set.crew != NULL && is_long_queue(e, e->queue.n))
+		(void)handover_even_out(e, e->queue.last);
 	excess = find_excess(e, e->queue.n);
 	while (excess-- > 0 && handover_give_now(e, e->queue.last))
 		continue;
@@ -97,15 +114,6 @@ share_has_idle_sibling(const struct engine *e)
 	return e->set.balance != NULL && balance_has_idle(e->set.balance);
 }
 
-/* It says so where siblings see it. */
-static bool
-leader_waits(const struct engine *e)
-{
-	const struct balance *b = e->set.balance;
-
-	return b == NULL || b->peers[b->slot].idle != 0;
-}
-
 bool
 share_has_idle(const struct engine *e)
 {
@@ -114,8 +122,7 @@ share_has_idle(const struct engine *e)
 	if (e->set.crew == NULL)
 		return false;
 	return crew_has_idle(e->set.crew) ||
-	       (!engine_leads(e) && crew_is_led(e->set.crew) &&
-		       leader_waits(e));
+	       (!engine_leads(e) && crew_leader_waits(e->set.crew));
 }
 
 void
@@ -133,7 +140,11 @@ share_show(struct engine *e, bool idle)
 {
 	struct balance_peer *me;
 
-	if (e->set.balance == NULL || !engine_leads(e))
+	if (!engine_leads(e))
+		return;
+	if (e->set.crew != NULL)
+		crew_show_leader(e->set.crew, idle);
+	if (e->set.balance == NULL)
 		return;
 	me = &e->set.balance->peers[e->set.balance->slot];
 	me->connections = connection_total(e);
@@ -249,6 +260,17 @@ share_heard(struct engine *e)
 		orders_hear_sigterm(e);
 }
 
+/* Would nobody let the next client in before we are through?  While requests are
+ * short no other worker leads, and we wait ourselves; but not with a mutex, and who
+ * has that is a sibling that is idle. */
+static bool
+is_nobody_at_the_door(const struct engine *e)
+{
+	if (requests_are_long(e))
+		return !share_has_idle(e);
+	return accept_keeps_others_waiting(e) && !share_has_idle_sibling(e);
+}
+
 /* Where all are busy the pool is the queue of all, and who took one of it for each
  * round of his own would let those in it wait for many rounds.  New clients come in
  * one by one, as whoever is through with his own sooner has the next. */
@@ -259,9 +281,8 @@ take_others_in(struct engine *e)
 		return;
 	if (requests_are_long(e) && !share_has_idle_sibling(e))
 		handover_take_all(e);
-	if (!share_has_idle(e) &&
-		(requests_are_long(e) || accept_keeps_others_waiting(e)))
-		accept_next(e);
+	if (is_nobody_at_the_door(e))
+		(void)accept_next(e);
 }
 
 void

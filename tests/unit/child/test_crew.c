@@ -193,6 +193,50 @@ test_it_is_known_whether_anybody_leads(void **state)
 }
 
 static void
+test_a_leader_waits_when_it_says_so_and_while_it_leads(void **state)
+{
+	struct crew *crew = *state;
+
+	assert_false(crew_leader_waits(crew));
+	crew_show_leader(crew, true);
+	assert_true(crew_leader_waits(crew));
+	assert_false(crew_resign(crew, 0));
+	assert_false(crew_leader_waits(crew));
+}
+
+static void
+test_of_many_that_wait_some_go_to_who_has_few(void **state)
+{
+	struct crew *crew = *state;
+	struct client c = client("GET /");
+	struct parcel *p;
+	size_t n = 0;
+
+	crew_show_ready(crew, 0, 12);
+	crew_show_ready(crew, 1, 0); /* stuck, it may be */
+	crew_show_ready(crew, 2, 5);
+	/* What has been passed on counts before it is taken. */
+	while (n < 12 && crew_even_out(crew, 0, &c.handoff) == 0)
+		n++;
+	assert_int_equal(n, 3); /* 12, and 8: not more than a quarter and one */
+	assert_true(rings(crew, 2));
+	assert_null(crew_take(crew, 1));
+	while ((p = crew_take(crew, 2)) != NULL) {
+		assert_memory_equal(
+			crew_parcel_content(p)->bytes.p, "GET /", 5);
+		close(crew_parcel_content(p)->fd);
+		crew_free_parcel(p);
+		n--;
+	}
+	assert_int_equal(n, 0);
+	crew_tell(crew, CREW_RETIRE, 0);
+	crew_show_ready(crew, 2, 1);
+	assert_int_equal(crew_even_out(crew, 0, &c.handoff), -EAGAIN);
+	close(c.near);
+	close(c.far);
+}
+
+static void
 test_who_has_found_work_is_dealt_none(void **state)
 {
 	struct crew *crew = *state;
@@ -391,6 +435,8 @@ main(void)
 			test_a_connection_is_dealt_to_an_idle_worker_with_all_it_has),
 		CREW_TEST(test_who_leads_next_has_what_had_come_for_the_last),
 		CREW_TEST(test_it_is_known_whether_anybody_leads),
+		CREW_TEST(test_a_leader_waits_when_it_says_so_and_while_it_leads),
+		CREW_TEST(test_of_many_that_wait_some_go_to_who_has_few),
 		CREW_TEST(test_who_has_found_work_is_dealt_none),
 		CREW_TEST(test_what_is_given_goes_to_the_leader_in_order),
 		CREW_TEST(
