@@ -14,6 +14,7 @@ import pathlib
 import pwd
 import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -59,22 +60,33 @@ class Log:
         self._thread.start()
 
     def _gather(self):
-        while True:
-            data = os.read(self._read_end, 65536)
+        while not self.ended:
+            self._wait(None)
             with self._changed:
-                self._bytes += data
-                self.ended = not data
-                self._changed.notify_all()
-            if not data:
-                os.close(self._read_end)
-                return
+                self._take()
+        os.close(self._read_end)
+
+    def _wait(self, milliseconds) -> bool:
+        poll = select.poll()
+        poll.register(self._read_end, select.POLLIN)
+        return bool(poll.poll(milliseconds))
+
+    def _take(self):
+        """What is there now."""
+        while not self.ended and self._wait(0):
+            data = os.read(self._read_end, 65536)
+            self._bytes += data
+            self.ended = not data
+            self._changed.notify_all()
 
     def let_go(self):
         """Only the started processes keep the pipe open from now on."""
         os.close(self.write_end)
 
     def text(self) -> str:
+        """All that was written before this call."""
         with self._changed:
+            self._take()
             return self._bytes.decode(errors='replace')
 
     def wait_for(self, pattern: str, timeout: float = PATIENCE, since: int = 0) -> re.Match:
