@@ -449,25 +449,32 @@ accept_happened(struct engine *e, const struct io_event *event)
 }
 
 /* The same by way of the ring: the wait for a client ends in one turn, and accepting
- * is another; and once more where a nudge has ended the wait meanwhile, which wants
- * that somebody looks. */
+ * is another. */
+static void
+try_by_ring(struct engine *e)
+{
+	if (!e->accepting)
+		wait_for_client(e);
+	(void)engine_turn(e, 0);
+	if (accept_is_trying(e))
+		(void)engine_turn(e, 0);
+}
+
+/* A nudge ends the wait, and wants that somebody looks. */
 static bool
 accept_one_by_ring(struct engine *e)
 {
 	const uint64_t *accepted = &e->set.page->page->accepted;
 	uint64_t before = __atomic_load_n(accepted, __ATOMIC_RELAXED);
 
-	for (int i = 0; i == 0 || (i == 1 && e->looking); i++) {
-		if (!e->accepting)
-			wait_for_client(e);
-		(void)engine_turn(e, 0);
-		if (accept_is_trying(e))
-			(void)engine_turn(e, 0);
-	}
+	try_by_ring(e);
+	if (e->looking)
+		try_by_ring(e);
 	return __atomic_load_n(accepted, __ATOMIC_RELAXED) > before;
 }
 
-/* Nobody is kept from waiting by that, so it needs no turn. */
+/* Nobody is kept from waiting by that, so it needs no turn; and who has one listener
+ * alone has no mutex, and may go on to wait. */
 bool
 accept_next(struct engine *e)
 {

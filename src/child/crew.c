@@ -33,12 +33,13 @@ struct member {
 	int bell;
 	bool idle; /* waits, and may be dealt something */
 	bool done;
-	_Atomic uint32_t ready; /* requests that wait, as it says itself */
+	_Atomic uint32_t ready; /* requests that wait, as it said, and since */
 	struct parcel *first, **last;
 };
 
 struct crew {
 	pthread_mutex_t lock;
+	pthread_mutex_t line; /* of whom waits for the interpreter first */
 	_Atomic int leader; /* changed under the lock */
 	_Atomic int order;  /* likewise: enum crew_order */
 	_Atomic int64_t leave_by_ns;
@@ -113,6 +114,7 @@ crew_create(struct crew **ret, size_t n, struct err *err)
 	if (crew == NULL)
 		return err_set(err, ENOMEM, "workers");
 	pthread_mutex_init(&crew->lock, NULL);
+	pthread_mutex_init(&crew->line, NULL);
 	for (; crew->n < n; crew->n++) {
 		struct member *m = &crew->members[crew->n];
 
@@ -142,6 +144,7 @@ crew_destroy(struct crew *crew)
 		close(crew->members[i].bell);
 	}
 	pthread_mutex_destroy(&crew->lock);
+	pthread_mutex_destroy(&crew->line);
 	free(crew);
 }
 
@@ -216,7 +219,7 @@ pick_idle(struct crew *crew)
 	return NULL;
 }
 
-/* An idle worker, or nobody, leads from now on. */
+/* An idle worker, or nobody, leads from now on.  Until it says otherwise it waits. */
 static struct member *
 pick_leader(struct crew *crew)
 {
@@ -224,6 +227,7 @@ pick_leader(struct crew *crew)
 
 	if (m != NULL)
 		m->idle = false;
+	crew_show_leader(crew, m != NULL);
 	atomic_store(
 		&crew->leader, m != NULL ? (int)(m - crew->members) : NOBODY);
 	return m;
@@ -270,6 +274,7 @@ crew_rest(struct crew *crew, size_t worker)
 		atomic_store(&crew->leader, (int)worker);
 	leads = crew_leads(crew, worker);
 	m->idle = !leads && m->first == NULL;
+	m->ready = 0;
 	pthread_mutex_unlock(&crew->lock);
 	return leads;
 }
@@ -437,19 +442,21 @@ crew_show_ready(struct crew *crew, size_t worker, size_t ready)
 		memory_order_relaxed);
 }
 
-/* Who has none is about to be idle, or stuck. */
+/* The shortest.  Who has none is idle, or stuck and has given away what he had. */
 static struct member *
 pick_shorter(struct crew *crew, size_t from)
 {
-	uint32_t ready = atomic_load(&crew->members[from].ready);
+	uint32_t ready = crew->members[from].ready;
+	struct member *found = NULL;
 
 	for (size_t i = 0; i < crew->n; i++) {
-		uint32_t other = atomic_load(&crew->members[i].ready);
+		struct member *m = &crew->members[i];
 
-		if (other > 0 && other + ready / 4 + 1 < ready)
-			return &crew->members[i];
+		if (m->ready > 0 && m->ready + ready / 4 + 1 < ready &&
+			(found == NULL || m->ready < found->ready))
+			found = m;
 	}
-	return NULL;
+	return found;
 }
 
 int
@@ -498,6 +505,20 @@ crew_give(struct crew *crew, size_t from, const struct handoff *h)
 		put(m, p);
 	pthread_mutex_unlock(&crew->lock);
 	return deliver(m, p);
+}
+
+/* --- the interpreter ------------------------------------------------------------------- */
+
+void
+crew_line_up(struct crew *crew)
+{
+	pthread_mutex_lock(&crew->line);
+}
+
+void
+crew_step_in(struct crew *crew)
+{
+	pthread_mutex_unlock(&crew->line);
 }
 
 /* --- all of them ---------------------------------------------------------------------- */

@@ -17,7 +17,7 @@
  *
  * Every function may be called by any thread; the lock inside is held for
  * some instructions, never while anything waits, and no other is taken under
- * it.
+ * it.  Only crew_line_up waits.
  */
 #ifndef WSGID_CHILD_CREW_H
 #define WSGID_CHILD_CREW_H
@@ -99,15 +99,26 @@ int crew_deal(struct crew *crew, const struct handoff *h);
 
 bool crew_has_idle(struct crew *crew);
 
-/* Where all are busy: to a worker with whom fewer requests wait, by more than a
- * quarter and one, but some, as with everyone whom nothing keeps.  0, -EAGAIN when there is none such,
- * or another negative errno.  Each says how many wait with it. */
+/* Where all are busy: to the worker with whom fewest requests wait, if that is fewer
+ * by more than a quarter and one.  Not to one who shows none: he is stuck, and what
+ * came to him would only go on.  0, -EAGAIN when there is none such, or another
+ * negative errno. */
 int crew_even_out(struct crew *crew, size_t from, const struct handoff *h);
+/* So many wait with this one; who rests shows none. */
 void crew_show_ready(struct crew *crew, size_t worker, size_t ready);
 
 /* To the leader, who sees to it; if there is none to an idle worker, which
  * then leads.  -EAGAIN when there is neither, or from leads itself. */
 int crew_give(struct crew *crew, size_t from, const struct handoff *h);
+
+/* --- the interpreter ------------------------------------------------------------------- */
+
+/* Around the wait for the GIL, in turn: whoever has just let it go waits behind those
+ * who have waited.  Without that he has it again before they are awake, and each time
+ * the interpreter's five milliseconds begin anew, after which he would have to let it
+ * go. */
+void crew_line_up(struct crew *crew);
+void crew_step_in(struct crew *crew);
 
 /* --- all of them --------------------------------------------------------------------- */
 

@@ -619,7 +619,11 @@ enter_python(struct engine *e)
 
 	e->entering = true;
 	watch_begin(e->set.watch);
+	if (e->set.crew != NULL)
+		crew_line_up(e->set.crew);
 	app_enter(e->set.app);
+	if (e->set.crew != NULL)
+		crew_step_in(e->set.crew);
 	watch_end(e->set.watch);
 	e->entering = false;
 	engine_read_clock(e);

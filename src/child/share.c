@@ -81,8 +81,8 @@ find_excess(const struct engine *e, size_t ready)
 	return is_long_queue(e, ready) && balance_has_shorter(b, ready);
 }
 
-void
-share_show_ready(struct engine *e)
+static void
+show_ready(struct engine *e)
 {
 	if (e->set.crew != NULL)
 		crew_show_ready(e->set.crew, e->set.worker, e->queue.n);
@@ -97,11 +97,12 @@ spread(struct engine *e)
 {
 	size_t excess;
 
-	share_show_ready(e);
+	show_ready(e);
 	if (e->now_ns < e->balance_at_ns || e->queue.first == e->queue.last)
 		return;
 	e->balance_at_ns = e->now_ns + BALANCE_MS * ms;
-	if (e->set.crew != NULL && is_long_queue(e, e->queue.n))
+	if (e->set.crew != NULL && is_long_queue(e, e->queue.n) &&
+		!share_has_idle(e))
 		(void)handover_even_out(e, e->queue.last);
 	excess = find_excess(e, e->queue.n);
 	while (excess-- > 0 && handover_give_now(e, e->queue.last))
@@ -260,9 +261,9 @@ share_heard(struct engine *e)
 		orders_hear_sigterm(e);
 }
 
-/* Would nobody let the next client in before we are through?  While requests are
- * short no other worker leads, and we wait ourselves; but not with a mutex, and who
- * has that is a sibling that is idle. */
+/* Would nobody let the next client in before we are through?  When requests are long
+ * we resign, and another worker that is idle does, or a sibling.  While they are short
+ * we lead, and wait ourselves; but with a mutex that is for siblings that are idle. */
 static bool
 is_nobody_at_the_door(const struct engine *e)
 {
@@ -288,6 +289,9 @@ take_others_in(struct engine *e)
 void
 share_queue(struct engine *e)
 {
+	/* Who was made the leader while he woke for something else. */
+	if (e->set.crew != NULL && engine_leads(e))
+		crew_show_leader(e->set.crew, false);
 	take_others_in(e);
 	deal_queue(e);
 	spread(e);

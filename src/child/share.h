@@ -29,8 +29,6 @@ void share_rest(struct engine *e);
 
 /* What siblings see of us: of the worker that takes what they give. */
 void share_show(struct engine *e, bool idle);
-/* And how many requests wait with this worker, which others of its child see, too. */
-void share_show_ready(struct engine *e);
 
 /* See that a worker hears when something comes for it, and take it. */
 void share_watch(struct engine *e);

@@ -357,7 +357,8 @@ look_after(struct takeover *t)
 	t->may_give = find_allowance(e);
 	helps = t->may_give > 0;
 	give_all(t);
-	share_show_ready(e);
+	if (e->set.crew != NULL)
+		crew_show_ready(e->set.crew, e->set.worker, e->queue.n);
 	if (helps)
 		pass_wake_up_on(t);
 	report_overdue(e, t->worker);

@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import socket
+import statistics
 import threading
 import time
 
@@ -230,10 +231,10 @@ def test_clients_of_busy_threads_are_served_equally_often(serve, engine):
         def least():
             """Of the answers to the one who had most: those to the one who had fewest."""
             before = answered()
-            wait_until(lambda: sum(answered()) - sum(before) > 600, '600 answers')
+            wait_until(lambda: sum(answered()) - sum(before) > 300, '300 answers')
             got = [now - then for now, then in zip(answered(), before)]
             return min(got) / max(got)
-        assert max(least() for _ in range(3)) > 0.75
+        assert statistics.median(least() for _ in range(5)) > 0.6
     server.stop()
 
 

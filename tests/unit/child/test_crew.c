@@ -17,11 +17,12 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "child/crew.h"
 #include "net/handoff.h"
 
-enum { WORKERS = 3 };
+enum { WORKERS = 3, TURNS = 300 };
 
 static int
 set_up(void **state)
@@ -202,6 +203,12 @@ test_a_leader_waits_when_it_says_so_and_while_it_leads(void **state)
 	assert_true(crew_leader_waits(crew));
 	assert_false(crew_resign(crew, 0));
 	assert_false(crew_leader_waits(crew));
+	/* Who is called to it is idle, and need not have heard of it yet. */
+	assert_true(crew_rest(crew, 1));
+	assert_false(crew_rest(crew, 2));
+	assert_false(crew_leader_waits(crew));
+	assert_true(crew_resign(crew, 1));
+	assert_true(crew_leader_waits(crew));
 }
 
 static void
@@ -374,6 +381,79 @@ struct taker {
 };
 
 /* As a worker does that does not lead. */
+/* As the GIL is: whoever lets it go may have it again before others are awake. */
+struct python {
+	pthread_mutex_t guard;
+	pthread_cond_t free;
+	bool is_had;
+};
+
+static void
+enter(struct python *p)
+{
+	pthread_mutex_lock(&p->guard);
+	while (p->is_had)
+		pthread_cond_wait(&p->free, &p->guard);
+	p->is_had = true;
+	pthread_mutex_unlock(&p->guard);
+}
+
+static void
+leave(struct python *p)
+{
+	pthread_mutex_lock(&p->guard);
+	p->is_had = false;
+	pthread_cond_signal(&p->free);
+	pthread_mutex_unlock(&p->guard);
+}
+
+struct contender {
+	struct crew *crew;
+	struct python *python;
+	atomic_uint *all;
+	unsigned n;
+};
+
+static void *
+contend(void *arg)
+{
+	struct contender *c = arg;
+	int64_t until_ns;
+
+	while (atomic_fetch_add(c->all, 1) < TURNS) {
+		crew_line_up(c->crew);
+		enter(c->python);
+		crew_step_in(c->crew);
+		until_ns = clock_monotonic_ns() + 500000;
+		while (clock_monotonic_ns() < until_ns)
+			continue;
+		leave(c->python);
+		c->n++;
+	}
+	return NULL;
+}
+
+static void
+test_who_has_just_had_python_waits_behind_those_who_have_not(void **state)
+{
+	struct python python = {
+		PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+	atomic_uint all = 0;
+	struct contender contenders[WORKERS];
+	pthread_t threads[WORKERS];
+
+	for (size_t i = 0; i < WORKERS; i++) {
+		contenders[i] = (struct contender){*state, &python, &all, 0};
+		assert_int_equal(pthread_create(&threads[i], NULL, contend,
+					 &contenders[i]),
+			0);
+	}
+	for (size_t i = 0; i < WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < WORKERS; i++)
+		assert_true(contenders[i].n > TURNS / WORKERS / 2);
+}
+
 static void *
 take_until_told(void *arg)
 {
@@ -447,6 +527,7 @@ main(void)
 		CREW_TEST(
 			test_orders_only_get_stricter_and_everybody_hears_them),
 		CREW_TEST(test_a_child_is_done_when_all_its_workers_are),
+		CREW_TEST(test_who_has_just_had_python_waits_behind_those_who_have_not),
 		CREW_TEST(test_every_connection_arrives_once),
 	};
 
