@@ -182,7 +182,8 @@ watcher_hurry(struct watcher *w)
 void
 watch_forget(struct watch *w, struct connection *c)
 {
-	takeover_forget(&w->takeover, c);
+	if (w != NULL)
+		takeover_forget(&w->takeover, c);
 }
 
 /* --- the watcher's side: whose it is --------------------------------------------- */
