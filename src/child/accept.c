@@ -473,8 +473,8 @@ accept_one_by_ring(struct engine *e)
 	return __atomic_load_n(accepted, __ATOMIC_RELAXED) > before;
 }
 
-/* Nobody is kept from waiting by that, so it needs no turn; and who has one listener
- * alone has no mutex, and may go on to wait. */
+/* It needs no turn: with several listeners it only looks, and where it goes on to wait
+ * there is one listener, and no mutex. */
 bool
 accept_next(struct engine *e)
 {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -33,13 +34,16 @@ struct member {
 	int bell;
 	bool idle; /* waits, and may be dealt something */
 	bool done;
-	_Atomic uint32_t ready; /* requests that wait, as it said, and since */
+	_Atomic uint32_t ready; /* requests that wait, as it said, and what came */
+	int64_t stands_ns;      /* in the line: since when, or 0 */
 	struct parcel *first, **last;
 };
 
 struct crew {
 	pthread_mutex_t lock;
-	pthread_mutex_t line; /* of whom waits for the interpreter first */
+	pthread_mutex_t line; /* of those who wait for the interpreter */
+	pthread_cond_t stepped;
+	size_t last; /* to step in */
 	_Atomic int leader; /* changed under the lock */
 	_Atomic int order;  /* likewise: enum crew_order */
 	_Atomic int64_t leave_by_ns;
@@ -115,6 +119,7 @@ crew_create(struct crew **ret, size_t n, struct err *err)
 		return err_set(err, ENOMEM, "workers");
 	pthread_mutex_init(&crew->lock, NULL);
 	pthread_mutex_init(&crew->line, NULL);
+	pthread_cond_init(&crew->stepped, NULL);
 	for (; crew->n < n; crew->n++) {
 		struct member *m = &crew->members[crew->n];
 
@@ -145,6 +150,7 @@ crew_destroy(struct crew *crew)
 	}
 	pthread_mutex_destroy(&crew->lock);
 	pthread_mutex_destroy(&crew->line);
+	pthread_cond_destroy(&crew->stepped);
 	free(crew);
 }
 
@@ -509,15 +515,49 @@ crew_give(struct crew *crew, size_t from, const struct handoff *h)
 
 /* --- the interpreter ------------------------------------------------------------------- */
 
-void
-crew_line_up(struct crew *crew)
+static bool
+has_stood_long(const struct crew *crew, int64_t now_ns)
 {
-	pthread_mutex_lock(&crew->line);
+	for (size_t i = 0; i < crew->n; i++) {
+		int64_t since_ns = crew->members[i].stands_ns;
+
+		if (since_ns != 0 && now_ns - since_ns > CREW_SLICE_NS)
+			return true;
+	}
+	return false;
+}
+
+/* Not for ever: whoever stands there may be kept by something else. */
+static void
+let_others_in(struct crew *crew, size_t worker, int64_t now_ns)
+{
+	int64_t until_ns = now_ns + CREW_SLICE_NS;
+	struct timespec until = {
+		until_ns / 1000000000, until_ns % 1000000000};
+	int rc = 0;
+
+	while (rc == 0 && crew->last == worker)
+		rc = pthread_cond_clockwait(&crew->stepped, &crew->line,
+			CLOCK_MONOTONIC, &until);
 }
 
 void
-crew_step_in(struct crew *crew)
+crew_line_up(struct crew *crew, size_t worker, int64_t now_ns)
 {
+	pthread_mutex_lock(&crew->line);
+	if (crew->last == worker && has_stood_long(crew, now_ns))
+		let_others_in(crew, worker, now_ns);
+	crew->members[worker].stands_ns = now_ns;
+	pthread_mutex_unlock(&crew->line);
+}
+
+void
+crew_step_in(struct crew *crew, size_t worker)
+{
+	pthread_mutex_lock(&crew->line);
+	crew->members[worker].stands_ns = 0;
+	crew->last = worker;
+	pthread_cond_signal(&crew->stepped);
 	pthread_mutex_unlock(&crew->line);
 }
 

@@ -618,12 +618,13 @@ enter_python(struct engine *e)
 	int64_t since_ns = e->now_ns;
 
 	e->entering = true;
+	share_begin(e);
 	watch_begin(e->set.watch);
 	if (e->set.crew != NULL)
-		crew_line_up(e->set.crew);
+		crew_line_up(e->set.crew, e->set.worker, e->now_ns);
 	app_enter(e->set.app);
 	if (e->set.crew != NULL)
-		crew_step_in(e->set.crew);
+		crew_step_in(e->set.crew, e->set.worker);
 	watch_end(e->set.watch);
 	e->entering = false;
 	engine_read_clock(e);

@@ -261,6 +261,17 @@ share_heard(struct engine *e)
 		orders_hear_sigterm(e);
 }
 
+void
+share_begin(struct engine *e)
+{
+	if (e->set.crew == NULL)
+		return;
+	if (engine_leads(e))
+		crew_show_leader(e->set.crew, false);
+	else
+		crew_work(e->set.crew, e->set.worker);
+}
+
 /* Would nobody let the next client in before we are through?  When requests are long
  * we resign, and another worker that is idle does, or a sibling.  While they are short
  * we lead, and wait ourselves; but with a mutex that is for siblings that are idle. */
@@ -289,15 +300,10 @@ take_others_in(struct engine *e)
 void
 share_queue(struct engine *e)
 {
-	/* Who was made the leader while he woke for something else. */
-	if (e->set.crew != NULL && engine_leads(e))
-		crew_show_leader(e->set.crew, false);
 	take_others_in(e);
 	deal_queue(e);
 	spread(e);
 	if (e->queue.first == NULL)
 		return;
-	if (e->set.crew != NULL && !engine_leads(e))
-		crew_work(e->set.crew, e->set.worker);
 	stop_waiting(e);
 }

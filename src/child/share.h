@@ -9,6 +9,10 @@
 
 struct engine;
 
+/* There is something to do, for which Python must be had: this worker is idle no
+ * more. */
+void share_begin(struct engine *e);
+
 /* Before the queue is served: what others that are idle would serve sooner is
  * theirs, and no one waits for us longer than for a short request. */
 void share_queue(struct engine *e);
