@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "net/handoff.h"
 
@@ -43,7 +44,9 @@ struct crew {
 	pthread_mutex_t lock;
 	pthread_mutex_t line; /* of those who wait for the interpreter */
 	pthread_cond_t stepped;
-	size_t last; /* to step in */
+	size_t last;        /* to step in */
+	int64_t stepped_ns; /* when it did */
+	int64_t had_ns;     /* how long it has had Python since another one had */
 	_Atomic int leader; /* changed under the lock */
 	_Atomic int order;  /* likewise: enum crew_order */
 	_Atomic int64_t leave_by_ns;
@@ -545,18 +548,27 @@ void
 crew_line_up(struct crew *crew, size_t worker, int64_t now_ns)
 {
 	pthread_mutex_lock(&crew->line);
-	if (crew->last == worker && has_stood_long(crew, now_ns))
-		let_others_in(crew, worker, now_ns);
+	if (crew->last == worker) {
+		crew->had_ns += now_ns - crew->stepped_ns;
+		if (crew->had_ns > CREW_SLICE_NS &&
+			has_stood_long(crew, now_ns)) {
+			let_others_in(crew, worker, now_ns);
+			now_ns = clock_monotonic_ns();
+		}
+	}
 	crew->members[worker].stands_ns = now_ns;
 	pthread_mutex_unlock(&crew->line);
 }
 
 void
-crew_step_in(struct crew *crew, size_t worker)
+crew_step_in(struct crew *crew, size_t worker, int64_t now_ns)
 {
 	pthread_mutex_lock(&crew->line);
 	crew->members[worker].stands_ns = 0;
+	if (crew->last != worker)
+		crew->had_ns = 0;
 	crew->last = worker;
+	crew->stepped_ns = now_ns;
 	pthread_cond_signal(&crew->stepped);
 	pthread_mutex_unlock(&crew->line);
 }

@@ -113,14 +113,14 @@ int crew_give(struct crew *crew, size_t from, const struct handoff *h);
 
 /* --- the interpreter ------------------------------------------------------------------- */
 
-/* Around the wait for the GIL: whoever had it last waits until another worker of the
- * child has, if one has waited for CREW_SLICE_NS.  Without that he has it again before
- * they are awake, and each time the interpreter's five milliseconds begin anew, after
- * which he would have to let it go.  Threads of the application, and requests that
- * come back from a sleep, wait for the GIL alone. */
+/* Around the wait for the GIL: whoever of the workers had it last, and for longer than
+ * CREW_SLICE_NS, waits until another one has, if one has waited as long.  Without that
+ * he has it again before they are awake, and each time the interpreter's five
+ * milliseconds begin anew, after which he would have to let it go.  Threads of the
+ * application, and requests that come back from a sleep, wait for the GIL alone. */
 enum { CREW_SLICE_NS = 20000000 };
 void crew_line_up(struct crew *crew, size_t worker, int64_t now_ns);
-void crew_step_in(struct crew *crew, size_t worker);
+void crew_step_in(struct crew *crew, size_t worker, int64_t now_ns);
 
 /* --- all of them --------------------------------------------------------------------- */
 

@@ -624,7 +624,8 @@ enter_python(struct engine *e)
 		crew_line_up(e->set.crew, e->set.worker, e->now_ns);
 	app_enter(e->set.app);
 	if (e->set.crew != NULL)
-		crew_step_in(e->set.crew, e->set.worker);
+		crew_step_in(e->set.crew, e->set.worker,
+			clock_monotonic_ns());
 	watch_end(e->set.watch);
 	e->entering = false;
 	engine_read_clock(e);

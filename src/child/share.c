@@ -266,10 +266,10 @@ share_begin(struct engine *e)
 {
 	if (e->set.crew == NULL)
 		return;
+	/* From now on nobody makes it the leader; but somebody may have. */
+	crew_work(e->set.crew, e->set.worker);
 	if (engine_leads(e))
 		crew_show_leader(e->set.crew, false);
-	else
-		crew_work(e->set.crew, e->set.worker);
 }
 
 /* Would nobody let the next client in before we are through?  When requests are long

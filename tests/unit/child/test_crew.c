@@ -424,7 +424,7 @@ contend(void *arg)
 	while (atomic_fetch_add(c->all, 1) < TURNS) {
 		crew_line_up(c->crew, c->worker, clock_monotonic_ns());
 		enter(c->python);
-		crew_step_in(c->crew, c->worker);
+		crew_step_in(c->crew, c->worker, clock_monotonic_ns());
 		until_ns = clock_monotonic_ns() + 500000;
 		while (clock_monotonic_ns() < until_ns)
 			continue;
