@@ -165,6 +165,9 @@ signals_ready(struct master *m, struct source *s)
 {
 	struct signalfd_siginfo info;
 
+	/* The kernel tells of SIGTERM before SIGCHLD, whichever came first; and who
+	 * died before the order was not cut off by it. */
+	reap_children(m);
 	while (m->phase != PHASE_OVER &&
 		read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		obey(m, &info);
