@@ -405,16 +405,29 @@ has_taker(struct crew *crew, bool may_lead)
 	return found;
 }
 
-/* Finish what pass has begun, outside of the lock. */
+/* To whoever is picked, under the lock: 0, or -EAGAIN when there is nobody, or a child
+ * that leaves. */
 static int
-deliver(struct member *m, struct parcel *p)
+pass_on(struct crew *crew, size_t from, const struct handoff *h,
+	struct member *(*pick)(struct crew *, size_t from))
 {
-	if (m != NULL) {
-		ring(m);
-		return 0;
+	struct member *m = NULL;
+	struct parcel *p = pack(h);
+
+	if (p == NULL)
+		return -ENOMEM;
+	pthread_mutex_lock(&crew->lock);
+	if (atomic_load(&crew->order) == CREW_SERVE)
+		m = pick(crew, from);
+	if (m != NULL)
+		put(m, p);
+	pthread_mutex_unlock(&crew->lock);
+	if (m == NULL) {
+		throw_away(p);
+		return -EAGAIN;
 	}
-	throw_away(p);
-	return -EAGAIN;
+	ring(m);
+	return 0;
 }
 
 bool
@@ -423,25 +436,23 @@ crew_has_idle(struct crew *crew)
 	return has_taker(crew, false);
 }
 
+static struct member *
+pick_worker(struct crew *crew, size_t from)
+{
+	struct member *m = pick_idle(crew);
+
+	(void)from;
+	if (m != NULL)
+		m->idle = false;
+	return m;
+}
+
 int
 crew_deal(struct crew *crew, const struct handoff *h)
 {
-	struct parcel *p;
-	struct member *m;
-
 	if (atomic_load(&crew->order) != CREW_SERVE || !crew_has_idle(crew))
 		return -EAGAIN;
-	p = pack(h);
-	if (p == NULL)
-		return -ENOMEM;
-	pthread_mutex_lock(&crew->lock);
-	m = atomic_load(&crew->order) == CREW_SERVE ? pick_idle(crew) : NULL;
-	if (m != NULL) {
-		m->idle = false;
-		put(m, p);
-	}
-	pthread_mutex_unlock(&crew->lock);
-	return deliver(m, p);
+	return pass_on(crew, 0, h, pick_worker);
 }
 
 void
@@ -451,9 +462,10 @@ crew_show_ready(struct crew *crew, size_t worker, size_t ready)
 		memory_order_relaxed);
 }
 
-/* The shortest.  Who has none is idle, or stuck and has given away what he had. */
+/* The one with the fewest.  Who has none is idle, or stuck and has given away what
+ * he had. */
 static struct member *
-pick_shorter(struct crew *crew, size_t from)
+find_shorter(struct crew *crew, size_t from)
 {
 	uint32_t ready = crew->members[from].ready;
 	struct member *found = NULL;
@@ -468,52 +480,41 @@ pick_shorter(struct crew *crew, size_t from)
 	return found;
 }
 
+static struct member *
+pick_shorter(struct crew *crew, size_t from)
+{
+	struct member *m = find_shorter(crew, from);
+
+	if (m != NULL)
+		m->ready++;
+	return m;
+}
+
 int
 crew_even_out(struct crew *crew, size_t from, const struct handoff *h)
 {
-	struct member *m = NULL;
-	struct parcel *p;
-
-	if (pick_shorter(crew, from) == NULL)
+	if (find_shorter(crew, from) == NULL)
 		return -EAGAIN;
-	p = pack(h);
-	if (p == NULL)
-		return -ENOMEM;
-	pthread_mutex_lock(&crew->lock);
-	if (atomic_load(&crew->order) == CREW_SERVE)
-		m = pick_shorter(crew, from);
-	if (m != NULL) {
-		m->ready++;
-		put(m, p);
-	}
-	pthread_mutex_unlock(&crew->lock);
-	return deliver(m, p);
+	return pass_on(crew, from, h, pick_shorter);
+}
+
+static struct member *
+pick_any_leader(struct crew *crew, size_t from)
+{
+	int leader = atomic_load(&crew->leader);
+
+	if (leader == (int)from)
+		return NULL;
+	return leader != NOBODY ? &crew->members[leader] : pick_leader(crew);
 }
 
 int
 crew_give(struct crew *crew, size_t from, const struct handoff *h)
 {
-	struct member *m = NULL;
-	struct parcel *p;
-
 	if (atomic_load(&crew->order) != CREW_SERVE || crew_leads(crew, from) ||
 		!has_taker(crew, true))
 		return -EAGAIN;
-	p = pack(h);
-	if (p == NULL)
-		return -ENOMEM;
-	pthread_mutex_lock(&crew->lock);
-	if (atomic_load(&crew->order) == CREW_SERVE &&
-		!crew_leads(crew, from)) {
-		int leader = atomic_load(&crew->leader);
-
-		m = leader != NOBODY ? &crew->members[leader]
-				     : pick_leader(crew);
-	}
-	if (m != NULL)
-		put(m, p);
-	pthread_mutex_unlock(&crew->lock);
-	return deliver(m, p);
+	return pass_on(crew, from, h, pick_any_leader);
 }
 
 /* --- the interpreter ------------------------------------------------------------------- */
