@@ -66,11 +66,35 @@ cannot_connect(const struct instance *i, int code, struct err *err)
 	}
 }
 
+int64_t
+ask_soon_ms(int64_t ms)
+{
+	return ms > 0 && ms < ASK_PATIENCE_MS ? ms : ASK_PATIENCE_MS;
+}
+
+/* A queue that is full of others is a matter of a moment: the call waits, and
+ * fails with EAGAIN after soon_ms. */
 static int
-connect_to(const struct instance *i, struct err *err)
+connect_within(int fd, const struct sockaddr_un *to, int64_t soon_ms)
+{
+	struct timeval limit = {
+		.tv_sec = soon_ms / 1000,
+		.tv_usec = soon_ms % 1000 * 1000,
+	};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+		return -errno;
+	while (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fd_set_nonblock(fd, true);
+}
+
+static int
+connect_to(const struct instance *i, int64_t soon_ms, struct err *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
+	int fd, rc;
 
 	if (i->control == NULL)
 		return err_setx(err, ENOENT,
@@ -82,14 +106,13 @@ connect_to(const struct instance *i, struct err *err)
 		return err_set(
 			err, ENAMETOOLONG, "control socket %s", i->control);
 	strcpy(address.sun_path, i->control);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, errno, "control socket");
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int code = errno;
-
+	rc = connect_within(fd, &address, soon_ms);
+	if (rc < 0) {
 		close(fd);
-		return cannot_connect(i, code, err);
+		return cannot_connect(i, -rc, err);
 	}
 	return fd;
 }
@@ -156,12 +179,15 @@ int
 ask_open(struct ask *ret, const struct instance *i, const char *const *words,
 	int64_t effect_ms, struct err *err)
 {
-	struct ask a = {.fd = connect_to(i, err), .effect_ms = effect_ms};
+	struct ask a = {
+		.begin_ns = clock_monotonic_ns(),
+		.effect_ms = effect_ms,
+	};
 	int rc;
 
+	a.fd = connect_to(i, ask_soon_ms(effect_ms), err);
 	if (a.fd < 0)
 		return a.fd;
-	a.begin_ns = clock_monotonic_ns();
 	a.end_ns = a.begin_ns + ASK_PATIENCE_MS * MS_NS;
 	rc = check_peer(&a, i, err);
 	if (rc < 0) {

@@ -44,10 +44,16 @@ enum {
 	ASK_BYTES = 8 * 1024 * 1024,
 };
 
-/* Connect, see who is there, and send the words, which end with NULL.  The
+/* How long to wait for a first word where ms is the limit, 0 or less if there
+ * is none: no longer than ASK_PATIENCE_MS. */
+int64_t ask_soon_ms(int64_t ms);
+
+/* Connect, see who is there, and send the words, which end with NULL.  A place
+ * in the master's queue is waited for as ask_soon_ms(effect_ms) has it.  The
  * first line may take ASK_PATIENCE_MS; all of the answer effect_ms from now, -1
  * for as long as it takes.  0, or a negative errno and a sentence; -EACCES when
- * this user may not, -EPERM when somebody else is there than the server. */
+ * this user may not, -EPERM when somebody else is there than the server,
+ * -EAGAIN when there was no place. */
 int ask_open(struct ask *ret, const struct instance *i,
 	const char *const *words, int64_t effect_ms, struct err *err);
 

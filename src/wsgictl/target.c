@@ -91,8 +91,7 @@ target_fini(struct target *t)
 int64_t
 target_soon_ms(const struct command *c)
 {
-	return c->wait_ms > 0 && c->wait_ms < ASK_PATIENCE_MS ? c->wait_ms
-							      : ASK_PATIENCE_MS;
+	return ask_soon_ms(c->wait_ms);
 }
 
 int
@@ -101,9 +100,16 @@ target_ask(const struct target *t, const char *const *words, int64_t effect_ms,
 {
 	int rc = ask_open(ret, t->one, words, effect_ms, err);
 
-	if (rc == 0)
+	switch (rc) {
+	case 0:
 		return EXIT_DONE;
-	return rc == -EACCES ? EXIT_DENIED : EXIT_FAILED;
+	case -EAGAIN:
+		return EXIT_LATE;
+	case -EACCES:
+		return EXIT_DENIED;
+	default:
+		return EXIT_FAILED;
+	}
 }
 
 static int

@@ -1185,6 +1185,15 @@ def test_every_verb_on_a_terminal_ends_with_a_whole_line(daemon, site):
         do(*words)
 
 
+def waits_at_a_socket(pid):
+    process = pathlib.Path('/proc', str(pid))
+    try:
+        return (process / 'stat').read_text().rpartition(')')[2].split()[0] == 'S' and any(
+            os.readlink(fd).startswith('socket:') for fd in (process / 'fd').iterdir())
+    except FileNotFoundError:
+        return False  # a descriptor that was closed meanwhile
+
+
 @pytest.fixture
 def impostor(directory):
     """A control socket behind which a test says what it likes: impostor(answer)."""
@@ -1373,8 +1382,28 @@ def test_a_master_that_takes_no_callers_is_busy(impostor):
     run = impostor(None, backlog=0)
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(str(run / 'fake.ctl'))
-        fails(ctl('reload', '--run-directory', run), 1, 'takes no more callers')
+        fails(ctl('reload', '--wait', '0.5', '--run-directory', run), 6, 'takes no more callers')
         succeeds(ctl('status', '--run-directory', run), 'the master is busy')
+
+
+def test_a_place_in_the_masters_queue_is_waited_for(impostor):
+    go_on = threading.Event()
+
+    def answer(caller):
+        go_on.wait(PATIENCE)
+        caller.sendall(b'+ log-level debug\nok\n')
+    run = impostor(answer, backlog=0)
+    served, queued = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    with served, queued:
+        for caller in (served, queued):  # the second one has a place when the first is served
+            caller.connect(str(run / 'fake.ctl'))
+            caller.sendall(b'log-level\n')
+        asks = subprocess.Popen([str(WSGICTL), 'log-level', '--run-directory', str(run)],
+                                env=clean_environment(), text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_until(lambda: waits_at_a_socket(asks.pid), 'wsgictl to wait')
+        go_on.set()
+        assert asks.communicate(timeout=PATIENCE) == ('LogLevel debug\n', '')
 
 
 def test_a_master_that_says_nothing_is_busy(impostor):
