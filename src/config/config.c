@@ -186,15 +186,25 @@ add_networks(struct config *c, struct config_networks *to,
 	*to = (struct config_networks){list, n};
 }
 
+/* All of them are one value in the end, for the children. */
 static void
-add_texts(struct config *c, const char **to, const char *more)
+add_texts(struct config *c, const struct directive_input *in, const char **to,
+	const char *more)
 {
 	struct buf b = {0};
+	const char *all;
 
 	buf_printf(&b, "%s,%s", *to, more);
-	*to = arena_copy(&c->priv->arena, buf_text(&b), b.len);
-	if (buf_failed(&b) || *to == NULL)
+	all = arena_copy(&c->priv->arena, buf_text(&b), b.len);
+	if (buf_failed(&b) || all == NULL)
 		config_no_memory(c);
+	else if (b.len > VALUE_BYTES)
+		config_fail(c, in->where, in->row->name,
+			"with those before it the value is longer than %d "
+			"bytes",
+			VALUE_BYTES);
+	else
+		*to = all;
 	buf_fini(&b);
 }
 
@@ -257,7 +267,7 @@ store(struct config *c, enum config_source source,
 		break;
 	case STORED_TEXTS:
 		if (!stronger && *(const char **)target != NULL) {
-			add_texts(c, target, value->text);
+			add_texts(c, in, target, value->text);
 			break;
 		}
 		memcpy(target, value, row->type->size);
@@ -310,7 +320,7 @@ config_apply_text(struct config *c, enum config_source source,
 	const struct directive *row, const char *text, const char *where)
 {
 	struct arena *arena = &c->priv->arena;
-	struct lexer_words words = {.n = 1, .word = {text}};
+	struct lexer_words words = {.n = 1, .word = &text};
 	struct err err = {0};
 	int rc = 0;
 

@@ -65,6 +65,27 @@ write_plain(
 	buf_fini(&value);
 }
 
+/* Each network is a word, and a line has no more of them than a parser
+ * takes. */
+static void
+write_networks(
+	const struct config *c, const struct directive *row, struct buf *out)
+{
+	enum { WORDS = 500 };
+	const struct config_networks *all =
+		(const void *)((const char *)c + row->offset);
+
+	for (size_t i = 0; i < all->n; i += WORDS) {
+		struct config_networks some = {all->list + i, all->n - i};
+
+		if (some.n > WORDS)
+			some.n = WORDS;
+		buf_printf(out, "%s ", row->name);
+		row->type->write(row, &some, out);
+		buf_add_char(out, '\n');
+	}
+}
+
 int
 config_dump(const struct config *c, struct buf *out)
 {
@@ -81,6 +102,8 @@ config_dump(const struct config *c, struct buf *out)
 		case STORED_LOG_FORMATS:
 			break; /* CustomLog has the formats themselves */
 		case STORED_NETWORKS:
+			write_networks(c, row, out);
+			break;
 		case STORED_TEXTS:
 		case STORED_PLAIN:
 			write_plain(c, row, out);

@@ -229,6 +229,26 @@ take_word(struct splitter *s, struct err *err)
 	return 0;
 }
 
+/* A list that has become too short stays in the arena, which is as long as it
+ * once more at the most. */
+static int
+keep(struct lexer_words *to, struct arena *arena, const struct buf *word)
+{
+	if (to->n == to->room) {
+		size_t room = to->room > 0 ? 2 * to->room : 16;
+		const char **more = arena_alloc(arena, room * sizeof(*more));
+
+		if (more == NULL)
+			return -ENOMEM;
+		if (to->n > 0)
+			memcpy(more, to->word, to->n * sizeof(*more));
+		to->word = more;
+		to->room = room;
+	}
+	to->word[to->n] = arena_copy(arena, word->data, word->len);
+	return to->word[to->n++] != NULL ? 0 : -ENOMEM;
+}
+
 static int
 split(struct splitter *s, struct lexer_words *ret, struct arena *arena,
 	struct err *err)
@@ -243,13 +263,7 @@ split(struct splitter *s, struct lexer_words *ret, struct arena *arena,
 		rc = take_word(s, err);
 		if (rc < 0)
 			return rc;
-		if (buf_failed(&s->word))
-			return err_set(err, ENOMEM, "reading a word");
-		if (ret->n == LEXER_WORDS)
-			continue;
-		ret->word[ret->n] =
-			arena_copy(arena, buf_text(&s->word), s->word.len);
-		if (ret->word[ret->n++] == NULL)
+		if (buf_failed(&s->word) || keep(ret, arena, &s->word) < 0)
 			return err_set(err, ENOMEM, "reading a word");
 	}
 }
@@ -261,7 +275,7 @@ lexer_split(struct lexer_words *ret, const char *text, struct arena *arena,
 	struct splitter s = {.p = text, .lookup = lookup, .arg = arg};
 	int rc;
 
-	ret->n = 0;
+	*ret = (struct lexer_words){0};
 	rc = split(&s, ret, arena, err);
 	buf_fini(&s.word);
 	return rc;

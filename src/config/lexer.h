@@ -21,7 +21,6 @@ struct err;
 enum {
 	LEXER_LINE = 65536, /* bytes, continuations included; and again as
 			     * many that ${NAME}s stand for */
-	LEXER_WORDS = 16,   /* more than any directive takes */
 };
 
 struct lexer {
@@ -46,14 +45,14 @@ void lexer_fini(struct lexer *l);
 int lexer_next(struct lexer *l, struct lexer_line *ret, struct err *err);
 
 struct lexer_words {
-	size_t n; /* words beyond LEXER_WORDS are not kept */
-	const char *word[LEXER_WORDS];
+	size_t n, room;
+	const char **word;
 };
 
 /* The text behind ${NAME}, or NULL. */
 typedef const char *lexer_lookup(void *arg, struct str name);
 
-/* Split text; the words live in arena.  lookup may be NULL: then "${" is
+/* Split text; the words, and the list of them, live in arena.  lookup may be NULL: then "${" is
  * nothing special.  0, -EINVAL with a sentence, -ENOMEM. */
 int lexer_split(struct lexer_words *ret, const char *text, struct arena *arena,
 	lexer_lookup *lookup, void *arg, struct err *err);

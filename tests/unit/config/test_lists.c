@@ -49,6 +49,37 @@ test_a_stronger_source_replaces_all_networks(void **state)
 	config_destroy(c);
 }
 
+/* Those of a large provider are more than a line usually has. */
+static void
+test_many_networks_are_all_kept_and_told_to_children(void **state)
+{
+	enum { LINES = 3, EACH = 600 };
+	struct buf text = {0}, dump = {0};
+	struct config *c, *again = config_create();
+
+	(void)state;
+	for (int i = 0; i < LINES; i++) {
+		buf_add_text(&text, "TrustedProxies");
+		for (int j = 0; j < EACH; j++)
+			buf_printf(&text, " 10.%d.%d.%d", i, j / 200, j % 200);
+		buf_add_char(&text, '\n');
+	}
+	c = settle_config(buf_text(&text), 2);
+	assert_int_equal(c->trusted_proxies.n, LINES * EACH);
+	assert_int_equal(config_dump(c, &dump), 0);
+	assert_int_equal(config_read_text(again, "dump", dump.data, dump.len),
+		0);
+	assert_int_equal(count_messages(again), 0);
+	assert_int_equal(again->trusted_proxies.n, LINES * EACH);
+	for (size_t i = 0; i < LINES * EACH; i++)
+		assert_memory_equal(&again->trusted_proxies.list[i],
+			&c->trusted_proxies.list[i], sizeof(struct network));
+	config_destroy(again);
+	config_destroy(c);
+	buf_fini(&dump);
+	buf_fini(&text);
+}
+
 static void
 test_words_of_a_row_become_a_set(void **state)
 {
@@ -89,14 +120,36 @@ test_texts_of_more_lines_stand_behind_commas(void **state)
 	config_destroy(c);
 }
 
+static void
+test_texts_of_more_lines_are_no_longer_than_one(void **state)
+{
+	struct buf text = {0};
+	struct config *c;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		buf_printf(&text, "WSGIPythonWarnings ignore::%04000d\n", i);
+	c = read_config(buf_text(&text));
+	assert_string_equal(only_message(c),
+		"WSGIPythonWarnings: with those before it the value is longer "
+		"than 8192 bytes");
+	assert_int_equal(strlen(c->python_warnings), 2 * 4008 + 1);
+	config_destroy(c);
+	buf_fini(&text);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_no_network_is_told),
 		cmocka_unit_test(test_a_stronger_source_replaces_all_networks),
+		cmocka_unit_test(
+			test_many_networks_are_all_kept_and_told_to_children),
 		cmocka_unit_test(test_words_of_a_row_become_a_set),
 		cmocka_unit_test(test_texts_of_more_lines_stand_behind_commas),
+		cmocka_unit_test(
+			test_texts_of_more_lines_are_no_longer_than_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
