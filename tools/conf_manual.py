@@ -276,6 +276,30 @@ its replacement serves before it is told to go, it finishes what it has, and
 its clients lose nothing.
 It is looked at between requests, and while there are none.
 """,
+    'WSGIWarmUp': """
+It is a GET of the path, with the host and scheme of the URL or
+.Ql localhost
+and http, that each child makes of itself when it has imported the application;
+with
+.Ic WSGIPreloadApplication
+it is the template that does, once for all: what the application does only when
+it is first asked, its children then have in common, memory too.
+.Pp
+The answer goes nowhere and stands in no access log.
+It must have a status below 400, or its generation does not serve: a start
+fails, and a reload leaves things as they are.
+Once a generation serves, a child that comes later and is answered otherwise
+warns of that and serves.
+.Ic StartupTimeout
+is for the import and this together.
+.Pp
+The request's User-Agent ends in
+.Ql (WSGIWarmUp) .
+A comma in a URL is written as %2C.
+Where the application looks at the host, as Django does with ALLOWED_HOSTS, the
+URL names it, and where it sends those who come by http to https, that:
+.Ql WSGIWarmUp https://www.example.com/ .
+""",
     'MaxMemoryPerChild': """
 What it still shares with a template
 .Pq Ic WSGIPreloadApplication

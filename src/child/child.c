@@ -42,6 +42,7 @@
 #include "child/sigterm.h"
 #include "child/template.h"
 #include "child/tokens.h"
+#include "child/warm_up.h"
 #include "child/workers.h"
 #include "config/config.h"
 #include "io/io.h"
@@ -328,6 +329,21 @@ import_application(struct child *c, struct err *err)
 	return rc;
 }
 
+/* What it answers to the first child decides about its generation.  Later on,
+ * when its database is away, those who could be served are to be. */
+static int
+warm_application_up(struct child *c, struct err *err)
+{
+	int rc = warm_up(c->app, c->config, err);
+
+	if (c->forked)
+		engine_leave_forked();
+	if (rc == 0 || !c->in->proven)
+		return rc;
+	log_warnx("child", "%s; serving all the same", err->text);
+	return 0;
+}
+
 /* The import may take long, and so may a request. */
 static void
 prepare_for_orphanhood(const struct child *c)
@@ -459,6 +475,14 @@ wait_for_change(struct child *c, struct err *err)
 	return app_show_failure(c->app, err->text, &why);
 }
 
+static int
+load_application(struct child *c, struct err *err)
+{
+	if (import_application(c, err) < 0)
+		return wait_for_change(c, err);
+	return warm_application_up(c, err);
+}
+
 /* Python and the application.  0 or an exit status. */
 static int
 prepare(struct child *c, struct err *err)
@@ -471,7 +495,7 @@ prepare(struct child *c, struct err *err)
 		return fail(CHILD_EXIT_CONFIG, err);
 	if (c->config->reload && watch_files(c, err) < 0)
 		return fail(CHILD_EXIT_SICK, err);
-	if (import_application(c, err) < 0 && wait_for_change(c, err) < 0)
+	if (load_application(c, err) < 0)
 		return fail(CHILD_EXIT_APPLICATION, err);
 	reloader_look(c->reloader);
 	if (libraries_check(&c->libraries, err) < 0)

@@ -186,6 +186,7 @@ struct config {
 				  * "/" in it is a module */
 	const char *callable_object;
 	bool preload_application; /* once a generation, by a template process */
+	const char *warm_up;      /* URLs with commas; as config_read_url */
 	const char *directory;    /* --chdir; NULL = where wsgid was started */
 	const char *environment_file;
 	const char *locale; /* LC_ALL */
@@ -271,6 +272,17 @@ const char *config_nearest_option(const char *option);
 /* What to do instead of an option that another server has, "--name", with a
  * value or without, or "-n"; NULL for one that nobody has. */
 const char *config_foreign_option(const char *option);
+
+/* One of WSGIWarmUp's: "/path?query", or "https://host:port/path?query". */
+struct config_url {
+	struct str scheme; /* "http" or "https" */
+	struct str host;   /* with its port; p is NULL for a path alone */
+	struct str port;   /* p is NULL where there is none */
+	struct str target; /* begins with "/", or with "?" behind a host */
+};
+
+/* 0, or -EINVAL and a sentence. */
+int config_read_url(struct config_url *ret, struct str text, struct err *err);
 
 /* Set one directive as if written in the strongest source; used for
  * "wsgid APP".  where is for messages. */

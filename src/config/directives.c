@@ -394,6 +394,16 @@ static const struct directive others[] = {
 			"that children are forked from: less memory",
 	},
 	{
+		.name = "WSGIWarmUp",
+		.option = "--warm-up",
+		.type = &value_urls,
+		.offset = AT(warm_up),
+		.example = "/",
+		.help = "What a process asks its application for before it "
+			"serves: paths or URLs, separated by commas; may be "
+			"repeated",
+	},
+	{
 		.name = "ChDir",
 		.option = "--chdir",
 		.type = &value_path,

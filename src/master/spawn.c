@@ -169,6 +169,7 @@ prepare_launch(struct launch *l, const struct master *m,
 	size_t n = INHERIT_REST - INHERIT_CHANNEL;
 
 	in->generation = g->number;
+	in->proven = g == m->now && m->phase == PHASE_RUNNING && !m->restarting;
 	in->n_listeners = (unsigned)g->n_listeners;
 	in->n_logs = (unsigned)g->n_logs;
 	in->n_sets = g->n_buckets > 1 ? g->n_buckets : g->set >= 0;

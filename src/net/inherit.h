@@ -3,8 +3,8 @@
  *
  * A child is forked and exec'ed, so all it gets are descriptors and its
  * command line.  Descriptors have fixed numbers; the rest is one argument,
- * "slot=3 generation=1 listeners=2 logs=1 sets=1 template=0".  Standard input
- * is /dev/null, standard output and error are one pipe that the master reads
+ * "slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 proven=1".  Standard
+ * input is /dev/null, standard output and error are one pipe that the master reads
  * line by line.
  *
  * A template is no child of any slot: it imports the application and forks
@@ -50,6 +50,8 @@ struct inheritance {
 	unsigned n_sets; /* 0: one listener; 1: one for all; else one for each
 			  * bucket of them */
 	unsigned is_template; /* slot is 0, and means nothing */
+	unsigned proven; /* the generation serves: others had the same
+			  * application, and what fails now has not then */
 };
 
 /* What comes with the order to fork, for one slot. */

@@ -88,6 +88,9 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 	} else if (row->type == &value_networks) {
 		buf_printf(b, "10.%u.0.0/16 ::1%s", roll(d, 256),
 			roll(d, 2) ? " unix:" : "");
+	} else if (row->type == &value_urls) {
+		buf_printf(b, "/%u?a=b https://[::1]:%u/%%20 http://h,/",
+			roll(d, 99), roll(d, 99));
 	} else if (row->type == &value_read_timeout) {
 		buf_printf(b, "%s=%u-%us,MinRate=%u",
 			roll(d, 2) ? "header" : "body", 1 + roll(d, 50),

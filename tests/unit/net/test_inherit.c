@@ -25,11 +25,11 @@ static void
 test_an_argument_is_read_as_it_was_written(void **state)
 {
 	static const struct inheritance rows[] = {
-		{0, 0, 0, 0, 0, 0},
-		{3, 1, 2, 1, 1, 0},
-		{0, 7, 1, 0, 0, 1},
-		{5, 1, 4, 2, 4, 0},
-		{4000, UINT_MAX, 100000, 100000, 0, 0},
+		{0, 0, 0, 0, 0, 0, 0},
+		{3, 1, 2, 1, 1, 0, 1},
+		{0, 7, 1, 0, 0, 1, 0},
+		{5, 1, 4, 2, 4, 0, 0},
+		{4000, UINT_MAX, 100000, 100000, 0, 0, 1},
 	};
 
 	(void)state;
@@ -75,23 +75,36 @@ test_anything_else_is_no_argument(void **state)
 	static const char *const rows[] = {
 		"",
 		"--help",
-		"slot=3 generation=1 listeners=2 logs=1 template=0",
-		"slot=3 generation=1 listeners=2 logs=1 sets=x template=0",
-		"slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 ",
-		" slot=3 generation=1 listeners=2 logs=1 sets=1 template=0",
-		"slot=3  generation=1 listeners=2 logs=1 sets=1 template=0",
-		"slot=03 generation=1 listeners=2 logs=1 sets=1 template=0",
-		"slot=-3 generation=1 listeners=2 logs=1 sets=1 template=0",
-		"slot=+3 generation=1 listeners=2 logs=1 sets=1 template=0",
-		"slot=4294967299 generation=1 listeners=2 logs=1 sets=1 "
-		"template=0",
-		"slot=3 generation=1 listeners=100001 logs=1 sets=1 template=0",
-		"slot=3 generation=1 listeners=2 logs=4294967295 sets=1 "
-		"template=0",
+		"slot=3 generation=1 listeners=2 logs=1 template=0 proven=0",
+		"slot=3 generation=1 listeners=2 logs=1 sets=x template=0 "
+		"proven=0",
 		"slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"proven=0 ",
+		" slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"proven=0",
+		"slot=3  generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"proven=0",
+		"slot=03 generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"proven=0",
+		"slot=-3 generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"proven=0",
+		"slot=+3 generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"proven=0",
+		"slot=4294967299 generation=1 listeners=2 logs=1 sets=1 "
+		"template=0 proven=0",
+		"slot=3 generation=1 listeners=100001 logs=1 sets=1 template=0 "
+		"proven=0",
+		"slot=3 generation=1 listeners=2 logs=4294967295 sets=1 "
+		"template=0 proven=0",
+		"slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"proven=0 "
 		"sets=1",
 		"slot=3 generation=1 listeners=2 logs=1 sets=1",
-		"slot=0 generation=1 listeners=2 logs=1 sets=1 template=2",
+		"slot=0 generation=1 listeners=2 logs=1 sets=1 template=2 "
+		"proven=0",
+		"slot=0 generation=1 listeners=2 logs=1 sets=1 template=0 "
+		"proven=2",
+		"slot=0 generation=1 listeners=2 logs=1 sets=1 template=0",
 	};
 	static char endless[10000];
 

@@ -1,0 +1,173 @@
+/*
+ * urls.c - values that are paths or URLs of the application: WSGIWarmUp.
+ *
+ * They are to be requests, so there is nothing in one that a request line or a
+ * Host field could not have.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/err.h"
+#include "config/values.h"
+#include "config/values_priv.h"
+
+enum { MOST_WORDS = 1000 };
+
+/* RFC 3986 without "#", which no server is told, and without our comma. */
+static const char in_host[] = "-._~!$&'()*+;=:[]";
+static const char in_target[] = "-._~!$&'()*+;=:@/?";
+
+static bool
+is_code(struct str s)
+{
+	return s.len >= 3 && s.p[0] == '%' && isxdigit((unsigned char)s.p[1]) &&
+	       isxdigit((unsigned char)s.p[2]);
+}
+
+/* The first byte that is neither a letter, a digit nor one of others; len where
+ * there is none. */
+static size_t
+span(struct str s, const char *others)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.p[n] != '\0' &&
+		(isalnum((unsigned char)s.p[n]) || strchr(others, s.p[n])))
+		n++;
+	return n;
+}
+
+static struct shown
+show(struct str s)
+{
+	AUTO_FREE char *text = strndup(s.p, s.len);
+
+	return value_show(text != NULL ? text : "");
+}
+
+static struct str
+behind(struct str s, size_t n)
+{
+	return (struct str){s.p + n, s.len - n};
+}
+
+static int
+check_target(struct str whole, struct str target, struct err *err)
+{
+	struct str rest = behind(target, span(target, in_target));
+
+	while (rest.len > 0 && is_code(rest)) {
+		rest = behind(rest, 3);
+		rest = behind(rest, span(rest, in_target));
+	}
+	if (rest.len == 0)
+		return 0;
+	return err_setx(err, EINVAL,
+		"\"%s\" has a character in it that must be written as %%%02X",
+		show(whole).text, (unsigned)(unsigned char)rest.p[0]);
+}
+
+/* Where "host:port" has its colon. */
+static struct str
+find_port(struct str host)
+{
+	size_t n = host.len;
+
+	while (n > 0 && isdigit((unsigned char)host.p[n - 1]))
+		n--;
+	if (n == 0 || n == host.len || host.p[n - 1] != ':')
+		return (struct str){0};
+	return (struct str){host.p + n, host.len - n};
+}
+
+static bool
+begins_with(struct str s, struct str with)
+{
+	return s.len >= with.len && strncasecmp(s.p, with.p, with.len) == 0;
+}
+
+int
+config_read_url(struct config_url *ret, struct str text, struct err *err)
+{
+	struct config_url url = {.scheme = STR("http"), .target = text};
+	size_t before = 0;
+
+	if (begins_with(text, STR("https://"))) {
+		url.scheme = STR("https");
+		before = strlen("https://");
+	} else if (begins_with(text, STR("http://"))) {
+		before = strlen("http://");
+	} else if (text.len == 0 || text.p[0] != '/') {
+		return err_setx(err, EINVAL,
+			"\"%s\" is neither a path, as in /login, nor a URL, "
+			"as in https://www.example.com/login",
+			show(text).text);
+	}
+	if (before > 0) {
+		struct str rest = behind(text, before);
+
+		url.host = (struct str){rest.p, span(rest, in_host)};
+		url.port = find_port(url.host);
+		url.target = behind(rest, url.host.len);
+		if (url.host.len == 0 ||
+			(url.target.len > 0 && url.target.p[0] != '/' &&
+				url.target.p[0] != '?'))
+			return err_setx(err, EINVAL,
+				"\"%s\" does not begin with a host, as in "
+				"https://www.example.com/login",
+				show(text).text);
+	}
+	*ret = url;
+	return check_target(text, url.target, err);
+}
+
+/* As text with commas.  "/a, /b" are two words. */
+static int
+add_urls(const char *word, struct buf *to, struct err *err)
+{
+	struct str list = str_of(word);
+	int rc = 0;
+
+	while (rc == 0 && list.p != NULL) {
+		struct str text = str_next_element(&list);
+		struct config_url url;
+
+		if (text.len == 0)
+			continue;
+		rc = config_read_url(&url, text, err);
+		(void)buf_printf(to, "%s%.*s", to->len > 0 ? "," : "",
+			(int)text.len, text.p);
+	}
+	return rc;
+}
+
+static int
+parse_urls(const struct directive_input *in, union directive_value *ret,
+	struct err *err)
+{
+	int rc = value_check_words(in, 1, MOST_WORDS, err);
+	struct buf b = {0};
+
+	for (size_t i = 0; rc == 0 && i < in->n; i++)
+		rc = add_urls(in->words[i], &b, err);
+	if (rc == 0 && b.len == 0)
+		rc = config_read_url(&(struct config_url){0}, STR(""), err);
+	if (rc == 0)
+		rc = buf_failed(&b) ? err_set(err, ENOMEM, "keeping a value")
+				    : value_keep(&ret->text, in->arena,
+					      buf_text(&b), b.len, err);
+	buf_fini(&b);
+	return rc;
+}
+
+const struct directive_type value_urls = {
+	.metavar = "URL ...",
+	.storage = STORED_TEXTS,
+	.size = sizeof(const char *),
+	.many_words = true,
+	.parse = parse_urls,
+	.write = value_write_text,
+};

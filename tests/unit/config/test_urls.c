@@ -1,0 +1,124 @@
+/*
+ * test_urls.c - values that are paths or URLs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "reading.h"
+
+static void
+assert_str(struct str is, const char *expected)
+{
+	if (expected == NULL) {
+		assert_null(is.p);
+		return;
+	}
+	assert_int_equal(is.len, strlen(expected));
+	assert_memory_equal(is.p, expected, is.len);
+}
+
+static void
+test_a_url_is_taken_apart(void **state)
+{
+	static const struct {
+		const char *text, *scheme, *host, *port, *target;
+	} rows[] = {
+		{"/", "http", NULL, NULL, "/"},
+		{"/a/b?c=d&e", "http", NULL, NULL, "/a/b?c=d&e"},
+		{"//a", "http", NULL, NULL, "//a"},
+		{"http://h", "http", "h", NULL, ""},
+		{"HTTPS://H/", "https", "H", NULL, "/"},
+		{"https://h:8443/x%20y", "https", "h:8443", "8443", "/x%20y"},
+		{"http://h:/x", "http", "h:", NULL, "/x"},
+		{"http://[::1]/x", "http", "[::1]", NULL, "/x"},
+		{"http://[::1]:80?x", "http", "[::1]:80", "80", "?x"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config_url url;
+
+		assert_int_equal(
+			config_read_url(&url, str_of(rows[i].text), NULL), 0);
+		assert_str(url.scheme, rows[i].scheme);
+		assert_str(url.host, rows[i].host);
+		assert_str(url.port, rows[i].port);
+		assert_str(url.target, rows[i].target);
+	}
+}
+
+static void
+test_what_is_no_url_is_told(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} rows[] = {
+		{"\"\"", "the value is empty"},
+		{"login", "\"login\" is neither a path, as in /login, nor a "
+			  "URL, as in https://www.example.com/login"},
+		{"ftp://h/", "\"ftp://h/\" is neither a path"},
+		{",", "\"\" is neither a path"},
+		{"/a,b", "\"b\" is neither a path"},
+		{"http://", "\"http://\" does not begin with a host"},
+		{"http:///x", "does not begin with a host"},
+		{"http://a@b/", "\"http://a@b/\" does not begin with a host"},
+		{"http://h\xc3\xa4/", "does not begin with a host"},
+		{"\"/a b\"", "\"/a b\" has a character in it that must be "
+			     "written as %20"},
+		{"/a#b", "must be written as %23"},
+		{"/50%", "must be written as %25"},
+		{"/%zz", "must be written as %25"},
+		{"/\xc3\xa4", "must be written as %C3"},
+		{"https://h/{x}", "must be written as %7B"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c;
+		char text[200];
+
+		snprintf(text, sizeof(text), "WSGIWarmUp %s\n", rows[i].text);
+		c = read_config(text);
+		assert_true(has_message(c, rows[i].message));
+		assert_int_equal(count_fatal(c), 1);
+		assert_null(c->warm_up);
+		config_destroy(c);
+	}
+}
+
+static void
+test_words_elements_and_lines_are_one_list(void **state)
+{
+	char *const env[] = {"WSGID_WARM_UP=/d, /e", NULL};
+	struct config *c = read_config("WSGIWarmUp /a /b,https://h/c,\n"
+				       "WSGIWarmUp http://[::1]:80?x=${y}\n"
+				       "WSGIWarmUp /x\n");
+
+	(void)state;
+	/* ${y} is nobody's, which is a mistake of its own. */
+	assert_int_equal(count_messages(c), 1);
+	assert_string_equal(c->warm_up, "/a,/b,https://h/c,/x");
+	config_read_environment(c, env);
+	assert_string_equal(c->warm_up, "/d,/e");
+	config_destroy(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_url_is_taken_apart),
+		cmocka_unit_test(test_what_is_no_url_is_told),
+		cmocka_unit_test(test_words_elements_and_lines_are_one_list),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
