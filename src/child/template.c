@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "child/connected.h"
 #include "child/engine.h"
 #include "child/sigterm.h"
 #include "net/channel.h"
@@ -206,6 +207,20 @@ warn_of_threads(struct app *app)
 			names);
 }
 
+static void
+warn_of_connections(const struct inheritance *in)
+{
+	char peers[CHANNEL_TEXT];
+
+	if (connected_name(inherit_end(in), peers, sizeof(peers)))
+		log_warnx("child",
+			"the application has left connections open, which its "
+			"children would all use at once: %s; close them where "
+			"they are opened, or in a function that "
+			"os.register_at_fork calls before",
+			peers);
+}
+
 static int
 cut_off(int rc, struct err *err)
 {
@@ -247,6 +262,7 @@ template_run(struct app *app, struct inheritance *in, struct err *err)
 	if (rc < 0)
 		return rc;
 	warn_of_threads(app);
+	warn_of_connections(in);
 	strncat(python, app_python_version(), sizeof(python) - 8);
 	rc = channel_send(INHERIT_CHANNEL, CHANNEL_READY, 0, python, NULL, 0);
 	if (rc < 0 && rc != -EPIPE)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 
 import pytest
 
@@ -227,6 +228,38 @@ def test_an_application_that_is_only_shown_as_broken_is_not_asked(serve, directo
     assert get(server.address).status == 500
     assert 'WSGIWarmUp' not in server.log.text()
     server.stop()
+
+
+def test_connections_that_a_template_leaves_open_are_named(serve, directory):
+    own_by_children(directory)
+    with socket.socket() as database, socket.socket(socket.AF_UNIX) as other:
+        database.bind(('127.0.0.1', 0))
+        other.bind(str(directory / 'other.sock'))
+        (directory / 'other.sock').chmod(0o777)
+        for s in database, other:
+            s.listen()
+        (directory / 'connected_app.py').write_text(f'''
+import socket
+KEPT = [socket.socketpair(), socket.socket(), socket.socket(type=socket.SOCK_DGRAM)]
+KEPT[2].connect(('127.0.0.1', 9))
+def application(environ, start_response):
+    KEPT.append(socket.create_connection({database.getsockname()!r}))
+    KEPT.append(socket.socket(socket.AF_UNIX))
+    KEPT[-1].connect({str(directory / "other.sock")!r})
+    with socket.create_connection({database.getsockname()!r}):
+        pass
+    start_response('200 OK', [])
+    return []
+''')
+        for preload in 'On', 'Off':
+            server = serve('connected_app', '-w', '1', '--warm-up', '/', cwd=directory,
+                           env={'WSGID_PRELOAD_APPLICATION': preload})
+            if preload == 'On':
+                server.log.wait_for(
+                    r':warn\].* has left connections open, .*: '
+                    rf'127\.0\.0\.1:{database.getsockname()[1]}, unix:{directory}/other\.sock; ')
+            assert server.log.text().count(':warn]') == (1 if preload == 'On' else 0)
+            server.stop()
 
 
 def test_what_is_made_at_the_first_request_is_shared(serve, directory):
