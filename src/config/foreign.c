@@ -34,8 +34,8 @@ static const struct foreign foreigners[] = {
 	{"WSGIApplicationGroup",
 		"every child runs the main interpreter; leave it out"},
 	{"WSGIImportScript",
-		"the application is always imported before the first request; "
-		"leave it out"},
+		"the application is always imported before the first request, "
+		"and asked for what WSGIWarmUp names; leave it out"},
 	{"WSGIPassAuthorization",
 		"HTTP_AUTHORIZATION is always passed; leave it out"},
 	{"WSGIRestrictEmbedded", "there is no embedded mode; leave it out"},

@@ -113,6 +113,7 @@ child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 	int64_t deadline = NEVER;
 
 	if (c->life != LIFECYCLE_READY && c->life != LIFECYCLE_DRAINING) {
+		c->may_finish = true;
 		child_stop(m, c, CHILD_STOP_MS);
 		return;
 	}
@@ -283,12 +284,18 @@ child_due(struct master *m, struct child *c)
 static void
 was_ready(struct master *m, struct child *c)
 {
+	int64_t drain_ms = m->now->config->worker_drain_timeout;
+
 	if (c->life != LIFECYCLE_STOPPING || c->ready_ns != 0 || m->stop_now)
 		return;
 	c->ready_ns = m->now_ns;
-	c->deadline_ns = m->phase == PHASE_STOPPING
-				 ? m->stop_by_ns
-				 : m->now_ns + CHILD_STOP_MS * MS_NS;
+	if (m->phase == PHASE_STOPPING)
+		c->deadline_ns = m->stop_by_ns;
+	else if (!c->may_finish)
+		c->deadline_ns = m->now_ns + CHILD_STOP_MS * MS_NS;
+	else
+		c->deadline_ns =
+			drain_ms > 0 ? m->now_ns + drain_ms * MS_NS : NEVER;
 }
 
 static void

@@ -143,6 +143,7 @@ struct child {
 	int64_t ready_ns;    /* 0: not yet */
 	int64_t deadline_ns; /* what is due then depends on life */
 	bool told;           /* by us, to retire or to stop */
+	bool may_finish;     /* told to stop before it was ready, but gently */
 	bool replacement;    /* when it is ready, another one goes */
 	bool wants_retire;
 	bool lonely;                   /* was told that it has no siblings */

@@ -5,12 +5,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 
 import pytest
 
 from client import Connection, get
-from server import is_alive, wait_until
+from server import freeze, is_alive, own_by_children, wait_until
 from waiting import fastest
 
 APP = '''
@@ -272,4 +273,55 @@ def test_who_is_there_before_a_child_does_not_wait_for_what_it_imports_later(sta
     began = time.monotonic()
     assert get(server.address).body == b'old'
     assert time.monotonic() - began < 0.9
+    server.stop()
+
+
+def test_who_began_to_serve_as_it_was_told_to_stop_finishes_its_request(serve, directory):
+    """Both are in the master's hands at once: that there is one too many, and its READY."""
+    own_by_children(directory)
+    (directory / 'late_app.py').write_text(f'''
+import os, pathlib, time
+HERE = pathlib.Path({str(directory)!r})
+def until(name):
+    while not (HERE / name).exists():
+        time.sleep(0.005)
+if (HERE / 'wait').exists():
+    (HERE / 'imports').touch()
+    until('go')
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/slow':
+        (HERE / f'in-{{os.getpid()}}').touch()
+        until('done')
+    start_response('200 OK', [])
+    return [str(os.getpid()).encode()]
+''')
+    server = serve('late_app', '-w', '2', '--log-level', 'info', cwd=directory)
+    first, killed = sorted(server.wait_for_ready(2))
+    path, = server.run_directory.glob('*.ctl')
+    (directory / 'wait').touch()
+    os.kill(killed, signal.SIGKILL)
+    wait_until((directory / 'imports').exists, 'a child that imports')
+    with socket.socket(socket.AF_UNIX) as order, socket.socket(socket.AF_UNIX) as after:
+        for s in order, after:
+            s.connect(str(path))
+        after.sendall(b'version\n')
+        assert after.makefile().read().endswith('ok\n')  # so the order will be read at once
+        freeze(server.pid)
+        order.sendall(b'scale 1\n')
+        (directory / 'go').touch()
+        busy = [Connection(server.address) for _ in range(2)]
+        for client in busy:
+            client.send('GET /slow HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
+        wait_until(lambda: len(list(directory.glob('in-*'))) == 2, 'both to be busy')
+        os.kill(server.pid, signal.SIGCONT)
+        # Longer than who is not ready has.
+        with pytest.raises(TimeoutError):
+            wait_until(lambda: 'sending SIGKILL' in server.log.text(), 'nothing', timeout=4)
+        (directory / 'done').touch()
+        pids = {int(client.response().body) for client in busy}
+        assert first in pids and len(pids) == 2 and killed not in pids
+        assert order.makefile().read().endswith('ok\n')
+    for client in busy:
+        client.close()
+    assert list(server.wait_for_ready(1)) == [first]
     server.stop()
