@@ -283,13 +283,21 @@ and http, that each child makes of itself when it has imported the application;
 with
 .Ic WSGIPreloadApplication
 it is the template that does, once for all: what the application does only when
-it is first asked, its children then have in common, memory too.
+it is first asked, its children then have in common, memory too, but as with the
+import not the threads and connections.
 .Pp
 The answer goes nowhere and stands in no access log.
 It must have a status below 400, or its generation does not serve: a start
-fails, and a reload leaves things as they are.
-Once a generation serves, a child that comes later and is answered otherwise
-warns of that and serves.
+fails, and a reload leaves things as they are;
+.Ql wsgid \-\-check
+asks as well.
+Once a child of the generation has served, one that comes later and is answered
+otherwise warns of that and serves.
+If such a child does not come out of it at all, those of the next five minutes
+leave it out.
+With
+.Ic WSGIReload
+it is never more than a warning.
 .Ic StartupTimeout
 is for the import and this together.
 .Pp
@@ -299,6 +307,8 @@ A comma in a URL is written as %2C.
 Where the application looks at the host, as Django does with ALLOWED_HOSTS, the
 URL names it, and where it sends those who come by http to https, that:
 .Ql WSGIWarmUp https://www.example.com/ .
+.Ql none
+takes back what a weaker source says.
 """,
     'MaxMemoryPerChild': """
 What it still shares with a template

@@ -175,15 +175,24 @@ add_networks(struct config *c, struct config_networks *to,
 	const struct config_networks *more)
 {
 	size_t n = to->n + more->n;
-	struct network *list = arena_alloc(&c->priv->arena, n * sizeof(*list));
 
-	if (list == NULL) {
-		config_no_memory(c);
-		return;
+	if (n > to->room) {
+		struct network *list = arena_alloc(
+			&c->priv->arena, 2 * n * sizeof(*list));
+
+		if (list == NULL) {
+			config_no_memory(c);
+			return;
+		}
+		if (to->n > 0)
+			memcpy(list, to->list, to->n * sizeof(*list));
+		to->list = list;
+		to->room = 2 * n;
 	}
-	for (size_t i = 0; i < n; i++)
-		list[i] = i < to->n ? to->list[i] : more->list[i - to->n];
-	*to = (struct config_networks){list, n};
+	if (more->n > 0)
+		memcpy(to->list + to->n, more->list,
+			more->n * sizeof(*more->list));
+	to->n = n;
 }
 
 /* All of them are one value in the end, for the children. */
@@ -262,7 +271,8 @@ store(struct config *c, enum config_source source,
 		break;
 	case STORED_NETWORKS:
 		if (stronger)
-			((struct config_networks *)target)->n = 0;
+			*(struct config_networks *)target =
+				(struct config_networks){0};
 		add_networks(c, target, &value->networks);
 		break;
 	case STORED_TEXTS:

@@ -99,8 +99,9 @@ struct config_read_timeout {
 };
 
 struct config_networks {
-	const struct network *list;
+	struct network *list;
 	size_t n;
+	size_t room; /* for so many, if not 0 */
 };
 
 /* Times are milliseconds, sizes bytes.  Strings belong to the configuration;
@@ -186,7 +187,7 @@ struct config {
 				  * "/" in it is a module */
 	const char *callable_object;
 	bool preload_application; /* once a generation, by a template process */
-	const char *warm_up;      /* URLs with commas; as config_read_url */
+	const char *warm_up;      /* URLs with commas, for config_read_url */
 	const char *directory;    /* --chdir; NULL = where wsgid was started */
 	const char *environment_file;
 	const char *locale; /* LC_ALL */

@@ -242,7 +242,7 @@ static const struct directive rows[] = {
 		.example = "60s",
 		.max = YEAR,
 		.help = "How long a child may take until the application is "
-			"imported; 0 is no limit",
+			"imported and, with WSGIWarmUp, warm; 0 is no limit",
 	},
 	{
 		.name = "IdleExit",

@@ -65,21 +65,22 @@ write_plain(
 	buf_fini(&value);
 }
 
-/* Each network is a word, and a line has no more of them than a parser
- * takes. */
+/* Each network is a word. */
 static void
 write_networks(
 	const struct config *c, const struct directive *row, struct buf *out)
 {
-	enum { WORDS = 500 };
 	const struct config_networks *all =
 		(const void *)((const char *)c + row->offset);
 
-	for (size_t i = 0; i < all->n; i += WORDS) {
-		struct config_networks some = {all->list + i, all->n - i};
+	for (size_t i = 0; i < all->n; i += VALUE_WORDS) {
+		struct config_networks some = {
+			.list = all->list + i,
+			.n = all->n - i,
+		};
 
-		if (some.n > WORDS)
-			some.n = WORDS;
+		if (some.n > VALUE_WORDS)
+			some.n = VALUE_WORDS;
 		buf_printf(out, "%s ", row->name);
 		row->type->write(row, &some, out);
 		buf_add_char(out, '\n');

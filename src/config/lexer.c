@@ -229,8 +229,8 @@ take_word(struct splitter *s, struct err *err)
 	return 0;
 }
 
-/* A list that has become too short stays in the arena, which is as long as it
- * once more at the most. */
+/* Lists that have become too short stay in the arena: all of them together are
+ * no longer than the last. */
 static int
 keep(struct lexer_words *to, struct arena *arena, const struct buf *word)
 {

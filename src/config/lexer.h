@@ -52,8 +52,8 @@ struct lexer_words {
 /* The text behind ${NAME}, or NULL. */
 typedef const char *lexer_lookup(void *arg, struct str name);
 
-/* Split text; the words, and the list of them, live in arena.  lookup may be NULL: then "${" is
- * nothing special.  0, -EINVAL with a sentence, -ENOMEM. */
+/* Split text; the words, and the list of them, live in arena.  lookup may be
+ * NULL: then "${" is nothing special.  0, -EINVAL with a sentence, -ENOMEM. */
 int lexer_split(struct lexer_words *ret, const char *text, struct arena *arena,
 	lexer_lookup *lookup, void *arg, struct err *err);
 

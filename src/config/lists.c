@@ -9,8 +9,6 @@
 #include "config/values.h"
 #include "config/values_priv.h"
 
-enum { MOST_WORDS = 1000 };
-
 /* ---- Networks ----------------------------------------------------------- */
 
 static int
@@ -19,7 +17,7 @@ parse_networks(const struct directive_input *in, union directive_value *ret,
 {
 	struct config_networks networks = {.n = in->n};
 	struct network *list;
-	int rc = value_check_words(in, 1, MOST_WORDS, err);
+	int rc = value_check_words(in, 1, VALUE_WORDS, err);
 
 	if (rc < 0)
 		return rc;
@@ -74,7 +72,7 @@ static int
 parse_set(const struct directive_input *in, union directive_value *ret,
 	struct err *err)
 {
-	int set = 0, rc = value_check_words(in, 1, MOST_WORDS, err);
+	int set = 0, rc = value_check_words(in, 1, VALUE_WORDS, err);
 
 	if (rc < 0)
 		return rc;

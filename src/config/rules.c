@@ -141,6 +141,21 @@ settle_reloading(struct config *c)
 	c->preload_application = false;
 }
 
+static void
+settle_warm_up(struct config *c)
+{
+	struct str list = str_of(c->warm_up);
+	bool none = false;
+
+	while (list.p != NULL && !none)
+		none = str_equal(str_next_element(&list), STR("none"));
+	if (none && strcmp(c->warm_up, "none") != 0)
+		config_fail(c, SETTING(c, warm_up)->where, NAME_OF(warm_up),
+			"none stands alone");
+	if (none)
+		c->warm_up = NULL;
+}
+
 /* ---- Logs --------------------------------------------------------------- */
 
 static const struct config_log_format predefined[] = {
@@ -256,6 +271,7 @@ config_settle(struct config *c, const struct config_machine *machine)
 	check_buffers(c);
 	settle_application(c);
 	settle_reloading(c);
+	settle_warm_up(c);
 	settle_access_logs(c);
 	settle_name(c);
 	return c->priv->n_fatal > 0 || c->priv->no_memory ? -EINVAL : 0;

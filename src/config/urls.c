@@ -14,7 +14,7 @@
 #include "config/values.h"
 #include "config/values_priv.h"
 
-enum { MOST_WORDS = 1000 };
+static const char none[] = "none";
 
 /* RFC 3986 without "#", which no server is told, and without our comma. */
 static const char in_host[] = "-._~!$&'()*+;=:[]";
@@ -65,22 +65,44 @@ check_target(struct str whole, struct str target, struct err *err)
 	}
 	if (rest.len == 0)
 		return 0;
+	if (rest.p[0] == '#')
+		return err_setx(err, EINVAL,
+			"\"%s\": no server is told what stands behind \"#\"; "
+			"leave it out",
+			show(whole).text);
 	return err_setx(err, EINVAL,
 		"\"%s\" has a character in it that must be written as %%%02X",
 		show(whole).text, (unsigned)(unsigned char)rest.p[0]);
 }
 
-/* Where "host:port" has its colon. */
-static struct str
-find_port(struct str host)
+/* "host", "host:port", "[::1]:port": where its name ends; 0 where it has
+ * none. */
+static size_t
+name_length(struct str host)
 {
-	size_t n = host.len;
+	const char *end;
 
-	while (n > 0 && isdigit((unsigned char)host.p[n - 1]))
-		n--;
-	if (n == 0 || n == host.len || host.p[n - 1] != ':')
-		return (struct str){0};
-	return (struct str){host.p + n, host.len - n};
+	if (host.len == 0 || host.p[0] != '[') {
+		end = host.len > 0 ? memchr(host.p, ':', host.len) : NULL;
+		return end != NULL ? (size_t)(end - host.p) : host.len;
+	}
+	end = memchr(host.p, ']', host.len);
+	return end != NULL ? (size_t)(end - host.p) + 1 : 0;
+}
+
+/* Of a host that is one, with its port taken off. */
+static bool
+take_port(struct str host, struct str *ret)
+{
+	size_t len = name_length(host);
+	unsigned long long port;
+
+	*ret = (struct str){0};
+	if (len == 0 || len == host.len)
+		return len > 0;
+	*ret = behind(host, len + 1);
+	return host.p[len] == ':' && str_to_u64(*ret, &port) == 0 &&
+	       port <= 65535;
 }
 
 static bool
@@ -110,9 +132,8 @@ config_read_url(struct config_url *ret, struct str text, struct err *err)
 		struct str rest = behind(text, before);
 
 		url.host = (struct str){rest.p, span(rest, in_host)};
-		url.port = find_port(url.host);
 		url.target = behind(rest, url.host.len);
-		if (url.host.len == 0 ||
+		if (!take_port(url.host, &url.port) ||
 			(url.target.len > 0 && url.target.p[0] != '/' &&
 				url.target.p[0] != '?'))
 			return err_setx(err, EINVAL,
@@ -131,13 +152,15 @@ add_urls(const char *word, struct buf *to, struct err *err)
 	struct str list = str_of(word);
 	int rc = 0;
 
-	while (rc == 0 && list.p != NULL) {
+	while (list.p != NULL) {
 		struct str text = str_next_element(&list);
 		struct config_url url;
 
 		if (text.len == 0)
 			continue;
 		rc = config_read_url(&url, text, err);
+		if (rc < 0)
+			break;
 		(void)buf_printf(to, "%s%.*s", to->len > 0 ? "," : "",
 			(int)text.len, text.p);
 	}
@@ -148,13 +171,18 @@ static int
 parse_urls(const struct directive_input *in, union directive_value *ret,
 	struct err *err)
 {
-	int rc = value_check_words(in, 1, MOST_WORDS, err);
+	int rc = value_check_words(in, 1, VALUE_WORDS, err);
 	struct buf b = {0};
 
+	/* For who must do without what a weaker source says. */
+	if (rc == 0 && in->n == 1 && strcasecmp(in->words[0], none) == 0)
+		return value_keep(
+			&ret->text, in->arena, none, strlen(none), err);
 	for (size_t i = 0; rc == 0 && i < in->n; i++)
 		rc = add_urls(in->words[i], &b, err);
 	if (rc == 0 && b.len == 0)
-		rc = config_read_url(&(struct config_url){0}, STR(""), err);
+		rc = err_setx(err, EINVAL, "there is none in \"%s\"",
+			value_show(in->words[0]).text);
 	if (rc == 0)
 		rc = buf_failed(&b) ? err_set(err, ENOMEM, "keeping a value")
 				    : value_keep(&ret->text, in->arena,

@@ -76,6 +76,10 @@ value_check_words(const struct directive_input *in, size_t least, size_t most,
 				"\"%s\" is not a value; a comment must be on a "
 				"line of its own",
 				value_show(in->words[i]).text);
+	if (in->n > most && most == VALUE_WORDS)
+		return err_setx(err, EINVAL,
+			"there are more than %d values; write several lines",
+			VALUE_WORDS);
 	if (in->n < least || in->n > most)
 		return err_setx(err, EINVAL, "%s expected, as in \"%s %s\"%s",
 			most == 1 ? "one value is" : "other words are",

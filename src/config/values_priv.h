@@ -6,6 +6,9 @@
 
 #include "config/values.h"
 
+/* The most of one line, where a directive takes any number. */
+enum { VALUE_WORDS = 1000 };
+
 /* Are there as many words as the directive takes, and each fit to be one? */
 int value_check_words(const struct directive_input *in, size_t least,
 	size_t most, struct err *err);

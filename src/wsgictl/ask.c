@@ -52,8 +52,8 @@ cannot_connect(const struct instance *i, int code, struct err *err)
 		return ask_denied(i, err);
 	case EAGAIN:
 		return err_setx(err, EAGAIN,
-			"the master of %s (pid %d) takes no more callers: it "
-			"is busy, or stopped",
+			"the master of %s (pid %d) takes no more callers, and "
+			"has been told nothing: it is busy, or stopped",
 			i->name, (int)i->pid);
 	case ENOENT:
 	case ECONNREFUSED:
@@ -77,17 +77,20 @@ ask_soon_ms(int64_t ms)
 static int
 connect_within(int fd, const struct sockaddr_un *to, int64_t soon_ms)
 {
-	struct timeval limit = {
-		.tv_sec = soon_ms / 1000,
-		.tv_usec = soon_ms % 1000 * 1000,
-	};
+	int64_t end_ns = clock_monotonic_ns() + soon_ms * MS_NS;
+	int rc;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
-		return -errno;
-	while (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return fd_set_nonblock(fd, true);
+	do {
+		int64_t us = (end_ns - clock_monotonic_ns()) / 1000;
+		struct timeval limit = {.tv_usec = 1}; /* 0 is no limit */
+
+		if (us > 0)
+			limit = (struct timeval){us / 1000000, us % 1000000};
+		(void)setsockopt(
+			fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+		rc = connect(fd, (const struct sockaddr *)to, sizeof(*to));
+	} while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : fd_set_nonblock(fd, true);
 }
 
 static int

@@ -36,6 +36,24 @@ test_what_is_no_network_is_told(void **state)
 }
 
 static void
+test_a_line_that_is_too_long_is_told(void **state)
+{
+	struct buf text = {0};
+	struct config *c;
+
+	(void)state;
+	buf_add_text(&text, "TrustedProxies");
+	for (int i = 0; i < 1001; i++)
+		buf_printf(&text, " 10.0.%d.%d", i / 200, i % 200);
+	c = read_config(buf_text(&text));
+	assert_string_equal(only_message(c), "TrustedProxies: there are more "
+					     "than 1000 values; write several "
+					     "lines");
+	config_destroy(c);
+	buf_fini(&text);
+}
+
+static void
 test_a_stronger_source_replaces_all_networks(void **state)
 {
 	char *const env[] = {"WSGID_TRUSTED_PROXIES=::1, unix:", NULL};
@@ -143,6 +161,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_no_network_is_told),
+		cmocka_unit_test(test_a_line_that_is_too_long_is_told),
 		cmocka_unit_test(test_a_stronger_source_replaces_all_networks),
 		cmocka_unit_test(
 			test_many_networks_are_all_kept_and_told_to_children),

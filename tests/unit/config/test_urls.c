@@ -37,7 +37,6 @@ test_a_url_is_taken_apart(void **state)
 		{"http://h", "http", "h", NULL, ""},
 		{"HTTPS://H/", "https", "H", NULL, "/"},
 		{"https://h:8443/x%20y", "https", "h:8443", "8443", "/x%20y"},
-		{"http://h:/x", "http", "h:", NULL, "/x"},
 		{"http://[::1]/x", "http", "[::1]", NULL, "/x"},
 		{"http://[::1]:80?x", "http", "[::1]:80", "80", "?x"},
 	};
@@ -65,7 +64,14 @@ test_what_is_no_url_is_told(void **state)
 		{"login", "\"login\" is neither a path, as in /login, nor a "
 			  "URL, as in https://www.example.com/login"},
 		{"ftp://h/", "\"ftp://h/\" is neither a path"},
-		{",", "\"\" is neither a path"},
+		{",", "there is none in \",\""},
+		{"http://h:/x", "does not begin with a host"},
+		{"http://h:65536/x", "does not begin with a host"},
+		{"http://::1/x", "does not begin with a host"},
+		{"http://[::1/x", "does not begin with a host"},
+		{"http://[::1]8/x", "does not begin with a host"},
+		{"http://:80/x", "does not begin with a host"},
+		{"http://a:b:1/x", "does not begin with a host"},
 		{"/a,b", "\"b\" is neither a path"},
 		{"http://", "\"http://\" does not begin with a host"},
 		{"http:///x", "does not begin with a host"},
@@ -73,7 +79,8 @@ test_what_is_no_url_is_told(void **state)
 		{"http://h\xc3\xa4/", "does not begin with a host"},
 		{"\"/a b\"", "\"/a b\" has a character in it that must be "
 			     "written as %20"},
-		{"/a#b", "must be written as %23"},
+		{"/a#b", "\"/a#b\": no server is told what stands behind "
+			  "\"#\"; leave it out"},
 		{"/50%", "must be written as %25"},
 		{"/%zz", "must be written as %25"},
 		{"/\xc3\xa4", "must be written as %C3"},
@@ -111,6 +118,23 @@ test_words_elements_and_lines_are_one_list(void **state)
 	config_destroy(c);
 }
 
+static void
+test_none_takes_back_what_a_weaker_source_says(void **state)
+{
+	char *const env[] = {"WSGID_WARM_UP=None", NULL};
+	struct config *c = read_config("WSGIWarmUp /a\n");
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(
+		config_settle(c, &(struct config_machine){.cpus = 1}), 0);
+	assert_null(c->warm_up);
+	config_destroy(c);
+	c = settle_config("WSGIWarmUp none\nWSGIWarmUp /a\n", 1);
+	assert_string_equal(only_message(c), "WSGIWarmUp: none stands alone");
+	config_destroy(c);
+}
+
 int
 main(void)
 {
@@ -118,6 +142,8 @@ main(void)
 		cmocka_unit_test(test_a_url_is_taken_apart),
 		cmocka_unit_test(test_what_is_no_url_is_told),
 		cmocka_unit_test(test_words_elements_and_lines_are_one_list),
+		cmocka_unit_test(
+			test_none_takes_back_what_a_weaker_source_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
