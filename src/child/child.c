@@ -7,9 +7,9 @@
  * starts after the privileges are gone: nothing of an application ever runs
  * with them.
  *
- * A template (template.c) lives the same life up to the import, but for what
- * belongs to one slot; each child that it forks goes on from there, takes its
- * slot and has only then a ring, which no fork may share.
+ * A template (template.c) lives the same life up to the import and the warm-up,
+ * but for what belongs to one slot; each child that it forks goes on from there,
+ * takes its slot and has only then a ring, which no fork may share.
  */
 #include "child/child.h"
 
@@ -330,18 +330,22 @@ import_application(struct child *c, struct err *err)
 }
 
 /* What it answers to the first child decides about its generation.  Later on,
- * when its database is away, those who could be served are to be. */
+ * when its database is away, those who could be served are to be; and who
+ * writes it wants to see what it answers. */
 static int
 warm_application_up(struct child *c, struct err *err)
 {
-	int rc = warm_up(c->app, c->config, err);
+	bool only = c->in->warm_up == INHERIT_WARM_ONLY && !c->config->reload;
+	int rc;
 
-	if (c->forked)
+	if (c->in->warm_up == INHERIT_COLD) {
+		warm_up_leave_out(c->config);
+		return 0;
+	}
+	rc = warm_up(c->app, c->config, only, err);
+	if (c->forked || rc == -ECHILD)
 		engine_leave_forked();
-	if (rc == 0 || !c->in->proven)
-		return rc;
-	log_warnx("child", "%s; serving all the same", err->text);
-	return 0;
+	return rc;
 }
 
 /* The import may take long, and so may a request. */

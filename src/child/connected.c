@@ -19,7 +19,8 @@ find_peer(int fd, struct address *ret)
 
 	ret->len = sizeof(ret->un);
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-		type != SOCK_STREAM || getpeername(fd, &ret->any, &ret->len) < 0)
+		type != SOCK_STREAM ||
+		getpeername(fd, &ret->any, &ret->len) < 0)
 		return false;
 	switch (ret->any.sa_family) {
 	case AF_INET:
@@ -30,6 +31,18 @@ find_peer(int fd, struct address *ret)
 	default:
 		return false;
 	}
+}
+
+static bool
+is_named(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; (at = strstr(at, name)) != NULL; at += len)
+		if ((at == list || at[-1] == ' ') &&
+			(at[len] == ',' || at[len] == '\0'))
+			return true;
+	return false;
 }
 
 bool
@@ -48,6 +61,8 @@ connected_name(int from, char *to, size_t size)
 		if (*end != '\0' || fd < from || !find_peer((int)fd, &peer))
 			continue;
 		address_format(&peer, text);
+		if (is_named(to, text))
+			continue;
 		len += (size_t)snprintf(to + len, size - len, "%s%s",
 			len > 0 ? ", " : "", text);
 	}

@@ -200,10 +200,11 @@ warn_of_threads(struct app *app)
 
 	if (app_name_threads(app, names, sizeof(names)))
 		log_warnx("child",
-			"the application has started threads while it was "
-			"imported, which its children do not have: %s; start "
-			"them at the first request, or in a function that "
-			"os.register_at_fork calls after_in_child",
+			"the application has started threads in the template "
+			"process, which its children do not have: %s; start "
+			"them at the first request of a client, or in a "
+			"function that os.register_at_fork calls "
+			"after_in_child",
 			names);
 }
 
@@ -214,10 +215,9 @@ warn_of_connections(const struct inheritance *in)
 
 	if (connected_name(inherit_end(in), peers, sizeof(peers)))
 		log_warnx("child",
-			"the application has left connections open, which its "
-			"children would all use at once: %s; close them where "
-			"they are opened, or in a function that "
-			"os.register_at_fork calls before",
+			"the application has left connections open in the "
+			"template process, which its children would all use at "
+			"once: %s; close them where they are opened",
 			peers);
 }
 

@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/privileges.h"
 #include "child/application.h"
+#include "child/warm_up.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "net/inherit.h"
@@ -179,7 +180,8 @@ say_beside(struct trial *t, const char *library)
 	say(t, "notice", text);
 }
 
-/* The copy of a module that forks comes back from the import as well. */
+/* The copy of a module that forks comes back from the import as well, and that
+ * of a view from the warm-up. */
 static int
 try_application(struct trial *t, struct err *err)
 {
@@ -187,6 +189,8 @@ try_application(struct trial *t, struct err *err)
 	pid_t self = getpid();
 	int rc = application_import(t->app, t->config, err);
 
+	if (rc == 0 && getpid() == self)
+		rc = warm_up(t->app, t->config, true, err);
 	if (getpid() != self)
 		_exit(0);
 	if (rc < 0)

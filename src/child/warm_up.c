@@ -159,8 +159,7 @@ judge(const struct asked *a, const struct app_exchange *x, struct err *err)
 
 	if (x->failed)
 		return refused(a,
-			"the application has failed; see the lines before "
-			"this one",
+			"the application has failed, as the lines before say",
 			err);
 	if (x->broken)
 		return refused(a, "the response is not complete", err);
@@ -174,18 +173,22 @@ judge(const struct asked *a, const struct app_exchange *x, struct err *err)
 	return refused(a, why, err);
 }
 
+static bool
+is_redirection(int status)
+{
+	return status >= 301 && status <= 308 && status != 304;
+}
+
 /* What is behind a redirection is not known any better than before. */
 static void
 say(const struct asked *a, int status, int64_t took_ns)
 {
-	log_info("child", "WSGIWarmUp %.*s: answered %d in %.1f ms",
-		(int)a->text.len, a->text.p, status, (double)took_ns / 1e6);
-	if (status >= 300 && status < 400)
-		log_notice("child",
-			"WSGIWarmUp %.*s: the application answers %d and so "
-			"points to another place, which may be the one to be "
-			"asked for",
-			(int)a->text.len, a->text.p, status);
+	log_info("child", "WSGIWarmUp %.*s: answered %d in %.1f ms%s",
+		(int)a->text.len, a->text.p, status, (double)took_ns / 1e6,
+		is_redirection(status)
+			? ", which points to another place: is that the one "
+			  "to be asked for?"
+			: "");
 }
 
 static int
@@ -215,7 +218,7 @@ call(struct asked *a, struct str path, struct err *err)
 
 	app_call(a->app, &x);
 	if (getpid() != a->self)
-		return -ECHILD; /* a copy that the application has made */
+		return -ECHILD;
 	app_drop(a->app, x.held);
 	app_forget_peer(a->app, &peer);
 	rc = judge(a, &x, err);
@@ -244,14 +247,31 @@ asked_fini(struct asked *a)
 	buf_fini(&a->out);
 }
 
-int
-warm_up(struct app *app, const struct config *config, struct err *err)
+static int
+ask_all(struct asked *a, struct str list, bool only, struct err *err)
 {
-	struct str list = str_of(config->warm_up);
-	struct asked *a;
 	int rc = 0;
 
-	if (list.p == NULL)
+	while (list.p != NULL && rc == 0) {
+		a->text = str_next_element(&list);
+		rc = ask(a, err);
+		asked_fini(a);
+		if (rc == 0 || rc == -ECHILD || only)
+			continue;
+		log_warnx("child", "%s; serving all the same", err->text);
+		rc = 0;
+	}
+	return rc;
+}
+
+int
+warm_up(struct app *app, const struct config *config, bool only,
+	struct err *err)
+{
+	struct asked *a;
+	int rc;
+
+	if (config->warm_up == NULL)
 		return 0;
 	a = calloc(1, sizeof(*a));
 	if (a == NULL)
@@ -260,11 +280,16 @@ warm_up(struct app *app, const struct config *config, struct err *err)
 	a->config = config;
 	a->self = getpid();
 	unique_id_init(&a->id);
-	while (rc == 0 && list.p != NULL) {
-		a->text = str_next_element(&list);
-		rc = ask(a, err);
-		asked_fini(a);
-	}
+	rc = ask_all(a, str_of(config->warm_up), only, err);
 	free(a);
 	return rc;
+}
+
+void
+warm_up_leave_out(const struct config *config)
+{
+	if (config->warm_up != NULL)
+		log_warnx("child",
+			"WSGIWarmUp is left out, as the process before this "
+			"one has not become ready");
 }

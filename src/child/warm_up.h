@@ -9,14 +9,22 @@
 #ifndef WSGID_CHILD_WARM_UP_H
 #define WSGID_CHILD_WARM_UP_H
 
+#include <stdbool.h>
+
 struct app;
 struct config;
 struct err;
 
 /* Ask for all that WSGIWarmUp names, with the GIL, in the process that has
- * imported the application.  0, or a negative errno and a sentence that begins
- * with the directive: an answer of 400 or more, or a broken one.  -ECHILD in a
- * copy that the application has made, which comes back from here as well. */
-int warm_up(struct app *app, const struct config *config, struct err *err);
+ * imported the application.  What is answered with 400 or more, or not to its
+ * end, is logged as a warning; or, where a process may serve with good answers
+ * only, returned: a negative errno and a sentence that begins with the
+ * directive.  Else 0.  -ECHILD, without a sentence, in a copy that the
+ * application has made, which comes back from here as well. */
+int warm_up(struct app *app, const struct config *config, bool only,
+	struct err *err);
+
+/* Say that it is not done here, if it would have been. */
+void warm_up_leave_out(const struct config *config);
 
 #endif

@@ -15,14 +15,16 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/signals.h"
 #include "master/children.h"
 #include "master/state.h"
 
 enum {
 	MESSAGES_A_TURN = 8,
 	IMPORT_STOP_MS = 500, /* likewise, of one that is not ready */
-	LAST_WORDS_MS = 5000  /* from "I cannot serve", or a channel that it
+	LAST_WORDS_MS = 5000, /* from "I cannot serve", or a channel that it
 	                       * has closed, to SIGKILL */
+	STACKS_MS = 250       /* to write where it is */
 };
 
 void
@@ -227,6 +229,13 @@ child_tell_failure(
 		});
 }
 
+int64_t
+child_ask_where(const struct master *m, pid_t pid)
+{
+	kill(pid, signal_traceback());
+	return m->now_ns + STACKS_MS * MS_NS;
+}
+
 void
 child_due(struct master *m, struct child *c)
 {
@@ -237,14 +246,16 @@ child_due(struct master *m, struct child *c)
 	}
 	switch (c->life) {
 	case LIFECYCLE_STARTING:
-		c->killed = true;
-		if (!c->failed) {
+		if (!c->failed && !c->timed_out) {
 			c->timed_out = true;
 			log_errorx("master",
 				"child pid %d (slot %u) was not ready within "
-				"StartupTimeout, sending SIGKILL",
+				"StartupTimeout, sending SIGKILL; it is here:",
 				(int)c->pid, c->slot);
+			c->deadline_ns = child_ask_where(m, c->pid);
+			break;
 		}
+		c->killed = true;
 		kill(c->pid, SIGKILL);
 		break;
 	case LIFECYCLE_READY:
@@ -306,12 +317,15 @@ became_ready(struct master *m, struct child *c, const char *text)
 		return;
 	}
 	c->ready_ns = m->now_ns;
+	c->timed_out = false;
 	c->deadline_ns = m->now_ns + SETTLED_S * SECOND_NS;
 	child_happened(m, c, LIFECYCLE_REPORTED_READY);
 	log_info("master", "child pid %d (slot %u) is ready", (int)c->pid,
 		c->slot);
 	if (m->next != NULL && c->generation == m->next->number)
 		restart_commit(m);
+	if (c->generation == m->now->number)
+		m->now->served = true;
 	if (c->generation == m->now->number && strcmp(m->python, text) != 0) {
 		strcpy(m->python, text);
 		board_show_generation(m);

@@ -87,6 +87,8 @@ void child_cannot_be_watched(struct child *c, int error);
 void child_speaks(struct master *m, struct source *s);
 /* Its deadline has passed. */
 void child_due(struct master *m, struct child *c);
+/* Have a process write the Python stacks of its threads; when that is over. */
+int64_t child_ask_where(const struct master *m, pid_t pid);
 /* Alive and not told to go: what serves, or soon will. */
 bool child_active(const struct child *c);
 bool child_obsolete(const struct master *m, const struct child *c);

@@ -30,6 +30,7 @@ enum {
 	CROWDED = 64 * 1024, /* bytes in the pool */
 	HOW = 320,           /* bytes of what is said of a death */
 	REASON = 1024,       /* and of why it was so early */
+	COLD_S = 300,        /* without WSGIWarmUp, after that */
 };
 
 static const struct config *
@@ -182,8 +183,10 @@ died_untold(
 		return;
 	}
 	pool_failed(m, c);
-	if (c->ready_ns == 0)
+	if (c->ready_ns == 0) {
+		m->now->cold_until_ns = m->now_ns + COLD_S * SECOND_NS;
 		restart_proven(m, reason);
+	}
 	if (!c->replacement)
 		pool_owe(m, 1);
 }

@@ -161,6 +161,15 @@ give_ends(struct ends *e, pid_t pid, struct spawned *ret)
 	*ret = (struct spawned){pid, e->channel, e->output};
 }
 
+/* Who hangs or dies in a warm-up cannot say so itself. */
+static enum inherit_warm_up
+warm_up_of(const struct master *m, const struct generation *g)
+{
+	if (!g->served)
+		return INHERIT_WARM_ONLY;
+	return m->now_ns < g->cold_until_ns ? INHERIT_COLD : INHERIT_WARM;
+}
+
 /* With /dev/null for all that belongs to one slot. */
 static int
 prepare_launch(struct launch *l, const struct master *m,
@@ -169,7 +178,7 @@ prepare_launch(struct launch *l, const struct master *m,
 	size_t n = INHERIT_REST - INHERIT_CHANNEL;
 
 	in->generation = g->number;
-	in->proven = g == m->now && m->phase == PHASE_RUNNING && !m->restarting;
+	in->warm_up = warm_up_of(m, g);
 	in->n_listeners = (unsigned)g->n_listeners;
 	in->n_logs = (unsigned)g->n_logs;
 	in->n_sets = g->n_buckets > 1 ? g->n_buckets : g->set >= 0;

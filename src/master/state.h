@@ -80,6 +80,8 @@ struct generation {
 			  * digit, and a NUL behind them */
 	size_t n_listeners;
 	bool passed; /* they are systemd's */
+	bool served; /* a child of it has been ready */
+	int64_t cold_until_ns; /* no WSGIWarmUp: who tried did not come out */
 	/* With several buckets each has a set, which its children wait on. */
 	int *bucket_sets;
 	bool *lent; /* the listeners of this bucket are in all sets */

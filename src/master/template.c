@@ -132,16 +132,19 @@ template_bury(struct master *m, struct template *t, struct child *ret)
 }
 
 static void
-due(struct template *t)
+due(struct master *m, struct template *t)
 {
 	t->deadline_ns = NEVER;
-	if (!t->told && !t->failed && t->channel.fd >= 0) {
+	if (!t->told && !t->failed && !t->timed_out && t->channel.fd >= 0) {
 		t->timed_out = true;
 		log_errorx("master",
 			"template pid %d was not ready within StartupTimeout, "
-			"sending SIGKILL",
+			"sending SIGKILL; it is here:",
 			(int)t->pid);
-	} else if (t->ready_ns != 0) {
+		t->deadline_ns = child_ask_where(m, t->pid);
+		return;
+	}
+	if (t->ready_ns != 0) {
 		log_warnx("master", "template pid %d %s, sending SIGKILL",
 			(int)t->pid,
 			t->told ? "did not stop"
@@ -186,6 +189,7 @@ became_ready(struct master *m, struct template *t)
 	if (t->ready_ns != 0 || t->told)
 		return;
 	t->ready_ns = m->now_ns;
+	t->timed_out = false;
 	t->deadline_ns = NEVER;
 	log_info("master",
 		"template pid %d (generation %u) has imported the application",
@@ -341,7 +345,7 @@ template_turn(struct master *m)
 {
 	for (struct template *t = m->templates; t != NULL; t = t->next) {
 		if (t->deadline_ns <= m->now_ns)
-			due(t);
+			due(m, t);
 		if (!t->told && (m->phase == PHASE_STOPPING ||
 					generation_of(m, t) == NULL))
 			tell_to_stop(m, t);

@@ -27,9 +27,9 @@ inherit_format(const struct inheritance *in, char to[INHERIT_ARGUMENT])
 {
 	snprintf(to, INHERIT_ARGUMENT,
 		"slot=%u generation=%u listeners=%u logs=%u sets=%u "
-		"template=%u proven=%u",
+		"template=%u warm_up=%u",
 		in->slot, in->generation, in->n_listeners, in->n_logs,
-		in->n_sets, in->is_template, in->proven);
+		in->n_sets, in->is_template, in->warm_up);
 }
 
 int
@@ -43,12 +43,13 @@ inherit_parse(struct inheritance *ret, const char *argument, struct err *err)
 	if (strlen(argument) < INHERIT_ARGUMENT &&
 		sscanf(argument,
 			"slot=%u generation=%u listeners=%u logs=%u sets=%u "
-			"template=%u proven=%u",
+			"template=%u warm_up=%u",
 			&in.slot, &in.generation, &in.n_listeners, &in.n_logs,
-			&in.n_sets, &in.is_template, &in.proven) == 7) {
+			&in.n_sets, &in.is_template, &in.warm_up) == 7) {
 		inherit_format(&in, again);
 		if (strcmp(argument, again) == 0 && in.n_sets <= MANY &&
-			in.is_template <= 1 && in.proven <= 1 &&
+			in.is_template <= 1 &&
+			in.warm_up <= INHERIT_WARM_ONLY &&
 			in.n_listeners <= MANY &&
 			in.n_logs <= MANY) {
 			*ret = in;
@@ -58,7 +59,7 @@ inherit_parse(struct inheritance *ret, const char *argument, struct err *err)
 	return err_setx(err, EINVAL,
 		"this program is started by wsgid and not by hand: it wants "
 		"\"slot=N generation=N listeners=N logs=N sets=N "
-		"template=0|1 proven=0|1\", not \"%.100s\"",
+		"template=0|1 warm_up=0|1|2\", not \"%.100s\"",
 		argument);
 }
 

@@ -3,9 +3,9 @@
  *
  * A child is forked and exec'ed, so all it gets are descriptors and its
  * command line.  Descriptors have fixed numbers; the rest is one argument,
- * "slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 proven=1".  Standard
- * input is /dev/null, standard output and error are one pipe that the master reads
- * line by line.
+ * "slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 warm_up=1".
+ * Standard input is /dev/null, standard output and error are one pipe that the
+ * master reads line by line.
  *
  * A template is no child of any slot: it imports the application and forks
  * children on the master's order.  It holds /dev/null where a child holds what
@@ -50,8 +50,14 @@ struct inheritance {
 	unsigned n_sets; /* 0: one listener; 1: one for all; else one for each
 			  * bucket of them */
 	unsigned is_template; /* slot is 0, and means nothing */
-	unsigned proven; /* the generation serves: others had the same
-			  * application, and what fails now has not then */
+	unsigned warm_up;     /* enum inherit_warm_up */
+};
+
+/* WSGIWarmUp: what is to be done, and what it means when it fails. */
+enum inherit_warm_up {
+	INHERIT_COLD,     /* nothing: others of the generation died of it */
+	INHERIT_WARM,     /* that is said: the generation serves already */
+	INHERIT_WARM_ONLY /* this one cannot serve */
 };
 
 /* What comes with the order to fork, for one slot. */

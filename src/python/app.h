@@ -148,10 +148,10 @@ void app_forget_thread(struct app *app);
 
 /* --- a process that imports once and is forked often ------------------------ */
 
-/* After app_import: what there is now is no business of the garbage collector
- * any more, not even at the end of the interpreter, or it would write to memory
- * that children share; and nothing is left
- * in a buffer that each of them would write.  0, or a negative errno with a
+/* After app_import and what else is to be done once for all: what there is now is
+ * no business of the garbage collector any more, not even at the end of the
+ * interpreter, or it would write to memory that children share; and nothing is
+ * left in a buffer that each of them would write.  0, or a negative errno with a
  * sentence. */
 int app_freeze(struct app *app, struct err *err);
 

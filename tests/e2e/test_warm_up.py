@@ -6,11 +6,12 @@ import pathlib
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
 from client import get
-from server import own_by_children, wait_until
+from server import BUILD, PATIENCE, clean_environment, own_by_children, wait_until
 
 SITE = '''
 import json, os, pathlib, time
@@ -41,7 +42,9 @@ def application(environ, start_response):
     ASKED.append([os.getpid(), kept])
     if path == '/raises':
         raise RuntimeError('not in this life')
-    if path == '/hangs':
+    if path == '/goes' and (HERE / 'exits').exists():
+        os._exit(0)
+    if path == '/hangs' or path == '/goes' and (HERE / 'hangs').exists():
         time.sleep(1000)
     if path == '/forks' and os.fork() == 0:
         return []
@@ -81,6 +84,14 @@ def warm(serve, site):
 def asked(server):
     """The pid of who answers, the requests that it has heard of, and what was closed."""
     return json.loads(get(server.address, '/asked').body)
+
+
+def others_than(gone, server):
+    """Two children, and none of them that one."""
+    def ready():
+        found = server.ready()
+        return len(found) == 2 and gone not in found
+    wait_until(ready, f'another child than {gone}')
 
 
 preloads = pytest.mark.parametrize('preload', ['Off', 'On'])
@@ -127,8 +138,9 @@ def test_what_is_answered_goes_nowhere_and_is_taken_to_its_end(warm, site):
     server = warm('--warm-up', '/writes,/file,/large,/pieces,/204,/301', '--access-log', log)
     _, requests, closed = asked(server)
     assert len(requests) == 6 and closed == [20]
-    assert 'WSGIWarmUp /301: the application answers 301 and so points to another place' in \
-        server.log.text()
+    said = server.log.text()
+    assert re.search(r'/301: answered 301 in [\d.]+ ms, which points to another place', said)
+    assert re.search(r'/204: answered 204 in [\d.]+ ms$', said, re.M)
     assert sum(row['page']['requests'] for row in server.ready().values()) == 1
     server.stop()
     assert [line.split('"')[1] for line in log.read_text().splitlines()] == ['GET /asked HTTP/1.1']
@@ -136,8 +148,8 @@ def test_what_is_answered_goes_nowhere_and_is_taken_to_its_end(warm, site):
 
 @preloads
 @pytest.mark.parametrize('url, sentence', [
-    ('/raises', 'the application has failed; see the lines before this one'),
-    ('/short', 'the application has failed; see the lines before this one'),
+    ('/raises', 'the application has failed, as the lines before say'),
+    ('/short', 'the application has failed, as the lines before say'),
     ('/404', 'the application answers 404'),
     ('/503', 'the application answers 503'),
     ('/400', 'the application answers 400 to the host "localhost"; write the one that it serves, '
@@ -177,7 +189,7 @@ def test_a_child_of_a_version_that_serves_serves_whatever_is_answered(warm, site
     (site / 'down').touch()
     os.kill(first, signal.SIGKILL)
     server.log.wait_for(r':warn\].* WSGIWarmUp /database: .*; serving all the same')
-    wait_until(lambda: len(server.ready()) == 2 and first not in server.ready(), 'another child')
+    others_than(first, server)
     assert get(server.address, '/fine').body == b'/fine'
     server.stop()
 
@@ -191,9 +203,59 @@ def test_so_does_a_template_that_comes_later(warm, site):
     server.log.wait_for(r':warn\].* WSGIWarmUp /database: .*; serving all the same')
     first = min(server.ready())
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: len(server.ready()) == 2 and first not in server.ready(), 'another child')
+    others_than(first, server)
     assert get(server.address, '/fine').body == b'/fine'
     server.stop()
+
+
+@preloads
+@pytest.mark.parametrize('how', ['hangs', 'exits'])
+def test_who_does_not_come_out_of_it_is_followed_by_one_that_is_not_asked(warm, site, preload, how):
+    server = warm('--warm-up', '/goes', '--startup-timeout', '1', children='2', preload=preload)
+    first = min(server.wait_for_ready(2))
+    (site / how).touch()
+    if preload == 'On':
+        template = server.board()['board']['template_pid']
+        os.kill(template, signal.SIGKILL)
+        wait_until(lambda: server.board()['board']['template_pid'] not in (0, template),
+                   'another template')
+    os.kill(first, signal.SIGKILL)
+    others_than(first, server)
+    assert ('was not ready within StartupTimeout' in server.log.text()) == (how == 'hangs')
+    assert get(server.address, '/fine').body == b'/fine'
+    assert re.search(':warn.* WSGIWarmUp is left out, as the process before', server.log.text())
+    server.stop()
+
+
+def test_after_a_restart_that_has_failed_nobody_serves_before_it_is_warm(warm, site):
+    server = warm('--warm-up', '/database', children='2')
+    server.wait_for_ready(2)
+    (site / 'down').touch()
+    run = subprocess.run([str(BUILD / 'wsgictl'), '--run-directory', str(server.run_directory),
+                          '--wait', '0', 'restart'], env=clean_environment(), text=True,
+                         capture_output=True, timeout=PATIENCE)
+    assert run.returncode == 0, run
+    wait_until(lambda: server.log.text().count('the database is down') > 2, 'several to fail')
+    assert not server.ready() and 'serving all the same' not in server.log.text()
+    (site / 'down').unlink()
+    server.wait_for_ready(2)
+    server.stop()
+
+
+def test_who_writes_it_sees_what_it_answers(serve, site):
+    server = serve('site_app', '--reload', '--warm-up', '/raises,/b', '-w', '1', cwd=site)
+    assert get(server.address, '/404').status == 404
+    server.log.wait_for(r':warn\].* WSGIWarmUp /raises: .*; serving all the same')
+    assert [environ['PATH_INFO'] for _, environ in asked(server)[1]] == ['/raises', '/b', '/404']
+    server.stop()
+
+
+@pytest.mark.parametrize('url, status, said', [
+    ('/fine', 0, 'can be served'), ('/404', 1, 'WSGIWarmUp /404: the application answers 404')])
+def test_check_asks_as_well(site, url, status, said):
+    run = subprocess.run([str(BUILD / 'wsgid'), '--check', '--warm-up', url, 'site_app'], cwd=site,
+                         env=clean_environment(), text=True, capture_output=True, timeout=PATIENCE)
+    assert said in run.stdout + run.stderr and (run.returncode == 0) == (status == 0), run
 
 
 @preloads
@@ -201,7 +263,9 @@ def test_startup_timeout_is_the_limit_on_it(new_server, site, preload):
     server = new_server('site_app', '-w', '2', '--warm-up', '/hangs', '--startup-timeout', '1',
                         cwd=site, env={'WSGID_PRELOAD_APPLICATION': preload})
     assert server.fails() == 1
-    assert 'StartupTimeout' in server.log.text()
+    text = server.log.text()
+    assert 'was not ready within StartupTimeout, sending SIGKILL; it is here:' in text
+    assert re.search(r'File ".*site_app.py", line \d+ in application', text)
 
 
 @preloads
@@ -243,7 +307,8 @@ import socket
 KEPT = [socket.socketpair(), socket.socket(), socket.socket(type=socket.SOCK_DGRAM)]
 KEPT[2].connect(('127.0.0.1', 9))
 def application(environ, start_response):
-    KEPT.append(socket.create_connection({database.getsockname()!r}))
+    for _ in range(3):
+        KEPT.append(socket.create_connection({database.getsockname()!r}))
     KEPT.append(socket.socket(socket.AF_UNIX))
     KEPT[-1].connect({str(directory / "other.sock")!r})
     with socket.create_connection({database.getsockname()!r}):
@@ -256,7 +321,7 @@ def application(environ, start_response):
                            env={'WSGID_PRELOAD_APPLICATION': preload})
             if preload == 'On':
                 server.log.wait_for(
-                    r':warn\].* has left connections open, .*: '
+                    r':warn\].* has left connections open in .*: '
                     rf'127\.0\.0\.1:{database.getsockname()[1]}, unix:{directory}/other\.sock; ')
             assert server.log.text().count(':warn]') == (1 if preload == 'On' else 0)
             server.stop()

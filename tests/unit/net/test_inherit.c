@@ -29,7 +29,7 @@ test_an_argument_is_read_as_it_was_written(void **state)
 		{3, 1, 2, 1, 1, 0, 1},
 		{0, 7, 1, 0, 0, 1, 0},
 		{5, 1, 4, 2, 4, 0, 0},
-		{4000, UINT_MAX, 100000, 100000, 0, 0, 1},
+		{4000, UINT_MAX, 100000, 100000, 0, 0, 2},
 	};
 
 	(void)state;
@@ -75,35 +75,35 @@ test_anything_else_is_no_argument(void **state)
 	static const char *const rows[] = {
 		"",
 		"--help",
-		"slot=3 generation=1 listeners=2 logs=1 template=0 proven=0",
+		"slot=3 generation=1 listeners=2 logs=1 template=0 warm_up=0",
 		"slot=3 generation=1 listeners=2 logs=1 sets=x template=0 "
-		"proven=0",
+		"warm_up=0",
 		"slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 "
-		"proven=0 ",
+		"warm_up=0 ",
 		" slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 "
-		"proven=0",
+		"warm_up=0",
 		"slot=3  generation=1 listeners=2 logs=1 sets=1 template=0 "
-		"proven=0",
+		"warm_up=0",
 		"slot=03 generation=1 listeners=2 logs=1 sets=1 template=0 "
-		"proven=0",
+		"warm_up=0",
 		"slot=-3 generation=1 listeners=2 logs=1 sets=1 template=0 "
-		"proven=0",
+		"warm_up=0",
 		"slot=+3 generation=1 listeners=2 logs=1 sets=1 template=0 "
-		"proven=0",
+		"warm_up=0",
 		"slot=4294967299 generation=1 listeners=2 logs=1 sets=1 "
-		"template=0 proven=0",
+		"template=0 warm_up=0",
 		"slot=3 generation=1 listeners=100001 logs=1 sets=1 template=0 "
-		"proven=0",
+		"warm_up=0",
 		"slot=3 generation=1 listeners=2 logs=4294967295 sets=1 "
-		"template=0 proven=0",
+		"template=0 warm_up=0",
 		"slot=3 generation=1 listeners=2 logs=1 sets=1 template=0 "
-		"proven=0 "
+		"warm_up=0 "
 		"sets=1",
 		"slot=3 generation=1 listeners=2 logs=1 sets=1",
 		"slot=0 generation=1 listeners=2 logs=1 sets=1 template=2 "
-		"proven=0",
+		"warm_up=0",
 		"slot=0 generation=1 listeners=2 logs=1 sets=1 template=0 "
-		"proven=2",
+		"warm_up=3",
 		"slot=0 generation=1 listeners=2 logs=1 sets=1 template=0",
 	};
 	static char endless[10000];
