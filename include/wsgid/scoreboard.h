@@ -71,7 +71,8 @@ enum wsgid_reload_result { /* an upgrade is one, too */
 	WSGID_RELOAD_RUNNING = 1,
 	WSGID_RELOAD_DONE = 2,
 	WSGID_RELOAD_FAILED = 3, /* reload_reason says why; the old
-	                          * generation goes on */
+	                          * generation goes on, but after an
+	                          * ungraceful restart */
 };
 
 /* Since 1.2: how long requests took, log-linearly: four buckets for each power

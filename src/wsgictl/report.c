@@ -177,7 +177,9 @@ add_reload(struct buf *to, const struct snapshot *s)
 		buf_add_char(to, '\n');
 		return;
 	}
-	buf_printf(to, " FAILED, the old generation went on:\n" LABEL "%s\n",
+	/* That of an ungraceful restart has gone before. */
+	buf_printf(to, " FAILED, the old generation %s:\n" LABEL "%s\n",
+		b->restart_us > b->reload_begin_us ? "had ended" : "went on",
 		"", b->reload_reason);
 }
 

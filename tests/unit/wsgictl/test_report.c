@@ -175,12 +175,19 @@ test_a_reload_is_told_by_its_end(void **state)
 	static const struct {
 		uint32_t result;
 		const char *text;
+		int64_t restart_us; /* since its begin */
 	} cases[] = {
-		{WSGID_RELOAD_NONE, "never reloaded"},
-		{WSGID_RELOAD_RUNNING, "a reload is running since 40 s\n"},
-		{WSGID_RELOAD_DONE, ", done in 1.5 s\n"},
-		{WSGID_RELOAD_FAILED, " FAILED, the old generation went on:\n"
-				      "               no module\n"},
+		{WSGID_RELOAD_NONE, "never reloaded", 0},
+		{WSGID_RELOAD_RUNNING, "a reload is running since 40 s\n", 0},
+		{WSGID_RELOAD_DONE, ", done in 1.5 s\n", 0},
+		{WSGID_RELOAD_FAILED,
+			" FAILED, the old generation went on:\n"
+			"               no module\n",
+			0},
+		{WSGID_RELOAD_FAILED,
+			" FAILED, the old generation had ended:\n"
+			"               no module\n",
+			1000},
 	};
 	struct scoreboard *board = make_server(*state);
 	struct wsgid_board *b = scoreboard_board(board);
@@ -195,6 +202,7 @@ test_a_reload_is_told_by_its_end(void **state)
 		struct buf text = {0};
 
 		b->reload_result = cases[n].result;
+		b->restart_us = b->reload_begin_us + cases[n].restart_us;
 		s = take(*state, true);
 		report_status(&text,
 			&(struct report){.instance = &i, .snapshot = &s});
