@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 /* Stream sockets of this process from this number on that have a peer with an
- * address, by theirs, each once: "10.0.0.5:5432, unix:/run/redis.sock".  False where there
- * is none, or where nothing can be found out. */
+ * address, by theirs, each once: "10.0.0.5:5432, unix:/run/redis.sock".  False
+ * where there is none, or where nothing can be found out. */
 bool connected_name(int from, char *to, size_t size);
 
 #endif

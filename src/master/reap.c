@@ -183,10 +183,11 @@ died_untold(
 		return;
 	}
 	pool_failed(m, c);
-	if (c->ready_ns == 0) {
+	/* Who can still say why has come out of its warm-up. */
+	if (c->ready_ns == 0 && !c->failed)
 		m->now->cold_until_ns = m->now_ns + COLD_S * SECOND_NS;
+	if (c->ready_ns == 0)
 		restart_proven(m, reason);
-	}
 	if (!c->replacement)
 		pool_owe(m, 1);
 }
