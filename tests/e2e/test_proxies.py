@@ -45,6 +45,22 @@ def test_nobody_is_believed_unless_he_is_trusted(serve):
         server.stop()
 
 
+@pytest.mark.parametrize('where', ['a line', 'the environment', 'lines'])
+def test_as_many_are_trusted_as_are_named(serve, directory, where):
+    """A large provider has more networks than a line usually has words."""
+    networks = [f'10.{i}.0.0/16' for i in range(40)] + ['127.0.0.0/8']
+    words, env = [], {}
+    if where == 'the environment':
+        env['WSGID_TRUSTED_PROXIES'] = ','.join(networks)
+    else:
+        lines = [' '.join(networks)] if where == 'a line' else networks
+        (directory / 'many.conf').write_text(''.join(f'TrustedProxies {x}\n' for x in lines))
+        words = ['-c', directory / 'many.conf']
+    server = serve('probe', *words, env=env)
+    assert seen_by(server.address, SAID)['REMOTE_ADDR'] == '192.0.2.7'
+    server.stop()
+
+
 def test_what_a_trusted_proxy_says_is_where_the_application_looks_for_it(serve, directory):
     log = directory / 'access.log'
     server = serve('probe', '--trusted-proxies', '127.0.0.0/8', '--custom-log',
