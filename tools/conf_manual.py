@@ -294,10 +294,10 @@ asks as well.
 Once a child of the generation has served, one that comes later and is answered
 otherwise warns of that and serves.
 If such a child does not come out of it at all, those of the next five minutes
-leave it out.
+leave it out; a template, as long as it lives.
 With
 .Ic WSGIReload
-it is never more than a warning.
+a bad answer is never more than a warning.
 .Ic StartupTimeout
 is for the import and this together.
 .Pp

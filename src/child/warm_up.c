@@ -102,10 +102,19 @@ struct asked {
 	struct request request;
 };
 
+/* What follows is worth more than all of a long one. */
+static int
+shown(struct str text)
+{
+	enum { SHOWN = 100 };
+
+	return text.len < SHOWN ? (int)text.len : SHOWN;
+}
+
 static int
 refused(const struct asked *a, const char *why, struct err *err)
 {
-	return err_setx(err, EINVAL, "WSGIWarmUp %.*s: %s", (int)a->text.len,
+	return err_setx(err, EINVAL, "WSGIWarmUp %.*s: %s", shown(a->text),
 		a->text.p, why);
 }
 
@@ -184,7 +193,7 @@ static void
 say(const struct asked *a, int status, int64_t took_ns)
 {
 	log_info("child", "WSGIWarmUp %.*s: answered %d in %.1f ms%s",
-		(int)a->text.len, a->text.p, status, (double)took_ns / 1e6,
+		shown(a->text), a->text.p, status, (double)took_ns / 1e6,
 		is_redirection(status)
 			? ", which points to another place: is that the one "
 			  "to be asked for?"
@@ -290,6 +299,6 @@ warm_up_leave_out(const struct config *config)
 {
 	if (config->warm_up != NULL)
 		log_warnx("child",
-			"WSGIWarmUp is left out, as the process before this "
-			"one has not become ready");
+			"WSGIWarmUp is left out, as a process of the last five "
+			"minutes has not become ready");
 }

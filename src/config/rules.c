@@ -145,11 +145,15 @@ static void
 settle_warm_up(struct config *c)
 {
 	struct str list = str_of(c->warm_up);
-	bool none = false;
+	bool none = false, some = false;
 
-	while (list.p != NULL && !none)
-		none = str_equal(str_next_element(&list), STR("none"));
-	if (none && strcmp(c->warm_up, "none") != 0)
+	while (list.p != NULL) {
+		bool is = str_equal(str_next_element(&list), STR("none"));
+
+		none |= is;
+		some |= !is;
+	}
+	if (none && some)
 		config_fail(c, SETTING(c, warm_up)->where, NAME_OF(warm_up),
 			"none stands alone");
 	if (none)

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/ip.h"
 #include "config/values.h"
 #include "config/values_priv.h"
 
@@ -80,14 +81,20 @@ check_target(struct str whole, struct str target, struct err *err)
 static size_t
 name_length(struct str host)
 {
-	const char *end;
+	size_t len = 0;
+	struct ip ip;
 
 	if (host.len == 0 || host.p[0] != '[') {
-		end = host.len > 0 ? memchr(host.p, ':', host.len) : NULL;
-		return end != NULL ? (size_t)(end - host.p) : host.len;
+		while (len < host.len && strchr(":[]", host.p[len]) == NULL)
+			len++;
+		return len;
 	}
-	end = memchr(host.p, ']', host.len);
-	return end != NULL ? (size_t)(end - host.p) + 1 : 0;
+	while (len < host.len && host.p[len] != ']')
+		len++;
+	return len < host.len && ip_parse(&ip, (struct str){host.p + 1,
+							len - 1}) == 0
+		       ? len + 1
+		       : 0;
 }
 
 /* Of a host that is one, with its port taken off. */
@@ -102,7 +109,7 @@ take_port(struct str host, struct str *ret)
 		return len > 0;
 	*ret = behind(host, len + 1);
 	return host.p[len] == ':' && str_to_u64(*ret, &port) == 0 &&
-	       port <= 65535;
+	       port >= 1 && port <= 65535;
 }
 
 static bool
@@ -183,6 +190,10 @@ parse_urls(const struct directive_input *in, union directive_value *ret,
 	if (rc == 0 && b.len == 0)
 		rc = err_setx(err, EINVAL, "there is none in \"%s\"",
 			value_show(in->words[0]).text);
+	if (rc == 0 && b.len > VALUE_BYTES)
+		rc = err_setx(err, EINVAL,
+			"the value is longer than %d bytes in all",
+			VALUE_BYTES);
 	if (rc == 0)
 		rc = buf_failed(&b) ? err_set(err, ENOMEM, "keeping a value")
 				    : value_keep(&ret->text, in->arena,

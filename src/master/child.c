@@ -109,18 +109,32 @@ gentle_order(const struct master *m)
 							    : CHANNEL_RETIRE;
 }
 
+/* 0 is no limit. */
+static int64_t
+drain_deadline(const struct master *m, int64_t timeout_ms)
+{
+	return timeout_ms > 0 ? m->now_ns + timeout_ms * MS_NS : NEVER;
+}
+
+/* It had begun to serve when it was told to stop: was_ready. */
+static bool
+finishes_late(const struct child *c)
+{
+	return c->life == LIFECYCLE_STOPPING && c->may_finish &&
+	       c->ready_ns != 0;
+}
+
 void
 child_retire(struct master *m, struct child *c, int64_t timeout_ms)
 {
-	int64_t deadline = NEVER;
+	int64_t deadline = drain_deadline(m, timeout_ms);
 
-	if (c->life != LIFECYCLE_READY && c->life != LIFECYCLE_DRAINING) {
+	if (c->life != LIFECYCLE_READY && c->life != LIFECYCLE_DRAINING &&
+		!finishes_late(c)) {
 		c->may_finish = true;
 		child_stop(m, c, CHILD_STOP_MS);
 		return;
 	}
-	if (timeout_ms > 0)
-		deadline = m->now_ns + timeout_ms * MS_NS;
 	if (c->life == LIFECYCLE_READY || deadline < c->deadline_ns)
 		c->deadline_ns = deadline;
 	c->told = true;
@@ -250,7 +264,8 @@ child_due(struct master *m, struct child *c)
 			c->timed_out = true;
 			log_errorx("master",
 				"child pid %d (slot %u) was not ready within "
-				"StartupTimeout, sending SIGKILL; it is here:",
+				"StartupTimeout; SIGKILL follows, and it is "
+				"here:",
 				(int)c->pid, c->slot);
 			c->deadline_ns = child_ask_where(m, c->pid);
 			break;
@@ -295,8 +310,6 @@ child_due(struct master *m, struct child *c)
 static void
 was_ready(struct master *m, struct child *c)
 {
-	int64_t drain_ms = m->now->config->worker_drain_timeout;
-
 	if (c->life != LIFECYCLE_STOPPING || c->ready_ns != 0 || m->stop_now)
 		return;
 	c->ready_ns = m->now_ns;
@@ -305,8 +318,8 @@ was_ready(struct master *m, struct child *c)
 	else if (!c->may_finish)
 		c->deadline_ns = m->now_ns + CHILD_STOP_MS * MS_NS;
 	else
-		c->deadline_ns =
-			drain_ms > 0 ? m->now_ns + drain_ms * MS_NS : NEVER;
+		c->deadline_ns = drain_deadline(
+			m, m->now->config->worker_drain_timeout);
 }
 
 static void
@@ -317,6 +330,10 @@ became_ready(struct master *m, struct child *c, const char *text)
 		return;
 	}
 	c->ready_ns = m->now_ns;
+	if (c->timed_out)
+		log_notice("master",
+			"child pid %d (slot %u) is ready after all",
+			(int)c->pid, c->slot);
 	c->timed_out = false;
 	c->deadline_ns = m->now_ns + SETTLED_S * SECOND_NS;
 	child_happened(m, c, LIFECYCLE_REPORTED_READY);
@@ -324,8 +341,11 @@ became_ready(struct master *m, struct child *c, const char *text)
 		c->slot);
 	if (m->next != NULL && c->generation == m->next->number)
 		restart_commit(m);
-	if (c->generation == m->now->number)
+	if (c->generation == m->now->number) {
 		m->now->served = true;
+		if (c->warm)
+			m->now->cold_until_ns = 0;
+	}
 	if (c->generation == m->now->number && strcmp(m->python, text) != 0) {
 		strcpy(m->python, text);
 		board_show_generation(m);

@@ -30,7 +30,7 @@ enum {
 	CROWDED = 64 * 1024, /* bytes in the pool */
 	HOW = 320,           /* bytes of what is said of a death */
 	REASON = 1024,       /* and of why it was so early */
-	COLD_S = 300,        /* without WSGIWarmUp, after that */
+	COLD_S = 300,        /* to leave WSGIWarmUp out */
 };
 
 static const struct config *
@@ -109,6 +109,13 @@ say_end(const struct master *m, const struct child *c, int status,
 			c->failed ? c->reason : "");
 }
 
+static bool
+is_loaders(int wait_status)
+{
+	return WIFEXITED(wait_status) &&
+	       WEXITSTATUS(wait_status) == LOADER_STATUS;
+}
+
 /* Why a generation whose first child ended like this cannot serve: the
  * child's own sentence where it has left one. */
 static void
@@ -119,8 +126,7 @@ put_reason(const struct master *m, const struct child *c, int status,
 		snprintf(to, size, "%s", c->reason);
 		return;
 	}
-	if (c->ready_ns == 0 && WIFEXITED(status) &&
-		WEXITSTATUS(status) == LOADER_STATUS) {
+	if (c->ready_ns == 0 && is_loaders(status)) {
 		loader_explain(python_of(m, c->generation)->program, to, size);
 		return;
 	}
@@ -137,10 +143,10 @@ put_reason(const struct master *m, const struct child *c, int status,
 static int
 status_for(int wait_status)
 {
-	return WIFEXITED(wait_status) &&
-			       (WEXITSTATUS(wait_status) == CHILD_EXIT_CONFIG ||
+	return is_loaders(wait_status) ||
+			       (WIFEXITED(wait_status) &&
 				       WEXITSTATUS(wait_status) ==
-					       LOADER_STATUS)
+					       CHILD_EXIT_CONFIG)
 		       ? CHILD_EXIT_CONFIG
 		       : CHILD_EXIT_APPLICATION;
 }
@@ -175,15 +181,17 @@ died_untold(
 		pool_owe(m, 1);
 		return;
 	}
-	/* From one that has served these are the application's own numbers. */
-	if (c->ready_ns == 0 &&
+	/* From one that has served these are the application's own numbers, and
+	 * from one whose siblings have, where it does not say why. */
+	if (c->ready_ns == 0 && (c->failed || !m->now->served ||
+					is_loaders(status)) &&
 		lifecycle_verdict(status, false) == VERDICT_FATAL &&
 		nobody_serves(m)) {
 		master_fail(m, status_for(status), reason);
 		return;
 	}
 	pool_failed(m, c);
-	/* Who can still say why has come out of its warm-up. */
+	/* It cannot say what of, and it may have been its warm-up. */
 	if (c->ready_ns == 0 && !c->failed)
 		m->now->cold_until_ns = m->now_ns + COLD_S * SECOND_NS;
 	if (c->ready_ns == 0)

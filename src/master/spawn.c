@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/signals.h"
 #include "master/children.h"
 #include "master/state.h"
 #include "net/inherit.h"
@@ -96,6 +97,8 @@ static void __attribute__((noreturn)) become_child(const struct master *m,
 	int rc;
 
 	spawn_reset_signals();
+	/* Until Python has a handler for it. */
+	(void)signal(signal_traceback(), SIG_IGN);
 	(void)setrlimit(RLIMIT_NOFILE, &m->files);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 ||
 		dup2(l->output, STDOUT_FILENO) < 0 ||
@@ -158,10 +161,16 @@ give_ends(struct ends *e, pid_t pid, struct spawned *ret)
 {
 	fd_close(&e->far_channel);
 	fd_close(&e->far_output);
-	*ret = (struct spawned){pid, e->channel, e->output};
+	*ret = (struct spawned){
+		.pid = pid,
+		.channel = e->channel,
+		.output = e->output,
+	};
 }
 
-/* Who hangs or dies in a warm-up cannot say so itself. */
+/* Before a child has served, only one with good answers may.  Later on it is
+ * tried; and left out for a while when somebody has not come out of it, who
+ * hangs, say, and cannot tell. */
 static enum inherit_warm_up
 warm_up_of(const struct master *m, const struct generation *g)
 {
@@ -239,6 +248,7 @@ launch_child(struct master *m, const struct generation *g,
 	struct inheritance in = {.slot = c->slot};
 	AUTO_CLOSE int mutex = mutex_export(m, g);
 	struct launch l = {0};
+	int rc;
 
 	if (prepare_launch(&l, m, g, &in) < 0)
 		return err_set(err, ENOMEM, "fork of a child");
@@ -247,7 +257,9 @@ launch_child(struct master *m, const struct generation *g,
 		l.fds[INHERIT_MUTEX - INHERIT_CHANNEL] = mutex;
 	for (size_t i = 0; i < g->n_logs; i++)
 		l.fds[l.first_log + i] = g->logs[i];
-	return launch(m, g, &l, ret, err);
+	rc = launch(m, g, &l, ret, err);
+	ret->warm = in.warm_up != INHERIT_COLD;
+	return rc;
 }
 
 int
@@ -256,10 +268,13 @@ spawn_template(struct master *m, const struct generation *g,
 {
 	struct inheritance in = {.is_template = 1};
 	struct launch l = {0};
+	int rc;
 
 	if (prepare_launch(&l, m, g, &in) < 0)
 		return err_set(err, ENOMEM, "fork of a template process");
-	return launch(m, g, &l, ret, err);
+	rc = launch(m, g, &l, ret, err);
+	ret->warm = in.warm_up != INHERIT_COLD;
+	return rc;
 }
 
 _Static_assert(
@@ -316,6 +331,7 @@ adopt(struct master *m, struct child *c, const struct generation *g,
 		.output = -1,
 		.generation = g->number,
 		.workers = (unsigned)g->config->threads_per_child,
+		.warm = spawned->warm,
 		.mutex = m->mutex_number,
 		.deadline_ns = NEVER,
 	};

@@ -145,6 +145,7 @@ struct child {
 	int64_t ready_ns;    /* 0: not yet */
 	int64_t deadline_ns; /* what is due then depends on life */
 	bool told;           /* by us, to retire or to stop */
+	bool warm;           /* it does what WSGIWarmUp names */
 	bool may_finish;     /* told to stop before it was ready, but gently */
 	bool replacement;    /* when it is ready, another one goes */
 	bool wants_retire;
@@ -170,7 +171,7 @@ struct template
 	int64_t ready_ns; /* 0: not yet */
 	int64_t deadline_ns;
 	bool told; /* by us, to stop */
-	/* As in struct child. */
+	bool warm; /* as in struct child, like the next */
 	bool failed, killed, timed_out, babbled;
 	char reason[CHANNEL_TEXT + 1];
 };
@@ -178,6 +179,7 @@ struct template
 /* A process that has been started, and our ends of what it has. */
 struct spawned {
 	pid_t pid; /* 0: a template will fork it */
+	bool warm;
 	int channel;
 	int output;
 };

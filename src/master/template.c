@@ -138,8 +138,8 @@ due(struct master *m, struct template *t)
 	if (!t->told && !t->failed && !t->timed_out && t->channel.fd >= 0) {
 		t->timed_out = true;
 		log_errorx("master",
-			"template pid %d was not ready within StartupTimeout, "
-			"sending SIGKILL; it is here:",
+			"template pid %d was not ready within StartupTimeout; "
+			"SIGKILL follows, and it is here:",
 			(int)t->pid);
 		t->deadline_ns = child_ask_where(m, t->pid);
 		return;
@@ -195,6 +195,8 @@ became_ready(struct master *m, struct template *t)
 		"template pid %d (generation %u) has imported the application",
 		(int)t->pid, t->generation);
 	board_show_template(m);
+	if (g != NULL && t->warm)
+		g->cold_until_ns = 0;
 	if (g != NULL && (g == m->next || m->phase == PHASE_STARTING))
 		fork_first(m, g);
 }
@@ -288,6 +290,7 @@ template_start(struct master *m, const struct generation *g, struct err *err)
 		.pid = spawned.pid,
 		.generation = g->number,
 		.deadline_ns = NEVER,
+		.warm = spawned.warm,
 	};
 	if (g->config->startup_timeout > 0)
 		t->deadline_ns = m->now_ns + g->config->startup_timeout * MS_NS;

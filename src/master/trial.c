@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,21 +17,27 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/exits.h"
+#include "base/signals.h"
 #include "master/children.h"
 #include "master/state.h"
 #include "net/inherit.h"
 #include "pythons/loader.h"
 
-/* How long an application may take to end after its trial. */
-enum { LEAVE_MS = 2000 };
+enum {
+	LEAVE_MS = 2000, /* for an application to end after its trial */
+	STACKS_MS = 250  /* to write where it is, before SIGKILL */
+};
 
 struct trial {
 	const struct generation *g;
 	bool told;
 	pid_t pid;
 	int pidfd, result; /* the process, and the pipe that it answers in */
+	int64_t end_ns;    /* of StartupTimeout */
+	bool late;
 };
 
 /* As main() says what goes wrong, when there is no way back to it. */
@@ -86,10 +93,21 @@ find_verdict(struct buf *said)
 	return -1;
 }
 
-/* The result, as soon as there is one; -1 when the process has ended
- * without. */
+/* How long one may still take, for poll(2); -1: it has no limit. */
 static int
-take_result(const struct trial *t)
+time_left(const struct trial *t)
+{
+	int64_t ms = (t->end_ns - clock_monotonic_ns()) / MS_NS;
+
+	if (t->end_ns == NEVER)
+		return -1;
+	return ms < 0 ? 0 : ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* The result, as soon as there is one; -1 when the process has ended without,
+ * or the time is over. */
+static int
+take_result(struct trial *t)
 {
 	struct pollfd fds[] = {
 		{.fd = t->result, .events = POLLIN},
@@ -102,7 +120,9 @@ take_result(const struct trial *t)
 		char room[512];
 		ssize_t n;
 
-		(void)wait_for(fds, ARRAY_LEN(fds), -1);
+		t->late = !wait_for(fds, ARRAY_LEN(fds), time_left(t));
+		if (t->late)
+			break;
 		/* Copies of it may hold the pipe open: then there is nothing to
 		 * read, and no end. */
 		n = read(t->result, room, sizeof(room));
@@ -135,12 +155,29 @@ end(const struct trial *t, bool hurry)
 	return status;
 }
 
+/* It writes where it is, and is no more. */
+static void
+end_late(const struct trial *t)
+{
+	struct pollfd fd = {.fd = t->pidfd, .events = POLLIN};
+
+	(void)kill(t->pid, signal_traceback());
+	if (t->pidfd >= 0)
+		(void)wait_for(&fd, 1, STACKS_MS);
+	(void)kill(t->pid, SIGKILL);
+}
+
 /* It has given no result. */
 static int
 explain_end(const struct trial *t, int status, struct err *err)
 {
 	char reason[1024];
 
+	if (t->late) {
+		err_setx(err, ETIMEDOUT,
+			"the application was not ready within StartupTimeout");
+		return CHILD_EXIT_APPLICATION;
+	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == LOADER_STATUS) {
 		loader_explain(t->g->python.program, reason, sizeof(reason));
 		err_setx(err, ENOEXEC, "%s", reason);
@@ -164,6 +201,8 @@ run(struct trial *t, struct err *err)
 
 	t->pidfd = pidfd_open(t->pid, 0);
 	result = take_result(t);
+	if (t->late)
+		end_late(t);
 	status = end(t, result >= 0);
 	fd_close(&t->pidfd);
 	return result >= 0 ? result : explain_end(t, status, err);
@@ -173,13 +212,16 @@ static int
 start(struct generation *g, bool told, struct err *err)
 {
 	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct trial t = {.g = g, .told = told};
+	struct trial t = {.g = g, .told = told, .end_ns = NEVER};
 	int ends[2], rc;
 
 	if (null < 0)
 		return err_set(err, errno, "/dev/null");
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_set(err, errno, "pipe to a trial");
+	if (g->config->startup_timeout > 0)
+		t.end_ns = clock_monotonic_ns() +
+			   g->config->startup_timeout * MS_NS;
 	fflush(NULL);
 	t.pid = fork();
 	if (t.pid == 0)

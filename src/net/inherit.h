@@ -53,11 +53,11 @@ struct inheritance {
 	unsigned warm_up;     /* enum inherit_warm_up */
 };
 
-/* WSGIWarmUp: what is to be done, and what it means when it fails. */
+/* WSGIWarmUp. */
 enum inherit_warm_up {
-	INHERIT_COLD,     /* nothing: others of the generation died of it */
-	INHERIT_WARM,     /* that is said: the generation serves already */
-	INHERIT_WARM_ONLY /* this one cannot serve */
+	INHERIT_COLD,     /* it is left out */
+	INHERIT_WARM,     /* a bad answer is a warning */
+	INHERIT_WARM_ONLY /* with a bad answer it cannot serve */
 };
 
 /* What comes with the order to fork, for one slot. */

@@ -191,7 +191,7 @@ ask_open(struct ask *ret, const struct instance *i, const char *const *words,
 	a.fd = connect_to(i, ask_soon_ms(effect_ms), err);
 	if (a.fd < 0)
 		return a.fd;
-	a.end_ns = a.begin_ns + ASK_PATIENCE_MS * MS_NS;
+	a.end_ns = clock_monotonic_ns() + ASK_PATIENCE_MS * MS_NS;
 	rc = check_peer(&a, i, err);
 	if (rc < 0) {
 		ask_close(&a);

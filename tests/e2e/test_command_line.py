@@ -418,7 +418,8 @@ def test_a_daemon_serves_when_its_command_returns(daemon):
 @pytest.mark.parametrize('words, status, said', [
     (('nothing',), APPLICATION, "there is no module 'nothing'"),
     (('probe', '--timeout', 'soon'), USAGE, 'Timeout'),
-    (('probe', '--startup-timeout', '1ms'), APPLICATION, 'StartupTimeout'),
+    (('probe', '--startup-timeout', '1', '--warm-up', '/sleep?s=1000'), APPLICATION,
+     'StartupTimeout'),
 ])
 def test_a_daemon_that_cannot_serve_says_why(daemon, words, status, said):
     done = daemon(*words)

@@ -276,7 +276,8 @@ def test_who_is_there_before_a_child_does_not_wait_for_what_it_imports_later(sta
     server.stop()
 
 
-def test_who_began_to_serve_as_it_was_told_to_stop_finishes_its_request(serve, directory):
+@pytest.mark.parametrize('then', ['goes on', 'stops'])
+def test_who_began_to_serve_as_it_was_told_to_stop_finishes_its_request(serve, directory, then):
     """Both are in the master's hands at once: that there is one too many, and its READY."""
     own_by_children(directory)
     (directory / 'late_app.py').write_text(f'''
@@ -314,14 +315,21 @@ def application(environ, start_response):
             client.send('GET /slow HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
         wait_until(lambda: len(list(directory.glob('in-*'))) == 2, 'both to be busy')
         os.kill(server.pid, signal.SIGCONT)
+        server.log.wait_for('asked by the control socket')
+        if then == 'stops':
+            server.kill(signal.SIGTERM)
         # Longer than who is not ready has.
         with pytest.raises(TimeoutError):
             wait_until(lambda: 'sending SIGKILL' in server.log.text(), 'nothing', timeout=4)
         (directory / 'done').touch()
         pids = {int(client.response().body) for client in busy}
         assert first in pids and len(pids) == 2 and killed not in pids
-        assert order.makefile().read().endswith('ok\n')
+        if then == 'goes on':
+            assert order.makefile().read().endswith('ok\n')
     for client in busy:
         client.close()
+    if then == 'stops':
+        assert server.ended() == 0
+        return
     assert list(server.wait_for_ready(1)) == [first]
     server.stop()

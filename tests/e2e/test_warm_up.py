@@ -43,7 +43,7 @@ def application(environ, start_response):
     if path == '/raises':
         raise RuntimeError('not in this life')
     if path == '/goes' and (HERE / 'exits').exists():
-        os._exit(0)
+        os._exit(78)
     if path == '/hangs' or path == '/goes' and (HERE / 'hangs').exists():
         time.sleep(1000)
     if path == '/forks' and os.fork() == 0:
@@ -223,7 +223,7 @@ def test_who_does_not_come_out_of_it_is_followed_by_one_that_is_not_asked(warm, 
     others_than(first, server)
     assert ('was not ready within StartupTimeout' in server.log.text()) == (how == 'hangs')
     assert get(server.address, '/fine').body == b'/fine'
-    assert re.search(':warn.* WSGIWarmUp is left out, as the process before', server.log.text())
+    assert re.search(':warn.* WSGIWarmUp is left out, as a process', server.log.text())
     server.stop()
 
 
@@ -258,13 +258,22 @@ def test_check_asks_as_well(site, url, status, said):
     assert said in run.stdout + run.stderr and (run.returncode == 0) == (status == 0), run
 
 
+def test_check_does_not_wait_for_ever(site):
+    run = subprocess.run([str(BUILD / 'wsgid'), '--check', '--warm-up', '/hangs',
+                          '--startup-timeout', '1', 'site_app'], cwd=site,
+                         env=clean_environment(), text=True, capture_output=True, timeout=PATIENCE)
+    assert run.returncode == 1
+    assert re.search(r'File ".*site_app.py", line \d+ in application', run.stderr)
+    assert 'the application was not ready within StartupTimeout' in run.stderr
+
+
 @preloads
 def test_startup_timeout_is_the_limit_on_it(new_server, site, preload):
     server = new_server('site_app', '-w', '2', '--warm-up', '/hangs', '--startup-timeout', '1',
                         cwd=site, env={'WSGID_PRELOAD_APPLICATION': preload})
     assert server.fails() == 1
     text = server.log.text()
-    assert 'was not ready within StartupTimeout, sending SIGKILL; it is here:' in text
+    assert 'was not ready within StartupTimeout; SIGKILL follows, and it is here:' in text
     assert re.search(r'File ".*site_app.py", line \d+ in application', text)
 
 

@@ -66,6 +66,9 @@ test_what_is_no_url_is_told(void **state)
 		{"ftp://h/", "\"ftp://h/\" is neither a path"},
 		{",", "there is none in \",\""},
 		{"http://h:/x", "does not begin with a host"},
+		{"http://h:0/x", "does not begin with a host"},
+		{"http://a[b/x", "does not begin with a host"},
+		{"http://[zz]/x", "does not begin with a host"},
 		{"http://h:65536/x", "does not begin with a host"},
 		{"http://::1/x", "does not begin with a host"},
 		{"http://[::1/x", "does not begin with a host"},
@@ -119,6 +122,23 @@ test_words_elements_and_lines_are_one_list(void **state)
 }
 
 static void
+test_one_line_is_not_longer_than_a_value(void **state)
+{
+	struct buf text = {0};
+	struct config *c;
+
+	(void)state;
+	buf_add_text(&text, "WSGIWarmUp");
+	for (int i = 0; i < 200; i++)
+		buf_printf(&text, " /%063d", i);
+	c = read_config(buf_text(&text));
+	assert_string_equal(only_message(c), "WSGIWarmUp: the value is longer "
+					     "than 8192 bytes in all");
+	config_destroy(c);
+	buf_fini(&text);
+}
+
+static void
 test_none_takes_back_what_a_weaker_source_says(void **state)
 {
 	char *const env[] = {"WSGID_WARM_UP=None", NULL};
@@ -128,6 +148,10 @@ test_none_takes_back_what_a_weaker_source_says(void **state)
 	config_read_environment(c, env);
 	assert_int_equal(
 		config_settle(c, &(struct config_machine){.cpus = 1}), 0);
+	assert_null(c->warm_up);
+	config_destroy(c);
+	c = settle_config("WSGIWarmUp none\nWSGIWarmUp none\n", 1);
+	assert_int_equal(count_messages(c), 0);
 	assert_null(c->warm_up);
 	config_destroy(c);
 	c = settle_config("WSGIWarmUp none\nWSGIWarmUp /a\n", 1);
@@ -142,6 +166,7 @@ main(void)
 		cmocka_unit_test(test_a_url_is_taken_apart),
 		cmocka_unit_test(test_what_is_no_url_is_told),
 		cmocka_unit_test(test_words_elements_and_lines_are_one_list),
+		cmocka_unit_test(test_one_line_is_not_longer_than_a_value),
 		cmocka_unit_test(
 			test_none_takes_back_what_a_weaker_source_says),
 	};
