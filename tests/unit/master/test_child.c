@@ -156,6 +156,79 @@ test_a_child_that_was_ready_before_it_heard_of_the_stop_may_finish(void **state)
 	close(far);
 }
 
+static void
+is_ready(struct fixture *f, struct child *c)
+{
+	int far;
+
+	assert_int_equal(channel_pair(&c->channel.fd, &far), 0);
+	assert_int_equal(
+		channel_send(far, CHANNEL_READY, 0, "3.11.2", NULL, 0), 0);
+	child_speaks(&f->m, &c->channel);
+	close(c->channel.fd);
+	c->channel.fd = -1;
+	close(far);
+}
+
+/* One too many, told so while its READY was on the way. */
+static void
+test_who_was_ready_before_it_heard_of_that_has_the_time_of_the_others(
+	void **state)
+{
+	struct fixture *f = *state;
+	struct child *c = fixture_child(f, 0, LIFECYCLE_STARTING);
+
+	f->m.now->config->worker_drain_timeout = 0;
+	child_retire(&f->m, c, 0);
+	assert_int_equal(c->life, LIFECYCLE_STOPPING);
+	assert_true(c->deadline_ns < f->m.now_ns + CHILD_STOP_MS * MS_NS);
+	is_ready(f, c);
+	assert_int_equal(c->life, LIFECYCLE_STOPPING);
+	assert_int_equal(c->deadline_ns, NEVER);
+
+	f->m.now->config->graceful_shutdown_timeout = 30000;
+	stop_begin(&f->m, true, NULL);
+	assert_int_equal(c->deadline_ns, f->m.stop_by_ns);
+	assert_true(c->deadline_ns > f->m.now_ns + CHILD_STOP_MS * MS_NS);
+}
+
+static void
+test_who_is_late_is_asked_where_it_is_and_may_still_be_ready(void **state)
+{
+	struct fixture *f = *state;
+	struct child *late = fixture_child(f, 0, LIFECYCLE_STARTING);
+	struct child *lost = fixture_child(f, 1, LIFECYCLE_STARTING);
+
+	child_due(&f->m, late);
+	child_due(&f->m, lost);
+	assert_true(late->timed_out && !late->killed);
+	assert_true(late->deadline_ns < f->m.now_ns + SECOND_NS);
+	is_ready(f, late);
+	assert_int_equal(late->life, LIFECYCLE_READY);
+	assert_false(late->timed_out);
+	f->m.now_ns = lost->deadline_ns;
+	child_due(&f->m, lost);
+	assert_true(lost->timed_out && lost->killed);
+	assert_int_equal(lost->deadline_ns, NEVER);
+}
+
+/* And only that: a cold one says nothing of it. */
+static void
+test_one_that_is_warm_ends_the_time_without(void **state)
+{
+	struct fixture *f = *state;
+	struct child *cold = fixture_child(f, 0, LIFECYCLE_STARTING);
+	struct child *warm = fixture_child(f, 1, LIFECYCLE_STARTING);
+
+	f->m.now->cold_until_ns = f->m.now_ns + SECOND_NS;
+	is_ready(f, cold);
+	assert_true(f->m.now->served);
+	assert_int_equal(f->m.now->cold_until_ns, f->m.now_ns + SECOND_NS);
+	warm->warm = true;
+	is_ready(f, warm);
+	assert_int_equal(f->m.now->cold_until_ns, 0);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
 
@@ -169,6 +242,9 @@ main(void)
 		TEST(test_a_stop_at_once_gives_all_the_same_time),
 		TEST(test_a_child_that_imports_has_less),
 		TEST(test_a_child_that_was_ready_before_it_heard_of_the_stop_may_finish),
+		TEST(test_who_was_ready_before_it_heard_of_that_has_the_time_of_the_others),
+		TEST(test_who_is_late_is_asked_where_it_is_and_may_still_be_ready),
+		TEST(test_one_that_is_warm_ends_the_time_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
