@@ -276,7 +276,7 @@ its replacement serves before it is told to go, it finishes what it has, and
 its clients lose nothing.
 It is looked at between requests, and while there are none.
 """,
-    'WSGIWarmUp': """
+    'WSGIWarmUp': r"""
 It is a GET of the path, with the host and scheme of the URL or
 .Ql localhost
 and http, that each child makes of itself when it has imported the application;
