@@ -22,9 +22,8 @@
 enum {
 	MESSAGES_A_TURN = 8,
 	IMPORT_STOP_MS = 500, /* likewise, of one that is not ready */
-	LAST_WORDS_MS = 5000, /* from "I cannot serve", or a channel that it
+	LAST_WORDS_MS = 5000  /* from "I cannot serve", or a channel that it
 	                       * has closed, to SIGKILL */
-	STACKS_MS = 250       /* to write where it is */
 };
 
 void

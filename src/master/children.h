@@ -10,6 +10,7 @@
 #define WSGID_MASTER_CHILDREN_H
 
 #include "master/state.h"
+#include "net/inherit.h"
 
 /* --- spawn.c ----------------------------------------------------------------- */
 
@@ -22,6 +23,11 @@ int spawn_child(struct master *m, const struct generation *g,
 /* What proves g: its template, or its first child, which replaces another. */
 int spawn_first(struct master *m, const struct generation *g, bool replacement,
 	struct err *err);
+/* What those that are started now do of WSGIWarmUp.  Before a child of g has
+ * served, only one with good answers may.  Later on it is tried; and left out for
+ * a while when somebody has not come out of it, who hangs, say, and cannot tell. */
+enum inherit_warm_up spawn_warm_up(
+	const struct master *m, const struct generation *g);
 /* Start g's template: for template.c. */
 int spawn_template(struct master *m, const struct generation *g,
 	struct spawned *ret, struct err *err);
@@ -88,6 +94,7 @@ void child_speaks(struct master *m, struct source *s);
 /* Its deadline has passed. */
 void child_due(struct master *m, struct child *c);
 /* Have a process write the Python stacks of its threads; when that is over. */
+enum { STACKS_MS = 250 };
 int64_t child_ask_where(const struct master *m, pid_t pid);
 /* Alive and not told to go: what serves, or soon will. */
 bool child_active(const struct child *c);

@@ -161,18 +161,11 @@ give_ends(struct ends *e, pid_t pid, struct spawned *ret)
 {
 	fd_close(&e->far_channel);
 	fd_close(&e->far_output);
-	*ret = (struct spawned){
-		.pid = pid,
-		.channel = e->channel,
-		.output = e->output,
-	};
+	*ret = (struct spawned){pid, e->channel, e->output};
 }
 
-/* Before a child has served, only one with good answers may.  Later on it is
- * tried; and left out for a while when somebody has not come out of it, who
- * hangs, say, and cannot tell. */
-static enum inherit_warm_up
-warm_up_of(const struct master *m, const struct generation *g)
+enum inherit_warm_up
+spawn_warm_up(const struct master *m, const struct generation *g)
 {
 	if (!g->served)
 		return INHERIT_WARM_ONLY;
@@ -187,7 +180,7 @@ prepare_launch(struct launch *l, const struct master *m,
 	size_t n = INHERIT_REST - INHERIT_CHANNEL;
 
 	in->generation = g->number;
-	in->warm_up = warm_up_of(m, g);
+	in->warm_up = spawn_warm_up(m, g);
 	in->n_listeners = (unsigned)g->n_listeners;
 	in->n_logs = (unsigned)g->n_logs;
 	in->n_sets = g->n_buckets > 1 ? g->n_buckets : g->set >= 0;
@@ -248,7 +241,6 @@ launch_child(struct master *m, const struct generation *g,
 	struct inheritance in = {.slot = c->slot};
 	AUTO_CLOSE int mutex = mutex_export(m, g);
 	struct launch l = {0};
-	int rc;
 
 	if (prepare_launch(&l, m, g, &in) < 0)
 		return err_set(err, ENOMEM, "fork of a child");
@@ -257,9 +249,7 @@ launch_child(struct master *m, const struct generation *g,
 		l.fds[INHERIT_MUTEX - INHERIT_CHANNEL] = mutex;
 	for (size_t i = 0; i < g->n_logs; i++)
 		l.fds[l.first_log + i] = g->logs[i];
-	rc = launch(m, g, &l, ret, err);
-	ret->warm = in.warm_up != INHERIT_COLD;
-	return rc;
+	return launch(m, g, &l, ret, err);
 }
 
 int
@@ -268,13 +258,10 @@ spawn_template(struct master *m, const struct generation *g,
 {
 	struct inheritance in = {.is_template = 1};
 	struct launch l = {0};
-	int rc;
 
 	if (prepare_launch(&l, m, g, &in) < 0)
 		return err_set(err, ENOMEM, "fork of a template process");
-	rc = launch(m, g, &l, ret, err);
-	ret->warm = in.warm_up != INHERIT_COLD;
-	return rc;
+	return launch(m, g, &l, ret, err);
 }
 
 _Static_assert(
@@ -331,7 +318,7 @@ adopt(struct master *m, struct child *c, const struct generation *g,
 		.output = -1,
 		.generation = g->number,
 		.workers = (unsigned)g->config->threads_per_child,
-		.warm = spawned->warm,
+		.warm = spawn_warm_up(m, g) != INHERIT_COLD,
 		.mutex = m->mutex_number,
 		.deadline_ns = NEVER,
 	};

@@ -179,7 +179,6 @@ struct template
 /* A process that has been started, and our ends of what it has. */
 struct spawned {
 	pid_t pid; /* 0: a template will fork it */
-	bool warm;
 	int channel;
 	int output;
 };

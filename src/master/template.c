@@ -290,7 +290,7 @@ template_start(struct master *m, const struct generation *g, struct err *err)
 		.pid = spawned.pid,
 		.generation = g->number,
 		.deadline_ns = NEVER,
-		.warm = spawned.warm,
+		.warm = spawn_warm_up(m, g) != INHERIT_COLD,
 	};
 	if (g->config->startup_timeout > 0)
 		t->deadline_ns = m->now_ns + g->config->startup_timeout * MS_NS;

@@ -26,10 +26,8 @@
 #include "net/inherit.h"
 #include "pythons/loader.h"
 
-enum {
-	LEAVE_MS = 2000, /* for an application to end after its trial */
-	STACKS_MS = 250  /* to write where it is, before SIGKILL */
-};
+/* How long an application may take to end after its trial. */
+enum { LEAVE_MS = 2000 };
 
 struct trial {
 	const struct generation *g;
