@@ -593,7 +593,7 @@ child_run(const struct inheritance *in, const struct facts *facts)
 	c->in = &c->own;
 	c->facts = facts;
 	forking_init(&c->forking);
-	libraries_init(&c->libraries, facts_is_static(facts), INHERIT_CHANNEL);
+	libraries_init(&c->libraries, !facts_is_shared(facts), INHERIT_CHANNEL);
 	status = live(c, &err);
 	reloader_stop(c->reloader);
 	if (c->app != NULL)

@@ -1,67 +1,11 @@
 /*
- * main.c - the child program, started by the master and by nobody else.
- *
- * "-V" is for the build, which sees by it that the loader finds the library of
- * the Python that this was made for.
+ * main.c - the child program that has Python in it, or Python's library.
  */
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/err.h"
-#include "base/exits.h"
-#include "base/log.h"
-#include "base/title.h"
-#include "child/child.h"
-#include "child/trial.h"
-#include "net/inherit.h"
-#include "python/app.h"
+#include "child/begin.h"
 #include "pythons/facts.h"
-
-static int
-print_version(const struct facts *f)
-{
-	printf("Python %s\n%s", app_python_version(), facts_of_program);
-	return strcmp(app_python_version(), f->version) == 0
-		       ? CHILD_EXIT_OK
-		       : CHILD_EXIT_CONFIG;
-}
-
-static int
-live(int argc, char **argv, const struct facts *facts)
-{
-	const char *word = argc == 2 ? argv[1] : "";
-	struct inheritance in;
-	struct err err = {0};
-
-	if (strcmp(word, "-V") == 0)
-		return print_version(facts);
-	if (strcmp(word, INHERIT_CHECK) == 0)
-		return trial_run(facts, false);
-	if (strcmp(word, INHERIT_DOCTOR) == 0)
-		return trial_run(facts, true);
-	if (inherit_parse(&in, word, &err) < 0) {
-		fprintf(stderr, "%s: %s; run \"wsgid APP\"\n", argv[0],
-			err.text);
-		return CHILD_EXIT_FATAL;
-	}
-	title_init(argc, argv);
-	return child_run(&in, facts);
-}
 
 int
 main(int argc, char **argv)
 {
-	struct facts facts;
-	struct err err = {0};
-	int status;
-
-	log_open(STDERR_FILENO, LOG_RELAY);
-	if (facts_parse(&facts, str_of(facts_of_program), &err) < 0) {
-		fprintf(stderr, "%s %s\n", argv[0], err.text);
-		return CHILD_EXIT_FATAL;
-	}
-	status = live(argc, argv, &facts);
-	facts_fini(&facts);
-	return status;
+	return child_begin(argc, argv, facts_of_program);
 }

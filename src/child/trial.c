@@ -114,7 +114,7 @@ say_machine(struct trial *t)
 	say(t, "bits", sizeof(void *) == 8 ? "64" : "32");
 	say(t, "linkage", facts->linkage);
 	say(t, "library_of_the_build", facts->library);
-	if (facts->places != NULL)
+	if (facts->places != NULL && !facts_is_inside(facts))
 		say(t, "looked_for_in", facts->places);
 	if (io_create(&io, "io_uring", &settings, &err) == 0) {
 		say(t, "io_uring", "yes");
@@ -173,9 +173,9 @@ say_beside(struct trial *t, const char *library)
 	char text[1024];
 
 	snprintf(text, sizeof(text),
-		"%s was loaded beside the Python that is linked into the "
-		"program: with LibPython auto, and where there is one, further "
-		"children have the shared library",
+		"%s was loaded beside the children's own Python: with LibPython "
+		"auto, and where there is one, further children have the shared "
+		"library",
 		library);
 	say(t, "notice", text);
 }
@@ -204,7 +204,7 @@ try_application(struct trial *t, struct err *err)
 		return CHILD_EXIT_APPLICATION;
 	}
 	rc = app_check_libraries(
-		facts_is_static(t->facts), library, sizeof(library), err);
+		!facts_is_shared(t->facts), library, sizeof(library), err);
 	if (rc > 0)
 		say_beside(t, library);
 	return rc < 0 ? CHILD_EXIT_CONFIG : CHILD_EXIT_OK;

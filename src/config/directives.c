@@ -25,7 +25,8 @@ static const char *const proxy_protocols[] = {"Off", "On", "Optional", NULL};
 static const char *const proxy_headers[] = {"X-Forwarded-For",
 	"X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port",
 	"X-Forwarded-Prefix", "Forwarded", NULL};
-static const char *const libraries[] = {"auto", "static", "shared", NULL};
+static const char *const libraries[] = {
+	"auto", "interpreter", "static", "shared", NULL};
 static const char *const log_levels[] = {
 	"error", "warn", "notice", "info", "debug", NULL};
 
@@ -469,8 +470,8 @@ static const struct directive others[] = {
 		.initial = "auto",
 		.example = "shared",
 		.words = libraries,
-		.help = "Python's library: auto, static (faster, as of the "
-			"build) or shared (as installed)",
+		.help = "Python's library: auto, interpreter (its own), static "
+			"(that, or of the build) or shared",
 	},
 	{
 		.name = "WSGIPythonHome",

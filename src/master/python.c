@@ -209,10 +209,10 @@ static void
 say_stays(const struct generation *g, const char *library)
 {
 	log_warnx("master",
-		"%s was loaded beside the Python that is linked into the "
-		"children, so that extension modules may meet two of them; %s",
+		"%s was loaded beside the children's own Python, so that "
+		"extension modules may meet two of them; %s",
 		library,
-		g->config->lib_python == CHOICE_STATIC
+		g->config->lib_python != CHOICE_AUTO
 			? "write \"LibPython auto\" to have the shared library "
 			  "alone"
 			: "there is no program of the children with the shared "
@@ -228,19 +228,19 @@ python_needs_shared(struct master *m, unsigned generation, const char *library)
 	struct python_choice choice = {0};
 	const char *about;
 
-	if (m->needs_shared || g == NULL || !facts_is_static(&g->python.facts))
+	if (m->needs_shared || g == NULL || facts_is_shared(&g->python.facts))
 		return;
 	m->needs_shared = true;
 	if (make_choice(&choice, g->config, true, &about, NULL) < 0)
 		return;
-	if (facts_is_static(&choice.facts)) {
+	if (!facts_is_shared(&choice.facts)) {
 		say_stays(g, library);
 		choice_fini(&choice);
 		return;
 	}
 	log_notice("master",
-		"%s was loaded beside the Python that is linked into the "
-		"children: the next ones have the shared library",
+		"%s was loaded beside the children's own Python: the next ones "
+		"have the shared library",
 		library);
 	choice_fini(&g->python);
 	g->python = choice;

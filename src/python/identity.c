@@ -28,9 +28,9 @@ identity_check_library(struct err *err)
 	if (strncmp(Py_GetVersion(), made_for, len) == 0)
 		return 0;
 	return err_setx(err, ENOEXEC,
-		"this program was built for Python %.*s but found the library "
-		"of Python %s; run \"ldd\" on it to see which that is, and "
-		"take it out of the way, or run \"scons install\" again",
+		"this program was built for Python %.*s but found Python %s; "
+		"run \"ldd\" on it to see which library that is, and take it "
+		"out of the way, or run \"scons install\" again",
 		(int)len - 1, made_for, app_python_version());
 }
 

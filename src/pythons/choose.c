@@ -485,13 +485,13 @@ fitting_abi(const struct search *s)
 }
 
 static struct program *
-with_library(const struct search *s, const char *abi, bool is_static)
+with_library(const struct search *s, const char *abi, bool is_shared)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct program *p = &s->programs[i];
 
 		if (p->fits && strcmp(p->facts.abi, abi) == 0 &&
-			facts_is_static(&p->facts) == is_static)
+			facts_is_shared(&p->facts) == is_shared)
 			return p;
 	}
 	return NULL;
@@ -500,14 +500,19 @@ with_library(const struct search *s, const char *abi, bool is_static)
 static int
 refuse_library(struct search *s, const char *abi, struct err *err)
 {
-	const char *word =
-		s->wanted->library == CHOICE_STATIC ? "static" : "shared";
+	static const char *const words[] = {
+		[CHOICE_AUTO] = "auto",
+		[CHOICE_INTERPRETER] = "interpreter",
+		[CHOICE_STATIC] = "static",
+		[CHOICE_SHARED] = "shared",
+	};
+	const char *word = words[s->wanted->library];
 
 	s->about = "LibPython";
 	return err_setx(err, EINVAL,
 		"%s: there is no program of this kind for Python %s; build "
 		"it with \"scons libpython=%s install\" where the "
-		"installation has that library, or write \"LibPython auto\"",
+		"installation allows it, or write \"LibPython auto\"",
 		word, abi, word);
 }
 
@@ -526,6 +531,16 @@ is_now(const char *file)
 }
 
 static int
+refuse_gone(const struct program *p, const char *file, struct err *err)
+{
+	return err_setx(err, ENOENT,
+		"Python %s %s since wsgid was built (%s is %s), and %s runs "
+		"inside it; install it again, or run \"scons install\" for the "
+		"one that is there now",
+		p->facts.abi, happened(file), file, is_now(file), p->name);
+}
+
+static int
 refuse_old(const struct program *p, const char *file, struct err *err)
 {
 	return err_setx(err, EINVAL,
@@ -536,46 +551,71 @@ refuse_old(const struct program *p, const char *file, struct err *err)
 		p->facts.abi, happened(file), file, is_now(file), p->name);
 }
 
+/* The one that was asked for, with what is to be said of it. */
+static int
+take_own(struct program *p, const char *changed, char *notice, size_t size,
+	struct err *err)
+{
+	if (changed == NULL)
+		return 0;
+	if (facts_is_inside(&p->facts))
+		return refuse_gone(p, changed, err);
+	snprintf(notice, size,
+		"Python %s %s since wsgid was built (%s is %s), and LibPython "
+		"static goes on with the old one",
+		p->facts.abi, happened(changed), changed, is_now(changed));
+	return 0;
+}
+
+/* own is what has its Python itself; either may be NULL, not both. */
+static int
+take_best(struct program **ret, struct program *own, struct program *shared,
+	const char *changed, bool needs_shared, struct err *err)
+{
+	bool is_good = own != NULL && changed == NULL;
+
+	*ret = shared != NULL && (!is_good || needs_shared) ? shared : own;
+	if (*ret == shared || is_good)
+		return 0;
+	return facts_is_inside(&own->facts) ? refuse_gone(own, changed, err)
+					    : refuse_old(own, changed, err);
+}
+
 static int
 choose_library(struct search *s, struct program **ret, char *notice,
 	size_t size, struct err *err)
 {
 	const char *abi = fitting_abi(s);
-	struct program *with_static = with_library(s, abi, true);
-	struct program *with_shared = with_library(s, abi, false);
-	const char *changed = NULL;
+	struct program *own = with_library(s, abi, false);
+	struct program *shared = with_library(s, abi, true);
+	const char *changed = own != NULL ? facts_changed(&own->facts) : NULL;
+	int rc = 0;
 
-	if (with_static != NULL)
-		changed = facts_changed(&with_static->facts);
 	switch (s->wanted->library) {
+	case CHOICE_INTERPRETER:
 	case CHOICE_STATIC:
-		*ret = with_static;
-		if (changed != NULL)
-			snprintf(notice, size,
-				"Python %s %s since wsgid was built (%s is "
-				"%s), and LibPython static goes on with the "
-				"old one",
-				abi, happened(changed), changed,
-				is_now(changed));
+		*ret = own;
+		if (own != NULL && s->wanted->library == CHOICE_INTERPRETER &&
+			!facts_is_inside(&own->facts))
+			*ret = NULL;
+		if (*ret != NULL)
+			rc = take_own(own, changed, notice, size, err);
 		break;
 	case CHOICE_SHARED:
-		*ret = with_shared;
+		*ret = shared;
 		break;
 	default:
-		*ret = with_static;
-		if (with_shared != NULL &&
-			(with_static == NULL || changed != NULL ||
-				s->wanted->needs_shared))
-			*ret = with_shared;
-		else if (changed != NULL)
-			return refuse_old(with_static, changed, err);
-		if (changed != NULL)
+		rc = take_best(ret, own, shared, changed,
+			s->wanted->needs_shared, err);
+		if (rc == 0 && changed != NULL)
 			snprintf(notice, size,
 				"Python %s %s since wsgid was built; using the "
 				"shared library until \"scons install\" is run "
 				"again",
 				abi, happened(changed));
 	}
+	if (rc < 0)
+		return rc;
 	return *ret != NULL ? 0 : refuse_library(s, abi, err);
 }
 
@@ -651,10 +691,10 @@ choice_list(struct buf *to, const char *const *places, size_t n_places,
 		const struct facts *f = &s.programs[i].facts;
 
 		buf_printf(to, "%s (%s), %s library%s: %s\n", f->version,
-			f->executable, f->linkage,
-			facts_is_static(f) ? ", not position independent for "
-					     "that"
-					   : "",
+			f->executable, facts_library(f),
+			strcmp(f->linkage, "static") == 0
+				? ", not position independent for that"
+				: "",
 			s.programs[i].path);
 	}
 	search_fini(&s);

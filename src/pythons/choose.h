@@ -1,12 +1,12 @@
 /*
  * choose.h - which program serves: the one of the Python that is asked for.
  *
- * There is a program for each Python, wsgid-python3.11, and where it has
- * Python's static library in it also one with the shared library,
- * wsgid-python3.11-shared.  Python and WSGIPythonHome say which Python,
- * LibPython which of the two; by itself it is the static one for as long as
- * the installed Python is the one it was built with, so that nobody trades
- * security updates for speed.
+ * There is a program for each Python, wsgid-python3.11, and where it runs
+ * inside the interpreter, or has Python's static library in it, also one with
+ * the shared library, wsgid-python3.11-shared.  Python and WSGIPythonHome say
+ * which Python, LibPython which of the two.  By itself it is the first, which is
+ * faster; but the static library only for as long as the installed Python is the
+ * one it was built with, so that nobody trades security updates for speed.
  *
  * It looks at files and runs nothing.
  */
@@ -22,7 +22,12 @@
 struct err;
 
 /* As the words of LibPython. */
-enum choice_library { CHOICE_AUTO, CHOICE_STATIC, CHOICE_SHARED };
+enum choice_library {
+	CHOICE_AUTO,
+	CHOICE_INTERPRETER,
+	CHOICE_STATIC, /* or the interpreter: not the shared one */
+	CHOICE_SHARED
+};
 
 struct choice_wanted {
 	const char *python; /* Python: a path, a version, or NULL */

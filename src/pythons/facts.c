@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/defs.h"
 #include "base/err.h"
@@ -113,14 +114,28 @@ facts_fini(struct facts *f)
 }
 
 bool
-facts_is_static(const struct facts *f)
+facts_is_shared(const struct facts *f)
 {
-	return strcmp(f->linkage, "static") == 0;
+	return strcmp(f->linkage, "shared") == 0;
+}
+
+bool
+facts_is_inside(const struct facts *f)
+{
+	return strcmp(f->linkage, "interpreter") == 0;
+}
+
+const char *
+facts_library(const struct facts *f)
+{
+	return facts_is_inside(f) ? "interpreter's own" : f->linkage;
 }
 
 const char *
 facts_changed(const struct facts *f)
 {
+	if (facts_is_inside(f))
+		return access(f->executable, X_OK) < 0 ? f->executable : NULL;
 	for (size_t i = 0; i < f->n_files; i++) {
 		char now[ELF_IDENTITY];
 

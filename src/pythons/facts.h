@@ -16,8 +16,11 @@
  *   places /usr/lib/python3.11/config-3.11-x86_64-linux-gnu, /usr/lib
  *   file build-id:8a6c... /usr/bin/python3.11
  *
- * The places are those that the library was looked for in, the files those that
- * an upgrade of this Python replaces.
+ * The linkage is how the program comes to Python: "static" has the static library
+ * in it, "shared" needs the shared one, and "interpreter" runs inside the
+ * interpreter (inside.h), which then is the library.  The places are those that
+ * a library was looked for in, the files those that an upgrade of this Python
+ * replaces.
  */
 #ifndef WSGID_PYTHONS_FACTS_H
 #define WSGID_PYTHONS_FACTS_H
@@ -55,10 +58,16 @@ int facts_parse(struct facts *ret, struct str text, struct err *err);
 int facts_read(struct facts *ret, const char *program, struct err *err);
 void facts_fini(struct facts *f);
 
-bool facts_is_static(const struct facts *f);
+bool facts_is_shared(const struct facts *f);
+bool facts_is_inside(const struct facts *f);
 
-/* The file that is another one now than it was at the build, or gone; NULL
- * when this Python is the very one. */
+/* Which library of Python it has, for people: "static", "shared",
+ * "interpreter's own". */
+const char *facts_library(const struct facts *f);
+
+/* The file that is another one now than it was at the build, or gone, where
+ * that matters; NULL when this Python is the very one.  An interpreter that a
+ * child runs inside only has to be there. */
 const char *facts_changed(const struct facts *f);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "pythons/elf.h"
 #include "pythons/facts.h"
+#include "pythons/inside.h"
 
 enum { CACHE_MAX = 16 * 1024 * 1024 };
 
@@ -160,12 +161,22 @@ loader_explain(const char *program, char *to, size_t size)
 	struct facts facts = {0};
 	struct elf e = {0};
 	struct buf text = {0};
-	const char *name = NULL;
+	char library[PATH_MAX];
+	const char *file = program, *name = NULL;
 
-	if (elf_open(&e, program, NULL) == 0)
+	if (facts_read(&facts, program, NULL) == 0 && facts_is_inside(&facts) &&
+		inside_library(program, library) == 0)
+		file = library;
+	if (elf_open(&e, file, NULL) == 0)
 		name = missing_of(&e);
-	(void)facts_read(&facts, program, NULL);
-	if (name == NULL) {
+	if (name == NULL && file == library) {
+		buf_printf(&text,
+			"the loader refuses to put %s into %s; is that Python "
+			"%s still, as when wsgid was built, and without "
+			"capabilities or a SELinux domain of its own?  Run "
+			"\"scons install\" again, or write \"LibPython shared\"",
+			library, facts.executable, facts.abi);
+	} else if (name == NULL) {
 		buf_printf(&text,
 			"the loader refuses %s; \"ldd %s\" says what is "
 			"missing",
@@ -174,7 +185,7 @@ loader_explain(const char *program, char *to, size_t size)
 		buf_printf(&text,
 			"the loader refuses %s: it needs %s, looked "
 			"for in ",
-			program, name);
+			file, name);
 		put_places(&e, &text);
 		put_remedies(&facts, name, &text);
 	}

@@ -74,9 +74,20 @@ def installed(directory):
         place.mkdir()
         place.chmod(0o755)
         for program in (WSGID, *children):
-            shutil.copy(program, place)
+            for file in files_of(program):
+                shutil.copy(file, place)
         return place
     return make
+
+
+def files_of(program) -> list:
+    """One that runs inside the interpreter has a second, which is the child."""
+    second = program.with_name(program.name + '.so')
+    return [program, second] if second.exists() else [program]
+
+
+def is_inside(program) -> bool:
+    return fact(program, 'linkage') == 'interpreter'
 
 
 def rewrite(program, **changes):
@@ -165,7 +176,7 @@ def test_an_environment_is_what_its_own_interpreter_says(serve, show, tool, requ
     assert [found[key] for key in ('prefix', 'base_prefix', 'executable', 'site-packages')] \
         == json.loads(said.stdout)
     assert found['prefix'] == str(show / 'venv')
-    server.log.wait_for(rf'Python 3\..* {show}/\./venv/ \((static|shared) libpython\)')
+    server.log.wait_for(rf'Python 3\..* {show}/\./venv/ \((static|shared|interpreter\'s own) libpython\)')
 
 
 def test_the_interpreter_of_an_environment_means_the_environment(serve, show, request):
@@ -399,8 +410,24 @@ def twins():
 
 
 def serving(server) -> str:
+    """The name of the program, which of one inside the interpreter is not the executable."""
     child, = server.wait_for_ready(1)
-    return os.path.basename(os.readlink(f'/proc/{child}/exe'))
+    found = re.search(r'/(wsgid-python[^/]*)\.so$',
+                      pathlib.Path(f'/proc/{child}/maps').read_text(), re.M)
+    return found[1] if found else os.path.basename(os.readlink(f'/proc/{child}/exe'))
+
+
+@pytest.fixture
+def old_static(twins, installed):
+    """A wsgid whose first child was built with the static library of an older Python, or says so,
+    and its twin."""
+    place = installed(*twins)
+    first = place / twins[0].name
+    if is_inside(first):
+        shutil.copy(twins[1], first)
+    changed = {'linkage': 'static', 'file': 'build-id:0123 ' + fact(first, 'executable')}
+    rewrite(first, **changed)
+    return place
 
 
 def test_the_library_is_chosen(serve, show, twins):
@@ -412,9 +439,8 @@ def test_the_library_is_chosen(serve, show, twins):
 
 
 def test_after_an_upgrade_of_python_the_shared_library_serves_and_it_is_said_once(
-        new_server, show, twins, installed):
-    place = installed(*twins)
-    rewrite(place / twins[0].name, file='build-id:0123 ' + fact(twins[0], 'executable'))
+        new_server, show, twins, old_static):
+    place = old_static
     server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
     assert serving(server) == twins[1].name
     server.reload()
@@ -428,9 +454,9 @@ def test_after_an_upgrade_of_python_the_shared_library_serves_and_it_is_said_onc
 
 
 def test_after_an_upgrade_without_a_shared_library_it_is_refused(new_server, show, twins,
-                                                                  installed):
-    place = installed(twins[0])
-    rewrite(place / twins[0].name, file='build-id:0123 ' + fact(twins[0], 'executable'))
+                                                                  old_static):
+    place = old_static
+    (place / twins[1].name).unlink()
     server = new_server('show', cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
     server.log.wait_for('was upgraded since wsgid was built .* run "scons install" again, or write '
@@ -438,6 +464,80 @@ def test_after_an_upgrade_without_a_shared_library_it_is_refused(new_server, sho
     server = new_server('show', '--lib-python', 'shared', cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
     server.log.wait_for('LibPython.* there is no program of this kind for Python')
+
+
+def test_an_interpreter_that_was_upgraded_serves_and_one_that_is_gone_is_said(
+        new_server, show, twins, installed):
+    if not is_inside(twins[0]):
+        pytest.skip('the children of this Python do not run inside the interpreter')
+    place, own = installed(*twins), fact(twins[0], 'executable')
+    rewrite(place / twins[0].name, file='build-id:0123 ' + own)
+    server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
+    assert serving(server) == twins[0].name and 'was upgraded' not in server.log.text()
+    rewrite(place / twins[0].name, executable='/usr/bin/gone3.1')
+    for words in (('--lib-python', 'interpreter'), ('--lib-python', 'static')):
+        status, said = checked(place, *words)
+        assert status == 78
+        assert (f'was removed or moved since wsgid was built (/usr/bin/gone3.1 is gone), and '
+                f'{twins[0].name} runs inside it; install it again') in said
+    server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
+    assert serving(server) == twins[1].name
+    server.log.wait_for('was removed or moved since wsgid was built; using the shared library')
+
+
+def test_a_child_inside_the_interpreter_is_seen_as_itself_and_leaves_no_trace(
+        serve, show, twins, directory):
+    """The application and what it runs see the environment that the server was given."""
+    if not is_inside(twins[0]):
+        pytest.skip('the children of this Python do not run inside the interpreter')
+    library = make_library(show, 'harmless.so')
+    (show / 'sees.py').write_text("""
+import os, subprocess, sys
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    said = subprocess.run(['env'], capture_output=True, text=True).stdout
+    return [repr((os.environ.get('LD_PRELOAD'), 'wsgid-python' in said, sys.argv, sys.orig_argv
+                  if hasattr(sys, 'orig_argv') else [], open('/proc/self/comm').read(),
+                  open('/proc/self/cmdline').read().rstrip(chr(0)))).encode()]
+""")
+    for given in {}, {'LD_PRELOAD': str(library)}, {'LD_PRELOAD': f'{library} {library}'}:
+        server = serve('sees', '-w', '1', cwd=show, env=given)
+        seen = eval(get(server.address).body)
+        assert seen[0] == given.get('LD_PRELOAD') and not seen[1]
+        assert seen[2] == ['wsgid'] and seen[3] in (['wsgid'], [])
+        assert seen[4] == twins[0].name[:15] + '\n' and seen[5].startswith('wsgid: child 0 [')
+
+
+def test_a_child_inside_the_interpreter_may_be_anywhere(new_server, show, twins):
+    """The loader's own words end at a space and a colon."""
+    if not is_inside(twins[0]):
+        pytest.skip('the children of this Python do not run inside the interpreter')
+    place = show / 'a place: with words'
+    place.mkdir()
+    place.chmod(0o755)
+    for program in (WSGID, *files_of(twins[0])):
+        shutil.copy(program, place)
+    server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
+    assert serving(server) == twins[0].name
+    child, = server.wait_for_ready(1)
+    assert not [fd for fd in os.listdir(f'/proc/{child}/fd')
+                if os.readlink(f'/proc/{child}/fd/{fd}').endswith('.so')]
+
+
+def test_half_a_program_is_said(new_server, show, twins, installed):
+    if not is_inside(twins[0]):
+        pytest.skip('the children of this Python do not run inside the interpreter')
+    place = installed(twins[0])
+    second = place / (twins[0].name + '.so')
+    second.write_bytes(b'no library')
+    server = new_server('show', cwd=show, program=place / 'wsgid')
+    assert server.fails() == 78
+    server.log.wait_for(rf'the loader refuses to put {second} into {fact(twins[0], "executable")}')
+    second.unlink()
+    server = new_server('show', cwd=show, program=place / 'wsgid')
+    assert server.fails() == 78
+    server.log.wait_for(rf'{second}: No such file or directory')
 
 
 def test_another_patch_level_is_said(new_server, show, installed):
@@ -504,7 +604,7 @@ def test_a_library_of_another_version_is_refused_before_it_is_started(new_server
                         env={'LD_PRELOAD': str(library)})
     assert server.fails() == 78
     version = '.'.join(fact(shared(), 'version').split('.')[:2])
-    server.log.wait_for(rf'this program was built for Python {version} but found the library of '
+    server.log.wait_for(rf'this program was built for Python {version} but found '
                         r'Python 3\.2\.1; run "ldd"')
 
 
@@ -513,10 +613,10 @@ def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_se
     (show / 'needs.py').write_text(f'import ctypes\nctypes.CDLL("{name}")\n' + SHOW)
     status, found = doctor('needs', cwd=show)
     notice, = found['notice']
-    assert status == 0 and f'{name} was loaded beside the Python that is linked' in notice
+    assert status == 0 and f'{name} was loaded beside the children\'s own Python' in notice
     server = new_server('needs', '-w', '1', cwd=show).start()
     assert serving(server) == twins[0].name
-    server.log.wait_for(rf'{name} was loaded beside the Python that is linked into the children: '
+    server.log.wait_for(rf'{name} was loaded beside the children\'s own Python: '
                         'the next ones have the shared library')
     server.reload()
     assert serving(server) == twins[1].name
@@ -551,7 +651,7 @@ def test_the_shared_library_that_a_request_loads_serves_the_next_time(serve, sho
     (show / 'late.py').write_text(LATE % name)
     server = serve('late', '-w', '1', cwd=show)
     assert get(server.address, '/load').body == b'served'
-    server.log.wait_for(rf'{name} was loaded beside the Python that is linked into the children: '
+    server.log.wait_for(rf'{name} was loaded beside the children\'s own Python: '
                         'the next ones have the shared library')
     server.reload()
     assert serving(server) == twins[1].name
@@ -567,7 +667,7 @@ def test_that_the_shared_library_stays_beside_the_static_one_is_said_once(
     name = pathlib.Path(fact(twins[1], 'library')).resolve().name
     (show / 'needs.py').write_text(f'import ctypes\nctypes.CDLL("{name}")\n' + SHOW)
     server = serve('needs', '-w', '1', *words, cwd=show, program=place / 'wsgid')
-    server.log.wait_for(rf'{name} was loaded beside the Python that is linked into the children, '
+    server.log.wait_for(rf'{name} was loaded beside the children\'s own Python, '
                         rf'so that extension modules may meet two of them; {remedy}')
     server.reload()
     assert serving(server) == twins[0].name
@@ -595,7 +695,7 @@ def test_neither_master_nor_wsgictl_has_a_python_in_it(serve, show):
 
 def test_every_symbol_is_found_when_a_child_is_loaded():
     """Not when it is called first, which may be in the middle of the night."""
-    for program in {standard(), shared(), WSGID}:
+    for program in {*files_of(standard()), shared(), WSGID}:
         said = subprocess.run([need('readelf'), '-d', program], text=True, capture_output=True)
         assert re.search(r'\(FLAGS\) .*BIND_NOW|\(FLAGS_1\) .*NOW', said.stdout), program
 
@@ -634,13 +734,14 @@ def test_a_child_that_the_loader_refuses_is_explained(new_server, show, installe
 def test_a_library_that_is_missing_is_named_and_not_python_blamed(new_server, show, installed):
     program = standard()
     place = installed(program)
-    data = (place / program.name).read_bytes()
+    child = place / files_of(program)[-1].name
+    data = child.read_bytes()
     if b'liburing.so.2\0' not in data:
         pytest.skip('this wsgid was built without liburing')
-    (place / program.name).write_bytes(data.replace(b'liburing.so.2\0', b'liburing.so.9\0'))
+    child.write_bytes(data.replace(b'liburing.so.2\0', b'liburing.so.9\0'))
     server = new_server('show', '--lib-python', 'auto', cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
-    server.log.wait_for(rf'the loader refuses {place}/{program.name}: it needs liburing\.so\.9, '
+    server.log.wait_for(rf'the loader refuses {child}: it needs liburing\.so\.9, '
                         r'looked for in .*/usr/lib; it is none of Python\'s: install the package '
                         r'that has it, or run "scons install" again')
 
@@ -714,7 +815,8 @@ def test_the_facts_of_the_build_name_each_program_with_its_library():
     for program in {standard(), shared()}:
         linkage = fact(program, 'linkage')
         line = re.search(rf'^  Python +(.*): {program}$', said, re.M)[1]
-        assert line == (f'{fact(program, "version")} ({fact(program, "executable")}), {linkage} '
+        kind = "interpreter's own" if linkage == 'interpreter' else linkage
+        assert line == (f'{fact(program, "version")} ({fact(program, "executable")}), {kind} '
                         'library' + (', not position independent for that' if linkage == 'static'
                                      else ''))
 
@@ -734,7 +836,11 @@ def test_doctor_tells_which_python_would_serve(show, request):
     assert int(found['memory_private_kib']) > 0
     assert found['bits'] == ('64' if sys.maxsize > 2 ** 32 else '32')
     assert found['soabi'] == fact(standard(), 'soabi') and 'libpython' in found['soname']
-    assert os.path.dirname(found['library_of_the_build']) in found['looked_for_in'].split(', ')
+    if found['linkage'] == 'interpreter':
+        assert found['library_of_the_build'] == fact(standard(), 'executable')
+    else:
+        assert (os.path.dirname(found['library_of_the_build'])
+                in found['looked_for_in'].split(', '))
     for key in ('io_uring', 'limit_open_files', 'limit_processes', 'limit_core'):
         assert found[key], key
     assert found['user'] == child_user()
@@ -784,10 +890,9 @@ def test_doctor_says_what_is_wrong_and_its_status_too(show, words, code, said):
     assert any(said in problem for problem in found['problem'])
 
 
-def test_doctor_repeats_that_python_was_upgraded(show, twins, installed):
-    place = installed(*twins)
+def test_doctor_repeats_that_python_was_upgraded(show, old_static):
+    place = old_static
     shutil.copy(BUILD / 'wsgictl', place)
-    rewrite(place / twins[0].name, file='build-id:0123 ' + fact(twins[0], 'executable'))
     done = subprocess.run([place / 'wsgictl', 'doctor', '--json'], env=clean_environment(),
                           cwd=show, text=True, capture_output=True)
     notice, = json.loads(done.stdout)['notice']

@@ -84,15 +84,16 @@ def test_a_library_of_another_kind_of_machine_is_named_before_the_linker_passes_
 def test_where_a_library_was_looked_for_is_said(top):
     said = refusal(top, 'python={}'.format(pretend(
         top, shared='', soname='', archive='', abi='9.9', libpl='/nonexistent/a',
-        libdir='/nonexistent/b', base_prefix='/nonexistent')))
+        executable=str(top / 'python'), libdir='/nonexistent/b', base_prefix='/nonexistent')))
     assert 'looked for in /nonexistent/a, /nonexistent/b, /nonexistent/lib' in said
 
 
 def test_a_static_library_that_is_not_position_independent_is_explained(top):
     archive = python_facts.Python('/usr/bin/python3').static_library()
-    if archive is None or 'static' not in programs(top)[0].values():
+    if archive is None:
         pytest.skip('there is no static library of Python, or it links into no program here')
     # Behind the back of the build, which links this one as it has to be.
+    assert programs(top, 'libpython=static')[0] == {f'wsgid-python{own_abi()}': 'static'}
     said = refusal(top, 'libpython=static', 'LDFLAGS=-Wl,-pie')
     assert (f'{archive} cannot be linked: what was compiled without -fPIC goes into no position '
             'independent program, which CC, CFLAGS or LDFLAGS ask for') in said
@@ -146,7 +147,7 @@ def elsewhere(top):
     (top / 'lib' / other).write_bytes(
         pathlib.Path(library).read_bytes().replace(name.encode() + b'\0', other.encode() + b'\0'))
     return pretend(top, shared=other, soname=other, archive='', abi='9.9', libpl=f'{top}/lib',
-                   libdir=f'{top}/lib')
+                   libdir=f'{top}/lib', executable=str(top / 'python'))
 
 
 def test_a_library_that_the_loader_does_not_find_is_refused_without_a_run_path(top, elsewhere):
@@ -203,11 +204,41 @@ def test_several_pythons_have_programs_of_their_own_and_one_is_built_alone_too(t
     own = python_facts.Python('/usr/bin/python3')
     both, _ = programs(top, f'python=/usr/bin/python3,{elsewhere}')
     assert list(both)[0] == f'wsgid-python{own.abi}' and list(both)[-1] == 'wsgid-python9.9'
-    if both[f'wsgid-python{own.abi}'] == 'static':
-        # With each library one, and the shared one beside it.
+    if both[f'wsgid-python{own.abi}'] != 'shared':
+        # One without a shared library, and one with it beside it.
         assert both[f'wsgid-python{own.abi}-shared'] == 'shared'
     alone, _ = programs(top, f'python={elsewhere}')
     assert alone == {'wsgid-python9.9': 'shared'}
+
+
+def own_abi() -> str:
+    return python_facts.Python('/usr/bin/python3').abi
+
+
+def has_all_in_it(interpreter) -> bool:
+    """Has the interpreter all of Python in it, for others to use?"""
+    said = subprocess.run(['readelf', '-W', '--dyn-syms', interpreter], capture_output=True,
+                          text=True)
+    return re.search(r' GLOBAL +DEFAULT +\d+ Py_InitializeFromConfig$', said.stdout,
+                     re.M) is not None
+
+
+def test_where_the_interpreter_has_all_of_python_in_it_a_child_runs_inside(top):
+    if not has_all_in_it('/usr/bin/python3'):
+        pytest.skip('the interpreter of this distribution does not have all of Python in it')
+    name = f'wsgid-python{own_abi()}'
+    assert programs(top)[0][name] == 'interpreter'
+    assert programs(top, 'libpython=interpreter')[0] == {name: 'interpreter'}
+    # Which wants to be the first library itself.
+    assert 'interpreter' not in programs(top, 'sanitize=address')[0].values()
+    assert 'a sanitizer wants to be the first library' in refusal(top, 'libpython=interpreter',
+                                                                  'sanitize=address')
+
+
+def test_an_interpreter_that_has_python_in_a_library_is_not_for_the_inside(top, elsewhere):
+    """Nor one that is a script."""
+    said = refusal(top, 'libpython=interpreter', f'python={elsewhere}')
+    assert f'a way into {elsewhere} (' in said and 'it has not all of Python in it' in said
 
 
 def test_it_is_said_when_another_python_becomes_the_one_that_serves_who_asks_for_none(tmp_path,

@@ -18,7 +18,7 @@ import SCons.SConf
 import elf
 import packages
 import settings
-from python_facts import Program, Python, PythonError
+from python_facts import INSIDE, Program, Python, PythonError
 
 URING = r'''
 #include <liburing.h>
@@ -143,11 +143,22 @@ def runs(context, **more):
     """Does the program that was linked last run to a good end?  It is tried each time: what the
     loader finds can change without a word to us.  And here, as the loader's complaints belong in
     no terminal."""
-    done = subprocess.run([context.lastTarget.get_abspath()], text=True,
-                          env=dict(environment(context.env), **more), stdin=subprocess.DEVNULL,
-                          capture_output=True)
+    return ends_well(context, [context.lastTarget.get_abspath()], **more)
+
+
+def ends_well(context, command, pass_fds=(), **more):
+    done = subprocess.run(command, text=True, env=dict(environment(context.env), **more),
+                          pass_fds=pass_fds, stdin=subprocess.DEVNULL, capture_output=True)
     context.Log(done.stdout + done.stderr)
     return done.returncode == 0
+
+
+def runs_inside(context, python):
+    """The same of a library that is put in front of an interpreter.  The loader takes no path
+    with a space in it, but a descriptor."""
+    with open(context.lastTarget.get_abspath(), 'rb') as library:
+        return ends_well(context, [python.executable], pass_fds=[library.fileno()],
+                         LD_PRELOAD=f'/proc/self/fd/{library.fileno()}')
 
 
 def hardening(env, conf):
@@ -159,7 +170,7 @@ def hardening(env, conf):
         ('fortify-source', ['-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2'], [])]
     names = []
     for name, ccflags, linkflags in [
-            ('pie', ['-fPIE'], ['-pie']),
+            ('pie', [], ['-pie']),
             ('relro', [], ['-Wl,-z,relro', '-Wl,-z,now']),
             ('stack-protector-strong', ['-fstack-protector-strong'], []),
             *fortify]:
@@ -188,13 +199,17 @@ def compiler_version(env):
 
 
 def try_python(context, text, python, words):
-    """Link a program with Python and run it."""
+    """Link a program with Python, or for the inside of Python, and run it."""
     context.Message(f'Checking for {text} of Python {python.name} ... ')
     flags = (('CCFLAGS', ['-isystem', python.header()]), ('LINKFLAGS', pie(context.env, words)),
              ('LASTLIBS', words))
 
-    found = with_flags(context, flags, lambda: context.TryLink(python.trial(), '.c'))
-    if found:
+    is_inside = words == python.link_inside()
+    source = python.trial() + (INSIDE if is_inside else '')
+    found = with_flags(context, flags, lambda: context.TryLink(source, '.c'))
+    if found and is_inside:
+        found = runs_inside(context, python)
+    elif found:
         # CPython leaves blocks behind; a sanitizer's opinion of that is not asked.
         found = runs(context, ASAN_OPTIONS='detect_leaks=0', LSAN_OPTIONS='detect_leaks=0')
     context.Result(found)
@@ -202,7 +217,7 @@ def try_python(context, text, python, words):
 
 
 def pie(env, words):
-    return [] if '-no-pie' in words else list(env.get('PIE', []))
+    return [] if {'-no-pie', '-shared'} & set(words) else list(env.get('PIE', []))
 
 
 def wrong_kind(conf, library):
@@ -222,14 +237,21 @@ def run_paths(env):
 
 
 def choose_programs(env, conf, python):
-    """The programs that can be linked for one Python: where it has a static library that is
-    usable and a shared one, both."""
+    """The programs that can be made for one Python: one that has it without a shared library,
+    inside the interpreter where that goes, which is fastest and never out of date, and one with
+    the shared library."""
     name = 'wsgid-python' + python.abi
-    if env['libpython'] != 'shared' and python.static_library():
+    wanted = env['libpython']
+    # A sanitizer wants to be the first library.
+    if wanted in ('auto', 'interpreter') and not env['sanitize']:
+        words = python.link_inside()
+        if conf.TryPython('a way into the interpreter', python, words):
+            python.programs.append(Program(name, 'interpreter', python.executable, words))
+    if wanted in ('auto', 'static') and not python.programs and python.static_library():
         words = python.link_static()
         if conf.TryPython('a static library', python, words):
             python.programs.append(Program(name, 'static', python.static_library(), words))
-    if env['libpython'] == 'static' or not python.shared_library():
+    if wanted not in ('auto', 'shared') or not python.shared_library():
         return
     for run_path in run_paths(env):
         words = python.link_shared(run_path)
@@ -251,14 +273,20 @@ def is_not_position_independent(env, conf):
 
 def why_no_program(env, conf, python):
     """The reason, and whether a package could bring what is missing."""
-    archive = python.static_library() if env['libpython'] != 'shared' else None
-    library = python.shared_library() if env['libpython'] != 'static' else None
+    wanted = env['libpython']
+    if wanted == 'interpreter':
+        return (f'a way into {python.executable} ({python.name}): it has not all of Python in it, '
+                f'or lets no others use it; {env["CONFIGURELOG"]} has the rest'
+                if not env['sanitize'] else
+                'a way into the interpreter: a sanitizer wants to be the first library', False)
+    archive = python.static_library() if wanted != 'shared' else None
+    library = python.shared_library() if wanted != 'static' else None
     found = [path for path in (archive, library) if path]
     for path in found:
         reason = wrong_kind(conf, path)
         if reason:
             return reason, False
-    kind = '' if env['libpython'] == 'auto' else env['libpython'] + ' '
+    kind = '' if wanted == 'auto' else wanted + ' '
     text = f'a usable {kind}library of {python.executable} ({python.name})'
     if not found:
         return text + ', looked for in ' + ', '.join(python.library_places()), True
@@ -507,6 +535,13 @@ def configure(env, folder):
     return found
 
 
+def library_words(python):
+    """What links a program with Python, for the unit tests; None where children only run inside
+    the interpreter."""
+    return next((program.words for program in python.programs
+                 if program.linkage != 'interpreter'), None)
+
+
 def link_with(env, found, folders, libraries, *more, python=None):
     """The settings that link a program with the libraries of folders and with what these need
     from outside; python is the Program that this will be, where it is a child."""
@@ -514,7 +549,7 @@ def link_with(env, found, folders, libraries, *more, python=None):
     words = []
     for folder in folders:
         if folder == 'python' and folder in libraries:
-            words = (python or found['python'].programs[0]).words
+            words = python.words if python else library_words(found['python'])
         elif folder == 'io' and found['uring']:
             mine.MergeFlags(found['uring'])
         elif folder == 'master' and found['systemd']:

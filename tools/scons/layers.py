@@ -27,15 +27,16 @@ FOLDERS = {
     # Roles.
     'child': ('python', 'http', 'accesslog', 'config', 'scoreboard', 'lock', 'io', 'net', 'pythons',
               'base'),
+    'launch': ('child', 'pythons', 'base'),
     'master': ('accesslog', 'config', 'control', 'scoreboard', 'mpm', 'lock', 'net', 'pythons',
                'base'),
     'wsgid': ('master', 'config', 'lock', 'pythons', 'base'),
     'wsgictl': ('config', 'control', 'scoreboard', 'net', 'base'),
 }
 
-# The folders that become a program once they have a main.c.  The name of the
-# child's program depends on the Python in it.
-PROGRAMS = {'wsgid': 'wsgid', 'wsgictl': 'wsgictl', 'child': None}
+# The folders that become a program once they have a main.c.  The names of the
+# child's programs depend on the Python in them.
+PROGRAMS = {'wsgid': 'wsgid', 'wsgictl': 'wsgictl', 'child': None, 'launch': None}
 
 # Headers from outside that only these files may include; a path that ends in
 # / stands for a folder.

@@ -56,6 +56,36 @@ json.dump({
 '''
 
 
+# What puts a trial's main into the place of the interpreter's: src/launch/inside.c.  It fails
+# where the functions are those of a library and not of the program.
+INSIDE = r'''
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int live(int argc, char **argv, char **environment)
+{
+	Dl_info info;
+
+	(void)argc, (void)argv, (void)environment;
+	unsetenv("LD_PRELOAD");
+	return dladdr((void *)Py_InitializeFromConfig, &info) == 0 ||
+	       strstr(info.dli_fname, ".so") != NULL || main();
+}
+
+__attribute__((visibility("default"))) int
+__libc_start_main(void *its, int argc, char **argv, void (*init)(void), void (*fini)(void),
+	void (*loader_fini)(void), void *end)
+{
+	int (*start)(void *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
+
+	(void)its;
+	*(void **)&start = dlsym(RTLD_NEXT, "__libc_start_main");
+	return start((void *)live, argc, argv, init, fini, loader_fini, end);
+}
+'''
+
+
 class PythonError(Exception):
     """The interpreter cannot be used; the text says why."""
 
@@ -138,6 +168,11 @@ class Python:
                  ('places', ', '.join(self.library_places()))]
         lines += [('file', f'{what} {path}') for path, what in self.identity().items()]
         return ''.join(f'{key} {value}\n' for key, value in lines)
+
+    def link_inside(self):
+        """The words that make a library for the inside of the interpreter: what it needs of
+        Python is there already."""
+        return ['-shared', '-Wl,-z,undefs', '-ldl']
 
     def link_static(self):
         """The words that put the archive into a program."""

@@ -101,8 +101,8 @@ def variables(arguments):
         ('DESTDIR', 'put in front of every installed path', ''),
         ('python', 'the interpreters that children are built for, with commas', PYTHON,
          interpreters),
-        EnumVariable('libpython', "how the child gets Python's library", 'auto',
-                     ['auto', 'static', 'shared']),
+        EnumVariable('libpython', "how a child gets to Python", 'auto',
+                     ['auto', 'interpreter', 'static', 'shared']),
         EnumVariable('rpath', "tell children where Python's library is", 'auto',
                      ['auto', 'yes', 'no']),
         EnumVariable('systemd', 'notify systemd and take its sockets', 'auto',
@@ -188,7 +188,8 @@ def compiler(env, folder):
     env['ENV']['HOME'] = os.environ.get('HOME', '/')
     # str.split kept these apart; LINKFLAGS as text would become one argument.
     # What a library lacks shows at the link, and not when a function is first called.
-    env.Append(CCFLAGS=['-std=gnu17', '-pthread'] + WARNINGS,
+    # Position independent also where the program is not, as its parts go into a library too.
+    env.Append(CCFLAGS=['-std=gnu17', '-pthread', '-fPIC', '-fvisibility=hidden'] + WARNINGS,
                LINKFLAGS=['-pthread', '-Wl,--no-undefined', '-Wl,-z,now'],
                CPPDEFINES=['_GNU_SOURCE'],
                CPPPATH=['#src', '#include', '#' + folder + '/include'])

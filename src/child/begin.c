@@ -1,0 +1,70 @@
+/*
+ * begin.c - a child's program is started by the master and by nobody else.  See
+ * begin.h.
+ *
+ * "-V" is for the build, which sees by it that the loader finds the library of
+ * the Python that this was made for.
+ */
+#include "child/begin.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/exits.h"
+#include "base/log.h"
+#include "base/title.h"
+#include "child/child.h"
+#include "child/trial.h"
+#include "net/inherit.h"
+#include "python/app.h"
+#include "pythons/facts.h"
+
+static int
+print_version(const struct facts *f, const char *facts_text)
+{
+	printf("Python %s\n%s", app_python_version(), facts_text);
+	return strcmp(app_python_version(), f->version) == 0
+		       ? CHILD_EXIT_OK
+		       : CHILD_EXIT_CONFIG;
+}
+
+static int
+live(int argc, char **argv, const struct facts *facts, const char *facts_text)
+{
+	const char *word = argc == 2 ? argv[1] : "";
+	struct inheritance in;
+	struct err err = {0};
+
+	if (strcmp(word, "-V") == 0)
+		return print_version(facts, facts_text);
+	if (strcmp(word, INHERIT_CHECK) == 0)
+		return trial_run(facts, false);
+	if (strcmp(word, INHERIT_DOCTOR) == 0)
+		return trial_run(facts, true);
+	if (inherit_parse(&in, word, &err) < 0) {
+		fprintf(stderr, "%s: %s; run \"wsgid APP\"\n", argv[0],
+			err.text);
+		return CHILD_EXIT_FATAL;
+	}
+	title_init(argc, argv);
+	return child_run(&in, facts);
+}
+
+int
+child_begin(int argc, char **argv, const char *facts_text)
+{
+	struct facts facts;
+	struct err err = {0};
+	int status;
+
+	log_open(STDERR_FILENO, LOG_RELAY);
+	if (facts_parse(&facts, str_of(facts_text), &err) < 0) {
+		fprintf(stderr, "%s %s\n", argv[0], err.text);
+		return CHILD_EXIT_FATAL;
+	}
+	status = live(argc, argv, &facts, facts_text);
+	facts_fini(&facts);
+	return status;
+}
