@@ -7,7 +7,8 @@
  * of its time: so it is a millisecond only where somebody waits for the watcher,
  * longer where all it can find is a long request, and may wait for the kernel's own
  * clock tick, which costs nothing more, where nobody is idle who could serve those
- * behind one.
+ * behind one.  Where requests take their time as well, and one more makes less of
+ * a difference, it is longer still.
  *
  * What makes the takeover safe: between two waits a DEFER_TASKRUN ring touches no
  * socket, and a wait submits before anything else.  So a connection may be given
@@ -46,6 +47,8 @@
 enum {
 	TICK_MS = 1,
 	LONG_TICK_MS = 4,
+	PATIENT_TICK_MS = 12,
+	FEW = 8, /* requests and rounds in a millisecond that take their time */
 	ALERT_TICKS = 250, /* short ones, since something was left to us */
 	IDLE_TICKS = 100, /* without a request: sleep until there is one */
 	CALM_TICKS = 4,   /* likewise: the page says what is the case */
@@ -81,6 +84,7 @@ struct watcher {
 	struct deprived deprived;
 	int alert;     /* ticks that are still to be short */
 	bool punctual; /* the kernel wakes us then, and not at its leisure */
+	int doze_ms;   /* of the last long tick */
 	int64_t told_ns;      /* when the master last heard of a stuck worker */
 	struct pollfd *stuck; /* the epoll sets of those, in a tick */
 	size_t n;
@@ -216,7 +220,18 @@ struct tick {
 	size_t stuck; /* workers; their sets are in watcher.stuck */
 	bool calm;    /* nothing is to be done but to wait for clients */
 	bool quiet;   /* no worker has begun anything, or is in a request */
+	bool few;     /* each has begun some, and not many */
 };
+
+/* Since the last tick, which the kernel may have made longer. */
+static bool
+has_begun_few(const struct watcher *w, const struct watch *one, uint32_t word)
+{
+	uint32_t begun = (word - one->last) / (WHOSE + 1);
+
+	return begun > 0 &&
+	       begun <= FEW * (uint32_t)(w->doze_ms + LONG_TICK_MS);
+}
 
 static void
 look_at(struct watcher *w, struct watch *one, struct tick *tick)
@@ -234,13 +249,14 @@ look_at(struct watcher *w, struct watch *one, struct tick *tick)
 	}
 	if (word != one->last || (word & WHOSE) != WORKERS)
 		tick->quiet = false;
+	tick->few &= has_begun_few(w, one, word);
 	one->last = word;
 }
 
 static struct tick
 look(struct watcher *w)
 {
-	struct tick tick = {.calm = true, .quiet = true};
+	struct tick tick = {.calm = true, .quiet = true, .few = true};
 
 	for (size_t i = 0; i < w->n; i++)
 		look_at(w, &w->watches[i], &tick);
@@ -268,12 +284,13 @@ wait_for_news(struct watcher *w, int rest, int ms)
 
 /* The workers need nobody before a long tick is over. */
 static void
-doze(struct watcher *w)
+doze(struct watcher *w, int ms)
 {
+	w->doze_ms = ms;
 	atomic_store(&w->rest, DOZES);
 	/* What was left to us before anybody could see that. */
 	if (!atomic_load(&w->hurry) && !atomic_load(&w->ending))
-		wait_for_news(w, DOZES, LONG_TICK_MS);
+		wait_for_news(w, DOZES, ms);
 	atomic_store(&w->rest, TICKS);
 }
 
@@ -342,7 +359,8 @@ rest(struct watcher *w, const struct tick *tick, int idle)
 	else if (is_short)
 		wait_for_news(w, TICKS, TICK_MS);
 	else
-		doze(w);
+		doze(w, tick->few && !w->punctual ? PATIENT_TICK_MS
+						  : LONG_TICK_MS);
 }
 
 static void *
@@ -353,6 +371,7 @@ watch_all(void *arg)
 
 	pthread_setname_np(pthread_self(), "wsgid-watcher");
 	w->punctual = true;
+	w->doze_ms = LONG_TICK_MS;
 	while (!atomic_load(&w->ending)) {
 		struct tick tick = look(w);
 
