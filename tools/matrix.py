@@ -219,8 +219,8 @@ def run(files, around, python):
 
 
 def kinds(folder, abi):
-    """What to serve a version with: by itself, where that is the static library also with the
-    shared one, and from an environment."""
+    """What to serve a version with: by itself, where that is without a shared library also with
+    it, and from an environment."""
     both = os.path.exists(os.path.join(build_of(folder), f'wsgid-python{abi}-shared'))
     return ['auto', 'shared', 'venv'] if both else ['auto', 'venv']
 
