@@ -5,9 +5,9 @@
 
 One wsgid has children of several versions: that they live side by side is tested by the way.
 It has one of a version, so where a version is installed twice, by Debian and by pyenv say, the
-second is built for in a folder of its own.  A Python is served with each of its libraries,
-static and shared, and from a virtual environment of it, which gets Flask and Django where
-PyPI can be reached.  Those that no distribution has, which is a free-threaded one, are built
+second is built for in a folder of its own.  A Python is served without its shared library and
+with it, and from a virtual environment of it, which gets Flask and Django where PyPI can be
+reached.  Those that no distribution has, which is a free-threaded one, are built
 where there are none.  With --short the tests are only those that have to do with Python.  The
 end is a table; the status is 1 when anything has failed.
 
