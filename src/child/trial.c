@@ -8,8 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -210,6 +213,19 @@ try_application(struct trial *t, struct err *err)
 	return rc < 0 ? CHILD_EXIT_CONFIG : CHILD_EXIT_OK;
 }
 
+/* Nobody is there to be told any more: an import that hangs would go on for ever.
+ * After the change of users, which makes the kernel forget it. */
+static void
+end_with_parent(void)
+{
+	struct pollfd told = {.fd = INHERIT_CHANNEL};
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* It may be gone already. */
+	if (poll(&told, 1, 0) > 0 && (told.revents & POLLERR) != 0)
+		_exit(CHILD_EXIT_FATAL);
+}
+
 static int
 try_all(struct trial *t, struct err *err)
 {
@@ -221,6 +237,7 @@ try_all(struct trial *t, struct err *err)
 		say_machine(t);
 	if (privileges_drop(config->user, config->group, err) < 0)
 		return CHILD_EXIT_CONFIG;
+	end_with_parent();
 	say_user(t);
 	if (application_start(&t->app, config, t->facts, &forks, err) < 0)
 		return CHILD_EXIT_CONFIG;

@@ -339,6 +339,19 @@ def test_a_person_may_lose_patience_while_it_is_imported(new_server, directory):
     server.ended(5)
 
 
+def test_a_check_that_is_ended_leaves_no_process(directory):
+    """Nobody would hear what it finds."""
+    (directory / 'slow.py').write_text('import os, time\nprint("pid", os.getpid(), flush=True)\n'
+                                       'time.sleep(100)\n')
+    check = subprocess.Popen([WSGID, '--check', 'slow'], cwd=directory, env=clean_environment(),
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    trial = int(check.stdout.readline().split()[1])
+    check.terminate()
+    check.wait(PATIENCE)
+    wait_until(lambda: not is_alive(trial), 'the end of the trial')
+    check.stdout.close()
+
+
 def test_an_installation_may_be_moved(directory, apps):
     for place, programs in (('sbin', [WSGID]),
                             ('libexec/wsgid', WSGID.parent.glob('wsgid-python*'))):
