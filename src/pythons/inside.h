@@ -2,7 +2,7 @@
  * inside.h - a child inside the interpreter: what its two halves agree on.
  *
  * Where an interpreter has all of Python in it and lets others use it, as
- * Debian's and uv's do, that is the fastest Python of the installation, and the
+ * Debian's does, that is the fastest Python of the installation, and the
  * one that upgrades replace.  The child's program is then two files.
  * wsgid-python3.11 (src/launch/main.c) is small: it executes the interpreter
  * and has the loader put wsgid-python3.11.so in front of it, which has all of
