@@ -688,11 +688,8 @@ engine_run(struct engine *e)
 		rc = wait_for_something(e);
 		if (rc < 0)
 			break;
-		if (has_something_for_python(e)) {
-			/* What the turn has sent is no response under way. */
-			show_waiting(e);
+		if (has_something_for_python(e))
 			serve_with_python(e);
-		}
 		show_waiting(e);
 		if (e->leave_by_ns > 0 && e->now_ns >= e->leave_by_ns) {
 			rc = -ETIMEDOUT;

@@ -220,7 +220,7 @@ end_with_parent(void)
 {
 	struct pollfd told = {.fd = INHERIT_CHANNEL};
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL);
 	/* It may be gone already. */
 	if (poll(&told, 1, 0) > 0 && (told.revents & POLLERR) != 0)
 		_exit(CHILD_EXIT_FATAL);

@@ -7,8 +7,7 @@
  * of its time: so it is a millisecond only where somebody waits for the watcher,
  * longer where all it can find is a long request, and may wait for the kernel's own
  * clock tick, which costs nothing more, where nobody is idle who could serve those
- * behind one.  Where requests take their time as well, and one more makes less of
- * a difference, it is longer still.
+ * behind one.
  *
  * What makes the takeover safe: between two waits a DEFER_TASKRUN ring touches no
  * socket, and a wait submits before anything else.  So a connection may be given
@@ -47,8 +46,6 @@
 enum {
 	TICK_MS = 1,
 	LONG_TICK_MS = 4,
-	PATIENT_TICK_MS = 12,
-	FEW = 8, /* requests and rounds in a millisecond that take their time */
 	ALERT_TICKS = 250, /* short ones, since something was left to us */
 	IDLE_TICKS = 100, /* without a request: sleep until there is one */
 	CALM_TICKS = 4,   /* likewise: the page says what is the case */
@@ -84,7 +81,6 @@ struct watcher {
 	struct deprived deprived;
 	int alert;     /* ticks that are still to be short */
 	bool punctual; /* the kernel wakes us then, and not at its leisure */
-	int doze_ms;   /* of the last long tick */
 	int64_t told_ns;      /* when the master last heard of a stuck worker */
 	struct pollfd *stuck; /* the epoll sets of those, in a tick */
 	size_t n;
@@ -220,18 +216,7 @@ struct tick {
 	size_t stuck; /* workers; their sets are in watcher.stuck */
 	bool calm;    /* nothing is to be done but to wait for clients */
 	bool quiet;   /* no worker has begun anything, or is in a request */
-	bool few;     /* each has begun some, and not many */
 };
-
-/* Since the last tick, which the kernel may have made longer. */
-static bool
-has_begun_few(const struct watcher *w, const struct watch *one, uint32_t word)
-{
-	uint32_t begun = (word - one->last) / (WHOSE + 1);
-
-	return begun > 0 &&
-	       begun <= FEW * (uint32_t)(w->doze_ms + LONG_TICK_MS);
-}
 
 static void
 look_at(struct watcher *w, struct watch *one, struct tick *tick)
@@ -249,14 +234,13 @@ look_at(struct watcher *w, struct watch *one, struct tick *tick)
 	}
 	if (word != one->last || (word & WHOSE) != WORKERS)
 		tick->quiet = false;
-	tick->few &= has_begun_few(w, one, word);
 	one->last = word;
 }
 
 static struct tick
 look(struct watcher *w)
 {
-	struct tick tick = {.calm = true, .quiet = true, .few = true};
+	struct tick tick = {.calm = true, .quiet = true};
 
 	for (size_t i = 0; i < w->n; i++)
 		look_at(w, &w->watches[i], &tick);
@@ -270,7 +254,7 @@ be_punctual(struct watcher *w, bool punctual)
 {
 	if (w->punctual != punctual)
 		(void)prctl(PR_SET_TIMERSLACK,
-			punctual ? 0 : LONG_TICK_MS * 1000000UL);
+			punctual ? 0 : LONG_TICK_MS * 1000000UL, 0UL, 0UL, 0UL);
 	w->punctual = punctual;
 }
 
@@ -284,13 +268,12 @@ wait_for_news(struct watcher *w, int rest, int ms)
 
 /* The workers need nobody before a long tick is over. */
 static void
-doze(struct watcher *w, int ms)
+doze(struct watcher *w)
 {
-	w->doze_ms = ms;
 	atomic_store(&w->rest, DOZES);
 	/* What was left to us before anybody could see that. */
 	if (!atomic_load(&w->hurry) && !atomic_load(&w->ending))
-		wait_for_news(w, DOZES, ms);
+		wait_for_news(w, DOZES, LONG_TICK_MS);
 	atomic_store(&w->rest, TICKS);
 }
 
@@ -359,8 +342,7 @@ rest(struct watcher *w, const struct tick *tick, int idle)
 	else if (is_short)
 		wait_for_news(w, TICKS, TICK_MS);
 	else
-		doze(w, tick->few && !w->punctual ? PATIENT_TICK_MS
-						  : LONG_TICK_MS);
+		doze(w);
 }
 
 static void *
@@ -371,7 +353,6 @@ watch_all(void *arg)
 
 	pthread_setname_np(pthread_self(), "wsgid-watcher");
 	w->punctual = true;
-	w->doze_ms = LONG_TICK_MS;
 	while (!atomic_load(&w->ending)) {
 		struct tick tick = look(w);
 

@@ -57,7 +57,7 @@ take_name(const char *facts_text)
 	if (facts_parse(&facts, str_of(facts_text), NULL) < 0)
 		return;
 	snprintf(name, sizeof(name), "wsgid-python%s", facts.abi);
-	(void)prctl(PR_SET_NAME, name);
+	(void)prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL);
 	facts_fini(&facts);
 }
 
