@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/exits.h"
 #include "base/title.h"
 #include "child/begin.h"
 #include "pythons/facts.h"
@@ -77,8 +78,10 @@ live(int argc, char **argv, char **environment)
 	if (!is_child(argc, argv))
 		return interpreter(argc, argv, environment);
 	facts_text = strdup(argv[INSIDE_FACTS]);
-	if (facts_text == NULL)
-		abort();
+	if (facts_text == NULL) {
+		fprintf(stderr, "%s: no memory\n", argv[0]);
+		return CHILD_EXIT_FATAL;
+	}
 	forget_preload(argv[INSIDE_PRELOAD]);
 	take_name(facts_text);
 	(void)title_init(argc, argv);

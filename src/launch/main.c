@@ -15,14 +15,15 @@
 #include "base/err.h"
 #include "base/exits.h"
 #include "base/log.h"
+#include "net/inherit.h"
 #include "pythons/facts.h"
 #include "pythons/inside.h"
 
 #define VARIABLE "LD_PRELOAD"
 
 /* What the loader calls the library.  ':' and ' ' it takes for the end of a
- * path: then it is a descriptor, which the child closes.  Debuggers prefer the
- * path. */
+ * path, and '$' for a variable: then it is a descriptor, which the child closes.
+ * Debuggers prefer the path. */
 static int
 name_library(char to[PATH_MAX], struct err *err)
 {
@@ -33,7 +34,7 @@ name_library(char to[PATH_MAX], struct err *err)
 	fd = open(to, O_RDONLY);
 	if (fd < 0)
 		return err_set(err, errno, "%s", to);
-	if (strpbrk(to, ": ") != NULL)
+	if (strpbrk(to, ": $") != NULL)
 		snprintf(to, PATH_MAX, "/proc/self/fd/%d", fd);
 	else
 		(void)close(fd);
@@ -81,6 +82,21 @@ become_interpreter(
 	return err_set(err, errno, "%s", facts->executable);
 }
 
+/* As whoever has started us is told what goes wrong: by the log of a server, or
+ * as a trial tells. */
+static void
+complain(const char *word, const struct err *err)
+{
+	static const char what[] = "the interpreter cannot be executed";
+
+	if (strcmp(word, INHERIT_DOCTOR) == 0)
+		printf("problem: %s: %s\n", what, err->text);
+	else if (strcmp(word, INHERIT_CHECK) == 0)
+		fprintf(stderr, "wsgid: %s: %s\n", what, err->text);
+	else
+		log_errorx("launch", "%s: %s", what, err->text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -93,7 +109,7 @@ main(int argc, char **argv)
 		return CHILD_EXIT_FATAL;
 	}
 	(void)become_interpreter(argc, argv, &facts, &err);
-	log_errorx("launch", "the interpreter cannot be executed: %s", err.text);
+	complain(argc > 1 ? argv[1] : "", &err);
 	facts_fini(&facts);
 	return CHILD_EXIT_CONFIG;
 }

@@ -20,17 +20,17 @@ make_choice(struct python_choice *ret, const struct config *c,
 	bool needs_shared, const char **about, struct err *err)
 {
 	struct choice_places places;
-	const struct choice_wanted wanted = {
+	struct choice_wanted wanted = {
 		.python = c->python,
 		.home = c->python_home,
 		.library = (enum choice_library)c->lib_python,
 		.needs_shared = needs_shared,
 		.standard = CHILD_PROGRAM,
 		.places = places.list,
-		.n_places = ARRAY_LEN(places.list),
 	};
 
 	choice_find_places(&places, LIBEXECDIR);
+	wanted.n_places = places.n;
 	return choice_make(ret, &wanted, about, err);
 }
 

@@ -67,7 +67,8 @@ say_python(const struct generation *g, struct buf *to)
 		where = c->python;
 	if (where == NULL)
 		where = g->python.facts.executable;
-	buf_printf(to, ", %s (%s libpython)", where, facts_library(&g->python.facts));
+	buf_printf(to, ", %s (%s)", where,
+		facts_library(&g->python.facts));
 }
 
 void

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/printable.h"
 #include "pythons/home.h"
+#include "pythons/inside.h"
 
 #define PREFIX "wsgid-python"
 
@@ -531,13 +532,12 @@ is_now(const char *file)
 }
 
 static int
-refuse_gone(const struct program *p, const char *file, struct err *err)
+refuse_inside(const struct program *p, const char *why, struct err *err)
 {
 	return err_setx(err, ENOENT,
-		"Python %s %s since wsgid was built (%s is %s), and %s runs "
-		"inside it; install it again, or run \"scons install\" for the "
-		"one that is there now",
-		p->facts.abi, happened(file), file, is_now(file), p->name);
+		"%s is %s, and %s runs inside it; install Python %s again, or "
+		"run \"scons install\" for the one that is there now",
+		p->facts.executable, why, p->name, p->facts.abi);
 }
 
 static int
@@ -551,6 +551,31 @@ refuse_old(const struct program *p, const char *file, struct err *err)
 		p->facts.abi, happened(file), file, is_now(file), p->name);
 }
 
+/* What has happened since the build, so that this one is not as good as it was: of
+ * the interpreter that it runs inside why it does not, else the file that is
+ * another one. */
+static const char *
+change_of(const struct facts *f)
+{
+	return facts_is_inside(f) ? inside_refusal(f) : facts_changed(f);
+}
+
+static void
+note_shared(const struct program *own, const char *changed, char *notice,
+	size_t size)
+{
+	static const char meanwhile[] =
+		"using the shared library until \"scons install\" is run again";
+
+	if (facts_is_inside(&own->facts))
+		snprintf(notice, size, "%s is %s: %s", own->facts.executable,
+			changed, meanwhile);
+	else
+		snprintf(notice, size,
+			"Python %s %s since wsgid was built; %s",
+			own->facts.abi, happened(changed), meanwhile);
+}
+
 /* The one that was asked for, with what is to be said of it. */
 static int
 take_own(struct program *p, const char *changed, char *notice, size_t size,
@@ -559,7 +584,7 @@ take_own(struct program *p, const char *changed, char *notice, size_t size,
 	if (changed == NULL)
 		return 0;
 	if (facts_is_inside(&p->facts))
-		return refuse_gone(p, changed, err);
+		return refuse_inside(p, changed, err);
 	snprintf(notice, size,
 		"Python %s %s since wsgid was built (%s is %s), and LibPython "
 		"static goes on with the old one",
@@ -577,7 +602,7 @@ take_best(struct program **ret, struct program *own, struct program *shared,
 	*ret = shared != NULL && (!is_good || needs_shared) ? shared : own;
 	if (*ret == shared || is_good)
 		return 0;
-	return facts_is_inside(&own->facts) ? refuse_gone(own, changed, err)
+	return facts_is_inside(&own->facts) ? refuse_inside(own, changed, err)
 					    : refuse_old(own, changed, err);
 }
 
@@ -588,7 +613,7 @@ choose_library(struct search *s, struct program **ret, char *notice,
 	const char *abi = fitting_abi(s);
 	struct program *own = with_library(s, abi, false);
 	struct program *shared = with_library(s, abi, true);
-	const char *changed = own != NULL ? facts_changed(&own->facts) : NULL;
+	const char *changed = own != NULL ? change_of(&own->facts) : NULL;
 	int rc = 0;
 
 	switch (s->wanted->library) {
@@ -608,11 +633,7 @@ choose_library(struct search *s, struct program **ret, char *notice,
 		rc = take_best(ret, own, shared, changed,
 			s->wanted->needs_shared, err);
 		if (rc == 0 && changed != NULL)
-			snprintf(notice, size,
-				"Python %s %s since wsgid was built; using the "
-				"shared library until \"scons install\" is run "
-				"again",
-				abi, happened(changed));
+			note_shared(own, changed, notice, size);
 	}
 	if (rc < 0)
 		return rc;
@@ -690,7 +711,7 @@ choice_list(struct buf *to, const char *const *places, size_t n_places,
 	for (size_t i = 0; i < s.n; i++) {
 		const struct facts *f = &s.programs[i].facts;
 
-		buf_printf(to, "%s (%s), %s library%s: %s\n", f->version,
+		buf_printf(to, "%s (%s), %s%s: %s\n", f->version,
 			f->executable, facts_library(f),
 			strcmp(f->linkage, "static") == 0
 				? ", not position independent for that"

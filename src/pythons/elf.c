@@ -137,6 +137,26 @@ elf_dynamic(const struct elf *e, long tag, size_t i)
 	return NULL;
 }
 
+bool
+elf_defines(const struct elf *e, const char *symbol)
+{
+	struct str symbols = elf_section(e, ".dynsym");
+	struct str texts = elf_section(e, ".dynstr");
+	ElfW(Sym) one;
+
+	for (; symbols.len >= sizeof(one);
+		symbols.p += sizeof(one), symbols.len -= sizeof(one)) {
+		const char *name;
+
+		memcpy(&one, symbols.p, sizeof(one));
+		name = text_at(texts, one.st_name);
+		if (one.st_shndx != SHN_UNDEF && name != NULL &&
+			strcmp(name, symbol) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 put_hex(struct str bytes, char *to, size_t size)
 {

@@ -8,6 +8,7 @@
 #ifndef WSGID_PYTHONS_ELF_H
 #define WSGID_PYTHONS_ELF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
@@ -32,6 +33,9 @@ struct str elf_section(const struct elf *e, const char *name);
 /* The i-th text of a tag of the dynamic section (DT_NEEDED, DT_RUNPATH), good
  * until elf_close; NULL behind the last one. */
 const char *elf_dynamic(const struct elf *e, long tag, size_t i);
+
+/* Is there a symbol of this name that others may use, and not only need? */
+bool elf_defines(const struct elf *e, const char *symbol);
 
 /* One word that another build of the same file has not: tools/scons/elf.py has
  * the same.  0 or a negative errno. */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/defs.h"
 #include "base/err.h"
@@ -128,14 +127,14 @@ facts_is_inside(const struct facts *f)
 const char *
 facts_library(const struct facts *f)
 {
-	return facts_is_inside(f) ? "interpreter's own" : f->linkage;
+	if (facts_is_inside(f))
+		return "inside the interpreter";
+	return facts_is_shared(f) ? "shared libpython" : "static libpython";
 }
 
 const char *
 facts_changed(const struct facts *f)
 {
-	if (facts_is_inside(f))
-		return access(f->executable, X_OK) < 0 ? f->executable : NULL;
 	for (size_t i = 0; i < f->n_files; i++) {
 		char now[ELF_IDENTITY];
 

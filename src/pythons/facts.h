@@ -61,13 +61,12 @@ void facts_fini(struct facts *f);
 bool facts_is_shared(const struct facts *f);
 bool facts_is_inside(const struct facts *f);
 
-/* Which library of Python it has, for people: "static", "shared",
- * "interpreter's own". */
+/* For people: "static libpython", "shared libpython", "inside the
+ * interpreter". */
 const char *facts_library(const struct facts *f);
 
-/* The file that is another one now than it was at the build, or gone, where
- * that matters; NULL when this Python is the very one.  An interpreter that a
- * child runs inside only has to be there. */
+/* The file that is another one now than it was at the build, or gone; NULL
+ * when this Python is the very one. */
 const char *facts_changed(const struct facts *f);
 
 #endif

@@ -18,12 +18,15 @@
 
 #include <limits.h>
 
+struct facts;
+
 /* The words between the program's name and its own words. */
 enum inside_word {
 	INSIDE_OPTIONS = 1, /* of the interpreter */
 	INSIDE_SCRIPT,
 	INSIDE_FACTS,   /* facts.h's text */
-	INSIDE_PRELOAD, /* what LD_PRELOAD has for us, without ':' and ' ' */
+	INSIDE_PRELOAD, /* what LD_PRELOAD has for us, without ':', ' ' and
+			 * '$' */
 	INSIDE_WORDS
 };
 
@@ -33,5 +36,10 @@ enum inside_word {
 /* The library of a program, by the program's path with its links followed.
  * 0, or -ENAMETOOLONG or why the path leads nowhere. */
 int inside_library(const char *program, char to[PATH_MAX]);
+
+/* Why no child of this process can run inside the interpreter of these facts any
+ * more: what its file is now, for "PATH is ...".  NULL: it can.  An upgrade is
+ * no reason. */
+const char *inside_refusal(const struct facts *f);
 
 #endif

@@ -44,7 +44,7 @@ def built_with() -> str:
     """As the baselines name it."""
     said = subprocess.run([servers.WSGID, '-V'], capture_output=True, text=True,
                           check=True).stdout
-    version, library = re.search(rf'^ +Python +(\S+) .*?, ({LIBRARY} library)', said,
+    version, library = re.search(rf'^ +Python +(\S+) .*?, ({LIBRARY} libpython)', said,
                                  re.M).groups()
     compiler, hardening = (re.search(rf'^ +{word} +(.*)$', said, re.M).group(1)
                            for word in ('compiler', 'hardening'))

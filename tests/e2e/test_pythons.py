@@ -176,7 +176,7 @@ def test_an_environment_is_what_its_own_interpreter_says(serve, show, tool, requ
     assert [found[key] for key in ('prefix', 'base_prefix', 'executable', 'site-packages')] \
         == json.loads(said.stdout)
     assert found['prefix'] == str(show / 'venv')
-    server.log.wait_for(rf'Python 3\..* {show}/\./venv/ \((static|shared|interpreter\'s own) libpython\)')
+    server.log.wait_for(rf'Python 3\..* {show}/\./venv/ \((?:(static|shared) libpython|inside the interpreter)\)')
 
 
 def test_the_interpreter_of_an_environment_means_the_environment(serve, show, request):
@@ -478,11 +478,56 @@ def test_an_interpreter_that_was_upgraded_serves_and_one_that_is_gone_is_said(
     for words in (('--lib-python', 'interpreter'), ('--lib-python', 'static')):
         status, said = checked(place, *words)
         assert status == 78
-        assert (f'was removed or moved since wsgid was built (/usr/bin/gone3.1 is gone), and '
-                f'{twins[0].name} runs inside it; install it again') in said
+        assert (f'/usr/bin/gone3.1 is gone, and {twins[0].name} runs inside it; install Python '
+                f'{fact(twins[0], "abi")} again') in said
     server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
     assert serving(server) == twins[1].name
-    server.log.wait_for('was removed or moved since wsgid was built; using the shared library')
+    server.log.wait_for('/usr/bin/gone3.1 is gone: using the shared library until')
+
+
+@pytest.mark.parametrize('what, said', [
+    ('script', 'another one, which does not have all of Python in it'),
+    ('junk', 'another one, which does not have all of Python in it'),
+    ('no right', 'not executable'),
+    ('set-id', 'one with rights of its own'),
+])
+def test_an_interpreter_that_takes_no_child_is_replaced_by_the_shared_library(
+        new_server, show, twins, installed, what, said):
+    """And named where that is not there."""
+    if not is_inside(twins[0]):
+        pytest.skip('the children of this Python do not run inside the interpreter')
+    place, other = installed(*twins), show / 'python3'
+    if what == 'script':
+        other.write_text(f'#!/bin/sh\nexec {fact(twins[0], "executable")} "$@"\n')
+    elif what == 'junk':
+        other.write_bytes(b'\x7fELF' + bytes(range(200)))
+    else:
+        shutil.copy(fact(twins[0], 'executable'), other)
+    other.chmod({'no right': 0o644, 'set-id': 0o4755}.get(what, 0o755))
+    rewrite(place / twins[0].name, executable=other)
+    server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
+    assert serving(server) == twins[1].name
+    server.log.wait_for(rf'{other} is {said}.*: using the shared library until "scons install"')
+    (place / twins[1].name).unlink()
+    server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid')
+    assert server.fails() == 78
+    server.log.wait_for(rf'{other} is {said}.*, and {twins[0].name} runs inside it; install Python')
+
+
+@pytest.mark.skipif(not IS_ROOT, reason='only root gives capabilities to files')
+def test_an_interpreter_with_capabilities_takes_no_child_of_who_has_none(show, twins, installed):
+    """The loader leaves out what is to be preloaded."""
+    if not is_inside(twins[0]):
+        pytest.skip('the children of this Python do not run inside the interpreter')
+    place, other = installed(*twins), show / 'python3'
+    shutil.copy(fact(twins[0], 'executable'), other)
+    subprocess.run([need('setcap'), 'cap_net_bind_service+ep', other], check=True)
+    rewrite(place / twins[0].name, executable=other)
+    done = subprocess.run([need('setpriv'), '--reuid=54321', '--regid=54321', '--clear-groups',
+                           place / 'wsgid', '--check', 'show'], cwd=show, text=True,
+                          env=clean_environment(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert f'{other} is one with rights of its own' in done.stderr
 
 
 def test_a_child_inside_the_interpreter_is_seen_as_itself_and_leaves_no_trace(
@@ -513,7 +558,7 @@ def test_a_child_inside_the_interpreter_may_be_anywhere(new_server, show, twins)
     """The loader's own words end at a space and a colon."""
     if not is_inside(twins[0]):
         pytest.skip('the children of this Python do not run inside the interpreter')
-    place = show / 'a place: with words'
+    place = show / 'a $LIB: with words'
     place.mkdir()
     place.chmod(0o755)
     for program in (WSGID, *files_of(twins[0])):
@@ -537,7 +582,16 @@ def test_half_a_program_is_said(new_server, show, twins, installed):
     second.unlink()
     server = new_server('show', cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
-    server.log.wait_for(rf'{second}: No such file or directory')
+    said = f'the interpreter cannot be executed: {second}: No such file or directory'
+    server.log.wait_for(re.escape(said))
+    done = subprocess.run([place / 'wsgid', '--check', 'show'], cwd=show, text=True,
+                          env=clean_environment(), capture_output=True)
+    assert done.returncode == 78 and f'wsgid: {said}' in done.stderr
+    shutil.copy(BUILD / 'wsgictl', place)
+    done = subprocess.run([place / 'wsgictl', 'doctor', '--json', 'show'], cwd=show, text=True,
+                          env=clean_environment(), capture_output=True)
+    found = json.loads(done.stdout)
+    assert found['well'] is False and said in found['problem']
 
 
 def test_another_patch_level_is_said(new_server, show, installed):
@@ -605,7 +659,7 @@ def test_a_library_of_another_version_is_refused_before_it_is_started(new_server
     assert server.fails() == 78
     version = '.'.join(fact(shared(), 'version').split('.')[:2])
     server.log.wait_for(rf'this program was built for Python {version} but found '
-                        r'Python 3\.2\.1; run "ldd"')
+                        r'Python 3\.2\.1; run "scons install" again, or "ldd"')
 
 
 def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_server, show, twins):
@@ -815,9 +869,9 @@ def test_the_facts_of_the_build_name_each_program_with_its_library():
     for program in {standard(), shared()}:
         linkage = fact(program, 'linkage')
         line = re.search(rf'^  Python +(.*): {program}$', said, re.M)[1]
-        kind = "interpreter's own" if linkage == 'interpreter' else linkage
-        assert line == (f'{fact(program, "version")} ({fact(program, "executable")}), {kind} '
-                        'library' + (', not position independent for that' if linkage == 'static'
+        kind = 'inside the interpreter' if linkage == 'interpreter' else linkage + ' libpython'
+        assert line == (f'{fact(program, "version")} ({fact(program, "executable")}), {kind}'
+                        + (', not position independent for that' if linkage == 'static'
                                      else ''))
 
 

@@ -360,9 +360,11 @@ def loads_alone(target, source, env):
         return 0
     os.unlink(program)
     said = (done.stdout.splitlines() or [''])[0]
+    remedy = f'; with rpath=yes it looks in {os.path.dirname(python.shared_library() or "")}'
+    if os.path.exists(program + '.so'):
+        remedy = ', inside the interpreter; libpython=shared does without that'
     print(f'{target[0].name} was built for Python {python.name}, and the loader gives it '
-          f'{said or "nothing: " + done.stderr.strip()}; with rpath=yes it looks in '
-          f'{os.path.dirname(python.shared_library() or "")}', file=sys.stderr)
+          f'{said or "nothing: " + done.stderr.strip()}{remedy}', file=sys.stderr)
     return 1
 
 

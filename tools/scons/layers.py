@@ -27,7 +27,7 @@ FOLDERS = {
     # Roles.
     'child': ('python', 'http', 'accesslog', 'config', 'scoreboard', 'lock', 'io', 'net', 'pythons',
               'base'),
-    'launch': ('child', 'pythons', 'base'),
+    'launch': ('child', 'net', 'pythons', 'base'),
     'master': ('accesslog', 'config', 'control', 'scoreboard', 'mpm', 'lock', 'net', 'pythons',
                'base'),
     'wsgid': ('master', 'config', 'lock', 'pythons', 'base'),

@@ -43,6 +43,9 @@ test_libraries_that_are_needed_are_listed(void **state)
 
 	(void)state;
 	assert_int_equal(elf_open(&e, "/proc/self/exe", NULL), 0);
+	/* Needed, and had by nobody. */
+	assert_false(elf_defines(&e, "elf_open_of_nobody"));
+	assert_false(elf_defines(&e, "strcmp"));
 	for (size_t i = 0; (name = elf_dynamic(&e, DT_NEEDED, i)) != NULL; i++)
 		found |= strncmp(name, "libcmocka", 9) == 0;
 	assert_true(found);
