@@ -32,6 +32,7 @@ valgrind    valgrind          valgrind            valgrind          valgrind    
 nginx       nginx,libnginx-mod-stream nginx,nginx-mod-stream nginx      nginx,nginx-mod-stream nginx,nginx-mod-stream
 haproxy     haproxy           haproxy             haproxy           haproxy          haproxy
 procps      procps            procps-ng           procps            procps           procps-ng
+setcap      libcap2-bin       libcap            libcap-progs      libcap           libcap
 strace      strace            strace              strace            strace           strace
 mandoc      mandoc            mandoc              mandoc            mandoc           mandoc
 tini        tini              -                   -                 tini             -
