@@ -196,7 +196,7 @@ struct config {
 
 	/* Python. */
 	const char *python; /* a version, or an absolute path */
-	int lib_python;     /* auto, static, shared: enum choice_library */
+	int lib_python;     /* enum choice_library */
 	const char *python_home;
 	const char *python_path; /* colon-separated */
 	long python_optimize;

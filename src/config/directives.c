@@ -470,8 +470,8 @@ static const struct directive others[] = {
 		.initial = "auto",
 		.example = "shared",
 		.words = libraries,
-		.help = "Python's library: auto, interpreter (its own), static "
-			"(that, or of the build) or shared",
+		.help = "Python's library: auto, interpreter (what is in it), "
+			"static (that, or the one of the build) or shared",
 	},
 	{
 		.name = "WSGIPythonHome",

@@ -29,8 +29,8 @@ identity_check_library(struct err *err)
 		return 0;
 	return err_setx(err, ENOEXEC,
 		"this program was built for Python %.*s but found Python %s; "
-		"run \"scons install\" again, or \"ldd\" on it to see which "
-		"library that is, and take it out of the way",
+		"run \"scons install\" again; of a library, \"ldd\" on the "
+		"program says which it is, to take it out of the way",
 		(int)len - 1, made_for, app_python_version());
 }
 

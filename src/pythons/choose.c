@@ -535,8 +535,9 @@ static int
 refuse_inside(const struct program *p, const char *why, struct err *err)
 {
 	return err_setx(err, ENOENT,
-		"%s is %s, and %s runs inside it; install Python %s again, or "
-		"run \"scons install\" for the one that is there now",
+		"%s is %s, and %s runs inside it; mend that, install Python %s "
+		"again, or write \"LibPython shared\", which \"scons install\" "
+		"builds where the installation has that library",
 		p->facts.executable, why, p->name, p->facts.abi);
 }
 
@@ -551,8 +552,8 @@ refuse_old(const struct program *p, const char *file, struct err *err)
 		p->facts.abi, happened(file), file, is_now(file), p->name);
 }
 
-/* What has happened since the build, so that this one is not as good as it was: of
- * the interpreter that it runs inside why it does not, else the file that is
+/* What has happened since the build, so that this one is not as good as it was:
+ * of the interpreter that it runs inside why it does not, else the file that is
  * another one. */
 static const char *
 change_of(const struct facts *f)
@@ -564,16 +565,16 @@ static void
 note_shared(const struct program *own, const char *changed, char *notice,
 	size_t size)
 {
-	static const char meanwhile[] =
-		"using the shared library until \"scons install\" is run again";
-
 	if (facts_is_inside(&own->facts))
-		snprintf(notice, size, "%s is %s: %s", own->facts.executable,
-			changed, meanwhile);
+		snprintf(notice, size,
+			"%s is %s: using the shared library until that is "
+			"mended",
+			own->facts.executable, changed);
 	else
 		snprintf(notice, size,
-			"Python %s %s since wsgid was built; %s",
-			own->facts.abi, happened(changed), meanwhile);
+			"Python %s %s since wsgid was built; using the shared "
+			"library until \"scons install\" is run again",
+			own->facts.abi, happened(changed));
 }
 
 /* The one that was asked for, with what is to be said of it. */

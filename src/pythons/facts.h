@@ -35,7 +35,7 @@ struct err;
 #define FACTS_SECTION    ".wsgid.python"
 #define FACTS_IN_PROGRAM __attribute__((section(FACTS_SECTION), used))
 
-/* In the child program itself: the whole text. */
+/* In the program itself, of two files in the first: the whole text. */
 extern const char facts_of_program[];
 
 enum { FACTS_FILES = 4 };

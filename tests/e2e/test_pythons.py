@@ -478,8 +478,8 @@ def test_an_interpreter_that_was_upgraded_serves_and_one_that_is_gone_is_said(
     for words in (('--lib-python', 'interpreter'), ('--lib-python', 'static')):
         status, said = checked(place, *words)
         assert status == 78
-        assert (f'/usr/bin/gone3.1 is gone, and {twins[0].name} runs inside it; install Python '
-                f'{fact(twins[0], "abi")} again') in said
+        assert (f'/usr/bin/gone3.1 is gone, and {twins[0].name} runs inside it; mend that, '
+                f'install Python {fact(twins[0], "abi")} again') in said
     server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
     assert serving(server) == twins[1].name
     server.log.wait_for('/usr/bin/gone3.1 is gone: using the shared library until')
@@ -507,11 +507,11 @@ def test_an_interpreter_that_takes_no_child_is_replaced_by_the_shared_library(
     rewrite(place / twins[0].name, executable=other)
     server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid').start()
     assert serving(server) == twins[1].name
-    server.log.wait_for(rf'{other} is {said}.*: using the shared library until "scons install"')
+    server.log.wait_for(rf'{other} is {said}.*: using the shared library until that is mended')
     (place / twins[1].name).unlink()
     server = new_server('show', '-w', '1', cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
-    server.log.wait_for(rf'{other} is {said}.*, and {twins[0].name} runs inside it; install Python')
+    server.log.wait_for(rf'{other} is {said}.*, and {twins[0].name} runs inside it; mend that, install')
 
 
 @pytest.mark.skipif(not IS_ROOT, reason='only root gives capabilities to files')
@@ -659,7 +659,7 @@ def test_a_library_of_another_version_is_refused_before_it_is_started(new_server
     assert server.fails() == 78
     version = '.'.join(fact(shared(), 'version').split('.')[:2])
     server.log.wait_for(rf'this program was built for Python {version} but found '
-                        r'Python 3\.2\.1; run "scons install" again, or "ldd"')
+                        r'Python 3\.2\.1; run "scons install" again; of a library, "ldd"')
 
 
 def test_an_extension_that_needs_the_shared_library_gets_it_the_next_time(new_server, show, twins):

@@ -283,7 +283,7 @@ def test_a_child_that_finds_its_library_by_our_environment_alone_is_none(
     program.chmod(0o755)
     python = types.SimpleNamespace(name='9.9.2', shared_library=lambda: '/opt/lib/libpython9.9.so')
     target = types.SimpleNamespace(get_abspath=lambda: str(program), name=program.name,
-                                   attributes=types.SimpleNamespace(python=python))
+                                   attributes=types.SimpleNamespace(python=python, is_inside=False))
     assert checks.loads_alone([target], [], {}) == (0 if said is None else 1)
     assert program.exists() == (said is None)
     if said is not None:

@@ -157,7 +157,9 @@ def runs_inside(context, python):
     """The same of a library that is put in front of an interpreter.  The loader takes no path
     with a space in it, but a descriptor."""
     with open(context.lastTarget.get_abspath(), 'rb') as library:
-        return ends_well(context, [python.executable], pass_fds=[library.fileno()],
+        # Without the library it would end well, as it is told nothing.
+        command = [python.executable, '-ISc', 'import os; os._exit(127)']
+        return ends_well(context, command, pass_fds=[library.fileno()],
                          LD_PRELOAD=f'/proc/self/fd/{library.fileno()}')
 
 
@@ -361,7 +363,7 @@ def loads_alone(target, source, env):
     os.unlink(program)
     said = (done.stdout.splitlines() or [''])[0]
     remedy = f'; with rpath=yes it looks in {os.path.dirname(python.shared_library() or "")}'
-    if os.path.exists(program + '.so'):
+    if target[0].attributes.is_inside:
         remedy = ', inside the interpreter; libpython=shared does without that'
     print(f'{target[0].name} was built for Python {python.name}, and the loader gives it '
           f'{said or "nothing: " + done.stderr.strip()}{remedy}', file=sys.stderr)

@@ -66,11 +66,14 @@ INSIDE = r'''
 static int live(int argc, char **argv, char **environment)
 {
 	Dl_info info;
+	const char *name;
 
 	(void)argc, (void)argv, (void)environment;
 	unsetenv("LD_PRELOAD");
-	return dladdr((void *)Py_InitializeFromConfig, &info) == 0 ||
-	       strstr(info.dli_fname, ".so") != NULL || main();
+	if (dladdr((void *)Py_InitializeFromConfig, &info) == 0)
+		return 1;
+	name = strrchr(info.dli_fname, '/');
+	return strstr(name != NULL ? name : info.dli_fname, ".so") != NULL || main();
 }
 
 __attribute__((visibility("default"))) int
