@@ -130,9 +130,10 @@ have_anyway() {
 # without it could not write.
 give_back() {
 	if [ "$(id -u)" -eq 0 ] && [ -n "${SUDO_UID:-}" ] && [ "$SUDO_UID" != 0 ]; then
-		chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$top/build"
-		[ ! -e "$top/compile_commands.json" ] ||
-			chown "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$top/compile_commands.json"
+		for made in "$top/build" "$top/compile_commands.json"; do
+			[ ! -e "$made" ] ||
+				chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$made"
+		done
 	fi
 }
 

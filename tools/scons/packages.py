@@ -11,6 +11,7 @@ compiler    gcc,libc6-dev     gcc                 gcc               gcc,musl-dev
 pkg-config  pkg-config        pkgconf-pkg-config  pkg-config        pkgconf          pkgconf
 scons       scons             python3-scons       scons             scons            scons
 python      python3,python3-dev python3,python3-devel python3,python3-devel python3,python3-dev python
+venv        python3-venv      -                 -                 -                -
 zlib        zlib1g-dev        zlib-devel          zlib-devel        zlib-dev         zlib
 expat       libexpat1-dev     expat-devel         libexpat-devel    expat-dev        expat
 liburing    liburing-dev      liburing-devel      liburing-devel    liburing-dev     liburing
