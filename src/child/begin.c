@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -52,6 +53,16 @@ live(int argc, char **argv, const struct facts *facts, const char *facts_text)
 	return child_run(&in, facts);
 }
 
+/* What ps(1) calls the process, also inside an interpreter. */
+static void
+take_name(const struct facts *f)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "wsgid-python%s", f->abi);
+	(void)prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL);
+}
+
 int
 child_begin(int argc, char **argv, const char *facts_text)
 {
@@ -64,6 +75,7 @@ child_begin(int argc, char **argv, const char *facts_text)
 		fprintf(stderr, "%s %s\n", argv[0], err.text);
 		return CHILD_EXIT_FATAL;
 	}
+	take_name(&facts);
 	status = live(argc, argv, &facts, facts_text);
 	facts_fini(&facts);
 	return status;

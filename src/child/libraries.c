@@ -12,9 +12,9 @@
 #include "python/app.h"
 
 void
-libraries_init(struct libraries *l, bool is_static, int channel)
+libraries_init(struct libraries *l, bool has_own, int channel)
 {
-	l->is_static = is_static;
+	l->has_own = has_own;
 	l->channel = channel;
 	atomic_init(&l->seen, 0);
 	atomic_init(&l->told, false);
@@ -30,7 +30,7 @@ libraries_check(struct libraries *l, struct err *err)
 	int rc;
 
 	atomic_store(&l->seen, app_libraries_loaded());
-	rc = app_check_libraries(l->is_static, library, sizeof(library), err);
+	rc = app_check_libraries(l->has_own, library, sizeof(library), err);
 	if (rc > 0 && !atomic_exchange(&l->asked, true))
 		(void)channel_send(
 			l->channel, CHANNEL_NEEDS_SHARED, 0, library, NULL, 0);

@@ -16,13 +16,13 @@ struct err;
 
 /* Of the child, for all of its workers. */
 struct libraries {
-	bool is_static;                  /* Python is in the program */
+	bool has_own;                    /* Python is no shared library */
 	int channel;                     /* to the master */
 	_Atomic unsigned long long seen; /* so many had been loaded */
 	atomic_bool told, asked;
 };
 
-void libraries_init(struct libraries *l, bool is_static, int channel);
+void libraries_init(struct libraries *l, bool has_own, int channel);
 
 /* The application is imported.  0, or a negative errno and a sentence. */
 int libraries_check(struct libraries *l, struct err *err);

@@ -11,13 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/exits.h"
 #include "base/title.h"
 #include "child/begin.h"
-#include "pythons/facts.h"
 #include "pythons/inside.h"
 
 typedef int main_function(int argc, char **argv, char **environment);
@@ -48,20 +46,6 @@ forget_preload(const char *ours)
 		(void)unsetenv("LD_PRELOAD");
 }
 
-/* As it is called where Python is in the program itself. */
-static void
-take_name(const char *facts_text)
-{
-	struct facts facts;
-	char name[16];
-
-	if (facts_parse(&facts, str_of(facts_text), NULL) < 0)
-		return;
-	snprintf(name, sizeof(name), "wsgid-python%s", facts.abi);
-	(void)prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL);
-	facts_fini(&facts);
-}
-
 static bool
 is_child(int argc, char **argv)
 {
@@ -83,7 +67,6 @@ live(int argc, char **argv, char **environment)
 		return CHILD_EXIT_FATAL;
 	}
 	forget_preload(argv[INSIDE_PRELOAD]);
-	take_name(facts_text);
 	(void)title_init(argc, argv);
 	argv[INSIDE_PRELOAD] = argv[0];
 	return child_begin(

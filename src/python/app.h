@@ -100,11 +100,11 @@ int app_traceback_signal(void);
 
 /* Is there one Python in this process?  Something else may have brought
  * another: LD_PRELOAD, or an extension module that is linked with one.  0; 1
- * where the program has Python in it (is_static) and the same version's shared
+ * where Python is no shared library (has_own) and the same version's shared
  * library has come beside it, which goes well, as *library; or a negative errno
  * and a sentence. */
 int app_check_libraries(
-	bool is_static, char *library, size_t size, struct err *err);
+	bool has_own, char *library, size_t size, struct err *err);
 
 /* How many libraries have been loaded into this process so far, whatever has
  * become of them: another number says that it is time to check again.  Neither

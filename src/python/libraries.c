@@ -65,7 +65,7 @@ look(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 int
-app_check_libraries(bool is_static, char *library, size_t size, struct err *err)
+app_check_libraries(bool has_own, char *library, size_t size, struct err *err)
 {
 	struct search s = {0};
 	const char *wrong;
@@ -81,7 +81,7 @@ app_check_libraries(bool is_static, char *library, size_t size, struct err *err)
 			"build the extension module that is linked with it "
 			"for this Python",
 			app_python_version(), wrong);
-	if (!is_static || s.same[0] == '\0')
+	if (!has_own || s.same[0] == '\0')
 		return 0;
 	snprintf(library, size, "%s", s.same);
 	return 1;

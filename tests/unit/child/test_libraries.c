@@ -31,9 +31,9 @@ app_libraries_loaded(void)
 }
 
 int
-app_check_libraries(bool is_static, char *library, size_t size, struct err *err)
+app_check_libraries(bool has_own, char *library, size_t size, struct err *err)
 {
-	assert_true(is_static);
+	assert_true(has_own);
 	checks++;
 	snprintf(library, size, "/lib/libpython3.8.so.1.0");
 	return found < 0 ? err_setx(err, -found, "there are two") : found;

@@ -110,9 +110,9 @@ app_libraries_loaded(void)
 }
 
 int
-app_check_libraries(bool is_static, char *library, size_t size, struct err *err)
+app_check_libraries(bool has_own, char *library, size_t size, struct err *err)
 {
-	(void)is_static;
+	(void)has_own;
 	(void)library;
 	(void)size;
 	(void)err;
