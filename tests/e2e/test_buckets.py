@@ -1,7 +1,6 @@
 """ListenCoresBucketsRatio: a socket and children for each bucket, and nobody is stranded."""
 
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -13,6 +12,7 @@ import pytest
 
 from client import Closed, Connection, get
 from server import wait_until
+from tcp import listeners_at
 
 CPUS = len(os.sched_getaffinity(0))
 pytestmark = pytest.mark.skipif(CPUS < 2, reason='buckets need two CPUs')
@@ -20,14 +20,6 @@ pytestmark = pytest.mark.skipif(CPUS < 2, reason='buckets need two CPUs')
 # What is left to a busy machine; who is stranded waits for the whole of a slow import.
 SOON = 3
 SLOW = 12
-
-
-def sockets_of(port: int) -> set:
-    """The inodes of the sockets that listen on 127.0.0.1:port."""
-    here = f'0100007F:{port:04X}'
-    lines = pathlib.Path('/proc/net/tcp').read_text().splitlines()[1:]
-    return {words[9] for words in map(str.split, lines)
-            if words[1] == here and words[3] == '0A'}
 
 
 def two_buckets(serve, app='probe', *words, **more):
@@ -46,7 +38,7 @@ def slots(server) -> dict:
 def test_each_bucket_has_a_socket_and_children_of_its_own(serve):
     server = two_buckets(serve, 'probe', '-w', '4')
     server.wait_for_ready(4)
-    assert len(sockets_of(server.port)) == 2
+    assert len(listeners_at(server.port)) == 2
     assert len(server.addresses) == 1
     assert Counter(slot % 2 for slot in slots(server)) == {0: 2, 1: 2}
     seen = {int(get(server.address, '/pid').body) for _ in range(60)}
@@ -128,7 +120,7 @@ def test_reloads_keep_the_sockets_and_lose_nobody(serve, directory, apps):
                     f'ListenCoresBucketsRatio {CPUS // 2}\n')
     server = serve('-c', conf, bind=None)
     server.wait_for_ready(2)
-    before = sockets_of(server.port)
+    before = listeners_at(server.port)
     clients = [Clients(server.address) for _ in range(3)]
     for client in clients:
         client.start()
@@ -139,11 +131,11 @@ def test_reloads_keep_the_sockets_and_lose_nobody(serve, directory, apps):
     for client in clients:
         client.end()
         assert client.failures == [] and client.answers > 0
-    assert sockets_of(server.port) == before and len(before) == 2
+    assert listeners_at(server.port) == before and len(before) == 2
 
     conf.write_text(conf.read_text().replace('Ratio ', 'Ratio 1'))
     assert 'ListenCoresBucketsRatio: changes only when wsgid is stopped' in server.reload()
-    assert sockets_of(server.port) == before
+    assert listeners_at(server.port) == before
     server.stop()
 
 
@@ -153,7 +145,7 @@ def test_a_second_server_does_not_slip_in_beside_the_first(serve, new_server):
                         bind=f'127.0.0.1:{first.port}')
     assert second.fails() == 1
     assert f'pid {first.pid}' in second.log.text()
-    assert len(sockets_of(first.port)) == 2
+    assert len(listeners_at(first.port)) == 2
 
 
 def test_it_does_not_apply_to_unix_sockets_and_says_so(serve, directory):
@@ -193,7 +185,7 @@ def test_it_does_not_apply_with_a_mutex_and_says_so(serve):
     text = server.log.text()
     assert len(re.findall('ListenCoresBucketsRatio', text)) == 1
     assert 'ignored with Mutex flock' in text
-    assert len(sockets_of(server.port)) == 1
+    assert len(listeners_at(server.port)) == 1
     assert get(server.address, '/hello').status == 200
 
 

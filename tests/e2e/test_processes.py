@@ -13,6 +13,7 @@ import pytest
 from client import Closed, Connection, get
 from server import (IS_ROOT, PATIENCE, PYTHON, ROOT, child_user, children_of, free_port, freeze,
                     is_alive, need, status_of, title_of, wait_until)
+from tcp import peers_of
 
 either_way = pytest.mark.usefixtures('preload')
 any_children = pytest.mark.usefixtures('any_children')
@@ -223,7 +224,9 @@ def test_a_module_that_the_user_cannot_read_is_named(new_server, directory, clos
 # --- what a death costs ---------------------------------------------------------------------
 
 class Client(threading.Thread):
-    """One connection after the other, each used until it fails; every failure is counted."""
+    """One connection after the other, each used until it fails.
+
+    Of every failure the client's port is kept, or None where nothing had been answered yet."""
 
     def __init__(self, address, stop, keep: bool = True):
         super().__init__()
@@ -234,11 +237,13 @@ class Client(threading.Thread):
 
     def run(self):
         while not self.stop.is_set():
+            port = None
             try:
                 with Connection(self.address) as c:
+                    port = c.socket.getsockname()[1]
                     self.use(c)
             except Exception as e:
-                self.errors.append((self.pid if self.keep else None, repr(e)))
+                self.errors.append((port if self.pid else None, repr(e)))
             self.pid = None
 
     def use(self, c):
@@ -252,14 +257,15 @@ class Client(threading.Thread):
                 return
 
 
-def kill_counted(server, pid: int) -> int:
-    """SIGKILL a child: how many connections it held, by the scoreboard."""
+def kill_counted(server, pid: int) -> tuple:
+    """SIGKILL a child: how many connections it held by the scoreboard, and whose."""
     freeze(pid)
+    clients = peers_of(pid)
     row, = [row for row in server.board()['processes'] if row['pid'] == pid]
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: pid not in [row['pid'] for row in server.board()['processes']],
                'the master to hear of it')
-    return row['connections']
+    return row['connections'], clients
 
 
 def kill_and_count(server):
@@ -269,14 +275,14 @@ def kill_and_count(server):
     fresh = [Client(server.address, stop, keep=False) for _ in range(2)]
     for client in kept + fresh:
         client.start()
-    held, victims = 0, set()
+    held, kills, clients = 0, 3, set()
     try:
-        for _ in range(3):
+        for _ in range(kills):
             wait_until(lambda: all(client.pid for client in kept), 'every client to be served')
             rows = server.wait_for_ready(3)
             victim = max(rows, key=lambda pid: rows[pid]['connections'])
-            held += kill_counted(server, victim)
-            victims.add(victim)
+            count, whose = kill_counted(server, victim)
+            held, clients = held + count, clients | whose
             answers = [client.answers for client in kept + fresh]
             wait_until(lambda: all(client.answers > before for client, before
                                    in zip(kept + fresh, answers)), 'everybody to go on')
@@ -286,9 +292,9 @@ def kill_and_count(server):
             client.join()
     errors = [error for client in kept + fresh for error in client.errors]
     # One more of each, which the kernel had let in for it and it had not looked at yet.
-    assert 0 < len(errors) <= held + len(victims), (held, errors)
-    assert {pid for pid, _ in errors} <= victims | {None}, (victims, errors)
-    wait_until(lambda: server.board()['board']['children_crashed'] == 3, 'the end of the last')
+    assert 0 < len(errors) <= held + kills, (held, errors)
+    assert {port for port, _ in errors} <= clients | {None}, (clients, errors)
+    wait_until(lambda: server.board()['board']['children_crashed'] == kills, 'the end of the last')
     server.wait_for_ready(3)
 
 
@@ -354,7 +360,7 @@ def kill_under_wrk(server):
     for _ in range(2):
         rows = server.wait_for_ready(3)
         victim = max(rows, key=lambda pid: rows[pid]['connections'])
-        held += kill_counted(server, victim)
+        held += kill_counted(server, victim)[0]
         wait_until(lambda: loaded(victim), 'the load to go on')
     load.send_signal(signal.SIGINT)
     said = load.communicate(timeout=PATIENCE)[0]

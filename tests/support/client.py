@@ -3,6 +3,8 @@
 import socket
 from dataclasses import dataclass, field
 
+import tcp
+
 PATIENCE = 30
 
 
@@ -54,12 +56,10 @@ class Connection:
 
     def far_queues(self):
         """What the kernel holds at the server's end of TCP: bytes not sent and not read yet."""
-        ends = [end[1] for end in (self.socket.getpeername(), self.socket.getsockname())]
-        with open('/proc/net/tcp') as table:
-            for words in map(str.split, table):
-                if [int(word.split(':')[1], 16) for word in words[1:3] if ':' in word] == ends:
-                    unsent, unread = words[4].split(':')
-                    return int(unsent, 16), int(unread, 16)
+        here, there = (name[1] for name in (self.socket.getsockname(), self.socket.getpeername()))
+        for end in tcp.ends():
+            if (end.port, end.peer) == (there, here):
+                return end.unsent, end.unread
         return None
 
     # --- bytes --------------------------------------------------------------------------
