@@ -19,3 +19,9 @@ signal_of_death(void)
 {
 	return SIGRTMIN + 8;
 }
+
+int
+signal_of_alarm(void)
+{
+	return SIGRTMIN + 9;
+}

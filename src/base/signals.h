@@ -12,4 +12,7 @@ int signal_traceback(void);
 /* To a child, by the kernel: its parent has died. */
 int signal_of_death(void);
 
+/* To a helper thread, which waits for it: alarm.h. */
+int signal_of_alarm(void);
+
 #endif

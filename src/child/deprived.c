@@ -50,7 +50,7 @@ static void
 wake_watcher(struct engine *e)
 {
 	watcher_start(e->set.watcher);
-	watch_wake(e->set.watch);
+	watcher_call(e->set.watcher);
 	if (e->set.crew != NULL && watcher_is_away(e->set.watcher))
 		deprived_end(e);
 }

@@ -619,7 +619,7 @@ enter_python(struct engine *e)
 
 	e->entering = true;
 	share_begin(e);
-	watch_begin(e->set.watch);
+	watch_begin(e->set.watch, e->now_ns);
 	if (e->set.crew != NULL)
 		crew_line_up(e->set.crew, e->set.worker, e->now_ns);
 	app_enter(e->set.app);

@@ -331,7 +331,7 @@ note_duration(struct engine *e, int64_t ns)
 	/* Who is behind one of them must not wait for the watcher that long while
 	 * somebody is idle. */
 	if (UNLIKELY(e->usual_ns > ENGINE_LONG_NS) && share_has_idle(e))
-		watcher_hurry(e->set.watcher);
+		watcher_hurry(e->set.watcher, e->now_ns);
 	if (LIKELY(e->set.crew == NULL))
 		e->lately_ns += (ns - e->lately_ns) / 8;
 	else

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/log.h"
 #include "child/body.h"
@@ -47,13 +48,13 @@ leave_to_watcher(struct engine *e, struct connection *c)
 {
 	bool some = c->part < c->n_parts;
 
-	watch_begin(e->set.watch);
+	watch_begin(e->set.watch, clock_monotonic_ns());
 	if (LIKELY(!some || !watcher_is_away(e->set.watcher)))
 		return;
 	watch_end(e->set.watch);
 	if (c->error == 0)
 		c->error = send_push(c);
-	watch_begin(e->set.watch);
+	watch_begin(e->set.watch, clock_monotonic_ns());
 }
 
 static ssize_t
@@ -180,7 +181,7 @@ client_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
 		&ex->report, ex->engine, (struct str){c->out.data, c->out.len});
 	body_answered(&ex->body);
 	rc = sendfile_begin(ex->engine, c, fd, offset, len);
-	watch_begin(ex->engine->set.watch);
+	watch_begin(ex->engine->set.watch, clock_monotonic_ns());
 	return rc;
 }
 
@@ -515,7 +516,7 @@ request_serve(struct engine *e, struct connection *c)
 	e->running = c;
 	e->running_since_ns = e->now_ns;
 	watcher_start(e->set.watcher);
-	watch_begin(e->set.watch);
+	watch_begin(e->set.watch, e->now_ns);
 	app_call(e->set.app, &ex.app);
 	watch_end(e->set.watch);
 	/* The application has forked, and the copy has come out of it here:

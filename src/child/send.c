@@ -281,7 +281,7 @@ follows_closely(const struct engine *e, struct connection *c)
 		c->pushed_ns = now_ns;
 		return false;
 	}
-	watcher_hurry(e->set.watcher);
+	watcher_hurry(e->set.watcher, now_ns);
 	return true;
 }
 

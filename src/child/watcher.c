@@ -1,8 +1,11 @@
 /*
  * watcher.c - nobody waits for a worker that is stuck in a request.
  *
- * At each tick the watcher compares the word with that of the last one.  Still
- * the same request: it takes the engine over for a moment.  A tick costs the
+ * It has an alarm, and who begins something puts that off: with each request,
+ * but not within a tick of the last time.  So requests that are short cost a
+ * system call a tick, and none where it is quiet; and when the alarm goes off, who
+ * still is in a request has been in it for a tick, and has its engine taken over
+ * for a moment.  While anybody is, the watcher looks at each tick, which costs the
  * worker an interrupt and two context switches, in a virtual machine 30 to 100 us
  * of its time: so it is a millisecond only where somebody waits for the watcher,
  * longer where all it can find is a long request, and may wait for the kernel's own
@@ -18,7 +21,6 @@
 #include "child/watcher.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -30,10 +32,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/alarm.h"
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -43,12 +45,14 @@
 #include "child/share.h"
 #include "child/takeover.h"
 
+static const int64_t TICK_NS = 1000000, LONG_TICK_NS = 4000000,
+		     /* ticks are short, since something was left to us */
+	ALERT_NS = 250000000,
+		     /* what the application does with our descriptors is seen */
+	LOOK_NS = 1000000000;
+
 enum {
-	TICK_MS = 1,
-	LONG_TICK_MS = 4,
-	ALERT_TICKS = 250, /* short ones, since something was left to us */
-	IDLE_TICKS = 100, /* without a request: sleep until there is one */
-	CALM_TICKS = 4,   /* likewise: the page says what is the case */
+	CALM_TICKS = 4, /* without a request: the page says what is the case */
 	STACK = 128 * 1024,
 };
 
@@ -56,30 +60,31 @@ enum {
  * whose the engine is. */
 enum { WORKERS = 0, NOBODYS = 1, WATCHERS = 2, WHOSE = 3 };
 
-/* How the watcher rests: for a tick; until a request begins; or for a long tick,
- * which what cannot wait so long cuts short, but where it waits for clients of
- * stuck workers as well. */
-enum { TICKS = 0, SLEEPS = 1, DOZES = 2 };
+/* When the alarm is put off next: it looks by itself until then; or whenever
+ * something begins. */
+static const int64_t NEVER = INT64_MAX, AT_ONCE = 0;
 
 /* One worker. */
 struct watch {
 	alignas(64) _Atomic uint32_t word;
-	uint32_t last; /* the word at the last tick */
-	uint32_t took; /* that of the request in which it was stuck last */
+	uint32_t last;            /* the word at the last look */
+	_Atomic int64_t begun_ns; /* what it is in */
+	uint32_t took; /* the word of the request in which it was stuck last */
 	struct watcher *watcher;
 	struct takeover takeover;
 };
 
 struct watcher {
-	_Atomic uint32_t rest; /* the futex that wakes the watcher */
-	_Atomic bool hurry;    /* something was left to the next tick */
+	struct alarm alarm;
+	_Atomic int64_t due_ns;   /* from then on who begins puts it off */
+	_Atomic int64_t alert_ns; /* until then ticks are short */
 	_Atomic bool ending;
 	pthread_mutex_t guard; /* of the beginning and the end of the thread */
 	atomic_bool started;
-	atomic_bool running;
+	atomic_bool running; /* and it looks */
+	bool has_thread;
 	pthread_t thread;
 	struct deprived deprived;
-	int alert;     /* ticks that are still to be short */
 	bool punctual; /* the kernel wakes us then, and not at its leisure */
 	int64_t told_ns;      /* when the master last heard of a stuck worker */
 	struct pollfd *stuck; /* the epoll sets of those, in a tick */
@@ -87,19 +92,58 @@ struct watcher {
 	struct watch watches[];
 };
 
-static long
-futex(_Atomic uint32_t *word, int what, uint32_t value,
-	const struct timespec *timeout)
+/* --- the alarm ------------------------------------------------------------------ */
+
+static int64_t
+tick_ns(struct watcher *w, int64_t now_ns)
 {
-	return syscall(SYS_futex, word, what | FUTEX_PRIVATE_FLAG, value,
-		timeout, NULL, 0);
+	return now_ns < atomic_load(&w->alert_ns) ? TICK_NS : LONG_TICK_NS;
+}
+
+static bool
+is_in_request(uint32_t word)
+{
+	return (word & WHOSE) == NOBODYS;
+}
+
+/* When the first of the requests began in which workers are; or never. */
+static int64_t
+first_begun(struct watcher *w)
+{
+	int64_t first_ns = NEVER;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct watch *one = &w->watches[i];
+		int64_t begun_ns = atomic_load(&one->begun_ns);
+
+		if (is_in_request(atomic_load(&one->word)) &&
+			begun_ns < first_ns)
+			first_ns = begun_ns;
+	}
+	return first_ns;
+}
+
+/* Two ticks after that, or from now: what begins before it is due again is a tick
+ * old then. */
+static void
+arm(struct watcher *w, int64_t now_ns)
+{
+	int64_t first_ns = first_begun(w), ns;
+
+	if (first_ns > now_ns)
+		first_ns = now_ns;
+	do {
+		ns = tick_ns(w, now_ns);
+		alarm_set(&w->alarm, first_ns + 2 * ns);
+	} while (ns != tick_ns(w, now_ns)); /* somebody is in a hurry now */
 }
 
 static void
-wake(struct watcher *w)
+put_off(struct watcher *w, int64_t due_ns, int64_t now_ns)
 {
-	atomic_store(&w->rest, TICKS);
-	futex(&w->rest, FUTEX_WAKE, 1, NULL);
+	if (atomic_compare_exchange_strong(
+		    &w->due_ns, &due_ns, now_ns + tick_ns(w, now_ns)))
+		arm(w, now_ns);
 }
 
 /* --- the worker's side -------------------------------------------------------- */
@@ -131,16 +175,21 @@ watcher_abandon(struct watcher *w)
 }
 
 void
-watch_begin(struct watch *w)
+watch_begin(struct watch *w, int64_t now_ns)
 {
 	uint32_t number;
+	int64_t due_ns;
 
 	if (w == NULL)
 		return;
 	number = atomic_load_explicit(&w->word, memory_order_relaxed) & ~WHOSE;
+	atomic_store_explicit(&w->begun_ns, now_ns, memory_order_relaxed);
 	atomic_store(&w->word, (number + WHOSE + 1) | NOBODYS);
-	if (UNLIKELY(atomic_load(&w->watcher->rest) == SLEEPS))
-		wake(w->watcher);
+	/* Whoever is about to wait for the alarm sees the word, or we see that
+	 * it does. */
+	due_ns = atomic_load(&w->watcher->due_ns);
+	if (UNLIKELY(now_ns >= due_ns))
+		put_off(w->watcher, due_ns, now_ns);
 }
 
 void
@@ -163,20 +212,12 @@ watch_end(struct watch *w)
 }
 
 void
-watch_wake(struct watch *w)
+watcher_hurry(struct watcher *w, int64_t now_ns)
 {
-	watch_begin(w);
-	watch_end(w);
-}
-
-void
-watcher_hurry(struct watcher *w)
-{
-	if (w == NULL || atomic_load_explicit(&w->hurry, memory_order_relaxed))
+	if (w == NULL || now_ns + ALERT_NS / 2 < atomic_load(&w->alert_ns))
 		return;
-	atomic_store(&w->hurry, true);
-	if (atomic_load(&w->rest) == DOZES)
-		wake(w);
+	atomic_store(&w->alert_ns, now_ns + ALERT_NS);
+	alarm_set(&w->alarm, now_ns + 2 * TICK_NS);
 }
 
 void
@@ -213,18 +254,21 @@ take_over(struct watch *w, uint32_t word)
 }
 
 struct tick {
-	size_t stuck; /* workers; their sets are in watcher.stuck */
+	size_t old;   /* workers that have been in a request for a tick */
+	size_t stuck; /* those whose clients are waited for: watcher.stuck */
 	bool calm;    /* nothing is to be done but to wait for clients */
 	bool quiet;   /* no worker has begun anything, or is in a request */
 };
 
 static void
-look_at(struct watcher *w, struct watch *one, struct tick *tick)
+look_at(struct watcher *w, struct watch *one, int64_t now_ns, struct tick *tick)
 {
 	uint32_t word = atomic_load(&one->word);
+	int64_t age_ns = now_ns - atomic_load(&one->begun_ns);
 
-	if (word == one->last && (word & WHOSE) == NOBODYS) {
+	if (is_in_request(word) && age_ns >= tick_ns(w, now_ns)) {
 		take_over(one, word);
+		tick->old++;
 		tick->calm &= one->takeover.calm;
 		/* Who can be helped by nobody is not listened to: the wait would
 		 * end at once, again and again. */
@@ -241,9 +285,10 @@ static struct tick
 look(struct watcher *w)
 {
 	struct tick tick = {.calm = true, .quiet = true};
+	int64_t now_ns = clock_monotonic_ns();
 
 	for (size_t i = 0; i < w->n; i++)
-		look_at(w, &w->watches[i], &tick);
+		look_at(w, &w->watches[i], now_ns, &tick);
 	return tick;
 }
 
@@ -254,34 +299,8 @@ be_punctual(struct watcher *w, bool punctual)
 {
 	if (w->punctual != punctual)
 		(void)prctl(PR_SET_TIMERSLACK,
-			punctual ? 0 : LONG_TICK_MS * 1000000UL, 0UL, 0UL, 0UL);
+			punctual ? 0 : (unsigned long)LONG_TICK_NS, 0UL, 0UL, 0UL);
 	w->punctual = punctual;
-}
-
-static void
-wait_for_news(struct watcher *w, int rest, int ms)
-{
-	struct timespec time = {.tv_nsec = ms * 1000000L};
-
-	futex(&w->rest, FUTEX_WAIT, rest, &time);
-}
-
-/* The workers need nobody before a long tick is over. */
-static void
-doze(struct watcher *w)
-{
-	atomic_store(&w->rest, DOZES);
-	/* What was left to us before anybody could see that. */
-	if (!atomic_load(&w->hurry) && !atomic_load(&w->ending))
-		wait_for_news(w, DOZES, LONG_TICK_MS);
-	atomic_store(&w->rest, TICKS);
-}
-
-/* Clients of the stuck workers cut it short. */
-static void
-wait_for_clients(struct watcher *w, const struct tick *tick, int ms)
-{
-	(void)poll(w->stuck, tick->stuck, ms);
 }
 
 static bool
@@ -293,15 +312,19 @@ has_begun(const struct watcher *w)
 	return false;
 }
 
+/* What begins from now on sets the alarm; here what has begun before. */
 static void
-sleep_until_woken(struct watcher *w)
+await_alarm(struct watcher *w, bool quiet)
 {
-	atomic_store(&w->rest, SLEEPS);
-	/* A request that has begun before it could see us sleep. */
-	if (has_begun(w) || atomic_load(&w->ending))
-		atomic_store(&w->rest, TICKS);
-	while (atomic_load(&w->rest) == SLEEPS)
-		futex(&w->rest, FUTEX_WAIT, SLEEPS, NULL);
+	int64_t now_ns = clock_monotonic_ns();
+	bool served = first_begun(w) != NEVER;
+
+	be_punctual(w, true);
+	atomic_store(&w->due_ns, served ? now_ns + tick_ns(w, now_ns) : AT_ONCE);
+	if (served || has_begun(w))
+		arm(w, now_ns);
+	alarm_wait(quiet ? -1 : LOOK_NS);
+	atomic_store(&w->due_ns, NEVER);
 }
 
 /* One of two workers does not lead, and sees whether the leader waits. */
@@ -322,45 +345,66 @@ has_responses_under_way(const struct watcher *w)
 	return __atomic_load_n(&page->writing, __ATOMIC_RELAXED) > 0;
 }
 
-/* Between ticks.  idle: so many have found nothing. */
+/* While somebody is in a long request; what is left to us cuts it short, but not
+ * where clients of stuck workers do. */
 static void
-rest(struct watcher *w, const struct tick *tick, int idle)
+rest(struct watcher *w, const struct tick *tick, int64_t ns)
 {
-	bool deprived = deprived_is_known(&w->deprived);
-	bool is_short;
-
-	if (atomic_exchange(&w->hurry, false) || deprived)
-		w->alert = ALERT_TICKS;
-	is_short = w->alert > 0 || !tick->calm;
-	w->alert -= w->alert > 0;
 	be_punctual(w,
-		is_short || has_responses_under_way(w) || somebody_is_idle(w));
-	if (idle > IDLE_TICKS && !deprived)
-		sleep_until_woken(w);
-	else if (tick->stuck > 0 && tick->calm && !deprived)
-		wait_for_clients(w, tick, is_short ? TICK_MS : LONG_TICK_MS);
-	else if (is_short)
-		wait_for_news(w, TICKS, TICK_MS);
+		ns == TICK_NS || has_responses_under_way(w) ||
+			somebody_is_idle(w));
+	if (tick->stuck > 0 && tick->calm)
+		(void)poll(w->stuck, tick->stuck, (int)(ns / 1000000));
 	else
-		doze(w);
+		alarm_wait(ns);
+}
+
+/* Between looks. */
+static void
+pause_after(struct watcher *w, const struct tick *tick)
+{
+	struct tick alone = {0};
+
+	if (deprived_is_known(&w->deprived))
+		rest(w, &alone, TICK_NS);
+	else if (tick->old > 0)
+		rest(w, tick,
+			tick->calm ? tick_ns(w, clock_monotonic_ns()) : TICK_NS);
+	else
+		await_alarm(w, tick->quiet);
+}
+
+static void
+look_after_all(struct watcher *w)
+{
+	int idle = 0;
+
+	while (!atomic_load(&w->ending)) {
+		struct tick tick = look(w);
+
+		idle = tick.quiet ? idle + 1 : 0;
+		deprived_look(&w->deprived, w->watches[0].takeover.engine,
+			idle >= CALM_TICKS, tick.quiet);
+		pause_after(w, &tick);
+	}
 }
 
 static void *
 watch_all(void *arg)
 {
 	struct watcher *w = arg;
-	int idle = 0;
+	struct err err = {0};
 
 	pthread_setname_np(pthread_self(), "wsgid-watcher");
 	w->punctual = true;
-	while (!atomic_load(&w->ending)) {
-		struct tick tick = look(w);
-
-		idle = tick.quiet ? idle + 1 : 0;
-		deprived_look(&w->deprived, w->watches[0].takeover.engine,
-			idle >= CALM_TICKS, idle > IDLE_TICKS);
-		rest(w, &tick, idle);
+	if (alarm_open(&w->alarm, &err) < 0) {
+		log_warnx("child", "no timer to watch long requests with: %s",
+			err.text);
+		w->running = false;
+		return NULL;
 	}
+	look_after_all(w);
+	alarm_close(&w->alarm);
 	return NULL;
 }
 
@@ -377,6 +421,7 @@ watcher_create(struct watcher **ret, struct engine *const *engines, size_t n,
 		return err_set(err, ENOMEM, "watcher");
 	memset(w, 0, sizeof(*w) + n * sizeof(struct watch));
 	w->deprived.fd = -1;
+	w->due_ns = NEVER;
 	pthread_mutex_init(&w->guard, NULL);
 	w->stuck = calloc(n, sizeof(*w->stuck));
 	if (w->stuck == NULL) {
@@ -419,11 +464,14 @@ push_all(struct watcher *w)
 static void
 start_thread(struct watcher *w)
 {
-	int rc = thread_start_helper(&w->thread, STACK, 0, watch_all, w);
+	int rc;
 
-	w->running = rc == 0;
+	w->running = true;
+	rc = thread_start_helper(&w->thread, STACK, 0, watch_all, w);
+	w->has_thread = rc == 0;
 	if (rc == 0)
 		return;
+	w->running = false;
 	errno = -rc;
 	log_warn("child", "no thread to watch long requests with");
 }
@@ -454,16 +502,24 @@ watcher_start(struct watcher *w)
 }
 
 void
+watcher_call(struct watcher *w)
+{
+	if (w != NULL)
+		alarm_set(&w->alarm, 0);
+}
+
+void
 watcher_stop(struct watcher *w)
 {
 	if (w == NULL)
 		return;
 	pthread_mutex_lock(&w->guard);
-	if (w->running) {
+	if (w->has_thread) {
 		atomic_store(&w->ending, true);
-		wake(w);
+		watcher_call(w);
 		pthread_join(w->thread, NULL);
 		atomic_store(&w->ending, false);
+		w->has_thread = false;
 		w->running = false;
 		push_all(w);
 		atomic_store(&w->started, false);

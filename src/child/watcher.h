@@ -5,7 +5,8 @@
  * connection.  That is fast as long as requests are short; when one is long,
  * the watcher, a thread of C that never runs Python and never waits with a
  * worker's io, gives what the worker holds to others that are idle: another
- * worker of this child, else a sibling.
+ * worker of this child, else a sibling.  It is sure to look four milliseconds, and
+ * eight at most, after a request has begun that is not over by then.
  *
  * One word for each worker decides whose its engine is: the worker's, nobody's
  * while the worker is in the application, or the watcher's for some
@@ -18,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct connection;
 struct engine;
@@ -40,7 +42,10 @@ void watcher_stop(struct watcher *w);
 
 /* Ticks are to be short: a worker leaves something to be sent at the next one, or
  * its requests usually are long while somebody is idle.  NULL is allowed. */
-void watcher_hurry(struct watcher *w);
+void watcher_hurry(struct watcher *w, int64_t now_ns);
+
+/* It is to look now, even if nothing has begun for long.  NULL is allowed. */
+void watcher_call(struct watcher *w);
 
 /* Is there nobody who looks after what a busy worker leaves behind, as no thread
  * was to be had?  Or for a moment, as the application forks?  False of NULL. */
@@ -64,11 +69,8 @@ void watch_me(struct watch *w);
 /* The worker goes into the application, or waits to be let in (then
  * engine.entering is set before), and comes back from it.  NULL is allowed:
  * then nobody watches. */
-void watch_begin(struct watch *w);
+void watch_begin(struct watch *w, int64_t now_ns);
 void watch_end(struct watch *w);
-
-/* The watcher, which sleeps when nothing has begun for long, is to look. */
-void watch_wake(struct watch *w);
 
 /* A connection that the watcher knows is closed or given away. */
 void watch_forget(struct watch *w, struct connection *c);

@@ -404,12 +404,46 @@ def test_clients_of_several_workers_do_not_wait_for_one_that_keeps_the_gil(holdi
     assert holds.response().body == str(pid).encode()
 
 
-def watcher_cpu(pid: int) -> float:
-    """Seconds."""
+def watcher_of(pid: int):
+    """Its files below /proc, or None."""
     for task in pathlib.Path(f'/proc/{pid}/task').iterdir():
         if (task / 'comm').read_text() == 'wsgid-watcher\n':
-            return int((task / 'schedstat').read_text().split()[0]) / 1e9
-    return 0.0
+            return task
+    return None
+
+
+def watcher_cpu(pid: int) -> float:
+    """Seconds."""
+    task = watcher_of(pid)
+    return int((task / 'schedstat').read_text().split()[0]) / 1e9 if task else 0.0
+
+
+def waits_of(task) -> int:
+    return int(re.search(r'^voluntary_ctxt_switches:\s*(\d+)', (task / 'status').read_text(),
+                         re.M)[1])
+
+
+@pytest.mark.usefixtures('any_children')
+def test_requests_that_are_short_do_not_wake_the_watcher(serve):
+    """Each wake-up costs the worker more than such a request."""
+    server = serve('probe', '-w', '1')
+    pid, = server.wait_for_ready(1)
+    with Connection(server.address) as c:
+        c.get('/hello')
+        wait_until(lambda: watcher_of(pid), 'the watcher')
+        task = watcher_of(pid)
+        before, since, n = waits_of(task), time.monotonic(), 0
+        while time.monotonic() < since + 1.5:
+            c.get('/hello')
+            n += 1
+        woken = waits_of(task) - before
+        # It is not so idle while something is long.
+        before = waits_of(task)
+        assert c.get('/sleep?s=0.2').body == b'awake'
+        assert waits_of(task) - before > 5
+    assert n > 200
+    # At the end of each second, and when others had the processor for long.
+    assert woken < 100
 
 
 def test_a_client_that_shuts_its_side_in_a_long_request_costs_no_processor(two, gate):

@@ -106,6 +106,20 @@ def test_a_start_that_cannot_fork_ends_with_the_reason(unprivileged):
     assert 'fork of a child: Resource temporarily unavailable' in server.log.text()
 
 
+# --- timers ---------------------------------------------------------------------------------
+
+def test_who_may_have_no_timer_serves_without_a_watcher_and_says_so(new_server):
+    server = new_server('probe', '-w', '1', launcher=[need('prlimit'), '--sigpending=0'])
+    server.start().wait_for_ready(1)
+    with Connection(server.address) as c:
+        for path, body in ('/hello', b'hello\n'), ('/sleep?s=0.02', b'awake'):
+            assert c.get(path).body == body
+    server.log.wait_for('no timer to watch long requests with: this user may not have so many '
+                        r'timers and pending signals; raise that limit \(ulimit -i, ')
+    assert get(server.address, '/hello').status == 200
+    server.stop()
+
+
 # --- threads --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('short, words, sentence', [

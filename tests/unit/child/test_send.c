@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "child/connection.h"
@@ -270,7 +271,7 @@ app_whose_watcher_goes(struct script *s, struct app_exchange *x)
 {
 	begin_to_hurry(s, x);
 	s->engine.set.watch = watcher_watch(s->engine.set.watcher, 0);
-	watch_begin(s->engine.set.watch);
+	watch_begin(s->engine.set.watch, clock_monotonic_ns());
 	watcher_stop(s->engine.set.watcher);
 	assert_int_equal(left(s->engine.running), 0);
 	for (int i = 0; i < 10; i++) {
