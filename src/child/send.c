@@ -288,7 +288,8 @@ follows_closely(const struct engine *e, struct connection *c)
 int
 send_last(const struct engine *e, struct connection *c)
 {
-	if (send_left(c) <= COPIED && most_kept(e) > 0 && is_watched(e) &&
+	if (e->queue.first != NULL && send_left(c) <= COPIED &&
+		most_kept(e) > 0 && is_watched(e) &&
 		clock_monotonic_ns() - e->running_since_ns < ENGINE_LONG_NS)
 		return 0;
 	return send_push(c);

@@ -73,8 +73,8 @@ int send_lent(struct engine *e, struct connection *c, struct str out,
 int send_reclaim(struct engine *e, struct connection *c);
 
 /* The end of its response, behind which the request may still do something: what
- * is small goes out with the answers to others, unless that takes longer than the
- * watcher lets it.  0 or a negative errno. */
+ * is small goes out with the answers to others who wait, unless that takes longer
+ * than the watcher lets it.  0 or a negative errno. */
 int send_last(const struct engine *e, struct connection *c);
 
 /* It does something else, which takes no time that the watcher would see: has

@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "child/connection.h"
@@ -581,11 +580,31 @@ push_end(struct app_exchange *x, const char *body)
 	assert_int_equal(x->client->push(x), 0);
 }
 
+/* While somebody else waits for an answer of his own. */
+static void
+push_end_before(struct script *s, struct app_exchange *x, const char *body)
+{
+	struct connection next = {.state = CONNECTION_QUEUED};
+
+	connection_list_add(&s->engine.queue, &next);
+	push_end(x, body);
+	connection_list_remove(&next);
+	s->last_read = left(s->engine.running);
+}
+
 static void
 app_that_ends_soon(struct script *s, struct app_exchange *x)
 {
 	have_watcher(s);
-	push_end(x, "soon");
+	push_end_before(s, x, "soon");
+	have_no_watcher(s);
+}
+
+static void
+app_that_ends_the_last(struct script *s, struct app_exchange *x)
+{
+	have_watcher(s);
+	push_end(x, "last");
 	s->last_read = left(s->engine.running);
 	have_no_watcher(s);
 }
@@ -595,16 +614,14 @@ app_that_ends_late(struct script *s, struct app_exchange *x)
 {
 	have_watcher(s);
 	pass_a_tick();
-	push_end(x, "late");
-	s->last_read = left(s->engine.running);
+	push_end_before(s, x, "late");
 	have_no_watcher(s);
 }
 
 static void
 app_that_nobody_watches(struct script *s, struct app_exchange *x)
 {
-	push_end(x, "alone");
-	s->last_read = left(s->engine.running);
+	push_end_before(s, x, "alone");
 }
 
 /* On a machine that is busy it may take longer even so. */
@@ -614,8 +631,8 @@ test_a_small_end_waits_for_the_other_answers_while_somebody_watches(void **state
 	static const struct {
 		void (*app)(struct script *s, struct app_exchange *x);
 		bool waits;
-	} rows[] = {{app_that_ends_soon, true}, {app_that_ends_late, false},
-		{app_that_nobody_watches, false}};
+	} rows[] = {{app_that_ends_soon, true}, {app_that_ends_the_last, false},
+		{app_that_ends_late, false}, {app_that_nobody_watches, false}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
