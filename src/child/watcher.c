@@ -60,9 +60,10 @@ enum {
  * whose the engine is. */
 enum { WORKERS = 0, NOBODYS = 1, WATCHERS = 2, WHOSE = 3 };
 
-/* When the alarm is put off next: it looks by itself until then; or whenever
- * something begins. */
-static const int64_t NEVER = INT64_MAX, AT_ONCE = 0;
+/* When the alarm is put off next: not at all, as the watcher looks by itself; when
+ * something begins; or likewise, but then it goes off, as the watcher has gone to
+ * sleep for good and is to look now and then again. */
+static const int64_t NEVER = INT64_MAX, AT_ONCE = 0, ONCE = -1;
 
 /* One worker. */
 struct watch {
@@ -78,6 +79,7 @@ struct watcher {
 	struct alarm alarm;
 	_Atomic int64_t due_ns;   /* from then on who begins puts it off */
 	_Atomic int64_t alert_ns; /* until then ticks are short */
+	_Atomic bool called;      /* it is to look, whoever puts the alarm off */
 	_Atomic bool ending;
 	pthread_mutex_t guard; /* of the beginning and the end of the thread */
 	atomic_bool started;
@@ -136,13 +138,16 @@ arm(struct watcher *w, int64_t now_ns)
 		ns = tick_ns(w, now_ns);
 		alarm_set(&w->alarm, first_ns + 2 * ns);
 	} while (ns != tick_ns(w, now_ns)); /* somebody is in a hurry now */
+	if (atomic_load(&w->called))
+		alarm_set(&w->alarm, 0);
 }
 
 static void
 put_off(struct watcher *w, int64_t due_ns, int64_t now_ns)
 {
 	if (atomic_compare_exchange_strong(
-		    &w->due_ns, &due_ns, now_ns + tick_ns(w, now_ns)))
+		    &w->due_ns, &due_ns,
+		    due_ns == ONCE ? NEVER : now_ns + tick_ns(w, now_ns)))
 		arm(w, now_ns);
 }
 
@@ -320,9 +325,12 @@ await_alarm(struct watcher *w, bool quiet)
 	bool served = first_begun(w) != NEVER;
 
 	be_punctual(w, true);
-	atomic_store(&w->due_ns, served ? now_ns + tick_ns(w, now_ns) : AT_ONCE);
-	if (served || has_begun(w))
+	atomic_store(&w->due_ns, served ? now_ns + tick_ns(w, now_ns)
+				 : quiet ? ONCE : AT_ONCE);
+	if (served || has_begun(w)) {
 		arm(w, now_ns);
+		quiet = false;
+	}
 	alarm_wait(quiet ? -1 : LOOK_NS);
 	atomic_store(&w->due_ns, NEVER);
 }
@@ -379,13 +387,32 @@ look_after_all(struct watcher *w)
 {
 	int idle = 0;
 
-	while (!atomic_load(&w->ending)) {
-		struct tick tick = look(w);
+	for (;;) {
+		struct tick tick;
 
+		atomic_store(&w->called, false);
+		if (atomic_load(&w->ending))
+			return;
+		tick = look(w);
 		idle = tick.quiet ? idle + 1 : 0;
 		deprived_look(&w->deprived, w->watches[0].takeover.engine,
 			idle >= CALM_TICKS, tick.quiet);
 		pause_after(w, &tick);
+	}
+}
+
+/* What was kept for us to send. */
+static void
+push_all(struct watcher *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct watch *one = &w->watches[i];
+		uint32_t word = atomic_load(&one->word);
+
+		if ((word & WHOSE) != NOBODYS || !acquire(one, word))
+			continue;
+		takeover_push_own(one->takeover.engine);
+		atomic_store(&one->word, word);
 	}
 }
 
@@ -398,9 +425,10 @@ watch_all(void *arg)
 	pthread_setname_np(pthread_self(), "wsgid-watcher");
 	w->punctual = true;
 	if (alarm_open(&w->alarm, &err) < 0) {
+		w->running = false;
+		push_all(w);
 		log_warnx("child", "no timer to watch long requests with: %s",
 			err.text);
-		w->running = false;
 		return NULL;
 	}
 	look_after_all(w);
@@ -446,21 +474,6 @@ watcher_create(struct watcher **ret, struct engine *const *engines, size_t n,
 	return 0;
 }
 
-/* What was kept for us to send. */
-static void
-push_all(struct watcher *w)
-{
-	for (size_t i = 0; i < w->n; i++) {
-		struct watch *one = &w->watches[i];
-		uint32_t word = atomic_load(&one->word);
-
-		if ((word & WHOSE) != NOBODYS || !acquire(one, word))
-			continue;
-		takeover_push_own(one->takeover.engine);
-		atomic_store(&one->word, word);
-	}
-}
-
 static void
 start_thread(struct watcher *w)
 {
@@ -504,8 +517,10 @@ watcher_start(struct watcher *w)
 void
 watcher_call(struct watcher *w)
 {
-	if (w != NULL)
-		alarm_set(&w->alarm, 0);
+	if (w == NULL)
+		return;
+	atomic_store(&w->called, true);
+	alarm_set(&w->alarm, 0);
 }
 
 void
@@ -520,9 +535,11 @@ watcher_stop(struct watcher *w)
 		pthread_join(w->thread, NULL);
 		atomic_store(&w->ending, false);
 		w->has_thread = false;
-		w->running = false;
-		push_all(w);
-		atomic_store(&w->started, false);
+		/* Who got no timer gets none next time. */
+		if (atomic_exchange(&w->running, false)) {
+			push_all(w);
+			atomic_store(&w->started, false);
+		}
 	}
 	pthread_mutex_unlock(&w->guard);
 }

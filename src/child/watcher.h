@@ -5,8 +5,8 @@
  * connection.  That is fast as long as requests are short; when one is long,
  * the watcher, a thread of C that never runs Python and never waits with a
  * worker's io, gives what the worker holds to others that are idle: another
- * worker of this child, else a sibling.  It is sure to look four milliseconds, and
- * eight at most, after a request has begun that is not over by then.
+ * worker of this child, else a sibling.  It looks four to eight milliseconds after a
+ * request has begun that is not over by then.
  *
  * One word for each worker decides whose its engine is: the worker's, nobody's
  * while the worker is in the application, or the watcher's for some

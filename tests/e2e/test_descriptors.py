@@ -1,9 +1,12 @@
 """Descriptors that run short, and an application that closes those of the server."""
 
+import subprocess
+import time
+
 import pytest
 
 from client import Connection, get
-from server import wait_until
+from server import need, wait_until
 
 APP = '''
 import os
@@ -11,6 +14,8 @@ import socket
 import sys
 import threading
 import time
+
+found = []
 
 
 def close_all():
@@ -51,6 +56,17 @@ def is_listener(fd):
 
 def replace_listener():
     replace(is_listener)
+
+
+def find_listener():
+    found[:] = [os.open('/dev/null', os.O_RDWR)]
+    found.extend(fd for fd in map(int, os.listdir('/proc/self/fd')) if is_listener(fd))
+
+
+def replace_found():
+    null, *listeners = found
+    for fd in listeners:
+        os.dup2(null, fd, inheritable=False)
 
 
 def replace_all_soon():
@@ -166,6 +182,24 @@ def test_a_listener_that_a_thread_closes_while_nothing_runs_is_missed(
     server.log.wait_for('the listener is away')
     assert int(get(server.address, '/hello').body) != before
     wait_until(lambda: before not in server.children(), 'the end of the broken child')
+
+
+@pytest.mark.parametrize('threads', [1, 3])
+def test_a_listener_is_missed_under_short_requests_after_a_quiet_time(closing, threads):
+    """Requests put the watcher's alarm off, and it had gone to sleep for good."""
+    server = closing('io_uring', threads=threads)
+    with Connection(server.address) as c:
+        c.get('/find_listener')
+        time.sleep(2.5)  # it does so after a second in which nothing begins
+        load = subprocess.Popen([need('wrk'), '-t1', '-c4', '-d60s', f'{server.url}/hello'],
+                                stdout=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: server.board()['counts']['connections'] >= 5, 'the load')
+            c.get('/replace_found')
+            server.log.wait_for('has the application closed our descriptors?')
+        finally:
+            load.terminate()
+            load.wait()
 
 
 @pytest.mark.parametrize('engine, threads, how', [
