@@ -370,8 +370,11 @@ SPOOLING = ['--request-body-buffer', '1000', '--request-body-spool', '1m']
 
 def spools_of(pid: int) -> int:
     """How many files without a name it has open that are bodies."""
-    return sum('/#' in os.readlink(entry) or 'wsgid-body' in os.readlink(entry)
-               for entry in pathlib.Path(f'/proc/{pid}/fd').iterdir())
+    targets = []
+    for entry in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            targets.append(os.readlink(entry))
+    return sum('/#' in target or 'wsgid-body' in target for target in targets)
 
 
 @pytest.mark.parametrize('framing', FRAMINGS)
