@@ -45,11 +45,12 @@
 #include "child/share.h"
 #include "child/takeover.h"
 
-static const int64_t TICK_NS = 1000000, LONG_TICK_NS = 4000000,
-		     /* ticks are short, since something was left to us */
-	ALERT_NS = 250000000,
-		     /* what the application does with our descriptors is seen */
-	LOOK_NS = 1000000000;
+static const int64_t TICK_NS = 1000000;
+static const int64_t LONG_TICK_NS = 4000000;
+/* Ticks are short, since something was left to us. */
+static const int64_t ALERT_NS = 250000000;
+/* So often what the application does with our descriptors is looked at. */
+static const int64_t LOOK_NS = 1000000000;
 
 enum {
 	CALM_TICKS = 4, /* without a request: the page says what is the case */

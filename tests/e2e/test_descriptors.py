@@ -196,7 +196,8 @@ def test_a_listener_is_missed_under_short_requests_after_a_quiet_time(closing, t
         try:
             wait_until(lambda: server.board()['counts']['connections'] >= 5, 'the load')
             c.get('/replace_found')
-            server.log.wait_for('has the application closed our descriptors?')
+            # It looks each second, and not only when the load pauses by chance.
+            server.log.wait_for(r'has the application closed our descriptors\?', timeout=6)
         finally:
             load.terminate()
             load.wait()
