@@ -240,7 +240,8 @@ def test_clients_of_busy_threads_are_served_equally_often(serve, engine):
 
 @pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
 def test_a_large_response_goes_on_beside_requests_that_usually_take_long(serve, engine):
-    """And there is nobody to whom anything else could be given."""
+    """And there is nobody to whom anything else could be given.  From one turn of the worker's
+    to the next, each behind three of those requests, it would take over 200 ms."""
     server = serve('probe', '-w', '1', '--io-engine', engine)
     with asking(server, 3, '/sleep?s=0.02'), Connection(server.address) as client:
         assert client.get('/hello').status == 200
@@ -251,7 +252,7 @@ def test_a_large_response_goes_on_beside_requests_that_usually_take_long(serve, 
             began = time.monotonic()
             assert len(client.response().body) == 30_000_000
             return (time.monotonic() - began) * 1000
-        fastest(takes, 100)
+        fastest(takes, 150)
     server.stop()
 
 
