@@ -117,6 +117,8 @@ struct connection {
 						* way */
 	unsigned n_window;
 	void *held;           /* keeps the data alive: app_drop */
+	void *spent;          /* has done so: spent.h */
+	struct connection *next_spent;
 	struct sendfile file; /* goes behind the parts */
 
 	int64_t patience_ns; /* LEAVING: when its client has waited too long */

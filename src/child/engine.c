@@ -32,6 +32,7 @@
 #include "child/request.h"
 #include "child/send.h"
 #include "child/share.h"
+#include "child/spent.h"
 #include "child/unread.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
@@ -177,9 +178,8 @@ on_send(struct engine *e, struct connection *c, const struct io_event *event)
 			connection_await_sent(e, c);
 		return;
 	}
-	if (c->state == CONNECTION_SENDING && c->held != NULL)
-		connection_list_add(&e->finished, c);
-	else if (c->state == CONNECTION_SENDING)
+	spent_add(e, c);
+	if (c->state == CONNECTION_SENDING)
 		connection_answered(e, c);
 	connection_settle(e, c);
 }
@@ -458,13 +458,7 @@ tell_python(struct engine *e)
 
 	if (UNLIKELY(e->failure[0] != '\0'))
 		show_failure(e);
-	while ((c = e->finished.first) != NULL) {
-		connection_list_remove(c);
-		app_drop(e->set.app, c->held);
-		c->held = NULL;
-		connection_answered(e, c);
-		connection_settle(e, c);
-	}
+	spent_drop(e);
 	while ((c = e->buried.first) != NULL) {
 		connection_list_remove(c);
 		if (c->held != NULL)
@@ -507,6 +501,7 @@ serve_queue(struct engine *e)
 	share_queue(e);
 	while ((c = e->queue.first) != NULL && !e->stopping) {
 		connection_list_remove(c);
+		spent_drop(e); /* of requests that have waited */
 		request_serve(e, c);
 		/* Responses go out before io is full: with completions that
 		 * nobody has looked at the watcher could do nothing.  Logs
@@ -568,7 +563,7 @@ is_done(struct engine *e)
 static bool
 has_something_for_python(const struct engine *e)
 {
-	return e->queue.first != NULL || e->finished.first != NULL ||
+	return e->queue.first != NULL || e->spent != NULL ||
 	       e->buried.first != NULL || e->failure[0] != '\0';
 }
 
@@ -652,6 +647,8 @@ serve_with_python(struct engine *e)
 	since_ns = e->now_ns;
 	tell_python(e);
 	serve_queue(e);
+	/* What has ended within a request, too: the next event may be far away. */
+	tell_python(e);
 	app_leave(e->set.app);
 	look_at_libraries(e, since_ns);
 }
@@ -775,7 +772,6 @@ engine_fini(struct engine *e)
 	free_list(e, &e->lingering);
 	free_list(e, &e->leaving);
 	free_list(e, &e->ending);
-	free_list(e, &e->finished);
 	free_list(e, &e->buried);
 	buf_fini(&e->head);
 	buf_fini(&e->path);

@@ -8,7 +8,7 @@
  *
  * Handling an event never touches Python, because it also happens while an
  * application waits and the GIL is free.  What must be told to Python is put
- * aside (finished, buried) until the loop holds the GIL again.
+ * aside (spent, buried) until the loop holds the GIL again.
  */
 #ifndef WSGID_CHILD_ENGINE_H
 #define WSGID_CHILD_ENGINE_H
@@ -102,8 +102,8 @@ struct engine {
 	struct connection_list lingering;
 	struct connection_list leaving;  /* the pool was full */
 	struct connection_list ending;   /* an operation is being cancelled */
-	struct connection_list finished; /* sent all; hold a Python object */
 	struct connection_list buried;   /* closed; Python must be told */
+	struct connection *spent; /* the last of spent.h */
 	unsigned n_connections;
 	uint32_t shown_parked, shown_sending, shown_lingering; /* by the page */
 	unsigned most_connections; /* a quarter of the descriptors is for the

@@ -219,6 +219,62 @@ def test_a_client_that_takes_its_response_does_not_wait_for_close(serve, directo
     server.stop()
 
 
+BIG = 20_000_000
+EXPECT = 'POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n'
+
+
+@contextlib.contextmanager
+def behind(server, *fields):
+    """A client that has begun to take a large response, and one that came then to the same worker
+    and was asked for its body, for which the application waits."""
+    with Connection(server.address) as taker, Connection(server.address) as waited_for:
+        taker.send(f'GET /big?n={BIG} HTTP/1.1\r\n' + '\r\n'.join(['Host: t', *fields, '', '']))
+        assert taker._more()
+        waited_for.send(EXPECT)
+        assert waited_for.response().status == 100
+        yield taker, waited_for
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_response_that_ends_behind_somebodys_body_ends_at_once(serve, engine):
+    server = serve('probe', '-w', '1', '--io-engine', engine,
+                   '--request-read-timeout', 'body=60')
+    with behind(server, 'Connection: close') as (taker, _waited_for):
+        answer = taker.response()  # a client's patience is half of that time
+        assert len(answer.body) == BIG
+        assert not taker._more()
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_who_has_a_response_behind_somebodys_body_is_served_by_another_thread(serve, engine):
+    server = serve('probe', '-w', '1', '--threads', '4', '--io-engine', engine,
+                   '--request-read-timeout', 'body=60')
+    with behind(server) as (taker, _waited_for):
+        assert len(taker.response().body) == BIG
+        assert taker.get('/hello').status == 200
+    server.stop()
+
+
+def resident(pid: int) -> int:
+    """Bytes, without asking the process, which would wake it."""
+    pages = int(pathlib.Path(f'/proc/{pid}/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGESIZE')
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_of_a_response_that_ends_behind_somebodys_body_nothing_is_kept(serve, engine):
+    """Nothing happens after that: the worker would sleep with it."""
+    server = serve('probe', '-w', '1', '--io-engine', engine, '--keep-alive-timeout', '60')
+    [child] = server.children()
+    with behind(server) as (taker, waited_for):
+        with_it = resident(child)
+        assert len(taker.response().body) == BIG
+        waited_for.close()
+        wait_until(lambda: resident(child) < with_it - BIG / 2, 'the memory of the response')
+    server.stop()
+
+
 # --- ResponseBufferSize -----------------------------------------------------------------------
 
 class Reluctant(Connection):
