@@ -435,6 +435,7 @@ body_read(struct body *b, struct engine *e, struct connection *c, void *data,
 	size_t len)
 {
 	ssize_t n = 0;
+	int rc;
 
 	if (b->error != 0)
 		return b->error;
@@ -446,6 +447,9 @@ body_read(struct body *b, struct engine *e, struct connection *c, void *data,
 	while (!b->ended && (n = take(b, e, c, data, len)) == 0 && !b->ended)
 		if ((n = await_input(b, e, c)) < 0)
 			break;
+	/* To read what is there is no wait, in which others would be seen to. */
+	if (n > 0 && (rc = engine_look(e)) == -ECANCELED)
+		n = rc;
 	if (n < 0)
 		b->error = (int)n;
 	return n;

@@ -587,6 +587,16 @@ has_read_all(const struct connection *c)
 		       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0);
 }
 
+/* The descriptor is closed in the turn in which the receive has ended, which may be
+ * behind a long request.  That it has all the client learns by this. */
+static void
+close_now(struct engine *e, struct connection *c)
+{
+	if (c->in_flight > 0)
+		(void)shutdown(c->fd, SHUT_WR);
+	connection_close(e, c);
+}
+
 void
 connection_answered(struct engine *e, struct connection *c)
 {
@@ -601,7 +611,7 @@ connection_answered(struct engine *e, struct connection *c)
 	else if (c->keep)
 		connection_go_on(e, c);
 	else if (c->client_closes && has_read_all(c))
-		connection_close(e, c);
+		close_now(e, c);
 	else
 		connection_linger(e, c);
 }

@@ -379,6 +379,8 @@ give_all(struct engine *e)
 	}
 	if (e->set.give >= 0)
 		handover_give_waiting(e, &e->queue);
+	if (e->set.crew != NULL)
+		crew_show_ready(e->set.crew, e->set.worker, e->queue.n);
 }
 
 /* The request that runs is told so, each time it asks for more. */
@@ -395,11 +397,13 @@ count_cut(struct engine *e)
 static int
 turn_for(struct engine *e, int64_t timeout_ns)
 {
-	int64_t first_ns = patience(e), given_ns = until_given(e);
+	int64_t given_ns = until_given(e), first_ns;
 	int rc;
 
-	if (given_ns == 0)
+	if (given_ns == 0) {
 		give_all(e);
+	}
+	first_ns = patience(e); /* also of what finds the pool full */
 	if (given_ns > 0 && given_ns < timeout_ns)
 		timeout_ns = given_ns;
 	if (first_ns >= 0 && first_ns < timeout_ns)

@@ -227,6 +227,8 @@ handoff_now(const struct engine *e, const struct connection *c)
 {
 	bool waits = c->list == &e->parked || c->list == &e->reading;
 
+	if (c->state == CONNECTION_LEAVING)
+		return handoff_of(c, c->patience_ns);
 	return handoff_of(c, waits ? c->deadline_ns : INT64_MAX);
 }
 

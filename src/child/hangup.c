@@ -23,6 +23,9 @@ hangup_is_due(const struct engine *e)
 {
 	int64_t leave_by_ns;
 
+	/* The worker has heard it in a turn within its request. */
+	if (e->finishing)
+		return true;
 	if (e->set.crew != NULL &&
 		crew_order(e->set.crew, &leave_by_ns) == CREW_FINISH)
 		return true;
@@ -40,11 +43,18 @@ has_sent_nothing(const struct connection *c)
 	       errno == EAGAIN;
 }
 
+/* Where the worker knows, it has said so by the deadline. */
+static int64_t
+last_ns(const struct engine *e, const struct connection *c)
+{
+	return e->finishing ? c->deadline_ns : connection_last_ns(e, c);
+}
+
 void
 hangup_idle(struct engine *e, int64_t now_ns)
 {
 	for (struct connection *c = e->parked.first; c != NULL; c = c->next) {
-		if (c->hung_up || connection_last_ns(e, c) > now_ns ||
+		if (c->hung_up || last_ns(e, c) > now_ns ||
 			!has_sent_nothing(c))
 			continue;
 		c->hung_up = true;

@@ -98,6 +98,22 @@ give_queue(struct takeover *t)
 	return all;
 }
 
+/* Those that are to leave: the order came as the last thing before the request, or
+ * the pool was full. */
+static bool
+give_leaving(struct takeover *t, const struct connection_list *list)
+{
+	struct connection *c, *next;
+	bool all = true;
+
+	for (c = list->first; c != NULL; c = next) {
+		next = c->next;
+		if (c->state == CONNECTION_LEAVING)
+			all &= give(t, c);
+	}
+	return all;
+}
+
 /* Those of them that have sent the next request already. */
 static bool
 give_answered(struct takeover *t)
@@ -333,6 +349,8 @@ give_all(struct takeover *t)
 
 	t->calm &= give_queue(t);
 	t->calm &= give_answered(t);
+	t->calm &= give_leaving(t, &e->ending);
+	t->calm &= give_leaving(t, &e->leaving);
 	watch_connections(t);
 	t->calm &= t->all_watched;
 	if (e->n_connections > (e->running != NULL))
