@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "child/connection.h"
@@ -27,6 +28,7 @@
 
 enum {
 	PAUSE_MS = 100, /* of accepting, when it cannot go on */
+	KNOCK_MS = 10,  /* between two nudges for who waits in a bucket */
 	SLOW_MS = 1000, /* with a request, and its descriptor may be wanted */
 	ALL = 128,      /* accepted at once, before they are served */
 	VAIN = 64,      /* wake-ups in a row for nobody, as a sibling that has
@@ -159,9 +161,39 @@ accept_is_trying(const struct engine *e)
 	return e->accepting && e->accept_kind == IO_ACCEPT;
 }
 
+/* A wait that was cancelled may have used up the one wake-up that the kernel
+ * gives for a connection, and then nobody else is woken for it: so somebody is
+ * made to look, who may be the next to wait here. */
+static void
+pass_wake_up_on(struct engine *e)
+{
+	struct pollfd door = {.fd = door_of(e), .events = POLLIN};
+
+	if ((e->looking && e->running == NULL) || e->set.give < 0)
+		return; /* we wait anew, which begins with looking */
+	if (poll(&door, 1, 0) > 0)
+		(void)handoff_nudge(e->set.give);
+}
+
+/* From now on who comes is for us again, and at once, or for somebody who waits by
+ * himself.  The last who came may have been left to a next nudge. */
+static void
+end_knocking(struct engine *e)
+{
+	if (LIKELY(!e->knocking))
+		return;
+	e->knocking = false;
+	if (e->accepting)
+		return;
+	e->accept_not_before_ns = 0;
+	if (!may_accept(e))
+		pass_wake_up_on(e);
+}
+
 void
 accept_arm(struct engine *e)
 {
+	end_knocking(e);
 	/* A sibling was faster: back to the wait that takes nothing. */
 	if (accept_is_trying(e) && e->accept_tried && !e->looking)
 		accept_look(e);
@@ -173,6 +205,34 @@ accept_arm(struct engine *e)
 	wait_for_client(e);
 }
 
+void
+accept_arm_for_others(struct engine *e)
+{
+	if (!e->set.in_buckets || e->retiring)
+		return;
+	if (e->set.crew != NULL && crew_is_led(e->set.crew)) {
+		end_knocking(e);
+		return;
+	}
+	if (e->accepting || accept_pauses(e))
+		return;
+	wait_for_client(e);
+	show_waiting(e, false);
+	e->knocking = true;
+}
+
+/* The next nudge is for when nobody has come by then. */
+static void
+knock(struct engine *e)
+{
+	struct pollfd pool = {.fd = e->set.take, .events = POLLIN};
+
+	set_waiting(e, false);
+	if (e->set.give >= 0 && poll(&pool, 1, 0) == 0)
+		(void)handoff_nudge(e->set.give);
+	e->accept_not_before_ns = e->now_ns + KNOCK_MS * ms;
+}
+
 bool
 accept_keeps_others_waiting(const struct engine *e)
 {
@@ -182,6 +242,7 @@ accept_keeps_others_waiting(const struct engine *e)
 void
 accept_disarm(struct engine *e)
 {
+	end_knocking(e);
 	if (!e->accepting) {
 		give_turn_up(e);
 		return;
@@ -362,20 +423,6 @@ on_accepted(struct engine *e, int result, size_t listener)
 	}
 }
 
-/* A wait that was cancelled may have used up the one wake-up that the kernel
- * gives for a connection, and then nobody else is woken for it: so somebody is
- * made to look, who may be the next to wait here. */
-static void
-pass_wake_up_on(struct engine *e)
-{
-	struct pollfd door = {.fd = door_of(e), .events = POLLIN};
-
-	if (e->looking || e->set.give < 0)
-		return; /* we wait anew, which begins with looking */
-	if (poll(&door, 1, 0) > 0)
-		(void)handoff_nudge(e->set.give);
-}
-
 /* One that is there, if no sibling was faster; false when there was none. */
 static bool
 accept_one(struct engine *e)
@@ -429,6 +476,12 @@ accept_happened(struct engine *e, const struct io_event *event)
 	bool may_go_on = !e->retiring && engine_leads(e);
 	bool is_there = event->kind == IO_POLL && event->result > 0;
 
+	/* An error is for a leader to tell of, and nothing to try at once again. */
+	if (e->running != NULL && e->knocking && !e->retiring &&
+		(is_there || (event->result != -ECANCELED && !may_go_on))) {
+		knock(e);
+		return;
+	}
 	if (is_there && may_go_on && e->set.set < 0) {
 		try_to_accept(e);
 		return;
@@ -468,7 +521,7 @@ accept_one_by_ring(struct engine *e)
 	uint64_t before = __atomic_load_n(accepted, __ATOMIC_RELAXED);
 
 	try_by_ring(e);
-	if (e->looking)
+	if (e->looking && may_accept(e))
 		try_by_ring(e);
 	return __atomic_load_n(accepted, __ATOMIC_RELAXED) > before;
 }

@@ -22,6 +22,10 @@ void accept_disarm(struct engine *e);
 /* The worker is stuck in a request: what it has armed waits for nobody. */
 void accept_show_away(struct engine *e);
 
+/* A request waits for its client, and in a bucket nobody else may be waiting at all:
+ * siblings are told of who comes. */
+void accept_arm_for_others(struct engine *e);
+
 /* Do siblings wait for our turn to end?  Then it must, before a request runs. */
 bool accept_keeps_others_waiting(const struct engine *e);
 

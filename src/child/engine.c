@@ -402,6 +402,7 @@ turn_for(struct engine *e, int64_t timeout_ns)
 
 	if (given_ns == 0) {
 		give_all(e);
+		accept_arm_for_others(e);
 	}
 	first_ns = patience(e); /* also of what finds the pool full */
 	if (given_ns > 0 && given_ns < timeout_ns)

@@ -125,6 +125,7 @@ struct engine {
 	int mutex_error;              /* it answers with that; 0: it does not */
 	bool mutex_told;              /* and the master knows */
 	bool looking;                 /* the wait is ended only to look */
+	bool knocking; /* it is for siblings: accept_arm_for_others */
 	bool accepting;               /* a poll or an accept is under way */
 	bool shown_accepting;         /* by the page */
 	enum io_kind accept_kind;     /* which of the two */

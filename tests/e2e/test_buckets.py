@@ -1,5 +1,6 @@
 """ListenCoresBucketsRatio: a socket and children for each bucket, and nobody is stranded."""
 
+import contextlib
 import os
 import re
 import signal
@@ -112,6 +113,29 @@ class Clients(threading.Thread):
     def end(self):
         self.ending.set()
         self.join()
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+@pytest.mark.parametrize('words, busy', [(['-w', '2'], 1), (['-w', '2', '--threads', '2'], 3)],
+                         ids=['prefork', 'threads'])
+def test_a_bucket_whose_children_wait_for_bodies_strands_nobody(serve, engine, words, busy):
+    """In a request that waits for its client a worker could let others in, but not serve them."""
+    server = two_buckets(serve, 'probe', *words, '--io-engine', engine,
+                         '--request-read-timeout', 'body=60')
+    server.wait_for_ready(2)
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(Connection(server.address)) for _ in range(busy)]
+        for sender in senders:
+            sender.send('POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\n'
+                        'Content-Length: 5\r\n\r\n')
+            assert sender.response().status == 100
+        # One of two sockets gets none of 40 clients once in 2^39 times.
+        for _ in range(40):
+            assert get(server.address, '/hello', timeout=SOON).status == 200
+        for sender in senders:
+            sender.send('12345')
+            assert sender.response().body == b'12345'
+    server.stop()
 
 
 def test_reloads_keep_the_sockets_and_lose_nobody(serve, directory, apps):
