@@ -627,6 +627,13 @@ crew_done(struct crew *crew, size_t worker)
 		last = ++crew->n_done == crew->n;
 	}
 	all = crew->n_done == crew->n;
+	/* It leaves, and others may have been given something since they were
+	 * done: one of those is to lead. */
+	if (all) {
+		m->idle = false;
+		if (crew_leads(crew, worker))
+			atomic_store(&crew->leader, NOBODY);
+	}
 	pthread_mutex_unlock(&crew->lock);
 	if (last)
 		ring_all(crew);

@@ -370,6 +370,25 @@ test_a_child_is_done_when_all_its_workers_are(void **state)
 	assert_true(crew_done(crew, 0));
 }
 
+static void
+test_who_leaves_leads_no_more_and_is_picked_no_more(void **state)
+{
+	struct crew *crew = *state;
+
+	assert_true(crew_rest(crew, 0));
+	assert_false(crew_rest(crew, 1));
+	assert_false(crew_done(crew, 0));
+	assert_false(crew_done(crew, 1));
+	assert_true(crew_leads(crew, 0));
+	assert_true(crew_done(crew, 2));
+	assert_true(crew_done(crew, 0));
+	assert_false(crew_is_led(crew));
+	assert_true(crew_done(crew, 1));
+	assert_false(crew_has_idle(crew));
+	/* The last has been given something since, and reads the pool. */
+	assert_true(crew_rest(crew, 2));
+}
+
 /* --- threads ---------------------------------------------------------------- */
 
 enum { CONNECTIONS = 2000 };
@@ -529,6 +548,7 @@ main(void)
 		CREW_TEST(
 			test_orders_only_get_stricter_and_everybody_hears_them),
 		CREW_TEST(test_a_child_is_done_when_all_its_workers_are),
+		CREW_TEST(test_who_leaves_leads_no_more_and_is_picked_no_more),
 		CREW_TEST(test_who_has_had_python_for_long_lets_others_in),
 		CREW_TEST(test_every_connection_arrives_once),
 	};
