@@ -211,7 +211,7 @@ def test_so_does_a_template_that_comes_later(warm, site):
 @preloads
 @pytest.mark.parametrize('how', ['hangs', 'exits'])
 def test_who_does_not_come_out_of_it_is_followed_by_one_that_is_not_asked(warm, site, preload, how):
-    server = warm('--warm-up', '/goes', '--startup-timeout', '1', children='2', preload=preload)
+    server = warm('--warm-up', '/goes', '--startup-timeout', '3', children='2', preload=preload)
     first = min(server.wait_for_ready(2))
     (site / how).touch()
     if preload == 'On':
@@ -260,7 +260,7 @@ def test_check_asks_as_well(site, url, status, said):
 
 def test_check_does_not_wait_for_ever(site):
     run = subprocess.run([str(BUILD / 'wsgid'), '--check', '--warm-up', '/hangs',
-                          '--startup-timeout', '1', 'site_app'], cwd=site,
+                          '--startup-timeout', '3', 'site_app'], cwd=site,
                          env=clean_environment(), text=True, capture_output=True, timeout=PATIENCE)
     assert run.returncode == 1
     assert re.search(r'File ".*site_app.py", line \d+ in application', run.stderr)
@@ -269,7 +269,7 @@ def test_check_does_not_wait_for_ever(site):
 
 @preloads
 def test_startup_timeout_is_the_limit_on_it(new_server, site, preload):
-    server = new_server('site_app', '-w', '2', '--warm-up', '/hangs', '--startup-timeout', '1',
+    server = new_server('site_app', '-w', '2', '--warm-up', '/hangs', '--startup-timeout', '3',
                         cwd=site, env={'WSGID_PRELOAD_APPLICATION': preload})
     assert server.fails() == 1
     text = server.log.text()
