@@ -9,7 +9,7 @@ import time
 import pytest
 
 from client import Connection
-from server import PATIENCE, freeze, wait_until
+from server import PATIENCE, freeze
 
 APP = '''
 import os, threading, time
@@ -76,6 +76,12 @@ def read_until(connection, what: bytes):
         assert connection._more()
 
 
+def begin_pieces(taker, app):
+    """The others wait for gate1 and gate2."""
+    taker.send(f'GET /pieces?{app}/gate HTTP/1.1\r\nHost: t\r\n\r\n')
+    read_until(taker, b'piece0')
+
+
 @pytest.mark.parametrize('engine', ENGINES)
 @pytest.mark.parametrize('words', [[], ['--threads', '2']], ids=['prefork', 'threads'])
 def test_who_is_told_to_retire_between_two_pieces_lets_its_clients_go(serve, app, engine, words):
@@ -84,42 +90,12 @@ def test_who_is_told_to_retire_between_two_pieces_lets_its_clients_go(serve, app
     with gates(app, 'gate1', 'gate2') as (first, _second), \
             Connection(server.address, PATIENCE / 2) as kept, Connection(server.address) as taker:
         old = kept.get('/').body
-        taker.send(f'GET /pieces?{app}/gate HTTP/1.1\r\nHost: t\r\n\r\n')
-        read_until(taker, b'piece0')
+        begin_pieces(taker, app)
         server.kill(signal.SIGHUP)
         server.log.wait_for('reload done')
         first.touch()
         read_until(taker, b'piece1')
         assert kept.get('/').body != old
-    server.stop()
-
-
-def test_who_is_told_to_retire_with_a_long_request_lets_its_clients_go(serve, app):
-    """The order and the request are heard in one turn, and the request is served: more often than
-    not it is the other way round, and the request goes to the new child.  With epoll always."""
-    server = serve('within', '-w', '1', '--io-engine', 'io_uring', cwd=app)
-
-    def is_served_by_the_old_one(gate) -> bool:
-        [old] = server.children()
-        since = len(server.log.text())
-        with gates(app, gate.name), Connection(server.address, PATIENCE / 2) as kept, \
-                Connection(server.address) as long:
-            for connection in kept, long:
-                assert connection.get('/').body == b'%d' % old
-            freeze(old)
-            server.kill(signal.SIGHUP)
-            server.log.wait_for('reload done', since=since)
-            long.send(f'GET /until?{gate} HTTP/1.1\r\nHost: t\r\n\r\n')
-            os.kill(old, signal.SIGCONT)
-            [by] = server.log.wait_for(r'sleeping (\d+)', since=since).groups()
-            if int(by) == old:
-                assert kept.get('/').body != b'%d' % old
-            gate.touch()
-            assert long.response().body == b'awake'
-        wait_until(lambda: server.children() != [old] and len(server.children()) == 1,
-                   'the end of the old child')
-        return int(by) == old
-    assert any(is_served_by_the_old_one(app / f'gate{i}') for i in range(20))
     server.stop()
 
 
@@ -130,8 +106,7 @@ def test_who_is_told_to_stop_between_two_pieces_closes_what_is_idle(serve, app, 
             Connection(server.address) as taker:
         began = time.monotonic()
         assert kept.get('/').status == 200
-        taker.send(f'GET /pieces?{app}/gate HTTP/1.1\r\nHost: t\r\n\r\n')
-        read_until(taker, b'piece0')
+        begin_pieces(taker, app)
         server.kill(signal.SIGTERM)
         server.log.wait_for('stopping gracefully')
         first.touch()
@@ -150,7 +125,7 @@ def test_who_reads_a_body_that_is_there_holds_up_nobody(serve, app, engine):
                    '--request-body-spool', '100m', cwd=app)
     with Connection(server.address) as kept, Connection(server.address) as sender:
         waits = []
-        while not waits or (min(waits) > 0.1 and len(waits) < 5):
+        while not waits or (min(waits) > 0.15 and len(waits) < 10):
             since = len(server.log.text())
             assert kept.get('/').status == 200
             sender.send(f'POST /read HTTP/1.1\r\nHost: t\r\nContent-Length: {size}\r\n\r\n')
@@ -160,7 +135,7 @@ def test_who_reads_a_body_that_is_there_holds_up_nobody(serve, app, engine):
             assert kept.get('/').status == 200
             waits.append(time.monotonic() - began)
             assert sender.response().body == b'%d' % size
-        assert min(waits) <= 0.1
+        assert min(waits) <= 0.15
     server.stop()
 
 
@@ -170,15 +145,18 @@ def test_the_end_of_a_response_is_not_behind_the_next_long_request(serve, app, e
     server = serve('within', '-w', '1', '--io-engine', engine, cwd=app)
     [pid] = server.children()
 
-    def ended_first(gate) -> bool:
+    def ended_first(turn) -> bool:
         """Whether its request was served first, and then that it ended before the long one."""
+        gate = app / f'gate{turn}'
         since = len(server.log.text())
         with gates(app, gate.name), Connection(server.address) as old, \
                 Connection(server.address) as long:
             assert old.get('/').status == long.get('/').status == 200
             freeze(pid)
-            old.send('GET /generate HTTP/1.0\r\n\r\n')
-            long.send(f'GET /until?{gate} HTTP/1.1\r\nHost: t\r\n\r\n')
+            both = [(old, 'GET /generate HTTP/1.0\r\n\r\n'),
+                    (long, f'GET /until?{gate} HTTP/1.1\r\nHost: t\r\n\r\n')]
+            for connection, request in both if turn % 2 == 0 else reversed(both):
+                connection.send(request)
             os.kill(pid, signal.SIGCONT)
             server.log.wait_for('sleeping', since=since)
             old.socket.settimeout(0.3)
@@ -192,5 +170,5 @@ def test_the_end_of_a_response_is_not_behind_the_next_long_request(serve, app, e
             assert old.response().body == b'x' * 30
             assert not old.buffer
             return False
-    assert any(ended_first(app / f'gate{i}') for i in range(12))
+    assert any(map(ended_first, range(40)))
     server.stop()
