@@ -378,6 +378,7 @@ log_format_write(const struct log_format *f, const struct record *record,
 	buf_add_char(out, '\n');
 	if (buf_failed(out)) {
 		out->len = start;
+		out->failed = false; /* there may be memory for the next one */
 		return -ENOMEM;
 	}
 	return 0;

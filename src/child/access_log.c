@@ -4,8 +4,12 @@
 #include "child/access_log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "accesslog/format.h"
@@ -21,15 +25,17 @@ struct target {
 	int fd;
 	bool failing; /* said so; say it again when it has worked between */
 	struct log_format *format;
-	struct buf lines;
-	struct buf spare; /* in which lines are gathered next */
+	struct buf lines; /* gathered */
+	struct buf out;   /* taken from there, and being written */
+	bool flushing;    /* until all of it is out: nobody need wait for that */
 };
 
-/* Workers add lines while one of them writes, which takes the locks in this
- * order. */
+/* Workers add lines while one of them, or the watcher, writes.  The locks are taken
+ * in this order. */
 struct access_log {
-	pthread_mutex_t writing; /* of descriptors and spare buffers */
-	pthread_mutex_t lock;    /* of lines; held for some instructions */
+	pthread_mutex_t writing; /* of descriptors and what is in out */
+	pthread_mutex_t lock;    /* of lines, of how much is in out, and of
+	                          * flushing; held for some instructions */
 	size_t n;
 	bool wants_headers;
 	struct target targets[];
@@ -83,7 +89,7 @@ access_log_destroy(struct access_log *log)
 		fd_close(&log->targets[i].fd);
 		log_format_destroy(log->targets[i].format);
 		buf_fini(&log->targets[i].lines);
-		buf_fini(&log->targets[i].spare);
+		buf_fini(&log->targets[i].out);
 	}
 	free(log);
 }
@@ -94,33 +100,110 @@ access_log_wants_headers(const struct access_log *log)
 	return log != NULL && log->wants_headers;
 }
 
+/* Of what is in out, once it is written. */
+static void
+drop(struct access_log *log, struct target *t, size_t len)
+{
+	pthread_mutex_lock(&log->lock);
+	buf_consume(&t->out, len);
+	pthread_mutex_unlock(&log->lock);
+}
+
 /* A full disk must not stop the service: lines are lost, and it is said once
  * for each time that it begins. */
 static void
-write_lines(struct target *t, const struct buf *lines)
+write_out(struct access_log *log, struct target *t)
 {
-	int rc = fd_write_all(t->fd, lines->data, lines->len);
+	int rc = fd_write_all(t->fd, t->out.data, t->out.len);
 
 	if (rc < 0 && !t->failing) {
 		errno = -rc;
 		log_warn("child", "access log: lines are lost");
 	}
 	t->failing = rc < 0;
+	drop(log, t, t->out.len);
 }
 
+/* Once all is written that was taken before. */
 static void
-flush(struct access_log *log, struct target *t)
+take(struct access_log *log, struct target *t)
 {
 	struct buf lines;
 
 	pthread_mutex_lock(&log->lock);
 	lines = t->lines;
-	t->lines = t->spare;
+	t->lines = t->out;
+	t->out = lines;
 	pthread_mutex_unlock(&log->lock);
-	if (lines.len > 0)
-		write_lines(t, &lines);
-	buf_clear(&lines);
-	t->spare = lines;
+}
+
+static void
+show_flushing(
+	struct access_log *log, struct target *t, bool flushing)
+{
+	pthread_mutex_lock(&log->lock);
+	t->flushing = flushing;
+	pthread_mutex_unlock(&log->lock);
+}
+
+static void
+flush(struct access_log *log, struct target *t)
+{
+	show_flushing(log, t, true);
+	if (t->out.len > 0)
+		write_out(log, t);
+	take(log, t);
+	if (t->out.len > 0)
+		write_out(log, t);
+	show_flushing(log, t, false);
+}
+
+/* As many lines as a pipe takes in one piece. */
+static size_t
+find_piece(const struct buf *lines)
+{
+	const char *end;
+
+	if (lines->len <= PIPE_BUF)
+		return lines->len;
+	end = memrchr(lines->data, '\n', PIPE_BUF);
+	return end != NULL ? (size_t)(end + 1 - lines->data) : 0;
+}
+
+/* Between a look at a pipe and a write another child might fill it: so it is the
+ * write that must not wait, which not every kernel knows of pipes. */
+static bool
+write_piece(struct access_log *log, struct target *t, size_t len)
+{
+	struct iovec piece = {t->out.data, len};
+	ssize_t n = pwritev2(t->fd, &piece, 1, -1, RWF_NOWAIT);
+
+	if (n <= 0)
+		return false;
+	drop(log, t, (size_t)n);
+	return true;
+}
+
+/* What is neither a file nor a pipe, as a terminal, is left to the workers. */
+static void
+flush_at_once(struct access_log *log, struct target *t)
+{
+	struct stat st;
+	size_t len;
+
+	if (fstat(t->fd, &st) < 0)
+		return;
+	if (S_ISREG(st.st_mode)) {
+		flush(log, t);
+		return;
+	}
+	if (!S_ISFIFO(st.st_mode))
+		return;
+	if (t->out.len == 0)
+		take(log, t);
+	while ((len = find_piece(&t->out)) > 0)
+		if (!write_piece(log, t, len))
+			return;
 }
 
 static void
@@ -139,9 +222,13 @@ most_gathered(struct access_log *log)
 	if (log == NULL)
 		return 0;
 	pthread_mutex_lock(&log->lock);
-	for (size_t i = 0; i < log->n; i++)
-		if (log->targets[i].lines.len > most)
-			most = log->targets[i].lines.len;
+	for (size_t i = 0; i < log->n; i++) {
+		const struct target *t = &log->targets[i];
+		size_t len = t->lines.len + (t->flushing ? 0 : t->out.len);
+
+		if (len > most)
+			most = len;
+	}
 	pthread_mutex_unlock(&log->lock);
 	return most;
 }
@@ -165,6 +252,17 @@ access_log_flush(struct access_log *log)
 		return;
 	pthread_mutex_lock(&log->writing);
 	flush_all(log);
+	pthread_mutex_unlock(&log->writing);
+}
+
+void
+access_log_flush_at_once(struct access_log *log)
+{
+	if (access_log_is_empty(log) ||
+		pthread_mutex_trylock(&log->writing) != 0)
+		return;
+	for (size_t i = 0; i < log->n; i++)
+		flush_at_once(log, &log->targets[i]);
 	pthread_mutex_unlock(&log->writing);
 }
 

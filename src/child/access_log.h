@@ -4,7 +4,8 @@
  * The descriptors are the master's work and are inherited; lines gather in a
  * buffer and go out, each whole, when the engine is about to wait.  That may
  * take long, where the other end is a pipe or a slow disk: so it is done
- * without the GIL, and when the answers are on their way.
+ * without the GIL, and when the answers are on their way.  Where the next request
+ * takes long, the watcher does it meanwhile.
  */
 #ifndef WSGID_CHILD_ACCESS_LOG_H
 #define WSGID_CHILD_ACCESS_LOG_H
@@ -31,6 +32,9 @@ bool access_log_wants_headers(const struct access_log *log);
 void access_log_write(struct access_log *log, const struct record *record);
 /* Write what was gathered; NULL is allowed here and below. */
 void access_log_flush(struct access_log *log);
+/* Likewise, from another thread: what nobody is writing, to a file, or as far as a
+ * pipe takes it without a wait. */
+void access_log_flush_at_once(struct access_log *log);
 /* Nothing waits to be written; or so much that it is time. */
 bool access_log_is_empty(struct access_log *log);
 bool access_log_is_full(struct access_log *log);

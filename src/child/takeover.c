@@ -85,45 +85,26 @@ give(struct takeover *t, struct connection *c)
 	return true;
 }
 
+/* Those that another worker can serve as they are: nobody has looked at what they
+ * sent; or they are answered, and have sent the next request already; or are to
+ * leave, as the order came as the last thing before the request, or the pool was
+ * full. */
 static bool
-give_queue(struct takeover *t)
+waits_for_a_worker(const struct engine *e, const struct connection *c)
 {
-	struct connection *c, *next;
-	bool all = true;
-
-	for (c = t->engine->queue.first; c != NULL; c = next) {
-		next = c->next;
-		all &= give(t, c);
-	}
-	return all;
+	return c->list == &e->queue || c->state == CONNECTION_LEAVING ||
+	       (connection_is_answered(c) && unread_of(c).len > 0);
 }
 
-/* Those that are to leave: the order came as the last thing before the request, or
- * the pool was full. */
 static bool
-give_leaving(struct takeover *t, const struct connection_list *list)
+give_waiting(struct takeover *t, const struct connection_list *list)
 {
 	struct connection *c, *next;
 	bool all = true;
 
 	for (c = list->first; c != NULL; c = next) {
 		next = c->next;
-		if (c->state == CONNECTION_LEAVING)
-			all &= give(t, c);
-	}
-	return all;
-}
-
-/* Those of them that have sent the next request already. */
-static bool
-give_answered(struct takeover *t)
-{
-	struct connection *c, *next;
-	bool all = true;
-
-	for (c = t->engine->sending.first; c != NULL; c = next) {
-		next = c->next;
-		if (connection_is_answered(c) && unread_of(c).len > 0)
+		if (waits_for_a_worker(t->engine, c))
 			all &= give(t, c);
 	}
 	return all;
@@ -347,10 +328,10 @@ give_all(struct takeover *t)
 {
 	struct engine *e = t->engine;
 
-	t->calm &= give_queue(t);
-	t->calm &= give_answered(t);
-	t->calm &= give_leaving(t, &e->ending);
-	t->calm &= give_leaving(t, &e->leaving);
+	t->calm &= give_waiting(t, &e->queue);
+	t->calm &= give_waiting(t, &e->sending);
+	t->calm &= give_waiting(t, &e->ending);
+	t->calm &= give_waiting(t, &e->leaving);
 	watch_connections(t);
 	t->calm &= t->all_watched;
 	if (e->n_connections > (e->running != NULL))

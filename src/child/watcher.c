@@ -40,6 +40,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "child/access_log.h"
 #include "child/deprived.h"
 #include "child/engine.h"
 #include "child/share.h"
@@ -383,6 +384,14 @@ pause_after(struct watcher *w, const struct tick *tick)
 		await_alarm(w, tick->quiet);
 }
 
+/* Of the requests before those that take long. */
+static void
+flush_access_log(const struct watcher *w)
+{
+	access_log_flush_at_once(
+		w->watches[0].takeover.engine->set.access_log);
+}
+
 static void
 look_after_all(struct watcher *w)
 {
@@ -395,6 +404,8 @@ look_after_all(struct watcher *w)
 		if (atomic_load(&w->ending))
 			return;
 		tick = look(w);
+		if (tick.old > 0)
+			flush_access_log(w);
 		idle = tick.quiet ? idle + 1 : 0;
 		deprived_look(&w->deprived, w->watches[0].takeover.engine,
 			idle >= CALM_TICKS, tick.quiet);

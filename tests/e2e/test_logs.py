@@ -93,6 +93,62 @@ def test_lines_of_all_children_are_whole(serve, directory):
     assert all(re.search(r'"GET /hello\?x{200}\d+ HTTP/1\.1" 200 6 ', line) for line in lines)
 
 
+def need_pipes_that_know_nowait():
+    read_end, write_end = os.pipe()
+    try:
+        os.pwritev(write_end, [b'x'], -1, os.RWF_NOWAIT)
+    except OSError as e:
+        pytest.skip(f'this kernel cannot be asked whether a pipe would wait: {e}')
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+@pytest.mark.parametrize('target', ['a file', 'a pipe'])
+def test_lines_do_not_wait_for_the_end_of_the_next_request(serve, directory, engine, target):
+    """Not even if there is none, as the child is killed in it."""
+    if target == 'a pipe':
+        need_pipes_that_know_nowait()
+    (directory / 'stuck.py').write_text('''
+import pathlib, time
+others = 0
+def application(environ, start_response):
+    global others
+    if environ['PATH_INFO'] == '/others_may_send':
+        print('others may send', flush=True)
+        while not pathlib.Path('have_sent').exists():
+            time.sleep(.01)
+    elif environ['PATH_INFO'] != '/hello':
+        others += 1
+        if others == 20:
+            time.sleep(3600)
+    start_response('200 OK', [('Content-Length', '0')])
+    return []
+''')
+    path = directory / 'access.log'
+    server = serve('stuck', '-w', '1', '--access-log', '-' if target == 'a pipe' else path,
+                   '--io-engine', engine, cwd=directory)
+    child, = server.wait_for_ready(1)
+    connections = [Connection(server.address) for _ in range(21)]
+    for c in connections:
+        assert c.get('/hello').status == 200
+    connections[0].send('GET /others_may_send HTTP/1.1\r\nHost: t\r\n\r\n')
+    server.log.wait_for('others may send')
+    for c in connections[1:]:
+        c.send(f'GET /{"x" * 300} HTTP/1.1\r\nHost: t\r\n\r\n')
+    (directory / 'have_sent').touch()
+
+    def lines() -> int:
+        text = server.output.text() if target == 'a pipe' else path.read_text()
+        return len(re.findall('GET /x{300} HTTP/1.1" 200', text))
+    try:
+        wait_until(lambda: lines() == 19, 'the lines of those that are answered')
+        assert list(server.ready()) == [child]
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
 def test_a_reload_opens_the_logs_again(serve, directory):
     access, error = directory / 'access.log', directory / 'error.log'
     server = serve('probe', '-w', '1', '--access-log', access)

@@ -506,6 +506,9 @@ test_lines_are_appended_one_behind_the_other(void **state)
 	out.failed = true;
 	assert_int_equal(log_format_write(f, &full, &out), -ENOMEM);
 	assert_string_equal(buf_text(&out), "GET\n-\n");
+	/* And does not keep others out. */
+	assert_int_equal(log_format_write(f, &full, &out), 0);
+	assert_string_equal(buf_text(&out), "GET\n-\nGET\n");
 	buf_fini(&out);
 	log_format_destroy(f);
 }

@@ -399,7 +399,6 @@ struct taker {
 	atomic_uint *taken;
 };
 
-/* As a worker does that does not lead. */
 /* As the GIL is: whoever lets it go may have it again before others are awake. */
 struct python {
 	pthread_mutex_t guard;
