@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mappings.h"
 #include "child/connected.h"
 #include "child/engine.h"
 #include "child/sigterm.h"
@@ -193,12 +194,14 @@ wait_for_order(struct app *app, struct channel_message *order)
 	return rc;
 }
 
-static void
-warn_of_threads(struct app *app)
+/* Is this the only one, for sure? */
+static bool
+is_alone(struct app *app)
 {
 	char names[CHANNEL_TEXT];
+	int found = app_name_threads(app, names, sizeof(names));
 
-	if (app_name_threads(app, names, sizeof(names)))
+	if (found > 0)
 		log_warnx("child",
 			"the application has started threads in the template "
 			"process, which its children do not have: %s; start "
@@ -206,6 +209,7 @@ warn_of_threads(struct app *app)
 			"function that os.register_at_fork calls "
 			"after_in_child",
 			names);
+	return found == 0;
 }
 
 static void
@@ -255,17 +259,20 @@ int
 template_run(struct app *app, struct inheritance *in, struct err *err)
 {
 	char python[64] = "Python ";
+	bool alone;
 	int rc;
 
 	app_settle(app);
 	rc = app_freeze(app, err);
 	if (rc < 0)
 		return rc;
-	warn_of_threads(app);
+	alone = is_alone(app);
 	warn_of_connections(in);
 	strncat(python, app_python_version(), sizeof(python) - 8);
 	rc = channel_send(INHERIT_CHANNEL, CHANNEL_READY, 0, python, NULL, 0);
 	if (rc < 0 && rc != -EPIPE)
 		return cut_off(rc, err);
+	if (alone)
+		(void)mappings_put_away();
 	return obey_orders(app, in, err);
 }

@@ -155,9 +155,10 @@ void app_forget_thread(struct app *app);
  * sentence. */
 int app_freeze(struct app *app, struct err *err);
 
-/* Are there threads besides this one?  A fork does not copy them.  Their names
- * as text, "reloader, Thread-2, 4 of C code". */
-bool app_name_threads(struct app *app, char *to, size_t size);
+/* Are there threads besides this one?  A fork does not copy them.  1 with their
+ * names as text, "reloader, Thread-2, 4 of C code"; 0; or -1 when that cannot be
+ * told. */
+int app_name_threads(struct app *app, char *to, size_t size);
 
 /* Around a fork by the server itself, in the thread that forks and holds the
  * GIL.  Python's hooks are run, those of struct app_forks are not: the child goes

@@ -65,15 +65,17 @@ app_freeze(struct app *app, struct err *err)
 
 	fflush(NULL);
 	(void)app;
-	if (done != NULL)
+	if (done != NULL) {
+		holes_fill();
 		return 0;
+	}
 	exceptions_describe(what, sizeof(what));
 	return err_setx(err, ENOEXEC,
 		"Python %s cannot freeze what it has imported: %s",
 		app_python_version(), what);
 }
 
-bool
+int
 app_name_threads(struct app *app, char *to, size_t size)
 {
 	AUTO_DECREF PyObject *names = call("threads");
@@ -82,7 +84,7 @@ app_name_threads(struct app *app, char *to, size_t size)
 	(void)app;
 	PyErr_Clear();
 	snprintf(to, size, "%s", text != NULL ? text : "");
-	return to[0] != '\0';
+	return text == NULL ? -1 : text[0] != '\0';
 }
 
 void

@@ -287,6 +287,12 @@ bool filewrapper_is_plain(struct app *app, PyObject *result);
 int interp_start(const struct app_settings *settings, struct err *err);
 void interp_stop(void);
 
+/* --- holes.c --------------------------------------------------------------------- */
+
+/* Before a process is forked often, with the GIL: what is free in pieces among
+ * what stays is taken for good, Python's and malloc's. */
+void holes_fill(void);
+
 /* --- identity.c ---------------------------------------------------------------------- */
 
 /* Is this the Python that the program was built for?  The library is known before

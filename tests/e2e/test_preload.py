@@ -162,6 +162,61 @@ def test_eight_children_take_less_memory_together(new_server, directory):
     assert found['on'] + found['template'] < found['off']
 
 
+def private_kib(pid: int) -> int:
+    text = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text()
+    return int(text.split('Private_Dirty:')[1].split()[0])
+
+
+@pytest.mark.skipif(SANITIZED, reason='the sanitizers have an allocator of their own')
+@pytest.mark.parametrize('taken', [2000, 30000])
+@pytest.mark.parametrize('size', [60, 1000])
+def test_what_a_child_allocates_stands_together(preloaded, directory, size, taken):
+    """And not in the holes that the import has left, one or two to each page: 60 bytes are
+    Python's allocator's, 1000 malloc's.  What is given first was freed last, 8 KiB in a row."""
+    write(directory, 'holes', f'''
+apart = 4096 // {size} + 1
+blocks = [bytes({size}) for i in range(6000 * apart)]
+for i in range(0, len(blocks), apart):
+    blocks[i] = None
+late = [bytes({size}) for i in range(20000)]
+late = late[::8192 // {size}]
+taken = []
+def answer(environ):
+    if environ['PATH_INFO'] == '/take':
+        taken.extend(bytes({size}) for _ in range({taken}))
+    return ''
+''')
+    server = preloaded('holes', '-w', '1', cwd=directory)
+    (child,) = server.wait_for_ready(1)
+    for _ in range(20):
+        get(server.address)
+    before = private_kib(child)
+    get(server.address, '/take')
+    took = private_kib(child) - before
+    print(f'{taken} blocks of {size} bytes took {took} KiB')
+    assert took < 1.5 * taken * (size + 50) / 1024 + 1500
+
+
+def test_what_only_the_import_needed_of_a_library_is_not_the_template_s_memory(preloaded,
+                                                                               directory):
+    write(directory, 'secure', '''
+import ssl
+def answer(environ):
+    return ssl.OPENSSL_VERSION
+''')
+    server = preloaded('secure', '-w', '1', cwd=directory)
+    server.wait_for_ready(1)
+    counted, at = {}, None
+    for line in pathlib.Path(f'/proc/{template_of(server)}/smaps').read_text().splitlines():
+        at = line if '-' in line.split()[0] else at
+        if line.startswith('Rss:') and 'r-xp' in at and '/_ssl' in at:
+            counted[at] = int(line.split()[1])
+    if not counted:
+        pytest.skip('this Python has ssl in itself')
+    assert not any(counted.values()), counted
+    assert get(server.address).body.startswith(b'OpenSSL')
+
+
 def test_no_two_children_have_the_same_random_numbers(preloaded, directory):
     write(directory, 'dice', '''
 import os, random, secrets, uuid
