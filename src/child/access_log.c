@@ -138,8 +138,7 @@ take(struct access_log *log, struct target *t)
 }
 
 static void
-show_flushing(
-	struct access_log *log, struct target *t, bool flushing)
+show_flushing(struct access_log *log, struct target *t, bool flushing)
 {
 	pthread_mutex_lock(&log->lock);
 	t->flushing = flushing;

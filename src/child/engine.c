@@ -42,8 +42,6 @@
 enum {
 	LOADING_NS = 20000,   /* less than any library takes to be loaded */
 	ROUNDS = 64,          /* of events in a turn, beside the first */
-	BATCH_NS = 1000000,   /* of requests whose answers are sent together */
-	BATCH_MOST_NS = 4000000, /* where the first has waited so long itself */
 };
 
 /* --- small things ----------------------------------------------------------- */
@@ -498,21 +496,6 @@ show_waiting(struct engine *e)
 	show(&e->shown_lingering, &e->lingering, &page->closing);
 }
 
-/* To send is to go through the whole network, and to wake somebody up: it costs less
- * for several.  So answers may wait for others as long as the first request has
- * waited, while requests are short and nobody else could serve them. */
-static int64_t
-batch_ns(const struct engine *e)
-{
-	const struct connection *first = e->queue.first;
-	int64_t waited_ns = first != NULL ? e->now_ns - first->since_ns : 0;
-
-	if (waited_ns <= BATCH_NS || e->usual_ns > ENGINE_LONG_NS ||
-		e->set.crew != NULL || share_has_idle(e))
-		return BATCH_NS;
-	return waited_ns < BATCH_MOST_NS ? waited_ns : BATCH_MOST_NS;
-}
-
 static void
 serve_queue(struct engine *e)
 {
@@ -520,7 +503,7 @@ serve_queue(struct engine *e)
 	struct connection *c;
 
 	share_queue(e);
-	most_ns = batch_ns(e);
+	most_ns = share_batch_ns(e);
 	while ((c = e->queue.first) != NULL && !e->stopping) {
 		connection_list_remove(c);
 		spent_drop(e); /* of requests that have waited */

@@ -15,7 +15,11 @@
 #include "child/unread.h"
 #include "io/io.h"
 
-enum { BALANCE_MS = 10 }; /* between two looks at the siblings */
+enum {
+	BALANCE_MS = 10,    /* between two looks at the siblings */
+	BATCH_NS = 1000000, /* of requests whose answers are sent together */
+	BATCH_MOST_NS = 4000000, /* where the first has waited so long itself */
+};
 
 static const int64_t ms = 1000000;
 
@@ -124,6 +128,21 @@ share_has_idle(const struct engine *e)
 		return false;
 	return crew_has_idle(e->set.crew) ||
 	       (!engine_leads(e) && crew_leader_waits(e->set.crew));
+}
+
+/* To send is to go through the whole network, and to wake somebody up: it costs less
+ * for several.  So answers may wait for others as long as the first request has
+ * waited, while requests are short and nobody else could serve them. */
+int64_t
+share_batch_ns(const struct engine *e)
+{
+	const struct connection *first = e->queue.first;
+	int64_t waited_ns = first != NULL ? e->now_ns - first->since_ns : 0;
+
+	if (waited_ns <= BATCH_NS || e->set.crew != NULL ||
+		requests_are_long(e) || share_has_idle(e))
+		return BATCH_NS;
+	return waited_ns < BATCH_MOST_NS ? waited_ns : BATCH_MOST_NS;
 }
 
 void

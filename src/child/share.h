@@ -6,6 +6,7 @@
 #define WSGID_CHILD_SHARE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct engine;
 
@@ -16,6 +17,10 @@ void share_begin(struct engine *e);
 /* Before the queue is served: what others that are idle would serve sooner is
  * theirs, and no one waits for us longer than for a short request. */
 void share_queue(struct engine *e);
+
+/* Of what is left of it: so long answers may wait for those of others, with which
+ * they are sent. */
+int64_t share_batch_ns(const struct engine *e);
 
 /* Other threads of this child have kept us out of Python for a while, and would
  * again: whoever has come meanwhile is served in this turn, unless a sibling is
