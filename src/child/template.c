@@ -194,9 +194,9 @@ wait_for_order(struct app *app, struct channel_message *order)
 	return rc;
 }
 
-/* Is this the only one, for sure? */
-static bool
-is_alone(struct app *app)
+/* As app_name_threads. */
+static int
+warn_of_threads(struct app *app)
 {
 	char names[CHANNEL_TEXT];
 	int found = app_name_threads(app, names, sizeof(names));
@@ -209,7 +209,7 @@ is_alone(struct app *app)
 			"function that os.register_at_fork calls "
 			"after_in_child",
 			names);
-	return found == 0;
+	return found;
 }
 
 static void
@@ -259,20 +259,19 @@ int
 template_run(struct app *app, struct inheritance *in, struct err *err)
 {
 	char python[64] = "Python ";
-	bool alone;
-	int rc;
+	int threads, rc;
 
 	app_settle(app);
 	rc = app_freeze(app, err);
 	if (rc < 0)
 		return rc;
-	alone = is_alone(app);
+	threads = warn_of_threads(app);
 	warn_of_connections(in);
 	strncat(python, app_python_version(), sizeof(python) - 8);
 	rc = channel_send(INHERIT_CHANNEL, CHANNEL_READY, 0, python, NULL, 0);
 	if (rc < 0 && rc != -EPIPE)
 		return cut_off(rc, err);
-	if (alone)
+	if (threads == 0)
 		(void)mappings_put_away();
 	return obey_orders(app, in, err);
 }
