@@ -168,10 +168,9 @@ on_receive(struct engine *e, struct connection *c, const struct io_event *event)
 }
 
 static void
-on_send(struct engine *e, struct connection *c, const struct io_event *event)
+sent(struct engine *e, struct connection *c, bool all)
 {
-	c->in_flight--;
-	if (!send_ended(e, c, event->result)) {
+	if (!all) {
 		/* Some of it has gone: Timeout begins anew. */
 		if (c->state == CONNECTION_SENDING)
 			connection_await_sent(e, c);
@@ -183,12 +182,23 @@ on_send(struct engine *e, struct connection *c, const struct io_event *event)
 	connection_settle(e, c);
 }
 
-/* There is room for more of a file, or of a response that is being made. */
+static void
+on_send(struct engine *e, struct connection *c, const struct io_event *event)
+{
+	c->in_flight--;
+	sent(e, c, send_ended(e, c, event->result));
+}
+
+/* There is room for more, of a response that is being made as well. */
 static void
 on_writable(struct engine *e, struct connection *c)
 {
 	c->in_flight--;
 	c->awaits_room = false;
+	if (c->state == CONNECTION_SENDING && !c->file.exists) {
+		sent(e, c, send_go_on(e, c));
+		return;
+	}
 	if (c->state == CONNECTION_RUNNING) {
 		send_more(c);
 	} else if (c->state == CONNECTION_SENDING) {

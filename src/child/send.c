@@ -138,24 +138,45 @@ send_count(struct connection *c, size_t len)
 	}
 }
 
+static size_t
+window_len(const struct connection *c)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < c->n_window; i++)
+		len += c->window[i].iov_len;
+	return len;
+}
+
 bool
 send_ended(struct engine *e, struct connection *c, int result)
 {
-	assert(!c->withdrawn || result <= 0);
-	if (c->withdrawn)
+	if (c->withdrawn || result == -EAGAIN)
 		result = 0;
 	c->sending = c->withdrawn = false;
 	if (result < 0 && c->error == 0)
 		c->error = result;
 	if (result > 0)
 		send_count(c, (size_t)result);
-	/* A send that was cancelled may have sent some of it. */
 	if (c->error != 0 || c->state == CONNECTION_CLOSING)
 		give_up(c);
 	if (c->part == c->n_parts)
 		return true;
-	send_start(e, c);
+	if (result > 0 && (size_t)result == window_len(c))
+		send_start(e, c);
+	else
+		send_await_room(e, c);
 	return false;
+}
+
+bool
+send_go_on(struct engine *e, struct connection *c)
+{
+	send_more(c);
+	if (c->error != 0)
+		give_up(c);
+	send_await_room(e, c);
+	return c->part == c->n_parts;
 }
 
 /* --- while a request runs ------------------------------------------------------ */

@@ -44,7 +44,7 @@ size_t send_left(const struct connection *c);
 void send_start(struct engine *e, struct connection *c);
 
 /* Send what the socket takes at once of the parts, with no help from io, where
- * no send of this connection's is under way, or it is withdrawn.  0, or a
+ * no send of this connection's is to be started, or it is withdrawn.  0, or a
  * negative errno when the connection is broken. */
 int send_push(struct connection *c);
 
@@ -52,8 +52,10 @@ int send_push(struct connection *c);
 void send_count(struct connection *c, size_t len);
 
 /* A send has completed with result: account it.  True when all parts are out
- * or the connection has failed, false when the rest was started. */
+ * or the connection has failed, false when the rest goes on, now or when there is
+ * room.  Likewise when there is. */
 bool send_ended(struct engine *e, struct connection *c, int result);
+bool send_go_on(struct engine *e, struct connection *c);
 
 /* For a request that runs, without the GIL: send a piece of its response, where
  * it lies.  What the client does not take at once is copied and goes on by

@@ -269,8 +269,7 @@ events_for(const struct watch *watch, int fd)
 		events |= EPOLLIN;
 	if (watch->operations[IO_ACCEPT] != NULL || is_polled(watch, fd))
 		events |= EPOLLIN | EPOLLEXCLUSIVE;
-	if (watch->operations[IO_SEND] != NULL ||
-		watch->operations[IO_WRITABLE] != NULL)
+	if (watch->operations[IO_WRITABLE] != NULL)
 		events |= EPOLLOUT;
 	return events;
 }
@@ -506,10 +505,7 @@ try_send(struct epoll *e, struct operation *op)
 	do
 		len = sendmsg(op->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (len < 0 && errno == EINTR);
-	if (len < 0 && errno == EAGAIN)
-		watch_for(e, op);
-	else
-		finish(e, op, len < 0 ? -errno : (int)len);
+	finish(e, op, len < 0 ? -errno : (int)len);
 }
 
 static void
@@ -555,8 +551,6 @@ serve(struct epoll *e, const struct epoll_event *ready)
 	struct operation **operations = e->watches[ready->data.fd].operations;
 	uint32_t bad = ready->events & (EPOLLERR | EPOLLHUP);
 
-	if (operations[IO_SEND] != NULL && (ready->events & EPOLLOUT || bad))
-		try_send(e, operations[IO_SEND]);
 	if (operations[IO_WRITABLE] != NULL &&
 		(ready->events & EPOLLOUT || bad))
 		finish(e, operations[IO_WRITABLE],

@@ -31,9 +31,9 @@ enum io_kind {
 	IO_ACCEPT,   /* result: the new socket, close-on-exec, or -errno */
 	IO_RECEIVE,  /* result: bytes in data, 0 at end of file, or -errno */
 	IO_SEND,     /* result: bytes sent, for which there was room; or
-	             * -errno, and then none */
+	             * -errno, and then none: -EAGAIN where there was none */
 	IO_POLL,     /* result: poll(2) bits, or -errno */
-	IO_WRITABLE, /* likewise */
+	IO_WRITABLE, /* no result: it is over */
 };
 
 struct io_event {
@@ -96,7 +96,8 @@ void io_poll(struct io *io, void *owner, int fd);
  * untouched until the completion.  It is cancelled as IO_POLL on the set. */
 void io_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n);
 
-/* Wait once until fd has room for more, or is broken. */
+/* Wait once until fd has room for more, or is broken; not until its peer has
+ * closed his half of it, who wants the answer all the same. */
 void io_writable(struct io *io, void *owner, int fd);
 
 /* Receive into io's own buffers whenever something arrives, until end of
@@ -113,10 +114,10 @@ void io_receive_first(struct io *io, void *owner, int fd);
 /* Give a piece's memory back. */
 void io_release(struct io *io, uint16_t buffer);
 
-/* Send the parts, in order, as far as there is room; wait until there is some.
- * So while it is under way none of it is out, and another thread may send it,
- * after io_cancel.  parts and what they point to stay untouched until the
- * completion.  At most 1024 parts. */
+/* Send the parts, in order, as far as there is room, when io_wait or io_start
+ * starts it: it does not wait, so before that none of it is out, and after that
+ * its completion is there.  parts and what they point to stay untouched until
+ * then.  At most 1024 parts. */
 void io_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	unsigned n_parts);
 

@@ -50,6 +50,9 @@ enum {
 	FIRST_BUFFERS = 16,     /* for receiving, until more are needed */
 };
 
+/* It does not wait. */
+#define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
+
 /* Everything without which the rest of this file would be wrong. */
 #define FEATURES \
 	(IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG)
@@ -389,12 +392,14 @@ uring_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n)
 	uring_poll(io, owner, set);
 }
 
+/* For the kernel each poll is one for POLLRDHUP as well, which it is at once, and
+ * for ever, when the client has closed his half: a poll that goes on says so once. */
 static void
 uring_writable(struct io *io, void *owner, int fd)
 {
 	struct io_uring_sqe *sqe = next_sqe(uring_of(io));
 
-	io_uring_prep_poll_add(sqe, fd, POLLOUT);
+	io_uring_prep_poll_multishot(sqe, fd, POLLOUT);
 	sqe->user_data = tag(owner, IO_WRITABLE);
 }
 
@@ -435,6 +440,9 @@ uring_release(struct io *io, uint16_t buffer)
 	io_uring_buf_ring_advance(u->free, 1);
 }
 
+/* A send that waits would be carried out by a thread of the kernel's where the client
+ * has closed his half, as the poll before it ends at once; and nobody would know
+ * how much of it is out. */
 static void
 uring_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	unsigned n_parts)
@@ -444,13 +452,13 @@ uring_send(struct io *io, void *owner, int fd, const struct iovec *parts,
 	struct msghdr *message;
 
 	if (n_parts == 1 && parts->iov_len <= INT_MAX) {
-		io_uring_prep_send(
-			sqe, fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
+		io_uring_prep_send(sqe, fd, parts->iov_base, parts->iov_len,
+			SEND_FLAGS);
 	} else if (sqe != &u->scratch) {
 		message = &u->messages[sqe - u->ring.sq.sqes];
 		message->msg_iov = (struct iovec *)parts;
 		message->msg_iovlen = n_parts;
-		io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
+		io_uring_prep_sendmsg(sqe, fd, message, SEND_FLAGS);
 	}
 	sqe->user_data = tag(owner, IO_SEND);
 }
@@ -481,6 +489,16 @@ make_nothing(struct io_uring_sqe *sqe)
 	io_uring_prep_nop(sqe);
 }
 
+static void
+cancel_started(struct uring *u, uint64_t data)
+{
+	struct io_uring_sqe *sqe = next_sqe(u);
+
+	io_uring_prep_cancel64(sqe, data, 0);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = KIND_CANCEL;
+}
+
 /* Without the first case an operation would be started, do what it can at
  * once, and be cancelled afterwards: who cancels to have nothing more read
  * from a socket must be able to rely on it. */
@@ -496,13 +514,21 @@ uring_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 		sqe->user_data = tag(owner, kind) | NEVER_STARTED;
 		return;
 	}
-	sqe = next_sqe(u);
-	io_uring_prep_cancel64(sqe, tag(owner, kind), 0);
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = KIND_CANCEL;
+	cancel_started(u, tag(owner, kind));
 }
 
 /* ---------------------------------------------------------------- waiting */
+
+/* It has been waited for: with the end of the poll it completes. */
+static bool
+goes_on(struct uring *u, const struct io_uring_cqe *cqe)
+{
+	if ((cqe->flags & IORING_CQE_F_MORE) == 0)
+		return false;
+	if ((cqe->res & (POLLOUT | POLLERR | POLLHUP)) != 0)
+		cancel_started(u, cqe->user_data);
+	return true;
+}
 
 /* Fill in what a completion says.  False when it is nobody's. */
 static bool
@@ -512,7 +538,8 @@ translate(
 	unsigned kind = (unsigned)(cqe->user_data & KIND_MASK);
 	uint16_t buffer = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
 
-	if (UNLIKELY(kind == KIND_CANCEL))
+	if (UNLIKELY(kind == KIND_CANCEL ||
+		     (kind == IO_WRITABLE && goes_on(u, cqe))))
 		return false;
 	event->owner =
 		(void *)(uintptr_t)(cqe->user_data & ~(uint64_t)KIND_MASK);

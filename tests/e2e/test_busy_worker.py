@@ -16,7 +16,7 @@ import time
 import pytest
 
 from client import PATIENCE, Connection
-from server import freeze, own_by_children, wait_until
+from server import cpu_seconds, freeze, own_by_children, wait_until
 from waiting import fastest
 
 SPINNING = '''
@@ -337,6 +337,39 @@ def test_a_large_response_goes_on_while_its_worker_is_in_another_request(serve, 
     assert halved.response().body == body
     for connection in (kept, halved, stuck):
         assert connection.get('/hello').body == b'hello\n'
+        connection.close()
+    server.stop()
+
+
+def threads_of(pid: int) -> set:
+    return {path.read_text().strip() for path in pathlib.Path('/proc').glob(f'{pid}/task/*/comm')}
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_who_has_closed_his_half_is_sent_a_large_response_once(serve, gate, engine, large):
+    """By the worker, then by the watcher, and by no thread of the kernel's; nor is it what is
+    waited for that he has closed it."""
+    target, body = large
+    server = serve('probe', '-w', '1', '--io-engine', engine)
+    child, = server.wait_for_ready(1)
+    halves, stuck = [Connection(server.address) for _ in range(3)], Connection(server.address)
+    for connection in halves:
+        connection.send(f'GET {target} HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert connection.socket.recv(1, socket.MSG_PEEK)
+        connection.socket.shutdown(socket.SHUT_WR)
+    before = cpu_seconds(child)
+    time.sleep(0.5)
+    assert cpu_seconds(child) - before < 0.2
+    assert not {name for name in threads_of(child) if name.startswith('iou-wrk')}
+    stuck.send(gate.request)
+    server.log.wait_for('sleeping')
+    while len(halves[0].buffer) < len(body) // 3:
+        halves[0].buffer += halves[0].socket.recv(1 << 16)
+    assert halves[1].response().body == body
+    gate.open()
+    assert stuck.response().body == b'awake'
+    for connection in (halves[0], halves[2]):
+        assert connection.response().body == body
         connection.close()
     server.stop()
 
