@@ -104,6 +104,7 @@ look_at_spool(struct connection *c)
 	ssize_t n;
 	int rc = CHUNKED_MORE;
 
+	c->spool.known = true;
 	while (rc == CHUNKED_MORE &&
 		(n = spool_peek(&s, bytes, sizeof(bytes))) > 0) {
 		struct str in = {bytes, (size_t)n}, data;
@@ -124,6 +125,7 @@ spool_chunked(struct body *b, struct engine *e, struct connection *c,
 	int rc = spool_arrived(c, head_len, c->framed);
 
 	if (rc == 0) {
+		c->spool.known = true;
 		c->framed = 0;
 		c->spool.whole = result == CHUNKED_END;
 		if (result == CHUNKED_MORE && may_spool(e, c)) {
@@ -225,7 +227,7 @@ begin_chunked(struct body *b, struct engine *e, struct connection *c,
 
 	assert(c->in.len >= head_len); /* the caller has stashed it */
 	b->waits = r->expects_continue && c->in.len == head_len;
-	rc = c->spool.fd >= 0 && c->data_len == 0 ? look_at_spool(c) : 0;
+	rc = c->spool.fd >= 0 && !c->spool.known ? look_at_spool(c) : 0;
 	if (rc >= 0)
 		rc = look_for_end(e, c, head_len);
 	if (rc >= 0 && c->spool.fd >= 0)

@@ -17,6 +17,8 @@ struct spool {
 	uint64_t len; /* bytes written, ... */
 	uint64_t at;  /* ... and read */
 	bool whole;   /* the body ends where the file does */
+	bool known;   /* where in the framing we are at its end; else another
+	               * process has written it */
 };
 
 #define SPOOL_NONE ((struct spool){.fd = -1})

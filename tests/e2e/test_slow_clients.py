@@ -475,6 +475,28 @@ def test_a_body_in_a_file_goes_with_its_connection(serve, framing):
     server.stop()
 
 
+@pytest.mark.parametrize('moves', [False, True], ids=['stays', 'moves'])
+def test_a_chunk_whose_size_comes_in_pieces_is_read_once(serve, moves):
+    """Of a file with nothing but framing in it: where in it we are is known, or looked for."""
+    server = serve('probe', '-w', '1', '--request-body-buffer', '0',
+                   '--request-body-spool', '1m')
+    pid, = server.wait_for_ready(1)
+    with Connection(server.address) as connection:
+        connection.send(POST + b'Transfer-Encoding: chunked\r\n\r\n')
+        dribble(connection, b'5;ext')
+        wait_until(lambda: spools_of(pid) == 1, 'the file')
+        if moves:
+            server.reload()
+            wait_until(lambda: pid not in server.children(), 'the end of the old child')
+            new, = server.children()
+            wait_until(lambda: spools_of(new) == 1, 'the file in the new child')
+        dribble(connection, b'\r\nhel')
+        dribble(connection, b'lo\r\n0\r\n\r\n')
+        assert connection.response().body == b'hello'
+        assert connection.get('/hello').body == b'hello\n'
+    server.stop()
+
+
 def test_a_body_that_is_too_large_for_the_file_is_read_by_the_application(serve):
     server = serve('probe', '-w', '1', '--request-body-buffer', '1000',
                    '--request-body-spool', '100k')
