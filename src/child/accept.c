@@ -389,8 +389,7 @@ on_accepted(struct engine *e, int result, size_t listener)
 		e->vain = 0;
 		count_accepted(e);
 		keep_below_limit(e);
-		if (connection_open(e, result, protocol_of(e, listener)) ==
-			NULL)
+		if (connection_open(e, result, protocol_of(e, listener)) < 0)
 			log_warnx("child", "no memory for a connection");
 		return;
 	}

@@ -202,7 +202,7 @@ take_spare(struct engine *e)
 }
 
 static struct connection *
-make(struct engine *e, int fd)
+make(struct engine *e, int fd, bool *left)
 {
 	struct connection *c = take_spare(e);
 
@@ -213,25 +213,30 @@ make(struct engine *e, int fd)
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
 	c->spool = SPOOL_NONE;
-	peer_find(e, c);
+	*left = !peer_find(e, c);
 	clients_add(e->set.clients, fd);
 	count(e, 1);
 	return c;
 }
 
-struct connection *
+int
 connection_open(struct engine *e, int fd, enum config_proxy_protocol protocol)
 {
-	struct connection *c = make(e, fd);
+	bool left = false;
+	struct connection *c = make(e, fd, &left);
 
 	if (c == NULL)
-		return NULL;
+		return -ENOMEM;
+	if (left) {
+		connection_close(e, c);
+		return 0;
+	}
 	c->told.awaits = (uint8_t)protocol;
 	wait_for_part(e, c, CONNECTION_READING, PACE_HEADER);
 	if (e->finishing)
 		connection_await_last(e, c);
 	connection_receive(e, c);
-	return c;
+	return 0;
 }
 
 static void
@@ -316,7 +321,8 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 {
 	struct spool spool = SPOOL_NONE;
 	int seen = look_at(handoff->fd);
-	struct connection *c = make(e, handoff->fd);
+	bool left = false;
+	struct connection *c = make(e, handoff->fd, &left);
 
 	if (handoff->spool_len > 0)
 		spool = (struct spool){
@@ -326,7 +332,7 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 		return NULL;
 	}
 	c->spool = spool;
-	if (has_left(seen)) {
+	if (left || has_left(seen)) {
 		connection_close(e, c);
 		return NULL;
 	}

@@ -151,8 +151,8 @@ void connection_expect(struct engine *e, bool expected);
 uint32_t connection_total(const struct engine *e);
 
 /* A connection for an accepted socket of a listener that speaks so, receiving
- * already; NULL when memory is short, and the socket is closed. */
-struct connection *connection_open(
+ * already, unless the client has left; or -ENOMEM, and the socket is closed. */
+int connection_open(
 	struct engine *e, int fd, enum config_proxy_protocol protocol);
 
 /* The same for one that a sibling gave away; what it brought is looked at in

@@ -87,30 +87,27 @@ ip_of(const struct sockaddr_storage *from, struct ip *ip, int *port)
 	return *port != 0;
 }
 
-void
+bool
 peer_find(struct engine *e, struct connection *c)
 {
 	struct sockaddr_storage remote = {0}, local = {0};
 	socklen_t remote_len = sizeof(remote), local_len = sizeof(local);
+	bool found;
 	struct ip ip;
 	int port;
 
 	(void)getpeername(c->fd, (struct sockaddr *)&remote, &remote_len);
 	(void)getsockname(c->fd, (struct sockaddr *)&local, &local_len);
-	if (ip_of(&remote, &ip, &port)) {
-		put_remote(c, &ip, port);
-		c->trusted = trusts(e, &ip);
-	} else {
-		/* Not each that has no address is one of a Unix socket: he may
-		 * have left. */
-		put_remote(c, NULL, 0);
-		c->trusted = local.ss_family == AF_UNIX && trusts(e, NULL);
-	}
+	found = ip_of(&remote, &ip, &port);
+	put_remote(c, found ? &ip : NULL, port);
+	c->trusted = (found || local.ss_family == AF_UNIX) &&
+		     trusts(e, found ? &ip : NULL);
 	if (ip_of(&local, &ip, &port))
 		put_local(c, &ip, port);
 	else
 		put_local(c, NULL, 0);
 	c->peer.scheme = STR("http");
+	return found || local.ss_family == AF_UNIX;
 }
 
 void

@@ -9,12 +9,15 @@
 #ifndef WSGID_CHILD_PEER_H
 #define WSGID_CHILD_PEER_H
 
+#include <stdbool.h>
+
 struct connection;
 struct engine;
 struct handoff_peer;
 
-/* From the socket. */
-void peer_find(struct engine *e, struct connection *c);
+/* From the socket.  False where it does not say so any more: who has reset his
+ * connection has no address, and would be served as nobody. */
+bool peer_find(struct engine *e, struct connection *c);
 
 /* What another owner of the connection has been told. */
 void peer_be_told(struct engine *e, struct connection *c,

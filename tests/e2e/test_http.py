@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import socket
+import struct
 import time
 
 import pytest
@@ -288,6 +289,25 @@ def test_half_close_waits_for_a_slow_application(probe):
         c.send('GET /sleep?s=0.3 HTTP/1.1\r\nHost: t\r\n\r\n')
         c.finish_sending()
         assert c.response().body == b'awake'
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+def test_who_resets_his_connection_is_not_served_as_nobody(serve, directory, engine):
+    """A socket that was reset has no address of its peer's."""
+    (directory / 'telling.py').write_text(
+        'def application(environ, start_response):\n'
+        "    print('served %(REMOTE_ADDR)r' % environ, file=environ['wsgi.errors'])\n"
+        "    start_response('200 OK', [('Content-Length', '4')])\n"
+        "    return [b'done']\n")
+    server = serve('telling', '-w', '1', '--io-engine', engine, cwd=directory)
+    for _ in range(30):
+        with Connection(server.address) as c:
+            c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+            c.send(GET)
+    assert get(server.address, '/').body == b'done'
+    server.stop()
+    told = re.findall('served (.*)', server.log.text())
+    assert told and set(told) == {"'127.0.0.1'"}
 
 
 BAD = [

@@ -502,8 +502,9 @@ script_run(struct script *s)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	s->client = pair[1];
 	s->opened = true;
-	assert_non_null(
-		connection_open(&s->engine, pair[0], s->config.proxy_protocol));
+	assert_int_equal(connection_open(&s->engine, pair[0],
+				 s->config.proxy_protocol),
+		0);
 	assert_int_equal(engine_run(&s->engine), 0);
 	script_take(s);
 }
