@@ -325,7 +325,7 @@ import_application(struct child *c, struct err *err)
 	int rc = application_import(c->app, c->config, err);
 
 	if (c->forked)
-		engine_leave_forked();
+		forking_leave_copy(rc < 0);
 	return rc;
 }
 
@@ -344,7 +344,7 @@ warm_application_up(struct child *c, struct err *err)
 	}
 	rc = warm_up(c->app, c->config, only, err);
 	if (c->forked || rc == -ECHILD)
-		engine_leave_forked();
+		forking_leave_copy(0);
 	return rc;
 }
 

@@ -24,6 +24,7 @@
 #include "child/crew.h"
 #include "child/deprived.h"
 #include "child/descriptors.h"
+#include "child/forking.h"
 #include "child/handover.h"
 #include "child/libraries.h"
 #include "child/orders.h"
@@ -587,7 +588,9 @@ settle(struct engine *e)
 {
 	e->settled = true;
 	app_enter(e->set.app);
-	app_settle(e->set.app);
+	forking_lock(e->set.forking, e->set.app);
+	app_settle(e->set.app); /* a copy would wait for ever for an import */
+	forking_unlock(e->set.forking);
 	app_leave(e->set.app);
 }
 
@@ -767,13 +770,6 @@ free_list(struct engine *e, struct connection_list *list)
 		spool_close(&c->spool);
 		free(c);
 	}
-}
-
-void
-engine_leave_forked(void)
-{
-	fflush(NULL);
-	_exit(0);
 }
 
 /* io is gone by now, so nothing of a connection is under way. */

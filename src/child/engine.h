@@ -208,10 +208,6 @@ unsigned engine_cut(const struct engine *e);
  * -ECANCELED. */
 int engine_look(struct engine *e);
 
-/* End a copy of the process that the application has made, without the cleaning
- * up that is for the process it was copied from. */
-void engine_leave_forked(void) __attribute__((noreturn));
-
 /* Is this the worker that waits for clients, the pool and the master? */
 bool engine_leads(const struct engine *e);
 

@@ -1,9 +1,12 @@
 /*
- * forking.c - one fork of the application at a time.  See forking.h.
+ * forking.c - forks of the application.  See forking.h.
  *
  * Nobody waits for the lock with the GIL, or whoever has it could not go on.
  */
 #include "child/forking.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 #include "python/app.h"
 
@@ -33,4 +36,11 @@ void
 forking_unlock(struct forking *f)
 {
 	pthread_mutex_unlock(&f->lock);
+}
+
+void
+forking_leave_copy(int status)
+{
+	fflush(NULL);
+	_exit(status);
 }

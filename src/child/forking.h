@@ -1,5 +1,5 @@
 /*
- * forking.h - one fork of the application at a time.
+ * forking.h - forks of the application: one at a time, and the end of a copy.
  *
  * Threads that are no workers end before a fork and begin anew after it, and
  * to end one takes time in which others have the GIL, or there is none at all:
@@ -25,5 +25,9 @@ void forking_lock(struct forking *f, struct app *app);
 /* Likewise, where that needs no waiting. */
 bool forking_try_lock(struct forking *f);
 void forking_unlock(struct forking *f);
+
+/* End a copy of the process that the application has made, without the cleaning
+ * up that is for the process it was copied from. */
+void forking_leave_copy(int status) __attribute__((noreturn));
 
 #endif

@@ -17,6 +17,7 @@
 #include "child/body.h"
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/forking.h"
 #include "child/peer.h"
 #include "child/report.h"
 #include "child/send.h"
@@ -66,7 +67,7 @@ client_read(struct app_exchange *x, void *data, size_t len)
 	ssize_t n;
 
 	if (UNLIKELY(*e->set.forked))
-		return -ECONNRESET;
+		return -ECHILD;
 	watch_end(e->set.watch);
 	report_state(e, WSGID_WORKER_READ);
 	if (c->error == 0)
@@ -91,7 +92,7 @@ client_send_with(struct app_exchange *x, const void *data, size_t len,
 	int rc;
 
 	if (UNLIKELY(*ex->engine->set.forked))
-		return -ECONNRESET;
+		return -ECHILD;
 	watch_end(ex->engine->set.watch);
 	report_head(&ex->report, ex->engine, out);
 	body_answered(&ex->body);
@@ -123,7 +124,7 @@ client_reclaim(struct app_exchange *x)
 	int rc;
 
 	if (UNLIKELY(*ex->engine->set.forked))
-		return -ECONNRESET;
+		return -ECHILD;
 	watch_end(ex->engine->set.watch);
 	rc = send_reclaim(ex->engine, ex->connection);
 	leave_to_watcher(ex->engine, ex->connection);
@@ -151,7 +152,7 @@ client_push(struct app_exchange *x)
 	struct connection *c = ex->connection;
 
 	if (UNLIKELY(*ex->engine->set.forked))
-		return -ECONNRESET;
+		return -ECHILD;
 	watch_end(ex->engine->set.watch);
 	report_head(
 		&ex->report, ex->engine, (struct str){c->out.data, c->out.len});
@@ -174,7 +175,7 @@ client_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
 
 	if (UNLIKELY(*ex->engine->set.forked)) {
 		close(fd);
-		return -ECONNRESET;
+		return -ECHILD;
 	}
 	watch_end(ex->engine->set.watch);
 	report_head(
@@ -204,7 +205,7 @@ client_send_interim(struct app_exchange *x, struct str head)
 	int rc;
 
 	if (UNLIKELY(*ex->engine->set.forked))
-		return -ECONNRESET;
+		return -ECHILD;
 	watch_end(ex->engine->set.watch);
 	rc = send_piece(
 		ex->engine, ex->connection, head, STR(""), STR(""));
@@ -522,7 +523,7 @@ request_serve(struct engine *e, struct connection *c)
 	/* The application has forked, and the copy has come out of it here:
 	 * it has no client and no ring. */
 	if (UNLIKELY(*e->set.forked))
-		engine_leave_forked();
+		forking_leave_copy(ex.app.exit_status);
 	e->running = NULL;
 	finish(&ex);
 	connection_settle(e, c);

@@ -27,7 +27,7 @@
 #include "base/log.h"
 #include "base/mappings.h"
 #include "child/connected.h"
-#include "child/engine.h"
+#include "child/forking.h"
 #include "child/sigterm.h"
 #include "net/channel.h"
 #include "net/inherit.h"
@@ -84,7 +84,7 @@ begin(struct inheritance *in, struct channel_message *order, int gate[2])
 		inherit_take_place(in, order->fds, order->n_fds) < 0 ||
 		channel_send(INHERIT_CHANNEL, CHANNEL_BORN, 0, NULL, NULL, 0) <
 			0)
-		engine_leave_forked();
+		forking_leave_copy(0);
 	in->is_template = 0;
 }
 

@@ -241,9 +241,15 @@ io_map(size_t len)
 	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (memory == MAP_FAILED)
-		return NULL;
-	if (madvise(memory, len, MADV_DONTFORK) < 0) {
+	return memory != MAP_FAILED ? memory : NULL;
+}
+
+void *
+io_map_own(size_t len)
+{
+	void *memory = io_map(len);
+
+	if (memory != NULL && madvise(memory, len, MADV_DONTFORK) < 0) {
 		munmap(memory, len);
 		return NULL;
 	}

@@ -44,10 +44,12 @@ struct io {
 	const struct io_engine *engine;
 };
 
-/* Zeroed pages that are taken only when touched and that a forked process
- * does not inherit: an application's subprocess has no business in our
- * buffers, and copying them would cost it.  NULL when there are none. */
+/* Zeroed pages that are taken only when touched; NULL when there are none.  A copy
+ * of the process that an application has forked inherits them: the request that it
+ * was in lies there. */
 void *io_map(size_t len);
+/* Likewise, but not inherited, as what the kernel writes to. */
+void *io_map_own(size_t len);
 void io_unmap(void *memory, size_t len);
 
 extern const struct io_engine io_engine_uring;

@@ -254,9 +254,9 @@ unmap(struct uring *u)
 static int
 map(struct uring *u)
 {
-	u->free = io_map(free_len(&u->settings));
+	u->free = io_map_own(free_len(&u->settings));
 	u->buffers = io_map(buffers_len(&u->settings));
-	u->messages = io_map(SUBMISSIONS * sizeof(*u->messages));
+	u->messages = io_map_own(SUBMISSIONS * sizeof(*u->messages));
 	if (u->free != NULL && u->buffers != NULL && u->messages != NULL)
 		return 0;
 	unmap(u);

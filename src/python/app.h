@@ -190,6 +190,7 @@ struct app_exchange;
 struct app_client {
 	/* Up to len bytes of a body that was not collected.  > 0, 0 at the end
 	 * of the body, or a negative errno: -ECONNRESET the client is gone,
+	 * -ECHILD it is that of the process that has forked this one,
 	 * -ETIMEDOUT it was too slow, -EBADMSG the framing is broken,
 	 * -EFBIG the body is over LimitRequestBody.  With len 0, which comes
 	 * first if at all, a client that waits for 100 Continue is told to go
@@ -255,6 +256,8 @@ struct app_exchange {
 	bool failed; /* it raised, or broke the rules: logged already */
 	bool broken; /* the response is incomplete, or the client gone:
 	                    * the connection must close */
+	int exit_status; /* where the application has forked, and the copy has come
+	                  * out of it: as sys.exit says, 1 where it raised */
 
 	/* When the whole response fits, nothing was sent: it is in
 	 * response->out, for the caller to send, unless it was pushed.  A large

@@ -518,11 +518,13 @@ answer(struct call *c)
 	}
 }
 
-/* The application could not. */
+/* The application could not; or a copy that it has forked is to end here. */
 static void
 fail(struct call *c)
 {
-	complain(c);
+	c->x->exit_status = c->app->is_copy ? exceptions_exit_status() : 1;
+	if (PyErr_Occurred())
+		complain(c);
 	answer(c);
 }
 

@@ -53,6 +53,40 @@ exceptions_put_back(PyObject *exception)
 }
 #endif
 
+/* The number that sys.exit was given, or none; -1: it was something else. */
+static int
+status_of(PyObject *exception)
+{
+	AUTO_DECREF PyObject *code = PyObject_GetAttrString(exception, "code");
+	int overflow;
+	long status = -1;
+
+	if (code == Py_None)
+		return 0;
+	if (code != NULL && PyLong_Check(code))
+		status = PyLong_AsLongAndOverflow(code, &overflow) & 255;
+	PyErr_Clear();
+	return (int)status;
+}
+
+int
+exceptions_exit_status(void)
+{
+	PyObject *exception;
+	int status;
+
+	if (!PyErr_ExceptionMatches(PyExc_SystemExit))
+		return 1;
+	exception = exceptions_take();
+	status = status_of(exception);
+	if (status >= 0) {
+		Py_DECREF(exception);
+		return status;
+	}
+	exceptions_put_back(exception);
+	return 1;
+}
+
 /* With its module come a dozen others, which take longer than all else between
  * the start and the first request: so it is got when there is time, or when it is
  * needed.  NULL for as long as that fails. */

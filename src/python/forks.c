@@ -45,10 +45,15 @@ after_in_parent(PyObject *self, PyObject *unused)
 	return tell(self, hooks_of(self)->after_in_parent);
 }
 
+/* A fork of the server's own has no hooks. */
 static PyObject *
 after_in_child(PyObject *self, PyObject *unused)
 {
+	struct app *app = PyCapsule_GetPointer(self, NULL);
+
 	(void)unused;
+	if (app != NULL && app->forks.after_in_child != NULL)
+		app->is_copy = true;
 	return tell(self, hooks_of(self)->after_in_child);
 }
 

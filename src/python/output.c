@@ -34,6 +34,10 @@ output_raise(int error, const char *what)
 	case EPIPE:
 		why = "the client has closed the connection";
 		break;
+	case ECHILD:
+		why = "the client is that of the process that has forked this "
+		      "one";
+		break;
 	case ETIMEDOUT:
 		why = "the client was too slow: Timeout is over";
 		break;

@@ -58,6 +58,7 @@ struct app {
 	char *directory;
 	struct app_forks forks;
 	struct app_forks put_aside; /* while the server itself forks */
+	bool is_copy;               /* the application has forked it */
 	void (*soon)(void *arg);    /* app_call_soon's, and its argument */
 	void *soon_arg;
 
@@ -262,6 +263,10 @@ void exceptions_describe(char *to, size_t size); /* "KeyError: 'x'", clears */
 /* The current exception, taken; NULL when there is none. */
 PyObject *exceptions_take(void);
 void exceptions_put_back(PyObject *exception); /* steals it */
+
+/* With what a process ends that does not handle the current exception; clears it
+ * where there is no more to say of it, as with sys.exit(5). */
+int exceptions_exit_status(void);
 
 /* --- environ.c ------------------------------------------------------------------- */
 

@@ -152,6 +152,55 @@ def test_python_warns_of_no_thread_of_ours_when_an_application_forks(
     server.stop()
 
 
+LEAVING = '''
+import os, sys
+
+def copy(environ, start_response):
+    """What a copy of the process does with the request."""
+    what = environ['PATH_INFO']
+    body = environ['wsgi.input'].read()
+    if what == '/exit':
+        sys.exit(int(body))
+    if what == '/raise':
+        raise ValueError(body)
+    start_response('200 OK', [])
+    return [body]
+
+def application(environ, start_response):
+    if os.fork() == 0:
+        return copy(environ, start_response)
+    status = os.waitstatus_to_exitcode(os.wait()[1])
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'%d' % status]
+'''
+
+
+@pytest.fixture
+def leaving(serve, directory, any_children):
+    (directory / 'leaving.py').write_text(LEAVING)
+    return serve('leaving', '-w', '1', cwd=directory, env=any_children)
+
+
+@pytest.mark.parametrize('target, status', [('/return', 0), ('/exit', 7), ('/raise', 1)])
+def test_a_copy_has_the_request_and_ends_as_it_says(leaving, target, status):
+    """The lines of it and a small body, which lie in what is received into."""
+    with Connection(leaving.address) as c:
+        for _ in range(3):
+            c.send(f'POST {target} HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\n7')
+            assert c.response().body == b'%d' % status
+    leaving.stop()
+    assert leaving.log.text().count("ValueError: b'7'") == (3 if target == '/raise' else 0)
+    assert not re.search('SystemExit|exit signal|egmentation', leaving.log.text())
+
+
+def test_a_copy_cannot_read_what_comes_later_and_is_told_why(leaving):
+    with Connection(leaving.address) as c:
+        c.send('POST /return HTTP/1.1\r\nHost: t\r\nContent-Length: 5000000\r\n\r\n')
+        assert c.response().body == b'1'
+    leaving.log.wait_for('wsgi.input: the client is that of the process that has forked this one')
+    leaving.stop()
+
+
 def test_a_copy_made_by_the_import_is_no_child(serve, directory):
     (directory / 'forks_early.py').write_text(
         'import os\n'

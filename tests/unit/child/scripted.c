@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "child/clients.h"
+#include "child/forking.h"
 #include "net/channel.h"
 #include "net/handoff.h"
 
@@ -483,6 +484,7 @@ script_step(struct script *s, enum step_kind kind)
 void
 script_run(struct script *s)
 {
+	struct forking forking;
 	const struct engine_settings settings = {
 		.config = &s->config,
 		.set = -1,
@@ -494,10 +496,12 @@ script_run(struct script *s)
 		.page = &s->map,
 		.clients = s->clients,
 		.forked = &s->forked,
+		.forking = &forking,
 		.io = &the_io,
 	};
 	int pair[2];
 
+	forking_init(&forking);
 	assert_int_equal(engine_init(&s->engine, &settings), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	s->client = pair[1];
