@@ -377,6 +377,12 @@ Only a
 that is a relative name leaves the place to the process; the error log says
 where a coredump went.
 """,
+    'RequestBodyBuffer': """
+So a slow client costs memory and no worker, but for one that waits for 100
+Continue: it is told to go on when the application reads, as with mod_wsgi, and
+the worker waits for its body.
+nginx before it has told the client already, and has the body.
+""",
     'RequestBodySpool': """
 So a slow client with a large body costs no worker either, but disk:
 .Ic RequestBodySpool
