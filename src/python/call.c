@@ -339,12 +339,22 @@ respond_with_file(struct call *c, PyObject *result, int fd, int64_t offset,
 
 /* --- blocks that are made one by one --------------------------------------------------------- */
 
+/* Behind a block: can nothing that is still to be made go to the client?  Where
+ * there is no body that is known from the beginning, and PEP 3333 allows not to
+ * ask for one.  A Content-Length that is used up is not enough: behind its last
+ * block an application may have something to do, so that it is asked once more. */
+static bool
+has_all(const struct call *c)
+{
+	return c->told_excess || c->x->response->framing == RESPONSE_NO_BODY;
+}
+
 static enum output_result
 iterate(struct call *c, PyObject *iterator)
 {
 	enum output_result result = OUTPUT_OK;
 
-	while (result == OUTPUT_OK) {
+	while (result == OUTPUT_OK && !c->unfinished) {
 		AUTO_DECREF PyObject *block = PyIter_Next(iterator);
 
 		if (block == NULL)
@@ -358,6 +368,7 @@ iterate(struct call *c, PyObject *iterator)
 		if (result == OUTPUT_OK)
 			result = output_flush(c);
 		c->x->pieces = NULL;
+		c->unfinished = has_all(c);
 	}
 	if (result == OUTPUT_OK && PyErr_Occurred())
 		return OUTPUT_RAISED;
@@ -575,7 +586,7 @@ static void
 finish(struct call *c, PyObject *result)
 {
 	enum output_result outcome = respond(c, result);
-	bool exhausted = outcome == OUTPUT_OK;
+	bool exhausted = outcome == OUTPUT_OK && !c->unfinished;
 
 	if (LIKELY(outcome == OUTPUT_OK))
 		outcome = output_end(c);

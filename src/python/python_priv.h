@@ -111,6 +111,7 @@ struct call {
 	bool sent;                /* something has gone to the client */
 	bool pushed;              /* and the rest of all goes by itself */
 	bool wrote;               /* by write(), and not nothing */
+	bool unfinished;          /* there may be blocks that nobody can get */
 	bool told_excess;
 	int send_error; /* a negative errno: the client is gone */
 	int read_error; /* likewise of the body: it cannot be read */

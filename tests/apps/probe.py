@@ -5,6 +5,7 @@ import builtins
 import ctypes
 import faulthandler
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -305,6 +306,21 @@ def with_close(environ, start_response, query):
 
 def show_closed(environ, start_response, query):
     return as_json(start_response, closed)
+
+
+def endless(environ, start_response, query):
+    """Of one status, or with a length."""
+    start_response(query.get('status', '200 OK'),
+                   [('Content-Length', query['length'])] if 'length' in query else [])
+    return Closing(itertools.repeat(b'x'), 'endless')
+
+
+def behind(environ, start_response, query):
+    """Does something behind the last byte of its Content-Length."""
+    start_response('200 OK', [*PLAIN, ('Content-Length', '2')])
+    yield b'a'
+    yield b'b'
+    closed.append('behind')
 
 
 def expect_close(environ, start_response, query):

@@ -120,6 +120,23 @@ def test_a_status_without_a_body(probe, target, status):
         assert c.get('/hello').status == 200
 
 
+@pytest.mark.parametrize('method, query', [
+    ('HEAD', ''), ('HEAD', 'length=3'), ('GET', 'length=3'), ('GET', 'length=0'),
+    ('GET', 'status=204+No+Content'), ('GET', 'status=304+Not+Modified')])
+def test_an_endless_body_that_can_go_nowhere_holds_no_worker(own_probe, method, query):
+    with Connection(own_probe.address) as c:
+        assert c.request(method, f'/endless?{query}').complete
+        assert json.loads(c.get('/show-closed').body) == ['endless']
+    if method == 'GET' and 'length' in query:
+        own_probe.log.wait_for('sent more than its Content-Length of')
+
+
+def test_what_an_application_does_behind_its_last_byte_is_done(own_probe):
+    with Connection(own_probe.address) as c:
+        assert c.get('/behind').body == b'ab'
+        assert json.loads(c.get('/show-closed').body) == ['behind']
+
+
 def test_a_client_that_expects_100_is_told_to_go_on(probe):
     with Connection(probe.address) as c:
         c.send('POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\n'

@@ -522,6 +522,13 @@ test_close_is_called_once_in_every_path(void **state)
 			 "    finally:\n"
 			 "        closed.append(1)\n" OK("made()"),
 			1},
+		{CLOSING "def made():\n"
+			 "    try:\n"
+			 "        while True:\n"
+			 "            yield b'a'\n"
+			 "    finally:\n"
+			 "        closed.append(1)\n" SIZED("1", "made()"),
+			0},
 	};
 
 	(void)state;
