@@ -53,8 +53,11 @@ iterator_type(PyObject *container)
 static int
 find_types(struct app *app)
 {
-	static const char *const names[] = {
-		"BufferedReader", "FileIO", "BufferedRandom"};
+	static const char *const names[FILE_TYPES] = {
+		[FILE_RAW] = "FileIO",
+		[FILE_BUFFERED] = "BufferedReader",
+		[FILE_BUFFERED_BOTH_WAYS] = "BufferedRandom",
+	};
 	AUTO_DECREF PyObject *io = PyImport_ImportModule("io");
 
 	if (io == NULL)
@@ -77,9 +80,11 @@ find_names(struct app *app)
 	app->name_close = PyUnicode_InternFromString("close");
 	app->name_read = PyUnicode_InternFromString("read");
 	app->name_fileno = PyUnicode_InternFromString("fileno");
+	app->name_raw = PyUnicode_InternFromString("raw");
 	app->name_tell = PyUnicode_InternFromString("tell");
 	if (app->name_close == NULL || app->name_read == NULL ||
-		app->name_fileno == NULL || app->name_tell == NULL)
+		app->name_fileno == NULL || app->name_raw == NULL ||
+		app->name_tell == NULL)
 		return -1;
 	return 0;
 }
@@ -120,6 +125,7 @@ drop_objects(struct app *app)
 	Py_CLEAR(app->name_close);
 	Py_CLEAR(app->name_read);
 	Py_CLEAR(app->name_fileno);
+	Py_CLEAR(app->name_raw);
 	Py_CLEAR(app->name_tell);
 }
 

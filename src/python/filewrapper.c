@@ -188,12 +188,26 @@ filewrapper_fini(struct app *app)
 /* --- for the server ------------------------------------------------------------------------------ */
 
 static bool
-is_file_type(struct app *app, PyObject *filelike)
+is_a(struct app *app, PyObject *filelike, enum file_type type)
 {
-	for (size_t i = 0; i < ARRAY_LEN(app->file_types); i++)
-		if ((PyObject *)Py_TYPE(filelike) == app->file_types[i])
-			return true;
-	return false;
+	return (PyObject *)Py_TYPE(filelike) == app->file_types[type];
+}
+
+/* A buffer says the descriptor of whatever it stands before, also of gzip's. */
+static bool
+is_file(struct app *app, PyObject *filelike)
+{
+	AUTO_DECREF PyObject *raw = NULL;
+
+	if (is_a(app, filelike, FILE_RAW))
+		return true;
+	if (!is_a(app, filelike, FILE_BUFFERED) &&
+		!is_a(app, filelike, FILE_BUFFERED_BOTH_WAYS))
+		return false;
+	raw = PyObject_GetAttr(filelike, app->name_raw);
+	if (raw == NULL)
+		PyErr_Clear();
+	return raw != NULL && is_a(app, raw, FILE_RAW);
 }
 
 /* A subclass that yields something else than its file is iterated. */
@@ -245,7 +259,7 @@ filewrapper_inspect(struct app *app, PyObject *result, int *fd, int64_t *offset,
 		return 0;
 	filelike = ((struct filewrapper *)result)->filelike;
 	Py_XINCREF(filelike);
-	if (filelike == NULL || !is_file_type(app, filelike))
+	if (filelike == NULL || !is_file(app, filelike))
 		return 0;
 	number = ask_number(filelike, app->name_fileno);
 	place = number < 0 ? -1 : ask_number(filelike, app->name_tell);
@@ -269,5 +283,5 @@ filewrapper_is_plain(struct app *app, PyObject *result)
 	if (Py_TYPE(result) != app->filewrapper_type)
 		return false;
 	filelike = ((struct filewrapper *)result)->filelike;
-	return filelike == NULL || is_file_type(app, filelike);
+	return filelike == NULL || is_file(app, filelike);
 }

@@ -52,6 +52,15 @@ struct start_response;
 #define MAY_RECYCLE 1
 #endif
 
+/* Of io: the type whose bytes are those of its descriptor, and what may stand
+ * before it. */
+enum file_type {
+	FILE_RAW,
+	FILE_BUFFERED,
+	FILE_BUFFERED_BOTH_WAYS, /* reads and writes */
+	FILE_TYPES,
+};
+
 struct app {
 	char *application; /* as configured */
 	char *callable_name;
@@ -73,10 +82,10 @@ struct app {
 	PyTypeObject *write_type;
 	PyTypeObject *filewrapper_type;
 	PyObject *format_exception; /* traceback.format_exception, once needed */
-	PyObject *file_types[3];    /* io's, whose bytes are the file's own */
+	PyObject *file_types[FILE_TYPES];
 	PyTypeObject *list_iterator_type;
 	PyTypeObject *tuple_iterator_type;
-	PyObject *name_close, *name_read, *name_fileno, *name_tell;
+	PyObject *name_close, *name_read, *name_fileno, *name_raw, *name_tell;
 
 	/* Of a script: its file as it was read, and whether to look at it again.
 	 * Callables that were replaced stay: a thread may be in them. */
