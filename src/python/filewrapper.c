@@ -234,6 +234,19 @@ ask_number(PyObject *filelike, PyObject *method)
 	return value;
 }
 
+/* What has been written and is in its buffer must be in the file: moving about
+ * within the buffer leaves it there. */
+static bool
+is_written(struct app *app, PyObject *filelike)
+{
+	AUTO_DECREF PyObject *done = NULL;
+
+	if (LIKELY(!is_a(app, filelike, FILE_BUFFERED_BOTH_WAYS)))
+		return true;
+	done = PyObject_CallMethodObjArgs(filelike, app->name_flush, NULL);
+	return done != NULL;
+}
+
 /* Is it a regular file of the size that it says?  Files that are made up take
  * no blocks; nor do others that are all holes. */
 static bool
@@ -252,7 +265,7 @@ filewrapper_inspect(struct app *app, PyObject *result, int *fd, int64_t *offset,
 	int64_t *available)
 {
 	AUTO_DECREF PyObject *filelike = NULL;
-	long long number, place;
+	long long number = -1, place = -1;
 	struct stat st;
 
 	if (!is_wrapper(app, result))
@@ -261,8 +274,10 @@ filewrapper_inspect(struct app *app, PyObject *result, int *fd, int64_t *offset,
 	Py_XINCREF(filelike);
 	if (filelike == NULL || !is_file(app, filelike))
 		return 0;
-	number = ask_number(filelike, app->name_fileno);
-	place = number < 0 ? -1 : ask_number(filelike, app->name_tell);
+	if (is_written(app, filelike))
+		number = ask_number(filelike, app->name_fileno);
+	if (number >= 0)
+		place = ask_number(filelike, app->name_tell);
 	if (place < 0) {
 		PyErr_Clear(); /* reading it will say what is wrong */
 		return 0;
