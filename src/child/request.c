@@ -252,6 +252,13 @@ begin(struct engine *e, struct connection *c)
 	};
 }
 
+/* Also where no more than the line has been read, or not all of that. */
+static bool
+is_head(const struct request *r)
+{
+	return r->line.len >= 5 && memcmp(r->line.p, "HEAD ", 5) == 0;
+}
+
 /* Answer without the application, and hang up: after such a request nothing
  * that follows can be trusted to be one. */
 static void
@@ -264,7 +271,11 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 		e->client.len > 0 ? e->client.p : "unix", status, why);
 	c->out = spare_take(e, SIZE_MAX);
 	e->response = (struct response){
-		.out = &c->out, .date = e->date, .server = e->set.server};
+		.out = &c->out,
+		.to_head = is_head(&e->request),
+		.date = e->date,
+		.server = e->set.server,
+	};
 	report_begin(&report, e, c);
 	(void)response_simple(&e->response, status);
 	report_head(&report, e, (struct str){c->out.data, c->out.len});

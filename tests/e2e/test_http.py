@@ -365,6 +365,29 @@ def test_bad_input_is_refused_and_the_connection_closed(probe, data, status):
     assert 'exit status 5' not in probe.log.text()
 
 
+HEADS = [
+    ('NUL in the path', 'HEAD /%00 HTTP/1.1\r\nHost: t\r\n\r\n', 400),
+    ('no host', 'HEAD /a HTTP/1.1\r\n\r\n', 400),
+    ('fragment', 'HEAD /a#b HTTP/1.1\r\nHost: t\r\n\r\n', 400),
+    ('line of 9000', 'HEAD /' + 'x' * 9000 + ' HTTP/1.1\r\nHost: t\r\n\r\n', 414),
+    ('101 fields', 'HEAD / HTTP/1.1\r\nHost: t\r\n' + 'A: b\r\n' * 100 + '\r\n', 431),
+    ('expectation', 'HEAD / HTTP/1.1\r\nHost: t\r\nExpect: all\r\n\r\n', 417),
+    ('HTTP/3.0', 'HEAD / HTTP/3.0\r\nHost: t\r\n\r\n', 505),
+]
+
+
+@pytest.mark.parametrize('data, status', [row[1:] for row in HEADS],
+                         ids=[row[0] for row in HEADS])
+def test_head_is_refused_without_a_body(probe, data, status):
+    """RFC 9110 9.3.2."""
+    with Connection(probe.address) as c:
+        c.send(data)
+        answer = c.response(head_only=True)
+        assert (answer.status, answer.header('Connection')) == (status, 'close')
+        assert int(answer.header('Content-Length')) > 0
+        assert c.rest() == b''
+
+
 def test_limits_are_directives(serve):
     server = serve('probe', '-w', '1', '--limit-request-line', '300',
                    '--limit-request-fields', '3', '--limit-request-field-size', '256',
@@ -405,13 +428,16 @@ def test_a_slow_head_gets_408_and_an_idle_connection_nothing(serve):
     server = serve('probe', '-w', '1', '--timeout', '300ms', '--keep-alive-timeout', '300ms',
                    '--accept-filter', 'none')
     with Connection(server.address) as slow, Connection(server.address) as idle, \
-            Connection(server.address) as parked, Connection(server.address) as body:
+            Connection(server.address) as parked, Connection(server.address) as body, \
+            Connection(server.address) as head:
         slow.send('GET / HTTP/1.1\r\nHo')
+        head.send('HEAD / HTTP/1.1\r\nHo')
         body.send('POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nabc')
         assert parked.get('/hello').status == 200
         assert slow.response().status == 408
         assert body.response().status == 408
-        assert slow.is_closed() and body.is_closed()
+        assert head.response(head_only=True).status == 408
+        assert slow.is_closed() and body.is_closed() and head.is_closed()
         assert idle.is_closed()
         assert parked.is_closed()
 
