@@ -279,9 +279,9 @@ refuse(struct engine *e, struct connection *c, int status, const char *why)
 	report_begin(&report, e, c);
 	(void)response_simple(&e->response, status);
 	report_head(&report, e, (struct str){c->out.data, c->out.len});
-	report_end_refused(&report, e, c, status);
 	c->keep = false;
 	send_add(c, c->out.data, c->out.len);
+	report_end_refused(&report, e, c, status);
 	connection_await_sent(e, c);
 	send_start(e, c);
 }

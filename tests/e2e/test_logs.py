@@ -79,6 +79,29 @@ def test_no_client_can_forge_a_line(serve, directory):
     assert lines[0].endswith(r'"a\"\\ \xff"'), lines[0]
 
 
+def test_what_a_refused_client_was_sent_is_counted(serve, directory):
+    path = directory / 'access.log'
+    server = serve('probe', '-w', '1', '--timeout', '300ms', '--accept-filter', 'none',
+                   '--limit-request-body', '10', '--log-format', '"%>s %O %I %S %X" sizes',
+                   '--custom-log', f'{path} sizes')
+    counted = server.board()['totals']['bytes_out']
+    sent = []
+    for status, data in ((400, 'BAD\r\n\r\n'), (408, 'GET / HTTP/1.1\r\nHo'),
+                         (413, 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 11\r\n\r\n'),
+                         (414, f'GET /{"x" * 9000} HTTP/1.1\r\nHost: t\r\n\r\n'),
+                         (431, f'GET / HTTP/1.1\r\nA: {"x" * 9000}\r\n\r\n')):
+        with Connection(server.address) as c:
+            assert c.get('/hello').status == 200
+            c.send(data)
+            answer = c.rest()
+            assert answer.startswith(f'HTTP/1.1 {status} '.encode())
+            sent.append([str(status), len(answer), '-'])
+    lines = [line.split() for line in lines_of(path, 10)]
+    assert [[status, int(out), kept] for status, out, _, _, kept in lines[1::2]] == sent
+    assert all(int(both) == int(got) + int(out) for _, out, got, both, _ in lines)
+    assert server.board()['totals']['bytes_out'] == counted + sum(int(line[1]) for line in lines)
+
+
 def test_lines_of_all_children_are_whole(serve, directory):
     path = directory / 'access.log'
     server = serve('probe', '-w', '3', '--access-log', path)
