@@ -161,9 +161,51 @@ WRITER(write_method)
 	write_or_dash(out, record->method);
 }
 
+/* The password within an absolute target's "user:password@host"; empty where
+ * there is none.  Such requests are refused, and logged all the same. */
+static struct str
+find_password(struct str target)
+{
+	const char *end = target.p + target.len, *p, *colon;
+
+	if (target.len == 0 || target.p[0] == '/')
+		return STR("");
+	p = memmem(target.p, target.len, "://", 3);
+	if (p == NULL)
+		return STR("");
+	p += 3;
+	for (colon = NULL; p < end && strchr("/? ", *p) == NULL; p++) {
+		if (*p == '@' && colon != NULL)
+			return (struct str){colon, (size_t)(p - colon)};
+		if (*p == ':' && colon == NULL)
+			colon = p + 1;
+	}
+	return STR("");
+}
+
+/* The password is a part of s. */
+static void
+write_without(struct buf *out, struct str s, struct str password)
+{
+	if (password.len > 0) {
+		const char *rest = password.p + password.len;
+
+		log_escape(out,
+			(struct str){s.p, (size_t)(password.p - s.p)});
+		buf_add_text(out, "XXXXXXXX");
+		s.len -= (size_t)(rest - s.p);
+		s.p = rest;
+	}
+	log_escape(out, s);
+}
+
+/* Of a target that was refused it is all that is before the query. */
 WRITER(write_path)
 {
-	write_or_dash(out, record->path);
+	if (record->path.len > 0)
+		write_without(out, record->path, find_password(record->path));
+	else
+		buf_add_char(out, '-');
 }
 
 WRITER(write_query)
@@ -225,48 +267,27 @@ WRITER(write_connection)
 	buf_add_char(out, c);
 }
 
-/* The password within an absolute target's "user:password@host"; empty where
- * there is none.  Such requests are refused, and logged all the same. */
+/* In a request line, with all that is behind it. */
 static struct str
-find_password(struct str line)
+find_target(struct str line)
 {
-	const char *end = line.p + line.len, *p, *colon;
+	const char *space = memchr(line.p, ' ', line.len);
 
-	p = memchr(line.p, ' ', line.len);
-	if (p == NULL || ++p == end || *p == '/')
+	if (space == NULL)
 		return STR("");
-	p = memmem(p, (size_t)(end - p), "://", 3);
-	if (p == NULL)
-		return STR("");
-	p += 3;
-	for (colon = NULL; p < end && strchr("/? ", *p) == NULL; p++) {
-		if (*p == '@' && colon != NULL)
-			return (struct str){colon, (size_t)(p - colon)};
-		if (*p == ':' && colon == NULL)
-			colon = p + 1;
-	}
-	return STR("");
+	line.len -= (size_t)(space + 1 - line.p);
+	line.p = space + 1;
+	return line;
 }
 
 WRITER(write_line)
 {
-	struct str line = record->line, password;
+	struct str line = record->line;
 
-	if (line.len == 0) {
+	if (line.len > 0)
+		write_without(out, line, find_password(find_target(line)));
+	else
 		buf_add_char(out, '-');
-		return;
-	}
-	password = find_password(line);
-	if (password.len > 0) {
-		const char *rest = password.p + password.len;
-
-		log_escape(out,
-			(struct str){line.p, (size_t)(password.p - line.p)});
-		buf_add_text(out, "XXXXXXXX");
-		line.len -= (size_t)(rest - line.p);
-		line.p = rest;
-	}
-	log_escape(out, line);
 }
 
 WRITER(write_request_header)

@@ -102,6 +102,19 @@ def test_what_a_refused_client_was_sent_is_counted(serve, directory):
     assert server.board()['totals']['bytes_out'] == counted + sum(int(line[1]) for line in lines)
 
 
+def test_the_password_of_a_target_is_in_no_item(serve, directory):
+    path = directory / 'access.log'
+    server = serve('probe', '-w', '1', '--log-format', '"%r %m %U %q %H %V" target',
+                   '--custom-log', f'{path} target')
+    for target in ('http://joe:secret@example.org/x?y', 'ftp://joe:secret@example.org/x?y'):
+        with Connection(server.address) as c:
+            c.send(f'GET {target} HTTP/1.1\r\nHost: t\r\n\r\n')
+            assert c.response().status == 400
+    lines = lines_of(path, 2)
+    assert all(line.count('//joe:XXXXXXXX@example.org/x') == 2 for line in lines), lines
+    assert 'secret' not in path.read_text()
+
+
 def test_lines_of_all_children_are_whole(serve, directory):
     path = directory / 'access.log'
     server = serve('probe', '-w', '3', '--access-log', path)

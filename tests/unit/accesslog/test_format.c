@@ -243,6 +243,11 @@ test_passwords_are_not_logged(void **state)
 
 		r.line = str_of(rows[i].line);
 		assert_line("%r", &r, rows[i].expected);
+		if (strncmp(rows[i].line, "GET ", 4) != 0 ||
+			rows[i].line[4] == '\0')
+			continue;
+		r.path = str_of(rows[i].line + 4);
+		assert_line("%U", &r, rows[i].expected + 4);
 	}
 }
 
