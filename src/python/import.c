@@ -108,6 +108,18 @@ find_colon(const char *text)
 								      : colon;
 }
 
+/* "module:make('x')", which is no expression to us. */
+static bool
+has_arguments(const char *text)
+{
+	const char *paren = strchr(text, '(');
+	const char *end = text + strlen(text);
+
+	return paren != NULL && end[-1] == ')' && end - paren > 2 &&
+	       memchr(text, ':', (size_t)(paren - text)) != NULL &&
+	       access(text, F_OK) < 0;
+}
+
 size_t
 app_script_length(const char *application)
 {
@@ -115,7 +127,8 @@ app_script_length(const char *application)
 	size_t len = colon != NULL ? (size_t)(colon - application)
 				   : strlen(application);
 
-	return is_path(application, len) ? len : 0;
+	return is_path(application, len) && !has_arguments(application) ? len
+									: 0;
 }
 
 static int
@@ -128,6 +141,12 @@ take_apart(const struct app *app, struct target *t, struct err *err)
 		return err_setx(err, EINVAL,
 			"no application is given: expected "
 			"package.module:callable or the path of a script");
+	if (has_arguments(text))
+		return err_setx(err, EINVAL,
+			"application %s: no arguments can be given here; write "
+			"a function without any, which calls this one with "
+			"them, and name it with \"()\" behind",
+			text);
 	colon = find_colon(text);
 	len = colon != NULL ? (size_t)(colon - text) : strlen(text);
 	t->module = strndup(text, len);
@@ -553,6 +572,11 @@ check_callable(
 {
 	const char *parens = t->factory ? "()" : "";
 
+	if (t->factory && callable == Py_None)
+		return err_setx(err, EINVAL,
+			"application %s: '%s()' has returned None: is a "
+			"\"return\" missing?",
+			app->application, t->callable);
 	if (!PyCallable_Check(callable))
 		return err_setx(err, EINVAL,
 			"application %s: '%s%s' is a %s, which cannot be "

@@ -236,6 +236,8 @@ other = application
 def make():
     print('made', flush=True)
     return application
+def make_nothing():
+    make
 class Site:
     app = staticmethod(application)
 '''
@@ -288,6 +290,9 @@ def test_wsgi_app_in_the_environment(serve, site):
     ('single:Site', 'Site'),
     ('./none.wsgi', 'none.wsgi does not exist'),
     ('single:make', 'make'),
+    ("single:make('x')", 'no arguments can be given'),
+    ("single:make('/etc/x')", 'no arguments can be given'),
+    ('single:make_nothing()', 'has returned None: is a "return" missing?'),
     ('single:', 'application single:'),
     ('not/a module', 'not/a module'),
 ])

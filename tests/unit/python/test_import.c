@@ -37,6 +37,8 @@ set_up(void **state)
 				   "    return app\n"
 				   "def make_nothing():\n"
 				   "    return None\n"
+				   "def make_number():\n"
+				   "    return 5\n"
 				   "def make_badly():\n"
 				   "    raise LookupError('no settings')\n"
 				   "def needs_more(settings):\n"
@@ -142,7 +144,12 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 			"called",
 			NULL},
 		{"shop:make_nothing()", EINVAL,
-			"'make_nothing()' is a NoneType", NULL},
+			"'make_nothing()' has returned None: is a \"return\" "
+			"missing?",
+			NULL},
+		{"shop:make_number()", EINVAL,
+			"'make_number()' is a int, which cannot be called",
+			NULL},
 		{"shop:make_badly()", ENOEXEC,
 			"its factory fails: LookupError: no settings",
 			"in make_badly"},
@@ -156,7 +163,10 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 		{"marked:asgi", EINVAL, "is an ASGI application", NULL},
 		{"shop:", EINVAL, "\"\" is no name of a callable", NULL},
 		{"shop:a b", EINVAL, "\"a b\" is no name of a callable", NULL},
-		{"shop:make(1)", EINVAL, "\"make(1)\" is no name", NULL},
+		{"shop:make(1)", EINVAL, "no arguments can be given", NULL},
+		{"shop:make('a:b')", EINVAL, "no arguments can be given", NULL},
+		{"shop:make('/a')", EINVAL, "no arguments can be given", NULL},
+		{"shop:make(1", EINVAL, "\"make(1\" is no name", NULL},
 		{"shop:a..b", EINVAL, "is no name of a callable", NULL},
 		{":app", EINVAL, "\"\" is no name of a module", NULL},
 		{"my shop:app", EINVAL, "\"my shop\" is no name of a module",
