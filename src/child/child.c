@@ -479,11 +479,22 @@ wait_for_change(struct child *c, struct err *err)
 	return app_show_failure(c->app, err->text, &why);
 }
 
+/* One child speaks for all. */
+static void
+warn_of_application(struct child *c)
+{
+	char doubts[512];
+
+	if (c->in->slot == 0 && app_doubts(c->app, doubts, sizeof(doubts)))
+		log_warnx("child", "%s", doubts);
+}
+
 static int
 load_application(struct child *c, struct err *err)
 {
 	if (import_application(c, err) < 0)
 		return wait_for_change(c, err);
+	warn_of_application(c);
 	return warm_application_up(c, err);
 }
 

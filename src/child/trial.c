@@ -183,6 +183,19 @@ say_beside(struct trial *t, const char *library)
 	say(t, "notice", text);
 }
 
+static void
+warn_of_application(struct trial *t)
+{
+	char doubts[512];
+
+	if (!app_doubts(t->app, doubts, sizeof(doubts)))
+		return;
+	if (t->findings != NULL)
+		say(t, "notice", doubts);
+	else
+		fprintf(stderr, "wsgid: %s\n", doubts);
+}
+
 /* The copy of a module that forks comes back from the import as well, and that
  * of a view from the warm-up. */
 static int
@@ -198,6 +211,7 @@ try_application(struct trial *t, struct err *err)
 		_exit(0);
 	if (rc < 0)
 		return CHILD_EXIT_APPLICATION;
+	warn_of_application(t);
 	if (fcntl(INHERIT_CHANNEL, F_GETFD) < 0) {
 		err_setx(err, EBADF,
 			"application %s: its module closes descriptors that "

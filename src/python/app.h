@@ -72,6 +72,10 @@ int app_create(
  * sentence to *err. */
 int app_import(struct app *app, struct err *err);
 
+/* After app_import: is it to be seen in the callable that each request will fail?
+ * Then a sentence says so. */
+bool app_doubts(struct app *app, char *to, size_t size);
+
 /* After app_import has failed, here or in a newer process: serve a page that says
  * so, with the sentence and the traceback, until a change makes it worth another
  * try.  0, or a negative errno and a sentence. */

@@ -636,3 +636,39 @@ import_callable(struct app *app, int *rc, struct err *err)
 	target_fini(&t);
 	return callable;
 }
+
+/* --- what a request would meet ------------------------------------------------------------ */
+
+/* By position, as a request calls it. */
+static bool
+takes_two(PyObject *function)
+{
+	const PyCodeObject *code =
+		(const PyCodeObject *)PyFunction_GET_CODE(function);
+	PyObject *defaults = PyFunction_GET_DEFAULTS(function);
+	PyObject *named = PyFunction_GET_KW_DEFAULTS(function);
+	Py_ssize_t optional = defaults != NULL ? PyTuple_GET_SIZE(defaults) : 0;
+	Py_ssize_t optional_named = named != NULL ? PyDict_Size(named) : 0;
+
+	if (code->co_argcount < 2 && (code->co_flags & CO_VARARGS) == 0)
+		return false;
+	return code->co_argcount - optional <= 2 &&
+	       code->co_kwonlyargcount <= optional_named;
+}
+
+/* Of other callables only a call shows what they take. */
+bool
+app_doubts(struct app *app, char *to, size_t size)
+{
+	const char *text = app->application, *colon = find_colon(text);
+
+	if (!PyFunction_Check(app->callable) || takes_two(app->callable) ||
+		ends_with(text, strlen(text), "()"))
+		return false;
+	snprintf(to, size,
+		"application %s: '%s' cannot be called with two arguments, so "
+		"each request will fail; a factory would be written with "
+		"\"()\" behind",
+		text, colon != NULL ? colon + 1 : app->callable_name);
+	return true;
+}

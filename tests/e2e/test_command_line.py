@@ -309,6 +309,19 @@ def test_an_application_that_is_not_there(new_server, site, word, said):
     assert len(server.log.text().splitlines()) <= 3
 
 
+def test_a_factory_without_parentheses_is_doubted(serve, site, preload):
+    """Once, and it is served: who knows what it is to be."""
+    server = serve('single:make', '-w', '3', cwd=site)
+    server.wait_for_ready(3)
+    said = "application single:make: 'make' cannot be called with two arguments"
+    server.log.wait_for(rf':warn\].* {said}.*; a factory would be written with "\(\)" behind')
+    assert server.log.text().count(said) == 1
+    server.stop()
+    run = run_wsgid('--check', 'single:make', cwd=site)
+    assert run.returncode == 0 and f'wsgid: {said}' in run.stderr
+    assert 'arguments' not in run_wsgid('--check', 'single:make()', cwd=site).stderr
+
+
 @pytest.mark.parametrize('source, said', [
     ('raise RuntimeError("deliberate")', 'RuntimeError: deliberate'),
     ('import nothing_like_it', "No module named 'nothing_like_it'"),

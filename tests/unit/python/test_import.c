@@ -222,6 +222,64 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 	}
 }
 
+static void
+test_a_function_that_cannot_take_two_arguments_is_doubted(void **state)
+{
+	static const struct {
+		const char *defined;
+		bool doubted;
+	} rows[] = {
+		{"def f(environ, start_response): pass", false},
+		{"def f(self, environ, start_response): pass", true},
+		{"def f(a, b, c=1): pass", false},
+		{"def f(a, b=1, c=1): pass", false},
+		{"def f(a=1, b=1, c=1): pass", false},
+		{"def f(a, b, c): pass", true},
+		{"def f(*args): pass", false},
+		{"def f(a, *args): pass", false},
+		{"def f(a, b, c, *args): pass", true},
+		{"def f(a, b, *, c): pass", true},
+		{"def f(a, b, *, c=1): pass", false},
+		{"def f(a, b, **named): pass", false},
+		{"def f(**named): pass", true},
+		{"def f(): pass", true},
+		{"def f(config=None): pass", true},
+		{"f = lambda environ: []", true},
+		/* These say nothing of what they take. */
+		{"class f: pass", false},
+		{"f = len", false},
+		{"from functools import partial; f = partial(lambda a: a, 1)",
+			false},
+		{"class A:\n    def f(self): pass\nf = A().f", false},
+		{"from functools import wraps\n"
+		 "def g(): pass\n"
+		 "@wraps(g)\n"
+		 "def f(*args, **named): pass",
+			false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err = {0};
+		struct buf log = {0};
+		char doubts[512] = "";
+
+		exchange_write("doubtful.wsgi", rows[i].defined);
+		assert_int_equal(
+			exchange_import("./doubtful.wsgi:f", &err, &log), 0);
+		if (app_doubts(exchange_app(), doubts, sizeof(doubts)) !=
+			rows[i].doubted)
+			fail_msg("%s", rows[i].defined);
+		if (rows[i].doubted)
+			assert_string_equal(doubts,
+				"application ./doubtful.wsgi:f: 'f' cannot be "
+				"called with two arguments, so each request "
+				"will fail; a factory would be written with "
+				"\"()\" behind");
+		buf_fini(&log);
+	}
+}
+
 /* It may have been a passing trouble: a module that failed is tried anew. */
 /* Who has activated one takes it for the one that is used. */
 static void
@@ -258,6 +316,8 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_way_to_name_an_application),
 		cmocka_unit_test(test_what_is_wrong_is_said_in_a_sentence),
+		cmocka_unit_test(
+			test_a_function_that_cannot_take_two_arguments_is_doubted),
 		cmocka_unit_test(
 			test_an_active_environment_is_named_where_a_module_is_missing),
 		cmocka_unit_test(test_a_failed_import_may_be_repeated),
