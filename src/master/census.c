@@ -2,8 +2,8 @@
  * census.c - what children there are, and how many of their workers idle.
  *
  * The state of a child, and how many workers it has, is what the master knows;
- * which of these are busy is what the child says in its page.  It may lie, so
- * it is asked nothing else.
+ * which of these are busy, and whether it has served anybody, is what the child
+ * says in its page.  It may lie, so it is asked nothing else.
  */
 #include "master/children.h"
 #include "master/state.h"
@@ -83,6 +83,27 @@ census_unfinished(const struct master *m, const struct child *c)
 
 	return finishing(m, c) +
 	       (int)(writing < CENSUS_MOST ? writing : CENSUS_MOST);
+}
+
+bool
+census_answered(const struct master *m, const struct child *c)
+{
+	const struct wsgid_page *page = scoreboard_page(m->scoreboard, c->slot);
+
+	return page != NULL && c->ready_ns != 0 && page->requests > 0;
+}
+
+bool
+census_began(const struct master *m, const struct child *c)
+{
+	const struct wsgid_worker *workers =
+		scoreboard_workers(m->scoreboard, c->slot, c->workers);
+
+	for (unsigned i = 0;
+		workers != NULL && c->ready_ns != 0 && i < c->workers; i++)
+		if (workers[i].begin_us != 0)
+			return true;
+	return census_answered(m, c);
 }
 
 void

@@ -127,6 +127,10 @@ enum { SETTLED_S = 10 };
  * has died.  No number of a child's is believed above CENSUS_MOST. */
 enum { CENSUS_MOST = 1 << 20 };
 int census_unfinished(const struct master *m, const struct child *c);
+/* Has it answered a request of a client, or at least begun one, by its page?  Of
+ * one that was not ready nothing is believed. */
+bool census_answered(const struct master *m, const struct child *c);
+bool census_began(const struct master *m, const struct child *c);
 /* A replacement is in the place of the one that goes when it is ready, and so
  * takes none itself. */
 int census_active(const struct census *census);
@@ -162,7 +166,9 @@ void pool_hurry(struct master *m);
 void pool_owe(struct master *m, int children);
 /* A replacement is ready: one of those it was started for may go. */
 void pool_replaced(struct master *m, struct child *by);
-/* A child of the current generation has died before its time. */
+/* A child of the current generation has died before its time; or it has failed
+ * without that. */
+void pool_lost(struct master *m, const struct child *c);
 void pool_failed(struct master *m, const struct child *c);
 
 /* --- reap.c ------------------------------------------------------------------ */

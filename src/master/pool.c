@@ -2,7 +2,7 @@
  * pool.c - keeping the number of children right.
  *
  * Three reasons to start one: another died (it is owed, and comes at once
- * unless children keep dying), another shall go (a reload, or it has done
+ * unless children keep dying before anybody has asked them for anything), another shall go (a reload, or it has done
  * its share: the new one comes first), or the policy wants more.  While a
  * crash loop lasts one child at a time is tried, after the throttle's delay.
  */
@@ -78,6 +78,15 @@ pool_failed(struct master *m, const struct child *c)
 			"next one is tried in %d s",
 			m->throttle.failures,
 			(int)((delay + SECOND_NS - 1) / SECOND_NS));
+}
+
+void
+pool_lost(struct master *m, const struct child *c)
+{
+	if (c->began)
+		throttle_lost(&m->throttle, c->answered);
+	else
+		pool_failed(m, c);
 }
 
 static void

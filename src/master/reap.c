@@ -2,7 +2,8 @@
  * reap.c - what the death of a child means.
  *
  * Who was told to go leaves nothing behind.  Who was not is replaced: at
- * once when it had served well, after a pause when children keep dying; and
+ * once when a client had asked it for something, after a pause when children
+ * keep dying before that; and
  * when it was the first of its generation, that generation is no good.
  * Processes that are no children of ours come here too where the master is
  * process 1 of a container: they are waited for and forgotten.
@@ -190,7 +191,7 @@ died_untold(
 		master_fail(m, status_for(status), reason);
 		return;
 	}
-	pool_failed(m, c);
+	pool_lost(m, c);
 	/* It cannot say what of, and it may have been its warm-up. */
 	if (c->ready_ns == 0 && !c->failed)
 		m->now->cold_until_ns = m->now_ns + COLD_S * SECOND_NS;
@@ -226,6 +227,8 @@ bury(struct master *m, struct child *c, int status)
 		if (c->channel.fd >= 0)
 			master_forget(m, &c->channel);
 	}
+	c->began = census_began(m, c);
+	c->answered = census_answered(m, c);
 	dead = *c;
 	unfinished = census_unfinished(m, c);
 	scoreboard_bury(m->scoreboard, c->slot);

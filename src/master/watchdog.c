@@ -8,9 +8,10 @@
  * than WatchdogRequestTime.  One that does is enough.  Where none is ready,
  * others are being started, and that is progress for as long, and no longer:
  * they may crash, or hang in their import, for ever.  In a crash loop one that
- * is ready counts from its tenth second on: so those that come up, and crash
- * at once or at their first request, are no progress either.  A start and a restart of
- * the whole server have their own limit, StartupTimeout.
+ * is ready counts from its first answer or its tenth second on: so those that
+ * come up, and crash at once or at their first request, are no progress either.
+ * A start and a restart of the whole server have their own limit,
+ * StartupTimeout.
  *
  * Children's clocks are not compared with ours: what counts is for how long
  * they have shown the same, so neither a lie nor a jump of the clock can do
@@ -82,11 +83,11 @@ struct verdict {
 	bool deserted; /* nobody has been ready for too long */
 };
 
-/* In a crash loop one has to live for longer than those before it. */
+/* In a crash loop one has to come further than those before it. */
 static bool
 is_settled(const struct master *m, const struct child *c)
 {
-	return m->throttle.failures < 2 ||
+	return !throttle_doubts(&m->throttle) || census_answered(m, c) ||
 	       m->now_ns - c->ready_ns >= SETTLED_S * SECOND_NS;
 }
 

@@ -106,11 +106,19 @@ enum lifecycle_verdict lifecycle_verdict(int wait_status, bool told);
  * make the delay before the next start 0, 1, 2, 4 … 60 seconds. */
 struct throttle {
 	unsigned failures;
+	unsigned fruitless; /* deaths in a row, no failures, of those that had
+	                     * answered nothing */
 	int64_t not_before_ns; /* monotonic */
 };
 
-/* A child died badly; lived_ns is how long it was READY (0: never). */
+/* A child could not start, or died although no client had asked it for
+ * anything; lived_ns is how long it was READY (0: never). */
 void throttle_failed(struct throttle *t, int64_t now_ns, int64_t lived_ns);
+/* One died that had begun a request of a client, and perhaps answered one: no
+ * failure, and nobody waits for that. */
+void throttle_lost(struct throttle *t, bool answered);
+/* Does one that is READY prove nothing, since those before it ended early? */
+bool throttle_doubts(const struct throttle *t);
 /* A child became READY and stayed so for ten seconds. */
 void throttle_recovered(struct throttle *t);
 /* How long to wait before a child may be started: 0 = now. */

@@ -5,6 +5,11 @@
  * comes first.  Deaths while a delay already runs belong to the failure that
  * began it: eight children that die together of one cause are one failure,
  * or a server of many children would be punished for having them.
+ *
+ * Who dies in a client's request, or later, is no failure, as with Apache: it
+ * was not the start that failed, and a delay would let one client with one bad
+ * URL take the service from all the others.  Nor is it the way to a storm of
+ * forks: each costs a request, and an import.
  */
 #include "mpm/mpm.h"
 
@@ -33,6 +38,21 @@ throttle_failed(struct throttle *t, int64_t now_ns, int64_t lived_ns)
 	if (t->failures < 100) /* far beyond the longest delay */
 		t->failures++;
 	t->not_before_ns = now_ns + delay_after(t->failures);
+}
+
+void
+throttle_lost(struct throttle *t, bool answered)
+{
+	if (answered)
+		t->fruitless = 0;
+	else if (t->fruitless < 2)
+		t->fruitless++;
+}
+
+bool
+throttle_doubts(const struct throttle *t)
+{
+	return t->failures > 1 || t->fruitless > 1;
 }
 
 void

@@ -67,6 +67,40 @@ def test_each_end_is_called_by_its_name_and_the_child_replaced(failing, how, cal
     server.stop()
 
 
+@pytest.mark.usefixtures('any_children')
+@pytest.mark.parametrize('answers', [0, 1])
+@pytest.mark.parametrize('how', ['status=9', 'signal=11', 'signal=15'])
+def test_crashes_in_requests_delay_nobody(failing, how, answers):
+    """Or one client with one bad URL would take the service from the others.  Not even the
+    fifth in a row, also where the children answer nothing else."""
+    server, _ = failing('-w', '1')
+    seen = set(server.wait_for_ready(1))
+    for n in range(5):
+        for _ in range(answers):
+            assert get(server.address, '/?go=on').body == b'ok'
+        with Connection(server.address) as client:
+            client.send(f'GET /?{how} HTTP/1.1\r\nHost: t\r\n\r\n')
+            client.rest()
+        wait_until(lambda: set(server.ready()) - seen, f'another child, after {n + 1} crashes')
+        seen |= set(server.ready())
+        assert not server.board()['board']['throttled']
+    assert 'one after the other' not in server.log.text()
+    server.stop()
+
+
+@pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGTERM])
+def test_children_that_end_before_anybody_asks_them_are_slowed_down(failing, how):
+    """Even though they were ready, and however well they end."""
+    server, _ = failing('-w', '1')
+    seen = set()
+    for _ in range(2):
+        wait_until(lambda: set(server.ready()) - seen, 'a child')
+        seen |= set(server.ready())
+        os.kill(max(server.ready()), how)
+    server.log.wait_for(r'children fail one after the other \(2 so far\)')
+    server.stop()
+
+
 def throttled(server):
     """The board, if it says so now."""
     board = server.board()

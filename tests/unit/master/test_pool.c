@@ -159,7 +159,7 @@ test_after_a_crash_loop_the_policy_goes_on_one_at_a_time(void **state)
 	fixture_child(f, 0, LIFECYCLE_READY);
 	fixture_work(f, 0, WSGID_WORKER_WRITE);
 	for (int i = 0; i < 2; i++)
-		pool_failed(&f->m, &dead);
+		pool_lost(&f->m, &dead);
 	assert_int_equal(f->m.throttle.failures, 2);
 	for (int turn = 1; turn <= 3; turn++) {
 		f->m.now_ns += SECOND_NS;
@@ -176,10 +176,10 @@ test_in_a_crash_loop_one_is_tried_at_a_time(void **state)
 	struct child dead = {.ready_ns = 0};
 
 	for (int i = 0; i < 3; i++) {
-		pool_failed(&f->m, &dead);
+		pool_lost(&f->m, &dead);
 		f->m.now_ns += 5 * SECOND_NS;
 	}
-	pool_failed(&f->m, &dead);
+	pool_lost(&f->m, &dead);
 	pool_owe(&f->m, 3);
 	pool_turn(&f->m);
 	assert_int_equal(count(f, LIFECYCLE_STARTING), 0);
@@ -188,6 +188,21 @@ test_in_a_crash_loop_one_is_tried_at_a_time(void **state)
 	pool_turn(&f->m);
 	pool_turn(&f->m);
 	assert_int_equal(count(f, LIFECYCLE_STARTING), 1);
+}
+
+/* Each has cost a client its request: the others shall not wait for it. */
+static void
+test_those_who_died_in_requests_are_replaced_at_once_however_many(void **state)
+{
+	struct fixture *f = *state;
+	struct child dead = {.ready_ns = 1, .began = true};
+
+	for (int i = 0; i < 9; i++)
+		pool_lost(&f->m, &dead);
+	pool_owe(&f->m, 3);
+	pool_turn(&f->m);
+	assert_int_equal(count(f, LIFECYCLE_STARTING), 3);
+	assert_int_equal(f->m.owed, 0);
 }
 
 static void
@@ -403,6 +418,7 @@ main(void)
 		TEST(test_the_replacement_of_the_dead_takes_its_place),
 		TEST(test_after_a_crash_loop_the_policy_goes_on_one_at_a_time),
 		TEST(test_in_a_crash_loop_one_is_tried_at_a_time),
+		TEST(test_those_who_died_in_requests_are_replaced_at_once_however_many),
 		TEST(test_the_death_of_one_that_fails_is_waited_for),
 		TEST(test_the_tired_one_stays_until_its_replacement_is_ready),
 		TEST(test_the_full_pool_still_has_room_for_a_replacement),

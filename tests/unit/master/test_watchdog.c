@@ -217,6 +217,29 @@ test_children_that_become_ready_and_crash_are_no_progress(void **state)
 	assert_true(progress_after(f, 1));
 }
 
+/* Crashes in requests are no failures, but they are no progress without an
+ * answer between them. */
+static void
+test_children_that_crash_at_their_first_request_are_no_progress(void **state)
+{
+	struct fixture *f = *state;
+	struct show s = two_children(f);
+
+	f->generation.config->deadlock_timeout = 0;
+	f->m.children[1].life = LIFECYCLE_VACANT;
+	throttle_lost(&f->m.throttle, false);
+	throttle_lost(&f->m.throttle, false);
+	for (int t = 0; t <= LIMIT_S; t += 5) {
+		f->m.children[0].ready_ns = f->m.now_ns;
+		assert_true(progress_after(f, 5));
+	}
+	f->m.children[0].ready_ns = f->m.now_ns;
+	assert_false(progress_after(f, 5));
+	f->m.children[0].ready_ns = f->m.now_ns;
+	s.map[0].page->requests = 1;
+	assert_true(progress_after(f, 5));
+}
+
 static void
 test_a_start_and_a_restart_have_a_limit_of_their_own(void **state)
 {
@@ -279,6 +302,7 @@ main(void)
 		BOTH(test_a_child_without_a_pulse_is_not_called_deadlocked),
 		BOTH(test_children_that_start_are_progress_for_watchdog_request_time),
 		BOTH(test_children_that_become_ready_and_crash_are_no_progress),
+		BOTH(test_children_that_crash_at_their_first_request_are_no_progress),
 		BOTH(test_a_start_and_a_restart_have_a_limit_of_their_own),
 		BOTH(test_a_clock_that_jumps_is_no_deadlock),
 		BOTH(test_a_stop_that_lasts_is_not_the_childrens_fault),

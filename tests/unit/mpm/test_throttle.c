@@ -92,6 +92,49 @@ test_one_that_lived_a_while_does_not_cut_a_delay_short(void **state)
 }
 
 static void
+test_who_dies_in_a_request_or_later_delays_nobody(void **state)
+{
+	struct throttle t = {0};
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		throttle_lost(&t, i % 2 == 0);
+		assert_int_equal(throttle_delay(&t, i), 0);
+	}
+	assert_int_equal(t.failures, 0);
+	/* And makes no row of two longer or shorter. */
+	throttle_failed(&t, 2000, 0);
+	throttle_lost(&t, true);
+	assert_int_equal(throttle_delay(&t, 2000), 0);
+	throttle_failed(&t, 2000, 0);
+	throttle_lost(&t, true);
+	assert_int_equal(throttle_delay(&t, 2000), SECOND);
+}
+
+static void
+test_one_that_is_ready_is_doubted_after_two_without_an_answer(void **state)
+{
+	struct throttle t = {0};
+
+	(void)state;
+	throttle_lost(&t, false);
+	assert_false(throttle_doubts(&t));
+	throttle_lost(&t, true);
+	throttle_lost(&t, false);
+	assert_false(throttle_doubts(&t));
+	throttle_lost(&t, false);
+	assert_true(throttle_doubts(&t));
+	throttle_lost(&t, true);
+	assert_false(throttle_doubts(&t));
+	throttle_failed(&t, 0, 0);
+	assert_false(throttle_doubts(&t));
+	throttle_failed(&t, 0, 0);
+	assert_true(throttle_doubts(&t));
+	throttle_recovered(&t);
+	assert_false(throttle_doubts(&t));
+}
+
+static void
 test_recovery_forgets(void **state)
 {
 	struct throttle t = {0};
@@ -136,6 +179,10 @@ main(void)
 		cmocka_unit_test(test_one_that_lived_a_while_ends_the_row),
 		cmocka_unit_test(
 			test_one_that_lived_a_while_does_not_cut_a_delay_short),
+		cmocka_unit_test(
+			test_who_dies_in_a_request_or_later_delays_nobody),
+		cmocka_unit_test(
+			test_one_that_is_ready_is_doubted_after_two_without_an_answer),
 		cmocka_unit_test(test_recovery_forgets),
 		cmocka_unit_test(test_years_of_failures_stay_at_a_minute),
 	};
