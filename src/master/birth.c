@@ -40,7 +40,7 @@ not_forked(struct master *m, const struct child *dead)
 		return;
 	}
 	log_errorx("master", "%s; trying again later", dead->reason);
-	pool_failed(m, dead);
+	pool_failed(m, dead, "that could not be forked");
 	if (!dead->replacement)
 		pool_owe(m, 1);
 }

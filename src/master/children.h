@@ -166,10 +166,10 @@ void pool_hurry(struct master *m);
 void pool_owe(struct master *m, int children);
 /* A replacement is ready: one of those it was started for may go. */
 void pool_replaced(struct master *m, struct child *by);
-/* A child of the current generation has died before its time; or it has failed
- * without that. */
-void pool_lost(struct master *m, const struct child *c);
-void pool_failed(struct master *m, const struct child *c);
+/* A child of the current generation has died before its time, as waitpid gives
+ * it; or it has failed without that, and how is said. */
+void pool_lost(struct master *m, const struct child *c, int wait_status);
+void pool_failed(struct master *m, const struct child *c, const char *how);
 
 /* --- reap.c ------------------------------------------------------------------ */
 

@@ -178,7 +178,7 @@ mutex_failed(struct master *m, const struct child *c)
 	if (m->mutex == NULL || m->mutex_broken || c->mutex != m->mutex_number)
 		return;
 	m->mutex_broken = true;
-	pool_failed(m, c);
+	pool_failed(m, c, "whose accept mutex is broken");
 }
 
 /* Who has the old one breaks, too, as soon as it asks for it. */

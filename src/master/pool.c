@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HURRY_MS = 100 }; /* between turns that somebody has asked for */
+enum {
+	HURRY_MS = 100, /* between turns that somebody has asked for */
+	HOW = 64,       /* bytes of what is said of a death */
+};
 
 /* Has one said that it cannot serve, and is not dead yet?  Only with its death
  * the throttle hears of it. */
@@ -64,29 +67,36 @@ pool_owe(struct master *m, int children)
 }
 
 void
-pool_failed(struct master *m, const struct child *c)
+pool_failed(struct master *m, const struct child *c, const char *how)
 {
 	int64_t lived = c->ready_ns != 0 ? m->now_ns - c->ready_ns : 0;
 	unsigned before = m->throttle.failures;
+	char who[24] = "one";
 	int64_t delay;
 
+	if (c->pid > 0)
+		snprintf(who, sizeof(who), "pid %d", (int)c->pid);
 	throttle_failed(&m->throttle, m->now_ns, lived);
 	delay = throttle_delay(&m->throttle, m->now_ns);
 	if (delay > 0 && m->throttle.failures != before)
 		log_warnx("master",
 			"children fail one after the other (%u so far): the "
-			"next one is tried in %d s",
+			"next one is tried in %d s; the last was %s, %s",
 			m->throttle.failures,
-			(int)((delay + SECOND_NS - 1) / SECOND_NS));
+			(int)((delay + SECOND_NS - 1) / SECOND_NS), who, how);
 }
 
 void
-pool_lost(struct master *m, const struct child *c)
+pool_lost(struct master *m, const struct child *c, int wait_status)
 {
-	if (c->began)
+	char how[HOW];
+
+	if (c->began) {
 		throttle_lost(&m->throttle, c->answered);
-	else
-		pool_failed(m, c);
+		return;
+	}
+	say_death(wait_status, how, sizeof(how));
+	pool_failed(m, c, how);
 }
 
 static void

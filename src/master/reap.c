@@ -191,7 +191,7 @@ died_untold(
 		master_fail(m, status_for(status), reason);
 		return;
 	}
-	pool_lost(m, c);
+	pool_lost(m, c, status);
 	/* It cannot say what of, and it may have been its warm-up. */
 	if (c->ready_ns == 0 && !c->failed)
 		m->now->cold_until_ns = m->now_ns + COLD_S * SECOND_NS;

@@ -88,16 +88,18 @@ def test_crashes_in_requests_delay_nobody(failing, how, answers):
     server.stop()
 
 
-@pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGTERM])
-def test_children_that_end_before_anybody_asks_them_are_slowed_down(failing, how):
+@pytest.mark.parametrize('how, called', [(signal.SIGKILL, r'exit signal Killed \(9\)'),
+                                         (signal.SIGTERM, 'exit status 0')])
+def test_children_that_end_before_anybody_asks_them_are_slowed_down(failing, how, called):
     """Even though they were ready, and however well they end."""
     server, _ = failing('-w', '1')
     seen = set()
     for _ in range(2):
-        wait_until(lambda: set(server.ready()) - seen, 'a child')
-        seen |= set(server.ready())
-        os.kill(max(server.ready()), how)
-    server.log.wait_for(r'children fail one after the other \(2 so far\)')
+        last, = wait_until(lambda: set(server.ready()) - seen, 'a child')
+        seen.add(last)
+        os.kill(last, how)
+    server.log.wait_for(r'children fail one after the other \(2 so far\): the next one is tried '
+                        rf'in 1 s; the last was pid {last}, {called}')
     server.stop()
 
 
