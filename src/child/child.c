@@ -178,13 +178,13 @@ do_nothing(int signal)
 }
 
 /* Ctrl-C reaches the whole foreground group, but only the master decides who
- * goes: so a handler, and not SIG_IGN, which subprocesses would inherit.
+ * goes, unless the application itself does: so a handler, and not SIG_IGN, which subprocesses would inherit.
  * SIGPIPE is ignored as Python itself does; subprocess restores it. */
 static void
 set_signals(const struct inheritance *in)
 {
 	static const int harmless[] = {
-		SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT};
+		SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT};
 	struct sigaction action = {.sa_handler = do_nothing};
 
 	for (size_t i = 0; i < ARRAY_LEN(harmless); i++)
@@ -194,6 +194,9 @@ set_signals(const struct inheritance *in)
 	(void)sigaction(SIGTERM, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	(void)sigaction(SIGPIPE, &action, NULL);
+	action.sa_sigaction = sigterm_on_interrupt;
+	action.sa_flags = SA_SIGINFO;
+	(void)sigaction(SIGINT, &action, NULL);
 }
 
 /* --- accept mutex -------------------------------------------------------------------- */

@@ -35,6 +35,29 @@ sigterm_on_signal(int signal)
 	errno = before;
 }
 
+/* Ctrl-C comes from the kernel. */
+static bool
+is_own(const siginfo_t *info)
+{
+	return (info->si_code == SI_USER || info->si_code == SI_TKILL ||
+		       info->si_code == SI_QUEUE) &&
+	       info->si_pid == getpid();
+}
+
+/* Whatever SIGTERM means to this process: to a template or a copy, or to who has
+ * a handler of its own, it is something else. */
+void
+sigterm_on_interrupt(int signal, siginfo_t *info, void *context)
+{
+	int before = errno;
+
+	(void)signal;
+	(void)context;
+	if (is_own(info))
+		(void)kill(getpid(), SIGTERM);
+	errno = before;
+}
+
 bool
 sigterm_came(void)
 {

@@ -7,10 +7,15 @@
 #ifndef WSGID_CHILD_SIGTERM_H
 #define WSGID_CHILD_SIGTERM_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 /* The handler. */
 void sigterm_on_signal(int signal);
+
+/* The handler of SIGINT: one that this process has sent itself, as mod_wsgi's
+ * manual has it, is as good as SIGTERM.  All others are nothing. */
+void sigterm_on_interrupt(int signal, siginfo_t *info, void *context);
 
 /* It has come. */
 bool sigterm_came(void);

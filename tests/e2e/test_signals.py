@@ -276,6 +276,50 @@ def write(path: pathlib.Path, text: str):
     new.rename(path)
 
 
+LEAVES = '''
+import os
+import signal
+import sys
+
+if os.path.exists('handles'):
+    signal.signal(signal.SIGINT, lambda *_: print('its own handler', file=sys.stderr))
+
+
+def application(environ, start_response):
+    name = environ['QUERY_STRING']
+    if name:
+        os.kill(os.getpid(), getattr(signal, name))
+    body = b'%d' % os.getpid()
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+'''
+
+
+@any_children
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT'])
+def test_an_application_may_have_its_process_replaced(serve, directory, name):
+    """As with mod_wsgi, by SIGINT; and as often as it likes, for that is no failure."""
+    write(directory / 'leaves.py', LEAVES)
+    server = serve('leaves', '-w', '1', '--log-level', 'info', cwd=directory)
+    for _ in range(3):
+        child = int(get(server.address, f'/?{name}').body)
+        server.log.wait_for(rf'child pid {child} \(slot \d\) ended, exit status 0')
+        assert int(get(server.address).body) != child
+    assert 'one after the other' not in server.log.text()
+    server.stop()
+
+
+@either_way
+def test_an_application_that_handles_sigint_keeps_it(serve, directory):
+    write(directory / 'leaves.py', LEAVES)
+    (directory / 'handles').touch()
+    server = serve('leaves', '-w', '1', cwd=directory)
+    child = int(get(server.address, '/?SIGINT').body)
+    server.log.wait_for('its own handler')
+    assert int(get(server.address).body) == child
+    server.stop()
+
+
 @pytest.fixture
 def changing(serve, directory):
     path = directory / 'changing.py'

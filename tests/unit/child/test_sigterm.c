@@ -1,5 +1,5 @@
 /*
- * test_sigterm.c - SIGTERM can be waited for.
+ * test_sigterm.c - SIGTERM can be waited for, and sent as SIGINT.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,10 +92,75 @@ test_a_copy_that_has_closed_it_rings_for_nobody(void **state)
 	sigterm_close(fd);
 }
 
+/* In a copy, as what has come stays so.  0: it has. */
+static int
+came_after(void (*send)(pid_t to))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct sigaction action = {
+			.sa_sigaction = sigterm_on_interrupt,
+			.sa_flags = SA_SIGINFO};
+
+		handle();
+		sigaction(SIGINT, &action, NULL);
+		send(getpid());
+		_exit(sigterm_came() ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status >> 8;
+}
+
+static void
+kill_it(pid_t to)
+{
+	kill(to, SIGINT);
+}
+
+static void
+raise_it(pid_t to)
+{
+	(void)to;
+	raise(SIGINT);
+}
+
+static void
+queue_it(pid_t to)
+{
+	sigqueue(to, SIGINT, (union sigval){0});
+}
+
+static void
+have_another_kill_it(pid_t to)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		kill(to, SIGINT);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+/* Runs first: what comes to the process itself stays. */
+static void
+test_sigint_is_sigterm_when_the_process_has_sent_it_itself(void **state)
+{
+	(void)state;
+	assert_int_equal(came_after(kill_it), 0);
+	assert_int_equal(came_after(raise_it), 0);
+	assert_int_equal(came_after(queue_it), 0);
+	assert_int_equal(came_after(have_another_kill_it), 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_sigint_is_sigterm_when_the_process_has_sent_it_itself),
 		cmocka_unit_test(
 			test_its_descriptor_is_readable_once_it_has_come),
 		cmocka_unit_test(
