@@ -595,12 +595,14 @@ crew_note_duration(struct crew *crew, int64_t ns)
 void
 crew_tell(struct crew *crew, enum crew_order order, int64_t leave_by_ns)
 {
+	int64_t before;
+
 	pthread_mutex_lock(&crew->lock);
-	if ((int)order > atomic_load(&crew->order)) {
-		if (leave_by_ns > 0)
-			atomic_store(&crew->leave_by_ns, leave_by_ns);
+	before = atomic_load(&crew->leave_by_ns);
+	if (leave_by_ns > 0 && (before == 0 || leave_by_ns < before))
+		atomic_store(&crew->leave_by_ns, leave_by_ns);
+	if ((int)order > atomic_load(&crew->order))
 		atomic_store(&crew->order, (int)order);
-	}
 	pthread_mutex_unlock(&crew->lock);
 	ring_all(crew);
 }

@@ -137,6 +137,7 @@ enum crew_order {
 	CREW_FINISH, /* the server stops: close them, finish, leave */
 	CREW_STOP,   /* leave now */
 };
+/* A milder order than the last may still leave less time. */
 void crew_tell(struct crew *crew, enum crew_order order, int64_t leave_by_ns);
 enum crew_order crew_order(const struct crew *crew, int64_t *ret_leave_by_ns);
 

@@ -51,15 +51,16 @@ start_retiring(struct engine *e, bool finishing)
 	await_last(e, &e->reading);
 }
 
-/* Orders only get stricter. */
+/* Orders only get stricter, and so does the time. */
 static void
 obey(struct engine *e, enum crew_order what, int64_t leave_by_ns)
 {
+	if (leave_by_ns > 0 &&
+		(e->leave_by_ns == 0 || leave_by_ns < e->leave_by_ns))
+		e->leave_by_ns = leave_by_ns;
 	if ((int)what <= e->obeyed)
 		return;
 	e->obeyed = (int)what;
-	if (leave_by_ns > 0)
-		e->leave_by_ns = leave_by_ns;
 	if (what == CREW_STOP)
 		e->stopping = true;
 	else
@@ -155,10 +156,20 @@ orders_watch(struct engine *e)
 }
 
 void
+orders_say_leaving(const struct engine *e)
+{
+	if (!deprived_of_master(e))
+		(void)channel_send(
+			e->set.channel, CHANNEL_LEAVES, 0, NULL, NULL, 0);
+}
+
+void
 orders_hear_sigterm(struct engine *e)
 {
-	if (!e->retiring)
-		finish(e);
+	if (e->retiring)
+		return;
+	orders_say_leaving(e);
+	finish(e);
 }
 
 void

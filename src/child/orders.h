@@ -20,6 +20,11 @@ void orders_watch(struct engine *e);
 void orders_hear(struct engine *e);
 void orders_hear_sigterm(struct engine *e);
 
+/* Tell the master that this child ends, lest it wait for the end of the process;
+ * where it has told us to, that is no news.  Again when only Python is still to
+ * end, since the first word may have found the channel full. */
+void orders_say_leaving(const struct engine *e);
+
 /* What another worker of this child has heard. */
 void orders_obey(struct engine *e);
 

@@ -23,6 +23,7 @@
 #include "child/crew.h"
 #include "child/descriptors.h"
 #include "child/forking.h"
+#include "child/orders.h"
 #include "child/pulse.h"
 #include "child/recycle.h"
 #include "child/report.h"
@@ -335,6 +336,7 @@ workers_serve(struct workers *w, struct err *err)
 	if (w->n > 1)
 		join_threads(w);
 	set_serving(w, false);
+	orders_say_leaving(&w->each[0].engine);
 	for (size_t i = 0; i < w->n; i++) {
 		const struct engine *e = &w->each[i].engine;
 		int result = w->each[i].result;

@@ -93,8 +93,8 @@ census_answered(const struct master *m, const struct child *c)
 	return page != NULL && c->ready_ns != 0 && page->requests > 0;
 }
 
-bool
-census_began(const struct master *m, const struct child *c)
+static bool
+began(const struct master *m, const struct child *c)
 {
 	const struct wsgid_worker *workers =
 		scoreboard_workers(m->scoreboard, c->slot, c->workers);
@@ -104,6 +104,13 @@ census_began(const struct master *m, const struct child *c)
 		if (workers[i].begin_us != 0)
 			return true;
 	return census_answered(m, c);
+}
+
+void
+census_note_deeds(const struct master *m, struct child *c)
+{
+	c->began = began(m, c);
+	c->answered = census_answered(m, c);
 }
 
 void

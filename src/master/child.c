@@ -1,10 +1,10 @@
 /*
  * child.c - what passes between the master and one child.
  *
- * A child says that it is ready, that it cannot serve, or that it wants to
- * be replaced; the master tells it to finish or to leave.  A child that does
- * not do as it was told is killed in the end: each state has one deadline,
- * set when the state is entered.
+ * A child says that it is ready, that it cannot serve, that it wants to be
+ * replaced, or that it ends; the master tells it to finish or to leave.  A child
+ * that does not do as it was told is killed in the end: each state has one
+ * deadline, set when the state is entered.
  */
 #include <assert.h>
 #include <errno.h>
@@ -384,6 +384,25 @@ wants_retire(struct child *c, const char *text)
 		(int)c->pid, c->slot, text);
 }
 
+/* It has been sent SIGTERM, say.  It is replaced now and not when its process is
+ * over, which a thread or a function of atexit may put off for ever; and it has
+ * the time of those that we have told to go.  What is still to be proven waits
+ * for its death. */
+static void
+leaves(struct master *m, struct child *c)
+{
+	if (c->life != LIFECYCLE_READY || m->phase != PHASE_RUNNING ||
+		heir_waits(m))
+		return;
+	log_info("master", "child pid %d (slot %u) ends by itself", (int)c->pid,
+		c->slot);
+	census_note_deeds(m, c);
+	if (c->generation == m->now->number)
+		pool_lost(m, c, "which ends by itself");
+	pool_owe(m, 1);
+	child_retire(m, c, m->now->config->worker_drain_timeout);
+}
+
 static void
 left_unfinished(struct child *c, const char *text)
 {
@@ -451,6 +470,9 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 		break;
 	case CHANNEL_HAS_LOGS:
 		c->logs_ahead -= c->logs_ahead > 0;
+		break;
+	case CHANNEL_LEAVES:
+		leaves(m, c);
 		break;
 	case CHANNEL_CUT:
 		left_unfinished(c, message->text);

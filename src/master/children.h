@@ -127,10 +127,11 @@ enum { SETTLED_S = 10 };
  * has died.  No number of a child's is believed above CENSUS_MOST. */
 enum { CENSUS_MOST = 1 << 20 };
 int census_unfinished(const struct master *m, const struct child *c);
-/* Has it answered a request of a client, or at least begun one, by its page?  Of
- * one that was not ready nothing is believed. */
+/* Has it answered a request of a client, by its page?  Of one that was not ready
+ * nothing is believed. */
 bool census_answered(const struct master *m, const struct child *c);
-bool census_began(const struct master *m, const struct child *c);
+/* Remember that, and whether it has at least begun one. */
+void census_note_deeds(const struct master *m, struct child *c);
 /* A replacement is in the place of the one that goes when it is ready, and so
  * takes none itself. */
 int census_active(const struct census *census);
@@ -166,9 +167,9 @@ void pool_hurry(struct master *m);
 void pool_owe(struct master *m, int children);
 /* A replacement is ready: one of those it was started for may go. */
 void pool_replaced(struct master *m, struct child *by);
-/* A child of the current generation has died before its time, as waitpid gives
- * it; or it has failed without that, and how is said. */
-void pool_lost(struct master *m, const struct child *c, int wait_status);
+/* A child of the current generation has ended before its time, and how; what it
+ * has done for clients was noted.  Or it has failed without that. */
+void pool_lost(struct master *m, const struct child *c, const char *how);
 void pool_failed(struct master *m, const struct child *c, const char *how);
 
 /* --- reap.c ------------------------------------------------------------------ */

@@ -12,10 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	HURRY_MS = 100, /* between turns that somebody has asked for */
-	HOW = 64,       /* bytes of what is said of a death */
-};
+enum { HURRY_MS = 100 }; /* between turns that somebody has asked for */
 
 /* Has one said that it cannot serve, and is not dead yet?  Only with its death
  * the throttle hears of it. */
@@ -87,16 +84,12 @@ pool_failed(struct master *m, const struct child *c, const char *how)
 }
 
 void
-pool_lost(struct master *m, const struct child *c, int wait_status)
+pool_lost(struct master *m, const struct child *c, const char *how)
 {
-	char how[HOW];
-
-	if (c->began) {
+	if (c->began)
 		throttle_lost(&m->throttle, c->answered);
-		return;
-	}
-	say_death(wait_status, how, sizeof(how));
-	pool_failed(m, c, how);
+	else
+		pool_failed(m, c, how);
 }
 
 static void

@@ -166,7 +166,7 @@ static void
 died_untold(
 	struct master *m, const struct child *c, int status, const char *how)
 {
-	char reason[REASON];
+	char reason[REASON], death[HOW];
 
 	put_reason(m, c, status, how, reason, sizeof(reason));
 	if ((m->phase == PHASE_STARTING || heir_waits(m)) &&
@@ -191,7 +191,8 @@ died_untold(
 		master_fail(m, status_for(status), reason);
 		return;
 	}
-	pool_lost(m, c, status);
+	say_death(status, death, sizeof(death));
+	pool_lost(m, c, death);
 	/* It cannot say what of, and it may have been its warm-up. */
 	if (c->ready_ns == 0 && !c->failed)
 		m->now->cold_until_ns = m->now_ns + COLD_S * SECOND_NS;
@@ -227,8 +228,7 @@ bury(struct master *m, struct child *c, int status)
 		if (c->channel.fd >= 0)
 			master_forget(m, &c->channel);
 	}
-	c->began = census_began(m, c);
-	c->answered = census_answered(m, c);
+	census_note_deeds(m, c);
 	dead = *c;
 	unfinished = census_unfinished(m, c);
 	scoreboard_bury(m->scoreboard, c->slot);

@@ -145,8 +145,8 @@ struct child {
 	int64_t ready_ns;    /* 0: not yet */
 	int64_t deadline_ns; /* what is due then depends on life */
 	bool told;           /* by us, to retire or to stop */
-	bool began;          /* a client's request, as its page said at its ... */
-	bool answered;       /* ... death; and has it answered one? */
+	bool began;          /* a client's request, as its page said when it ... */
+	bool answered;       /* ... ended; and has it answered one? */
 	bool warm;           /* it does what WSGIWarmUp names */
 	bool may_finish;     /* told to stop before it was ready, but gently */
 	bool replacement;    /* when it is ready, another one goes */

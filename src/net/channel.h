@@ -31,6 +31,7 @@ enum channel_kind {
 	CHANNEL_HAS_LOGS = 10, /* has taken those of a CHANNEL_LOGS */
 	CHANNEL_CUT = 11,      /* has left requests unfinished, its time being
 	                        * over; text: how many */
+	CHANNEL_LEAVES = 12,   /* finishes and ends, though not told to */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms

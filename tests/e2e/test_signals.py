@@ -320,6 +320,58 @@ def test_an_application_that_handles_sigint_keeps_it(serve, directory):
     server.stop()
 
 
+STAYS = LEAVES + '''
+
+import atexit
+import threading
+import time
+
+leave = application
+
+
+def application(environ, start_response):
+    if os.environ['HELD_BY'] == 'thread':
+        threading.Thread(target=time.sleep, args=(600,)).start()
+    else:
+        atexit.register(time.sleep, 600)
+    return leave(environ, start_response)
+'''
+
+
+@any_children
+@pytest.mark.parametrize('held_by, sender', [('thread', 'itself'), ('atexit', 'another')])
+def test_a_child_that_ends_by_itself_is_replaced_before_its_python_is_through(
+        serve, directory, held_by, sender):
+    """Which may take for ever; it has WorkerDrainTimeout, as if the master had told it to go."""
+    write(directory / 'stays.py', STAYS)
+    server = serve('stays', '-w', '1', '--log-level', 'info', '--worker-drain-timeout', '1s',
+                   cwd=directory, env={'HELD_BY': held_by})
+    first = int(get(server.address).body)
+    if sender == 'itself':
+        assert int(get(server.address, '/?SIGTERM').body) == first
+    else:
+        os.kill(first, signal.SIGTERM)
+    server.log.wait_for(rf'child pid {first} \(slot 0\) ends by itself')
+    assert int(get(server.address).body) != first
+    server.log.wait_for(rf'child pid {first} \(slot 0\) .*sending SIGKILL')
+    wait_until(lambda: not is_alive(first), 'its end')
+    assert 'one after the other' not in server.log.text()
+    server.kill(signal.SIGQUIT)
+    assert server.ended() == 0
+
+
+def test_a_request_of_a_child_that_ends_by_itself_has_worker_drain_timeout(serve):
+    server = serve('probe', '-w', '1', '--threads', '2', '--worker-drain-timeout', '1s')
+    child, = server.ready()
+    with Connection(server.address) as slow:
+        slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('sleeping')
+        os.kill(child, signal.SIGTERM)
+        server.log.wait_for(rf'child pid {child} \(slot 0\) has not finished its requests')
+        assert slow.rest() == b''
+    server.stop()
+
+
 @pytest.fixture
 def changing(serve, directory):
     path = directory / 'changing.py'

@@ -349,9 +349,12 @@ test_orders_only_get_stricter_and_everybody_hears_them(void **state)
 	crew_tell(crew, CREW_RETIRE, 20);
 	assert_int_equal(crew_order(crew, &leave_by), CREW_FINISH);
 	assert_int_equal(leave_by, 10);
+	crew_tell(crew, CREW_RETIRE, 5); /* who finishes has less time now */
+	assert_int_equal(crew_order(crew, &leave_by), CREW_FINISH);
+	assert_int_equal(leave_by, 5);
 	crew_tell(crew, CREW_STOP, 0);
 	assert_int_equal(crew_order(crew, &leave_by), CREW_STOP);
-	assert_int_equal(leave_by, 10);
+	assert_int_equal(leave_by, 5);
 	for (size_t i = 0; i < WORKERS; i++)
 		assert_true(rings(crew, i));
 }

@@ -229,6 +229,66 @@ test_one_that_is_warm_ends_the_time_without(void **state)
 	assert_int_equal(f->m.now->cold_until_ns, 0);
 }
 
+static void
+ends_by_itself(struct fixture *f, struct child *c)
+{
+	int far;
+
+	assert_int_equal(channel_pair(&c->channel.fd, &far), 0);
+	assert_int_equal(
+		channel_send(far, CHANNEL_LEAVES, 0, NULL, NULL, 0), 0);
+	child_speaks(&f->m, &c->channel);
+	close(c->channel.fd);
+	c->channel.fd = -1;
+	close(far);
+}
+
+static void
+test_who_ends_by_itself_is_replaced_now_and_has_worker_drain_timeout(
+	void **state)
+{
+	struct fixture *f = *state;
+	struct child *c = fixture_child(f, 0, LIFECYCLE_READY);
+
+	f->m.now->config->worker_drain_timeout = 7000;
+	c->ready_ns = f->m.now_ns;
+	ends_by_itself(f, c);
+	assert_int_equal(c->life, LIFECYCLE_DRAINING);
+	assert_int_equal(c->deadline_ns, f->m.now_ns + 7 * SECOND_NS);
+	assert_int_equal(f->m.owed, 1);
+	/* Nobody had asked it for anything. */
+	assert_int_equal(f->m.throttle.failures, 1);
+
+	/* It may say so again. */
+	f->m.now_ns += SECOND_NS;
+	ends_by_itself(f, c);
+	assert_int_equal(c->deadline_ns, f->m.now_ns + 6 * SECOND_NS);
+	assert_int_equal(f->m.owed, 1);
+}
+
+/* And where the first child of a new master is still to prove it. */
+static void
+test_who_has_been_told_to_go_or_is_not_ready_ends_without_a_replacement(
+	void **state)
+{
+	static const enum lifecycle lives[] = {LIFECYCLE_STARTING,
+		LIFECYCLE_DRAINING, LIFECYCLE_STOPPING};
+	struct fixture *f = *state;
+	struct child *c;
+
+	for (unsigned i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {
+		c = fixture_child(f, i, lives[i]);
+		ends_by_itself(f, c);
+		assert_int_equal(c->life, lives[i]);
+	}
+	f->m.phase = PHASE_STARTING;
+	c = fixture_child(f, 4, LIFECYCLE_READY);
+	ends_by_itself(f, c);
+	assert_int_equal(c->life, LIFECYCLE_READY);
+	assert_int_equal(f->m.owed, 0);
+	assert_int_equal(f->m.throttle.failures, 0);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
 
@@ -245,6 +305,8 @@ main(void)
 		TEST(test_who_was_ready_before_it_heard_of_that_has_the_time_of_the_others),
 		TEST(test_who_is_late_is_asked_where_it_is_and_may_still_be_ready),
 		TEST(test_one_that_is_warm_ends_the_time_without),
+		TEST(test_who_ends_by_itself_is_replaced_now_and_has_worker_drain_timeout),
+		TEST(test_who_has_been_told_to_go_or_is_not_ready_ends_without_a_replacement),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,7 +159,7 @@ test_after_a_crash_loop_the_policy_goes_on_one_at_a_time(void **state)
 	fixture_child(f, 0, LIFECYCLE_READY);
 	fixture_work(f, 0, WSGID_WORKER_WRITE);
 	for (int i = 0; i < 2; i++)
-		pool_lost(&f->m, &dead, 0);
+		pool_lost(&f->m, &dead, "exit status 1");
 	assert_int_equal(f->m.throttle.failures, 2);
 	for (int turn = 1; turn <= 3; turn++) {
 		f->m.now_ns += SECOND_NS;
@@ -176,10 +176,10 @@ test_in_a_crash_loop_one_is_tried_at_a_time(void **state)
 	struct child dead = {.ready_ns = 0};
 
 	for (int i = 0; i < 3; i++) {
-		pool_lost(&f->m, &dead, 0);
+		pool_lost(&f->m, &dead, "exit status 1");
 		f->m.now_ns += 5 * SECOND_NS;
 	}
-	pool_lost(&f->m, &dead, 0);
+	pool_lost(&f->m, &dead, "exit status 1");
 	pool_owe(&f->m, 3);
 	pool_turn(&f->m);
 	assert_int_equal(count(f, LIFECYCLE_STARTING), 0);
@@ -198,7 +198,7 @@ test_those_who_died_in_requests_are_replaced_at_once_however_many(void **state)
 	struct child dead = {.ready_ns = 1, .began = true};
 
 	for (int i = 0; i < 9; i++)
-		pool_lost(&f->m, &dead, 0);
+		pool_lost(&f->m, &dead, "exit status 1");
 	pool_owe(&f->m, 3);
 	pool_turn(&f->m);
 	assert_int_equal(count(f, LIFECYCLE_STARTING), 3);
