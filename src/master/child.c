@@ -249,6 +249,28 @@ child_ask_where(const struct master *m, pid_t pid)
 	return m->now_ns + STACKS_MS * MS_NS;
 }
 
+/* Whom the deadline finds without a request has one thing left to do. */
+static void
+say_late(const struct master *m, const struct child *c)
+{
+	if (census_unfinished(m, c) > 0) {
+		log_warnx("master",
+			"child pid %d (slot %u) has not finished its requests "
+			"in time, sending SIGKILL",
+			(int)c->pid, c->slot);
+		return;
+	}
+	log_warnx("master",
+		"child pid %d (slot %u) has finished its requests, but its "
+		"Python does not end: threads that are not daemons, or "
+		"functions of atexit, hold it up; make such threads daemons "
+		"(daemon=True) and such functions short, or set a longer %s; "
+		"sending SIGKILL",
+		(int)c->pid, c->slot,
+		m->phase == PHASE_STOPPING ? "GracefulShutdownTimeout"
+					   : "WorkerDrainTimeout");
+}
+
 void
 child_due(struct master *m, struct child *c)
 {
@@ -276,10 +298,7 @@ child_due(struct master *m, struct child *c)
 		throttle_recovered(&m->throttle);
 		break;
 	case LIFECYCLE_DRAINING:
-		log_warnx("master",
-			"child pid %d (slot %u) has not finished its requests "
-			"in time, sending SIGKILL",
-			(int)c->pid, c->slot);
+		say_late(m, c);
 		c->killed = true;
 		kill(c->pid, SIGKILL);
 		break;

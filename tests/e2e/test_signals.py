@@ -171,6 +171,8 @@ def test_one_deadline_is_for_the_requests_and_for_what_python_does_at_the_end(se
     server.log.wait_for('at the end 0')
     assert server.ended() == 0
     assert 1.5 < time.monotonic() - since < 2 + 2
+    assert 'its Python does not end' in server.log.text()
+    assert 'set a longer GracefulShutdownTimeout' in server.log.text()
 
 
 @any_children
@@ -353,7 +355,9 @@ def test_a_child_that_ends_by_itself_is_replaced_before_its_python_is_through(
         os.kill(first, signal.SIGTERM)
     server.log.wait_for(rf'child pid {first} \(slot 0\) ends by itself')
     assert int(get(server.address).body) != first
-    server.log.wait_for(rf'child pid {first} \(slot 0\) .*sending SIGKILL')
+    server.log.wait_for(rf'child pid {first} \(slot 0\) has finished its requests, but its Python '
+                        r'does not end: threads .* atexit, .* longer WorkerDrainTimeout; sending '
+                        'SIGKILL')
     wait_until(lambda: not is_alive(first), 'its end')
     assert 'one after the other' not in server.log.text()
     server.kill(signal.SIGQUIT)
@@ -361,7 +365,8 @@ def test_a_child_that_ends_by_itself_is_replaced_before_its_python_is_through(
 
 
 def test_a_request_of_a_child_that_ends_by_itself_has_worker_drain_timeout(serve):
-    server = serve('probe', '-w', '1', '--threads', '2', '--worker-drain-timeout', '1s')
+    server = serve('probe', '-w', '1', '--threads', '2', '--worker-drain-timeout', '1s',
+                   '--log-level', 'info')
     child, = server.ready()
     with Connection(server.address) as slow:
         slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
@@ -369,6 +374,7 @@ def test_a_request_of_a_child_that_ends_by_itself_has_worker_drain_timeout(serve
         os.kill(child, signal.SIGTERM)
         server.log.wait_for(rf'child pid {child} \(slot 0\) has not finished its requests')
         assert slow.rest() == b''
+    server.log.wait_for(rf'child pid {child} \(slot 0\) ended')  # or the stop has cut it off
     server.stop()
 
 
