@@ -328,6 +328,11 @@ most two seconds, so that Python can finish.
 .Ql wsgictl stop
 says by when that is.
 """,
+    'RequestTimeout': """
+The request itself goes on, and is killed with its child
+.Ic WorkerDrainTimeout
+after the other child is ready, if it has not ended by then.
+""",
     'WorkerDrainTimeout': """
 Then it is killed; as with
 .Ic GracefulShutdownTimeout ,
