@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/outlet.h"
 #include "base/printable.h"
 
 enum { LINE = 8192 }; /* longer messages are cut */
@@ -28,7 +29,9 @@ static struct {
 	enum log_level level;
 	void (*record)(pid_t pid, enum log_level level, struct str token,
 		struct str text); /* instead of fd */
-} out = {STDERR_FILENO, LOG_PLAIN, LOG_LEVEL_NOTICE, NULL};
+	bool keeps;               /* what fd does not take: ... */
+	struct outlet outlet;     /* ... here */
+} out = {STDERR_FILENO, LOG_PLAIN, LOG_LEVEL_NOTICE, NULL, false, OUTLET_INIT};
 
 static const char *const names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -44,6 +47,8 @@ log_open(int fd, enum log_shape shape)
 	out.fd = fd;
 	out.shape = shape;
 	out.record = NULL;
+	if (out.keeps)
+		outlet_use(&out.outlet, fd);
 }
 
 void
@@ -51,6 +56,8 @@ log_open_records(void (*write)(
 	pid_t pid, enum log_level level, struct str token, struct str text))
 {
 	out.record = write;
+	if (out.keeps)
+		outlet_close(&out.outlet);
 }
 
 bool
@@ -70,6 +77,12 @@ log_open_standard(void)
 {
 	log_open(STDERR_FILENO,
 		log_is_journal(STDERR_FILENO) ? LOG_JOURNAL : LOG_PLAIN);
+}
+
+void
+log_keep_lines(void)
+{
+	out.keeps = true;
 }
 
 void
@@ -161,11 +174,20 @@ put_text(char *to, size_t size, struct str text)
 	return n;
 }
 
-void
-log_relayed(pid_t pid, enum log_level level, struct str token, struct str text)
+static void
+write_line(const char *line, size_t len)
+{
+	if (out.keeps)
+		outlet_write(&out.outlet, line, len);
+	else
+		(void)fd_write_all(out.fd, line, len);
+}
+
+static void
+write_message(
+	pid_t pid, enum log_level level, struct str token, struct str text)
 {
 	char line[LINE];
-	int saved = errno;
 	size_t len;
 
 	if (token.len > 32)
@@ -173,13 +195,58 @@ log_relayed(pid_t pid, enum log_level level, struct str token, struct str text)
 	if (out.record != NULL) {
 		len = put_text(line, sizeof(line), text);
 		out.record(pid, level, token, (struct str){line, len});
-		errno = saved;
 		return;
 	}
 	len = put_beginning(line, sizeof(line) / 2, pid, level, token);
 	len += put_text(line + len, sizeof(line) - len - 1, text);
 	line[len++] = '\n';
-	(void)fd_write_all(out.fd, line, len);
+	write_line(line, len);
+}
+
+/* In the place where they are missing. */
+static void
+say_lost(void)
+{
+	unsigned long lost = outlet_take_lost(&out.outlet);
+	char text[128];
+
+	if (lost == 0)
+		return;
+	snprintf(text, sizeof(text),
+		"%lu %s of the error log %s lost, as nobody read it", lost,
+		lost == 1 ? "line" : "lines", lost == 1 ? "was" : "were");
+	write_message(getpid(), LOG_LEVEL_WARN, STR("master"), str_of(text));
+}
+
+void
+log_relayed(pid_t pid, enum log_level level, struct str token, struct str text)
+{
+	int saved = errno;
+
+	say_lost();
+	write_message(pid, level, token, text);
+	errno = saved;
+}
+
+bool
+log_waits(void)
+{
+	return outlet_waits(&out.outlet);
+}
+
+int
+log_fd(void)
+{
+	return outlet_fd(&out.outlet);
+}
+
+void
+log_flush(void)
+{
+	int saved = errno;
+
+	outlet_flush(&out.outlet);
+	say_lost();
 	errno = saved;
 }
 

@@ -322,6 +322,56 @@ test_a_long_token_is_cut(void **state)
 	close(fd);
 }
 
+/* The next line of a pipe, without its level. */
+static const char *
+next_line(FILE *from)
+{
+	static char line[256];
+
+	assert_non_null(fgets(line, sizeof(line), from));
+	line[strlen(line) - 1] = '\0';
+	return strstr(line, "[");
+}
+
+/* The last test: there is no way back. */
+static void
+test_lines_that_nobody_reads_are_kept_and_those_beyond_counted(void **state)
+{
+	FILE *reader;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	reader = fdopen(ends[0], "r");
+	log_keep_lines();
+	log_open(ends[1], LOG_RELAY);
+	for (int i = 0; i < 20000; i++)
+		log_notice("t", "line %05d, that is followed by others", i);
+	assert_true(log_waits());
+	for (int i = 0;; i++) {
+		char expected[128];
+		const char *line = next_line(reader);
+
+		log_flush();
+		snprintf(expected, sizeof(expected),
+			"[t] line %05d, that is followed by others", i);
+		if (strcmp(line, expected) == 0)
+			continue;
+		snprintf(expected, sizeof(expected),
+			"[master] %d lines of the error log were lost, as "
+			"nobody read it",
+			20000 - i);
+		assert_string_equal(line, expected);
+		break;
+	}
+	assert_false(log_waits());
+	log_notice("t", "again");
+	assert_string_equal(next_line(reader), "[t] again");
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	fclose(reader);
+	close(ends[1]);
+}
+
 int
 main(void)
 {
@@ -340,6 +390,8 @@ main(void)
 		cmocka_unit_test(test_the_journal_is_known_by_its_file),
 		cmocka_unit_test(test_records_are_given_away_in_parts),
 		cmocka_unit_test(test_a_long_token_is_cut),
+		cmocka_unit_test(
+			test_lines_that_nobody_reads_are_kept_and_those_beyond_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
