@@ -6,15 +6,22 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "master/children.h"
 #include "master/journal.h"
 #include "master/state.h"
+
+enum {
+	RETRY_MS = 100, /* where there is no descriptor to wait with */
+	LAST_MS = 1000  /* for what is left at the end */
+};
 
 /* A FIFO would make us wait for its reader. */
 static int
@@ -97,6 +104,65 @@ logs_of_child(const struct master *m, const struct child *c)
 		return LOGS_NEW;
 	return c->channel.fd >= 0 ? LOGS_OLD_YET : LOGS_OLD;
 }
+
+/* --- a log that takes no lines ----------------------------------------------- */
+
+/* There is room: master_turn follows. */
+static void
+has_room(struct master *m, struct source *s)
+{
+	(void)m;
+	(void)s;
+}
+
+/* With a descriptor of its own, as the log's may be closed by a reload. */
+static void
+await_room(struct master *m)
+{
+	int fd = fcntl(log_fd(), F_DUPFD_CLOEXEC, 3);
+
+	if (fd >= 0)
+		(void)master_watch_room(m, &m->log_room, fd, has_room);
+}
+
+/* What is said in a turn may fill the log as well, so this comes last. */
+void
+logs_turn(struct master *m)
+{
+	log_flush();
+	relay_go_on(m);
+	if (log_waits() && m->log_room.fd < 0)
+		await_room(m);
+	else if (!log_waits() && m->log_room.fd >= 0)
+		master_forget(m, &m->log_room);
+}
+
+int64_t
+logs_deadline(const struct master *m)
+{
+	return log_waits() && m->log_room.fd < 0 ? m->now_ns + RETRY_MS * MS_NS
+						 : NEVER;
+}
+
+void
+logs_finish(struct master *m)
+{
+	int64_t until = clock_monotonic_ns() + LAST_MS * MS_NS, left;
+
+	for (;;) {
+		struct pollfd room = {.events = POLLOUT};
+
+		log_flush();
+		relay_finish(m);
+		left = until - clock_monotonic_ns();
+		if (!log_waits() || left <= 0)
+			return;
+		room.fd = log_fd();
+		(void)poll(&room, 1, (int)((left + MS_NS - 1) / MS_NS));
+	}
+}
+
+/* --- what there is to say ----------------------------------------------------- */
 
 void
 logs_say_messages(const struct config *c)

@@ -34,11 +34,11 @@
 
 /* --- sources ------------------------------------------------------------------ */
 
-int
-master_watch(struct master *m, struct source *s, int fd,
+static int
+watch(struct master *m, struct source *s, int fd, uint32_t events,
 	void (*ready)(struct master *m, struct source *s))
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
+	struct epoll_event event = {.events = events, .data.ptr = s};
 
 	s->fd = -1;
 	if (epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
@@ -50,6 +50,37 @@ master_watch(struct master *m, struct source *s, int fd,
 	s->fd = fd;
 	s->ready = ready;
 	return 0;
+}
+
+int
+master_watch(struct master *m, struct source *s, int fd,
+	void (*ready)(struct master *m, struct source *s))
+{
+	return watch(m, s, fd, EPOLLIN, ready);
+}
+
+int
+master_watch_room(struct master *m, struct source *s, int fd,
+	void (*ready)(struct master *m, struct source *s))
+{
+	return watch(m, s, fd, EPOLLOUT, ready);
+}
+
+/* Without EPOLLONESHOT the end of a pipe would be told all the time. */
+void
+master_hold(struct master *m, struct source *s)
+{
+	struct epoll_event event = {.events = EPOLLONESHOT, .data.ptr = s};
+
+	(void)epoll_ctl(m->epoll, EPOLL_CTL_MOD, s->fd, &event);
+}
+
+void
+master_heed(struct master *m, struct source *s)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
+
+	(void)epoll_ctl(m->epoll, EPOLL_CTL_MOD, s->fd, &event);
 }
 
 void
@@ -218,6 +249,7 @@ master_turn(struct master *m)
 	board_touch(m);
 	idle_turn(m);
 	service_turn(m);
+	logs_turn(m);
 }
 
 /* Milliseconds to the next deadline, rounded up: to wake too early means to
@@ -472,6 +504,8 @@ close_server(struct master *m)
 		master_forget(m, &m->signals);
 	if (m->guard.hangups.fd >= 0)
 		master_forget(m, &m->guard.hangups);
+	if (m->log_room.fd >= 0)
+		master_forget(m, &m->log_room);
 	fd_close(&m->epoll);
 	fd_close(&m->null_fd);
 	fd_close(&m->peers);
@@ -559,6 +593,7 @@ master_run(const struct master_order *order, struct config *c)
 		.pool_give = -1,
 		.pool_take = -1,
 		.signals = {.fd = -1},
+		.log_room = {.fd = -1},
 		.control = {.listener = {.fd = -1}, .rest_ns = NEVER},
 		.guard = {.hangups = {.fd = -1}},
 		.run = {.own.fd = -1, .named.fd = -1},
@@ -569,6 +604,7 @@ master_run(const struct master_order *order, struct config *c)
 	};
 	struct err err = {0};
 
+	log_keep_lines();
 	log_open_standard();
 	if (open_loop(&m, &err) < 0 || open_server(&m, c, &err) < 0) {
 		announce_failure(&m, status_of(err.code), err.text);
@@ -577,6 +613,7 @@ master_run(const struct master_order *order, struct config *c)
 	} else {
 		serve(&m);
 	}
+	logs_finish(&m);
 	/* From here on the log is standard error again. */
 	log_open_standard();
 	close_server(&m);

@@ -5,6 +5,10 @@
  * there, from print() or from C, is written to the error log as whole lines
  * with the child's pid.  The pipe outlives the child when the application
  * left processes behind, so it is no part of the child's slot.
+ *
+ * As long as the error log takes no lines nothing is read, so that who writes
+ * much waits for who reads it, as if both had one pipe; and nothing of it is
+ * lost.  The master's own lines go on, and are kept (base/outlet.h).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +33,10 @@ struct relay {
 	struct source source;
 	struct relay *next;
 	pid_t pid;
-	struct buf partial; /* a line without its end, always < PIECE */
+	bool held; /* not to be read: the log took no lines */
+	/* A line without its end, always < PIECE; and before it, where it is
+	 * held, those that were read already, < READ. */
+	struct buf partial;
 	/* Of the line that the next piece belongs to. */
 	bool within_line;
 	enum log_level level;
@@ -91,12 +98,13 @@ without_cr(struct str line)
 	return line;
 }
 
+/* As many as the log takes, and all when it need not take them. */
 static void
-say_lines(struct master *m, struct relay *r)
+say_lines(struct master *m, struct relay *r, bool all)
 {
 	size_t done = 0;
 
-	for (;;) {
+	while (all || !log_waits()) {
 		struct str rest = {
 			r->partial.data + done, r->partial.len - done};
 		const char *end =
@@ -117,6 +125,17 @@ say_lines(struct master *m, struct relay *r)
 	buf_consume(&r->partial, done);
 }
 
+/* At the end of the pipe, or of us. */
+static void
+say_all(struct master *m, struct relay *r)
+{
+	say_lines(m, r, true);
+	if (r->partial.len > 0)
+		say_piece(m, r, (struct str){r->partial.data, r->partial.len},
+			true);
+	buf_clear(&r->partial);
+}
+
 /* --- pipes ------------------------------------------------------------------ */
 
 static void
@@ -127,29 +146,56 @@ destroy(struct master *m, struct relay *r)
 	while (*link != r)
 		link = &(*link)->next;
 	*link = r->next;
-	if (r->partial.len > 0)
-		say_piece(m, r, (struct str){r->partial.data, r->partial.len},
-			true);
+	say_all(m, r);
 	if (r->source.fd >= 0)
 		master_forget(m, &r->source);
 	buf_fini(&r->partial);
 	free(r);
 }
 
-/* What read(2) gives at once: more than 0, 0 at the end, or negative. */
+static void
+hold(struct master *m, struct relay *r)
+{
+	if (!r->held)
+		master_hold(m, &r->source);
+	r->held = true;
+}
+
+static bool
+is_over(int n)
+{
+	return n == 0 ||
+	       (n < 0 && n != -EAGAIN && n != -EINTR && n != -ENOMEM);
+}
+
+/* False when the log did not take all that there is. */
+static bool
+say_or_hold(struct master *m, struct relay *r)
+{
+	say_lines(m, r, false);
+	if (log_waits())
+		hold(m, r);
+	return !log_waits();
+}
+
+/* What read(2) gives at once: more than 0, 0 at the end, or negative; -EAGAIN as
+ * well when it is not to be read now. */
 static int
 read_some(struct master *m, struct relay *r)
 {
-	char *to = buf_reserve(&r->partial, READ);
+	char *to;
 	ssize_t n;
 
+	if (!say_or_hold(m, r))
+		return -EAGAIN;
+	to = buf_reserve(&r->partial, READ);
 	if (to == NULL)
 		return -ENOMEM;
 	n = read(r->source.fd, to, READ);
 	if (n < 0)
 		return -errno;
 	r->partial.len += (size_t)n;
-	say_lines(m, r);
+	(void)say_or_hold(m, r);
 	return (int)n;
 }
 
@@ -157,9 +203,8 @@ static void
 readable(struct master *m, struct source *s)
 {
 	struct relay *r = CONTAINER_OF(s, struct relay, source);
-	int n = read_some(m, r);
 
-	if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR && n != -ENOMEM))
+	if (is_over(read_some(m, r)))
 		destroy(m, r);
 }
 
@@ -189,22 +234,51 @@ relay_open(struct master *m, int fd, pid_t pid)
 	return 0;
 }
 
-void
-relay_drain(struct master *m, pid_t pid)
+/* 0 at the end of the pipe, else negative, or so much was read. */
+static int
+drain(struct master *m, struct relay *r)
 {
-	struct relay *r = m->relays;
 	int sum = 0, n = 1;
 
-	while (r != NULL && r->pid != pid)
-		r = r->next;
-	if (r == NULL)
-		return;
 	while (n > 0 && sum < DRAIN) {
 		n = read_some(m, r);
 		sum += n;
 	}
-	if (n == 0)
+	return n;
+}
+
+void
+relay_drain(struct master *m, pid_t pid)
+{
+	struct relay *r = m->relays;
+
+	while (r != NULL && r->pid != pid)
+		r = r->next;
+	if (r != NULL && drain(m, r) == 0)
 		destroy(m, r);
+}
+
+void
+relay_go_on(struct master *m)
+{
+	for (struct relay *r = m->relays; r != NULL; r = r->next) {
+		if (!r->held || !say_or_hold(m, r))
+			continue;
+		master_heed(m, &r->source);
+		r->held = false;
+	}
+}
+
+void
+relay_finish(struct master *m)
+{
+	struct relay *next;
+
+	for (struct relay *r = m->relays; r != NULL; r = next) {
+		next = r->next;
+		if (r->held && is_over(drain(m, r)))
+			destroy(m, r);
+	}
 }
 
 int
@@ -215,11 +289,7 @@ relay_bequeath(struct master *m, struct heritage *h)
 	for (struct relay *r = m->relays; rc == 0 && r != NULL; r = r->next) {
 		struct heritage_output o = {r->source.fd, r->pid};
 
-		if (r->partial.len > 0)
-			say_piece(m, r,
-				(struct str){r->partial.data, r->partial.len},
-				true);
-		buf_clear(&r->partial);
+		say_all(m, r);
 		rc = heritage_add_output(h, &o);
 	}
 	return rc;

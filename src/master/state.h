@@ -337,6 +337,7 @@ struct master {
 	struct oom oom;
 	unsigned weighed; /* the generation: memory.c */
 	struct relay *relays;
+	struct source log_room; /* for a line: the log takes none; else -1 */
 	struct control control;
 	struct service service;
 	struct notify notify;
@@ -361,6 +362,12 @@ void renew_shared(struct master *m, unsigned broken);
 /* Put s->fd, which is non-blocking, into the loop.  0 or a negative errno. */
 int master_watch(struct master *m, struct source *s, int fd,
 	void (*ready)(struct master *m, struct source *s));
+/* Something to wait for until it can be written to; closed as well. */
+int master_watch_room(struct master *m, struct source *s, int fd,
+	void (*ready)(struct master *m, struct source *s));
+/* Not to hear of it for a while, but for at most one event; and then again. */
+void master_hold(struct master *m, struct source *s);
+void master_heed(struct master *m, struct source *s);
 /* Take it out and close it. */
 void master_forget(struct master *m, struct source *s);
 
@@ -576,6 +583,11 @@ int logs_reopen(struct master *m, struct err *err);
  * hears of others; for as long as it lives, where it will not. */
 enum logs_age { LOGS_NEW, LOGS_OLD_YET, LOGS_OLD };
 enum logs_age logs_of_child(const struct master *m, const struct child *c);
+/* Go on where the log did not take what there was to say. */
+void logs_turn(struct master *m);
+int64_t logs_deadline(const struct master *m);
+/* The end of this program: what is not said yet has a last moment. */
+void logs_finish(struct master *m);
 /* Say the configuration's messages. */
 void logs_say_messages(const struct config *c);
 void logs_say_lines(struct buf *lines);
@@ -587,8 +599,12 @@ int relay_open(struct master *m, int fd, pid_t pid);
 /* Leave all of them to the program that we become. */
 int relay_bequeath(struct master *m, struct heritage *h);
 /* Read what there is now, so that a child's last words come before the news
- * of its death. */
+ * of its death; unless the log takes no lines. */
 void relay_drain(struct master *m, pid_t pid);
+/* The log takes lines again: read on where that was put off. */
+void relay_go_on(struct master *m);
+/* The same, all that there is now: nobody will come back to it. */
+void relay_finish(struct master *m);
 void relay_close_all(struct master *m);
 
 /* --- control.c --------------------------------------------------------------- */

@@ -3,11 +3,12 @@
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
 from client import Connection, get
-from server import IS_ROOT, wait_until
+from server import BUILD, IS_ROOT, PATIENCE, wait_until
 
 COMBINED = re.compile(
     r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
@@ -237,3 +238,79 @@ def test_a_healthy_request_leaves_no_word_in_the_error_log(serve):
     for _ in range(20):
         get(server.address, '/hello')
     assert server.log.text()[since:] == ''
+
+
+# --- a log that nobody reads ---------------------------------------------------------------
+
+LINES = 100_000
+
+
+def wsgictl(server, *words):
+    return subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory, *words],
+                          text=True, capture_output=True, timeout=PATIENCE)
+
+
+@pytest.fixture
+def serve_noisy(serve, directory):
+    """/noise writes 10 MB to standard error, which must not be read meanwhile."""
+    (directory / 'noisy.py').write_text(f'''
+import os, sys
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/noise':
+        for i in range({LINES}):
+            sys.stderr.write(f'noise {{i:06}} {{"n" * 86}}\\n')
+    start_response('200 OK', [])
+    return [b'%d' % os.getpid()]
+''')
+    return lambda *words: serve('noisy', *words, cwd=directory)
+
+
+def begin_noise(server) -> Connection:
+    c = Connection(server.address)
+    c.send('GET /noise HTTP/1.1\r\nHost: t\r\n\r\n')
+    wait_until(server.log.is_full, 'a log that takes no more')
+    return c
+
+
+def test_the_master_does_not_wait_for_who_reads_its_log(serve_noisy):
+    server = serve_noisy('-w', '2', '--graceful-shutdown-timeout', '1s')
+    old = server.wait_for_ready(2)
+    with server.log.unread():
+        begin_noise(server)
+        assert wsgictl(server, 'status').returncode == 0
+        reload = wsgictl(server, 'reload')
+        assert reload.returncode == 0, reload.stderr
+        assert int(get(server.address, '/').body) not in old
+        os.kill(server.pid, signal.SIGTERM)
+        # 75: a request was cut off.
+        assert server.process.wait(PATIENCE / 3) == 75
+    server.ended()
+
+
+def test_nothing_that_is_said_is_lost_when_it_is_read_late(serve_noisy):
+    server = serve_noisy('-w', '2')
+    server.wait_for_ready(2)
+    with server.log.unread():
+        c = begin_noise(server)
+        assert wsgictl(server, 'reload').returncode == 0
+    assert c.response().status == 200
+    server.stop()
+    lines = server.log.text().splitlines()
+    assert all(re.match(r'\[[^]]+\] \[\w+:\w+\] \[pid \d+\] ', line) for line in lines)
+    said = [line.partition('] noise ')[2] for line in lines if '] noise ' in line]
+    assert said == [f'{i:06} {"n" * 86}' for i in range(LINES)]
+    ours = [i for i, line in enumerate(lines) if ': reloading gracefully' in line
+            or 'reload done' in line]
+    assert len(ours) == 2 and ours[0] < ours[1]
+
+
+@pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGTERM, signal.SIGQUIT]])
+def test_a_stop_at_once_does_not_wait_for_who_reads_the_log(serve_noisy, signals):
+    server = serve_noisy('-w', '1')
+    server.wait_for_ready(1)
+    with server.log.unread():
+        begin_noise(server)
+        for signum in signals:
+            os.kill(server.pid, signum)
+        assert server.process.wait(PATIENCE / 3) in (0, 75)
+    server.ended()

@@ -8,6 +8,7 @@ for a condition looked at often; everything has an end.
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import functools
 import os
 import pathlib
@@ -21,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -78,6 +80,19 @@ class Log:
             self._bytes += data
             self.ended = not data
             self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def unread(self):
+        """Nobody reads it meanwhile."""
+        with self._changed:
+            yield
+
+    def is_full(self) -> bool:
+        """Is there no room for another line?"""
+        count = ctypes.c_int()
+        fcntl.ioctl(self._read_end, termios.FIONREAD, count)
+        # Where a line does not fit behind the last one, the rest of a page remains empty.
+        return count.value > fcntl.fcntl(self._read_end, fcntl.F_GETPIPE_SZ) * 15 // 16
 
     def let_go(self):
         """Only the started processes keep the pipe open from now on."""

@@ -77,6 +77,7 @@ make(void **state, const char *text)
 		.control = {.listener = {.fd = -1}, .rest_ns = NEVER},
 		.memory = {.spawn_rate = 1},
 		.run = {.own.fd = -1, .named.fd = -1},
+		.log_room = {.fd = -1},
 		.predecessor = {.end.fd = -1},
 		.store = {.board = -1, .canary = {.fd = -1}},
 	};
@@ -124,6 +125,8 @@ fixture_remove(void **state)
 	template_close_all(&f->m);
 	relay_close_all(&f->m);
 	control_close(&f->m);
+	if (f->m.log_room.fd >= 0)
+		master_forget(&f->m, &f->m.log_room);
 	scoreboard_destroy(f->m.scoreboard, 1);
 	config_destroy(f->generation.config);
 	free(f->m.children);

@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -141,6 +143,120 @@ test_last_words_are_read_at_death(void **state)
 	close(log);
 }
 
+/* A log that nobody reads, and is full. */
+static void
+open_unread_log(int ends[2])
+{
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	log_keep_lines();
+	log_open(ends[1], LOG_PLAIN);
+	while (!log_waits())
+		log_notice("master", "something to fill the pipe with");
+}
+
+static void
+turn(struct fixture *f)
+{
+	do
+		logs_turn(&f->m);
+	while (fixture_event(f));
+}
+
+/* Read the log, while the master goes on, and look for texts in this order. */
+static void
+read_log(struct fixture *f, int fd, const char *const texts[], size_t n)
+{
+	static char got[8 * 1024 * 1024];
+	const char *at = got;
+	size_t len = 0;
+	int more = 1;
+
+	(void)fd_set_nonblock(fd, true);
+	while (more > 0) {
+		more = (int)read(fd, got + len, sizeof(got) - 1 - len);
+		len += more > 0 ? (size_t)more : 0;
+		turn(f);
+	}
+	got[len] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		at = strstr(at, texts[i]);
+		assert_non_null(at);
+	}
+}
+
+static void
+close_log(int ends[2])
+{
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void
+test_a_child_waits_for_the_log(void **state)
+{
+	static const char *const expected[] = {
+		"line 0000\n", "line 0001\n", "line 4711\n", "the last\n"};
+	struct fixture *f = *state;
+	int log[2], fd = open_pipe(f), n = 0;
+	char line[32];
+
+	open_unread_log(log);
+	(void)fd_set_nonblock(fd, true);
+	do {
+		snprintf(line, sizeof(line), "line %04d\n", n++);
+		turn(f);
+	} while (write(fd, line, strlen(line)) > 0);
+	/* No more than fits its pipe, of 64 KiB. */
+	assert_in_range(n, 4712, 65536 / 10 + 1);
+	(void)fd_set_nonblock(fd, false);
+	read_log(f, log[0], expected, 3);
+	put(fd, "the last\n");
+	turn(f);
+	read_log(f, log[0], expected + 3, 1);
+	close(fd);
+	turn(f);
+	assert_null(f->m.relays);
+	close_log(log);
+}
+
+static void
+test_last_words_wait_for_the_log(void **state)
+{
+	static const char *const expected[] = {"one\n", "two\n", "three\n"};
+	struct fixture *f = *state;
+	int log[2], fd = open_pipe(f);
+
+	open_unread_log(log);
+	put(fd, "one\ntwo\nthree");
+	relay_drain(&f->m, PID);
+	close(fd);
+	turn(f);
+	assert_non_null(f->m.relays);
+	read_log(f, log[0], expected, 3);
+	assert_null(f->m.relays);
+	close_log(log);
+}
+
+static void
+test_the_end_waits_no_longer_than_it_has_to(void **state)
+{
+	struct fixture *f = *state;
+	int log[2], fd = open_pipe(f);
+
+	put(fd, "one\n");
+	open_unread_log(log);
+	turn(f);
+	logs_finish(&f->m);
+	assert_true(log_waits());
+	close(log[0]);
+	log[0] = -1;
+	logs_finish(&f->m);
+	assert_false(log_waits());
+	close(fd);
+	close_log(log);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
 
@@ -151,7 +267,11 @@ main(void)
 		TEST(test_lines_are_written_when_they_are_whole),
 		TEST(test_a_line_without_end_comes_in_pieces),
 		TEST(test_last_words_are_read_at_death),
+		TEST(test_a_child_waits_for_the_log),
+		TEST(test_last_words_wait_for_the_log),
+		TEST(test_the_end_waits_no_longer_than_it_has_to),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
