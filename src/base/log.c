@@ -250,6 +250,18 @@ log_flush(void)
 	errno = saved;
 }
 
+int
+log_bequeath(unsigned long *lost)
+{
+	return outlet_bequeath(&out.outlet, lost);
+}
+
+void
+log_inherit(int fd, unsigned long lost)
+{
+	outlet_inherit(&out.outlet, fd, lost);
+}
+
 static void
 vlog(enum log_level level, const char *token, int code, const char *format,
 	va_list args)

@@ -62,6 +62,10 @@ bool log_waits(void);
 int log_fd(void);
 void log_flush(void);
 
+/* As outlet_bequeath and outlet_inherit. */
+int log_bequeath(unsigned long *lost);
+void log_inherit(int fd, unsigned long lost);
+
 /* Messages less important than this are dropped. */
 void log_set_level(enum log_level level);
 bool log_wants(enum log_level level);

@@ -15,11 +15,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "base/fd.h"
 
 /* --- ways to write ------------------------------------------------------------ */
@@ -182,6 +184,33 @@ outlet_take_lost(struct outlet *o)
 		return 0;
 	o->lost = 0;
 	return lost;
+}
+
+int
+outlet_bequeath(const struct outlet *o, unsigned long *lost)
+{
+	int fd = -1;
+
+	if (o->kept.len > 0)
+		fd = memfd_create("wsgid-lines", MFD_CLOEXEC);
+	if (fd >= 0 && fd_write_all(fd, o->kept.data, o->kept.len) < 0)
+		fd_close(&fd);
+	*lost = fd >= 0 ? o->lost : 0;
+	return fd;
+}
+
+void
+outlet_inherit(struct outlet *o, int fd, unsigned long lost)
+{
+	AUTO_FREE char *lines = NULL;
+	size_t len = 0;
+
+	(void)fd_read_whole(fd, OUTLET_KEEPS, &lines, &len);
+	close(fd);
+	if (len > 0 && lines[len - 1] == '\n')
+		(void)buf_add(&o->kept, lines, len);
+	o->lost += lost;
+	outlet_flush(o);
 }
 
 void

@@ -59,6 +59,12 @@ int outlet_fd(const struct outlet *o);
  * who says the number says it in the place where they are missing. */
 unsigned long outlet_take_lost(struct outlet *o);
 
+/* What is kept, and how many lines were lost, for the program that this process
+ * becomes: in a memory file, or -1 when there is nothing.  And there, before the
+ * first line and with the same file; fd becomes the outlet's. */
+int outlet_bequeath(const struct outlet *o, unsigned long *lost);
+void outlet_inherit(struct outlet *o, int fd, unsigned long lost);
+
 /* Try once more; what is kept then is lost.  To be used again with outlet_use. */
 void outlet_close(struct outlet *o);
 

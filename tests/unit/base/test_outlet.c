@@ -295,6 +295,35 @@ test_what_is_kept_at_the_end_is_lost(void **state)
 	close_ends(ends);
 }
 
+static void
+test_another_program_goes_on_with_what_is_kept(void **state)
+{
+	int ends[2], last, fd;
+	unsigned long lost;
+
+	(void)state;
+	open_small_pipe(ends);
+	outlet_use(&o, ends[1]);
+	assert_int_equal(outlet_bequeath(&o, &lost), -1);
+	last = fill(0, LONG);
+	assert_true(o.torn);
+	while (o.kept.len + LONG <= OUTLET_KEEPS)
+		outlet_write(&o, line(last++, LONG), LONG);
+	for (int i = 0; i < 7; i++)
+		outlet_write(&o, line(0, LONG), LONG);
+	fd = outlet_bequeath(&o, &lost);
+	assert_true(fd >= 0);
+	assert_int_equal(lost, 7);
+	outlet_close(&o);
+	o.lost = 0;
+	outlet_use(&o, ends[1]);
+	outlet_inherit(&o, fd, lost);
+	assert_true(outlet_waits(&o));
+	read_lines(ends[0], 0, last, LONG);
+	assert_int_equal(outlet_take_lost(&o), 7);
+	close_ends(ends);
+}
+
 int
 main(void)
 {
@@ -309,6 +338,8 @@ main(void)
 		cmocka_unit_test(test_without_a_reader_nothing_is_kept),
 		cmocka_unit_test(test_a_regular_file_is_written_to),
 		cmocka_unit_test(test_what_is_kept_at_the_end_is_lost),
+		cmocka_unit_test(
+			test_another_program_goes_on_with_what_is_kept),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
