@@ -320,6 +320,17 @@ slot_for(struct master *m, const struct heritage_child *left)
 }
 
 void
+heir_take_lines(struct master *m)
+{
+	struct heritage *h = m->heritage;
+
+	if (h == NULL || h->unsaid < 0)
+		return;
+	log_inherit(h->unsaid, h->lost);
+	h->unsaid = -1;
+}
+
+void
 heir_take_children(struct master *m)
 {
 	struct heritage *h = m->heritage;
@@ -332,8 +343,8 @@ heir_take_children(struct master *m)
 	for (size_t i = 0; i < h->n_nursery; i++)
 		take_child(m, slot_for(m, &h->nursery[i]), &h->nursery[i]);
 	for (size_t i = 0; i < h->n_outputs; i++) {
-		(void)relay_open(m, h->outputs[i].fd, h->outputs[i].pid);
-		h->outputs[i].fd = -1;
+		relay_inherit(m, &h->outputs[i]);
+		h->outputs[i].fd = h->outputs[i].begun = -1;
 	}
 	for (size_t i = 0; i < h->n_clients; i++) {
 		(void)control_adopt(m, h->clients[i]);

@@ -34,6 +34,7 @@ heritage_init(struct heritage *h)
 		.report = -1,
 		.give = -1,
 		.take = -1,
+		.unsaid = -1,
 		.own.fd = -1,
 		.named.fd = -1,
 	};
@@ -43,12 +44,13 @@ void
 heritage_disown(struct heritage *h)
 {
 	h->report = h->give = h->take = h->own.fd = h->named.fd = -1;
+	h->unsaid = -1;
 	for (size_t i = 0; i < h->n_listeners; i++)
 		h->listeners[i].fd = -1;
 	for (size_t i = 0; i < h->n_nursery; i++)
 		h->nursery[i].channel = -1;
 	for (size_t i = 0; i < h->n_outputs; i++)
-		h->outputs[i].fd = -1;
+		h->outputs[i].fd = h->outputs[i].begun = -1;
 	for (size_t i = 0; i < h->n_clients; i++)
 		h->clients[i] = -1;
 }
@@ -59,14 +61,17 @@ heritage_fini(struct heritage *h)
 	fd_close(&h->report);
 	fd_close(&h->give);
 	fd_close(&h->take);
+	fd_close(&h->unsaid);
 	fd_close(&h->own.fd);
 	fd_close(&h->named.fd);
 	for (size_t i = 0; i < h->n_listeners; i++)
 		fd_close(&h->listeners[i].fd);
 	for (size_t i = 0; i < h->n_nursery; i++)
 		fd_close(&h->nursery[i].channel);
-	for (size_t i = 0; i < h->n_outputs; i++)
+	for (size_t i = 0; i < h->n_outputs; i++) {
 		fd_close(&h->outputs[i].fd);
+		fd_close(&h->outputs[i].begun);
+	}
 	for (size_t i = 0; i < h->n_clients; i++)
 		fd_close(&h->clients[i]);
 	free(h->own.path);
@@ -124,8 +129,8 @@ int
 heritage_each_fd(
 	const struct heritage *h, int (*call)(int fd, void *arg), void *arg)
 {
-	const int single[] = {
-		h->report, h->give, h->take, h->own.fd, h->named.fd};
+	const int single[] = {h->report, h->give, h->take, h->own.fd,
+		h->named.fd, h->unsaid};
 	int rc = 0;
 
 	for (size_t i = 0; rc >= 0 && i < ARRAY_LEN(single); i++)
@@ -136,8 +141,11 @@ heritage_each_fd(
 	for (size_t i = 0; rc >= 0 && i < h->n_nursery; i++)
 		if (h->nursery[i].channel >= 0)
 			rc = call(h->nursery[i].channel, arg);
-	for (size_t i = 0; rc >= 0 && i < h->n_outputs; i++)
+	for (size_t i = 0; rc >= 0 && i < h->n_outputs; i++) {
 		rc = call(h->outputs[i].fd, arg);
+		if (rc >= 0 && h->outputs[i].begun >= 0)
+			rc = call(h->outputs[i].begun, arg);
+	}
 	for (size_t i = 0; rc >= 0 && i < h->n_clients; i++)
 		rc = call(h->clients[i], arg);
 	return rc;
@@ -300,11 +308,38 @@ static int
 take_output(struct heritage *h, const struct item *item)
 {
 	struct heritage_output o = {
-		.fd = (int)item->n[0], .pid = (pid_t)item->n[1]};
+		.fd = (int)item->n[0],
+		.pid = (pid_t)item->n[1],
+		.begun = -1,
+	};
 
 	if (!is_fd(item->n[0]) || !is_pid(item->n[1]))
 		return -EINVAL;
 	return heritage_add_output(h, &o);
+}
+
+/* Of the output of that number, which was named before. */
+static int
+take_begun(struct heritage *h, const struct item *item)
+{
+	if (!is_fd(item->n[1]))
+		return -EINVAL;
+	for (size_t i = 0; i < h->n_outputs; i++)
+		if (h->outputs[i].fd == item->n[0]) {
+			h->outputs[i].begun = (int)item->n[1];
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int
+take_unsaid(struct heritage *h, const struct item *item)
+{
+	if (!is_fd(item->n[0]) || item->n[1] < 0)
+		return -EINVAL;
+	h->unsaid = (int)item->n[0];
+	h->lost = (unsigned long)item->n[1];
+	return 0;
 }
 
 static int
@@ -326,6 +361,8 @@ enum key {
 	KEY_CHILD,
 	KEY_DEADLINE,
 	KEY_OUTPUT,
+	KEY_BEGUN,
+	KEY_UNSAID,
 	KEY_CLIENT,
 };
 
@@ -346,6 +383,8 @@ static const struct row {
 	[KEY_CHILD] = {"child", 6, false, take_child},
 	[KEY_DEADLINE] = {"deadline", 2, false, take_deadline},
 	[KEY_OUTPUT] = {"output", 2, false, take_output},
+	[KEY_BEGUN] = {"begun", 2, false, take_begun},
+	[KEY_UNSAID] = {"unsaid", 2, false, take_unsaid},
 	[KEY_CLIENT] = {"client", 1, false, take_client},
 };
 
@@ -389,6 +428,16 @@ put_child(struct buf *to, const struct heritage_child *c)
 }
 
 static int
+put_output(struct buf *to, const struct heritage_output *o)
+{
+	int rc = PUT(to, KEY_OUTPUT, .n = {o->fd, o->pid});
+
+	if (rc < 0 || o->begun < 0)
+		return rc;
+	return PUT(to, KEY_BEGUN, .n = {o->fd, o->begun});
+}
+
+static int
 put_lists(struct buf *to, const struct heritage *h)
 {
 	int rc = 0;
@@ -404,8 +453,7 @@ put_lists(struct buf *to, const struct heritage *h)
 	for (size_t i = 0; rc == 0 && i < h->n_nursery; i++)
 		rc = put_child(to, &h->nursery[i]);
 	for (size_t i = 0; rc == 0 && i < h->n_outputs; i++)
-		rc = PUT(to, KEY_OUTPUT,
-			.n = {h->outputs[i].fd, h->outputs[i].pid});
+		rc = put_output(to, &h->outputs[i]);
 	for (size_t i = 0; rc == 0 && i < h->n_clients; i++)
 		rc = PUT(to, KEY_CLIENT, .n = {h->clients[i]});
 	return rc;
@@ -433,6 +481,8 @@ heritage_encode(const struct heritage *h, struct buf *to)
 		rc = put_file(to, KEY_OWN, &h->own);
 	if (rc == 0)
 		rc = put_file(to, KEY_NAMED, &h->named);
+	if (rc == 0 && h->unsaid >= 0)
+		rc = PUT(to, KEY_UNSAID, .n = {h->unsaid, (long long)h->lost});
 	if (rc == 0)
 		rc = put_lists(to, h);
 	return rc == 0 && buf_failed(to) ? -ENOMEM : rc;

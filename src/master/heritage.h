@@ -62,6 +62,7 @@ struct heritage_child {
 struct heritage_output {
 	int fd;
 	pid_t pid;
+	int begun; /* a memory file of what was read and not said; or -1 */
 };
 
 struct heritage {
@@ -81,6 +82,8 @@ struct heritage {
 	size_t n_nursery;
 	struct heritage_output *outputs;
 	size_t n_outputs;
+	int unsaid;         /* lines of the log that nobody has read yet; or -1 */
+	unsigned long lost; /* and so many that were not kept */
 	int *clients; /* of the control socket; they wait for the upgrade */
 	size_t n_clients;
 };

@@ -455,6 +455,7 @@ open_server(struct master *m, struct config *c, struct err *err)
 	if (kept)
 		succeed_kept(m);
 	logs_use(m->now);
+	heir_take_lines(m);
 	m->logging = true;
 	logs_say_messages(c);
 	logs_say_lines(m->order->notices);

@@ -14,8 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/printable.h"
@@ -281,18 +283,56 @@ relay_finish(struct master *m)
 	}
 }
 
+/* A memory file of what was read and not said, or -1 when that is nothing. */
+static int
+write_begun(const struct relay *r)
+{
+	int fd;
+
+	if (r->partial.len == 0)
+		return -1;
+	fd = memfd_create("wsgid-line", MFD_CLOEXEC);
+	if (fd >= 0 && fd_write_all(fd, r->partial.data, r->partial.len) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
 int
 relay_bequeath(struct master *m, struct heritage *h)
 {
 	int rc = 0;
 
 	for (struct relay *r = m->relays; rc == 0 && r != NULL; r = r->next) {
-		struct heritage_output o = {r->source.fd, r->pid};
+		struct heritage_output o = {
+			r->source.fd, r->pid, write_begun(r)};
 
-		say_all(m, r);
 		rc = heritage_add_output(h, &o);
 	}
 	return rc;
+}
+
+static void
+take_begun(struct master *m, struct relay *r, int fd)
+{
+	AUTO_FREE char *text = NULL;
+	size_t len = 0;
+
+	(void)fd_read_whole(fd, PIECE + READ, &text, &len);
+	(void)buf_add(&r->partial, text, len);
+	/* There may be no event. */
+	hold(m, r);
+}
+
+void
+relay_inherit(struct master *m, const struct heritage_output *o)
+{
+	int rc = relay_open(m, o->fd, o->pid);
+
+	if (o->begun < 0)
+		return;
+	if (rc == 0)
+		take_begun(m, m->relays, o->begun);
+	close(o->begun);
 }
 
 void

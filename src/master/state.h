@@ -43,6 +43,7 @@ enum { SPAWN_RATE = 32 };
 
 struct accept_mutex;
 struct heritage;
+struct heritage_output;
 struct master;
 
 /* A descriptor in the loop.  ready may remove and free its source: the loop
@@ -561,6 +562,8 @@ int heir_take_pool(struct master *m);
 int heir_take_listeners(struct master *m, struct err *err);
 /* The descriptor of the pid file at path that was left to us, or -1. */
 int heir_take_pid_file(struct master *m, const char *path);
+/* Go on with lines of the log that were left to us: after logs_use. */
+void heir_take_lines(struct master *m);
 /* Where we are the old process: its children, and who waits for us; with them
  * it is a reload from here on. */
 void heir_take_children(struct master *m);
@@ -596,8 +599,9 @@ void logs_say_lines(struct buf *lines);
 
 /* Read what the child writes to fd until its end. */
 int relay_open(struct master *m, int fd, pid_t pid);
-/* Leave all of them to the program that we become. */
+/* Leave all of them to the program that we become; and there, take one over. */
 int relay_bequeath(struct master *m, struct heritage *h);
+void relay_inherit(struct master *m, const struct heritage_output *o);
 /* Read what there is now, so that a child's last words come before the news
  * of its death; unless the log takes no lines. */
 void relay_drain(struct master *m, pid_t pid);

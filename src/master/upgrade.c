@@ -399,6 +399,8 @@ gather(struct master *m, enum heritage_way way, struct heritage *h)
 	rc = gather_children(m, h);
 	if (rc == 0)
 		rc = relay_bequeath(m, h);
+	/* After the last line. */
+	h->unsaid = log_bequeath(&h->lost);
 	return rc == 0 ? control_bequeath(m, h) : rc;
 }
 
@@ -422,6 +424,15 @@ write_down(const struct heritage *h)
 
 /* --- going on ---------------------------------------------------------------- */
 
+/* What was made for it alone. */
+static void
+close_memory(struct heritage *h)
+{
+	fd_close(&h->unsaid);
+	for (size_t i = 0; i < h->n_outputs; i++)
+		fd_close(&h->outputs[i].begun);
+}
+
 /* The trial has shown that it can be done. */
 static void
 go_on_as_new(struct master *m)
@@ -438,6 +449,7 @@ go_on_as_new(struct master *m)
 	more.rlim_cur = more.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &more);
 	(void)heritage_each_fd(&h, hold_no_more, NULL);
+	close_memory(&h);
 	heritage_disown(&h);
 	heritage_fini(&h);
 	fd_close(&memory);

@@ -125,6 +125,36 @@ def test_upgrades_in_place_under_load_fail_no_request_and_close_no_connection(st
     assert not sum((client.errors for client in clients), [])
 
 
+def test_what_nobody_has_read_of_the_log_is_said_by_the_new_program(start, program, directory):
+    (directory / 'changing.py').write_text('''
+import sys
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/noise':
+        for i in range(10_000):
+            sys.stderr.write(f'noise {i:05} {"n" * 90}\\n')
+    start_response('200 OK', [('Content-Length', '0')])
+    return []
+''')
+    server = start('-w', '2')
+    server.wait_for_ready(2)
+    with Connection(server.address) as c:
+        with server.log.unread():
+            c.send('GET /noise HTTP/1.1\r\nHost: t\r\n\r\n')
+            wait_until(server.log.is_full, 'a log that takes no more')
+            install_wsgid(program)
+            server.kill(signal.SIGUSR2)
+            wait_until(lambda: os.path.samefile(f'/proc/{server.pid}/exe', program),
+                       'the new program')
+        assert c.response().status == 200
+    server.log.wait_for('reload done')
+    server.log.wait_for('noise 09999')
+    lines = server.log.text().splitlines()
+    said = [re.fullmatch(r'\[[^]]+\] \[app:info\] \[pid \d+\] noise (\d+) n{90}', line)[1]
+            for line in lines if 'noise ' in line]
+    assert said == [f'{i:05}' for i in range(10_000)]
+    assert any('this process becomes it' in line for line in lines)
+
+
 def test_no_zombie_and_no_descriptor_is_left_of_it(start):
     server = start('-w', '2')
     server.wait_for_ready(2)

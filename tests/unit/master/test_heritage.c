@@ -50,8 +50,12 @@ fill(struct heritage *h)
 						       -1, 1, 123456789012}),
 		0);
 	assert_int_equal(
-		heritage_add_output(h, &(struct heritage_output){17, 4711}), 0);
+		heritage_add_output(h, &(struct heritage_output){17, 4711, 20}), 0);
+	assert_int_equal(
+		heritage_add_output(h, &(struct heritage_output){21, 4712, -1}), 0);
 	assert_int_equal(heritage_add_client(h, 18), 0);
+	h->unsaid = 19;
+	h->lost = 1234;
 }
 
 static void
@@ -98,10 +102,13 @@ test_all_of_it_arrives(void **state)
 	assert_int_equal(got.n_nursery, 2);
 	assert_memory_equal(
 		got.nursery, left.nursery, 2 * sizeof(struct heritage_child));
-	assert_int_equal(got.n_outputs, 1);
-	assert_int_equal(got.outputs[0].pid, 4711);
+	assert_int_equal(got.n_outputs, 2);
+	assert_memory_equal(
+		got.outputs, left.outputs, 2 * sizeof(struct heritage_output));
 	assert_int_equal(got.n_clients, 1);
 	assert_int_equal(got.clients[0], 18);
+	assert_int_equal(got.unsaid, 19);
+	assert_int_equal(got.lost, 1234);
 	empty(&got);
 	empty(&left);
 	buf_fini(&text);
@@ -132,7 +139,7 @@ test_each_descriptor_is_called_once(void **state)
 	(void)state;
 	fill(&h);
 	assert_int_equal(heritage_each_fd(&h, count, &seen), 0);
-	assert_int_equal(seen, 0x7fc00);
+	assert_int_equal(seen, 0x3ffc00);
 	assert_int_equal(heritage_each_fd(&h, refuse, NULL), -EBADF);
 	empty(&h);
 }
