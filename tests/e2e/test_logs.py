@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from client import Connection, get
-from server import BUILD, IS_ROOT, PATIENCE, wait_until
+from server import BUILD, IS_ROOT, PATIENCE, is_alive, wait_until
 
 COMBINED = re.compile(
     r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
@@ -313,4 +313,21 @@ def test_a_stop_at_once_does_not_wait_for_who_reads_the_log(serve_noisy, signals
         for signum in signals:
             os.kill(server.pid, signum)
         assert server.process.wait(PATIENCE / 3) in (0, 75)
+    server.ended()
+
+
+def test_a_new_master_takes_over_though_nobody_reads_the_log(serve_noisy):
+    server = serve_noisy('-w', '2', '--worker-drain-timeout', '1s')
+    old = server.wait_for_ready(2)
+    with server.log.unread():
+        begin_noise(server)
+        upgrade = wsgictl(server, 'upgrade')
+        assert upgrade.returncode == 0, upgrade.stderr
+        path, = server.run_directory.glob('*.pid')
+        server.master = int(path.read_text())
+        assert server.master != server.process.pid
+        assert int(get(server.address, '/').body) not in old
+        assert server.process.wait(PATIENCE / 3) == 0
+        os.kill(server.master, signal.SIGTERM)
+        wait_until(lambda: not is_alive(server.master), 'the end of the new master')
     server.ended()
