@@ -83,6 +83,7 @@ void
 log_keep_lines(void)
 {
 	out.keeps = true;
+	outlet_use(&out.outlet, out.fd);
 }
 
 void

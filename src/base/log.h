@@ -50,13 +50,13 @@ void log_open_records(void (*write)(
 void log_open_standard(void);
 bool log_is_journal(int fd);
 
-/* From the next log_open on no line waits until somebody reads the log, where that
- * is a pipe, a socket or a terminal.  Lines that it does not take are kept, in
- * order; when there are too many, further ones are lost, and their number is said
- * when it takes lines again. */
+/* From now on no line waits until somebody reads the log, where that is a pipe,
+ * a socket or a terminal.  Lines that it does not take are kept, in order; when
+ * there are too many, further ones are lost, and their number is said when it
+ * takes lines again. */
 void log_keep_lines(void);
 
-/* Are lines kept?  Then poll(2) says of the descriptor log_fd, not the caller's to
+/* Are lines kept?  Then poll(2) says of log_fd, which is not the caller's to
  * close, when log_flush has something to do. */
 bool log_waits(void);
 int log_fd(void);

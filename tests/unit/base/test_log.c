@@ -335,7 +335,7 @@ next_line(FILE *from)
 
 /* The last test: there is no way back. */
 static void
-test_lines_that_nobody_reads_are_kept_and_those_beyond_counted(void **state)
+test_lines_that_nobody_reads_are_kept_or_counted(void **state)
 {
 	FILE *reader;
 	int ends[2];
@@ -391,7 +391,7 @@ main(void)
 		cmocka_unit_test(test_records_are_given_away_in_parts),
 		cmocka_unit_test(test_a_long_token_is_cut),
 		cmocka_unit_test(
-			test_lines_that_nobody_reads_are_kept_and_those_beyond_counted),
+			test_lines_that_nobody_reads_are_kept_or_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

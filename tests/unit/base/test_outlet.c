@@ -143,6 +143,7 @@ static void
 test_a_terminal_that_was_stopped_gets_them_later(void **state)
 {
 	int ends[2] = {posix_openpt(O_RDWR | O_NOCTTY), -1};
+	struct pollfd room = {.events = POLLOUT};
 	struct termios raw;
 
 	(void)state;
@@ -158,7 +159,8 @@ test_a_terminal_that_was_stopped_gets_them_later(void **state)
 	assert_int_equal(tcflow(ends[1], TCOOFF), 0);
 	outlet_write(&o, line(1, 80), 80);
 	assert_true(outlet_waits(&o));
-	assert_int_equal(poll(&(struct pollfd){outlet_fd(&o), POLLOUT, 0}, 1, 0), 0);
+	room.fd = outlet_fd(&o);
+	assert_int_equal(poll(&room, 1, 0), 0);
 	assert_int_equal(tcflow(ends[1], TCOON), 0);
 	outlet_flush(&o);
 	read_lines(ends[0], 0, 2, 80);

@@ -49,10 +49,12 @@ fill(struct heritage *h)
 						       7, LIFECYCLE_STOPPING,
 						       -1, 1, 123456789012}),
 		0);
-	assert_int_equal(
-		heritage_add_output(h, &(struct heritage_output){17, 4711, 20}), 0);
-	assert_int_equal(
-		heritage_add_output(h, &(struct heritage_output){21, 4712, -1}), 0);
+	assert_int_equal(heritage_add_output(
+				 h, &(struct heritage_output){17, 4711, 20}),
+		0);
+	assert_int_equal(heritage_add_output(
+				 h, &(struct heritage_output){21, 4712, -1}),
+		0);
 	assert_int_equal(heritage_add_client(h, 18), 0);
 	h->unsaid = 19;
 	h->lost = 1234;
