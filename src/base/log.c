@@ -251,6 +251,12 @@ log_flush(void)
 	errno = saved;
 }
 
+bool
+log_has_room(void)
+{
+	return outlet_has_room(&out.outlet);
+}
+
 int
 log_bequeath(unsigned long *lost)
 {

@@ -61,6 +61,8 @@ void log_keep_lines(void);
 bool log_waits(void);
 int log_fd(void);
 void log_flush(void);
+/* There is room to keep more of them, and as much again. */
+bool log_has_room(void);
 
 /* As outlet_bequeath and outlet_inherit. */
 int log_bequeath(unsigned long *lost);

@@ -175,12 +175,18 @@ outlet_fd(const struct outlet *o)
 	return o->own >= 0 ? o->own : o->fd;
 }
 
+bool
+outlet_has_room(const struct outlet *o)
+{
+	return o->kept.len <= OUTLET_KEEPS / 2;
+}
+
 unsigned long
 outlet_take_lost(struct outlet *o)
 {
 	unsigned long lost = o->lost;
 
-	if (o->kept.len > OUTLET_KEEPS / 2)
+	if (!outlet_has_room(o))
 		return 0;
 	o->lost = 0;
 	return lost;

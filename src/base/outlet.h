@@ -53,6 +53,8 @@ void outlet_flush(struct outlet *o);
 /* Is something kept?  Then poll(2) says of outlet_fd when to try again. */
 bool outlet_waits(const struct outlet *o);
 int outlet_fd(const struct outlet *o);
+/* Is at least half of what can be kept free? */
+bool outlet_has_room(const struct outlet *o);
 
 /* How many lines were lost since this was last asked; 0 as well as long as there
  * is no room for more, and until it was asked all further ones are lost, too: so

@@ -36,6 +36,7 @@ struct relay {
 	struct relay *next;
 	pid_t pid;
 	bool held; /* not to be read: the log took no lines */
+	bool last; /* words of a dead child: rather kept than said late */
 	/* A line without its end, always < PIECE; and before it, where it is
 	 * held, those that were read already, < READ. */
 	struct buf partial;
@@ -100,13 +101,19 @@ without_cr(struct str line)
 	return line;
 }
 
+static bool
+may_say(const struct relay *r)
+{
+	return r->last ? log_has_room() : !log_waits();
+}
+
 /* As many as the log takes, and all when it need not take them. */
 static void
 say_lines(struct master *m, struct relay *r, bool all)
 {
 	size_t done = 0;
 
-	while (all || !log_waits()) {
+	while (all || may_say(r)) {
 		struct str rest = {
 			r->partial.data + done, r->partial.len - done};
 		const char *end =
@@ -175,9 +182,9 @@ static bool
 say_or_hold(struct master *m, struct relay *r)
 {
 	say_lines(m, r, false);
-	if (log_waits())
+	if (!may_say(r))
 		hold(m, r);
-	return !log_waits();
+	return may_say(r);
 }
 
 /* What read(2) gives at once: more than 0, 0 at the end, or negative; -EAGAIN as
@@ -256,8 +263,13 @@ relay_drain(struct master *m, pid_t pid)
 
 	while (r != NULL && r->pid != pid)
 		r = r->next;
-	if (r != NULL && drain(m, r) == 0)
+	if (r == NULL)
+		return;
+	r->last = true;
+	if (drain(m, r) == 0)
 		destroy(m, r);
+	else
+		r->last = false;
 }
 
 void

@@ -603,7 +603,7 @@ int relay_open(struct master *m, int fd, pid_t pid);
 int relay_bequeath(struct master *m, struct heritage *h);
 void relay_inherit(struct master *m, const struct heritage_output *o);
 /* Read what there is now, so that a child's last words come before the news
- * of its death; unless the log takes no lines. */
+ * of its death; unless the log takes no lines, and there is much of it. */
 void relay_drain(struct master *m, pid_t pid);
 /* The log takes lines again: read on where that was put off. */
 void relay_go_on(struct master *m);

@@ -221,18 +221,43 @@ test_a_child_waits_for_the_log(void **state)
 }
 
 static void
-test_last_words_wait_for_the_log(void **state)
+test_last_words_come_before_the_news_of_the_death(void **state)
 {
-	static const char *const expected[] = {"one\n", "two\n", "three\n"};
+	static const char *const expected[] = {
+		"one\n", "two\n", "three\n", "it has died\n"};
 	struct fixture *f = *state;
 	int log[2], fd = open_pipe(f);
 
 	open_unread_log(log);
 	put(fd, "one\ntwo\nthree");
-	relay_drain(&f->m, PID);
 	close(fd);
+	relay_drain(&f->m, PID);
+	log_notice("master", "it has died");
+	assert_null(f->m.relays);
+	read_log(f, log[0], expected, 4);
+	close_log(log);
+}
+
+static void
+test_many_last_words_wait_for_the_log(void **state)
+{
+	static const char *const expected[] = {
+		"line 0000\n", "line 2345\n", "the last\n"};
+	struct fixture *f = *state;
+	int log[2], fd = open_pipe(f);
+	char line[32];
+
+	open_unread_log(log);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(line, sizeof(line), "line %04d\n", i);
+		put(fd, line);
+	}
+	put(fd, "the last");
+	close(fd);
+	relay_drain(&f->m, PID);
 	turn(f);
 	assert_non_null(f->m.relays);
+	assert_true(log_waits());
 	read_log(f, log[0], expected, 3);
 	assert_null(f->m.relays);
 	close_log(log);
@@ -268,7 +293,8 @@ main(void)
 		TEST(test_a_line_without_end_comes_in_pieces),
 		TEST(test_last_words_are_read_at_death),
 		TEST(test_a_child_waits_for_the_log),
-		TEST(test_last_words_wait_for_the_log),
+		TEST(test_last_words_come_before_the_news_of_the_death),
+		TEST(test_many_last_words_wait_for_the_log),
 		TEST(test_the_end_waits_no_longer_than_it_has_to),
 	};
 
