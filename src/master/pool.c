@@ -1,10 +1,11 @@
 /*
  * pool.c - keeping the number of children right.
  *
- * Three reasons to start one: another died (it is owed, and comes at once
- * unless children keep dying before anybody has asked them for anything), another shall go (a reload, or it has done
- * its share: the new one comes first), or the policy wants more.  While a
- * crash loop lasts one child at a time is tried, after the throttle's delay.
+ * Three reasons to start one: another died (it is owed, and comes at once unless
+ * children keep dying before anybody has asked them for anything), another shall
+ * go (a reload, or it has done its share: the new one comes first), or the policy
+ * wants more.  While a crash loop lasts one child at a time is tried, after the
+ * throttle's delay.
  */
 #include "master/children.h"
 #include "master/state.h"

@@ -3,8 +3,8 @@
  *
  * Who was told to go leaves nothing behind.  Who was not is replaced: at
  * once when a client had asked it for something, after a pause when children
- * keep dying before that; and
- * when it was the first of its generation, that generation is no good.
+ * keep dying before that; and when it was the first of its generation, that
+ * generation is no good.
  * Processes that are no children of ours come here too where the master is
  * process 1 of a container: they are waited for and forgotten.
  *
@@ -101,7 +101,14 @@ say_end(const struct master *m, const struct child *c, int status,
 {
 	enum lifecycle_verdict verdict = lifecycle_verdict(status, c->told);
 
-	if (verdict == VERDICT_NORMAL || is_first(m, c))
+	/* Who ends by itself says so before, and is told to. */
+	if (verdict == VERDICT_NORMAL && !c->told && c->began &&
+		m->phase == PHASE_RUNNING && !is_first(m, c))
+		log_errorx("master",
+			"child pid %d (slot %u) ended in a request or behind "
+			"one, %s: has the application called os._exit?",
+			(int)c->pid, c->slot, how);
+	else if (verdict == VERDICT_NORMAL || is_first(m, c))
 		log_info("master", "child pid %d (slot %u) ended, %s",
 			(int)c->pid, c->slot, how);
 	else

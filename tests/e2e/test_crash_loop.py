@@ -46,6 +46,7 @@ def failing(serve, directory):
     ('signal=6', r'exit signal Aborted \(6\)'),
     ('signal=7', r'exit signal Bus error \(7\)'),
     ('signal=9', r'exit signal Killed \(9\)'),
+    ('status=0', 'ended in a request or behind one, exit status 0: .*os._exit'),
     ('status=7', 'exit status 7'),     # as who is sick
     ('status=15', 'exit status 15'),   # as who says that all others would fail as well
     ('status=78', 'exit status 78'),   # as who does not understand its configuration
