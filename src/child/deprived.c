@@ -43,6 +43,14 @@ deprived_end(const struct engine *e)
 	_exit(CHILD_EXIT_OK);
 }
 
+/* Nor would the master see the end of the channel, as long as a ring has it. */
+void
+deprived_leave_python(const struct engine *e)
+{
+	if (deprived_of_master(e))
+		_exit(CHILD_EXIT_OK);
+}
+
 /* --- a worker has met it ------------------------------------------------------- */
 
 /* Between requests it may sleep.  Of several workers it alone can end all. */

@@ -41,6 +41,10 @@ void deprived_leave(struct engine *e, int error);
 /* Leave without waiting for anything: what is not finished is said. */
 void deprived_end(const struct engine *e) __attribute__((noreturn));
 
+/* All are served.  Whom the master cannot hear does not wait for Python's end,
+ * which may be far away: then it does not come back. */
+void deprived_leave_python(const struct engine *e);
+
 /* Is it what the master is heard by? */
 bool deprived_of_master(const struct engine *e);
 

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "child/clients.h"
 #include "child/crew.h"
+#include "child/deprived.h"
 #include "child/descriptors.h"
 #include "child/forking.h"
 #include "child/orders.h"
@@ -336,6 +337,7 @@ workers_serve(struct workers *w, struct err *err)
 	if (w->n > 1)
 		join_threads(w);
 	set_serving(w, false);
+	deprived_leave_python(&w->each[0].engine);
 	orders_say_leaving(&w->each[0].engine);
 	for (size_t i = 0; i < w->n; i++) {
 		const struct engine *e = &w->each[i].engine;

@@ -63,6 +63,11 @@ def find_listener():
     found.extend(fd for fd in map(int, os.listdir('/proc/self/fd')) if is_listener(fd))
 
 
+def stay_and_close_all():
+    threading.Thread(target=threading.Event().wait).start()
+    os.closerange(3, 4096)
+
+
 def replace_found():
     null, *listeners = found
     for fd in listeners:
@@ -117,7 +122,7 @@ def closing(serve, directory):
 
 @pytest.mark.parametrize('how, threads', [
     ('/close_all', 1), ('/close_all', 3), ('/replace_all', 1), ('/replace_all', 3),
-    ('/sleep_and_replace_all', 3)])
+    ('/sleep_and_replace_all', 3), ('/stay_and_close_all', 1), ('/stay_and_close_all', 3)])
 @pytest.mark.parametrize('listeners', [1, 2])
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_child_whose_descriptors_are_closed_is_replaced(
