@@ -101,6 +101,10 @@ wait_for_report(pid_t daemon, int fd, const sigset_t *signals)
 		1 + printable_clean(report.data + 1, report.len - 1, "\n\t");
 	if (report.len > 1)
 		fprintf(stderr, "wsgid: %s\n", buf_text(&report) + 1);
+	/* Who hears that it has failed may start it again: its pid file and its
+	 * sockets go with it. */
+	if (report.data[0] != 0)
+		(void)waitpid(daemon, NULL, 0);
 	exit((unsigned char)report.data[0]);
 }
 

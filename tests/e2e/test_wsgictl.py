@@ -1,5 +1,6 @@
 """wsgictl as a person types it: every verb, on servers alive, stopped, dead and absent."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -851,6 +852,32 @@ def test_a_start_that_fails_says_why(daemon, site):
     assert run.returncode == 1
     assert "No module named 'no_such_module'" in run.stderr
     assert ctl('status', *daemon.words).returncode == 3
+
+
+def without_pipes(program, *words, env=None):
+    """Only its own end is waited for: not that of all who could write to our pipe."""
+    return subprocess.run([str(program), *map(str, words)], timeout=PATIENCE,
+                          env={**clean_environment(), **(env or {})}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+
+def test_a_daemon_that_has_failed_is_gone(daemon, site, directory):
+    """Who hears of it may start the next one.  Its end takes a moment here: it has last words for
+    somebody who does not listen."""
+    path = str(directory / 'notify')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+        deaf.bind(path)
+        others.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                others.sendto(b'x', path)
+        status = without_pipes(BUILD / 'wsgid', '--daemon',
+                               *start_words(daemon, site, '-b', '127.0.0.1:0',
+                                            'nosuch:application')[1:],
+                               env={'NOTIFY_SOCKET': path})
+        pid = int(re.search(r'\[pid (\d+)\]', daemon.error_log.read_text())[1])
+        assert (status, is_alive(pid), daemon.pids()) == (1, False, [])
 
 
 @pytest.mark.parametrize('words, status, sentence', [
