@@ -28,6 +28,7 @@
 #include "wsgictl/command.h"
 #include "wsgictl/doctor.h"
 #include "wsgictl/instance.h"
+#include "wsgictl/present.h"
 #include "wsgictl/say.h"
 #include "wsgictl/snapshot.h"
 #include "wsgictl/target.h"
@@ -159,21 +160,31 @@ spawn(pid_t *pid, const char *const *words, int out)
 	return rc;
 }
 
+/* A wsgid that is to be run. */
+struct job {
+	const struct command *command;
+	const char *const *words;
+	int out;        /* its standard output, or -1 for ours */
+	int64_t end_ns; /* of the waiting for it; -1: it has none */
+};
+
 /* What wsgid has to say it says itself, on the same terminal; but for its
  * standard output where somebody wants that. */
 static int
-run(const struct command *c, const char *const *words, int out, struct err *err)
+run(const struct job *job, struct err *err)
 {
+	const struct command *c = job->command;
+	const char *const *words = job->words;
 	int wait_status, rc;
 	pid_t pid;
 
 	fflush(stdout);
-	rc = spawn(&pid, words, out);
+	rc = spawn(&pid, words, job->out);
 	if (rc != 0) {
 		err_set(err, rc, "%s", words[0]);
 		return EXIT_FAILED;
 	}
-	rc = wait_for(pid, target_wait_end(c), &wait_status);
+	rc = wait_for(pid, job->end_ns, &wait_status);
 	if (rc == -ETIMEDOUT && c->wait_ms == 0)
 		return EXIT_DONE;
 	if (rc == -ETIMEDOUT) {
@@ -217,7 +228,7 @@ find_begun(const struct instances *all, int64_t since_us)
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (all->list[i].state == INSTANCE_RUNNING &&
-			(since_us == 0 || all->list[i].start_us >= since_us))
+			all->list[i].start_us >= since_us)
 			return &all->list[i];
 	return NULL;
 }
@@ -251,26 +262,6 @@ say_started(const struct config *wanted, int64_t since_us)
 	instances_fini(&all);
 }
 
-static bool
-runs_already(const struct config *wanted)
-{
-	const struct instance *i;
-	struct instances all;
-	struct err err = {0};
-	bool runs = false;
-
-	if (wanted->name == NULL || strcmp(wanted->name, "0") == 0)
-		return false;
-	if (instances_find_configured(&all, wanted, &err) == 0) {
-		i = find_begun(&all, 0);
-		runs = i != NULL;
-		if (runs)
-			say("%s runs already, pid %d\n", i->name, (int)i->pid);
-	}
-	instances_fini(&all);
-	return runs;
-}
-
 /* Somebody else's directory: wsgid would find it out too, but that would be a
  * mistake of the configuration, which it is not. */
 static bool
@@ -295,18 +286,20 @@ static int
 start(const struct command *c, const char *const *words, size_t n,
 	struct err *err)
 {
+	const struct job job = {c, words, -1, target_wait_end(c)};
 	struct config *wanted = wanted_config(words + 2, n - 2, err);
-	int64_t begin_us = clock_real_us();
+	int64_t begin_us;
 	int status;
 
 	if (wanted == NULL)
 		return EXIT_FAILED;
-	if (runs_already(wanted)) {
+	if (present_wait(c, wanted, job.end_ns, &status, err)) {
 		config_destroy(wanted);
-		return EXIT_DONE;
+		return status;
 	}
+	begin_us = clock_real_us();
 	if (may_write_to(wanted->run_directory, err))
-		status = run(c, words, -1, err);
+		status = run(&job, err);
 	else
 		status = EXIT_DENIED;
 	if (status == EXIT_DONE && c->wait_ms == 0)
@@ -359,7 +352,7 @@ run_with(const struct command *c, const char *word, int out, struct err *err)
 		err_set(err, ENOMEM, "command line");
 		return EXIT_FAILED;
 	}
-	status = run(c, words, out, err);
+	status = run(&(struct job){c, words, out, target_wait_end(c)}, err);
 	free(words);
 	return status;
 }

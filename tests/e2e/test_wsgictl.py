@@ -854,6 +854,19 @@ def test_a_start_that_fails_says_why(daemon, site):
     assert ctl('status', *daemon.words).returncode == 3
 
 
+def write_config(config, daemon, site, application):
+    config.write_text(f'Listen 127.0.0.1:{free_port()}\nWSGIApplication {application}\n'
+                      f'ChDir {site.path}\nErrorLog {daemon.error_log}\nProcesses 2\n'
+                      f'RunDirectory {daemon.run_directory}\n')
+    return config
+
+
+def fails_to_start(run):
+    assert run.returncode == 1, run
+    assert re.search("[Nn]o module (named )?'nosuch'", run.stderr), run
+    return run
+
+
 def without_pipes(program, *words, env=None):
     """Only its own end is waited for: not that of all who could write to our pipe."""
     return subprocess.run([str(program), *map(str, words)], timeout=PATIENCE,
@@ -878,6 +891,81 @@ def test_a_daemon_that_has_failed_is_gone(daemon, site, directory):
                                env={'NOTIFY_SOCKET': path})
         pid = int(re.search(r'\[pid (\d+)\]', daemon.error_log.read_text())[1])
         assert (status, is_alive(pid), daemon.pids()) == (1, False, [])
+
+
+def test_a_start_after_one_that_failed_fails_as_well(daemon, site):
+    config = write_config(site.path / 'shop.conf', daemon, site, 'nosuch:application')
+    for _ in range(10):
+        assert without_pipes(WSGICTL, 'start', '-c', config) == 1
+        assert ctl('status', '-c', config).returncode == 3
+    fails_to_start(ctl('start', '-c', config))
+
+
+def test_a_start_waits_for_the_end_of_the_one_that_stops(daemon, site):
+    config = write_config(site.path / 'shop.conf', daemon, site, 'shop:application')
+    run = succeeds(ctl('start', '-c', config), '^shop has started')
+    address = ('127.0.0.1', int(re.search(r':(\d+)$', run.stdout)[1]))
+    old, = daemon.pids()
+    with Connection(address) as c:
+        c.send('GET /slow HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ' 1 busy' in ctl('status', '-c', config).stdout, 'the request')
+        succeeds(ctl('--wait', '0', 'stop', '-c', config))
+        fails(ctl('--wait', '0', 'start', '-c', config), 6,
+              rf'^wsgictl: shop \(pid {old}\) is ending, .* nothing else has been started$')
+        succeeds(ctl('start', '-c', config),
+                 rf'^shop \(pid {old}\) is ending, which is waited for$', '^shop has started, pid ')
+        assert c.response().body == b'one'
+    pid, = daemon.pids()
+    assert pid != old
+    assert get(address).body == b'one'
+
+
+STARTS_WHEN_TOLD = """\
+import pathlib, time
+while not pathlib.Path('go').exists():
+    time.sleep(0.01)
+"""
+
+
+def start_two(daemon, site):
+    """Two that are told to start the same; the second when the first imports."""
+    config = write_config(site.path / 'shop.conf', daemon, site, 'shop:application')
+    words = [str(WSGICTL), 'start', '-c', str(config)]
+    more = {'env': clean_environment(), 'stdin': subprocess.DEVNULL, 'text': True,
+            'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}
+    first = subprocess.Popen(words, **more)
+    wait_until(lambda: 'the first one is starting' in ctl('status', '-c', config).stdout,
+               'the first start')
+    second = subprocess.Popen(words, **more)
+    return first, second
+
+
+def ended(process):
+    out, errors = process.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+
+def test_a_start_waits_for_another_one_to_serve(daemon, site):
+    site.write(STARTS_WHEN_TOLD + APPLICATION % 'one', whole=True)
+    first, second = start_two(daemon, site)
+    said = second.stdout.readline()
+    pid, = daemon.pids()
+    assert said == f'shop (pid {pid}) is being started already: its first child is waited for\n'
+    fails(ctl('--wait', '0.2', 'start', '-c', site.path / 'shop.conf'), 6, 'is being started, and')
+    succeeds(ctl('--wait', '0', 'start', '-c', site.path / 'shop.conf'),
+             f'^shop is being started already, pid {pid}; whether it serves is not waited for$')
+    (site.path / 'go').touch()
+    succeeds(ended(second), rf'^shop runs by now, pid {pid}$')
+    succeeds(ended(first), rf'^shop has started, pid {pid}')
+
+
+def test_a_start_after_another_one_that_fails_tries_it_itself(daemon, site):
+    site.write(STARTS_WHEN_TOLD + 'import nosuch\n', whole=True)
+    first, second = start_two(daemon, site)
+    assert 'is being started already' in second.stdout.readline()
+    (site.path / 'go').touch()
+    fails_to_start(ended(first))
+    fails_to_start(ended(second))
 
 
 @pytest.mark.parametrize('words, status, sentence', [
