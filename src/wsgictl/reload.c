@@ -11,12 +11,14 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "config/config.h"
 #include "wsgictl/command.h"
 #include "wsgictl/progress.h"
 #include "wsgictl/say.h"
 #include "wsgictl/snapshot.h"
 #include "wsgictl/target.h"
 #include "wsgictl/verbs.h"
+#include "wsgictl/wanted.h"
 #include "wsgictl/words.h"
 
 enum {
@@ -244,16 +246,51 @@ verb_upgrade(const struct command *c, struct err *err)
 	return status;
 }
 
+/* Would start begin this one again?  Who has named none gets the default
+ * configuration, and that may be another server's. */
+static bool
+would_start(
+	const struct command *c, const struct instance *dead, struct err *err)
+{
+	struct config *wanted;
+	bool same;
+
+	if (c->name != NULL || c->config_file != NULL)
+		return true;
+	wanted = wanted_config(c->rest, c->n_rest, err);
+	if (wanted == NULL)
+		return false;
+	same = wanted->name != NULL && strcmp(wanted->name, dead->name) == 0;
+	config_destroy(wanted);
+	if (!same)
+		err_setx(err, ESRCH,
+			"%s is dead: restart it with -n %s or -c FILE",
+			dead->name, dead->name);
+	return same;
+}
+
+/* Nothing is there, or what start would begin. */
+static bool
+may_start(const struct command *c, const struct target *t, struct err *err)
+{
+	if (t->one != NULL)
+		return would_start(c, t->one, err);
+	return err->code == ENOENT;
+}
+
 int
 verb_restart(const struct command *c, struct err *err)
 {
 	struct target t;
 	int status = target_find_running(&t, c, err);
+	bool starts = false;
 
 	if (status == EXIT_DONE)
 		status = turn(c, &t, "restart", "restarting", err);
+	else if (status == EXIT_NOT_RUNNING)
+		starts = may_start(c, &t, err);
 	target_fini(&t);
-	if (status != EXIT_NOT_RUNNING)
+	if (!starts)
 		return status;
 	say("it does not run, so it is started\n");
 	fflush(stdout);

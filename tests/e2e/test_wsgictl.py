@@ -994,6 +994,24 @@ def test_restart_starts_what_does_not_run(daemon, site):
     fails(ctl('graceful', '-c', config), 3, 'no server was found; looked for shop')
 
 
+def test_restart_starts_no_other_server_than_the_dead_one(daemon, site):
+    """Without a name it is the default configuration that would be started."""
+    config = write_config(site.path / 'shop.conf', daemon, site, 'shop:application')
+    succeeds(ctl('start', '-c', config))
+    old, = daemon.pids()
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: not is_alive(old), 'its end')
+    run = fails(ctl('restart', *daemon.words), 3,
+                '^wsgictl: shop is dead: restart it with -n shop or -c FILE$')
+    assert run.stdout == ''
+    shutil.copy(daemon.run_directory / 'shop.pid', daemon.run_directory / 'other.pid')
+    run = fails(ctl('restart', *daemon.words), 3, 'no server runs, but several have left files')
+    assert run.stdout == ''
+    succeeds(ctl('restart', '-c', config), '^it does not run, so it is started$',
+             '^shop has started')
+    (daemon.run_directory / 'other.pid').unlink()
+
+
 def test_configtest_is_wsgids_own(site):
     config = site.path / 'site.conf'
     config.write_text('WSGIApplication shop:application\n')
