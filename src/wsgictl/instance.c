@@ -223,8 +223,10 @@ look_for_any(struct instances *l, const struct search *s, const char *directory)
 	struct dirent *entry;
 	int rc = 0;
 
-	if (d == NULL)
+	if (d == NULL) {
+		l->barred |= errno == EACCES;
 		return 0;
+	}
 	while (rc == 0 && (entry = readdir(d)) != NULL) {
 		char *name = name_of(entry->d_name);
 
@@ -612,7 +614,8 @@ instances_choose(struct instances *l, struct err *err)
 		list(l, ESRCH, "no server runs, but several have left files",
 			err);
 	else
-		err_setx(err, ENOENT, "no server was found; looked for %s",
-			buf_text(&l->looked));
+		err_setx(err, l->barred ? EACCES : ENOENT,
+			"no server was found; looked for %s%s",
+			buf_text(&l->looked), l->barred ? "; try sudo" : "");
 	return NULL;
 }

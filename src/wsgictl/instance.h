@@ -47,6 +47,7 @@ struct instances {
 	size_t n;
 	/* Where it was looked, for people: "shop.pid in /run/wsgid". */
 	struct buf looked;
+	bool barred; /* at a directory that may not be looked into */
 };
 
 /* All that match what the command says, and without any choice all there
@@ -62,7 +63,8 @@ int instances_find_configured(
 void instances_fini(struct instances *l);
 
 /* The one that is meant: the only one that runs, or the only one.  NULL and
- * a sentence when there is none (ENOENT in err->code) or there are several
+ * a sentence when there is none (ENOENT in err->code; EACCES where there may be
+ * one in a directory that may not be looked into) or there are several
  * (E2BIG), or several that are dead (ESRCH); the sentence is a list then. */
 const struct instance *instances_choose(struct instances *l, struct err *err);
 

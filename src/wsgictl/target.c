@@ -25,7 +25,14 @@ target_find(struct target *ret, const struct command *c, struct err *err)
 	ret->one = instances_choose(&ret->all, err);
 	if (ret->one != NULL)
 		return EXIT_DONE;
-	return err->code == E2BIG ? EXIT_USAGE : EXIT_NOT_RUNNING;
+	switch (err->code) {
+	case E2BIG:
+		return EXIT_USAGE;
+	case EACCES:
+		return EXIT_DENIED;
+	default:
+		return EXIT_NOT_RUNNING;
+	}
 }
 
 static int
@@ -76,7 +83,7 @@ target_find_running(
 			"the master of %s (pid %d) is stopped by a signal and "
 			"hears nothing; kill -CONT %d lets it go on",
 			i->name, (int)i->pid, (int)i->pid);
-		return EXIT_FAILED;
+		return EXIT_LATE;
 	}
 	return EXIT_DONE;
 }

@@ -519,7 +519,7 @@ def test_a_stopped_master_is_read_and_not_asked(serve):
         assert state['state'] == 'stopped by a signal'
         assert state['workers']['idle'] == 1
         for verb in ('stop', 'reload', 'reopen-logs', 'log-level', 'restart'):
-            fails(of(server, verb), 1, f'pid {server.pid}.* is stopped by a signal',
+            fails(of(server, verb), 6, f'pid {server.pid}.* is stopped by a signal',
                   f'kill -CONT {server.pid}')
         assert time.monotonic() - begin < PATIENCE / 2
     finally:
@@ -1072,6 +1072,18 @@ def test_a_pid_file_that_is_a_link_is_no_lack_of_rights(directory):
     fails(ctl('stop', '--run-directory', run, '-n', 'shop'), 1,
           rf'^wsgictl: whether shop runs cannot be told by its pid file {run}/shop\.pid: '
           'Too many levels of symbolic links$')
+
+
+@need_root
+def test_a_directory_that_one_may_not_look_into_is_no_sign_of_absence(serve, for_others):
+    server = serve('hello', '-w', '1')
+    server.run_directory.chmod(0o700)
+    for words in (['status'], ['fullstatus', '--json'], ['stop'], ['reload'], ['restart']):
+        run = subprocess.run([*NOBODY, str(for_others), '--run-directory',
+                              str(server.run_directory), *words], text=True,
+                             env=clean_environment(), capture_output=True, timeout=PATIENCE)
+        fails(run, 4, r'no server was found; .* \(you may not look there\); try sudo$')
+        assert run.stdout == ''
 
 
 def test_several_dead_servers_are_listed_and_none_is_shown(directory):
