@@ -23,6 +23,10 @@ enum { CONTROL_LINE = 4096, CONTROL_WORDS = 16 };
 /* The sentence of what a stop has put an end to. */
 #define CONTROL_STOPPING "the server is being stopped"
 
+/* That of a master which has no place for one more, and has not read what this
+ * one asked. */
+#define CONTROL_FULL "too many are waiting for an answer already"
+
 struct control_line {
 	size_t n;
 	struct str words[CONTROL_WORDS]; /* decoded; inside text */

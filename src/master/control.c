@@ -201,30 +201,60 @@ watch_listener(struct master *m, bool watched)
 	m->control.rest_ns = watched ? NEVER : m->now_ns + REST_S * SECOND_NS;
 }
 
-/* Nobody is kept out by those who say nothing, and root by nobody: the one that
- * came first goes.  Where all have asked for something that takes its time,
- * false. */
+/* Who goes where there is no place for one more, the first the soonest. */
+enum claim {
+	CLAIM_NONE,  /* it has said nothing yet, or has its answer */
+	CLAIM_OTHER, /* somebody else's, where it is root who comes */
+	CLAIM_STOP,  /* it only looks on, until the end of the server */
+	CLAIM_STAYS,
+};
+
+static enum claim
+claim_of(const struct client *c, uid_t uid)
+{
+	if (c->uid == 0 && uid != 0)
+		return CLAIM_STAYS;
+	if (c->waits == WAITS_FOR_NOTHING)
+		return CLAIM_NONE;
+	if (c->uid != 0 && uid == 0)
+		return CLAIM_OTHER;
+	return c->waits == WAITS_FOR_STOP ? CLAIM_STOP : CLAIM_STAYS;
+}
+
+/* Nobody is kept out by those who say nothing, and root by nobody else: the one
+ * that came first goes.  Where all have asked for something that takes its
+ * time, false. */
 static bool
 make_room(struct master *m, uid_t uid)
 {
-	struct client *silent = NULL, *waiting = NULL;
+	enum claim least = CLAIM_STAYS;
+	struct client *leaves = NULL;
 
 	if (m->control.n_clients < CONTROL_CLIENTS)
 		return true;
 	/* The list begins with the last. */
 	for (struct client *c = m->control.clients; c != NULL; c = c->next) {
-		if (c->uid == 0 && uid != 0)
+		enum claim claim = claim_of(c, uid);
+
+		if (claim == CLAIM_STAYS || claim > least)
 			continue;
-		if (c->waits == WAITS_FOR_NOTHING)
-			silent = c;
-		else if (c->uid != 0 && uid == 0)
-			waiting = c;
+		least = claim;
+		leaves = c;
 	}
-	if (silent == NULL)
-		silent = waiting;
-	if (silent != NULL)
-		destroy(m, silent);
-	return silent != NULL;
+	if (leaves != NULL)
+		destroy(m, leaves);
+	return leaves != NULL;
+}
+
+/* Its request is not waited for: it may be slow to come. */
+static void
+turn_away(int fd)
+{
+	struct client c = {0};
+
+	client_error(&c, CONTROL_FULL);
+	(void)send(fd, c.out.data, c.out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_fini(&c.out);
 }
 
 /* Whoever cannot be let in for want of descriptors or memory stays in the
@@ -241,8 +271,13 @@ listener_ready(struct master *m, struct source *s)
 		return;
 	}
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || !door_admits(fd, m->now->config, &c->uid) ||
-		!make_room(m, c->uid)) {
+	if (c == NULL || !door_admits(fd, m->now->config, &c->uid)) {
+		free(c);
+		close(fd);
+		return;
+	}
+	if (!make_room(m, c->uid)) {
+		turn_away(fd);
 		free(c);
 		close(fd);
 		return;

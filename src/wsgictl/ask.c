@@ -253,6 +253,13 @@ ask_parse(struct ask_answer *ret, struct str line)
 	return is_ours(ret) ? 0 : -EBADMSG;
 }
 
+static bool
+is_turned_away(const struct ask_answer *l)
+{
+	return strcmp(l->words[0], "error") == 0 &&
+	       strcmp(l->words[1], CONTROL_FULL) == 0;
+}
+
 /* It is heard, so what counts from here on is when it is done. */
 static void
 count(struct ask *a, size_t bytes)
@@ -266,7 +273,7 @@ count(struct ask *a, size_t bytes)
 }
 
 /* The line that has arrived, taken out of the buffer: 1, 0 when there is
- * none yet, -EBADMSG, -EMSGSIZE. */
+ * none yet, -EBADMSG, -EMSGSIZE, -EUSERS. */
 static int
 take_line(struct ask *a, struct ask_answer *ret)
 {
@@ -283,7 +290,9 @@ take_line(struct ask *a, struct ask_answer *ret)
 	count(a, len + 1);
 	if (a->bytes > ASK_BYTES)
 		return -EMSGSIZE;
-	return rc < 0 ? rc : 1;
+	if (rc < 0)
+		return rc;
+	return is_turned_away(ret) ? -EUSERS : 1;
 }
 
 /* 1 when something came, 0 when the time is over. */

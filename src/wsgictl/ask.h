@@ -58,8 +58,9 @@ int ask_open(struct ask *ret, const struct instance *i,
 	const char *const *words, int64_t effect_ms, struct err *err);
 
 /* The next line within ms.  1 with a line, 0 when the time is over, -ETIMEDOUT
- * when that of the whole answer is, -EPIPE when the master has closed, -EBADMSG
- * for nonsense, -EMSGSIZE when it goes on and on, or another negative errno. */
+ * when that of the whole answer is, -EPIPE when the master has closed, -EUSERS
+ * when it takes no more callers, -EBADMSG for nonsense, -EMSGSIZE when it goes
+ * on and on, or another negative errno. */
 int ask_line(struct ask *a, int64_t ms, struct ask_answer *ret);
 
 void ask_close(struct ask *a);

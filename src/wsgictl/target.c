@@ -148,6 +148,12 @@ target_no_answer(
 	case 0:
 	case -ETIMEDOUT:
 		return late(t, a, err);
+	case -EUSERS:
+		err_setx(err, EAGAIN,
+			"the master of %s (pid %d) takes no more callers, and "
+			"has been told nothing: " CONTROL_FULL,
+			t->one->name, pid);
+		return EXIT_LATE;
 	case -EMSGSIZE:
 		err_setx(err, EMSGSIZE,
 			"the master of %s (pid %d) has said %zu lines and does "
@@ -158,8 +164,8 @@ target_no_answer(
 	case -ECONNRESET:
 		err_setx(err, EPIPE,
 			"the master of %s (pid %d) has closed the connection "
-			"without an answer: it has ended, has too many "
-			"callers, or does not let you in",
+			"without an answer: it has ended, or does not let you "
+			"in",
 			t->one->name, pid);
 		break;
 	case -EBADMSG:

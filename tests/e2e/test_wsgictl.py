@@ -1421,6 +1421,41 @@ def test_no_caller_that_is_stuck_or_hostile_holds_the_master(serve):
     server.stop()
 
 
+def ask_all(server, verb):
+    """Sixteen callers who wait for what it says."""
+    path, = server.run_directory.glob('*.ctl')
+    callers = []
+    for _ in range(16):
+        callers.append(socket.socket(socket.AF_UNIX))
+        callers[-1].connect(str(path))
+        callers[-1].sendall(verb + b'\n')
+        assert callers[-1].recv(1024).startswith(b'+ ')
+    return callers
+
+
+def test_where_all_places_are_taken_it_is_said(shop, site):
+    server = shop()
+    site.write('import time\ntime.sleep(5)\n', whole=True)
+    callers = ask_all(server, b'reload')
+    for words in (['log-level'], ['reload'], ['stop'], ['scale', '3'], ['reopen-logs']):
+        fails(of(server, *words), 6, rf'^wsgictl: the master of shop \(pid {server.pid}\) takes no '
+              'more callers, and has been told nothing: too many are waiting')
+    for caller in callers:
+        caller.close()
+
+
+def test_who_waits_for_the_end_keeps_nobody_out(shop):
+    server = shop()
+    callers = ask_all(server, b'await-stop')
+    succeeds(of(server, 'log-level'))
+    succeeds(of(server, 'reload'))
+    succeeds(of(server, 'stop'), 'has stopped')
+    assert callers[-1].recv(1024) == b'+ cut-off 0\nok\n'
+    for caller in callers:
+        caller.close()
+    assert server.ended() == 0
+
+
 def dribble(line, every=0.01):
     """Lines without end, until nobody listens."""
     def answer(s):
