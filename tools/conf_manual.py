@@ -114,6 +114,17 @@ NO_RANGE = '0 to 2147483647'
 
 # Behind the help; mdoc.
 MORE = {
+    'User': """
+Without it, it is root where
+.Ic AllowRoot
+is on, and for process 1 of a container, which says so in a warning.
+""",
+    'AllowRoot': """
+Process 1 of a container that is started as root needs it not: there the
+application runs as root, with a warning, unless
+.Ic User
+is another.
+""",
     'Listen': """
 A port alone, as in
 .Ql Listen 8000 ,
