@@ -191,7 +191,7 @@ add_listener(struct generation *g, const struct generation *before,
 	for (int i = shared ? EVERY_BUCKET : 0; rc == 0 && i <= last; i++) {
 		const struct listener *there = find_listener(before, asked, i);
 
-		rc = there != NULL
+		rc = there != NULL && !listen_is_lost(there)
 			     ? generation_share(g, there, asked, i, err)
 			     : open_listener(g, address, l, asked, i, err);
 	}

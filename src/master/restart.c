@@ -166,6 +166,33 @@ make_candidate(struct master *m, struct err *err)
 	return NULL;
 }
 
+/* A socket file that was gone has been made anew, and leads to another socket
+ * than before. */
+static void
+tell_found(struct master *m, size_t i)
+{
+	char text[ADDRESS_TEXT + 128];
+
+	snprintf(text, sizeof(text),
+		"Listen %s: somebody had removed the socket file; there is a "
+		"new one",
+		m->now->asked[i]);
+	log_warnx("master", "%s", text);
+	CONTROL_TELL(m, "warning", text);
+	fdstore_replace(m, i);
+}
+
+static void
+look_for_lost(struct master *m, const struct generation *old)
+{
+	for (size_t i = 0; i < m->now->n_listeners; i++)
+		for (size_t j = 0; j < old->n_listeners; j++)
+			if (same(m->now->asked[i], old->asked[j]) &&
+				m->now->listeners[i].inode !=
+					old->listeners[j].inode)
+				tell_found(m, i);
+}
+
 /* The candidate becomes the server. */
 static void
 take_over(struct master *m)
@@ -176,6 +203,7 @@ take_over(struct master *m)
 	m->now = m->next;
 	m->next = NULL;
 	logs_use(m->now);
+	look_for_lost(m, old);
 	generation_check_buffers(m->now);
 	coredump_warn(m->now->config);
 	idle_warn(m);

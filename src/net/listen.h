@@ -77,6 +77,10 @@ int listen_again(const struct listener *l, int backlog);
  * something. */
 bool listen_restore(const struct listener *l, int backlog);
 
+/* A unix: listener whose socket file we made, and which somebody has removed
+ * since: it still listens, and nobody finds it. */
+bool listen_is_lost(const struct listener *l);
+
 /* Close; remove the socket file when we made it and it still is ours. */
 void listen_close(struct listener *l);
 

@@ -226,6 +226,15 @@ listen_open_unix(struct listener *ret, const struct listen_options *options,
 	return 0;
 }
 
+bool
+listen_is_lost(const struct listener *l)
+{
+	struct stat now;
+
+	return l->unlink_path && lstat(l->address.un.sun_path, &now) < 0 &&
+	       errno == ENOENT;
+}
+
 void
 listen_unlink(const struct listener *l)
 {

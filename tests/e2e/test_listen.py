@@ -5,11 +5,12 @@ import os
 import re
 import socket
 import stat
+import subprocess
 
 import pytest
 
 from client import Connection, exchange, get
-from server import IS_ROOT, free_port, run_wsgid, wait_until
+from server import BUILD, IS_ROOT, PATIENCE, free_port, run_wsgid, wait_until
 
 
 def has_ipv6() -> bool:
@@ -98,6 +99,31 @@ def test_a_file_in_the_way_is_left_alone(new_server, directory):
     server = new_server('probe', bind=f'unix:{path}')
     assert server.fails() != 0
     assert str(path) in server.log.text() and path.read_text() == 'precious'
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_a_reload_makes_a_removed_socket_file_anew(serve, directory, several):
+    path = directory / 'site.sock'
+    conf = directory / 'wsgid.conf'
+    conf.write_text(f'Listen unix:{path} mode=0606\n' + 'Listen 127.0.0.1:0\n' * several)
+    server = serve('-c', conf, 'probe', '-w', '1', bind=None)
+
+    def reload():
+        return subprocess.run([str(BUILD / 'wsgictl'), '--run-directory', server.run_directory,
+                               'reload'], capture_output=True, text=True, timeout=PATIENCE)
+    for _ in range(2):
+        path.unlink()
+        run = reload()
+        warning = f'Listen unix:{path}: somebody had removed the socket file; there is a new one'
+        assert run.returncode == 0 and f'warning: {warning}\n' in run.stdout, run
+        assert warning in server.log.text()
+        assert get(path, '/hello').status == 200
+        assert stat.S_IMODE(path.stat().st_mode) == 0o606
+    made = path.stat().st_ino
+    assert 'warning' not in reload().stdout
+    assert path.stat().st_ino == made and get(path, '/hello').status == 200
+    server.stop()
+    assert not path.exists()
 
 
 # --- buffers ------------------------------------------------------------------------------
