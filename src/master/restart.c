@@ -52,31 +52,37 @@ same(const char *a, const char *b)
 }
 
 static void
-keep_fixed(const struct master *m, struct config *c)
+tell_fixed(struct master *m, const char *directive)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		"%s changes only when wsgid is stopped and started", directive);
+	log_warnx("master", "%s", text);
+	CONTROL_TELL(m, "warning", text);
+}
+
+static void
+keep_fixed(struct master *m, struct config *c)
 {
 	const struct config *was = m->now->config;
 
 	if (!same(was->run_directory, c->run_directory))
-		log_warnx("master", "RunDirectory changes only when wsgid is "
-				    "stopped and started");
+		tell_fixed(m, "RunDirectory");
 	if (!same(was->mutex, c->mutex)) {
-		log_warnx("master", "Mutex changes only when wsgid is "
-				    "stopped and started");
+		tell_fixed(m, "Mutex");
 		config_set(c, "Mutex", was->mutex, "the start");
 	}
 	if (!same(was->pid_file, c->pid_file))
-		log_warnx("master", "PidFile changes only when wsgid is "
-				    "stopped and started");
+		tell_fixed(m, "PidFile");
 	if (!same(was->control_group, c->control_group)) {
-		log_warnx("master", "ControlGroup changes only when wsgid is "
-				    "stopped and started");
+		tell_fixed(m, "ControlGroup");
 		config_set(c, "ControlGroup",
 			was->control_group != NULL ? was->control_group : "",
 			"the start");
 	}
 	if (!same(was->score_board_file, c->score_board_file))
-		log_warnx("master", "ScoreBoardFile changes only when wsgid "
-				    "is stopped and started");
+		tell_fixed(m, "ScoreBoardFile");
 }
 
 /* --- begin ------------------------------------------------------------------- */

@@ -711,6 +711,17 @@ def test_all_mistakes_of_a_configuration_are_shown(shop):
              r'^warning: .*StartServers: 0 is not allowed', 'reload done')
 
 
+def test_what_a_reload_cannot_change_is_said(shop, directory):
+    server = shop()
+    config = server.config.read_text()
+    server.config.write_text(f'{config}PidFile {directory}/second.pid\nControlGroup daemon\n'
+                             f'ScoreBoardFile {directory}/board\nMutex flock\n')
+    run = succeeds(of(server, 'reload'), 'reload done')
+    for directive in ('PidFile', 'ControlGroup', 'ScoreBoardFile', 'Mutex'):
+        assert (f'warning: {directive} changes only when wsgid is stopped and started\n'
+                in run.stdout), run
+
+
 def test_a_reload_that_takes_long_need_not_be_awaited(shop, site):
     server = shop()
     site.write('import time\ntime.sleep(1)\n' + APPLICATION % 'two', whole=True)
