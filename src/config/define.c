@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "config/config_priv.h"
 
 enum { LONGEST = 80 };
@@ -103,14 +104,33 @@ value_of(const struct config *c, struct str name)
 	return getenv(text);
 }
 
+static void
+say_no_value(const struct config *c, struct str name, struct err *err)
+{
+	int len = (int)(name.len < LONGEST ? name.len : LONGEST - 1);
+
+	if (define_exists(c, name))
+		err_setx(err, EINVAL,
+			"${%.*s} has no value: it is defined for <IfDefine> "
+			"alone; write \"Define %.*s VALUE\" or -D %.*s=VALUE",
+			len, name.p, len, name.p, len, name.p);
+	else
+		err_setx(err, EINVAL,
+			"${%.*s} is not defined: not by Define, not by -D, and "
+			"not in the environment",
+			len, name.p);
+}
+
 const char *
-define_value(void *config, struct str name)
+define_value(void *config, struct str name, struct err *err)
 {
 	struct config *c = config;
 	const char *value = value_of(c, name);
 
 	if (value != NULL)
 		c->priv->expanded += strlen(value);
+	else
+		say_no_value(c, name, err);
 	return value;
 }
 

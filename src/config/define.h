@@ -9,6 +9,7 @@
 #include "base/str.h"
 
 struct config;
+struct err;
 
 bool define_is_name(struct str name);
 
@@ -22,7 +23,8 @@ void define_remove(struct config *c, struct str name);
 /* For <IfDefine>. */
 bool define_exists(const struct config *c, struct str name);
 
-/* For ${NAME}, a lexer_lookup: a define's value, else the environment's. */
-const char *define_value(void *config, struct str name);
+/* For ${NAME}, a lexer_lookup: a define's value, else the environment's; NULL
+ * and a sentence when there is none. */
+const char *define_value(void *config, struct str name, struct err *err);
 
 #endif

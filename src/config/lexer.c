@@ -147,7 +147,6 @@ static int
 expand(struct splitter *s, struct err *err)
 {
 	const char *begin = s->p + 2, *end = begin;
-	char name[80];
 	const char *value;
 
 	while (is_name_char(*end))
@@ -158,18 +157,10 @@ expand(struct splitter *s, struct err *err)
 			"and \"_\" in the name; write \"\\${\" for the two "
 			"characters themselves",
 			value_show(s->p).text);
-	value = s->lookup(s->arg, (struct str){begin, (size_t)(end - begin)});
-	if (value == NULL) {
-		size_t len = (size_t)(end - begin);
-
-		len = len < sizeof(name) ? len : sizeof(name) - 1;
-		memcpy(name, begin, len);
-		name[len] = '\0';
-		return err_setx(err, EINVAL,
-			"${%s} is not defined: not by Define, not by -D, and "
-			"not in the environment",
-			name);
-	}
+	value = s->lookup(
+		s->arg, (struct str){begin, (size_t)(end - begin)}, err);
+	if (value == NULL)
+		return -EINVAL;
 	s->expanded += strlen(value);
 	if (s->expanded > LEXER_LINE)
 		return err_setx(err, EINVAL,

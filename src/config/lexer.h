@@ -49,8 +49,9 @@ struct lexer_words {
 	const char **word;
 };
 
-/* The text behind ${NAME}, or NULL. */
-typedef const char *lexer_lookup(void *arg, struct str name);
+/* The text behind ${NAME}, or NULL and a sentence. */
+typedef const char *lexer_lookup(
+	void *arg, struct str name, struct err *err);
 
 /* Split text; the words, and the list of them, live in arena.  lookup may be
  * NULL: then "${" is nothing special.  0, -EINVAL with a sentence, -ENOMEM. */

@@ -1,6 +1,7 @@
 /*
  * test_lexer.c - lines and words.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,7 +110,7 @@ test_a_line_too_long_is_refused_and_the_next_read(void **state)
 }
 
 static const char *
-look_up(void *arg, struct str name)
+look_up(void *arg, struct str name, struct err *err)
 {
 	(void)arg;
 	if (str_equal(name, STR("A")))
@@ -118,6 +119,7 @@ look_up(void *arg, struct str name)
 		return "${A}\"";
 	if (str_equal(name, STR("empty")))
 		return "";
+	err_setx(err, EINVAL, "there is no %.*s", (int)name.len, name.p);
 	return NULL;
 }
 
@@ -176,7 +178,7 @@ test_words(void **state)
 		{"\"\\${A}\"", "${A}|"},
 		{"\\\\${A}", "\\value of a|"},
 		{"$A $ $$", "$A|$|$$|"},
-		{"${B}", "! ${B} is not defined"},
+		{"${B}", "! there is no B"},
 		{"${", "! ${NAME} is expected"},
 		{"${}", "! ${NAME} is expected"},
 		{"${A", "! ${NAME} is expected"},

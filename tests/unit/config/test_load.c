@@ -80,6 +80,11 @@ test_one_mistake_one_sentence(void **state)
 		{"\nUser ${not_there_at_all}",
 			"t.conf:2: User: ${not_there_at_all} is not defined: "
 			"not by Define, not by -D, and not in the environment"},
+		{"Define not_there_at_all\nUser ${not_there_at_all}",
+			"t.conf:2: User: ${not_there_at_all} has no value: it "
+			"is defined for <IfDefine> alone; write \"Define "
+			"not_there_at_all VALUE\" or -D not_there_at_all="
+			"VALUE"},
 		{"User x\001",
 			"t.conf:1: there is a control character (0x01) in "
 			"column 7; remove it"},
