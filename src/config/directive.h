@@ -51,6 +51,8 @@ struct directive {
 	int64_t min, max;         /* in the target's unit; 0, 0 = no range */
 	const char *const *words; /* for a choice: the words, the first of
 				   * which has the value min; ends in NULL */
+	const char *const *habits; /* for a choice: words of other programs,
+	                            * each before ours; or NULL */
 	enum directive_change change;
 	const char *help; /* one line */
 };

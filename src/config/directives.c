@@ -29,6 +29,9 @@ static const char *const libraries[] = {
 	"auto", "interpreter", "static", "shared", NULL};
 static const char *const log_levels[] = {
 	"error", "warn", "notice", "info", "debug", NULL};
+static const char *const log_level_habits[] = {"emerg", "error", "alert",
+	"error", "crit", "error", "critical", "error", "err", "error",
+	"warning", "warn", "trace", "debug", NULL};
 
 enum {
 	BUFFER_MAX = 1 << 30, /* the kernel doubles it, in an int */
@@ -562,6 +565,7 @@ static const struct directive others[] = {
 		.example = "info",
 		.min = LOG_LEVEL_ERROR,
 		.words = log_levels,
+		.habits = log_level_habits,
 		.help = "What the error log is told: error, warn, notice, info "
 			"or debug",
 	},

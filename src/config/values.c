@@ -135,9 +135,21 @@ write_flag(const struct directive *row, const void *target, struct buf *out)
 	return buf_add_text(out, *(const bool *)target ? "On" : "Off");
 }
 
+/* The word of ours for one that another program has. */
+static const char *
+meant(const struct directive_input *in)
+{
+	const char *const *w = in->row->habits;
+
+	while (w != NULL && *w != NULL && strcasecmp(*w, in->words[0]) != 0)
+		w += 2;
+	return w != NULL && *w != NULL ? w[1] : NULL;
+}
+
 static int
 not_a_choice(const struct directive_input *in, struct err *err)
 {
+	const char *ours = meant(in);
 	struct buf b = {0};
 	int rc;
 
@@ -147,6 +159,8 @@ not_a_choice(const struct directive_input *in, struct err *err)
 			: w[1] == NULL      ? " and "
 					    : ", ",
 			*w);
+	if (ours != NULL)
+		buf_printf(&b, "; did you mean %s?", ours);
 	rc = err_setx(err, EINVAL, "\"%s\" is none of %s",
 		value_show(in->words[0]).text, buf_text(&b));
 	buf_fini(&b);

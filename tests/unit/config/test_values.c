@@ -86,6 +86,12 @@ test_a_choice_lists_its_words(void **state)
 		{"LogLevel", "DEBUG", LOG_LEVEL_DEBUG, NULL},
 		{"LogLevel", "crit", -1,
 			"\"crit\" is none of error, warn, notice, info and "
+			"debug; did you mean error?"},
+		{"LogLevel", "Warning", -1,
+			"\"Warning\" is none of error, warn, notice, info and "
+			"debug; did you mean warn?"},
+		{"LogLevel", "loud", -1,
+			"\"loud\" is none of error, warn, notice, info and "
 			"debug"},
 	};
 
