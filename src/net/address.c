@@ -243,6 +243,11 @@ split(const char *text, char host[HOST_NAME], bool *bracketed,
 			return err_setx(err, EINVAL,
 				"Listen %s: write [ADDRESS]:PORT", text);
 	}
+	if (*text == '-' && text[1] != '\0' && is_number(text + 1))
+		return err_setx(err, EINVAL,
+			"Listen %s: there is no port below 0: write a number "
+			"to 65535, or ADDRESS:PORT",
+			text);
 	if (colon == NULL || colon[1] == '\0')
 		return err_setx(err, EINVAL,
 			"Listen %s: the port is missing: write %.*s:8000", text,

@@ -110,6 +110,8 @@ test_a_mistake_is_answered_with_what_to_write(void **state)
 		const char *text, *said;
 	} rows[] = {
 		{"", "write 127.0.0.1:8000"},
+		{"-1", "there is no port below 0"},
+		{"-", "the port is missing: write -:8000"},
 		{"127.0.0.1", "the port is missing: write 127.0.0.1:8000"},
 		{"localhost:", "the port is missing: write localhost:8000"},
 		{"[::1]", "the port is missing: write [::1]:8000"},
