@@ -4,6 +4,7 @@
  * Written here and read nowhere in the master: it shows the state and is
  * not part of it.
  */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +38,11 @@ board_create(struct master *m, struct err *err)
 	struct wsgid_board *b;
 	int rc = scoreboard_create(&m->scoreboard, &order, err);
 
+	if (rc == -EPERM && order.group != 0) {
+		door_no_member(m->now->config, err);
+		err_at(err, config_where(m->now->config, "ControlGroup"));
+		return rc;
+	}
 	if (rc < 0) {
 		err_at(err, config_where(m->now->config, "ScoreBoardFile"));
 		return rc;

@@ -30,10 +30,21 @@ door_group(const struct config *c)
 	return group;
 }
 
+int
+door_no_member(const struct config *c, struct err *err)
+{
+	char user[ACCOUNT_NAME];
+
+	account_user_name(geteuid(), user);
+	return err_setx(err, EPERM,
+		"ControlGroup %s: %s is no member of it, and only root may "
+		"give files to groups of others",
+		c->control_group, user);
+}
+
 static int
 give_to_group(const char *path, const struct config *c, struct err *err)
 {
-	char user[ACCOUNT_NAME];
 	gid_t group;
 	int rc;
 
@@ -47,11 +58,7 @@ give_to_group(const char *path, const struct config *c, struct err *err)
 	if (errno != EPERM)
 		return err_set(err, errno, "ControlGroup %s: %s",
 			c->control_group, path);
-	account_user_name(geteuid(), user);
-	return err_setx(err, EPERM,
-		"ControlGroup %s: %s is no member of it, and only root may "
-		"give files to groups of others",
-		c->control_group, user);
+	return door_no_member(c, err);
 }
 
 /* Whoever holds the pid file's lock may replace what is there; it is done by

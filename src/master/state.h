@@ -649,6 +649,9 @@ bool door_admits(int fd, const struct config *c, uid_t *uid);
 /* ControlGroup, whose members may ask the master and read its files; 0 when
  * there is none. */
 gid_t door_group(const struct config *c);
+/* The sentence for a master that may not give its files to ControlGroup.
+ * -EPERM. */
+int door_no_member(const struct config *c, struct err *err);
 
 /* --- rundir.c ---------------------------------------------------------------- */
 

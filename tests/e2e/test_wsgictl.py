@@ -1269,6 +1269,17 @@ def test_an_unknown_control_group_is_a_mistake(new_server):
     assert 'ControlGroup' in server.log.text() and 'no-such-group' in server.log.text()
 
 
+@need_root
+def test_a_control_group_of_others_is_named(new_server, directory):
+    server = new_server('hello', '--control-group', 'daemon', launcher=NOBODY)
+    server.directory.chmod(0o777)
+    if subprocess.run([*NOBODY, 'test', '-x', str(BUILD / 'wsgid')]).returncode != 0:
+        pytest.skip('another user may not enter the build folder')
+    assert server.fails() == 1
+    assert re.search(r'ControlGroup daemon: (nobody|#65534) is no member of it, and only root may '
+                     'give files to groups of others', server.log.text())
+
+
 def on_terminal(*words):
     """Its status and all that a terminal of 80 columns was sent."""
     pid, fd = pty.fork()
