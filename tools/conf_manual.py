@@ -86,7 +86,7 @@ These give the file its shape:
 Read other files: a file, all of a directory, or a pattern such as
 .Pa conf.d/*.conf .
 .Ic Include
-insists that there is one.
+insists that there is what it names; a directory may be empty, as for Apache.
 .It Ic Define Ar name Op Ar value
 From here on
 .Ql ${{name}}

@@ -330,6 +330,7 @@ test_include_takes_patterns_and_directories_in_order(void **state)
 	scratch_init(&s);
 	mkdir(scratch_path(&s, "d"), 0700);
 	mkdir(scratch_path(&s, "d/z"), 0700);
+	mkdir(scratch_path(&s, "empty"), 0700);
 	scratch_write(&s, "d/b.conf", "Listen 2\n");
 	scratch_write(&s, "d/a.conf", "Listen 1\n");
 	scratch_write(&s, "d/z/c", "Listen 3\n");
@@ -337,7 +338,8 @@ test_include_takes_patterns_and_directories_in_order(void **state)
 	config_read_file(
 		c, scratch_write(&s, "x.conf",
 			   "Include d\nInclude d/*.conf\nInclude d/[b].conf\n"
-			   "IncludeOptional d/*.no\nIncludeOptional no\n"));
+			   "IncludeOptional d/*.no\nIncludeOptional no\n"
+			   "Include empty\n"));
 	assert_int_equal(count_messages(c), 0);
 	assert_int_equal(c->n_listens, 6);
 	for (size_t i = 0; i < 6; i++) {
