@@ -415,6 +415,13 @@ config_blame_listen(struct config *c, size_t i, const char *sentence)
 }
 
 void
+config_blame_at(struct config *c, const char *where, const char *directive,
+	const char *sentence)
+{
+	config_fail(c, where, directive, "%s", sentence);
+}
+
+void
 config_blame_both(struct config *c, size_t earlier, size_t later)
 {
 	const struct config_listen *a = &c->listens[earlier];

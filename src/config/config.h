@@ -298,6 +298,11 @@ void config_blame(
 void config_blame_listen(struct config *c, size_t i, const char *sentence);
 void config_blame_access_log(struct config *c, size_t i, const char *sentence);
 
+/* What was read well and cannot be had all the same, where it was set;
+ * directive may be NULL, where the sentence names it. */
+void config_blame_at(struct config *c, const char *where, const char *directive,
+	const char *sentence);
+
 /* Two Listens that a server cannot both have: fatal, but no option misread. */
 void config_blame_both(struct config *c, size_t earlier, size_t later);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/defs.h"
 #include "base/file.h"
 #include "master/state.h"
@@ -45,6 +46,28 @@ add_places(
 		list[all->n++] = (struct place){addresses[i], line};
 }
 
+/* What a unix: socket needs but its address. */
+static int
+check_unix(const struct config *c, const struct config_listen *l,
+	const struct address *address, struct err *err)
+{
+	const char *path = address->un.sun_path;
+	struct account account;
+	struct err why = {0};
+	gid_t group;
+	int rc = 0;
+
+	if (path[0] != '\0')
+		rc = paths_check_parent(c, path, &why);
+	if (rc == 0 && l->owner != NULL)
+		rc = account_find_user(l->owner, &account, &why);
+	if (rc == 0 && l->group != NULL)
+		rc = account_find_group(l->group, &group, &why);
+	return rc < 0 ? err_setx(err, -rc, "Listen %s: %s", l->address,
+				why.text)
+		      : 0;
+}
+
 static void
 check_line(struct config *c, size_t i, struct places *all)
 {
@@ -59,6 +82,10 @@ check_line(struct config *c, size_t i, struct places *all)
 		config_blame_listen(c, i, why.text);
 	else if (n > 0 && !activation_names(text))
 		add_places(all, i, addresses, n);
+	if (n > 0 && !activation_names(text) &&
+		addresses[0].any.sa_family == AF_UNIX &&
+		check_unix(c, &c->listens[i], &addresses[0], &why) < 0)
+		config_blame_at(c, c->listens[i].where, NULL, why.text);
 }
 
 /* "/run/x" and "/run/../run/x". */

@@ -77,6 +77,7 @@ master_settle(
 	mutex_check(c);
 	check_control_group(c);
 	python_check(c);
+	paths_check(c, running);
 	check_directory(c, "ChDir", c->directory);
 	check_directory(c, "CoreDumpDirectory", c->core_dump_directory);
 	rc = config_settle(c, &machine);

@@ -392,6 +392,16 @@ void master_fail(struct master *m, int status, const char *sentence);
  * all?  Whether somebody else has one is no mistake in the configuration. */
 void listens_check(struct config *c);
 
+/* --- paths.c ----------------------------------------------------------------- */
+
+/* Files that cannot be made become messages of the configuration; running as of
+ * master_settle. */
+void paths_check(struct config *c, const struct config *running);
+/* 0, or -ENOENT and a sentence when the directory of path is missing, and the
+ * server does not make it. */
+int paths_check_parent(
+	const struct config *c, const char *path, struct err *err);
+
 /* --- generation.c ------------------------------------------------------------ */
 
 /* Make what the configuration asks for; sockets of before (or NULL) that

@@ -101,6 +101,18 @@ check_root(struct config *c, const struct account *account, struct buf *notices)
 	config_blame(c, "User", err.text);
 }
 
+static void
+check_has_group(struct config *c, const struct account *account)
+{
+	struct err err = {0};
+
+	if (account->listed || c->group != NULL)
+		return;
+	err_setx(&err, EINVAL,
+		"%s is listed nowhere and so has no group: set Group", c->user);
+	config_blame(c, "User", err.text);
+}
+
 /* Without the right to change, what is asked for must be what we are. */
 static void
 check_own_user(struct config *c, const struct account *account)
@@ -142,10 +154,12 @@ user_settle(struct config *c, struct buf *notices)
 	gid_t gid;
 
 	if (c->user != NULL && find_user(c, &account)) {
-		if (is_root)
+		if (is_root) {
 			check_root(c, &account, notices);
-		else
+			check_has_group(c, &account);
+		} else {
 			check_own_user(c, &account);
+		}
 	} else if (c->user == NULL && is_root) {
 		settle_default(c, notices);
 	}

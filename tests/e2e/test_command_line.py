@@ -134,6 +134,42 @@ Group nosuchgroup
     assert 'Syntax OK' not in done.stderr
 
 
+def test_files_that_cannot_be_made_are_mistakes(directory):
+    """All at once, before anything is opened."""
+    text = f'''ErrorLog {directory}/no/error.log
+CustomLog {directory} common
+CustomLog {directory}/wsgid.conf/access.log common
+PidFile {directory}/no/wsgid.pid
+RunDirectory {directory}/no/run
+Listen unix:{directory}/no/s
+Listen unix:{directory}/s owner=nosuchuser
+Listen unix:{directory}/t group=nosuchgroup
+'''
+    done = config_test(directory, text)
+    assert done.returncode == CONFIG, done.stderr
+    missing = f'there is no directory {directory}/no: create it first'
+    path = directory / 'wsgid.conf'
+    for number, said in ((1, f'ErrorLog: {directory}/no/error.log: {missing}'),
+                         (2, f'CustomLog: {directory} is a directory: name a file in it'),
+                         (3, f'CustomLog: {path}/access.log: there is no directory {path}: '),
+                         (4, f'PidFile: {directory}/no/wsgid.pid: {missing}'),
+                         (5, f'RunDirectory: {directory}/no/run: {missing}'),
+                         (6, f'Listen unix:{directory}/no/s: {directory}/no/s: {missing}'),
+                         (7, f'Listen unix:{directory}/s: '), (8, f'Listen unix:{directory}/t: ')):
+        assert f'{path}:{number}: {said}' in done.stderr, (number, done.stderr)
+    assert len(done.stderr.splitlines()) == 8
+    done = config_test(directory, f'ErrorLog {directory}\n')
+    assert done.returncode == CONFIG and f'{path}:1: ErrorLog: ' in done.stderr
+
+
+def test_what_the_server_makes_itself_need_not_be_there(directory):
+    run = directory / 'run'
+    done = config_test(directory, f'RunDirectory {run}\nPidFile {run}/second.pid\n'
+                       f'Listen unix:{run}/s\nErrorLog {run}/error.log\n')
+    assert (done.returncode, done.stderr) == (0, 'Syntax OK\n')
+    assert not run.exists()
+
+
 @pytest.mark.parametrize('text, said', [
     ('Include nothing.conf\n', 'nothing.conf'),
     ('<IfDefine X>\nTimeout 1\n', 'IfDefine'),
@@ -483,16 +519,16 @@ def test_what_cannot_be_opened_is_said_with_file_line_and_directive(directory, a
     link.symlink_to(notes)
     conf = directory / 'wsgid.conf'
     for line, said in (
-            (f'RunDirectory {notes}', 'Not a directory'),
-            (f'RunDirectory {directory}/no/where', 'No such file or directory'),
-            (f'PidFile {directory}', 'pid file .*: Is a directory'),
-            (f'PidFile {directory}/no/pid', 'pid file .*: No such file or directory'),
+            (f'RunDirectory {notes}', 'is no directory'),
+            (f'RunDirectory {directory}/no/where', 'there is no directory .*/no: create it first'),
+            (f'PidFile {directory}', 'is a directory: name a file in it'),
+            (f'PidFile {directory}/no/pid', 'there is no directory .*/no: create it first'),
             (f'PidFile {link}', 'it is a symbolic link, name the file itself'),
             (f'PidFile {fifo}', 'it is not a regular file'),
             (f'PidFile {notes}', 'something else in it than a pid; remove it, or choose another'),
-            (f'ErrorLog {directory}', 'Is a directory'),
+            (f'ErrorLog {directory}', 'is a directory: name a file in it'),
             (f'ErrorLog {fifo}', 'nobody reads from it'),
-            (f'CustomLog {directory}/no/log common', 'No such file or directory'),
+            (f'CustomLog {directory}/no/log common', 'there is no directory .*/no: create it'),
             (f'Listen unix:{notes}', 'is a file and not a socket'),
             ('Listen 192.0.2.1:80', 'no address of this machine')):
         conf.write_text(f'WSGIApplication probe\nChDir {apps}\n\n{line}\n'
@@ -546,7 +582,7 @@ def test_a_run_directory_that_cannot_be_made_is_an_error(new_server):
     server = new_server('probe')
     server.run_directory = pathlib.Path('/proc/nowhere/run')
     assert server.fails() != 0
-    assert 'RunDirectory /proc/nowhere/run' in server.log.text()
+    assert 'RunDirectory: /proc/nowhere/run: there is no directory' in server.log.text()
 
 
 # --- names that stand for nothing ------------------------------------------------------------

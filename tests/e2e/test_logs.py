@@ -216,7 +216,7 @@ def test_a_log_that_cannot_be_opened_is_named(new_server, option):
     server = new_server('probe', option, '/nowhere/file.log')
     assert server.fails() in (1, 78)
     assert '/nowhere/file.log' in server.log.text()
-    assert 'No such file or directory' in server.log.text()
+    assert 'there is no directory /nowhere: create it first' in server.log.text()
 
 
 def test_a_level_chooses_what_is_said(serve):

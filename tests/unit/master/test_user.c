@@ -87,6 +87,10 @@ test_root_runs_no_application_as_root(void **state)
 		{"AllowRoot On\n", "daemon", false, "root", NULL},
 		{"User nosuchuser\n", NULL, true, NULL,
 			"test:1: User: there is no user nosuchuser"},
+		{"User #4242\n", NULL, true, NULL,
+			"test:1: User: #4242 is listed nowhere and so has no "
+			"group: set Group"},
+		{"User #4242\nGroup daemon\n", NULL, false, "#4242", NULL},
 		{"User daemon\nGroup nosuchgroup\n", NULL, true, NULL,
 			"test:2: Group: there is no group nosuchgroup"},
 	};
