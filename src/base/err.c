@@ -3,6 +3,7 @@
  */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,15 @@ vset(struct err *err, int code, const char *format, va_list args)
 {
 	err->code = code;
 	vsnprintf(err->text, sizeof(err->text), format, args);
+}
+
+/* Which limit it is, and where it is set, strerror(3) does not say. */
+static const char *
+hint_of(int code)
+{
+	return code == EMFILE ? " (the limit is ulimit -n, in a systemd unit "
+				"LimitNOFILE=)"
+			      : "";
 }
 
 int
@@ -26,8 +36,8 @@ err_set(struct err *err, int code, const char *format, ...)
 	vset(err, code, format, args);
 	va_end(args);
 	len = strlen(err->text);
-	snprintf(err->text + len, sizeof(err->text) - len, ": %s",
-		strerror(code));
+	snprintf(err->text + len, sizeof(err->text) - len, ": %s%s",
+		strerror(code), hint_of(code));
 	return -code;
 }
 

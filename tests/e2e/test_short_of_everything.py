@@ -309,7 +309,7 @@ def test_the_master_without_descriptors_goes_on(serve):
     first, other = server.wait_for_ready(2)
     allow_no_descriptor_more(server.pid)
     os.kill(first, signal.SIGKILL)
-    server.log.wait_for('Too many open files; trying again later')
+    server.log.wait_for('Too many open files .*LimitNOFILE=.*; trying again later')
     begin = cpu_seconds(server.pid)
     run = []
     thread = threading.Thread(target=lambda: run.append(wsgictl(server, 'status')))

@@ -21,6 +21,10 @@ test_the_reason_is_appended(void **state)
 	assert_int_equal(err_set(&err, EACCES, "Listen %d", 80), -EACCES);
 	assert_int_equal(err.code, EACCES);
 	assert_string_equal(err.text, "Listen 80: Permission denied");
+	err_set(&err, EMFILE, "output of a child");
+	assert_string_equal(err.text,
+		"output of a child: Too many open files (the limit is ulimit "
+		"-n, in a systemd unit LimitNOFILE=)");
 }
 
 static void
