@@ -242,6 +242,7 @@ before_fork(void *arg)
 	struct child *c = arg;
 
 	forking_lock(&c->forking, c->app);
+	forking_lock_imports(&c->forking, c->app);
 	if (!c->forked)
 		workers_before_fork(c->workers);
 	hold_sigterm(c);
@@ -269,6 +270,7 @@ after_fork_in_parent(void *arg)
 	let_sigterm_come(c);
 	if (!c->forked)
 		workers_after_fork(c->workers);
+	forking_unlock_imports(&c->forking);
 	forking_unlock(&c->forking);
 	if (c->forked || c->workers == NULL)
 		return;
@@ -297,6 +299,7 @@ after_fork_in_child(void *arg)
 {
 	struct child *c = arg;
 
+	forking_unlock_imports(&c->forking);
 	forking_unlock(&c->forking);
 	if (c->forked) {
 		let_sigterm_come(c);
@@ -328,7 +331,7 @@ import_application(struct child *c, struct err *err)
 	int rc = application_import(c->app, c->config, err);
 
 	if (c->forked)
-		forking_leave_copy(rc < 0);
+		forking_leave_copy(app_copy_status(c->app));
 	return rc;
 }
 
@@ -347,7 +350,7 @@ warm_application_up(struct child *c, struct err *err)
 	}
 	rc = warm_up(c->app, c->config, only, err);
 	if (c->forked || rc == -ECHILD)
-		forking_leave_copy(0);
+		forking_leave_copy(app_copy_status(c->app));
 	return rc;
 }
 

@@ -168,45 +168,48 @@ on_receive(struct engine *e, struct connection *c, const struct io_event *event)
 	connection_settle(e, c);
 }
 
+/* Of bytes that were out before, more may be now, or all. */
 static void
-sent(struct engine *e, struct connection *c, bool all)
+sent(struct engine *e, struct connection *c, uint64_t before, bool all)
 {
-	if (!all) {
-		/* Some of it has gone: Timeout begins anew. */
+	if (all) {
+		spent_add(e, c);
 		if (c->state == CONNECTION_SENDING)
-			connection_await_sent(e, c);
-		return;
+			connection_answered(e, c);
+	} else if (c->state == CONNECTION_SENDING && c->bytes_out != before) {
+		connection_await_sent(e, c); /* Timeout begins anew */
 	}
-	spent_add(e, c);
-	if (c->state == CONNECTION_SENDING)
-		connection_answered(e, c);
 	connection_settle(e, c);
 }
 
 static void
 on_send(struct engine *e, struct connection *c, const struct io_event *event)
 {
+	uint64_t before = c->bytes_out;
+
 	c->in_flight--;
-	sent(e, c, send_ended(e, c, event->result));
+	sent(e, c, before, send_ended(e, c, event->result));
 }
 
 /* There is room for more, of a response that is being made as well. */
 static void
-on_writable(struct engine *e, struct connection *c)
+on_writable(
+	struct engine *e, struct connection *c, const struct io_event *event)
 {
+	uint64_t before = c->bytes_out;
+	bool all = false;
+
 	c->in_flight--;
 	c->awaits_room = false;
-	if (c->state == CONNECTION_SENDING && !c->file.exists) {
-		sent(e, c, send_go_on(e, c));
-		return;
-	}
-	if (c->state == CONNECTION_RUNNING) {
+	if (event->result < 0 && event->result != -ECANCELED && c->error == 0)
+		c->error = event->result;
+	if (c->state == CONNECTION_RUNNING)
 		send_more(c);
-	} else if (c->state == CONNECTION_SENDING) {
-		connection_await_sent(e, c);
+	else if (c->state == CONNECTION_SENDING && c->file.exists)
 		sendfile_go_on(e, c);
-	}
-	connection_settle(e, c);
+	else if (c->state == CONNECTION_SENDING)
+		all = send_go_on(e, c);
+	sent(e, c, before, all);
 }
 
 static void
@@ -233,7 +236,7 @@ dispatch(struct engine *e, const struct io_event *event)
 	else if (LIKELY(event->kind == IO_SEND))
 		on_send(e, event->owner, event);
 	else if (event->kind == IO_WRITABLE)
-		on_writable(e, event->owner);
+		on_writable(e, event->owner, event);
 	else if (event->owner == &e->accept_owner)
 		accept_happened(e, event);
 	else if (event->owner == &e->pool_owner)
@@ -588,9 +591,9 @@ settle(struct engine *e)
 {
 	e->settled = true;
 	app_enter(e->set.app);
-	forking_lock(e->set.forking, e->set.app);
-	app_settle(e->set.app); /* a copy would wait for ever for an import */
-	forking_unlock(e->set.forking);
+	forking_lock_imports(e->set.forking, e->set.app);
+	app_settle(e->set.app);
+	forking_unlock_imports(e->set.forking);
 	app_leave(e->set.app);
 }
 

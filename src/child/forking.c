@@ -14,6 +14,7 @@ void
 forking_init(struct forking *f)
 {
 	pthread_mutex_init(&f->lock, NULL);
+	pthread_mutex_init(&f->imports, NULL);
 }
 
 bool
@@ -22,20 +23,38 @@ forking_try_lock(struct forking *f)
 	return pthread_mutex_trylock(&f->lock) == 0;
 }
 
+static void
+lock(pthread_mutex_t *mutex, struct app *app)
+{
+	if (pthread_mutex_trylock(mutex) == 0)
+		return;
+	app_leave(app);
+	pthread_mutex_lock(mutex);
+	app_enter(app);
+}
+
 void
 forking_lock(struct forking *f, struct app *app)
 {
-	if (forking_try_lock(f))
-		return;
-	app_leave(app);
-	pthread_mutex_lock(&f->lock);
-	app_enter(app);
+	lock(&f->lock, app);
 }
 
 void
 forking_unlock(struct forking *f)
 {
 	pthread_mutex_unlock(&f->lock);
+}
+
+void
+forking_lock_imports(struct forking *f, struct app *app)
+{
+	lock(&f->imports, app);
+}
+
+void
+forking_unlock_imports(struct forking *f)
+{
+	pthread_mutex_unlock(&f->imports);
 }
 
 void

@@ -15,6 +15,7 @@ struct app;
 
 struct forking {
 	pthread_mutex_t lock;
+	pthread_mutex_t imports; /* held by who imports, and while one forks */
 };
 
 void forking_init(struct forking *f);
@@ -25,6 +26,12 @@ void forking_lock(struct forking *f, struct app *app);
 /* Likewise, where that needs no waiting. */
 bool forking_try_lock(struct forking *f);
 void forking_unlock(struct forking *f);
+
+/* What is imported beside the application would never be there in a copy that is
+ * made meanwhile: who forks waits for it.  Both as forking_lock; who forks has that
+ * lock, too. */
+void forking_lock_imports(struct forking *f, struct app *app);
+void forking_unlock_imports(struct forking *f);
 
 /* End a copy of the process that the application has made, without the cleaning
  * up that is for the process it was copied from. */

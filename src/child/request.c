@@ -534,7 +534,7 @@ request_serve(struct engine *e, struct connection *c)
 	/* The application has forked, and the copy has come out of it here:
 	 * it has no client and no ring. */
 	if (UNLIKELY(*e->set.forked))
-		forking_leave_copy(ex.app.exit_status);
+		forking_leave_copy(app_copy_status(e->set.app));
 	e->running = NULL;
 	finish(&ex);
 	connection_settle(e, c);

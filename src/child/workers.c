@@ -338,7 +338,6 @@ workers_serve(struct workers *w, struct err *err)
 		join_threads(w);
 	set_serving(w, false);
 	deprived_leave_python(&w->each[0].engine);
-	orders_say_leaving(&w->each[0].engine);
 	for (size_t i = 0; i < w->n; i++) {
 		const struct engine *e = &w->each[i].engine;
 		int result = w->each[i].result;
@@ -346,6 +345,7 @@ workers_serve(struct workers *w, struct err *err)
 		if (result < 0 && result != -ETIMEDOUT)
 			return err_set(err, -result, "%s", io_name(e->io));
 	}
+	orders_say_leaving(&w->each[0].engine);
 	/* Who leaves at once by order has none to finish. */
 	return w->each[0].engine.stopping ? 0 : say_what_was_cut(w);
 }

@@ -33,7 +33,7 @@ enum io_kind {
 	IO_SEND,     /* result: bytes sent, for which there was room; or
 	             * -errno, and then none: -EAGAIN where there was none */
 	IO_POLL,     /* result: poll(2) bits, or -errno */
-	IO_WRITABLE, /* no result: it is over */
+	IO_WRITABLE, /* result: negative where it could not be waited for */
 };
 
 struct io_event {

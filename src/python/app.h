@@ -36,6 +36,10 @@ struct app_forks {
 	void *arg;
 };
 
+/* Of a copy that the application has forked, and that has come out of it: as
+ * sys.exit says, 1 where it raised, or 0. */
+int app_copy_status(const struct app *app);
+
 struct app_settings {
 	const char *application; /* "package.module:callable",
 	                          * "package.module", "module:factory()",
@@ -260,8 +264,6 @@ struct app_exchange {
 	bool failed; /* it raised, or broke the rules: logged already */
 	bool broken; /* the response is incomplete, or the client gone:
 	                    * the connection must close */
-	int exit_status; /* where the application has forked, and the copy has come
-	                  * out of it: as sys.exit says, 1 where it raised */
 
 	/* When the whole response fits, nothing was sent: it is in
 	 * response->out, for the caller to send, unless it was pushed.  A large

@@ -529,12 +529,29 @@ answer(struct call *c)
 	}
 }
 
+/* Where the application has forked, its copy ends as sys.exit says: is that what
+ * the current exception was? */
+static bool
+ends_copy(struct call *c)
+{
+	PyObject *exception;
+
+	if (LIKELY(!c->app->is_copy))
+		return false;
+	exception = exceptions_take();
+	if (!exceptions_is_exit(exception, &c->app->copy_status)) {
+		exceptions_put_back(exception);
+		return false;
+	}
+	Py_DECREF(exception);
+	return true;
+}
+
 /* The application could not; or a copy that it has forked is to end here. */
 static void
 fail(struct call *c)
 {
-	c->x->exit_status = c->app->is_copy ? exceptions_exit_status() : 1;
-	if (PyErr_Occurred())
+	if (!ends_copy(c))
 		complain(c);
 	answer(c);
 }
@@ -572,7 +589,7 @@ close_result(struct call *c, PyObject *result, bool exhausted)
 		(void)output_flush(c);
 	if (rc > 0)
 		done = PyObject_CallNoArgs(method);
-	if (rc < 0 || (rc > 0 && done == NULL)) {
+	if ((rc < 0 || (rc > 0 && done == NULL)) && !ends_copy(c)) {
 		c->x->failed = true;
 		complain_of_exception(c,
 			"close() of the application's response raised an "

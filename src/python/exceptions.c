@@ -53,9 +53,9 @@ exceptions_put_back(PyObject *exception)
 }
 #endif
 
-/* The number that sys.exit was given, or none; -1: it was something else. */
+/* The number that sys.exit was given, 0 for none; -1: it was something else. */
 static int
-status_of(PyObject *exception)
+number_of(PyObject *exception)
 {
 	AUTO_DECREF PyObject *code = PyObject_GetAttrString(exception, "code");
 	int overflow;
@@ -69,22 +69,15 @@ status_of(PyObject *exception)
 	return (int)status;
 }
 
-int
-exceptions_exit_status(void)
+bool
+exceptions_is_exit(PyObject *exception, int *status)
 {
-	PyObject *exception;
-	int status;
+	int number = -1;
 
-	if (!PyErr_ExceptionMatches(PyExc_SystemExit))
-		return 1;
-	exception = exceptions_take();
-	status = status_of(exception);
-	if (status >= 0) {
-		Py_DECREF(exception);
-		return status;
-	}
-	exceptions_put_back(exception);
-	return 1;
+	if (PyErr_GivenExceptionMatches(exception, PyExc_SystemExit))
+		number = number_of(exception);
+	*status = number >= 0 ? number : 1;
+	return number >= 0;
 }
 
 /* With its module come a dozen others, which take longer than all else between

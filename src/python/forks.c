@@ -10,6 +10,12 @@
 
 #include <stddef.h>
 
+int
+app_copy_status(const struct app *app)
+{
+	return app->copy_status;
+}
+
 static PyObject *
 tell(PyObject *self, void (*hook)(void *arg))
 {

@@ -197,6 +197,8 @@ report(struct app *app, const char *what, struct err *err)
 	AUTO_DECREF PyObject *bytes = NULL;
 	char described[512], where[512];
 
+	if (app->is_copy)
+		(void)exceptions_is_exit(exception, &app->copy_status);
 	say_where(exception, where, sizeof(where));
 	Py_INCREF(exception);
 	exceptions_put_back(exception);

@@ -67,7 +67,8 @@ struct app {
 	char *directory;
 	struct app_forks forks;
 	struct app_forks put_aside; /* while the server itself forks */
-	bool is_copy;               /* the application has forked it */
+	bool is_copy;               /* the application has forked it ... */
+	int copy_status;            /* ... and it is to end with this */
 	void (*soon)(void *arg);    /* app_call_soon's, and its argument */
 	void *soon_arg;
 
@@ -275,9 +276,9 @@ void exceptions_describe(char *to, size_t size); /* "KeyError: 'x'", clears */
 PyObject *exceptions_take(void);
 void exceptions_put_back(PyObject *exception); /* steals it */
 
-/* With what a process ends that does not handle the current exception; clears it
- * where there is no more to say of it, as with sys.exit(5). */
-int exceptions_exit_status(void);
+/* With what status a process ends that does not handle it, and is there no more to
+ * say of it, as with sys.exit(5)? */
+bool exceptions_is_exit(PyObject *exception, int *status);
 
 /* --- environ.c ------------------------------------------------------------------- */
 

@@ -193,6 +193,41 @@ def test_a_copy_has_the_request_and_ends_as_it_says(leaving, target, status):
     assert not re.search('SystemExit|exit signal|egmentation', leaving.log.text())
 
 
+def test_a_copy_that_leaves_from_close_or_an_import_ends_as_it_says(serve, directory):
+    (directory / 'leaving.py').write_text(
+        'import os, sys\n'
+        'if os.fork() == 0:\n'
+        '    sys.exit(6)\n'
+        'early = os.waitstatus_to_exitcode(os.wait()[1])\n'
+        'class Body(list):\n'
+        '    def close(self):\n'
+        '        if os.getpid() != parent:\n'
+        '            sys.exit(7)\n'
+        'def application(environ, start_response):\n'
+        '    global parent\n'
+        '    parent = os.getpid()\n'
+        '    if os.fork() == 0:\n'
+        '        start_response("200 OK", [])\n'
+        '        return Body([b""])\n'
+        '    status = os.waitstatus_to_exitcode(os.wait()[1])\n'
+        '    start_response("200 OK", [])\n'
+        '    return Body([b"%d %d" % (early, status)])\n')
+    server = serve('leaving', '-w', '1', cwd=directory)
+    assert get(server.address, '/').body == b'6 7'
+    server.stop()
+
+
+def test_the_helpers_are_back_after_a_fork_in_the_first_request(serve, directory):
+    """While other threads are idle for the first time, and import for that."""
+    (directory / 'forking.py').write_text(APP)
+    for _ in range(6):
+        server = serve('forking', '-w', '1', '--threads', '16', cwd=directory)
+        assert get(server.address, '/come_back').body == b'parent'
+        child, = server.wait_for_ready(1)
+        wait_until(lambda: len(helpers_of(child)) == 2, 'the helpers')
+        server.stop()
+
+
 def test_a_copy_cannot_read_what_comes_later_and_is_told_why(leaving):
     with Connection(leaving.address) as c:
         c.send('POST /return HTTP/1.1\r\nHost: t\r\nContent-Length: 5000000\r\n\r\n')

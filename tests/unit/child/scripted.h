@@ -54,6 +54,8 @@ struct script {
 	bool receiving;
 	void *receiver;
 	bool client_takes_nothing; /* sends never complete */
+	bool no_room;    /* its socket is full, whatever a wait for room says, */
+	int room_result; /* which is this, if it is not 0 */
 	size_t (*drain)(int fd); /* by it the client makes room in its socket */
 	size_t drained;
 	unsigned waits_for_room;

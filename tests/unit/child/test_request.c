@@ -3,6 +3,7 @@
  * request, against a scripted client and a scripted application.
  */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -650,6 +651,30 @@ test_a_client_that_takes_nothing_is_cut_off(void **state)
 	script_free(s);
 }
 
+/* When the kernel is short of memory for sockets, or of room in an epoll set: nothing
+ * has gone, so no time begins anew. */
+static void
+test_room_that_is_none_does_not_keep_a_client(void **state)
+{
+	static const int results[] = {POLLOUT, -ENOSPC};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(results); i++) {
+		struct script *s = script_new();
+
+		s->config.timeout = 1;
+		s->no_room = true;
+		s->room_result = results[i];
+		script_send(s, GET);
+		script_run(s);
+		assert_int_equal(s->calls, 1);
+		assert_true(s->closed);
+		if (results[i] < 0)
+			assert_int_equal(s->waits_for_room, 1);
+		script_free(s);
+	}
+}
+
 /* How often it has asked, in what the master has not read. */
 static unsigned
 count_wishes(struct script *s)
@@ -702,6 +727,7 @@ main(void)
 		cmocka_unit_test(
 			test_the_ring_finishes_a_file_that_its_client_takes_slowly),
 		cmocka_unit_test(test_a_client_that_takes_no_file_is_cut_off),
+		cmocka_unit_test(test_room_that_is_none_does_not_keep_a_client),
 		cmocka_unit_test(test_what_is_held_for_sending_is_dropped_once),
 		cmocka_unit_test(
 			test_what_is_held_in_many_pieces_is_sent_in_order),

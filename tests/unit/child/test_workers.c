@@ -76,6 +76,13 @@ app_traceback_signal(void)
 	return SIGURG; /* ignored, and sent to nobody here */
 }
 
+int
+app_copy_status(const struct app *app)
+{
+	(void)app;
+	return 0;
+}
+
 void
 app_settle(struct app *app)
 {
