@@ -162,7 +162,8 @@ board_show_death(struct master *m, const struct child *c, int status)
 	struct wsgid_board *b = scoreboard_board(m->scoreboard);
 
 	scoreboard_process(m->scoreboard, c->slot)->last_status = status;
-	if (lifecycle_verdict(status, c->told) == VERDICT_CRASHED)
+	if (lifecycle_verdict(status, child_went_as_told(c)) ==
+		VERDICT_CRASHED)
 		b->children_crashed++;
 }
 

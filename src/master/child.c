@@ -79,6 +79,12 @@ child_obsolete(const struct master *m, const struct child *c)
 	       (m->next == NULL || c->generation != m->next->number);
 }
 
+bool
+child_went_as_told(const struct child *c)
+{
+	return c->told && (!c->left || c->killed);
+}
+
 /* The channel may be full or gone: a signal says the same, less politely. */
 static void
 tell(struct child *c, enum channel_kind kind, int64_t ms)
@@ -420,6 +426,7 @@ leaves(struct master *m, struct child *c)
 		pool_lost(m, c, "which ends by itself");
 	pool_owe(m, 1);
 	child_retire(m, c, m->now->config->worker_drain_timeout);
+	c->left = true;
 }
 
 static void

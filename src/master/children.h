@@ -99,6 +99,9 @@ int64_t child_ask_where(const struct master *m, pid_t pid);
 /* Alive and not told to go: what serves, or soon will. */
 bool child_active(const struct child *c);
 bool child_obsolete(const struct master *m, const struct child *c);
+/* Has it ended as we told it to, however that was?  Who has left by itself may have
+ * crashed on the way. */
+bool child_went_as_told(const struct child *c);
 
 /* --- census.c ---------------------------------------------------------------- */
 

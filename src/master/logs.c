@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -107,12 +108,11 @@ logs_of_child(const struct master *m, const struct child *c)
 
 /* --- a log that takes no lines ----------------------------------------------- */
 
-/* There is room: master_turn follows. */
+/* There is room, or nobody reads there any more: master_turn follows. */
 static void
 has_room(struct master *m, struct source *s)
 {
-	(void)m;
-	(void)s;
+	master_forget(m, s);
 }
 
 /* With a descriptor of its own, as the log's may be closed by a reload. */
@@ -125,16 +125,27 @@ await_room(struct master *m)
 		(void)master_watch_room(m, &m->log_room, fd, has_room);
 }
 
+/* A reload may have opened another one meanwhile. */
+static bool
+awaits_another(const struct master *m)
+{
+	struct stat awaited, log;
+
+	return m->log_room.fd >= 0 && fstat(m->log_room.fd, &awaited) == 0 &&
+	       fstat(log_fd(), &log) == 0 &&
+	       (awaited.st_dev != log.st_dev || awaited.st_ino != log.st_ino);
+}
+
 /* What is said in a turn may fill the log as well, so this comes last. */
 void
 logs_turn(struct master *m)
 {
 	log_flush();
 	relay_go_on(m);
+	if (m->log_room.fd >= 0 && (!log_waits() || awaits_another(m)))
+		master_forget(m, &m->log_room);
 	if (log_waits() && m->log_room.fd < 0)
 		await_room(m);
-	else if (!log_waits() && m->log_room.fd >= 0)
-		master_forget(m, &m->log_room);
 }
 
 int64_t

@@ -99,7 +99,8 @@ static void
 say_end(const struct master *m, const struct child *c, int status,
 	const char *how)
 {
-	enum lifecycle_verdict verdict = lifecycle_verdict(status, c->told);
+	enum lifecycle_verdict verdict =
+		lifecycle_verdict(status, child_went_as_told(c));
 
 	/* Who ends by itself says so before, and is told to. */
 	if (verdict == VERDICT_NORMAL && !c->told && c->began &&
@@ -219,6 +220,19 @@ forget_peer(const struct master *m, unsigned slot)
 		m->peers, nothing, sizeof(nothing), (off_t)slot * INHERIT_PEER);
 }
 
+/* What it has said, and its reason, may still be unread.  As long as it has not been
+ * waited for its pid is nobody else's: it may be told something in answer. */
+static void
+hear_last_words(struct master *m, struct child *c)
+{
+	relay_drain(m, c->pid);
+	if (c->channel.fd < 0)
+		return;
+	child_speaks(m, &c->channel);
+	if (c->channel.fd >= 0)
+		master_forget(m, &c->channel);
+}
+
 static void
 bury(struct master *m, struct child *c, int status)
 {
@@ -228,13 +242,6 @@ bury(struct master *m, struct child *c, int status)
 
 	mutex_bury(m, c->pid);
 	forget_peer(m, c->slot);
-	relay_drain(m, c->pid);
-	if (c->channel.fd >= 0) {
-		/* Its reason may still be unread. */
-		child_speaks(m, &c->channel);
-		if (c->channel.fd >= 0)
-			master_forget(m, &c->channel);
-	}
 	census_note_deeds(m, c);
 	dead = *c;
 	unfinished = census_unfinished(m, c);
@@ -368,6 +375,8 @@ reap_children(struct master *m)
 			birth_listen(m);
 			c = child_of_pid(m, pid);
 		}
+		if (c != NULL)
+			hear_last_words(m, c);
 		if (waitpid(pid, &status, WNOHANG) != pid)
 			return;
 		if (c != NULL)

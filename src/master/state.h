@@ -145,7 +145,8 @@ struct child {
 	unsigned mutex;      /* the number of the one it has */
 	int64_t ready_ns;    /* 0: not yet */
 	int64_t deadline_ns; /* what is due then depends on life */
-	bool told;           /* by us, to retire or to stop */
+	bool told;           /* by us, to retire or to stop ... */
+	bool left;           /* ... because it had said that it ends by itself */
 	bool began;          /* a client's request, as its page said when it ... */
 	bool answered;       /* ... ended; and has it answered one? */
 	bool warm;           /* it does what WSGIWarmUp names */

@@ -364,6 +364,18 @@ def test_a_child_that_ends_by_itself_is_replaced_before_its_python_is_through(
     assert server.ended() == 0
 
 
+def test_who_crashes_while_it_ends_by_itself_is_said_to_have(serve, directory):
+    """It was told to go, but not to die."""
+    write(directory / 'crashes.py', LEAVES + (
+        '\nimport atexit\n'
+        'atexit.register(os.kill, os.getpid(), signal.SIGSEGV)\n'))
+    server = serve('crashes', '-w', '1', cwd=directory)
+    first = int(get(server.address, '/?SIGTERM').body)
+    server.log.wait_for(rf':error\] .*child pid {first} \(slot 0\) exit signal Segmentation fault')
+    assert server.board()['board']['children_crashed'] == 1
+    server.stop()
+
+
 def test_a_request_of_a_child_that_ends_by_itself_has_worker_drain_timeout(serve):
     server = serve('probe', '-w', '1', '--threads', '2', '--worker-drain-timeout', '1s',
                    '--log-level', 'info')
