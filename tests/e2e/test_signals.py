@@ -368,10 +368,10 @@ def test_who_crashes_while_it_ends_by_itself_is_said_to_have(serve, directory):
     """It was told to go, but not to die."""
     write(directory / 'crashes.py', LEAVES + (
         '\nimport atexit\n'
-        'atexit.register(os.kill, os.getpid(), signal.SIGSEGV)\n'))
+        'atexit.register(os.kill, os.getpid(), signal.SIGABRT)\n'))
     server = serve('crashes', '-w', '1', cwd=directory)
     first = int(get(server.address, '/?SIGTERM').body)
-    server.log.wait_for(rf':error\] .*child pid {first} \(slot 0\) exit signal Segmentation fault')
+    server.log.wait_for(rf':error\] .*child pid {first} \(slot 0\) exit signal Aborted')
     assert server.board()['board']['children_crashed'] == 1
     server.stop()
 
