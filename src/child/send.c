@@ -237,13 +237,18 @@ send_more(struct connection *c)
 }
 
 void
-send_await_room(struct engine *e, struct connection *c)
+send_wait_for_room(struct engine *e, struct connection *c)
 {
-	if (c->part == c->n_parts || c->awaits_room)
-		return;
 	c->awaits_room = true;
 	c->in_flight++;
 	io_writable(e->io, c, c->fd);
+}
+
+void
+send_await_room(struct engine *e, struct connection *c)
+{
+	if (c->part < c->n_parts && !c->awaits_room)
+		send_wait_for_room(e, c);
 }
 
 void

@@ -88,6 +88,9 @@ int send_due(struct connection *c);
 void send_await_room(struct engine *e, struct connection *c);
 void send_forget_room(struct engine *e, struct connection *c);
 
+/* Have it said when there is room; once. */
+void send_wait_for_room(struct engine *e, struct connection *c);
+
 /* There is room, or the connection is broken: send more of what is left. */
 void send_more(struct connection *c);
 

@@ -121,17 +121,14 @@ sendfile_begin(struct engine *e, struct connection *c, int fd, int64_t offset,
 void
 sendfile_go_on(struct engine *e, struct connection *c)
 {
-	int rc = c->file.exists ? sendfile_push(e, c) : c->error;
+	int rc = sendfile_push(e, c);
 
-	if (rc == 0) {
+	if (rc == 0)
 		connection_answered(e, c);
-	} else if (rc == -EAGAIN) {
-		c->awaits_room = true;
-		c->in_flight++;
-		io_writable(e->io, c, c->fd);
-	} else {
+	else if (rc == -EAGAIN)
+		send_wait_for_room(e, c);
+	else
 		connection_close(e, c);
-	}
 }
 
 uint64_t

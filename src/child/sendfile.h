@@ -32,7 +32,7 @@ struct sendfile {
 int sendfile_begin(struct engine *e, struct connection *c, int fd,
 	int64_t offset, uint64_t len);
 
-/* The request is over and something is left, or there is room for more of
+/* The request is over and something of a file is left, or there is room for more of
  * it. */
 void sendfile_go_on(struct engine *e, struct connection *c);
 
