@@ -524,6 +524,14 @@ The items are Apache's:
 .El
 """,
     'CustomLog': """
+The line of a request is written when its response is with the kernel.
+Of one that is larger than 16 KiB, when the client has taken the rest:
+.Ql %D ,
+.Ql %O
+and
+.Ql %X
+say how that went.
+.br
 .Ql wsgictl reopen-logs
 opens all logs anew after they were rotated.
 """,

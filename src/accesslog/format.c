@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "accesslog/format_priv.h"
+#include "base/defs.h"
 #include "base/err.h"
 
 struct log_format {
@@ -236,6 +237,7 @@ compile_item(struct parser *c)
 		return refuse_item(c);
 
 	op->write = item->write;
+	op->late = log_is_late(item->write);
 	if (item->write == log_write_response_header)
 		c->f->wants_response_headers = true;
 	rc = compile_argument(c, op, item);
@@ -361,25 +363,90 @@ applies(const struct log_op *op, int status)
 	return op->negated;
 }
 
+static void
+write_item(const struct log_op *op, const struct record *record,
+	struct buf *out)
+{
+	if (applies(op, record->status))
+		op->write(op, record, out);
+	else
+		buf_add_char(out, '-');
+}
+
+/* All that was added behind start is there, or none of it. */
+static int
+end(struct buf *out, size_t start)
+{
+	if (LIKELY(!buf_failed(out)))
+		return 0;
+	out->len = start;
+	out->failed = false; /* there may be memory for the next one */
+	return -ENOMEM;
+}
+
 int
 log_format_write(const struct log_format *f, const struct record *record,
 	struct buf *out)
 {
 	size_t start = out->len;
 
-	for (size_t i = 0; i < f->n_ops; i++) {
-		const struct log_op *op = &f->ops[i];
-
-		if (applies(op, record->status))
-			op->write(op, record, out);
-		else
-			buf_add_char(out, '-');
-	}
+	for (size_t i = 0; i < f->n_ops; i++)
+		write_item(&f->ops[i], record, out);
 	buf_add_char(out, '\n');
-	if (buf_failed(out)) {
-		out->len = start;
-		out->failed = false; /* there may be memory for the next one */
-		return -ENOMEM;
+	return end(out, start);
+}
+
+/* --- in two steps ------------------------------------------------------------- */
+
+/* No line has a NUL in it, so it stands for what is not known yet, and for the
+ * line's end. */
+static bool
+waits(const struct log_op *op, const struct record *record)
+{
+	return op->late && applies(op, record->status);
+}
+
+int
+log_format_begin(const struct log_format *f, const struct record *record,
+	struct buf *held)
+{
+	size_t start = held->len;
+
+	for (size_t i = 0; i < f->n_ops; i++) {
+		if (waits(&f->ops[i], record))
+			buf_add_char(held, '\0');
+		else
+			write_item(&f->ops[i], record, held);
 	}
-	return 0;
+	buf_add_char(held, '\0');
+	return end(held, start);
+}
+
+/* What is before the next NUL, which is cut off with it. */
+static struct str
+next_known(struct str *held)
+{
+	struct str known = {held->p, strnlen(held->p, held->len)};
+	size_t cut = known.len < held->len ? known.len + 1 : known.len;
+
+	held->p += cut;
+	held->len -= cut;
+	return known;
+}
+
+int
+log_format_finish(const struct log_format *f, struct str *held,
+	const struct record *record, struct buf *out)
+{
+	size_t start = out->len;
+
+	for (size_t i = 0; i < f->n_ops; i++) {
+		if (!waits(&f->ops[i], record))
+			continue;
+		buf_add_str(out, next_known(held));
+		f->ops[i].write(&f->ops[i], record, out);
+	}
+	buf_add_str(out, next_known(held));
+	buf_add_char(out, '\n');
+	return end(out, start);
 }

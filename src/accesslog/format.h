@@ -37,4 +37,13 @@ bool log_format_wants_response_headers(const struct log_format *f);
 int log_format_write(const struct log_format *f, const struct record *record,
 	struct buf *out);
 
+/* The same in two steps, for a response that is still going out.  What is known of
+ * it now is appended to held; the second takes that from the beginning of *held,
+ * with a record of which only that counts: the status as before, and bytes_in,
+ * bytes_out, duration_us, aborted and kept_alive. */
+int log_format_begin(const struct log_format *f, const struct record *record,
+	struct buf *held);
+int log_format_finish(const struct log_format *f, struct str *held,
+	const struct record *record, struct buf *out);
+
 #endif

@@ -23,6 +23,8 @@ struct log_op {
 	struct str text;       /* of a literal, or the item's argument */
 	struct log_time *time; /* of %t */
 
+	bool late; /* not known before the response is out */
+
 	/* "-" is written unless the record's status is one of these, or is
 	 * none of them; always when there are none. */
 	const int *statuses;
@@ -48,6 +50,8 @@ struct log_item {
 /* items.c */
 extern const struct log_item log_items[];
 extern const size_t log_n_items;
+/* Is what it writes not known before all of the response is out? */
+bool log_is_late(log_writer *write);
 void log_write_literal(
 	const struct log_op *op, const struct record *record, struct buf *out);
 void log_write_response_header(

@@ -401,3 +401,21 @@ const struct log_item log_items[] = {
 /* clang-format on */
 
 const size_t log_n_items = ARRAY_LEN(log_items);
+
+bool
+log_is_late(log_writer *write)
+{
+	static log_writer *const late[] = {
+		write_bytes_out,
+		write_bytes_both,
+		write_duration_us,
+		write_duration_ms,
+		write_duration_s,
+		write_connection,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(late); i++)
+		if (late[i] == write)
+			return true;
+	return false;
+}

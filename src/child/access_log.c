@@ -277,6 +277,37 @@ access_log_write(struct access_log *log, const struct record *record)
 	pthread_mutex_unlock(&log->lock);
 }
 
+/* A program remembers the last time: it is one thread's, whatever it writes to. */
+int
+access_log_begin(struct access_log *log, const struct record *record,
+	struct buf *held)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&log->lock);
+	for (size_t i = 0; i < log->n && rc == 0; i++)
+		rc = log_format_begin(log->targets[i].format, record, held);
+	pthread_mutex_unlock(&log->lock);
+	if (rc < 0)
+		buf_fini(held);
+	return rc;
+}
+
+void
+access_log_finish(struct access_log *log, const struct buf *held,
+	const struct record *record)
+{
+	struct str left = {held->data, held->len};
+
+	pthread_mutex_lock(&log->lock);
+	for (size_t i = 0; i < log->n; i++) {
+		struct target *t = &log->targets[i];
+
+		(void)log_format_finish(t->format, &left, record, &t->lines);
+	}
+	pthread_mutex_unlock(&log->lock);
+}
+
 void
 access_log_replace(struct access_log *log, const int *fds, size_t n_fds)
 {

@@ -16,6 +16,7 @@
 #include "accesslog/record.h"
 
 struct access_log;
+struct buf;
 struct config;
 struct err;
 
@@ -30,6 +31,12 @@ bool access_log_wants_headers(const struct access_log *log);
 
 /* Gather a line; waits for nothing. */
 void access_log_write(struct access_log *log, const struct record *record);
+/* The same in two steps, for a response that is still going out: log_format_begin
+ * and log_format_finish for each log.  0, or -ENOMEM and nothing is held. */
+int access_log_begin(struct access_log *log, const struct record *record,
+	struct buf *held);
+void access_log_finish(struct access_log *log, const struct buf *held,
+	const struct record *record);
 /* Write what was gathered; NULL is allowed here and below. */
 void access_log_flush(struct access_log *log);
 /* Likewise, from another thread: what nobody is writing, to a file, or as far as a

@@ -21,6 +21,7 @@
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/peer.h"
+#include "child/report.h"
 #include "child/spare.h"
 #include "child/unread.h"
 #include "child/watcher.h"
@@ -606,6 +607,7 @@ close_now(struct engine *e, struct connection *c)
 void
 connection_answered(struct engine *e, struct connection *c)
 {
+	report_out(e, c);
 	spare_give(e, &c->out);
 	if (c->kept.size > 0)
 		spare_give(e, &c->kept);
@@ -691,6 +693,7 @@ connection_settle(struct engine *e, struct connection *c)
 	if (c->state != CONNECTION_CLOSING || c->in_flight > 0 || c->fd < 0)
 		return;
 	watch_forget(e->set.watch, c);
+	report_out(e, c);
 	sendfile_end(e, c);
 	if (c->foreign)
 		(void)shutdown(c->fd, SHUT_RDWR);

@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "child/pace.h"
 #include "child/progress.h"
+#include "child/report.h"
 #include "child/sendfile.h"
 #include "child/spool.h"
 #include "config/config.h"
@@ -120,6 +121,7 @@ struct connection {
 	void *spent;          /* has done so: spent.h */
 	struct connection *next_spent;
 	struct sendfile file; /* goes behind the parts */
+	struct report_untold untold; /* SENDING */
 
 	int64_t patience_ns; /* LEAVING: when its client has waited too long */
 	int64_t since_ns;    /* its next request waits since then; 0 = there is

@@ -715,6 +715,7 @@ engine_run(struct engine *e)
 		}
 	}
 	io_start(e->io); /* the last answers */
+	report_out_all(e);
 	access_log_flush(e->set.access_log);
 	if (rc < 0 && rc != -ETIMEDOUT)
 		leave_broken(e, rc);
@@ -764,6 +765,7 @@ free_list(struct engine *e, struct connection_list *list)
 	while ((c = list->first) != NULL) {
 		connection_list_remove(c);
 		sendfile_end(e, c);
+		buf_fini(&c->untold.lines);
 		if (c->fd >= 0)
 			close(c->fd);
 		buf_fini(&c->in);

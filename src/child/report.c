@@ -27,6 +27,9 @@
 #include "net/channel.h"
 #include "scoreboard/times.h"
 
+/* A response of which no more is left: the kernel takes it. */
+enum { TOLD_AT_ONCE = 16 * 1024 };
+
 static const struct str protocols[] = {STR("HTTP/1.0"), STR("HTTP/1.1")};
 
 /* Bytes that the parser has checked, so they need no cleaning; none may be at
@@ -237,12 +240,13 @@ response_header(const void *subject, struct str name)
 	return (struct str){0};
 }
 
-static void
-write_log(const struct report *r, struct engine *e, const struct connection *c,
+static struct record
+describe(const struct report *r, struct engine *e, const struct connection *c,
 	int status, bool aborted, uint64_t bytes_out)
 {
 	const struct request *q = &e->request;
-	struct record record = {
+
+	return (struct record){
 		.client = e->client,
 		.peer = c->peer.remote_addr,
 		.local = c->peer.server_addr,
@@ -271,8 +275,6 @@ write_log(const struct report *r, struct engine *e, const struct connection *c,
 		.response_header = response_header,
 		.response = &e->head,
 	};
-
-	access_log_write(e->set.access_log, &record);
 }
 
 /* Workers of one child count in the same page. */
@@ -340,6 +342,39 @@ note_duration(struct engine *e, int64_t ns)
 
 /* --- the end --------------------------------------------------------------------- */
 
+/* What is left is so much that it is seen whether the client takes it. */
+static bool
+is_told_later(const struct connection *c, uint64_t left, bool aborted)
+{
+	return left > TOLD_AT_ONCE && !aborted && c->error == 0;
+}
+
+static void
+tell_log(struct engine *e, const struct record *record, struct buf *held)
+{
+	struct access_log *log = e->set.access_log;
+
+	if (log == NULL)
+		return;
+	if (held == NULL || access_log_begin(log, record, held) < 0)
+		access_log_write(log, record);
+}
+
+static void
+tell_later(const struct report *r, struct connection *c, int status,
+	uint64_t left)
+{
+	c->untold = (struct report_untold){
+		.exists = true,
+		.status = status,
+		.begin_ns = r->begin_ns,
+		.bytes_in = c->bytes_in - c->reported_in,
+		.before = r->bytes_out,
+		.told = c->bytes_out,
+		.whole = c->bytes_out + left,
+	};
+}
+
 static void
 end(struct report *r, struct engine *e, struct connection *c, int status,
 	bool aborted)
@@ -347,8 +382,14 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	struct wsgid_page *page = e->set.page->page;
 	struct wsgid_worker *w = worker_of(e);
 	uint64_t out = c->bytes_out - r->bytes_out;
+	uint64_t left = send_left(c) + sendfile_left(c);
+	bool later = is_told_later(c, left, aborted);
+	struct record record;
 
-	out += send_left(c) + sendfile_left(c);
+	if (UNLIKELY(later))
+		tell_later(r, c, status, left);
+	else
+		out += left;
 	engine_read_clock(e);
 	add(e, &page->requests, 1);
 	if (UNLIKELY(e->set.most_requests > 0 &&
@@ -364,8 +405,10 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	w->bytes_out += out;
 	w->end_us = r->begin_us + (e->now_ns - r->begin_ns) / 1000;
 	w->state = e->retiring ? WSGID_WORKER_IDLE_KILL : WSGID_WORKER_READY;
-	if (e->set.access_log != NULL)
-		write_log(r, e, c, status, aborted, out);
+	if (e->set.access_log != NULL) {
+		record = describe(r, e, c, status, aborted, out);
+		tell_log(e, &record, later ? &c->untold.lines : NULL);
+	}
 	c->reported_in = c->bytes_in;
 	note_duration(e, e->now_ns - r->begin_ns);
 }
@@ -376,6 +419,68 @@ report_end(struct report *r, struct engine *e, struct connection *c,
 {
 	end(r, e, c, x->status, x->broken);
 	count_durations(r, e);
+}
+
+static const char *
+why_unsent(const struct connection *c)
+{
+	if (c->error != 0)
+		return strerror(-c->error);
+	return c->state == CONNECTION_CLOSING
+		       ? "the client has taken none of it for Timeout"
+		       : "this child ends";
+}
+
+static void
+say_unsent(const struct connection *c)
+{
+	log_info("child", "%s: %llu bytes of a response were not sent: %s",
+		c->remote_addr[0] != '\0' ? c->remote_addr : "unix",
+		(unsigned long long)(c->untold.whole - c->bytes_out),
+		why_unsent(c));
+}
+
+void
+report_out(struct engine *e, struct connection *c)
+{
+	struct wsgid_page *page = e->set.page->page;
+	struct report_untold *u = &c->untold;
+	struct record record;
+
+	if (LIKELY(!u->exists))
+		return;
+	record = (struct record){
+		.status = u->status,
+		.bytes_in = u->bytes_in,
+		.bytes_out = c->bytes_out - u->before,
+		.duration_us = (e->now_ns - u->begin_ns) / 1000,
+		.aborted = c->bytes_out < u->whole,
+		.kept_alive = c->keep,
+	};
+	add(e, &page->bytes_out, c->bytes_out - u->told);
+	worker_of(e)->bytes_out += c->bytes_out - u->told;
+	if (record.aborted) {
+		add(e, &page->aborted, 1);
+		say_unsent(c);
+	}
+	if (u->lines.len > 0)
+		access_log_finish(e->set.access_log, &u->lines, &record);
+	buf_fini(&u->lines);
+	u->exists = false;
+}
+
+static void
+out_all(struct engine *e, const struct connection_list *list)
+{
+	for (struct connection *c = list->first; c != NULL; c = c->next)
+		report_out(e, c);
+}
+
+void
+report_out_all(struct engine *e)
+{
+	out_all(e, &e->sending);
+	out_all(e, &e->ending);
 }
 
 void

@@ -6,8 +6,10 @@
 #define WSGID_CHILD_REPORT_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "python/app.h"
 #include "wsgid/scoreboard.h"
@@ -22,11 +24,32 @@ struct report {
 	size_t head_len;    /* bytes of the response's head, once known */
 };
 
+/* What is told when the response is out: of a connection whose response is large
+ * and whose request is over. */
+struct report_untold {
+	bool exists;
+	int status;
+	int64_t begin_ns;  /* of the request */
+	uint64_t bytes_in; /* of the request */
+	uint64_t before;   /* the connection's bytes_out when it began */
+	uint64_t told;     /* likewise, when it was over */
+	uint64_t whole;    /* likewise, when the response is out */
+	struct buf lines;  /* access_log_begin; empty without a log */
+};
+
 /* The request in e->request begins, or ends, on c.  At the end what remains to
- * be sent is in c->parts. */
+ * be sent is in c->parts; the bytes sent and the line of the access log are told
+ * then where that is little, as the kernel takes it, and else by report_out. */
 void report_begin(struct report *r, struct engine *e, struct connection *c);
 void report_end(struct report *r, struct engine *e, struct connection *c,
 	const struct app_exchange *x);
+
+/* The response is out, or nobody is to have the rest of it.  Nothing happens where
+ * report_end has told all. */
+void report_out(struct engine *e, struct connection *c);
+
+/* This child ends: those that are not out are cut off. */
+void report_out_all(struct engine *e);
 
 /* The end of one that was refused. */
 void report_end_refused(

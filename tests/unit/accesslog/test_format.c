@@ -518,6 +518,52 @@ test_lines_are_appended_one_behind_the_other(void **state)
 	log_format_destroy(f);
 }
 
+/* All that has an end, all that has none, both, and neither. */
+static void
+test_a_line_in_two_steps_is_as_one_in_one(void **state)
+{
+	static const char *const formats[] = {
+		"%h %t \"%r\" %>s %B %O %S %I %D %T %{ms}T %{us}T %X.",
+		"%m",
+		"%X",
+		"%404D %!404D %200X%200X",
+		"",
+	};
+	const struct record late = {
+		.status = full.status,
+		.bytes_in = full.bytes_in,
+		.bytes_out = full.bytes_out,
+		.duration_us = full.duration_us,
+		.kept_alive = full.kept_alive,
+	};
+	struct record early = full;
+	struct buf held = {0}, out = {0}, whole = {0};
+	struct log_format *f[ARRAY_LEN(formats)];
+	struct str left;
+
+	(void)state;
+	early.bytes_out = 1;
+	early.duration_us = 2;
+	early.kept_alive = false;
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		assert_int_equal(
+			log_format_compile(&f[i], formats[i], NULL), 0);
+		assert_int_equal(log_format_begin(f[i], &early, &held), 0);
+		assert_int_equal(log_format_write(f[i], &full, &whole), 0);
+	}
+	left = (struct str){held.data, held.len};
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		assert_int_equal(
+			log_format_finish(f[i], &left, &late, &out), 0);
+		log_format_destroy(f[i]);
+	}
+	assert_string_equal(buf_text(&out), buf_text(&whole));
+	assert_int_equal(left.len, 0);
+	buf_fini(&held);
+	buf_fini(&out);
+	buf_fini(&whole);
+}
+
 int
 main(void)
 {
@@ -537,6 +583,7 @@ main(void)
 		cmocka_unit_test(
 			test_response_headers_are_kept_only_when_asked_for),
 		cmocka_unit_test(test_lines_are_appended_one_behind_the_other),
+		cmocka_unit_test(test_a_line_in_two_steps_is_as_one_in_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
