@@ -7,14 +7,18 @@
  * even that.  Whatever children do, it ends; and when requests were cut off
  * that were to be finished, the exit status says so.
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/exits.h"
+#include "base/fd.h"
 #include "control/control.h"
 #include "master/children.h"
 #include "master/state.h"
 #include "master/systemd.h"
+#include "net/handoff.h"
 
 /* For a process that not even SIGKILL ends. */
 #define GIVE_UP (6 * SECOND_NS)
@@ -45,6 +49,40 @@ retire_children(struct master *m, int64_t timeout_ms)
 
 		if (c->life != LIFECYCLE_VACANT)
 			child_retire(m, c, timeout_ms);
+	}
+}
+
+/* One whom the kernel has let in and nobody else yet: false when there is none, or no
+ * way to pass him on. */
+static bool
+let_one_in(struct master *m, size_t i)
+{
+	const struct generation *g = m->now;
+	size_t from;
+	int fd = listen_accept_any(&g->listeners[i].fd, 1, &from), rc;
+	struct handoff client = {
+		.fd = fd,
+		.deadline_ns = INT64_MAX,
+		.peer.awaits = (uint8_t)(g->protocols[i] - '0'),
+	};
+
+	if (fd < 0)
+		return false;
+	rc = handoff_send(m->pool_give, &client);
+	close(fd);
+	return rc == 0;
+}
+
+/* They may have sent their requests already, and would be reset: who finishes takes
+ * them out of the pool before he leaves. */
+static void
+let_in_who_waits(struct master *m)
+{
+	for (size_t i = 0; i < m->now->n_listeners; i++) {
+		if (fd_set_nonblock(m->now->listeners[i].fd, true) < 0)
+			continue;
+		while (let_one_in(m, i))
+			continue;
 	}
 }
 
@@ -138,6 +176,8 @@ stop_begin(struct master *m, bool graceful, const char *why)
 	m->give_up_ns = NEVER;
 	m->reload_wanted = false;
 	control_reloaded(m, CONTROL_STOPPING);
+	if (graceful && !m->shared)
+		let_in_who_waits(m);
 	close_doors(m);
 	board_show_stop(m);
 	m->drains = graceful;

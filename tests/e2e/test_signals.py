@@ -96,6 +96,31 @@ def test_nobody_is_let_in_while_the_last_requests_finish(serve, directory, gate,
 
 
 @both_mpms
+@pytest.mark.parametrize('more', [
+    [], ['-b', '[::1]:0'], ['--listen-cores-buckets-ratio', '1'], ['--proxy-protocol', 'on', '--trusted-proxies', '127.0.0.1'],
+    ['--io-engine', 'epoll']], ids=' '.join)
+def test_who_waits_to_be_let_in_is_served_before_a_graceful_stop(serve, more):
+    server = serve('probe', '-w', '2', *more)
+    children = server.wait_for_ready(2)
+    for pid in children:
+        os.kill(pid, signal.SIGSTOP)
+    waiting = [Connection(server.address) for _ in range(40)]
+    hello = 'PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n' if '--proxy-protocol' in more else ''
+    for c in waiting:
+        c.send(f'{hello}GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+    server.kill(signal.SIGTERM)
+    server.log.wait_for('stopping gracefully')
+    wait_until(lambda: refused(server.address), 'refused connections')
+    for pid in children:
+        os.kill(pid, signal.SIGCONT)
+    for c in waiting:
+        answer = c.response()
+        assert answer.status == 200 and answer.header('Connection') == 'close'
+        c.close()
+    assert server.ended() == 0
+
+
+@both_mpms
 def test_a_graceful_stop_ends_with_its_timeout(serve):
     server = serve('probe', '-w', '1', '--graceful-shutdown-timeout', '500ms')
     with Connection(server.address) as slow:
