@@ -341,7 +341,7 @@ def choose_pythons(env, conf, missing):
     found = []
     for path in filter(None, env['python'].split(',')):
         python = choose_python(env, conf, missing, path)
-        for other in found:
+        for other in filter(None, found):
             if python is not None and other.abi == python.abi:
                 missing.add(f'a choice between {other.executable} and {python.executable}: both '
                             f'are Python {python.abi}, and a wsgid has one program for each '
