@@ -7,7 +7,9 @@
  */
 #include "child/begin.h"
 
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -21,6 +23,11 @@
 #include "net/inherit.h"
 #include "python/app.h"
 #include "pythons/facts.h"
+
+enum {
+	HEAP_PIECE = 8 * 1024 * 1024, /* a larger one is its own mapping */
+	HEAP_END = 32 * 1024 * 1024,  /* so much may be free there */
+};
 
 static int
 print_version(const struct facts *f, const char *facts_text)
@@ -63,6 +70,21 @@ take_name(const struct facts *f)
 	(void)prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL);
 }
 
+/* What a request has taken and given back is kept for the next one: glibc would
+ * return what is free at the end of the heap beyond 128 KiB to the kernel, and each
+ * piece of so much, and have it made anew page by page, with each request.  Who
+ * tunes it by the environment has the last word. */
+static void
+keep_heap(void)
+{
+	if (getenv("GLIBC_TUNABLES") != NULL ||
+		getenv("MALLOC_TRIM_THRESHOLD_") != NULL ||
+		getenv("MALLOC_MMAP_THRESHOLD_") != NULL)
+		return;
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE);
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_END);
+}
+
 int
 child_begin(int argc, char **argv, const char *facts_text)
 {
@@ -76,6 +98,7 @@ child_begin(int argc, char **argv, const char *facts_text)
 		return CHILD_EXIT_FATAL;
 	}
 	take_name(&facts);
+	keep_heap();
 	status = live(argc, argv, &facts, facts_text);
 	facts_fini(&facts);
 	return status;
