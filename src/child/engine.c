@@ -42,6 +42,7 @@
 
 enum {
 	LOADING_NS = 20000,   /* less than any library takes to be loaded */
+	GIVE_AGAIN_NS = 10000000, /* to look whether somebody is idle by now */
 	ROUNDS = 64,          /* of events in a turn, beside the first */
 };
 
@@ -391,7 +392,7 @@ give_all(struct engine *e)
 		accept_disarm(e);
 	}
 	if (e->set.give >= 0)
-		handover_give_waiting(e, &e->queue);
+		share_give_queue(e);
 	if (e->set.crew != NULL)
 		crew_show_ready(e->set.crew, e->set.worker, e->queue.n);
 }
@@ -416,6 +417,8 @@ turn_for(struct engine *e, int64_t timeout_ns)
 	if (given_ns == 0) {
 		give_all(e);
 		accept_arm_for_others(e);
+		if (e->queue.first != NULL)
+			given_ns = GIVE_AGAIN_NS;
 	}
 	first_ns = patience(e); /* also of what finds the pool full */
 	if (given_ns > 0 && given_ns < timeout_ns)

@@ -14,6 +14,7 @@
 #include "child/sigterm.h"
 #include "child/unread.h"
 #include "io/io.h"
+#include "net/handoff.h"
 
 enum {
 	BALANCE_MS = 10,    /* between two looks at the siblings */
@@ -143,6 +144,26 @@ share_batch_ns(const struct engine *e)
 		requests_are_long(e) || share_has_idle(e))
 		return BATCH_NS;
 	return waited_ns < BATCH_MOST_NS ? waited_ns : BATCH_MOST_NS;
+}
+
+/* In the pool it would lie in a file, and if nobody is idle come back to us. */
+static bool
+is_heavy(const struct connection *c)
+{
+	return unread_of(c).len > HANDOFF_INLINE;
+}
+
+void
+share_give_queue(struct engine *e)
+{
+	bool somebody = share_has_idle(e);
+	struct connection *c, *next;
+
+	for (c = e->queue.first; c != NULL; c = next) {
+		next = c->next;
+		if (somebody || !is_heavy(c))
+			handover_give(e, c);
+	}
 }
 
 void

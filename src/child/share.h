@@ -22,6 +22,10 @@ void share_queue(struct engine *e);
  * they are sent. */
 int64_t share_batch_ns(const struct engine *e);
 
+/* While our request waits for its client: to whoever is idle, or who is first to be.
+ * What is left in the queue may be asked about again. */
+void share_give_queue(struct engine *e);
+
 /* Other threads of this child have kept us out of Python for a while, and would
  * again: whoever has come meanwhile is served in this turn, unless a sibling is
  * about to.  Waits for nothing. */

@@ -14,6 +14,7 @@
 
 enum {
 	FIRST = 64 * 1024, /* what read() begins with when it knows nothing */
+	TOLD = 16 * 1024 * 1024, /* and at most, when the client has told */
 	AHEAD = 16 * 1024, /* what readline() asks for */
 };
 
@@ -137,10 +138,24 @@ grow(PyObject **bytes, size_t want)
 	return _PyBytes_Resize(bytes, (Py_ssize_t)size);
 }
 
+/* How much room to begin with: of what the client only says it will send no page is
+ * touched before it does. */
+static size_t
+first_room(const struct input *in, size_t want)
+{
+	const struct request *r = in->call->x->request;
+	size_t room = FIRST;
+
+	if (!r->chunked && r->length > FIRST)
+		room = r->length < TOLD ? (size_t)r->length : TOLD;
+	room += left(in);
+	return room < want ? room : want;
+}
+
 static PyObject *
 read_stream(struct input *in, size_t want)
 {
-	size_t size = left(in) + FIRST < want ? left(in) + FIRST : want;
+	size_t size = first_room(in, want);
 	size_t len = left(in) < want ? left(in) : want;
 	PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
 
