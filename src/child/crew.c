@@ -51,6 +51,7 @@ struct crew {
 	_Atomic int order;  /* likewise: enum crew_order */
 	_Atomic int64_t leave_by_ns;
 	_Atomic int64_t lately_ns;
+	_Atomic int long_ones;
 	_Atomic int room;           /* enum room */
 	_Atomic bool leader_waits;
 	size_t n, n_done;
@@ -582,13 +583,23 @@ crew_lately(const struct crew *crew)
 	return atomic_load_explicit(&crew->lately_ns, memory_order_relaxed);
 }
 
-/* Two at once may lose one of them: it is an average. */
+int
+crew_long_ones(const struct crew *crew)
+{
+	return atomic_load_explicit(&crew->long_ones, memory_order_relaxed);
+}
+
+/* Two at once may lose one of them: they are averages. */
 void
-crew_note_duration(struct crew *crew, int64_t ns)
+crew_note_duration(struct crew *crew, int64_t ns, bool is_long)
 {
 	int64_t lately = crew_lately(crew);
+	int ones = crew_long_ones(crew);
 
 	atomic_store_explicit(&crew->lately_ns, lately + (ns - lately) / 8,
+		memory_order_relaxed);
+	atomic_store_explicit(&crew->long_ones,
+		ones + ((is_long ? CREW_ALL : 0) - ones) / 64,
 		memory_order_relaxed);
 }
 

@@ -124,9 +124,13 @@ void crew_step_in(struct crew *crew, size_t worker, int64_t now_ns);
 
 /* --- all of them --------------------------------------------------------------------- */
 
-/* How long requests take: the moving average of them all, in ns. */
+/* How long requests take: the moving average of them all, in ns.  And how many are
+ * long, of CREW_ALL: among short ones, of which the average is, these are who keeps
+ * others waiting. */
+enum { CREW_ALL = 65536 };
 int64_t crew_lately(const struct crew *crew);
-void crew_note_duration(struct crew *crew, int64_t ns);
+int crew_long_ones(const struct crew *crew);
+void crew_note_duration(struct crew *crew, int64_t ns, bool is_long);
 
 /* What the child has been told, by the master or a signal.  Orders only get
  * stricter: serve, retire, finish, stop.  From retire on nothing is passed on

@@ -332,12 +332,13 @@ note_duration(struct engine *e, int64_t ns)
 		e->usual_ns -= e->usual_ns / 8;
 	/* Who is behind one of them must not wait for the watcher that long while
 	 * somebody is idle. */
-	if (UNLIKELY(e->usual_ns > ENGINE_LONG_NS) && share_has_idle(e))
+	if (UNLIKELY(e->usual_ns > ENGINE_LONG_NS || share_sees_long_ones(e)) &&
+		share_has_idle(e))
 		watcher_hurry(e->set.watcher, e->now_ns);
 	if (LIKELY(e->set.crew == NULL))
 		e->lately_ns += (ns - e->lately_ns) / 8;
 	else
-		crew_note_duration(e->set.crew, ns);
+		crew_note_duration(e->set.crew, ns, ns > ENGINE_LONG_NS);
 }
 
 /* --- the end --------------------------------------------------------------------- */

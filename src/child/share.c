@@ -4,6 +4,7 @@
  */
 #include "child/share.h"
 
+#include "base/defs.h"
 #include "child/accept.h"
 #include "child/balance.h"
 #include "child/connection.h"
@@ -20,17 +21,29 @@ enum {
 	BALANCE_MS = 10,    /* between two looks at the siblings */
 	BATCH_NS = 1000000, /* of requests whose answers are sent together */
 	BATCH_MOST_NS = 4000000, /* where the first has waited so long itself */
+	OFTEN = CREW_ALL / 32,      /* long ones, as a crew counts them */
+	SOMETIMES = CREW_ALL / 512, /* one is seen for some hundred requests */
 };
 
 static const int64_t ms = 1000000;
 
+/* On the average; or, as then most of what a worker takes on would wait behind one of
+ * those, several of a hundred. */
 static bool
 requests_are_long(const struct engine *e)
 {
-	int64_t lately_ns =
-		e->set.crew != NULL ? crew_lately(e->set.crew) : e->lately_ns;
+	if (e->set.crew == NULL)
+		return e->lately_ns > ENGINE_LONG_NS;
+	return crew_lately(e->set.crew) > ENGINE_LONG_NS ||
+	       crew_long_ones(e->set.crew) > OFTEN;
+}
 
-	return lately_ns > ENGINE_LONG_NS;
+bool
+share_sees_long_ones(const struct engine *e)
+{
+	int ones = e->set.crew != NULL ? crew_long_ones(e->set.crew) : 0;
+
+	return UNLIKELY(ones > SOMETIMES) && ones <= OFTEN;
 }
 
 /* When requests are long each gets a worker of its own, as far as there are

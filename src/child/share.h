@@ -31,6 +31,9 @@ void share_give_queue(struct engine *e);
  * about to.  Waits for nothing. */
 void share_catch_up(struct engine *e);
 
+/* Are requests short, but for one now and then, behind which others would wait? */
+bool share_sees_long_ones(const struct engine *e);
+
 /* Is a sibling idle? */
 bool share_has_idle_sibling(const struct engine *e);
 /* Or another worker of this child? */

@@ -525,6 +525,31 @@ test_every_connection_arrives_once(void **state)
 	close(c.far);
 }
 
+/* The average is that of the short ones; by their number the long ones are seen, and
+ * forgotten when there have been none for a while. */
+static void
+test_long_requests_are_seen_among_short_ones(void **state)
+{
+	const int64_t ms = 1000000;
+	struct crew *crew = *state;
+
+	assert_int_equal(crew_long_ones(crew), 0);
+	crew_note_duration(crew, 5 * ms, true);
+	assert_true(crew_long_ones(crew) > CREW_ALL / 128);
+	for (int i = 0; i < 300; i++)
+		crew_note_duration(crew, ms / 100, false);
+	assert_true(crew_long_ones(crew) < CREW_ALL / 1000);
+	for (int i = 0; i < 1000; i++)
+		crew_note_duration(
+			crew, i % 10 == 0 ? 5 * ms : ms / 100, i % 10 == 0);
+	assert_in_range(crew_long_ones(crew), CREW_ALL / 20, CREW_ALL / 6);
+	assert_true(crew_lately(crew) < ms);
+	for (int i = 0; i < 1000; i++)
+		crew_note_duration(crew, 5 * ms, true);
+	assert_in_range(
+		crew_long_ones(crew), CREW_ALL - CREW_ALL / 50, CREW_ALL);
+}
+
 #define CREW_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -552,6 +577,7 @@ main(void)
 		CREW_TEST(test_a_child_is_done_when_all_its_workers_are),
 		CREW_TEST(test_who_leaves_leads_no_more_and_is_picked_no_more),
 		CREW_TEST(test_who_has_had_python_for_long_lets_others_in),
+		CREW_TEST(test_long_requests_are_seen_among_short_ones),
 		CREW_TEST(test_every_connection_arrives_once),
 	};
 
