@@ -15,12 +15,13 @@
 enum {
 	FIRST = 64 * 1024, /* what read() begins with when it knows nothing */
 	TOLD = 16 * 1024 * 1024, /* and at most, when the client has told */
-	AHEAD = 16 * 1024, /* what readline() asks for */
+	AHEAD = 64 * 1024, /* what readline() asks for, and read() of little */
+	LITTLE = 4 * 1024,
 };
 
 struct input {
 	PyObject_HEAD struct call *call; /* NULL when the request has ended */
-	struct buf ahead;                /* what readline() has read too much */
+	struct buf ahead;                /* what was read and not asked for yet */
 	const char *data;                /* the collected body, or ahead's */
 	size_t len;
 	size_t at;      /* bytes of data that are used up */
@@ -205,6 +206,9 @@ read_bytes(struct input *in, Py_ssize_t size)
 	if (want == 0)
 		return read_nothing(in);
 	in->touched = true;
+	while (want <= LITTLE && left(in) < want && !is_over(in))
+		if (read_ahead(in) < 0)
+			return NULL;
 	if (is_over(in) || left(in) >= want)
 		return take(in, left(in) < want ? left(in) : want);
 	return read_stream(in, want);
