@@ -465,6 +465,7 @@ finish(struct exchange *ex)
 	if (c->part == c->n_parts)
 		drop_held(e, c);
 	report_end(&ex->report, e, c, x);
+	send_learn(e, c);
 	unread_give_back(e, &ex->taken);
 	if (x->broken)
 		c->keep = false;

@@ -296,7 +296,7 @@ is_watched(const struct engine *e)
  * be a packet, or wake the client, and the watcher sends what there is as soon as
  * the application takes its time with the next one. */
 static bool
-follows_closely(const struct engine *e, struct connection *c)
+follows_closely(struct engine *e, struct connection *c)
 {
 	int64_t now_ns;
 
@@ -304,11 +304,33 @@ follows_closely(const struct engine *e, struct connection *c)
 		return false;
 	now_ns = clock_monotonic_ns();
 	if (now_ns - c->pushed_ns >= ENGINE_LONG_NS) {
+		e->pieces_are_slow |= c->pushed_ns != 0;
 		c->pushed_ns = now_ns;
 		return false;
 	}
 	watcher_hurry(e->set.watcher, now_ns);
 	return true;
+}
+
+/* The first of a response may be gathered as well, where others have been quick. */
+static bool
+is_followed_closely(struct engine *e, struct connection *c)
+{
+	if (c->pushed_ns != 0 || !e->pieces_are_quick || !is_watched(e))
+		return follows_closely(e, c);
+	c->pushed_ns = clock_monotonic_ns();
+	watcher_hurry(e->set.watcher, c->pushed_ns);
+	return true;
+}
+
+void
+send_learn(struct engine *e, const struct connection *c)
+{
+	if (c->pushed_ns != 0)
+		e->pieces_are_quick =
+			!e->pieces_are_slow &&
+			e->now_ns - c->pushed_ns < ENGINE_LONG_NS;
+	e->pieces_are_slow = false;
 }
 
 int
@@ -412,7 +434,7 @@ send_apart(struct engine *e, struct connection *c, struct str out,
 	struct str data, struct str tail)
 {
 	bool closely =
-		out.len + data.len <= COPIED && follows_closely(e, c);
+		out.len + data.len <= COPIED && is_followed_closely(e, c);
 
 	if (c->part == c->n_parts)
 		buf_clear(&c->kept);

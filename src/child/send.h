@@ -59,8 +59,9 @@ bool send_go_on(struct engine *e, struct connection *c);
 
 /* For a request that runs, without the GIL: send a piece of its response, where
  * it lies.  What the client does not take at once is copied and goes on by
- * itself, and so does a small piece that follows another within a millisecond;
- * beyond ResponseBufferSize it is waited for.  0; -ETIMEDOUT when the
+ * itself, and so does a small piece that follows another within a millisecond, or
+ * is the first where the others of the last response did; beyond ResponseBufferSize
+ * it is waited for.  0; -ETIMEDOUT when the
  * client took nothing for Timeout, another negative errno when it is gone;
  * either stays in c->error. */
 int send_piece(struct engine *e, struct connection *c, struct str out,
@@ -73,6 +74,9 @@ int send_piece(struct engine *e, struct connection *c, struct str out,
 int send_lent(struct engine *e, struct connection *c, struct str out,
 	struct str data, struct str tail);
 int send_reclaim(struct engine *e, struct connection *c);
+
+/* Its response is made: did its pieces follow each other that closely? */
+void send_learn(struct engine *e, const struct connection *c);
 
 /* The end of its response, behind which the request may still do something: what
  * is small goes out with the answers to others who wait, unless that takes longer

@@ -357,11 +357,16 @@ def test_what_is_kept_goes_on_while_the_application_makes_the_next_piece(
 
 @pytest.mark.parametrize('engine', ENGINES)
 @pytest.mark.parametrize('rest', [0, 60_000])
-def test_pieces_at_once_do_not_wait_for_the_next_one(start, directory, rest, engine):
+@pytest.mark.parametrize('before', ['', 'quick ones before'])
+def test_pieces_at_once_do_not_wait_for_the_next_one(start, directory, rest, before, engine):
     server, address = start('--io-engine', engine)
     go_on = directory / 'go-on'
     for n in (1, 2, 3, 20, 500):
         with Connection(address) as client:
+            if before:
+                client.send('GET /burst?n=3&rest=0&file=/ HTTP/1.1\r\nHost: t\r\n\r\n' * 9)
+                for _ in range(9):
+                    assert client.response().body == b'0\n1\n2\nend\n'
             client.send(f'GET /burst?n={n}&rest={rest}&file={go_on} HTTP/1.1\r\nHost: t\r\n\r\n')
             last = b'.' * min(rest, 9) + b'%d\n' % (n - 1)
             while last not in client.buffer[-100_000:]:

@@ -236,6 +236,62 @@ test_what_follows_within_a_tick_goes_out_together(void **state)
 	script_free(s);
 }
 
+static void
+app_with_pieces_as_quick_as_before(struct script *s, struct app_exchange *x)
+{
+	have_watcher(s);
+	s->engine.pieces_are_quick = true;
+	begin_stream(x);
+	assert_int_equal(yield_line(x, 0), 0);
+	assert_true(left(s->engine.running) > 0);
+	assert_int_equal(yield_line(x, 1), 0);
+	response_end(x->response);
+	have_no_watcher(s);
+}
+
+static void
+test_the_first_waits_for_others_that_come_as_quickly_as_before(void **state)
+{
+	struct script *s = script_new();
+
+	(void)state;
+	s->app = app_with_pieces_as_quick_as_before;
+	script_send(s, GET);
+	script_run(s);
+	script_take(s);
+	assert_lines(s, 2);
+	script_free(s);
+}
+
+static void
+test_how_quickly_they_have_come_is_learned(void **state)
+{
+	static const struct {
+		int64_t pushed_ns;
+		bool slow, was_quick, is_quick;
+	} cases[] = {
+		{0, false, false, false}, /* it had no pieces */
+		{0, false, true, true},
+		{ENGINE_LONG_NS + 1, false, false, true},
+		{ENGINE_LONG_NS + 1, true, true, false}, /* in its middle */
+		{1, false, true, false},                 /* at its end */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct connection c = {.pushed_ns = cases[i].pushed_ns};
+		struct engine e = {
+			.now_ns = 2 * ENGINE_LONG_NS,
+			.pieces_are_slow = cases[i].slow,
+			.pieces_are_quick = cases[i].was_quick,
+		};
+
+		send_learn(&e, &c);
+		assert_int_equal(e.pieces_are_quick, cases[i].is_quick);
+		assert_false(e.pieces_are_slow);
+	}
+}
+
 /* Reading what is there is nothing that the watcher would see. */
 static void
 app_that_reads_meanwhile(struct script *s, struct app_exchange *x)
@@ -874,6 +930,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_each_piece_is_out_before_the_next_is_made),
+		cmocka_unit_test(
+			test_the_first_waits_for_others_that_come_as_quickly_as_before),
+		cmocka_unit_test(test_how_quickly_they_have_come_is_learned),
 		cmocka_unit_test(
 			test_what_follows_within_a_tick_goes_out_together),
 		cmocka_unit_test(
