@@ -190,10 +190,9 @@ died_untold(
 		pool_owe(m, 1);
 		return;
 	}
-	/* From one that has served these are the application's own numbers, and
-	 * from one whose siblings have, where it does not say why. */
-	if (c->ready_ns == 0 && (c->failed || !m->now->served ||
-					is_loaders(status)) &&
+	/* Where somebody has served, what is wrong with the installation now may be
+	 * mended: a deployment makes a virtual environment anew. */
+	if (c->ready_ns == 0 && !m->now->served &&
 		lifecycle_verdict(status, false) == VERDICT_FATAL &&
 		nobody_serves(m)) {
 		master_fail(m, status_for(status), reason);
