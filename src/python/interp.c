@@ -243,8 +243,9 @@ initialise(const struct app_settings *settings, struct err *err)
 /* --- after the start ------------------------------------------------------------ */
 
 /* print() must arrive when its line is whole: not when a buffer is full, and
- * not word by word, as PYTHONUNBUFFERED would have it. */
-static int
+ * not word by word, as PYTHONUNBUFFERED would have it.  A sitecustomize may have
+ * put something else there, which has its own ways. */
+static void
 buffer_lines(const char *name)
 {
 	PyObject *file = PySys_GetObject(name);
@@ -254,15 +255,14 @@ buffer_lines(const char *name)
 	AUTO_DECREF PyObject *done = NULL;
 
 	if (file == NULL || file == Py_None)
-		return 0;
+		return;
 	method = PyObject_GetAttrString(file, "reconfigure");
 	named = Py_BuildValue("{s:O,s:O}", "line_buffering", Py_True,
 		"write_through", Py_False);
 	nothing = PyTuple_New(0);
-	if (method == NULL || named == NULL || nothing == NULL)
-		return -1;
-	done = PyObject_Call(method, nothing, named);
-	return done == NULL ? -1 : 0;
+	if (method != NULL && named != NULL && nothing != NULL)
+		done = PyObject_Call(method, nothing, named);
+	PyErr_Clear();
 }
 
 /* WSGIPythonPath: each is a site directory (its .pth files count), and what
@@ -347,8 +347,8 @@ furnish(const struct app_settings *settings)
 	if (meet_threading(settings) < 0 || keep_sigint() < 0)
 		return -1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (buffer_lines("stdout") < 0 || buffer_lines("stderr") < 0)
-		return -1;
+	buffer_lines("stdout");
+	buffer_lines("stderr");
 	return set_paths(settings);
 }
 

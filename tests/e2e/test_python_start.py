@@ -1,0 +1,36 @@
+"""What Python meets when it starts: what others have put into its way, and what it then says."""
+
+import pytest
+
+from client import get
+from server import run_wsgid
+
+HELLO = '''
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [b'hello']
+'''
+
+
+@pytest.fixture
+def site(directory):
+    """A directory with an application, and one that comes first on Python's path."""
+    (directory / 'hello.py').write_text(HELLO)
+    (directory / 'first').mkdir()
+    return directory
+
+
+def first(site) -> dict:
+    return {'PYTHONPATH': str(site / 'first')}
+
+
+@pytest.mark.parametrize('stream', [
+    'codecs.getwriter("utf-8")(sys.stdout.buffer)',
+    'io.StringIO()',
+    'type("Stubborn", (io.StringIO,), {"reconfigure": lambda self: None})()',
+])
+def test_streams_that_sitecustomize_has_replaced_are_left_alone(serve, site, stream):
+    (site / 'first' / 'sitecustomize.py').write_text(
+        f'import codecs, io, sys\nsys.stdout = sys.stderr = {stream}\n')
+    server = serve('hello', '-w', '1', cwd=site, env=first(site))
+    assert get(server.address).body == b'hello'
