@@ -7,6 +7,7 @@
 #include "python/python_priv.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void
 exceptions_fini(struct app *app)
@@ -182,13 +183,22 @@ exceptions_format(struct app *app)
 	return whole;
 }
 
+/* Some begin with an empty line, to be seen. */
+static int
+first_line(const char **text)
+{
+	*text += strspn(*text, " \t\r\n");
+	return (int)strcspn(*text, "\r\n");
+}
+
 void
 exceptions_describe(char *to, size_t size)
 {
 	AUTO_DECREF PyObject *exception = exceptions_take();
 	AUTO_DECREF PyObject *shown = NULL;
 	AUTO_DECREF PyObject *bytes = NULL;
-	const char *name;
+	const char *name, *text = "";
+	int len;
 
 	if (exception == NULL) {
 		snprintf(to, size, "no reason given");
@@ -198,9 +208,9 @@ exceptions_describe(char *to, size_t size)
 	shown = PyObject_Str(exception);
 	if (shown != NULL)
 		bytes = interp_utf8(shown);
-	if (bytes != NULL && PyBytes_GET_SIZE(bytes) > 0)
-		snprintf(to, size, "%s: %s", name, PyBytes_AS_STRING(bytes));
-	else
-		snprintf(to, size, "%s", name);
+	if (bytes != NULL)
+		text = PyBytes_AS_STRING(bytes);
+	len = first_line(&text);
+	snprintf(to, size, "%s%s%.*s", name, len > 0 ? ": " : "", len, text);
 	PyErr_Clear();
 }

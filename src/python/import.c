@@ -216,8 +216,6 @@ report(struct app *app, const char *what, struct err *err)
 		Py_END_ALLOW_THREADS;
 		reload_keep_traceback(app, utf8);
 	}
-	/* Its own text may have several lines. */
-	described[strcspn(described, "\n")] = '\0';
 	return err_setx(err, ENOEXEC, "application %s: %s: %s%s",
 		app->application, what, described, where);
 }

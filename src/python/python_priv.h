@@ -270,7 +270,10 @@ void exceptions_fini(struct app *app);
 /* The current exception as text with its traceback (or without); clears it.
  * A new str; NULL when even that fails. */
 PyObject *exceptions_format(struct app *app);
-void exceptions_describe(char *to, size_t size); /* "KeyError: 'x'", clears */
+
+/* "KeyError: 'x'": the first line of its own text that has something in it;
+ * clears it. */
+void exceptions_describe(char *to, size_t size);
 
 /* The current exception, taken; NULL when there is none. */
 PyObject *exceptions_take(void);

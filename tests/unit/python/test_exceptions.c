@@ -19,6 +19,10 @@ test_exceptions_become_text(void **state)
 		 "raise B",
 			"B"},
 		{"raise ValueError('a\\udc80')", "ValueError: a\\udc80"},
+		{"raise ImportError('one\\ntwo')", "ImportError: one"},
+		{"raise ImportError('\\n\\n  numpy: \\ntwo\\n')",
+			"ImportError: numpy: "},
+		{"raise ImportError('\\n\\n')", "ImportError"},
 	};
 
 	(void)state;
