@@ -214,3 +214,50 @@ exceptions_describe(char *to, size_t size)
 	snprintf(to, size, "%s%s%.*s", name, len > 0 ? ": " : "", len, text);
 	PyErr_Clear();
 }
+
+/* Where it was raised. */
+static void
+describe_place(PyObject *traceback, char *to, size_t size)
+{
+	const PyTracebackObject *at = (const PyTracebackObject *)traceback;
+	AUTO_DECREF PyObject *code = NULL;
+	const char *file;
+
+	while (at->tb_next != NULL)
+		at = at->tb_next;
+	code = (PyObject *)PyFrame_GetCode(at->tb_frame);
+	file = PyUnicode_AsUTF8(((PyCodeObject *)code)->co_filename);
+	PyErr_Clear();
+	snprintf(to, size, " (%s, line %d)", file != NULL ? file : "?",
+		PyCode_Addr2Line((PyCodeObject *)code, at->tb_lasti));
+}
+
+static void
+print_plainly(PyObject *exception, PyObject *traceback)
+{
+	AUTO_DECREF PyObject *text = format_plainly(exception, traceback);
+	AUTO_DECREF PyObject *bytes = text != NULL ? interp_utf8(text) : NULL;
+
+	if (bytes != NULL)
+		errors_write(PyBytes_AS_STRING(bytes),
+			(size_t)PyBytes_GET_SIZE(bytes));
+	PyErr_Clear();
+}
+
+void
+exceptions_tell(char *to, size_t size)
+{
+	PyObject *exception = exceptions_take();
+	AUTO_DECREF PyObject *traceback =
+		exception != NULL ? PyException_GetTraceback(exception) : NULL;
+	char what[512], where[512] = "";
+
+	if (traceback != NULL) {
+		describe_place(traceback, where, sizeof(where));
+		print_plainly(exception, traceback);
+	}
+	if (exception != NULL)
+		exceptions_put_back(exception);
+	exceptions_describe(what, sizeof(what));
+	snprintf(to, size, "%s%s", what, where);
+}

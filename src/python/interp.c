@@ -72,12 +72,27 @@ app_python_version(void)
 
 /* --- configuration ----------------------------------------------------------- */
 
+/* A status names the step, and the exception that has ended it is left, as
+ * Py_ExitStatusException would find it; there may be no thread yet to have it. */
+static void
+tell_exception(char *to, size_t size)
+{
+	to[0] = '\0';
+	if (PyGILState_GetThisThreadState() == NULL || !PyGILState_Check() ||
+		PyErr_Occurred() == NULL)
+		return;
+	memcpy(to, ": ", 3);
+	exceptions_tell(to + 2, size - 2);
+}
+
 static int
 fail(PyStatus status, const struct app_settings *settings, struct err *err)
 {
 	const char *why = status.err_msg;
 	const char *hint = "", *home = getenv("PYTHONHOME");
+	char what[1100];
 
+	tell_exception(what, sizeof(what));
 	if (why == NULL)
 		why = "no reason given";
 	/* Its first import, in the words of each version. */
@@ -88,8 +103,8 @@ fail(PyStatus status, const struct app_settings *settings, struct err *err)
 	else
 		hint = "; is its standard library where it was installed, and "
 		       "WSGIPythonHome right?";
-	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s%s%s",
-		app_python_version(), settings->executable, why, hint,
+	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s%s%s%s",
+		app_python_version(), settings->executable, why, what, hint,
 		home != NULL ? home : "");
 }
 
@@ -355,7 +370,7 @@ furnish(const struct app_settings *settings)
 int
 interp_start(const struct app_settings *settings, struct err *err)
 {
-	char what[512];
+	char what[1100];
 	int rc;
 
 	if (settings->executable == NULL || settings->executable[0] == '\0')
@@ -379,7 +394,7 @@ interp_start(const struct app_settings *settings, struct err *err)
 	}
 	if (furnish(settings) == 0)
 		return 0;
-	exceptions_describe(what, sizeof(what));
+	exceptions_tell(what, sizeof(what));
 	Py_FinalizeEx();
 	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s",
 		app_python_version(), settings->executable, what);

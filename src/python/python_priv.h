@@ -275,6 +275,10 @@ PyObject *exceptions_format(struct app *app);
  * clears it. */
 void exceptions_describe(char *to, size_t size);
 
+/* The same with the place where it was raised, and the traceback is printed by
+ * what is there already: Python is just starting. */
+void exceptions_tell(char *to, size_t size);
+
 /* The current exception, taken; NULL when there is none. */
 PyObject *exceptions_take(void);
 void exceptions_put_back(PyObject *exception); /* steals it */

@@ -34,3 +34,15 @@ def test_streams_that_sitecustomize_has_replaced_are_left_alone(serve, site, str
         f'import codecs, io, sys\nsys.stdout = sys.stderr = {stream}\n')
     server = serve('hello', '-w', '1', cwd=site, env=first(site))
     assert get(server.address).body == b'hello'
+
+
+def test_the_exception_that_ends_the_start_is_told(site):
+    """Python's own status names the step alone."""
+    file = site / 'first' / 'sitecustomize.py'
+    file.write_text('import sys\nsys.exit(4)\n')
+    done = run_wsgid('--check', 'hello', cwd=site, env=first(site))
+    assert done.returncode == 78
+    assert (f'does not start: Failed to import the site module: SystemExit: 4 ({file}, line 2)\n'
+            in done.stderr)
+    assert 'Traceback (most recent call last):\n' in done.stderr
+    assert f'File "{file}", line 2, in <module>\n' in done.stderr
