@@ -407,7 +407,8 @@ article_for(const char *name)
 	return strchr("aeiouAEIOU", name[0]) != NULL ? "an " : "a ";
 }
 
-/* Iterating these would give confusing sentences, or nonsense. */
+/* Iterating these would give confusing sentences, or nonsense; but for empty bytes,
+ * which are an iterable of none and mean what they look like. */
 static int
 check_result(PyObject *result)
 {
@@ -416,7 +417,7 @@ check_result(PyObject *result)
 
 	if (result == Py_None)
 		hint = "is a \"return\" missing?";
-	else if (PyBytes_Check(result))
+	else if (PyBytes_Check(result) && PyBytes_GET_SIZE(result) > 0)
 		hint = "return a list with it in";
 	else if (PyUnicode_Check(result))
 		hint = "encode it and return a list with it in";

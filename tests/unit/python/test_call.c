@@ -63,6 +63,7 @@ test_blocks_that_are_there_get_a_length(void **state)
 		{OK("iter(())"), "Content-Length: 0\r\n", ""},
 		{OK("(b for b in ())"), "Content-Length: 0\r\n", ""},
 		{OK("(b for b in [b'', b''])"), "Content-Length: 0\r\n", ""},
+		{OK("b''"), "Content-Length: 0\r\n", ""},
 		{SIZED("3", "[b'abc']"), "Content-Length: 3\r\n", "abc"},
 		{OK("[type('B', (bytes,), {})(b'abc')]"),
 			"Content-Length: 3\r\n", "abc"},
