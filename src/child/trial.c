@@ -183,17 +183,15 @@ say_beside(struct trial *t, const char *library)
 	say(t, "notice", text);
 }
 
-static void
-warn_of_application(struct trial *t)
+/* A server would start, and answer each request with a 500. */
+static int
+check_doubts(struct trial *t, struct err *err)
 {
 	char doubts[512];
 
-	if (!app_doubts(t->app, doubts, sizeof(doubts)))
-		return;
-	if (t->findings != NULL)
-		say(t, "notice", doubts);
-	else
-		fprintf(stderr, "wsgid: %s\n", doubts);
+	return app_doubts(t->app, doubts, sizeof(doubts))
+		       ? err_setx(err, EINVAL, "%s", doubts)
+		       : 0;
 }
 
 /* The copy of a module that forks comes back from the import as well, and that
@@ -205,13 +203,14 @@ try_application(struct trial *t, struct err *err)
 	pid_t self = getpid();
 	int rc = application_import(t->app, t->config, err);
 
+	if (rc == 0)
+		rc = check_doubts(t, err);
 	if (rc == 0 && getpid() == self)
 		rc = warm_up(t->app, t->config, true, err);
 	if (getpid() != self)
 		_exit(0);
 	if (rc < 0)
 		return CHILD_EXIT_APPLICATION;
-	warn_of_application(t);
 	if (fcntl(INHERIT_CHANNEL, F_GETFD) < 0) {
 		err_setx(err, EBADF,
 			"application %s: its module closes descriptors that "

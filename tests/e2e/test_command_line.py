@@ -354,7 +354,8 @@ def test_a_factory_without_parentheses_is_doubted(serve, site, preload):
     assert server.log.text().count(said) == 1
     server.stop()
     run = run_wsgid('--check', 'single:make', cwd=site)
-    assert run.returncode == 0 and f'wsgid: {said}' in run.stderr
+    assert run.returncode == APPLICATION and f'wsgid: {said}' in run.stderr
+    assert 'can be served' not in run.stdout
     assert 'arguments' not in run_wsgid('--check', 'single:make()', cwd=site).stderr
 
 
