@@ -29,6 +29,7 @@ copy_settings(struct app *app, const struct app_settings *settings)
 		copy_text(&app->callable_name, name) < 0 ||
 		copy_text(&app->directory, settings->directory) < 0)
 		return -ENOMEM;
+	app->has_home = settings->home != NULL;
 	app->forks = settings->forks;
 	return 0;
 }

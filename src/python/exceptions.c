@@ -215,26 +215,30 @@ exceptions_describe(char *to, size_t size)
 	PyErr_Clear();
 }
 
-/* Where it was raised. */
-static void
-describe_place(PyObject *traceback, char *to, size_t size)
+int
+exceptions_place(PyObject *exception, char *file, size_t size)
 {
+	AUTO_DECREF PyObject *traceback = PyException_GetTraceback(exception);
 	const PyTracebackObject *at = (const PyTracebackObject *)traceback;
 	AUTO_DECREF PyObject *code = NULL;
-	const char *file;
+	const char *text;
 
+	file[0] = '\0';
+	if (at == NULL)
+		return 0;
 	while (at->tb_next != NULL)
 		at = at->tb_next;
 	code = (PyObject *)PyFrame_GetCode(at->tb_frame);
-	file = PyUnicode_AsUTF8(((PyCodeObject *)code)->co_filename);
+	text = PyUnicode_AsUTF8(((PyCodeObject *)code)->co_filename);
 	PyErr_Clear();
-	snprintf(to, size, " (%s, line %d)", file != NULL ? file : "?",
-		PyCode_Addr2Line((PyCodeObject *)code, at->tb_lasti));
+	snprintf(file, size, "%s", text != NULL ? text : "?");
+	return PyCode_Addr2Line((PyCodeObject *)code, at->tb_lasti);
 }
 
 static void
-print_plainly(PyObject *exception, PyObject *traceback)
+print_plainly(PyObject *exception)
 {
+	AUTO_DECREF PyObject *traceback = PyException_GetTraceback(exception);
 	AUTO_DECREF PyObject *text = format_plainly(exception, traceback);
 	AUTO_DECREF PyObject *bytes = text != NULL ? interp_utf8(text) : NULL;
 
@@ -248,16 +252,18 @@ void
 exceptions_tell(char *to, size_t size)
 {
 	PyObject *exception = exceptions_take();
-	AUTO_DECREF PyObject *traceback =
-		exception != NULL ? PyException_GetTraceback(exception) : NULL;
-	char what[512], where[512] = "";
+	char what[512], file[512];
+	int line = 0;
 
-	if (traceback != NULL) {
-		describe_place(traceback, where, sizeof(where));
-		print_plainly(exception, traceback);
-	}
-	if (exception != NULL)
+	if (exception != NULL) {
+		line = exceptions_place(exception, file, sizeof(file));
+		if (line > 0)
+			print_plainly(exception);
 		exceptions_put_back(exception);
+	}
 	exceptions_describe(what, sizeof(what));
-	snprintf(to, size, "%s%s", what, where);
+	if (line > 0)
+		snprintf(to, size, "%s (%s, line %d)", what, file, line);
+	else
+		snprintf(to, size, "%s", what);
 }

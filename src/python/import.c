@@ -159,33 +159,55 @@ take_apart(const struct app *app, struct target *t, struct err *err)
 
 /* --- what went wrong ------------------------------------------------------------------- */
 
+/* Of sys, or NULL. */
+static const char *
+text_of_sys(const char *name)
+{
+	PyObject *text = PySys_GetObject(name);
+	const char *utf8 = text != NULL && PyUnicode_Check(text)
+				   ? PyUnicode_AsUTF8(text)
+				   : NULL;
+
+	PyErr_Clear();
+	return utf8;
+}
+
 /* Which Python has looked: whose requirements are in an environment meets this
  * first, be it active in his shell or not. */
 static void
-say_where(PyObject *exception, char *to, size_t size)
+say_prefix(const struct app *app, char *to, size_t size)
 {
-	PyObject *prefix = PySys_GetObject("prefix");
+	const char *prefix = text_of_sys("prefix");
+	const char *base = text_of_sys("base_prefix");
 	const char *active = getenv("VIRTUAL_ENV");
-	const char *text = NULL;
 
-	to[0] = '\0';
-	if (!PyErr_GivenExceptionMatches(exception, PyExc_ModuleNotFoundError))
+	if (prefix == NULL || base == NULL)
 		return;
-	if (prefix != NULL && PyUnicode_Check(prefix))
-		text = PyUnicode_AsUTF8(prefix);
-	PyErr_Clear();
-	if (text == NULL)
-		return;
-	if (active != NULL && active[0] != '\0' && strcmp(active, text) != 0)
+	if (active != NULL && active[0] != '\0' && strcmp(active, prefix) != 0)
 		snprintf(to, size,
 			" (sys.prefix is %s; to look in the active environment "
 			"add --python-home %s, or WSGIPythonHome)",
-			text, active);
+			prefix, active);
+	else if (app->has_home || strcmp(prefix, base) != 0)
+		snprintf(to, size,
+			" (sys.prefix is %s, as configured: install it there, "
+			"or name its directory with WSGIPythonPath)",
+			prefix);
 	else
 		snprintf(to, size,
 			" (sys.prefix is %s; WSGIPythonHome names the virtual "
 			"environment to look in)",
-			text);
+			prefix);
+}
+
+static void
+say_where(struct app *app, PyObject *exception, char *to, size_t size)
+{
+	to[0] = '\0';
+	if (!missing_explain(app, exception, to, size) &&
+		PyErr_GivenExceptionMatches(
+			exception, PyExc_ModuleNotFoundError))
+		say_prefix(app, to, size);
 }
 
 /* Print the current exception's traceback, and describe it in a sentence. */
@@ -195,11 +217,11 @@ report(struct app *app, const char *what, struct err *err)
 	AUTO_DECREF PyObject *exception = exceptions_take();
 	AUTO_DECREF PyObject *text = NULL;
 	AUTO_DECREF PyObject *bytes = NULL;
-	char described[512], where[512];
+	char described[512], where[700];
 
 	if (app->is_copy)
 		(void)exceptions_is_exit(exception, &app->copy_status);
-	say_where(exception, where, sizeof(where));
+	say_where(app, exception, where, sizeof(where));
 	Py_INCREF(exception);
 	exceptions_put_back(exception);
 	exceptions_describe(described, sizeof(described));
@@ -258,7 +280,7 @@ static int
 report_import(struct app *app, const struct target *t, struct err *err)
 {
 	AUTO_DECREF PyObject *exception = NULL;
-	char more[256];
+	char more[256], where[700] = "";
 	bool missing;
 
 	if (PyErr_ExceptionMatches(PyExc_SystemExit))
@@ -267,14 +289,16 @@ report_import(struct app *app, const struct target *t, struct err *err)
 		return report(app, "its module cannot be imported", err);
 	exception = exceptions_take();
 	missing = is_about(exception, t->module);
-	if (missing)
+	if (missing) {
+		(void)missing_explain(app, exception, where, sizeof(where));
 		return err_setx(err, ENOENT,
 			"application %s: there is no module '%s' in %s or "
-			"elsewhere on Python's path%s",
+			"elsewhere on Python's path%s%s",
 			app->application, t->module,
 			app->directory != NULL ? app->directory
 					       : "the current directory",
-			not_a_package(exception, more, sizeof(more)));
+			not_a_package(exception, more, sizeof(more)), where);
+	}
 	exceptions_put_back(exception);
 	exception = NULL;
 	return report(app, "its module cannot be imported", err);

@@ -65,6 +65,7 @@ struct app {
 	char *application; /* as configured */
 	char *callable_name;
 	char *directory;
+	bool has_home; /* the prefix of an installation is configured */
 	struct app_forks forks;
 	struct app_forks put_aside; /* while the server itself forks */
 	bool is_copy;               /* the application has forked it ... */
@@ -275,7 +276,10 @@ PyObject *exceptions_format(struct app *app);
  * clears it. */
 void exceptions_describe(char *to, size_t size);
 
-/* The same with the place where it was raised, and the traceback is printed by
+/* Where it was raised: the line, 0 where that is not known, and the file. */
+int exceptions_place(PyObject *exception, char *file, size_t size);
+
+/* Described with that place, and the traceback is printed by
  * what is there already: Python is just starting. */
 void exceptions_tell(char *to, size_t size);
 
@@ -330,6 +334,13 @@ int identity_check_installation(
 /* The application's callable, a new reference; NULL, with a sentence, its
  * traceback printed, and rc set. */
 PyObject *import_callable(struct app *app, int *rc, struct err *err);
+
+/* --- missing.c ----------------------------------------------------------------------- */
+
+/* " (it is in ...)": the cause of a ModuleNotFoundError, or an ImportError, where
+ * one is to be seen.  False and nothing written where none is. */
+bool missing_explain(
+	struct app *app, PyObject *exception, char *to, size_t size);
 
 /* --- small helpers (interp.c) ------------------------------------------------------ */
 
