@@ -54,6 +54,10 @@ struct app_settings {
 				  * must be; NULL: any */
 	const char *stdlib;      /* where the standard library must be found;
 				  * NULL: anywhere */
+	const char *library;     /* the shared library of the build; NULL:
+				  * there is none */
+	const char *places;      /* where that may be as well, with commas */
+	const char *version;     /* what it was then: "3.11.2" */
 	int optimize;            /* as -O: 0 to 2 */
 	const char *warnings;    /* as -W, with commas; NULL: none */
 	bool dont_write_bytecode;

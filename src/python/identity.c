@@ -8,16 +8,21 @@
  */
 #include "python/python_priv.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/access.h"
 #include "base/err.h"
 #include "base/file.h"
 
-int
-identity_check_library(struct err *err)
+/* --- the library ---------------------------------------------------------------- */
+
+static int
+check_version(struct err *err)
 {
 	char made_for[16];
 	size_t len;
@@ -32,6 +37,99 @@ identity_check_library(struct err *err)
 		"run \"scons install\" again; of a library, \"ldd\" on the "
 		"program says which it is, to take it out of the way",
 		(int)len - 1, made_for, app_python_version());
+}
+
+/* The file that Python's functions have come from, as the loader found it. */
+static const char *
+find_library(void)
+{
+	void *function = dlsym(RTLD_DEFAULT, "Py_GetVersion");
+	Dl_info info;
+
+	return function != NULL && dladdr(function, &info) != 0
+		       ? info.dli_fname
+		       : NULL;
+}
+
+/* Without links, where this user may see them. */
+static void
+resolve(const char *path, char to[PATH_MAX])
+{
+	if (realpath(path, to) == NULL)
+		snprintf(to, PATH_MAX, "%s", path);
+}
+
+/* Is a file in one of the directories of a list, or further below?  Their names
+ * end with any of these characters. */
+static bool
+is_below(const char *file, const char *list, const char *ends)
+{
+	char real[PATH_MAX], place[PATH_MAX], part[PATH_MAX];
+
+	resolve(file, real);
+	while (list != NULL && *(list += strspn(list, ends)) != '\0') {
+		size_t len = strcspn(list, ends);
+
+		snprintf(part, sizeof(part), "%.*s", (int)len, list);
+		list += len;
+		resolve(part, place);
+		len = strlen(place);
+		if (strncmp(real, place, len) == 0 && real[len] == '/')
+			return true;
+	}
+	return false;
+}
+
+/* How the loader came to it, and what to do. */
+static void
+explain_library(const char *found, const struct app_settings *settings,
+	char *to, size_t size)
+{
+	const char *path = getenv("LD_LIBRARY_PATH");
+	struct err why = {0};
+
+	if (is_below(found, path, ":;"))
+		snprintf(to, size,
+			"take its directory out of LD_LIBRARY_PATH, which is "
+			"%s",
+			path);
+	else if (access_explain(settings->library, &why) < 0)
+		snprintf(to, size, "%.600s", why.text);
+	else
+		snprintf(to, size,
+			"take it out of LD_PRELOAD, or out of the loader's own "
+			"directories (ldconfig -p), or run \"scons install\" "
+			"for it");
+}
+
+/* An upgrade replaces the library together with the modules that are made for
+ * it.  One of another patch level from elsewhere belongs to other modules: those
+ * of the standard library, which use what is within it, fail one by one. */
+static int
+check_library(const struct app_settings *settings, struct err *err)
+{
+	const char *found = find_library();
+	char why[700];
+
+	if (settings->library == NULL || found == NULL ||
+		strcmp(app_python_version(), settings->version) == 0 ||
+		file_is_same(found, settings->library) ||
+		is_below(found, settings->places, ", "))
+		return 0;
+	explain_library(found, settings, why, sizeof(why));
+	return err_setx(err, ENOEXEC,
+		"Python %s was loaded from %s, and this program was built for "
+		"Python %s in %s, whose modules need their own: %s",
+		app_python_version(), found, settings->version,
+		settings->library, why);
+}
+
+int
+identity_check_library(const struct app_settings *settings, struct err *err)
+{
+	int rc = check_version(err);
+
+	return rc < 0 ? rc : check_library(settings, err);
 }
 
 /* --- extension modules --------------------------------------------------------- */

@@ -377,7 +377,7 @@ interp_start(const struct app_settings *settings, struct err *err)
 		return err_setx(err, EINVAL,
 			"no Python interpreter is given: it is never looked "
 			"up in PATH");
-	rc = identity_check_library(err);
+	rc = identity_check_library(settings, err);
 	if (rc < 0)
 		return rc;
 

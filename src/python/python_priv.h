@@ -325,7 +325,8 @@ void holes_fill(void);
 
 /* Is this the Python that the program was built for?  The library is known before
  * anything is started, the installation afterwards. */
-int identity_check_library(struct err *err);
+int identity_check_library(
+	const struct app_settings *settings, struct err *err);
 int identity_check_installation(
 	const struct app_settings *settings, struct err *err);
 

@@ -606,6 +606,37 @@ def test_another_patch_level_is_said(new_server, show, installed):
     server.log.wait_for(rf'compiled for Python/{abi}\.99, running Python/{abi}\.\d+')
 
 
+@pytest.mark.skipif(SANITIZED, reason='the sanitizer wants to be the first library')
+def test_a_library_from_elsewhere_is_refused_unless_its_patch_level_is_that_of_the_build(
+        show, installed):
+    """It would run with the extension modules of the other one, which fail one by one."""
+    program = shared()
+    if fact(program, 'linkage') != 'shared':
+        pytest.skip('this Python has no shared library')
+    library, abi = fact(program, 'library'), fact(program, 'abi')
+    place = installed(program)
+    other = pathlib.Path(shutil.copy(library, show))
+
+    def check(**environment):
+        return subprocess.run([place / 'wsgid', '--check', '--lib-python', 'shared', 'show'],
+                              cwd=show, env={**clean_environment(), **environment}, text=True,
+                              capture_output=True)
+
+    assert check(LD_PRELOAD=str(other)).returncode == 0
+    rewrite(place / program.name, version=f'{abi}.99')
+    assert check().returncode == 0
+    for environment, said in (
+            ({'LD_LIBRARY_PATH': f'/nowhere:{show}'},
+             f'take its directory out of LD_LIBRARY_PATH, which is /nowhere:{show}'),
+            ({'LD_PRELOAD': str(other)}, 'take it out of LD_PRELOAD')):
+        done = check(**environment)
+        assert done.returncode == 78
+        assert re.search(rf'Python {abi}\.\d+ was loaded from {other}, and this program was built '
+                         rf'for Python {abi}\.99 in {library}, whose modules need their own: ',
+                         done.stderr), done.stderr
+        assert said in done.stderr
+
+
 def test_another_abi_of_extension_modules_is_refused(new_server, show, installed):
     program = shared()
     place = installed(program)
