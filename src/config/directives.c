@@ -491,8 +491,8 @@ static const struct directive others[] = {
 		.type = &value_path_list,
 		.offset = AT(python_path),
 		.example = "/srv/site/lib:/srv/lib",
-		.help = "Directories to import from before all others, "
-			"separated by colons",
+		.help = "Directories and zip files to import from before all "
+			"others, separated by colons",
 	},
 	{
 		.name = "WSGIPythonOptimize",

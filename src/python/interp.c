@@ -280,50 +280,6 @@ buffer_lines(const char *name)
 	PyErr_Clear();
 }
 
-/* WSGIPythonPath: each is a site directory (its .pth files count), and what
- * that adds comes before all else, in the order given. */
-static const char add_paths[] =
-	"def add(paths, directory):\n"
-	"    import os, site, sys\n"
-	"    before = list(sys.path)\n"
-	"    for path in filter(None, paths.split(os.pathsep)):\n"
-	"        if not os.path.isdir(path):\n"
-	"            print(f'WSGIPythonPath: there is no directory {path}',\n"
-	"                  file=sys.stderr)\n"
-	"        site.addsitedir(path)\n"
-	"    known = set(before)\n"
-	"    sys.path[:] = [p for p in sys.path if p not in known] + before\n"
-	"    if directory:\n"
-	"        sys.path[:] = [directory] + [\n"
-	"            p for p in sys.path if p != directory]\n";
-
-static int
-set_paths(const struct app_settings *settings)
-{
-	AUTO_DECREF PyObject *space = PyDict_New();
-	AUTO_DECREF PyObject *defined = NULL;
-	AUTO_DECREF PyObject *done = NULL;
-	AUTO_DECREF PyObject *paths = NULL;
-	AUTO_DECREF PyObject *directory = NULL;
-	PyObject *add;
-
-	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
-				     PyEval_GetBuiltins()) < 0)
-		return -1;
-	defined = PyRun_String(add_paths, Py_file_input, space, space);
-	if (defined == NULL)
-		return -1;
-	paths = PyUnicode_DecodeFSDefault(
-		settings->path != NULL ? settings->path : "");
-	directory = PyUnicode_DecodeFSDefault(
-		settings->directory != NULL ? settings->directory : "");
-	add = PyDict_GetItemString(space, "add");
-	if (paths == NULL || directory == NULL || add == NULL)
-		return -1;
-	done = PyObject_CallFunctionObjArgs(add, paths, directory, NULL);
-	return done == NULL ? -1 : 0;
-}
-
 /* Python's signal module makes SIGINT a KeyboardInterrupt as soon as anybody
  * imports it, whatever was configured: let it do so now, and undo it. */
 static int
@@ -364,7 +320,7 @@ furnish(const struct app_settings *settings)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	buffer_lines("stdout");
 	buffer_lines("stderr");
-	return set_paths(settings);
+	return paths_set(settings);
 }
 
 int

@@ -315,6 +315,10 @@ bool filewrapper_is_plain(struct app *app, PyObject *result);
 int interp_start(const struct app_settings *settings, struct err *err);
 void interp_stop(void);
 
+/* --- paths.c ------------------------------------------------------------------------- */
+
+int paths_set(const struct app_settings *settings);
+
 /* --- holes.c --------------------------------------------------------------------- */
 
 /* Before a process is forked often, with the GIL: what is free in pieces among

@@ -1,9 +1,11 @@
 """What Python meets when it starts: what others have put into its way, and what it then says."""
 
+import zipfile
+
 import pytest
 
 from client import get
-from server import run_wsgid
+from server import IS_ROOT, child_user, run_wsgid
 
 HELLO = '''
 def application(environ, start_response):
@@ -46,3 +48,30 @@ def test_the_exception_that_ends_the_start_is_told(site):
             in done.stderr)
     assert 'Traceback (most recent call last):\n' in done.stderr
     assert f'File "{file}", line 2, in <module>\n' in done.stderr
+
+
+def test_the_path_takes_directories_and_zip_files(site):
+    with zipfile.ZipFile(site / 'all.egg', 'w') as egg:
+        egg.writestr('outer.py', '')
+        egg.writestr('deep/inner.py', '')
+    (site / 'asks.py').write_text('import inner, outer\n' + HELLO)
+    path = f'{site}/first:{site}/all.egg:{site}/all.egg/deep'
+    done = run_wsgid('--check', '--python-path', path, 'asks', cwd=site)
+    assert done.returncode == 0 and done.stderr == ''
+
+
+def test_what_is_of_no_use_on_the_path_is_told(site):
+    cases = [(site / 'nothing', 'does not exist'),
+             (site / 'hello.py', 'is neither a directory nor a zip file')]
+    if IS_ROOT:
+        (site / 'closed' / 'lib').mkdir(parents=True)
+        (site / 'closed').chmod(0o700)
+        cases.append((site / 'closed' / 'lib', f'cannot be read by user {child_user()}: '
+                                               f'{site}/closed has mode 0700'))
+    path = ':'.join(str(case[0]) for case in cases)
+    done = run_wsgid('--check', '--python-path', path, 'hello', cwd=site)
+    assert done.returncode == 0
+    said = done.stderr.splitlines()
+    assert len(said) == len(cases)
+    for line, case in zip(said, cases):
+        assert line.startswith(f'WSGIPythonPath: {case[0]} {case[1]}')
