@@ -477,11 +477,16 @@ report_missing(
 {
 	AUTO_DECREF PyObject *answer = suggest(thing, name);
 	const char *hint = answer != NULL ? PyUnicode_AsUTF8(answer) : NULL;
+	char origin[512] = "";
 
 	PyErr_Clear();
-	return err_setx(err, ENOENT, "application %s: there is no '%s' in %s%s",
+	if (PyModule_Check(thing))
+		missing_origin(thing, origin, sizeof(origin));
+	return err_setx(err, ENOENT,
+		"application %s: there is no '%s' in %s%s%s%s",
 		app->application, name,
 		PyModule_Check(thing) ? "its module" : "the object before it",
+		origin[0] != '\0' ? ", which is " : "", origin,
 		hint != NULL ? hint : "");
 }
 

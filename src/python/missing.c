@@ -92,6 +92,33 @@ any_place(struct missing *m, PyObject *places,
 	return found;
 }
 
+/* --- what was found ------------------------------------------------------------ */
+
+static PyObject *
+first_place(PyObject *module)
+{
+	AUTO_DECREF PyObject *path = PyObject_GetAttrString(module, "__path__");
+	AUTO_DECREF PyObject *places =
+		path != NULL ? PySequence_List(path) : NULL;
+
+	return places != NULL ? interp_list_item(places, 0) : NULL;
+}
+
+void
+missing_origin(PyObject *module, char *to, size_t size)
+{
+	AUTO_DECREF PyObject *file = PyObject_GetAttrString(module, "__file__");
+	const char *text = NULL;
+
+	PyErr_Clear();
+	if (file == NULL || file == Py_None)
+		Py_XSETREF(file, first_place(module));
+	if (file != NULL && PyUnicode_Check(file))
+		text = PyUnicode_AsUTF8(file);
+	PyErr_Clear();
+	snprintf(to, size, "%s", text != NULL ? text : "");
+}
+
 /* --- the causes -------------------------------------------------------------- */
 
 static bool
@@ -234,23 +261,17 @@ is_of_uwsgi(struct missing *m)
 
 /* The package is there: another one of the same name, or of another version. */
 static bool
-is_of_a_package(struct missing *m, PyObject *places)
+is_of_a_package(struct missing *m)
 {
 	AUTO_DECREF PyObject *package = m->in_package ? package_of(m) : NULL;
-	AUTO_DECREF PyObject *file = NULL;
-	const char *text = NULL;
+	char origin[512] = "";
 
 	if (package != NULL)
-		file = PyObject_GetAttrString(package, "__file__");
-	if ((file == NULL || file == Py_None) && places != NULL)
-		Py_XSETREF(file, PySequence_GetItem(places, 0));
-	if (file != NULL && PyUnicode_Check(file))
-		text = PyUnicode_AsUTF8(file);
-	PyErr_Clear();
-	if (package == NULL || text == NULL)
+		missing_origin(package, origin, sizeof(origin));
+	if (origin[0] == '\0')
 		return false;
 	snprintf(m->to, m->size, " (%.*s is %s)",
-		(int)(m->last - m->name - 1), m->name, text);
+		(int)(m->last - m->name - 1), m->name, origin);
 	return true;
 }
 
@@ -297,5 +318,5 @@ missing_explain(struct app *app, PyObject *exception, char *to, size_t size)
 		return true;
 	if (places != NULL && any_place(&m, places, place_is_closed))
 		return true;
-	return is_of_a_package(&m, places);
+	return is_of_a_package(&m);
 }

@@ -347,6 +347,10 @@ PyObject *import_callable(struct app *app, int *rc, struct err *err);
 bool missing_explain(
 	struct app *app, PyObject *exception, char *to, size_t size);
 
+/* The file of a module, or the directory of one that has none; "" where there is
+ * neither. */
+void missing_origin(PyObject *module, char *to, size_t size);
+
 /* --- small helpers (interp.c) ------------------------------------------------------ */
 
 /* An attribute: 1, 0 when there is none, or -1. */
