@@ -59,8 +59,8 @@ resolve(const char *path, char to[PATH_MAX])
 		snprintf(to, PATH_MAX, "%s", path);
 }
 
-/* Is a file in one of the directories of a list, or further below?  Their names
- * end with any of these characters. */
+/* Is a file in one of the directories of a list, or further below, or one of them?
+ * Their names end with any of these characters. */
 static bool
 is_below(const char *file, const char *list, const char *ends)
 {
@@ -74,7 +74,8 @@ is_below(const char *file, const char *list, const char *ends)
 		list += len;
 		resolve(part, place);
 		len = strlen(place);
-		if (strncmp(real, place, len) == 0 && real[len] == '/')
+		if (strncmp(real, place, len) == 0 &&
+			(real[len] == '/' || real[len] == '\0'))
 			return true;
 	}
 	return false;
@@ -213,26 +214,42 @@ find_stdlib(char *to, size_t size)
 		to[0] = '\0';
 }
 
+/* What has led to another one: it may be another program's, or the system's. */
+static void
+explain_stdlib(const char *found, char *to, size_t size)
+{
+	const char *home = getenv("PYTHONHOME"), *path = getenv("PYTHONPATH");
+
+	if (is_below(found, path, ":"))
+		snprintf(to, size, "take %s out of PYTHONPATH, which is %s",
+			found, path);
+	else if (home != NULL)
+		snprintf(to, size,
+			"take PYTHONHOME out of the environment, which is %s",
+			home);
+	else
+		snprintf(to, size,
+			"for the Python of that one build wsgid with "
+			"\"scons python=\"");
+}
+
 /* The same version at another place is another installation: its extension
  * modules may be built differently. */
 static int
 check_stdlib(const struct app_settings *settings, struct err *err)
 {
-	const char *home = getenv("PYTHONHOME");
-	char found[4096];
+	char found[4096], why[600];
 
 	if (settings->stdlib == NULL)
 		return 0;
 	find_stdlib(found, sizeof(found));
 	if (found[0] == '\0' || file_is_same(found, settings->stdlib))
 		return 0;
+	explain_stdlib(found, why, sizeof(why));
 	return err_setx(err, ENOEXEC,
 		"Python %s has found its standard library in %s, and this "
-		"program was built for the one in %s%s%s%s; take it away, or "
-		"build wsgid for the other one with \"scons python=\"",
-		app_python_version(), found, settings->stdlib,
-		home != NULL ? " (PYTHONHOME is " : "",
-		home != NULL ? home : "", home != NULL ? ")" : "");
+		"program was built for the one in %s: %s",
+		app_python_version(), found, settings->stdlib, why);
 }
 
 int

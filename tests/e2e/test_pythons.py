@@ -393,8 +393,14 @@ def test_another_standard_library_than_that_of_the_build_is_refused(new_server, 
     server = new_server('show', '--lib-python', fact(program, 'linkage'), cwd=show,
                         env={'PYTHONHOME': str(show / 'other')})
     assert server.fails() == 78
-    server.log.wait_for(rf'found its standard library in {other}, and this program was built for '
-                        rf'the one in {stdlib} \(PYTHONHOME is {show}/other\)')
+    said = (f'found its standard library in {other}, and this program was built for the one in '
+            f'{stdlib}: take ')
+    server.log.wait_for(rf'{said}PYTHONHOME out of the environment, which is {show}/other')
+    # What leads there may be something of the system's, and stays where it is.
+    path = f'/nowhere:{other}'
+    done = run_wsgid('--check', 'show', cwd=show, env={'PYTHONPATH': path})
+    assert done.returncode == 78
+    assert f'{said}{other} out of PYTHONPATH, which is {path}\n' in done.stderr
 
 
 # --- the library ------------------------------------------------------------------------------
