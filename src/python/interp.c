@@ -10,11 +10,13 @@
 #include "python/python_priv.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/access.h"
 #include "base/defs.h"
 #include "base/err.h"
 
@@ -85,27 +87,48 @@ tell_exception(char *to, size_t size)
 	exceptions_tell(to + 2, size - 2);
 }
 
+/* Python's first import is that of encodings, and what it says of it is only that
+ * there is no codec. */
+static void
+explain_no_codec(const struct app_settings *settings, char *to, size_t size)
+{
+	const char *home = getenv("PYTHONHOME"), *path = getenv("PYTHONPATH");
+	const char *stdlib = settings->stdlib != NULL ? settings->stdlib : "/";
+	char encodings[PATH_MAX];
+	struct err why = {0};
+
+	snprintf(encodings, sizeof(encodings), "%s/encodings", stdlib);
+	if (home != NULL)
+		snprintf(to, size,
+			"; take PYTHONHOME out of the environment, which is %s",
+			home);
+	else if (access_explain(encodings, &why) == -EACCES)
+		snprintf(to, size, "; %.600s", why.text);
+	else if (path != NULL)
+		snprintf(to, size,
+			"; is there another \"encodings\" in PYTHONPATH, which "
+			"is %s?",
+			path);
+	else
+		snprintf(to, size,
+			"; is its standard library where it was installed, and "
+			"WSGIPythonHome right?");
+}
+
 static int
 fail(PyStatus status, const struct app_settings *settings, struct err *err)
 {
 	const char *why = status.err_msg;
-	const char *hint = "", *home = getenv("PYTHONHOME");
-	char what[1100];
+	char what[600], hint[700] = "";
 
 	tell_exception(what, sizeof(what));
 	if (why == NULL)
 		why = "no reason given";
-	/* Its first import, in the words of each version. */
-	if (strstr(why, "codec") == NULL && strstr(why, "encodings") == NULL)
-		home = NULL;
-	else if (home != NULL)
-		hint = "; take PYTHONHOME out of the environment, which is ";
-	else
-		hint = "; is its standard library where it was installed, and "
-		       "WSGIPythonHome right?";
-	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s%s%s%s",
-		app_python_version(), settings->executable, why, what, hint,
-		home != NULL ? home : "");
+	/* In the words of each version. */
+	if (strstr(why, "codec") != NULL || strstr(why, "encodings") != NULL)
+		explain_no_codec(settings, hint, sizeof(hint));
+	return err_setx(err, ENOEXEC, "Python %s (%s) does not start: %s%s%s",
+		app_python_version(), settings->executable, why, what, hint);
 }
 
 static PyStatus
@@ -326,7 +349,7 @@ furnish(const struct app_settings *settings)
 int
 interp_start(const struct app_settings *settings, struct err *err)
 {
-	char what[1100];
+	char what[600];
 	int rc;
 
 	if (settings->executable == NULL || settings->executable[0] == '\0')

@@ -75,3 +75,11 @@ def test_what_is_of_no_use_on_the_path_is_told(site):
     assert len(said) == len(cases)
     for line, case in zip(said, cases):
         assert line.startswith(f'WSGIPythonPath: {case[0]} {case[1]}')
+
+
+def test_another_encodings_on_the_path_is_asked_for(site):
+    (site / 'first' / 'encodings.py').touch()
+    done = run_wsgid('--check', 'hello', cwd=site, env=first(site))
+    assert done.returncode == 78
+    assert (f'is there another "encodings" in PYTHONPATH, which is {site}/first?\n'
+            in done.stderr)
