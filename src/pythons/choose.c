@@ -17,26 +17,13 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/printable.h"
+#include "pythons/choose_priv.h"
 #include "pythons/home.h"
 #include "pythons/inside.h"
 
 #define PREFIX "wsgid-python"
 
 enum { PROGRAMS_MAX = 32 };
-
-struct program {
-	char path[PATH_MAX];
-	const char *name; /* in path */
-	struct facts facts;
-	bool fits;
-};
-
-struct search {
-	const struct choice_wanted *wanted;
-	struct program *programs;
-	size_t n;
-	const char *about;
-};
 
 /* --- what there is ---------------------------------------------------------- */
 
@@ -152,113 +139,6 @@ first_fitting(const struct search *s)
 	return NULL;
 }
 
-/* Has another program of the same Python come before? */
-static bool
-is_twin(const struct search *s, size_t i)
-{
-	for (size_t j = 0; j < i; j++)
-		if (strcmp(s->programs[j].facts.executable,
-			    s->programs[i].facts.executable) == 0)
-			return true;
-	return false;
-}
-
-/* "3.11 (/usr/bin/python3.11) and 3.13 (...)": of each Python once. */
-static const char *
-put_built(const struct search *s, struct buf *to)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		const struct facts *f = &s->programs[i].facts;
-
-		if (!is_twin(s, i))
-			buf_printf(to, "%sPython %s (%s)",
-				to->len > 0 ? " and " : "", f->abi,
-				f->executable);
-	}
-	return buf_text(to);
-}
-
-/* How to have one more, by its interpreter.  One of the same version takes the
- * place of the one there is, and the first stays first: it serves who asks for
- * none. */
-static void
-put_line(const struct search *s, const char *more, const char *abi,
-	struct buf *to)
-{
-	bool put = false;
-
-	buf_add_text(to, "scons python=");
-	for (size_t i = 0; i < s->n; i++) {
-		const struct facts *f = &s->programs[i].facts;
-		bool is_same = strcmp(f->abi, abi) == 0;
-
-		if (is_twin(s, i))
-			continue;
-		buf_printf(to, "%s%s", i > 0 ? "," : "",
-			is_same ? more : f->executable);
-		put |= is_same;
-	}
-	if (!put)
-		buf_printf(to, "%s%s", s->n > 0 ? "," : "", more);
-	buf_add_text(to, " install");
-}
-
-/* The version as the name of an interpreter has it, links followed: "3.11" of
- * /usr/bin/python3; "" where it has none. */
-static void
-abi_of_interpreter(const char *path, char to[PATH_MAX])
-{
-	char *name = realpath(path, to) != NULL ? strrchr(to, '/') : NULL;
-
-	if (name != NULL && strncmp(name, "/python", 7) == 0)
-		memmove(to, name + 7, strlen(name + 7) + 1);
-	else
-		to[0] = '\0';
-}
-
-/* Whatever a build would be told to take. */
-static bool
-is_called_python(const char *path)
-{
-	char real[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-
-	if (strstr(slash != NULL ? slash : path, "python") != NULL)
-		return true;
-	return realpath(path, real) != NULL &&
-	       strstr(strrchr(real, '/'), "python") != NULL;
-}
-
-static int
-refuse_stranger(const struct search *s, const char *path, struct err *err)
-{
-	struct buf built = {0};
-	int rc = err_setx(err, EINVAL,
-		"%s: it is not called python, as an interpreter is; wsgid was "
-		"built for %s",
-		path, put_built(s, &built));
-
-	buf_fini(&built);
-	return rc;
-}
-
-static int
-refuse_interpreter(const struct search *s, const char *path, struct err *err)
-{
-	struct buf built = {0}, line = {0};
-	char abi[PATH_MAX];
-	int rc;
-
-	abi_of_interpreter(path, abi);
-	put_line(s, path, abi, &line);
-	rc = err_setx(err, EINVAL,
-		"%s: wsgid was built for %s; for this one run \"%s\"", path,
-		put_built(s, &built), buf_text(&line));
-	buf_fini(&built);
-	buf_fini(&line);
-	return rc;
-}
-
 /* "3.11" is a version's, "3.11.2" one Python's. */
 static bool
 is_version(const struct facts *f, const char *text)
@@ -269,18 +149,9 @@ is_version(const struct facts *f, const char *text)
 static int
 fit_version(struct search *s, const char *text, struct err *err)
 {
-	struct buf built = {0};
-	int rc = 0;
-
 	for (size_t i = 0; i < s->n; i++)
 		s->programs[i].fits = is_version(&s->programs[i].facts, text);
-	if (first_fitting(s) == NULL)
-		rc = err_setx(err, EINVAL,
-			"%s: wsgid was built for %s; for another one run "
-			"\"scons python=PATH install\"",
-			text, put_built(s, &built));
-	buf_fini(&built);
-	return rc;
+	return first_fitting(s) != NULL ? 0 : refuse_version(s, text, err);
 }
 
 static int
@@ -289,64 +160,7 @@ fit_interpreter(struct search *s, const char *path, struct err *err)
 	for (size_t i = 0; i < s->n; i++)
 		s->programs[i].fits =
 			file_is_same(path, s->programs[i].facts.executable);
-	if (first_fitting(s) != NULL)
-		return 0;
-	return is_called_python(path) ? refuse_interpreter(s, path, err)
-				      : refuse_stranger(s, path, err);
-}
-
-/* The same version is there, but it is another installation: its modules may
- * be built differently, and its site-packages are others. */
-static int
-refuse_other_prefix(const struct search *s, const char *path, const char *base,
-	const struct program *p, struct err *err)
-{
-	char python[PATH_MAX + 32];
-	struct buf line = {0};
-	int rc;
-
-	snprintf(python, sizeof(python), "%s/python%s", base, p->facts.abi);
-	put_line(s, python, p->facts.abi, &line);
-	rc = err_setx(err, EINVAL,
-		"%s is of the Python %s in %s, and wsgid was built for the one "
-		"in %s (%s); run \"%s\", or make the environment with \"%s -m "
-		"venv\"",
-		path, p->facts.abi, base, p->facts.base_prefix,
-		p->facts.executable, buf_text(&line), p->facts.executable);
-	buf_fini(&line);
-	return rc;
-}
-
-/* It would do, if Python did not ask for another one. */
-static int
-refuse_contradiction(const struct search *s, const char *path,
-	const struct program *p, struct err *err)
-{
-	return err_setx(err, EINVAL,
-		"%s is of Python %s, and Python says %s: leave one of the two "
-		"out",
-		path, p->facts.abi, s->wanted->python);
-}
-
-static int
-refuse_other_version(const struct search *s, const char *path,
-	const struct home *h, struct err *err)
-{
-	struct buf built = {0}, line = {0};
-	char python[PATH_MAX + 32];
-	int rc;
-
-	snprintf(python, sizeof(python), "%s/python%s", h->base, h->abi);
-	put_line(s, python, h->abi, &line);
-	rc = err_setx(err, EINVAL,
-		"%s is an environment of Python %s (%s), and wsgid was built "
-		"for %s; run \"%s\", or make the environment anew with \"%s -m "
-		"venv --clear %s\"",
-		path, h->abi, h->base, put_built(s, &built), buf_text(&line),
-		s->programs[0].facts.executable, path);
-	buf_fini(&built);
-	buf_fini(&line);
-	return rc;
+	return first_fitting(s) != NULL ? 0 : refuse_interpreter(s, path, err);
 }
 
 static int
@@ -369,17 +183,13 @@ fit_venv(struct search *s, const char *path, const struct home *h,
 		return 0;
 	if (other != NULL)
 		return refuse_contradiction(s, path, other, err);
-	return near != NULL ? refuse_other_prefix(s, path, h->base, near, err)
-			    : refuse_other_version(s, path, h, err);
+	return refuse_venv(s, path, h, near, err);
 }
 
 static int
 fit_prefix(struct search *s, const char *path, struct err *err)
 {
 	const struct program *near = NULL, *other = NULL;
-	struct buf built = {0};
-	char bin[PATH_MAX + 8];
-	int rc;
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct program *p = &s->programs[i];
@@ -395,17 +205,7 @@ fit_prefix(struct search *s, const char *path, struct err *err)
 		return 0;
 	if (other != NULL)
 		return refuse_contradiction(s, path, other, err);
-	snprintf(
-		bin, sizeof(bin), "%s/bin", strcmp(path, "/") != 0 ? path : "");
-	if (near != NULL)
-		return refuse_other_prefix(s, path, bin, near, err);
-	rc = err_setx(err, EINVAL,
-		"%s has neither a pyvenv.cfg, as a virtual environment has, "
-		"nor lib/python%s, as an installation has; wsgid was built "
-		"for %s",
-		path, s->programs[0].facts.abi, put_built(s, &built));
-	buf_fini(&built);
-	return rc;
+	return refuse_prefix(s, path, near, err);
 }
 
 static int
@@ -431,7 +231,7 @@ fit_python(struct search *s, struct err *err)
 	if (strchr(python, '/') == NULL)
 		return fit_version(s, python, err);
 	if (access(python, X_OK) < 0)
-		return err_set(err, errno, "%s", python);
+		return refuse_program(python, errno, err);
 	if (home_of_interpreter(python, home))
 		return fit_home(s, home, err);
 	return fit_interpreter(s, python, err);

@@ -118,12 +118,6 @@ take_cfg(struct home *h, const char *path, struct str text, struct err *err)
 	if (h->abi[0] != '\0' &&
 		is_there("%s/%s/python%s", path, "lib", with_t))
 		strcat(h->abi, "t");
-	/* Who may not look there is told so when it matters. */
-	if (access(h->base, F_OK) < 0 && errno != EACCES)
-		return err_setx(err, ENOENT,
-			"%s was made of the Python in %s, which is not there "
-			"any more: make the environment anew",
-			path, h->base);
 	return 0;
 }
 

@@ -262,7 +262,7 @@ def test_a_home_that_is_none_is_refused_with_what_to_write(directory):
         (PYTHON, 'is no directory but a program; write "WSGIPythonHome /usr"'),
         (plain, 'has neither a pyvenv.cfg, as a virtual environment has, nor lib/python3.'),
         (make_venv(directory / 'moved', home='/nonexistent/bin'),
-         'was made of the Python in /nonexistent/bin, which is not there any more'),
+         'was made of the Python 3.2 in /nonexistent/bin, which is not there any more'),
         (make_venv(directory / 'odd', version='x'), 'does not say of which version it is'),
     ]
     if os.path.exists('/bin/python3'):
@@ -273,13 +273,16 @@ def test_a_home_that_is_none_is_refused_with_what_to_write(directory):
 
 
 def test_an_environment_of_another_version_is_refused_with_both_paths(directory):
-    venv = make_venv(directory / 'venv')
+    other = directory / 'other' / 'python9.9'
+    other.parent.mkdir()
+    other.symlink_to('/bin/true')
+    venv = make_venv(directory / 'venv', version='9.9.1', home=other.parent)
     status, words = checked(BUILD, '--python-home', venv)
     executable = fact(standard(), 'executable')
     assert status == 78
-    assert f'{venv} is an environment of Python 3.2 (/usr/bin)' in words
+    assert f'{venv} is an environment of Python 9.9 ({other.parent})' in words
     assert 'wsgid was built for Python ' in words and f'({executable})' in words
-    assert f'{executable},' in words and ',/usr/bin/python3.2 install"' in words
+    assert f'{executable},' in words and f',{other} install"' in words
     assert f' -m venv --clear {venv}"' in words
 
 
@@ -289,6 +292,7 @@ def test_the_same_version_at_another_prefix_is_refused_with_both_paths(directory
     for path in (other / 'bin', other / 'lib' / f'python{abi}'):
         path.mkdir(parents=True)
     (other / 'lib' / f'python{abi}' / 'os.py').touch()
+    (other / 'bin' / f'python{abi}').symlink_to('/bin/true')
     venv = make_venv(directory / 'venv', version=f'{abi}.1', home=f'{other}/bin')
     for home in (venv, other):
         status, words = checked(BUILD, '--python-home', home)

@@ -158,28 +158,34 @@ set_up(void **state)
 	if (mkdtemp(top) == NULL)
 		return -1;
 	make_directory("p");
-	make_installation("a", "3.8");
+	make_installation("a", "3.9");
 	make_installation("b", "3.12t");
-	make_installation("c", "3.8");
-	make_venv("of_a", "a", "3.8.1");
+	make_installation("c", "3.9");
+	make_installation("d", "3.13");
+	make_installation("old", "2.7");
+	make_venv("of_a", "a", "3.9.1");
 	make_venv("of_b", "b", "3.12.0");
 	make_directory("of_b/lib");
 	make_directory("of_b/lib/python3.12t");
-	make_venv("of_c", "c", "3.8.1");
+	make_venv("of_c", "c", "3.9.1");
 	make_plain_venv("plain", "a");
-	make_venv("of_none", "a", "3.5.1");
+	make_venv("of_d", "d", "3.13.1");
+	make_venv("of_old", "old", "2.7.18");
+	make_venv("of_upgraded", "a", "3.10.4");
+	make_venv("of_moved", "away", "3.10.4");
+	write_file("shim-python", "#!/bin/sh\nexec python3 \"$@\"\n");
 	make_directory("of_a/bin");
 	write_file("of_a/bin/python3", "");
 	write_file("of_a/bin/tool", "");
-	make_odd_venv("relative", "home = bin\nversion = 3.8.1\n");
+	make_odd_venv("relative", "home = bin\nversion = 3.9.1\n");
 	make_odd_venv("empty", "");
-	make_odd_venv("escape", "home = /z\033[31m\nversion = 3.8.1\n");
+	make_odd_venv("escape", "home = /z\033[31m\nversion = 3.9.1\n");
 	make_odd_venv("pipe", NULL);
-	path_of(path, "a/bin/python3.8");
+	path_of(path, "a/bin/python3.9");
 	if (elf_identity(path, identity) < 0)
 		return -1;
-	make_program("p/wsgid-python3.8", "a", "3.8", "static", identity);
-	make_program("p/wsgid-python3.8-shared", "a", "3.8", "shared", "x");
+	make_program("p/wsgid-python3.9", "a", "3.9", "static", identity);
+	make_program("p/wsgid-python3.9-shared", "a", "3.9", "shared", "x");
 	make_program("p/wsgid-python3.12t", "b", "3.12t", "static", "x");
 	write_file("p/wsgid-python-notes", "nothing\n");
 	return 0;
@@ -204,7 +210,7 @@ choose(const char *python, const char *home, enum choice_library library)
 	const char *place = places, *about;
 	struct choice_wanted wanted = {
 		.library = library,
-		.standard = "wsgid-python3.8",
+		.standard = "wsgid-python3.9",
 		.places = &place,
 		.n_places = 1,
 	};
@@ -235,16 +241,16 @@ test_what_is_asked_for_is_found(void **state)
 		enum choice_library library;
 		const char *found;
 	} table[] = {
-		{NULL, NULL, CHOICE_AUTO, "wsgid-python3.8"},
-		{NULL, NULL, CHOICE_SHARED, "wsgid-python3.8-shared"},
-		{"3.8", NULL, CHOICE_AUTO, "wsgid-python3.8"},
-		{"3.8.7", NULL, CHOICE_AUTO, "wsgid-python3.8"},
-		{"a/bin/python3.8", NULL, CHOICE_AUTO, "wsgid-python3.8"},
-		{NULL, "a", CHOICE_AUTO, "wsgid-python3.8"},
-		{NULL, "of_a", CHOICE_AUTO, "wsgid-python3.8"},
-		{NULL, "plain", CHOICE_AUTO, "wsgid-python3.8"},
-		{"of_a/bin/python3", NULL, CHOICE_AUTO, "wsgid-python3.8"},
-		{"3.8", "of_a", CHOICE_STATIC, "wsgid-python3.8"},
+		{NULL, NULL, CHOICE_AUTO, "wsgid-python3.9"},
+		{NULL, NULL, CHOICE_SHARED, "wsgid-python3.9-shared"},
+		{"3.9", NULL, CHOICE_AUTO, "wsgid-python3.9"},
+		{"3.9.7", NULL, CHOICE_AUTO, "wsgid-python3.9"},
+		{"a/bin/python3.9", NULL, CHOICE_AUTO, "wsgid-python3.9"},
+		{NULL, "a", CHOICE_AUTO, "wsgid-python3.9"},
+		{NULL, "of_a", CHOICE_AUTO, "wsgid-python3.9"},
+		{NULL, "plain", CHOICE_AUTO, "wsgid-python3.9"},
+		{"of_a/bin/python3", NULL, CHOICE_AUTO, "wsgid-python3.9"},
+		{"3.9", "of_a", CHOICE_STATIC, "wsgid-python3.9"},
 	};
 
 	(void)state;
@@ -262,26 +268,40 @@ test_what_does_not_fit_is_refused_with_the_reason(void **state)
 		enum choice_library library;
 		const char *part;
 	} table[] = {
-		{"3.9", NULL, CHOICE_AUTO, "3.9: wsgid was built for Python "},
-		{"3.8.6", NULL, CHOICE_AUTO, "for another one run"},
-		{"c/bin/python3.8", NULL, CHOICE_AUTO, "for this one run"},
+		{"3.11", NULL, CHOICE_AUTO, "3.11: wsgid was built for Python "},
+		{"3.9.6", NULL, CHOICE_AUTO, "for another one run"},
+		{"c/bin/python3.9", NULL, CHOICE_AUTO, "for this one run"},
 		{NULL, "of_c", CHOICE_AUTO, "and wsgid was built for the one"},
 		{NULL, "c", CHOICE_AUTO, "and wsgid was built for the one"},
-		{NULL, "of_none", CHOICE_AUTO, "an environment of Python 3.5"},
+		{NULL, "of_d", CHOICE_AUTO, "an environment of Python 3.13"},
+		{NULL, "of_old", CHOICE_AUTO,
+			"; wsgid needs 3.9 or newer: make the environment"},
+		{NULL, "of_moved", CHOICE_AUTO,
+			"/away/bin, which is not there any more: make the"},
+		{NULL, "old", CHOICE_AUTO,
+			"/old is an installation of Python 2.7, and wsgid was"},
+		{"2.7", NULL, CHOICE_AUTO, "; wsgid needs 3.9 or newer"},
+		{"old/bin/python2.7", NULL, CHOICE_AUTO,
+			" is Python 2.7, and wsgid needs 3.9 or newer"},
+		{"old/", NULL, CHOICE_AUTO, "is a directory, and Python names"},
+		{"of_d/../pipe/pyvenv.cfg", NULL, CHOICE_AUTO,
+			"is a pipe, a socket or a device"},
+		{"d/../shim-python", NULL, CHOICE_AUTO,
+			"is a script that starts an interpreter"},
 		{NULL, "p", CHOICE_AUTO, "has neither a pyvenv.cfg"},
 		{NULL, "z", CHOICE_AUTO, "No such file"},
 		{"of_a/bin/python9", NULL, CHOICE_AUTO, "No such file"},
 		{"of_a/bin/tool", NULL, CHOICE_AUTO,
 			"it is not called python, as an interpreter is"},
 		{NULL, "escape", CHOICE_AUTO,
-			"made of the Python in /z?[31m, which is not"},
+			"made of the Python 3.9 in /z?[31m, which is"},
 		{NULL, "relative", CHOICE_AUTO, "says \"home = bin\""},
 		{NULL, "empty", CHOICE_AUTO, "has no \"home = ...\""},
 		{NULL, "pipe", CHOICE_AUTO, "cfg is not a regular file"},
 		{"3.12t", "of_a", CHOICE_AUTO,
-			"is of Python 3.8, and Python says 3.12t: leave one"},
+			"is of Python 3.9, and Python says 3.12t: leave one"},
 		{"3.12t", "a", CHOICE_AUTO,
-			"is of Python 3.8, and Python says 3.12t: leave one"},
+			"is of Python 3.9, and Python says 3.12t: leave one"},
 		{"3.12t", NULL, CHOICE_SHARED, "no program of this kind"},
 	};
 
@@ -295,26 +315,27 @@ test_what_does_not_fit_is_refused_with_the_reason(void **state)
 	}
 }
 
-/* "3.12t" would come before "3.8". */
+/* "3.12t" would come before "3.9". */
 static void
 test_the_build_s_own_stays_the_first_in_the_line_for_the_next_build(
 	void **state)
 {
 	const char *line =
-		strstr(choose(NULL, "of_none", CHOICE_AUTO), "scons python=");
+		strstr(choose(NULL, "of_d", CHOICE_AUTO), "scons python=");
 	char expected[PATH_MAX], place[PATH_MAX];
 	const char *list = place;
 	struct buf programs = {0};
 
 	(void)state;
 	snprintf(expected, sizeof(expected),
-		"scons python=%s/a/bin/python3.8,%s/b/bin/python3.12t,", top,
-		top);
+		"scons python=%s/a/bin/python3.9,%s/b/bin/python3.12t,"
+		"%s/d/bin/python3.13 install\", or make the environment anew",
+		top, top, top);
 	assert_non_null(line);
 	assert_memory_equal(line, expected, strlen(expected));
 	path_of(place, "p");
-	choice_list(&programs, &list, 1, "wsgid-python3.8");
-	assert_true(strncmp(buf_text(&programs), "3.8.7 (", 7) == 0);
+	choice_list(&programs, &list, 1, "wsgid-python3.9");
+	assert_true(strncmp(buf_text(&programs), "3.9.7 (", 7) == 0);
 	buf_fini(&programs);
 }
 
@@ -328,11 +349,57 @@ test_another_installation_takes_the_place_of_its_version_in_that_line(
 
 	(void)state;
 	snprintf(expected, sizeof(expected),
-		"run \"scons python=%s/c/bin/python3.8,%s/b/bin/python3.12t "
+		"run \"scons python=%s/c/bin/python3.9,%s/b/bin/python3.12t "
 		"install\"",
 		top, top);
 	assert_non_null(line);
 	assert_memory_equal(line, expected, strlen(expected));
+}
+
+/* As Debian has it from one release to the next. */
+static void
+test_an_environment_whose_python_was_upgraded_is_to_be_made_anew(void **state)
+{
+	const char *said = choose(NULL, "of_upgraded", CHOICE_AUTO);
+	char expected[4 * PATH_MAX];
+
+	(void)state;
+	snprintf(expected, sizeof(expected),
+		"%s/of_upgraded was made of the Python 3.10 in %s/a/bin, which "
+		"has been upgraded since (there is Python 3.9 now): make the "
+		"environment anew with \"%s/a/bin/python3.9 -m venv --clear "
+		"%s/of_upgraded\", and install its packages again",
+		top, top, top, top);
+	assert_string_equal(said, expected);
+}
+
+/* No build can take what is not there, or is too old. */
+static void
+test_no_build_is_offered_that_cannot_be_made(void **state)
+{
+	static const struct {
+		const char *python, *home;
+	} table[] = {
+		{NULL, "of_upgraded"},
+		{NULL, "of_moved"},
+		{NULL, "of_old"},
+		{NULL, "old"},
+		{"2.7", NULL},
+		{"old/bin/python2.7", NULL},
+		{"d/../shim-python", NULL},
+		{"old/", NULL},
+	};
+
+	(void)state;
+	assert_non_null(
+		strstr(choose(NULL, "d", CHOICE_AUTO), "for this one run"));
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *said =
+			choose(table[i].python, table[i].home, CHOICE_AUTO);
+
+		if (strstr(said, "scons") != NULL)
+			fail_msg("%zu: %s", i, said);
+	}
 }
 
 static void
@@ -353,15 +420,15 @@ test_an_upgraded_python_takes_the_shared_library_or_none(void **state)
 	(void)state;
 	assert_non_null(strstr(choose("3.12t", NULL, CHOICE_AUTO),
 		"there is none with the shared library"));
-	write_file("a/bin/python3.8", "upgraded");
+	write_file("a/bin/python3.9", "upgraded");
 	assert_non_null(strstr(choose(NULL, NULL, CHOICE_AUTO),
-		"wsgid-python3.8-shared Python 3.8 was upgraded"));
+		"wsgid-python3.9-shared Python 3.9 was upgraded"));
 	assert_non_null(strstr(choose(NULL, NULL, CHOICE_STATIC),
 		"LibPython static goes on with the old one"));
-	path_of(path, "a/bin/python3.8");
+	path_of(path, "a/bin/python3.9");
 	assert_int_equal(unlink(path), 0);
 	assert_non_null(strstr(choose(NULL, NULL, CHOICE_AUTO),
-		"Python 3.8 was removed or moved since wsgid was built"));
+		"Python 3.9 was removed or moved since wsgid was built"));
 }
 
 static void
@@ -374,7 +441,7 @@ test_the_interpreter_of_an_environment_is_known_by_its_place(void **state)
 	path_of(expected, "of_a");
 	assert_true(home_of_interpreter(python, home));
 	assert_string_equal(home, expected);
-	path_of(python, "a/bin/python3.8");
+	path_of(python, "a/bin/python3.9");
 	assert_false(home_of_interpreter(python, home));
 	assert_false(home_of_interpreter("/python", home));
 	assert_false(home_of_interpreter("python", home));
@@ -391,6 +458,9 @@ main(void)
 			test_another_installation_takes_the_place_of_its_version_in_that_line),
 		cmocka_unit_test(
 			test_the_build_s_own_stays_the_first_in_the_line_for_the_next_build),
+		cmocka_unit_test(
+			test_an_environment_whose_python_was_upgraded_is_to_be_made_anew),
+		cmocka_unit_test(test_no_build_is_offered_that_cannot_be_made),
 		cmocka_unit_test(
 			test_a_python_without_gil_is_a_version_of_its_own),
 		cmocka_unit_test(
