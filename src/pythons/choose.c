@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -317,18 +318,24 @@ refuse_library(struct search *s, const char *abi, struct err *err)
 		word, abi, word);
 }
 
-/* Of a file that is another one than it was at the build. */
+/* What has happened to a Python, by its file that is another one than it was at
+ * the build; or why nobody knows. */
 static const char *
-happened(const char *file)
+put_change(const struct facts *f, const char *file, struct buf *to)
 {
-	return access(file, F_OK) == 0 ? "was upgraded"
-				       : "was removed or moved";
-}
+	struct err why = {0};
+	int code = access(file, F_OK) < 0 ? errno : 0;
 
-static const char *
-is_now(const char *file)
-{
-	return access(file, F_OK) == 0 ? "another one" : "gone";
+	if (code == EACCES && access_explain(file, &why) < 0)
+		buf_printf(to,
+			"whether Python %s is still that of the build cannot "
+			"be seen: %s",
+			f->abi, why.text);
+	else
+		buf_printf(to, "Python %s was %s since wsgid was built (%s is %s)",
+			f->abi, code == 0 ? "upgraded" : "removed or moved",
+			file, code == 0 ? "another one" : "gone");
+	return buf_text(to);
 }
 
 static int
@@ -344,12 +351,15 @@ refuse_inside(const struct program *p, const char *why, struct err *err)
 static int
 refuse_old(const struct program *p, const char *file, struct err *err)
 {
-	return err_setx(err, EINVAL,
-		"Python %s %s since wsgid was built (%s is %s), %s has the "
-		"old one in it, and there is none with the shared library; "
-		"run \"scons install\" again, or write \"LibPython static\" "
-		"to go on with the old one",
-		p->facts.abi, happened(file), file, is_now(file), p->name);
+	struct buf change = {0};
+	int rc = err_setx(err, EINVAL,
+		"%s; %s has the old one in it, and there is none with the "
+		"shared library; run \"scons install\" again, or write "
+		"\"LibPython static\" to go on with the old one",
+		put_change(&p->facts, file, &change), p->name);
+
+	buf_fini(&change);
+	return rc;
 }
 
 /* What has happened since the build, so that this one is not as good as it was:
@@ -365,6 +375,8 @@ static void
 note_shared(const struct program *own, const char *changed, char *notice,
 	size_t size)
 {
+	struct buf change = {0};
+
 	if (facts_is_inside(&own->facts))
 		snprintf(notice, size,
 			"%s is %s: using the shared library until that is "
@@ -372,9 +384,10 @@ note_shared(const struct program *own, const char *changed, char *notice,
 			own->facts.executable, changed);
 	else
 		snprintf(notice, size,
-			"Python %s %s since wsgid was built; using the shared "
-			"library until \"scons install\" is run again",
-			own->facts.abi, happened(changed));
+			"%s; using the shared library until \"scons install\" "
+			"is run again",
+			put_change(&own->facts, changed, &change));
+	buf_fini(&change);
 }
 
 /* The one that was asked for, with what is to be said of it. */
@@ -382,14 +395,16 @@ static int
 take_own(struct program *p, const char *changed, char *notice, size_t size,
 	struct err *err)
 {
+	struct buf change = {0};
+
 	if (changed == NULL)
 		return 0;
 	if (facts_is_inside(&p->facts))
 		return refuse_inside(p, changed, err);
 	snprintf(notice, size,
-		"Python %s %s since wsgid was built (%s is %s), and LibPython "
-		"static goes on with the old one",
-		p->facts.abi, happened(changed), changed, is_now(changed));
+		"%s, and LibPython static goes on with the old one",
+		put_change(&p->facts, changed, &change));
+	buf_fini(&change);
 	return 0;
 }
 

@@ -43,7 +43,7 @@ struct choice_wanted {
 struct python_choice {
 	char program[PATH_MAX];
 	struct facts facts;
-	char notice[512]; /* something to know; "": nothing */
+	char notice[1024]; /* something to know; "": nothing */
 };
 
 /* Where programs of the children are: beside this one as it was built, in the

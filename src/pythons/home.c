@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -160,7 +161,8 @@ check_directory(const char *path, struct err *err)
 	const char *slash;
 
 	if (stat(path, &st) < 0)
-		return err_set(err, errno, "%s", path);
+		return errno == EACCES ? access_explain(path, err)
+				       : err_set(err, errno, "%s", path);
 	if (S_ISDIR(st.st_mode))
 		return 0;
 	slash = strstr(path, "/bin/");

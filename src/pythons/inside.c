@@ -69,7 +69,8 @@ inside_refusal(const struct facts *f)
 	const char *path = f->executable;
 
 	if (access(path, F_OK) < 0)
-		return "gone";
+		return errno == EACCES ? "where this user may not look"
+				       : "gone";
 	if (access(path, X_OK) < 0)
 		return "not executable";
 	if (gives_rights(path))

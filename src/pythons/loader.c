@@ -4,6 +4,7 @@
 #include "pythons/loader.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -12,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/buf.h"
 #include "base/defs.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "pythons/elf.h"
 #include "pythons/facts.h"
@@ -117,30 +120,51 @@ put_places(const struct elf *e, struct buf *to)
 	buf_add_text(to, "/etc/ld.so.cache, /lib and /usr/lib");
 }
 
-/* Where the library was at the build it still is, or it has to come back. */
+static void
+put_ways_to(const char *library, int directory, struct buf *to)
+{
+	buf_printf(to,
+		": tell the loader (\"echo %.*s >/etc/ld.so.conf.d/"
+		"wsgid-python.conf && ldconfig\"), start wsgid with "
+		"LD_LIBRARY_PATH=%.*s, or build with \"scons rpath=yes "
+		"install\"",
+		directory, library, directory, library);
+}
+
+/* Only what is below /usr/lib is of a package. */
+static void
+put_ways_back(const char *library, const char *name, struct buf *to)
+{
+	buf_add_text(to, ", where it is not any more: install ");
+	if (strncmp(library, "/usr/lib", strlen("/usr/lib")) == 0)
+		buf_printf(to, "it, which is Debian's package %.*s",
+			(int)(strstr(name, ".so") - name), name);
+	else
+		buf_add_text(to, "this Python again");
+	buf_add_text(to, ", or run \"scons install\" again");
+}
+
+/* Where the library was at the build it still is, or it has to come back; or
+ * nobody knows. */
 static void
 put_remedies_of_python(const struct facts *f, const char *name, struct buf *to)
 {
 	const char *slash =
 		f->library != NULL ? strrchr(f->library, '/') : NULL;
-	const char *suffix = strstr(name, ".so");
+	struct err why = {0};
 
-	if (slash == NULL || suffix == NULL)
+	if (slash == NULL || strstr(name, ".so") == NULL)
 		return;
+	if (access(f->library, F_OK) < 0 && errno == EACCES &&
+		access_explain(f->library, &why) < 0) {
+		buf_printf(to, "; the build's own is out of reach: %s", why.text);
+		return;
+	}
 	buf_printf(to, "; the build found it at %s", f->library);
 	if (access(f->library, F_OK) == 0)
-		buf_printf(to,
-			": tell the loader (\"echo %.*s >/etc/ld.so.conf.d/"
-			"wsgid-python.conf && ldconfig\"), start wsgid with "
-			"LD_LIBRARY_PATH=%.*s, or build with \"scons rpath=yes "
-			"install\"",
-			(int)(slash - f->library), f->library,
-			(int)(slash - f->library), f->library);
+		put_ways_to(f->library, (int)(slash - f->library), to);
 	else
-		buf_printf(to,
-			", where it is not any more: install it, which is "
-			"Debian's package %.*s, or run \"scons install\" again",
-			(int)(suffix - name), name);
+		put_ways_back(f->library, name, to);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -205,7 +206,7 @@ tear_down(void **state)
 static const char *
 choose(const char *python, const char *home, enum choice_library library)
 {
-	static char text[1024];
+	static char text[2048];
 	char places[PATH_MAX], python_path[PATH_MAX], home_path[PATH_MAX];
 	const char *place = places, *about;
 	struct choice_wanted wanted = {
@@ -431,6 +432,64 @@ test_an_upgraded_python_takes_the_shared_library_or_none(void **state)
 		"Python 3.9 was removed or moved since wsgid was built"));
 }
 
+/* As somebody whom modes keep out, which root is not. */
+static const char *
+choose_as_nobody(const char *python, const char *home)
+{
+	static char text[2048];
+	int ends[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		const char *said;
+
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+			_exit(1);
+		said = choose(python, home, CHOICE_AUTO);
+		n = (ssize_t)strlen(said);
+		_exit(write(ends[1], said, (size_t)n) == n ? 0 : 1);
+	}
+	close(ends[1]);
+	n = read(ends[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	return text;
+}
+
+/* It is neither gone nor another one. */
+static void
+test_what_may_not_be_seen_is_said_to_be_closed(void **state)
+{
+	static const struct {
+		const char *python, *home, *part;
+	} table[] = {
+		{NULL, NULL, "-shared whether Python 3.9 is still that of"},
+		{"a/bin/python3.9", NULL, "python3.9 cannot be read by user"},
+		{NULL, "of_a", "/a/bin, which cannot be looked at: "},
+		{NULL, "a/bin", "a/bin cannot be read by user"},
+		{NULL, "old", "is an installation of Python 2.7, and"},
+	};
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(chmod(top, 0755), 0);
+	path_of(path, "a");
+	assert_int_equal(chmod(path, 0), 0);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *said =
+			choose_as_nobody(table[i].python, table[i].home);
+
+		if (strstr(said, table[i].part) == NULL)
+			fail_msg("%zu: %s", i, said);
+	}
+	assert_int_equal(chmod(path, 0755), 0);
+}
+
 static void
 test_the_interpreter_of_an_environment_is_known_by_its_place(void **state)
 {
@@ -463,6 +522,8 @@ main(void)
 		cmocka_unit_test(test_no_build_is_offered_that_cannot_be_made),
 		cmocka_unit_test(
 			test_a_python_without_gil_is_a_version_of_its_own),
+		cmocka_unit_test(
+			test_what_may_not_be_seen_is_said_to_be_closed),
 		cmocka_unit_test(
 			test_an_upgraded_python_takes_the_shared_library_or_none),
 		cmocka_unit_test(
