@@ -44,7 +44,8 @@ BOARD = [
     ('template_pid', 'i'), ('templates_started', 'I'),
 ]
 # Behind its histograms.
-BOARD_MORE = [('counted_us', 'q'), ('reload_log', '4096s'), ('stopping_us', 'q')]
+BOARD_MORE = [('counted_us', 'q'), ('reload_log', '4096s'), ('stopping_us', 'q'),
+              ('config_file', '256s')]
 PROCESS = [
     ('pid', 'i'), ('lifecycle', 'I'), ('generation', 'I'), ('last_status', 'i'),
     ('forked_us', 'q'), ('ready_us', 'q'), ('told_us', 'q'), ('died_us', 'q'),

@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 8 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 9 };
 
 /* What a worker does: Apache's letters (mod_status).  K, C and G are in no
  * record: a parked connection, or one that is being closed, costs no worker,
@@ -152,6 +152,9 @@ struct wsgid_board {
 	char reload_log[4096];
 	/* Since 1.8: when the server was told to stop; 0 = it was not. */
 	int64_t stopping_us;
+	/* Since 1.9: the configuration file, from the root; empty where there is
+	 * none, or its path is longer. */
+	char config_file[256];
 };
 
 struct wsgid_process {

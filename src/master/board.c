@@ -5,6 +5,8 @@
  * not part of it.
  */
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +22,17 @@ static void
 put(char *to, size_t size, const char *text)
 {
 	scoreboard_put_text(to, size, text, strlen(text));
+}
+
+/* By which wsgictl knows the server of a configuration. */
+static void
+show_config_file(struct wsgid_board *b, const char *file)
+{
+	char path[PATH_MAX];
+
+	if (file != NULL && realpath(file, path) != NULL &&
+		strlen(path) < sizeof(b->config_file))
+		put(b->config_file, sizeof(b->config_file), path);
 }
 
 int
@@ -54,6 +67,7 @@ board_create(struct master *m, struct err *err)
 	put(b->name, sizeof(b->name), m->name);
 	put(b->version, sizeof(b->version), "wsgid/" WSGID_VERSION);
 	put(b->mpm, sizeof(b->mpm), config_mpm_name(m->now->config));
+	show_config_file(b, m->now->config->file);
 	board_show_generation(m);
 	return 0;
 }

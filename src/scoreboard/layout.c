@@ -18,8 +18,8 @@
 
 enum { CACHE_LINE = 64 };
 
-_Static_assert(sizeof(struct wsgid_board) == 1232 + 3 * 1136 + 8 + 4096 + 8,
-	"layout of version 1.8");
+_Static_assert(sizeof(struct wsgid_board) == 1232 + 3 * 1136 + 8 + 4096 + 8 + 256,
+	"layout of version 1.9");
 _Static_assert(sizeof(struct wsgid_process) == 96, "layout of version 1.1");
 _Static_assert(sizeof(struct wsgid_page) == 112 + 3 * 1136 + 16,
 	"layout of version 1.5");

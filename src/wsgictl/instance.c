@@ -13,6 +13,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/pidfile.h"
 #include "base/rundir.h"
 #include "built_with.h"
@@ -20,6 +21,7 @@
 #include "scoreboard/scoreboard.h"
 #include "wsgictl/command.h"
 #include "wsgictl/process.h"
+#include "wsgictl/say.h"
 
 enum {
 	DIRECTORIES = RUNDIR_PLACES + 1, /* one more by a configuration */
@@ -35,6 +37,7 @@ struct search {
 	             * found there */
 	char *name;     /* NULL: any */
 	char *pid_file; /* NULL: NAME.pid in the directory */
+	char *config_file; /* which says so; or NULL */
 };
 
 static const char *const suffixes[] = {".pid", ".ctl", ".scoreboard"};
@@ -49,6 +52,7 @@ instance_fini(struct instance *i)
 	free(i->control);
 	free(i->board);
 	free(i->pid_file);
+	free(i->new_pid_file);
 }
 
 static char *
@@ -97,6 +101,32 @@ is_another(const struct instance *i)
 	return owner > 0 && owner != pidfile_holder(i->pid_file);
 }
 
+/* Has the server of this scoreboard read that configuration? */
+static bool
+has_read(const struct instance *i, const char *config_file)
+{
+	struct scoreboard_view *view;
+	struct wsgid_board board;
+	struct err err = {0};
+
+	if (config_file == NULL ||
+		scoreboard_open(&view, i->board, &err) < 0)
+		return false;
+	scoreboard_read_board(view, &board);
+	scoreboard_close(view);
+	board.config_file[sizeof(board.config_file) - 1] = '\0';
+	return file_is_same(board.config_file, config_file);
+}
+
+/* PidFile was changed under the server: what is its own is in the directory. */
+static int
+take_own_pid_file(struct instance *i)
+{
+	i->new_pid_file = i->pid_file;
+	i->pid_file = path_of(i->directory, i->name, ".pid");
+	return i->pid_file != NULL ? 0 : -ENOMEM;
+}
+
 /* By the lock, or where there is no pid file by the scoreboard. */
 static void
 find_state(struct instance *i)
@@ -142,6 +172,7 @@ add(struct instances *l, const struct search *s, const char *directory,
 	struct instance i = {0};
 	struct instance *more =
 		reallocarray(l->list, l->n + 1, sizeof(*l->list));
+	bool is_other;
 
 	if (more == NULL)
 		return -ENOMEM;
@@ -164,7 +195,10 @@ add(struct instances *l, const struct search *s, const char *directory,
 		instance_fini(&i);
 		return -ENOMEM;
 	}
-	if (directory == NULL || s->pid_file == NULL || !is_another(&i))
+	is_other = directory != NULL && s->pid_file != NULL && is_another(&i);
+	if (is_other && has_read(&i, s->config_file))
+		is_other = take_own_pid_file(&i) < 0;
+	if (!is_other)
 		find_state(&i);
 	if (i.state == INSTANCE_ABSENT) {
 		instance_fini(&i);
@@ -366,6 +400,7 @@ run(struct instances *l, struct search *s, struct err *err)
 		free(s->directories[i]);
 	free(s->name);
 	free(s->pid_file);
+	free(s->config_file);
 	return rc < 0 ? err_set(err, -rc, "looking for servers") : 0;
 }
 
@@ -494,7 +529,12 @@ plan(struct search *s, const struct command *c, const struct config *config)
 	if (name != NULL && pid_file == NULL)
 		pid_file = config->pid_file;
 	rc = copy(&s->name, name);
-	return rc == 0 ? copy(&s->pid_file, pid_file) : rc;
+	if (rc == 0)
+		rc = copy(&s->pid_file, pid_file);
+	/* A pid file that was named here is meant as it is. */
+	if (rc == 0 && c->pid_file == NULL)
+		rc = copy(&s->config_file, config->file);
+	return rc;
 }
 
 int
@@ -529,9 +569,22 @@ instances_find_configured(
 	rc = copy(&s.name, c->name);
 	if (rc == 0)
 		rc = copy(&s.pid_file, c->pid_file);
+	if (rc == 0)
+		rc = copy(&s.config_file, c->file);
 	if (rc < 0)
 		return err_set(err, -rc, "looking for servers");
 	return run(ret, &s, err);
+}
+
+void
+instance_say_change(const struct instance *i)
+{
+	if (i->new_pid_file != NULL)
+		say_to(stderr,
+			"PidFile %s is new in the configuration, and the "
+			"running server does not have it: that needs a stop "
+			"and a start\n",
+			i->new_pid_file);
 }
 
 void

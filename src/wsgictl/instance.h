@@ -3,7 +3,8 @@
  *
  * A server is NAME in a run directory: NAME.pid with a lock on it,
  * NAME.ctl, NAME.scoreboard.  Any of them may be missing or left behind, and
- * PidFile may be a second one elsewhere.  Whether it lives is asked of the lock
+ * PidFile may be a second one elsewhere, or not yet, where the configuration was
+ * changed: then the scoreboard says which one the server has read.  Whether it lives is asked of the lock
  * on the pid file, and without one of the kernel about the pid that the
  * scoreboard tells.
  */
@@ -35,6 +36,8 @@ struct instance {
 	char *board;       /* the scoreboard's */
 	char *pid_file;    /* NULL: there is none */
 	bool has_pid_file; /* it exists */
+	char *new_pid_file; /* PidFile of the configuration that it serves, when
+			     * that has been changed since; or NULL */
 	enum instance_state state;
 	int unread;       /* UNKNOWN: why, a positive errno */
 	pid_t pid;        /* of the master, when it runs */
@@ -59,6 +62,9 @@ int instances_find(
 /* Those that a configuration stands for: name, run directory, pid file. */
 int instances_find_configured(
 	struct instances *ret, const struct config *c, struct err *err);
+
+/* Tell on standard error what of the configuration its server does not have. */
+void instance_say_change(const struct instance *i);
 
 void instances_fini(struct instances *l);
 

@@ -110,6 +110,7 @@ say_runs(const struct instance *i, bool waited)
 {
 	say("%s runs %s, pid %d\n", i->name, waited ? "by now" : "already",
 		(int)i->pid);
+	instance_say_change(i);
 	return EXIT_DONE;
 }
 

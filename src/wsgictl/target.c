@@ -23,8 +23,10 @@ target_find(struct target *ret, const struct command *c, struct err *err)
 	if (rc < 0)
 		return rc == -EACCES ? EXIT_DENIED : EXIT_CONFIG;
 	ret->one = instances_choose(&ret->all, err);
-	if (ret->one != NULL)
+	if (ret->one != NULL) {
+		instance_say_change(ret->one);
 		return EXIT_DONE;
+	}
 	switch (err->code) {
 	case E2BIG:
 		return EXIT_USAGE;

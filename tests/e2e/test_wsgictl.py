@@ -399,6 +399,29 @@ def test_two_configurations_of_one_name_do_not_share_a_directory(serve, new_serv
     assert not (directory / 'a.pid').exists()
 
 
+def test_a_pid_file_that_is_new_in_the_configuration_hides_no_server(daemon, site, directory):
+    """Its change needs a stop and a start, and a stop needs the server."""
+    config = write_config(directory / 'site.conf', daemon, site, 'shop:application')
+    lines = config.read_text()
+    started = succeeds(ctl('start', '-c', config), r'^site has started, pid \d+')
+    pid, = daemon.pids()
+    assert str(pid) in started.stdout
+    for folder in 'a', 'b':
+        new = directory / folder / 'new.pid'
+        config.write_text(f'{lines}PidFile {new}\n')
+        said = f'PidFile {new} is new in the configuration, and the running server does not have'
+        for verb, status, shows in (('status', 0, f'is running, pid {pid}'),
+                                    ('start', 0, f'site runs already, pid {pid}'),
+                                    ('stop', 0, 'site has stopped')):
+            run = ctl(verb, '-c', config)
+            assert run.returncode == status and shows in run.stdout and said in run.stderr, run
+        if folder == 'a':
+            # As one that was another before.
+            new.parent.mkdir()
+            succeeds(ctl('start', '-c', config), 'site has started')
+            pid = int(new.read_text())
+
+
 # --- status ---------------------------------------------------------------------------------
 
 def test_status_is_one_screen(shop):
