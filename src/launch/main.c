@@ -29,6 +29,8 @@ name_library(char to[PATH_MAX], struct err *err)
 {
 	int rc = inside_library("/proc/self/exe", to), fd;
 
+	if (rc == -ENOENT && access("/proc/self", F_OK) < 0)
+		return err_setx(err, EIO, "/proc is not mounted: mount it");
 	if (rc < 0)
 		return err_set(err, -rc, "/proc/self/exe");
 	fd = open(to, O_RDONLY);

@@ -268,7 +268,7 @@ struct scale {
 struct master {
 	const struct master_order *order;
 	bool needs_shared; /* as a child says, an extension does: LibPython */
-	char python_notice[512]; /* what was said of the choice */
+	char python_notice[CHOICE_NOTICE]; /* what was said of the choice */
 	int null_fd;
 	int peers; /* what children show each other: INHERIT_PEERS */
 	struct accept_mutex *mutex; /* NULL: none is needed */

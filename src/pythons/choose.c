@@ -37,23 +37,33 @@ is_known(const struct search *s, const char *name)
 	return false;
 }
 
+/* Who is short of something cannot tell what there is. */
+static bool
+is_short(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
+}
+
 /* Whatever else has such a name, an old program or a note of somebody's, is
  * passed over. */
-static void
+static int
 consider(struct search *s, const char *place, const char *name)
 {
 	struct program *p = &s->programs[s->n];
-	int n;
+	int n, rc;
 
 	if (s->n == PROGRAMS_MAX || is_known(s, name))
-		return;
+		return 0;
 	n = snprintf(p->path, sizeof(p->path), "%s/%s", place, name);
-	if (n >= (int)sizeof(p->path) || access(p->path, X_OK) < 0 ||
-		facts_read(&p->facts, p->path, NULL) < 0)
-		return;
+	if (n >= (int)sizeof(p->path) || access(p->path, X_OK) < 0)
+		return 0;
+	rc = facts_read(&p->facts, p->path, NULL);
+	if (rc < 0)
+		return is_short(rc) ? rc : 0;
 	p->name = p->path + strlen(place) + 1;
 	p->fits = true;
 	s->n++;
+	return 0;
 }
 
 /* "wsgid-python3.11" and "wsgid-python3.11-shared" are both of the first. */
@@ -73,19 +83,23 @@ is_ours(const struct dirent *entry)
 }
 
 /* Those of one program alone, or all: NULL. */
-static void
+static int
 look_into(struct search *s, const char *place, const char *program)
 {
 	struct dirent **entries;
 	int n = scandir(place, &entries, is_ours, alphasort);
+	int rc = n < 0 && is_short(-errno) ? -errno : 0;
 
 	for (int i = 0; i < n; i++) {
-		if (program == NULL || is_of(entries[i]->d_name, program))
-			consider(s, place, entries[i]->d_name);
+		const char *name = entries[i]->d_name;
+
+		if (rc == 0 && (program == NULL || is_of(name, program)))
+			rc = consider(s, place, name);
 		free(entries[i]);
 	}
 	if (n >= 0)
 		free(entries);
+	return rc;
 }
 
 /* The build's own first: in what is told, and in the line for the next build,
@@ -94,14 +108,16 @@ static int
 gather(struct search *s, const char *const *places, size_t n,
 	const char *standard)
 {
+	int rc = 0;
+
 	s->programs = calloc(PROGRAMS_MAX + 1, sizeof(*s->programs));
 	if (s->programs == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; standard != NULL && i < n; i++)
-		look_into(s, places[i], standard);
-	for (size_t i = 0; i < n; i++)
-		look_into(s, places[i], NULL);
-	return 0;
+	for (size_t i = 0; rc == 0 && standard != NULL && i < n; i++)
+		rc = look_into(s, places[i], standard);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = look_into(s, places[i], NULL);
+	return rc;
 }
 
 static void
@@ -459,6 +475,23 @@ choose_library(struct search *s, struct program **ret, char *notice,
 /* ---------------------------------------------------------------------------- */
 
 static int
+refuse_all(const struct choice_wanted *w, struct err *err)
+{
+	const char *installed = w->places[w->n_places - 1];
+
+	if (access("/proc/self/exe", F_OK) < 0)
+		return err_setx(err, EIO,
+			"/proc is not mounted, so wsgid does not know where it "
+			"is and finds no %s beside it, and there is none in "
+			"%s: mount /proc",
+			w->standard, installed);
+	return err_setx(err, ENOENT,
+		"the program of the children, %s, is neither beside wsgid nor "
+		"in %s",
+		w->standard, installed);
+}
+
+static int
 choose(struct python_choice *ret, struct search *s, struct err *err)
 {
 	const struct choice_wanted *w = s->wanted;
@@ -466,10 +499,7 @@ choose(struct python_choice *ret, struct search *s, struct err *err)
 	int rc;
 
 	if (s->n == 0)
-		return err_setx(err, ENOENT,
-			"the program of the children, %s, is neither beside "
-			"wsgid nor in %s",
-			w->standard, w->places[w->n_places - 1]);
+		return refuse_all(w, err);
 	rc = fit(s, err);
 	if (rc < 0)
 		return rc;
@@ -500,7 +530,7 @@ choice_make(struct python_choice *ret, const struct choice_wanted *w,
 	struct search s = {.wanted = w};
 	int rc = gather(&s, w->places, w->n_places, w->standard);
 
-	rc = rc < 0 ? err_set(err, -rc, "programs of the children")
+	rc = rc < 0 ? err_set(err, -rc, "the programs of the children cannot be read")
 		    : choose(&c, &s, err);
 	if (rc < 0)
 		clean(err);

@@ -40,10 +40,12 @@ struct choice_wanted {
 	size_t n_places;
 };
 
+enum { CHOICE_NOTICE = 1024 };
+
 struct python_choice {
 	char program[PATH_MAX];
 	struct facts facts;
-	char notice[1024]; /* something to know; "": nothing */
+	char notice[CHOICE_NOTICE]; /* something to know; "": nothing */
 };
 
 /* Where programs of the children are: beside this one as it was built, in the

@@ -581,6 +581,17 @@ def test_a_child_inside_the_interpreter_may_be_anywhere(new_server, show, twins)
                 if os.readlink(f'/proc/{child}/fd/{fd}').endswith('.so')]
 
 
+@pytest.mark.skipif(not IS_ROOT, reason='only root unmounts')
+def test_without_proc_it_is_said_that_it_is_missing(show):
+    words = [need('unshare'), '-m', 'sh', '-c', 'umount -l /proc && exec "$@"', 'sh']
+    if subprocess.run([*words, 'true'], capture_output=True).returncode != 0:
+        pytest.skip('nothing can be unmounted here')
+    done = subprocess.run([*words, WSGID, '-b', '127.0.0.1:0', '--run-directory', show / 'run',
+                           'show'], cwd=show, text=True, env=clean_environment(),
+                          capture_output=True, timeout=PATIENCE)
+    assert done.returncode == 1 and '/proc is not mounted' in done.stderr, done
+
+
 def test_half_a_program_is_said(new_server, show, twins, installed):
     if not is_inside(twins[0]):
         pytest.skip('the children of this Python do not run inside the interpreter')

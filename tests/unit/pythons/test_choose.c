@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -461,6 +462,21 @@ choose_as_nobody(const char *python, const char *home)
 	return text;
 }
 
+static void
+test_who_is_short_of_descriptors_is_told_so(void **state)
+{
+	struct rlimit before, none;
+	const char *said;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){0, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	said = choose(NULL, NULL, CHOICE_AUTO);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_non_null(strstr(said, "Too many open files (the limit is"));
+}
+
 /* It is neither gone nor another one. */
 static void
 test_what_may_not_be_seen_is_said_to_be_closed(void **state)
@@ -522,6 +538,7 @@ main(void)
 		cmocka_unit_test(test_no_build_is_offered_that_cannot_be_made),
 		cmocka_unit_test(
 			test_a_python_without_gil_is_a_version_of_its_own),
+		cmocka_unit_test(test_who_is_short_of_descriptors_is_told_so),
 		cmocka_unit_test(
 			test_what_may_not_be_seen_is_said_to_be_closed),
 		cmocka_unit_test(
