@@ -354,9 +354,29 @@ put_change(const struct facts *f, const char *file, struct buf *to)
 	return buf_text(to);
 }
 
+/* The other half of a program that runs inside the interpreter; NULL: there is
+ * none, or it is there. */
+static const char *
+lost_half(const struct program *p, char to[PATH_MAX])
+{
+	if (!facts_is_inside(&p->facts) || inside_library(p->path, to) < 0 ||
+		access(to, R_OK) == 0)
+		return NULL;
+	return to;
+}
+
 static int
 refuse_inside(const struct program *p, const char *why, struct err *err)
 {
+	char half[PATH_MAX];
+
+	if (lost_half(p, half) != NULL)
+		return err_setx(err, ENOENT,
+			"%s is %s, which is half of %s; install wsgid again, "
+			"or write \"LibPython shared\", which \"scons "
+			"install\" builds where the installation has that "
+			"library",
+			half, why, p->name);
 	return err_setx(err, ENOENT,
 		"%s is %s, and %s runs inside it; mend that, install Python %s "
 		"again, or write \"LibPython shared\", which \"scons install\" "
@@ -379,12 +399,17 @@ refuse_old(const struct program *p, const char *file, struct err *err)
 }
 
 /* What has happened since the build, so that this one is not as good as it was:
- * of the interpreter that it runs inside why it does not, else the file that is
+ * of one inside the interpreter why it does not run there, else the file that is
  * another one. */
 static const char *
-change_of(const struct facts *f)
+change_of(const struct program *p)
 {
-	return facts_is_inside(f) ? inside_refusal(f) : facts_changed(f);
+	char half[PATH_MAX];
+
+	if (lost_half(p, half) != NULL)
+		return access(half, F_OK) < 0 ? "gone" : "not readable";
+	return facts_is_inside(&p->facts) ? inside_refusal(&p->facts)
+					  : facts_changed(&p->facts);
 }
 
 static void
@@ -392,12 +417,15 @@ note_shared(const struct program *own, const char *changed, char *notice,
 	size_t size)
 {
 	struct buf change = {0};
+	char half[PATH_MAX];
 
 	if (facts_is_inside(&own->facts))
 		snprintf(notice, size,
 			"%s is %s: using the shared library until that is "
 			"mended",
-			own->facts.executable, changed);
+			lost_half(own, half) != NULL ? half
+						     : own->facts.executable,
+			changed);
 	else
 		snprintf(notice, size,
 			"%s; using the shared library until \"scons install\" "
@@ -445,7 +473,7 @@ choose_library(struct search *s, struct program **ret, char *notice,
 	const char *abi = fitting_abi(s);
 	struct program *own = with_library(s, abi, false);
 	struct program *shared = with_library(s, abi, true);
-	const char *changed = own != NULL ? change_of(&own->facts) : NULL;
+	const char *changed = own != NULL ? change_of(own) : NULL;
 	int rc = 0;
 
 	switch (s->wanted->library) {

@@ -40,7 +40,7 @@ struct choice_wanted {
 	size_t n_places;
 };
 
-enum { CHOICE_NOTICE = 1024 };
+enum { CHOICE_NOTICE = PATH_MAX + 512 };
 
 struct python_choice {
 	char program[PATH_MAX];

@@ -207,7 +207,7 @@ tear_down(void **state)
 static const char *
 choose(const char *python, const char *home, enum choice_library library)
 {
-	static char text[2048];
+	static char text[2 * PATH_MAX];
 	char places[PATH_MAX], python_path[PATH_MAX], home_path[PATH_MAX];
 	const char *place = places, *about;
 	struct choice_wanted wanted = {
@@ -437,7 +437,7 @@ test_an_upgraded_python_takes_the_shared_library_or_none(void **state)
 static const char *
 choose_as_nobody(const char *python, const char *home)
 {
-	static char text[2048];
+	static char text[2 * PATH_MAX];
 	int ends[2], status;
 	ssize_t n;
 	pid_t pid;
