@@ -466,7 +466,7 @@ show_failure(struct engine *e)
 {
 	struct err err = {0};
 
-	if (app_show_failure(e->set.app, e->failure, &err) < 0)
+	if (app_show_failure(e->set.app, e->failure, false, &err) < 0)
 		log_errorx("child", "%s", err.text);
 	e->failure[0] = '\0';
 }

@@ -85,9 +85,10 @@ int app_import(struct app *app, struct err *err);
 bool app_doubts(struct app *app, char *to, size_t size);
 
 /* After app_import has failed, here or in a newer process: serve a page that says
- * so, with the sentence and the traceback, until a change makes it worth another
- * try.  0, or a negative errno and a sentence. */
-int app_show_failure(struct app *app, const char *sentence, struct err *err);
+ * so, with the sentence and, where it is our own, the traceback, until a change
+ * makes it worth another try.  0, or a negative errno and a sentence. */
+int app_show_failure(struct app *app, const char *sentence, bool is_our_own,
+	struct err *err);
 
 /* The directories that what is loaded has come from, and those of the last
  * traceback, whose files need not be loaded.  To be called without the GIL by

@@ -215,9 +215,10 @@ copy_traceback(struct app *app)
 }
 
 int
-app_show_failure(struct app *app, const char *sentence, struct err *err)
+app_show_failure(struct app *app, const char *sentence, bool is_our_own,
+	struct err *err)
 {
-	AUTO_FREE char *text = copy_traceback(app);
+	AUTO_FREE char *text = is_our_own ? copy_traceback(app) : NULL;
 	PyObject *page = call("failure", sentence, text != NULL ? text : "");
 
 	PyErr_Clear();

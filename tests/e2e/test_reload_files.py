@@ -173,6 +173,17 @@ def test_an_import_that_does_not_return_is_given_up_for_the_next_change(serve, d
     assert server.log.text().count('is given up') == 2
 
 
+def test_the_traceback_of_an_earlier_failure_is_not_shown_with_the_next(serve, directory):
+    module = directory / 'site_.py'
+    write(module, 'def <broken>:\n')
+    server = serve('site_', '-w', '1', '--reload', cwd=directory)
+    assert b'SyntaxError' in body(server)
+    write(module, 'import os\nos._exit(3)\n')
+    page = wait_until(lambda: b'exit status 3' in body(server) and body(server),
+                      'the page about the end')
+    assert b'SyntaxError' not in page
+
+
 @pytest.mark.parametrize('crash, said', [('os._exit(3)', b'exit status 3'),
                                          ('os.abort()', b'Aborted')])
 def test_an_import_that_ends_the_process_is_shown(serve, directory, crash, said):

@@ -329,8 +329,10 @@ app_leave(struct app *app)
 }
 
 int
-app_show_failure(struct app *app, const char *sentence, struct err *err)
+app_show_failure(struct app *app, const char *sentence, bool is_our_own,
+	struct err *err)
 {
+	(void)is_our_own;
 	(void)app;
 	(void)sentence;
 	(void)err;
