@@ -6,6 +6,11 @@
  * may lose its name to another one, so it asks Python again every second which
  * directories there are.  Only a file that is loaded late and changed within
  * that second is missed, until its next change.
+ *
+ * Whoever saves a file may take the old one away first: one that is gone counts
+ * when it has not come back within a second.  Rights count while the application
+ * does not load, which may be for want of them; those of what is loaded change
+ * nothing.
  */
 #include "child/reloader.h"
 
@@ -13,6 +18,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +27,15 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "net/channel.h"
 #include "python/app.h"
+
+#define MS_NS INT64_C(1000000)
 
 enum {
 	LOOK_MS = 1000,
@@ -49,6 +58,9 @@ struct reloader {
 	struct watched watched[WATCHES_MAX];
 	size_t n; /* of them */
 	bool complained;
+	atomic_bool fails;   /* the application does not load */
+	char gone[PATH_MAX]; /* a file that was taken away; or "" */
+	int64_t gone_ns;     /* when */
 	pthread_mutex_t lock; /* of these, and of what makes them */
 	pthread_t thread;
 };
@@ -108,7 +120,8 @@ watch(void *arg, const char *directory)
 
 	pthread_mutex_lock(&r->lock);
 	number = inotify_add_watch(r->notify, directory,
-		IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR);
+		IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM |
+			IN_ATTRIB | IN_ONLYDIR);
 	known = find(r, directory);
 	if (number < 0) {
 		complain(r, errno, directory);
@@ -128,6 +141,12 @@ reloader_look(struct reloader *r)
 		app_list_directories(r->app, watch, r);
 }
 
+void
+reloader_expect(struct reloader *r)
+{
+	atomic_store(&r->fails, true);
+}
+
 /* A script may have any name; beside Python's files and extension modules there
  * are logs, databases and what the interpreter itself writes. */
 static bool
@@ -140,9 +159,46 @@ is_source(const struct reloader *r, const char *path)
 	       app_is_script(r->app, path);
 }
 
+/* Editors have hidden files beside the one that they edit. */
 static void
-take_event(const struct reloader *r, const struct inotify_event *event)
+note_gone(struct reloader *r, const char *path)
 {
+	size_t len = strlen(path);
+
+	if (r->gone[0] != '\0' || len >= sizeof(r->gone) ||
+		strrchr(path, '/')[1] == '.')
+		return;
+	memcpy(r->gone, path, len + 1);
+	r->gone_ns = clock_monotonic_ns();
+}
+
+static void
+tell_gone(struct reloader *r)
+{
+	if (r->gone[0] == '\0' ||
+		clock_monotonic_ns() - r->gone_ns < LOOK_MS * MS_NS)
+		return;
+	if (access(r->gone, F_OK) < 0)
+		tell(r, r->gone);
+	r->gone[0] = '\0';
+}
+
+/* What has happened to a source, or to the directory of some. */
+static void
+take_change(struct reloader *r, const struct inotify_event *event,
+	const char *path)
+{
+	if ((event->mask & (IN_DELETE | IN_MOVED_FROM)) != 0)
+		note_gone(r, path);
+	else if ((event->mask & IN_ATTRIB) == 0 || atomic_load(&r->fails))
+		tell(r, path);
+}
+
+static void
+take_event(struct reloader *r, const struct inotify_event *event)
+{
+	bool is_opened = (event->mask & IN_ISDIR) != 0 &&
+			 (event->mask & IN_ATTRIB) != 0;
 	char path[PATH_MAX + NAME_MAX + 2];
 
 	/* Which, nobody knows. */
@@ -154,8 +210,8 @@ take_event(const struct reloader *r, const struct inotify_event *event)
 		if (w->number != event->wd)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", w->path, event->name);
-		if (is_source(r, path)) {
-			tell(r, path);
+		if (is_opened || is_source(r, path)) {
+			take_change(r, event, path);
 			return;
 		}
 	}
@@ -192,6 +248,7 @@ run(void *arg)
 		if (poll(fds, ARRAY_LEN(fds), LOOK_MS) > 0 &&
 			fds[1].revents != 0)
 			take_events(r);
+		tell_gone(r);
 	}
 	return NULL;
 }

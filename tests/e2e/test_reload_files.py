@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from client import get
-from server import WSGID, wait_until
+from server import IS_ROOT, WSGID, wait_until
 
 SCRIPT = '''
 def application(environ, start_response):
@@ -171,6 +171,30 @@ def test_an_import_that_does_not_return_is_given_up_for_the_next_change(serve, d
     write(module, SCRIPT % 'two')
     wait_until(lambda: body(server) == b'two', 'the mended module')
     assert server.log.text().count('is given up') == 2
+
+
+def test_a_module_that_is_taken_away_reloads_the_server(serve, directory):
+    write(directory / 'words.py', "word = b'one'\n")
+    write(directory / 'site_.py', SCRIPT.replace("b'%s'", 'words.word') + 'import words\n')
+    server = serve('site_', '-w', '1', '--reload', cwd=directory)
+    assert body(server) == b'one'
+    (directory / 'words.py').unlink()
+    server.log.wait_for(f'{directory}/words.py has changed')
+    wait_until(lambda: b'ModuleNotFoundError' in body(server), 'the page about the module')
+    write(directory / 'words.py', "word = b'two'\n")
+    wait_until(lambda: body(server) == b'two', 'the module that is there again')
+
+
+@pytest.mark.skipif(not IS_ROOT, reason='who is owner and user can read what he may not')
+def test_rights_that_are_given_are_seen_while_the_application_does_not_load(serve, directory):
+    words = directory / 'words.py'
+    words.write_text("word = b'one'\n")
+    words.chmod(0o600)
+    write(directory / 'site_.py', SCRIPT.replace("b'%s'", 'words.word') + 'import words\n')
+    server = serve('site_', '-w', '1', '--reload', cwd=directory)
+    assert b'PermissionError' in body(server)
+    words.chmod(0o644)
+    wait_until(lambda: body(server) == b'one', 'the module that may be read')
 
 
 def test_the_traceback_of_an_earlier_failure_is_not_shown_with_the_next(serve, directory):
