@@ -22,6 +22,7 @@
 enum {
 	ASK_S = 10,        /* to send the line, or to read the answer */
 	REST_S = 1,        /* when descriptors are short */
+	RESTS = 256,       /* reads, for what nobody wants */
 	TOLD = 256 * 1024, /* bytes of progress for one that does not read */
 };
 
@@ -108,6 +109,19 @@ client_end_wait(struct master *m, struct client *c, const char *reason)
 
 /* --- the conversation -------------------------------------------------------- */
 
+/* What it has sent and nobody has read would make an error of our answer: the
+ * socket's own limit is that of the rest, for more is not let in. */
+static void
+take_leave(struct client *c)
+{
+	char rest[CONTROL_LINE];
+
+	(void)shutdown(c->source.fd, SHUT_RD);
+	for (int i = 0; i < RESTS; i++)
+		if (recv(c->source.fd, rest, sizeof(rest), MSG_DONTWAIT) <= 0)
+			break;
+}
+
 /* Send what there is; the client is closed after its last line. */
 static void
 flush(struct master *m, struct client *c)
@@ -128,10 +142,12 @@ flush(struct master *m, struct client *c)
 		}
 		buf_consume(&c->out, (size_t)n);
 	}
-	if (c->answered)
-		destroy(m, c);
-	else
+	if (!c->answered) {
 		watch_for(m, c, false);
+		return;
+	}
+	take_leave(c);
+	destroy(m, c);
 }
 
 static void

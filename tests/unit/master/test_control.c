@@ -256,6 +256,26 @@ test_a_request_may_come_in_pieces_but_not_for_ever(void **state)
 	assert_int_equal(f->m.control.n_clients, 0);
 }
 
+/* And hears so to the end: what is closed with something unread is reset. */
+static void
+test_who_says_too_much_has_an_answer_and_its_end(void **state)
+{
+	static char flood[100000], text[4096];
+	struct fixture *f = *state;
+	int fd = connect_client(f);
+	ssize_t n;
+
+	memset(flood, 'a', sizeof(flood));
+	assert_int_equal(send(fd, flood, sizeof(flood), 0), sizeof(flood));
+	run(f);
+	n = recv(fd, text, sizeof(text), 0);
+	assert_true(n > 0);
+	assert_int_equal(strncmp(text, "error the%20request%20is", 24), 0);
+	assert_int_equal(recv(fd, text, sizeof(text), 0), 0);
+	assert_int_equal(f->m.control.n_clients, 0);
+	close(fd);
+}
+
 static void
 test_a_silent_client_is_closed_by_its_deadline(void **state)
 {
@@ -574,6 +594,7 @@ main(void)
 		TEST(test_no_client_holds_the_master),
 		TEST(test_a_scale_is_answered_when_there_are_so_many),
 		TEST(test_a_request_may_come_in_pieces_but_not_for_ever),
+		TEST(test_who_says_too_much_has_an_answer_and_its_end),
 		TEST(test_a_silent_client_is_closed_by_its_deadline),
 		TEST(test_silent_clients_keep_nobody_out),
 		TEST(test_who_waits_for_something_is_not_turned_out),
