@@ -141,9 +141,11 @@ answer_scale(
 {
 	AUTO_FREE char *text = NULL;
 	struct err err = {0};
+	struct census before;
 	char *end = NULL;
-	long before = census_limit(m), n = 0;
+	long n = 0;
 
+	census_take(m, &before);
 	if (request->n > 1)
 		text = strndup(request->words[1].p, request->words[1].len);
 	if (text != NULL && text[0] >= '0' && text[0] <= '9')
@@ -156,7 +158,7 @@ answer_scale(
 		client_error(c, err.text);
 		return;
 	}
-	client_number(c, "before", before);
+	client_number(c, "before", before.ready);
 	client_number(c, "processes", n);
 	c->waits = WAITS_FOR_SCALE;
 	c->deadline_ns = NEVER;

@@ -151,7 +151,7 @@ def start_words(daemon, site, *words):
 
 def test_scale_changes_the_number_of_processes_until_the_next_reload(shop):
     server = shop()
-    succeeds(of(server, 'scale', '3'), r'^shop has 3 processes, where 4 served before; that lasts '
+    succeeds(of(server, 'scale', '3'), r'^shop has 3 processes, where 2 served before; that lasts '
              'until the next reload, Processes in the configuration for good$')
     assert len(server.ready()) == 3
     succeeds(of(server, 'scale', '1'), '^shop has 1 process,')

@@ -223,7 +223,7 @@ test_a_scale_is_answered_when_there_are_so_many(void **state)
 	fixture_child(f, 0, LIFECYCLE_READY);
 	assert_int_equal(send(fd, "scale 2\n", 8, 0), 8);
 	run(f);
-	assert_string_equal(answer(fd), "+ before 4\n+ processes 2\n");
+	assert_string_equal(answer(fd), "+ before 1\n+ processes 2\n");
 	scale_turn(&f->m);
 	run(f);
 	assert_string_equal(answer(fd), "");
