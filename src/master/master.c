@@ -154,7 +154,8 @@ master_fail(struct master *m, int status, const char *sentence)
 /* --- signals ------------------------------------------------------------------ */
 
 static const int signals_heard[] = {
-	SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+	SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH,
+	SIGTTIN, SIGTTOU};
 
 static void
 obey(struct master *m, const struct signalfd_siginfo *info)
@@ -184,6 +185,15 @@ obey(struct master *m, const struct signalfd_siginfo *info)
 		break;
 	case SIGUSR1:
 		restart_begin(m, false, "SIGUSR1");
+		break;
+	case SIGTTIN:
+	case SIGTTOU:
+		/* Who comes from gunicorn scales by them, and else they would
+		 * stop us. */
+		log_notice("master",
+			"%s is ignored: \"wsgictl scale N\" sets the number of "
+			"processes",
+			info->ssi_signo == SIGTTIN ? "SIGTTIN" : "SIGTTOU");
 		break;
 	default:
 		upgrade_begin(m, "SIGUSR2");

@@ -236,6 +236,15 @@ def test_int_stops_at_once(probe):
     stops_at_once(probe, signal.SIGINT)
 
 
+@pytest.mark.parametrize('signum', [signal.SIGTTIN, signal.SIGTTOU])
+def test_the_signals_by_which_gunicorn_scales_stop_nothing(probe, signum):
+    probe.kill(signum)
+    probe.log.wait_for(f'{signum.name} is ignored: "wsgictl scale N" sets the number of processes')
+    assert get(probe.address, '/hello').status == 200
+    probe.kill(signal.SIGTERM)
+    assert probe.ended() == 0
+
+
 def test_quit_stops_at_once(probe):
     stops_at_once(probe, signal.SIGQUIT)
 
