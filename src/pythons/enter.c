@@ -7,9 +7,11 @@
 #include "pythons/enter.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/access.h"
@@ -37,6 +39,34 @@ check_stdlib(const struct facts *facts, struct err *err)
 	return 0;
 }
 
+/* Where nothing may be executed nothing is seen to be executable, and modules in
+ * C would not load either. */
+static bool
+is_on_noexec(const char *home)
+{
+	char python[PATH_MAX];
+	struct statvfs fs;
+
+	snprintf(python, sizeof(python), "%s/bin/python", home);
+	return statvfs(python, &fs) == 0 && (fs.f_flag & ST_NOEXEC) != 0;
+}
+
+static int
+refuse_home(const char *home, int rc, const char *why, struct err *err)
+{
+	if (is_on_noexec(home))
+		return err_setx(err, -rc,
+			"%s: its bin/python is on a file system that is "
+			"mounted noexec, where neither that nor a module in C "
+			"can be used: mount it without, or have the "
+			"environment elsewhere",
+			home);
+	return err_setx(err, -rc,
+		"%s: there is no bin/python that this user can run%s%s; make "
+		"the environment anew",
+		home, why[0] != '\0' ? ": " : "", why);
+}
+
 static int
 enter_home(struct entrance *e, const char *home, const struct facts *facts,
 	struct err *err)
@@ -62,12 +92,7 @@ enter_home(struct entrance *e, const char *home, const struct facts *facts,
 				facts->executable);
 		return 0;
 	}
-	if (rc < 0)
-		return err_setx(err, -rc,
-			"%s: there is no bin/python that this user can "
-			"run%s%s; make the environment anew",
-			home, why.text[0] != '\0' ? ": " : "", why.text);
-	return 0;
+	return rc < 0 ? refuse_home(home, rc, why.text, err) : 0;
 }
 
 /* Without "//", "/./" and "/../", by its letters alone, as an interpreter writes

@@ -351,6 +351,24 @@ def test_an_environment_without_its_interpreter_is_refused(show, request):
     assert 'make the environment anew' in words
 
 
+@pytest.mark.skipif(not IS_ROOT, reason='only root mounts')
+def test_an_environment_where_nothing_may_be_executed_is_refused_with_the_reason(show):
+    place = show / 'mounted'
+    place.mkdir()
+    words = [need('unshare'), '-m', 'sh', '-c', 'mount -t tmpfs -o noexec none "$0" && '
+             'cp -a venv "$0" && exec "$@"', place]
+    venv = make_venv(show / 'venv', version=fact(standard(), 'version'))
+    (venv / 'bin' / 'python').unlink()
+    shutil.copy(PYTHON, venv / 'bin' / 'python')
+    if subprocess.run([*words, 'true'], cwd=show, capture_output=True).returncode != 0:
+        pytest.skip('nothing can be mounted here')
+    done = subprocess.run([*words, WSGID, '-t', '--python-home', place / 'venv', 'show'], cwd=show,
+                          env=clean_environment(), text=True, capture_output=True)
+    assert done.returncode == 78, done
+    assert (f'{place}/venv: its bin/python is on a file system that is mounted noexec'
+            in done.stderr)
+
+
 def test_a_python_that_is_not_there_any_more_is_said(show, installed):
     place = installed(shared())
     rewrite(place / shared().name, stdlib='/usr/lib/gone')

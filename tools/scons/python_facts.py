@@ -11,7 +11,7 @@ import subprocess
 
 import elf
 
-OLDEST = (3, 9)
+OLDEST = (3, 9)  # src/pythons/versions.h has it too
 
 QUESTION = r'''
 import importlib.util, json, os, sys, sysconfig
