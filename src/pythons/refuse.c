@@ -256,6 +256,16 @@ put_anew(const struct search *s, const char *path, const char *base,
 	return buf_text(to);
 }
 
+/* Where no interpreter has a version in its name nobody can tell. */
+static bool
+is_gone(const char *python, const char *base, const struct versions *there)
+{
+	char unnamed[PATH_MAX + 16];
+
+	snprintf(unnamed, sizeof(unnamed), "%s/python3", base);
+	return !can_run(python) && (there->n > 0 || !can_run(unnamed));
+}
+
 /* The Python that it was made of: no build takes it any more. */
 static int
 refuse_gone(const struct search *s, const char *path, const struct home *h,
@@ -338,7 +348,7 @@ refuse_venv(const struct search *s, const char *path, const struct home *h,
 			"looked at: %s",
 			path, h->base, why.text);
 	versions_find(&there, h->base, "");
-	if (access(python, F_OK) < 0)
+	if (is_gone(python, h->base, &there))
 		return refuse_gone(s, path, h, &there, err);
 	return near != NULL
 		       ? refuse_other_prefix(s, path, h->base, python, near, err)
