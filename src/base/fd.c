@@ -38,6 +38,20 @@ fd_set_nonblock(int fd, bool on)
 }
 
 int
+fd_lift(int fd)
+{
+	int moved;
+
+	if (LIKELY(fd > STDERR_FILENO))
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (moved < 0)
+		return -errno;
+	close(fd);
+	return moved;
+}
+
+int
 fd_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;

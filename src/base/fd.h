@@ -16,6 +16,11 @@ void fd_close(int *fd);
 int fd_set_cloexec(int fd, bool on);
 int fd_set_nonblock(int fd, bool on);
 
+/* The same, close-on-exec, with a number above those of standard input, output and
+ * error, as which an application would write into it.  When there is none, -EMFILE
+ * and fd is still open; -1 is taken, and then it is -EBADF. */
+int fd_lift(int fd);
+
 /* Write all of it to a blocking descriptor, however often write(2) must be
  * called. */
 int fd_write_all(int fd, const void *data, size_t len);

@@ -40,6 +40,7 @@
 #include "child/reloader.h"
 #include "child/rings.h"
 #include "child/sigterm.h"
+#include "child/standard.h"
 #include "child/template.h"
 #include "child/tokens.h"
 #include "child/warm_up.h"
@@ -73,6 +74,7 @@ struct child {
 	struct reloader *reloader; /* NULL: nobody asked for it */
 	char server[TOKENS_SIZE];
 	int *listeners;
+	struct standard standard;
 	struct workers *workers;
 	bool forked; /* this is a copy that the application has made */
 	struct forking forking;
@@ -140,6 +142,7 @@ receive_slot(struct child *c, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	standard_keep(&c->standard);
 	c->page.page->pid = getpid();
 	c->page.page->generation = in->generation;
 	for (size_t i = 0; i < c->n_workers; i++)
@@ -306,6 +309,7 @@ after_fork_in_child(void *arg)
 		return;
 	}
 	close_descriptors(c->in);
+	standard_forget(&c->standard);
 	forget_sigterm();
 	let_sigterm_come(c);
 	rings_abandon(c->rings, c->n_workers);
@@ -332,6 +336,7 @@ import_application(struct child *c, struct err *err)
 
 	if (c->forked)
 		forking_leave_copy(app_copy_status(c->app));
+	standard_mend(&c->standard);
 	return rc;
 }
 
@@ -420,6 +425,7 @@ start_workers(struct child *c, struct err *err)
 		.access_log = c->access_log,
 		.app = c->app,
 		.libraries = &c->libraries,
+		.standard = &c->standard,
 		.forked = &c->forked,
 		.forking = &c->forking,
 	};
@@ -561,6 +567,7 @@ live_as_template(struct child *c, struct err *err)
 	int status, rc;
 
 	title_set("wsgid: template [%s]", c->config->name);
+	standard_keep(&c->standard);
 	status = prepare(c, err);
 	if (status != 0)
 		return status;
@@ -610,6 +617,7 @@ child_run(const struct inheritance *in, const struct facts *facts)
 	c->own = *in;
 	c->in = &c->own;
 	c->facts = facts;
+	c->standard.log = -1;
 	forking_init(&c->forking);
 	libraries_init(&c->libraries, !facts_is_shared(facts), INHERIT_CHANNEL);
 	status = live(c, &err);
@@ -620,6 +628,7 @@ child_run(const struct inheritance *in, const struct facts *facts)
 	workers_destroy(c->workers);
 	accept_mutex_destroy(c->mutex);
 	balance_close(&c->balance);
+	standard_forget(&c->standard);
 	access_log_destroy(c->access_log);
 	config_destroy(c->config);
 	free(c->listeners);

@@ -23,6 +23,7 @@
 #include "child/peer.h"
 #include "child/report.h"
 #include "child/spare.h"
+#include "child/standard.h"
 #include "child/unread.h"
 #include "child/watcher.h"
 #include "net/handoff.h"
@@ -206,13 +207,15 @@ static struct connection *
 make(struct engine *e, int fd, bool *left)
 {
 	struct connection *c = take_spare(e);
+	int moved = standard_avoid(e->set.standard, fd);
 
-	if (c == NULL) {
-		close(fd);
+	if (c == NULL || moved < 0) {
+		free(c);
+		close(moved < 0 ? fd : moved);
 		return NULL;
 	}
 	memset(c, 0, sizeof(*c));
-	c->fd = fd;
+	c->fd = fd = moved;
 	c->spool = SPOOL_NONE;
 	*left = !peer_find(e, c);
 	clients_add(e->set.clients, fd);
@@ -317,6 +320,21 @@ pace_of(const struct engine *e, const struct handoff *handoff, bool unread)
 	};
 }
 
+/* False when there is no number for it. */
+static bool
+take_spool(
+	struct engine *e, const struct handoff *handoff, struct spool *spool)
+{
+	int fd;
+
+	if (handoff->spool_len == 0)
+		return true;
+	fd = standard_avoid(e->set.standard, handoff->spool);
+	*spool = (struct spool){.fd = fd >= 0 ? fd : handoff->spool,
+		.len = handoff->spool_len};
+	return fd >= 0;
+}
+
 struct connection *
 connection_adopt(struct engine *e, const struct handoff *handoff)
 {
@@ -324,16 +342,14 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 	int seen = look_at(handoff->fd);
 	bool left = false;
 	struct connection *c = make(e, handoff->fd, &left);
+	bool whole = take_spool(e, handoff, &spool);
 
-	if (handoff->spool_len > 0)
-		spool = (struct spool){
-			.fd = handoff->spool, .len = handoff->spool_len};
 	if (c == NULL) {
 		spool_close(&spool);
 		return NULL;
 	}
 	c->spool = spool;
-	if (left || has_left(seen)) {
+	if (!whole || left || has_left(seen)) {
 		connection_close(e, c);
 		return NULL;
 	}

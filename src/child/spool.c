@@ -36,14 +36,19 @@ int
 spool_open(struct spool *s)
 {
 	const char *const places[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
-	int fd = -ENOENT;
+	int fd = -ENOENT, rc;
 
 	for (size_t i = 0; fd < 0 && i < ARRAY_LEN(places); i++)
 		if (places[i] != NULL && places[i][0] != '\0')
 			fd = open_in(places[i]);
 	if (fd < 0)
 		return fd;
-	*s = (struct spool){.fd = fd};
+	rc = fd_lift(fd);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	*s = (struct spool){.fd = rc};
 	return 0;
 }
 

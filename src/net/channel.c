@@ -18,6 +18,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 /* "WSC" and the version.  Both sides are always of one build, except when
  * somebody starts a child by hand: then the number says so. */
 enum { MAGIC = 0x57534301 };
@@ -159,9 +161,12 @@ take_fds(const struct cmsghdr *c, struct channel_message *m)
 	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
 	for (size_t i = 0; i < n; i++) {
-		int fd;
+		int fd, lifted;
 
 		memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+		lifted = fd_lift(fd);
+		if (lifted >= 0)
+			fd = lifted;
 		if (m->n_fds + i < CHANNEL_FDS)
 			m->fds[m->n_fds + i] = fd;
 		else

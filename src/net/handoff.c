@@ -87,6 +87,10 @@ spill(struct str bytes)
 
 	if (fd < 0)
 		return -errno;
+	rc = fd_lift(fd);
+	if (rc < 0)
+		return rc;
+	fd = rc;
 	rc = fd_write_all(fd, bytes.p, bytes.len);
 	if (rc < 0)
 		return rc;

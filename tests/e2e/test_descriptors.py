@@ -248,3 +248,67 @@ def test_idle_connections_leave_the_application_descriptors(closing, engine):
     finally:
         for connection in kept:
             connection.close()
+
+
+TELLTALE = '''
+import os
+import sys
+import threading
+
+
+def application(environ, start_response):
+    what = environ['PATH_INFO'][1:]
+    if what.startswith('close'):
+        for number in what[len('close'):]:
+            os.close(int(number))
+    if what == 'tell':
+        print('printed secret', flush=True)
+        print('erring secret', file=sys.stderr, flush=True)
+        environ['wsgi.errors'].write('secret of wsgi.errors\\n')
+        raise ValueError('raised secret')
+    if what == 'fds':
+        found = [os.readlink(f'/proc/self/fd/{fd}') for fd in range(3)]
+        start_response('200 OK', [('Content-Type', 'text/plain')])
+        return [' '.join(found).encode()]
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'closed']
+'''
+
+
+def ask_alone(server, path):
+    """What comes on a connection of its own, to its end."""
+    with Connection(server.address) as c:
+        c.send(f'GET /{path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
+        return c.rest()
+
+
+@pytest.mark.parametrize('options', [[], ['--threads', 3], ['--preload'], ['-b', '127.0.0.2:0']],
+                         ids=['alone', 'threads', 'preload', 'two-listeners'])
+@pytest.mark.parametrize('closed', ['1', '2', '012'])
+@pytest.mark.parametrize('engine', ENGINES)
+def test_no_client_becomes_the_standard_error_that_was_closed(
+        serve, directory, engine, closed, options):
+    (directory / 'telltale.py').write_text(TELLTALE)
+    server = serve('telltale', '-w', '1', '--io-engine', engine, *options, cwd=directory)
+    ask_alone(server, f'close{closed}')
+    for _ in range(3):
+        answer = ask_alone(server, 'tell')
+        assert answer.startswith(b'HTTP/1.1 500 ')
+        assert b'secret' not in answer
+    null, *pipes = ask_alone(server, 'fds').rsplit(b'\r\n', 1)[1].split()
+    assert null == b'/dev/null'
+    assert len(set(pipes)) == 1 and pipes[0].startswith(b'pipe:')
+    for secret in ['printed secret', 'erring secret', 'secret of wsgi.errors', 'raised secret']:
+        server.log.wait_for(secret)
+    for number, name in enumerate(['input', 'output', 'error']):
+        told = (f'the application has closed its standard {name}, descriptor {number}: '
+                'it is open again, so that no client gets that number')
+        assert server.log.text().count(told) == (str(number) in closed)
+
+
+@pytest.mark.parametrize('options', [[], ['--preload']], ids=['alone', 'preload'])
+def test_what_a_module_closes_when_it_is_imported_is_open_again(serve, directory, options):
+    (directory / 'telltale.py').write_text(TELLTALE + '\nos.closerange(0, 3)\n')
+    server = serve('telltale', '-w', '1', *options, cwd=directory)
+    assert b'secret' not in ask_alone(server, 'tell')
+    server.log.wait_for('raised secret')
