@@ -118,6 +118,15 @@ MORE = {
 Without it, it is root where
 .Ic AllowRoot
 is on, and for process 1 of a container, which says so in a warning.
+Where that is another than who started wsgid,
+.Ev HOME
+is that user's home directory for the application, and
+.Ev USER , USERNAME
+and
+.Ev LOGNAME ,
+where there are such, are that user's name, unless
+.Ic EnvironmentFile
+says otherwise.
 """,
     'AllowRoot': """
 Process 1 of a container that is started as root needs it not: there the

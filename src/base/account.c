@@ -156,6 +156,25 @@ account_find_group(const char *group, gid_t *ret, struct err *err)
 	return 0;
 }
 
+int
+account_find_home(uid_t uid, char **ret)
+{
+	AUTO_FREE char *buffer = NULL;
+	struct passwd entry;
+	char *home;
+	int rc = look_up_user(NULL, uid, &entry, &buffer);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || entry.pw_dir == NULL || entry.pw_dir[0] == '\0')
+		return -ENOENT;
+	home = strdup(entry.pw_dir);
+	if (home == NULL)
+		return -ENOMEM;
+	*ret = home;
+	return 0;
+}
+
 void
 account_user_name(uid_t uid, char to[ACCOUNT_NAME])
 {

@@ -27,6 +27,10 @@ struct account {
 int account_find_user(const char *user, struct account *ret, struct err *err);
 int account_find_group(const char *group, gid_t *ret, struct err *err);
 
+/* The home directory of a user, for the caller to free.  0 or a negative errno:
+ * -ENOENT when nobody knows one. */
+int account_find_home(uid_t uid, char **ret);
+
 /* What to call a user or group in a message: its name, or "#12345". */
 void account_user_name(uid_t uid, char to[ACCOUNT_NAME]);
 void account_group_name(gid_t gid, char to[ACCOUNT_NAME]);

@@ -1,10 +1,9 @@
 /*
- * python.c - which program the children of a generation are, and what
- * environment they have.
+ * python.c - which program the children of a generation are.
  *
- * Both are decided when a generation is made, before anything is forked, so
- * that a reload can bring another Python; and at "wsgid -t" as well, where a
- * mistake has its line.
+ * It is decided when a generation is made, before anything is forked, so that a
+ * reload can bring another Python; and at "wsgid -t" as well, where a mistake
+ * has its line.
  */
 #include <errno.h>
 #include <locale.h>
@@ -86,67 +85,6 @@ python_check(struct config *c)
 	free(entries);
 }
 
-/* --- environment ------------------------------------------------------------- */
-
-static bool
-is_ours(const char *variable)
-{
-	static const char *const prefixes[] = {
-		"LISTEN_", /* socket activation */
-		"NOTIFY_SOCKET=", "WATCHDOG_", "FDSTORE=",
-		"WSGID_", /* configuration: a child reads its memfd */
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-		if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
-			return true;
-	return false;
-}
-
-static bool
-is_in(char *const *entries, const char *variable)
-{
-	size_t len = strcspn(variable, "=") + 1;
-
-	for (size_t i = 0; entries != NULL && entries[i] != NULL; i++)
-		if (strncmp(entries[i], variable, len) == 0)
-			return true;
-	return false;
-}
-
-static size_t
-count(char *const *entries)
-{
-	size_t n = 0;
-
-	while (entries != NULL && entries[n] != NULL)
-		n++;
-	return n;
-}
-
-/* Ours without what is ours alone, and what EnvironmentFile says instead or
- * besides; of a name that it has twice the last. */
-static int
-make_environment(struct generation *g, struct err *err)
-{
-	const char *file = g->config->environment_file;
-	size_t n = 0;
-
-	if (file != NULL && envfile_read(&g->entries, file, err) < 0)
-		return -err->code;
-	g->environment =
-		calloc(count(environ) + count(g->entries) + 1, sizeof(char *));
-	if (g->environment == NULL)
-		return err_set(err, ENOMEM, "environment of the children");
-	for (size_t i = 0; environ[i] != NULL; i++)
-		if (!is_ours(environ[i]) && !is_in(g->entries, environ[i]))
-			g->environment[n++] = environ[i];
-	for (size_t i = 0; i < count(g->entries); i++)
-		if (!is_in(g->entries + i + 1, g->entries[i]))
-			g->environment[n++] = g->entries[i];
-	return 0;
-}
-
 /* ----------------------------------------------------------------------------- */
 
 /* Said once, and not again by each reload. */
@@ -170,7 +108,7 @@ choose(struct generation *g, bool needs_shared, struct err *err)
 	if (rc < 0)
 		return err_setx(err, -rc, "%s%s%s", about != NULL ? about : "",
 			about != NULL ? " " : "", why.text);
-	return make_environment(g, err);
+	return environment_make(g, err);
 }
 
 int
@@ -250,6 +188,5 @@ void
 python_forget(struct generation *g)
 {
 	choice_fini(&g->python);
-	free(g->environment);
-	free(g->entries);
+	environment_free(g);
 }

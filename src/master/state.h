@@ -95,6 +95,7 @@ struct generation {
 	struct python_choice python; /* the program of its children: python.c */
 	char **environment;          /* theirs */
 	char **entries;              /* of EnvironmentFile: in it */
+	char *identity[5];           /* HOME, ... of another user: in it */
 };
 
 /* What something is, and since when we have seen it so; 0: never. */
@@ -498,6 +499,10 @@ const struct python_choice *python_of(
 void python_needs_shared(
 	struct master *m, unsigned generation, const char *module);
 void python_forget(struct generation *g);
+
+/* The environment of g's children.  0, or a negative errno and a sentence. */
+int environment_make(struct generation *g, struct err *err);
+void environment_free(struct generation *g);
 
 /* --- restart.c --------------------------------------------------------------- */
 

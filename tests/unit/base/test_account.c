@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/account.h"
@@ -104,6 +106,19 @@ test_a_number_without_a_name_is_shown_as_one(void **state)
 	assert_string_equal(name, "#3999999999");
 }
 
+static void
+test_a_home_is_found_or_not(void **state)
+{
+	char *home = NULL;
+
+	(void)state;
+	assert_int_equal(account_find_home(3999999999u, &home), -ENOENT);
+	assert_null(home);
+	assert_int_equal(account_find_home(0, &home), 0);
+	assert_string_equal(home, getpwuid(0)->pw_dir);
+	free(home);
+}
+
 int
 main(void)
 {
@@ -112,6 +127,7 @@ main(void)
 		cmocka_unit_test(test_a_group_is_found_by_name_and_number),
 		cmocka_unit_test(test_an_unknown_name_is_told),
 		cmocka_unit_test(test_a_number_without_a_name_is_shown_as_one),
+		cmocka_unit_test(test_a_home_is_found_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
