@@ -545,6 +545,10 @@ say how that went.
 opens all logs anew after they were rotated.
 """,
     'LogLevel': """
+What an application prints, and writes to
+.Va wsgi.errors ,
+is of level info, and never left out; an exception that it lets out, with its
+traceback, is an error.
 .Ql wsgictl log-level
 changes it while the server runs.
 """,

@@ -219,6 +219,14 @@ say_lost(void)
 	write_message(getpid(), LOG_LEVEL_WARN, STR("master"), str_of(text));
 }
 
+size_t
+log_begin_line(char *to, size_t size, enum log_level level, const char *token)
+{
+	return out.shape == LOG_RELAY ? put_beginning(to, size, getpid(), level,
+						str_of(token))
+				      : 0;
+}
+
 void
 log_relayed(pid_t pid, enum log_level level, struct str token, struct str text)
 {

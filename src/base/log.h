@@ -86,6 +86,12 @@ void log_notice(const char *token, const char *format, ...) PRINTF(2, 3);
 void log_info(const char *token, const char *format, ...) PRINTF(2, 3);
 void log_debug(const char *token, const char *format, ...) PRINTF(2, 3);
 
+/* What each line begins with that a child writes by itself, as it does with many
+ * at once: "<3>[app] " where its master takes them apart, nothing elsewhere.  Its
+ * length, less than size, which is 48 at least. */
+size_t log_begin_line(
+	char *to, size_t size, enum log_level level, const char *token);
+
 /* Take a child's line apart: the level and token that its beginning names,
  * or LOG_LEVEL_INFO and "app" where it has none.  *text is the rest. */
 void log_parse_relayed(struct str line, enum log_level *level,

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/exits.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/privileges.h"
 #include "child/application.h"
@@ -308,6 +309,7 @@ trial_run(const struct facts *facts, bool told)
 	struct err err = {0};
 	int status = CHILD_EXIT_CONFIG;
 
+	log_open(STDERR_FILENO, LOG_PLAIN); /* a person reads it */
 	(void)fd_set_cloexec(INHERIT_CHANNEL, true);
 	t.config = receive_config(&err);
 	if (t.config != NULL && (!told || open_findings(&t, &err) == 0))

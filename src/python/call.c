@@ -40,13 +40,13 @@ begin_line(struct call *c, struct buf *to)
 }
 
 static void
-end_line(struct call *c, struct buf *text)
+end_line(struct call *c, enum log_level level, struct buf *text)
 {
 	if (text->len == 0 || text->data[text->len - 1] != '\n')
 		(void)buf_add_char(text, '\n');
 	errors_end_line(c->errors);
 	Py_BEGIN_ALLOW_THREADS;
-	errors_write(text->data, text->len);
+	errors_write(level, text->data, text->len);
 	Py_END_ALLOW_THREADS;
 	buf_fini(text);
 }
@@ -61,7 +61,7 @@ call_complain(struct call *c, const char *format, ...)
 	va_start(args, format);
 	(void)buf_vprintf(&text, format, args);
 	va_end(args);
-	end_line(c, &text);
+	end_line(c, LOG_LEVEL_ERROR, &text);
 }
 
 /* An exception that was raised here and not in the application's code has no
@@ -96,7 +96,7 @@ complain_of_exception(struct call *c, const char *what)
 		(void)buf_add(&text, PyBytes_AS_STRING(bytes),
 			(size_t)PyBytes_GET_SIZE(bytes));
 	PyErr_Clear();
-	end_line(c, &text);
+	end_line(c, LOG_LEVEL_ERROR, &text);
 }
 
 /* --- blocks that are there ------------------------------------------------------------ */
@@ -489,6 +489,19 @@ is_clients_fault(const struct call *c)
 	       PyErr_ExceptionMatches(PyExc_OSError);
 }
 
+/* That is what clients do, and nobody's to mend. */
+static void
+mention_exception(struct call *c)
+{
+	struct buf text = {0};
+	char what[512];
+
+	exceptions_describe(what, sizeof(what));
+	begin_line(c, &text);
+	(void)buf_add_text(&text, what);
+	end_line(c, LOG_LEVEL_INFO, &text);
+}
+
 static void
 complain(struct call *c)
 {
@@ -497,12 +510,8 @@ complain(struct call *c)
 		complain_of_exception(c, "the application raised an exception");
 		return;
 	}
-	if (c->send_error == 0) {
-		char what[512];
-
-		exceptions_describe(what, sizeof(what));
-		call_complain(c, "%s", what);
-	}
+	if (c->send_error == 0)
+		mention_exception(c);
 	PyErr_Clear();
 }
 

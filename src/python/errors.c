@@ -33,8 +33,8 @@ struct errors {
 	size_t id_len;   /* 0 = there is none, or it is over */
 };
 
-void
-errors_write(const char *text, size_t len)
+static void
+write_all(const char *text, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(STDERR_FILENO, text, len);
@@ -51,11 +51,34 @@ errors_write(const char *text, size_t len)
 	}
 }
 
+/* Each line has its level: the log is read by lines. */
+void
+errors_write(enum log_level level, const char *text, size_t len)
+{
+	char beginning[64];
+	size_t begins = log_begin_line(
+		beginning, sizeof(beginning), level, "app");
+	struct buf lines = {0};
+
+	for (size_t done = 0, line; done < len; done += line) {
+		const char *eol = memchr(text + done, '\n', len - done);
+
+		line = (eol != NULL ? (size_t)(eol - text) + 1 : len) - done;
+		(void)buf_add(&lines, beginning, begins);
+		(void)buf_add(&lines, text + done, line);
+	}
+	if (buf_failed(&lines))
+		write_all(text, len);
+	else
+		write_all(lines.data, lines.len);
+	buf_fini(&lines);
+}
+
 static void
 write_without_gil(const char *lines, size_t len)
 {
 	Py_BEGIN_ALLOW_THREADS;
-	errors_write(lines, len);
+	write_all(lines, len);
 	Py_END_ALLOW_THREADS;
 }
 

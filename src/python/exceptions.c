@@ -243,7 +243,7 @@ print_plainly(PyObject *exception)
 	AUTO_DECREF PyObject *bytes = text != NULL ? interp_utf8(text) : NULL;
 
 	if (bytes != NULL)
-		errors_write(PyBytes_AS_STRING(bytes),
+		errors_write(LOG_LEVEL_ERROR, PyBytes_AS_STRING(bytes),
 			(size_t)PyBytes_GET_SIZE(bytes));
 	PyErr_Clear();
 }

@@ -234,7 +234,7 @@ report(struct app *app, const char *what, struct err *err)
 		const char *utf8 = PyBytes_AS_STRING(bytes);
 
 		Py_BEGIN_ALLOW_THREADS;
-		errors_write(utf8, strlen(utf8));
+		errors_write(LOG_LEVEL_ERROR, utf8, strlen(utf8));
 		Py_END_ALLOW_THREADS;
 		reload_keep_traceback(app, utf8);
 	}

@@ -25,6 +25,7 @@
 
 #include "base/buf.h"
 #include "base/defs.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "http/response.h"
 #include "python/app.h"
@@ -132,7 +133,8 @@ struct call {
 
 /* --- call.c: the parts that objects use ------------------------------------ */
 
-/* "GET / HTTP/1.1: " and the sentence, as one line of the error log. */
+/* "GET / HTTP/1.1: " and the sentence, as one line of the error log: what the
+ * application has done wrong. */
 void call_complain(struct call *c, const char *format, ...) PRINTF(2, 3);
 
 /* Is it bytes?  0, or -1 with an exception that says from where it came and what
@@ -250,8 +252,9 @@ void input_give_back(struct call *c, struct input *in);
 int errors_init(struct app *app);
 void errors_fini(struct app *app);
 
-/* Whole lines, written at once. */
-void errors_write(const char *text, size_t len);
+/* Whole lines, written at once: what the server itself says of the application.
+ * What the application says is of level info. */
+void errors_write(enum log_level level, const char *text, size_t len);
 
 /* The unfinished line of this thread, if it left one. */
 void errors_end_line(struct errors *errors);

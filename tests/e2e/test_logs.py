@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from client import Connection, get
-from server import BUILD, IS_ROOT, PATIENCE, is_alive, wait_until
+from server import BUILD, IS_ROOT, PATIENCE, is_alive, run_wsgid, wait_until
 
 COMBINED = re.compile(
     r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
@@ -229,6 +229,51 @@ def test_a_level_chooses_what_is_said(serve):
         server.stop()
     assert 'refused with 400' in loud.log.text()
     assert 'refused with 400' not in quiet.log.text()
+
+
+FAULTY = '''
+import sys
+
+def unfinished(start_response):
+    start_response('200 OK', [('Content-Length', '9')])
+    return [b'short']
+
+def application(environ, start_response):
+    print('a word of the application', file=sys.stderr, flush=True)
+    environ['wsgi.errors'].write('another of its words\\n')
+    if environ['PATH_INFO'] == '/unfinished':
+        return unfinished(start_response)
+    raise ValueError('of two\\nlines')
+'''
+
+
+def test_what_the_application_does_wrong_is_an_error_and_what_it_says_is_not(serve, directory):
+    (directory / 'faulty.py').write_text(FAULTY)
+    server = serve('faulty', '-w', '1', cwd=directory)
+    for path in ('/', '/unfinished'):
+        with Connection(server.address) as c:
+            c.send(f'GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
+            c.rest()
+    server.stop()
+    levels = {'info': [], 'error': []}
+    line = re.compile(r'\[app:(\w+)\] \[pid \d+\] (?:\[id [^]]+\] )?(.*)')
+    for level, text in line.findall(server.log.text()):
+        levels[level].append(text)
+    assert set(levels['info']) == {'a word of the application', 'another of its words'}
+    assert levels['error'][0] == 'GET / HTTP/1.1: the application raised an exception'
+    assert levels['error'][1] == 'Traceback (most recent call last):'
+    assert levels['error'][-3:-1] == ['ValueError: of two', 'lines']
+    assert 'the application sent 5 bytes of the 9' in levels['error'][-1]
+
+
+def test_a_traceback_of_the_import_is_an_error_and_plain_where_a_person_looks(
+        new_server, directory):
+    (directory / 'faulty.py').write_text('1 / 0\n')
+    server = new_server('faulty', '-w', '1', cwd=directory)
+    server.fails()
+    server.log.wait_for(r'\[app:error\] \[pid \d+\] ZeroDivisionError')
+    done = run_wsgid('--check', 'faulty', cwd=directory)
+    assert '\nZeroDivisionError' in done.stderr and '<3>' not in done.stdout + done.stderr
 
 
 def test_a_healthy_request_leaves_no_word_in_the_error_log(serve):

@@ -372,6 +372,27 @@ test_lines_that_nobody_reads_are_kept_or_counted(void **state)
 	close(ends[1]);
 }
 
+static void
+test_a_line_begins_with_its_level_where_it_is_taken_apart(void **state)
+{
+	static const struct {
+		enum log_shape shape;
+		const char *begins;
+	} rows[] = {{LOG_RELAY, "<3>[app] "}, {LOG_PLAIN, ""},
+		{LOG_JOURNAL, ""}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char to[48] = "";
+
+		close(open_log(rows[i].shape));
+		assert_int_equal(log_begin_line(to, sizeof(to),
+					 LOG_LEVEL_ERROR, "app"),
+			strlen(rows[i].begins));
+		assert_string_equal(to, rows[i].begins);
+	}
+}
+
 int
 main(void)
 {
@@ -392,6 +413,8 @@ main(void)
 		cmocka_unit_test(test_a_long_token_is_cut),
 		cmocka_unit_test(
 			test_lines_that_nobody_reads_are_kept_or_counted),
+		cmocka_unit_test(
+			test_a_line_begins_with_its_level_where_it_is_taken_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
