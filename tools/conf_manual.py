@@ -446,7 +446,8 @@ is 20 seconds for a head, and a second more for each 500 bytes of it, but never
 more than 40; without the second number there is no such bound, without
 .Cm MinRate
 no more time.
-A part that is not named keeps its default, and 0 is no limit but
+A part that is not named keeps what a line before has said, or else its default,
+and 0 is no limit but
 .Ic Timeout ,
 which is for each piece.
 The time of a head begins with the connection, or with the first byte of a

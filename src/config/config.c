@@ -311,12 +311,16 @@ void
 config_apply(struct config *c, enum config_source source,
 	const struct directive_input *in)
 {
+	struct directive_input whole = *in;
 	union directive_value value;
 	struct err err = {0};
 	int rc;
 
+	if (source > CONFIG_FROM_DEFAULT &&
+		source == config_setting_of(c, in->row)->source)
+		whole.before = (const char *)c + in->row->offset;
 	memset(&value, 0, sizeof(value));
-	rc = in->row->type->parse(in, &value, &err);
+	rc = in->row->type->parse(&whole, &value, &err);
 	if (rc == -ENOMEM)
 		config_no_memory(c);
 	else if (rc < 0)

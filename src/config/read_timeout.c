@@ -2,8 +2,8 @@
  * read_timeout.c - RequestReadTimeout, as mod_reqtimeout reads it:
  * "header=20-40,MinRate=500 body=20,MinRate=500".
  *
- * A part that is not named keeps its default; one that is named has what is
- * said and nothing else.  Times may have a unit.
+ * A part that is not named keeps what a line before has said, or its default;
+ * one that is named has what is said and nothing else.  Times may have a unit.
  */
 #include <errno.h>
 #include <string.h>
@@ -139,6 +139,8 @@ parse_read_timeout(const struct directive_input *in, union directive_value *ret,
 	struct config_read_timeout timeout = usual;
 	int rc = value_check_words(in, 1, MOST_PARTS, err);
 
+	if (in->before != NULL)
+		timeout = *(const struct config_read_timeout *)in->before;
 	for (size_t i = 0; rc == 0 && i < in->n; i++)
 		rc = parse_part(&timeout, in->words[i], err);
 	if (rc == 0)

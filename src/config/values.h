@@ -48,6 +48,8 @@ struct directive_input {
 	const char *base;    /* relative paths start here; NULL = the current
 			      * directory */
 	struct arena *arena; /* texts of the value go here */
+	const void *before;  /* what a line of the same source has given; NULL:
+			      * there is none yet */
 };
 
 /* How the target of a row is kept. */

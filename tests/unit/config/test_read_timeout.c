@@ -62,6 +62,53 @@ test_what_is_not_said_is_the_default(void **state)
 	}
 }
 
+/* Debian's reqtimeout.conf has one for each part. */
+static void
+test_a_further_line_adds_to_the_one_before(void **state)
+{
+	static const struct {
+		const char *text;
+		struct config_read_limit header, body;
+	} rows[] = {
+		{"RequestReadTimeout header=20-40,minrate=500\n"
+		 "RequestReadTimeout body=10,minrate=400\n",
+			{20000, 40000, 500}, {10000, 0, 400}},
+		{"RequestReadTimeout header=2 body=4\n"
+		 "RequestReadTimeout body=3\n",
+			{2000, 0, 0}, {3000, 0, 0}},
+		{"RequestReadTimeout body=3\n"
+		 "RequestReadTimeout header=2\n"
+		 "RequestReadTimeout header=1\n",
+			{1000, 0, 0}, {3000, 0, 0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = read_config(rows[i].text);
+
+		assert_limit(&c->request_read_timeout.header,
+			rows[i].header.first, rows[i].header.most,
+			rows[i].header.min_rate);
+		assert_limit(&c->request_read_timeout.body, rows[i].body.first,
+			rows[i].body.most, rows[i].body.min_rate);
+		config_destroy(c);
+	}
+}
+
+static void
+test_a_stronger_source_begins_anew(void **state)
+{
+	struct config *c = config_create();
+	static const char weaker[] = "RequestReadTimeout header=2 body=4\n";
+
+	(void)state;
+	assert_int_equal(config_read_text(c, "test", weaker, strlen(weaker)), 0);
+	config_set(c, "RequestReadTimeout", "body=3", "test");
+	assert_limit(&c->request_read_timeout.header, 20000, 40000, 500);
+	assert_limit(&c->request_read_timeout.body, 3000, 0, 0);
+	config_destroy(c);
+}
+
 /* The parser has them as numbers. */
 static void
 test_the_default_is_the_one_of_the_table(void **state)
@@ -117,6 +164,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_not_said_is_the_default),
+		cmocka_unit_test(test_a_further_line_adds_to_the_one_before),
+		cmocka_unit_test(test_a_stronger_source_begins_anew),
 		cmocka_unit_test(test_the_default_is_the_one_of_the_table),
 		cmocka_unit_test(test_what_is_wrong_is_told),
 	};
