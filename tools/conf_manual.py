@@ -162,6 +162,11 @@ tab and a return.
 $NAME is nothing special.
 What stands in the file is stronger than what wsgid was started with.
 """,
+    'WSGIScriptReloading': """
+It begins with nothing of what was in it before; requests that are still in the
+old one go on with that.
+What the script imports stays loaded.
+""",
     'ListenCoresBucketsRatio': """
 On a machine of very many CPUs that all accept, the one listening socket is
 what they wait for.

@@ -379,6 +379,32 @@ compile_script(const struct buf *source, PyObject *path)
 		(Py_ssize_t)source->len, path, "exec", 0, Py_True);
 }
 
+/* In a module of its own each time, so that what is no longer written there is
+ * away, and requests that are still in the old one keep all that they had.  While
+ * it runs the new one is what its name stands for, as with any import; when it
+ * fails the old one is again. */
+static PyObject *
+run_in_new_module(PyObject *name, PyObject *code, PyObject *path)
+{
+	PyObject *modules = PyImport_GetModuleDict();
+	AUTO_DECREF PyObject *old = PyDict_GetItemWithError(modules, name);
+	AUTO_DECREF PyObject *exception = NULL;
+	PyObject *module;
+
+	Py_XINCREF(old);
+	if (old != NULL && PyDict_DelItem(modules, name) < 0)
+		return NULL;
+	module = PyImport_ExecCodeModuleObject(name, code, path, NULL);
+	if (module != NULL || old == NULL)
+		return module;
+	exception = exceptions_take();
+	if (PyDict_SetItem(modules, name, old) < 0)
+		PyErr_Clear();
+	exceptions_put_back(exception);
+	exception = NULL;
+	return NULL;
+}
+
 static PyObject *
 run_script(const char *path, const struct buf *source)
 {
@@ -394,7 +420,7 @@ run_script(const char *path, const struct buf *source)
 	code = compile_script(source, shown);
 	if (code == NULL)
 		return NULL;
-	return PyImport_ExecCodeModuleObject(name, code, shown, NULL);
+	return run_in_new_module(name, code, shown);
 }
 
 static PyObject *

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from client import get
+from client import Connection, get
 from server import IS_ROOT, WSGID, wait_until
 
 SCRIPT = '''
@@ -50,6 +50,56 @@ def test_a_changed_script_is_run_again_before_the_next_request(serve, directory)
     write(script, SCRIPT % 'three')
     assert body(server) == b'three'
     assert list(server.ready()) == [child]
+
+
+def test_a_changed_script_knows_nothing_of_what_was_in_it(serve, directory):
+    script = directory / 'site.wsgi'
+    counting = 'COUNT = globals().get("COUNT", 0) + 1\n' + SCRIPT.replace("b'%s'", 'b"%d" % COUNT')
+    write(script, counting)
+    server = serve(script, '-w', '1', '--script-reloading')
+    assert body(server) == b'1'
+    write(script, SCRIPT.replace('application', 'renamed') % 'two')
+    assert get(server.address).status == 500
+    server.log.wait_for("there is no 'application' in its module")
+    write(script, counting)
+    assert body(server) == b'1'
+
+
+def test_requests_go_on_with_the_old_script_until_the_new_one_is_there(serve, directory):
+    script, go = directory / 'site.wsgi', directory / 'go'
+    write(script, '''
+import sys
+
+def helper(one):
+    return b'old'
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [helper(1) if sys.modules[__name__] else b'']
+''')
+    server = serve(script, '-w', '1', '--threads', 2, '--script-reloading')
+    assert body(server) == b'old'
+    write(script, f'''
+import os, sys, time
+
+def helper(one, two):
+    return b'new' if sys.modules[__name__].application is application else b'mixed'
+
+print('half of it', flush=True)
+while not os.path.exists({str(go)!r}):
+    time.sleep(0.01)
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [helper(1, 2)]
+''')
+    with Connection(server.address) as c:
+        c.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('half of it')
+        assert body(server) == b'old'
+        go.touch()
+        assert c.response().body == b'new'
+    assert body(server) == b'new'
 
 
 def test_a_changed_script_stays_as_it_was_where_nobody_asked(serve, directory):
