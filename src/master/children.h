@@ -158,6 +158,14 @@ long census_worker_limit(const struct master *m);
 /* Are workers threads? */
 bool census_of_threads(const struct master *m);
 
+/* --- unfinished.c ------------------------------------------------------------- */
+
+/* The requests that a child was in whom nobody had told to go: to be noted before
+ * it is buried, and said, a line each, when its death is.  The second frees. */
+void unfinished_note(
+	const struct master *m, const struct child *c, struct buf *to);
+void unfinished_say(const struct child *c, struct buf *noted);
+
 /* --- pool.c ------------------------------------------------------------------ */
 
 /* Keep the number of children right: replace the dead and the outgoing,

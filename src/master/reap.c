@@ -236,6 +236,7 @@ static void
 bury(struct master *m, struct child *c, int status)
 {
 	char how[HOW];
+	struct buf doings = {0};
 	struct child dead;
 	int unfinished;
 
@@ -244,6 +245,7 @@ bury(struct master *m, struct child *c, int status)
 	census_note_deeds(m, c);
 	dead = *c;
 	unfinished = census_unfinished(m, c);
+	unfinished_note(m, c, &doings);
 	scoreboard_bury(m->scoreboard, c->slot);
 	child_happened(m, c, LIFECYCLE_DIED);
 	c->pid = 0;
@@ -251,6 +253,7 @@ bury(struct master *m, struct child *c, int status)
 	board_show_death(m, &dead, status);
 	say_how(m, &dead, status, how, sizeof(how));
 	say_end(m, &dead, status, how);
+	unfinished_say(&dead, &doings);
 	if (!dead.told && m->phase != PHASE_STOPPING)
 		died_untold(m, &dead, status, how);
 	stop_reaped(m, &dead, unfinished, status);

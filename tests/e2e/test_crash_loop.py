@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 
 import pytest
@@ -66,6 +67,55 @@ def test_each_end_is_called_by_its_name_and_the_child_replaced(failing, how, cal
     status = server.board()['processes'][0]['last_status']
     assert status & 0xff7f == (number if 'signal' in how else number << 8)
     server.stop()
+
+
+WAITING = '''
+import threading
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Length', '4')])
+    if environ['PATH_INFO'] != '/pid':
+        print('waits', environ['PATH_INFO'], flush=True)
+        threading.Event().wait()
+    return [b'soon']
+'''
+
+
+def test_the_requests_that_a_child_was_in_when_it_died_are_named(serve, directory):
+    (directory / 'waiting.py').write_text(WAITING)
+    server = serve('waiting', '-w', '1', '--threads', '10', cwd=directory)
+    child, = server.wait_for_ready(1)
+    clients = [Connection(server.address) for _ in range(10)]
+    for number, client in enumerate(clients):
+        client.send(f'GET /number/{number}%1b?secret=1 HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for(f'waits /number/{number}')
+    os.kill(child, signal.SIGKILL)
+    server.log.wait_for(rf':error\] .*child pid {child} \(slot 0\) was in 2 more$')
+    text = server.log.text()
+    named = re.findall(rf':error\] .*child pid {child} \(slot 0\) was in "GET (\S+)" '
+                       r'from 127\.0\.0\.1, for \d+\.\d s$', text, re.M)
+    assert len(named) == 8 and len(set(named)) == 8
+    assert all(re.fullmatch(r'/number/\d%1b', target) for target in named)
+    assert text.index('exit signal Killed') < text.index('was in "GET')
+    for client in clients:
+        client.close()
+    server.wait_for_ready(1)
+
+
+def test_a_child_that_dies_idle_or_as_it_was_told_was_in_nothing(serve, directory):
+    (directory / 'waiting.py').write_text(WAITING)
+    server = serve('waiting', '-w', '1', cwd=directory)
+    child, = server.wait_for_ready(1)
+    assert get(server.address, '/pid').body == b'soon'
+    wait_until(lambda: server.board()['processes'][0]['workers'][0]['state'] == '_', 'an idle one')
+    os.kill(child, signal.SIGKILL)
+    server.log.wait_for('exit signal Killed')
+    assert child not in server.wait_for_ready(1)
+    with Connection(server.address) as client:
+        client.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('waits /')
+        server.stop(signal.SIGINT)
+    assert 'was in' not in server.log.text()
 
 
 @pytest.mark.usefixtures('any_children')

@@ -1,0 +1,66 @@
+/*
+ * unfinished.c - what a child was doing when it died.
+ *
+ * How a child died does not say of what: the requests that its workers were in
+ * do, mostly.  They stand in its page, which is cleared when it is buried, so they
+ * are noted before and said behind its death.  The child has written them, and may
+ * lie; the query, where secrets are, is left out.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "master/children.h"
+#include "master/state.h"
+
+enum { SAID = 8 }; /* further ones are counted */
+
+/* Nothing where the child says what cannot be. */
+static void
+put_duration(int64_t begin_us, struct buf *to)
+{
+	int64_t us = clock_real_us() - begin_us;
+
+	if (begin_us > 0 && us >= 0)
+		buf_printf(to, ", for %.1f s", (double)us / 1e6);
+}
+
+static void
+note(const struct wsgid_worker *w, struct buf *to)
+{
+	buf_printf(to, "was in \"%s %s\" from %s", w->method, w->target,
+		w->client[0] != '\0' ? w->client : "a unix: client");
+	put_duration(w->begin_us, to);
+	buf_add_char(to, '\n');
+}
+
+void
+unfinished_note(const struct master *m, const struct child *c, struct buf *to)
+{
+	const struct wsgid_worker *workers =
+		scoreboard_workers(m->scoreboard, c->slot, c->workers);
+	unsigned n = 0;
+
+	if (c->told || c->ready_ns == 0 || workers == NULL)
+		return;
+	for (unsigned i = 0; i < c->workers; i++)
+		if (scoreboard_in_request(workers[i].state) && ++n <= SAID)
+			note(&workers[i], to);
+	if (n > SAID)
+		buf_printf(to, "was in %u more\n", n - SAID);
+}
+
+void
+unfinished_say(const struct child *c, struct buf *noted)
+{
+	char *rest = noted->len > 0 && !buf_failed(noted) ? noted->data : NULL;
+	const char *end = rest != NULL ? rest + noted->len : NULL;
+
+	while (rest < end) {
+		size_t len = strcspn(rest, "\n");
+
+		log_errorx("master", "child pid %d (slot %u) %.*s", (int)c->pid,
+			c->slot, (int)len, rest);
+		rest += len + 1;
+	}
+	buf_fini(noted);
+}
