@@ -547,6 +547,15 @@ and
 .Ql %X
 say how that went.
 .br
+Where it is a pipe or a terminal, as standard output mostly is, and nobody reads
+it, the workers wait until somebody does, in state L, as Apache's do.
+Then a graceful stop takes all of
+.Ic GracefulShutdownTimeout
+and counts their requests as cut off, as nobody can tell which of their clients
+still wait.
+So let something read it all the time, as a log collector does, or let it be a
+file.
+.br
 .Ql wsgictl reopen-logs
 opens all logs anew after they were rotated.
 """,
