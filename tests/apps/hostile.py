@@ -200,7 +200,7 @@ def attack(query):
         for fd in todo:
             throw(dice, fd)
         # Once is enough for the log, where all of it may be read.
-        todo = [fd for fd in todo if fd > 2]
+        todo = [fd for fd in todo if fd > 2 and not os.path.sameopenfile(fd, 2)]
     said['config'] = config.decode() if os.pread(4, 1 << 20, 0) == config else 'changed'
     return said
 
