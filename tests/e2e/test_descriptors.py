@@ -1,5 +1,6 @@
 """Descriptors that run short, and an application that closes those of the server."""
 
+import contextlib
 import subprocess
 import time
 
@@ -304,6 +305,43 @@ def test_no_client_becomes_the_standard_error_that_was_closed(
         told = (f'the application has closed its standard {name}, descriptor {number}: '
                 'it is open again, so that no client gets that number')
         assert server.log.text().count(told) == (str(number) in closed)
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_nor_does_one_that_is_handed_over(serve, directory, engine):
+    """Whose own child is busy, so that the one which has closed it gets it by a message."""
+    go = directory / 'go'
+    (directory / 'telltale.py').write_text(TELLTALE.replace('def application(', 'def tell(') + f'''
+import time
+
+def application(environ, start_response):
+    while environ['PATH_INFO'] == '/stay' and not os.path.exists({str(go)!r}):
+        time.sleep(0.01)
+    if environ['PATH_INFO'] != '/pid':
+        return tell(environ, start_response)
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [str(os.getpid()).encode()]
+''')
+    server = serve('telltale', '-w', '2', '--io-engine', engine, cwd=directory)
+    server.wait_for_ready(2)
+    with contextlib.ExitStack() as all_:
+        of = {}
+
+        def connect():
+            c = all_.enter_context(Connection(server.address))
+            of.setdefault(c.get('/pid').body, []).append(c)
+            return len(of) == 2 and max(map(len, of.values())) > 1
+
+        wait_until(connect, 'a child with two clients, and another')
+        (closing, *_), (staying, handed, *_) = sorted(of.values(), key=len)
+        assert closing.get('/close2').body == b'closed'
+        staying.send('GET /stay HTTP/1.1\r\nHost: t\r\n\r\n')
+        answer = handed.get('/tell')
+        assert answer.status == 500 and b'secret' not in answer.body
+        server.log.wait_for('closed its standard error, descriptor 2')
+        server.log.wait_for('raised secret')
+        go.touch()
+        assert staying.response().body == b'closed'
 
 
 @pytest.mark.parametrize('options', [[], ['--preload']], ids=['alone', 'preload'])
