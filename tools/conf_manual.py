@@ -493,8 +493,11 @@ that sets X-Forwarded-For alone lets everybody choose X-Forwarded-Host.
 So name here what yours sets.
 Forwarded counts where X-Forwarded-For, X-Forwarded-Proto or X-Forwarded-Host,
 each for its part, are not there.
-Fields that are not named, X-Real-IP, and others whose name begins with
-X-Forwarded- are taken out.
+.Pp
+X-Real-IP and any other name that begins with X-Forwarded- may be named too,
+as X-Forwarded-User of oauth2-proxy and X-Forwarded-Client-Cert of Envoy: such
+a field is passed to the application as it came, and says nothing to the server.
+Those that are not named are taken out.
 """,
     'ProxyProtocol': """
 Versions 1 and 2, as HAProxy

@@ -191,6 +191,8 @@ void
 peer_read_fields(struct engine *e, struct connection *c)
 {
 	const struct config_networks *n = &e->config->trusted_proxies;
+	const struct config_proxy_headers *headers =
+		&e->config->trusted_proxy_headers;
 	struct forwarded *f = &e->forwarded;
 
 	*f = (struct forwarded){0};
@@ -198,8 +200,10 @@ peer_read_fields(struct engine *e, struct connection *c)
 	e->client_port = c->remote_port;
 	if (!c->trusted)
 		return;
-	forwarded_read(f, &e->request,
-		(unsigned)e->config->trusted_proxy_headers, n->list, n->n);
+	forwarded_read(
+		f, &e->request, (unsigned)headers->known, n->list, n->n);
+	if (headers->passed != NULL)
+		f->passed = str_of(headers->passed);
 	if (!f->has_client)
 		return;
 	e->client = (struct str){

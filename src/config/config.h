@@ -59,7 +59,7 @@ enum config_proxy_protocol {
 	CONFIG_PROXY_ON,
 	CONFIG_PROXY_OPTIONAL,
 };
-/* Bits of trusted_proxy_headers. */
+/* Fields that say something to us. */
 enum config_proxy_header {
 	CONFIG_X_FORWARDED_FOR = 1 << 0,
 	CONFIG_X_FORWARDED_PROTO = 1 << 1,
@@ -102,6 +102,12 @@ struct config_networks {
 	struct network *list;
 	size_t n;
 	size_t room; /* for so many, if not 0 */
+};
+
+struct config_proxy_headers {
+	int known;          /* enum config_proxy_header, a bit for each */
+	const char *passed; /* names of others, for the application alone, with
+			     * a space between two; NULL = none */
 };
 
 /* Times are milliseconds, sizes bytes.  Strings belong to the configuration;
@@ -175,8 +181,8 @@ struct config {
 
 	/* Behind a proxy. */
 	struct config_networks trusted_proxies;
-	int trusted_proxy_headers; /* enum config_proxy_header */
-	int proxy_protocol;        /* enum config_proxy_protocol */
+	struct config_proxy_headers trusted_proxy_headers;
+	int proxy_protocol; /* enum config_proxy_protocol */
 	/* What holds for each listener that a child has, a digit each; NULL =
 	 * Off for all of them. */
 	const char *listener_protocols;

@@ -345,14 +345,14 @@ static const struct directive others[] = {
 	{
 		.name = "TrustedProxyHeaders",
 		.option = "--trusted-proxy-headers",
-		.type = &value_set,
+		.type = &value_proxy_headers,
 		.offset = AT(trusted_proxy_headers),
 		.initial = "X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host "
 			   "X-Forwarded-Port X-Forwarded-Prefix Forwarded",
 		.example = "X-Forwarded-For X-Forwarded-Proto",
 		.words = proxy_headers,
-		.help = "What the trusted proxies set themselves; the others "
-			"of these are taken out of requests",
+		.help = "What the trusted proxies set themselves (others "
+			"too: X-Forwarded-User); the rest is taken out",
 	},
 	{
 		.name = "ProxyProtocol",

@@ -1,5 +1,5 @@
 /*
- * lists.c - values that are a list of words: networks, and words of a row.
+ * lists.c - values that are a list of words: networks, and fields of proxies.
  */
 #include <errno.h>
 #include <string.h>
@@ -48,58 +48,86 @@ write_networks(const struct directive *row, const void *target, struct buf *out)
 	return buf_failed(out) ? -ENOMEM : 0;
 }
 
-/* ---- Words of a row ------------------------------------------------------- */
+/* ---- Fields of proxies ------------------------------------------------------ */
+
+/* Whatever is not one of ours and may still be passed to the application:
+ * X-Real-IP, and what begins with X-Forwarded-.  Other characters are in no
+ * key of an environ. */
+static bool
+may_be_passed(const char *name)
+{
+	static const char begin[] = "X-Forwarded-";
+	const char *rest = name + sizeof(begin) - 1;
+
+	if (strcasecmp(name, "X-Real-IP") == 0)
+		return true;
+	return strncasecmp(name, begin, sizeof(begin) - 1) == 0 &&
+	       *rest != '\0' &&
+	       rest[strspn(rest, "-0123456789"
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "abcdefghijklmnopqrstuvwxyz")] == '\0';
+}
 
 static int
-not_among(const struct directive_input *in, const char *word, struct err *err)
+no_proxys(const struct directive_input *in, const char *word, struct err *err)
 {
 	struct buf b = {0};
 	int rc;
 
 	for (const char *const *w = in->row->words; *w != NULL; w++)
-		buf_printf(&b, "%s%s",
-			w == in->row->words ? ""
-			: w[1] == NULL      ? " and "
-					    : ", ",
-			*w);
-	rc = err_setx(err, EINVAL, "\"%s\" is none of %s",
+		buf_printf(&b, "%s, ", *w);
+	rc = err_setx(err, EINVAL,
+		"\"%s\" is none of %sX-Real-IP and others that begin with "
+		"X-Forwarded-; fields of other names are always passed",
 		value_show(word).text, buf_text(&b));
 	buf_fini(&b);
 	return rc;
 }
 
 static int
-parse_set(const struct directive_input *in, union directive_value *ret,
-	struct err *err)
+parse_proxy_headers(const struct directive_input *in,
+	union directive_value *ret, struct err *err)
 {
-	int set = 0, rc = value_check_words(in, 1, VALUE_WORDS, err);
+	struct config_proxy_headers headers = {0};
+	struct buf passed = {0};
+	int rc = value_check_words(in, 1, VALUE_WORDS, err);
 
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < in->n; i++) {
+	for (size_t i = 0; i < in->n && rc == 0; i++) {
 		const char *const *w = in->row->words;
 
 		while (*w != NULL && strcasecmp(*w, in->words[i]) != 0)
 			w++;
-		if (*w == NULL)
-			return not_among(in, in->words[i], err);
-		set |= 1 << (w - in->row->words);
+		if (*w != NULL)
+			headers.known |= 1 << (w - in->row->words);
+		else if (may_be_passed(in->words[i]))
+			buf_printf(&passed, "%s%s", passed.len > 0 ? " " : "",
+				in->words[i]);
+		else
+			rc = no_proxys(in, in->words[i], err);
 	}
-	ret->word = set;
-	return 0;
+	if (rc == 0 && passed.len > 0)
+		rc = value_keep(&headers.passed, in->arena, buf_text(&passed),
+			passed.len, err);
+	buf_fini(&passed);
+	if (rc == 0)
+		ret->proxy_headers = headers;
+	return rc;
 }
 
 static int
-write_set(const struct directive *row, const void *target, struct buf *out)
+write_proxy_headers(
+	const struct directive *row, const void *target, struct buf *out)
 {
-	int set = *(const int *)target;
+	const struct config_proxy_headers *headers = target;
 	const char *space = "";
 
 	for (size_t i = 0; row->words[i] != NULL; i++)
-		if (set & 1 << i) {
+		if (headers->known & 1 << i) {
 			buf_printf(out, "%s%s", space, row->words[i]);
 			space = " ";
 		}
+	if (headers->passed != NULL)
+		buf_printf(out, "%s%s", space, headers->passed);
 	return buf_failed(out) ? -ENOMEM : 0;
 }
 
@@ -114,10 +142,10 @@ const struct directive_type value_networks = {
 	.write = write_networks,
 };
 
-const struct directive_type value_set = {
+const struct directive_type value_proxy_headers = {
 	.metavar = "WORD ...",
-	.size = sizeof(int),
+	.size = sizeof(struct config_proxy_headers),
 	.many_words = true,
-	.parse = parse_set,
-	.write = write_set,
+	.parse = parse_proxy_headers,
+	.write = write_proxy_headers,
 };

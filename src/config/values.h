@@ -37,6 +37,7 @@ union directive_value {
 	struct config_access_log access_log;
 	struct config_log_format log_format;
 	struct config_networks networks;
+	struct config_proxy_headers proxy_headers;
 	struct config_read_timeout read_timeout;
 };
 
@@ -98,7 +99,7 @@ extern const struct directive_type value_log_target;  /* a path or "-" */
 extern const struct directive_type value_path_list;   /* a:b */
 extern const struct directive_type value_read_timeout;
 extern const struct directive_type value_networks; /* see config.h */
-extern const struct directive_type value_set; /* int, a bit for each word */
+extern const struct directive_type value_proxy_headers; /* likewise */
 extern const struct directive_type value_interpreter; /* 3.11, or a path */
 extern const struct directive_type value_hash_seed;   /* random, or 0 */
 extern const struct directive_type value_listen;

@@ -53,6 +53,35 @@ forwarded_field(struct str name)
 	return 0;
 }
 
+static bool
+is_among(struct str words, struct str name)
+{
+	while (words.len > 0) {
+		const char *space = memchr(words.p, ' ', words.len);
+		size_t len = space != NULL ? (size_t)(space - words.p)
+					   : words.len;
+		size_t behind = space != NULL ? len + 1 : len;
+
+		if (str_equal_nocase((struct str){words.p, len}, name))
+			return true;
+		words = (struct str){words.p + behind, words.len - behind};
+	}
+	return false;
+}
+
+bool
+forwarded_shows(const struct forwarded *f, struct str name)
+{
+	unsigned field = forwarded_field(name);
+
+	if (field == 0)
+		return true;
+	if (f == NULL)
+		return false;
+	return (f->shown & field) != 0 ||
+	       (field == FORWARDED_OTHER && is_among(f->passed, name));
+}
+
 /* --- lists, from the right ----------------------------------------------------- */
 
 /* All fields of a name are one list, in their order. */

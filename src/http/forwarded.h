@@ -31,7 +31,7 @@ enum {
 	FORWARDED_PREFIX = 1 << 4,  /* X-Forwarded-Prefix */
 	FORWARDED_RFC7239 = 1 << 5, /* Forwarded */
 	FORWARDED_OTHER = 1 << 6,   /* X-Forwarded-ANYTHING and X-Real-IP, which
-	                           * are never believed and only taken away */
+	                           * say nothing to us: passed on or taken away */
 };
 
 /* A longer prefix makes no sense. */
@@ -41,6 +41,8 @@ enum { FORWARDED_PREFIX_MAX = 1024 };
  * Slices point into the request's, or are constant. */
 struct forwarded {
 	unsigned shown;         /* fields that the application may see */
+	struct str passed;      /* ... and names of FORWARDED_OTHER, likewise,
+	                         * with a space between two */
 	bool has_client;        /* then these are so: */
 	struct ip client;       /* ... its address */
 	struct str client_port; /* ... and port; empty: it was not said */
@@ -59,5 +61,9 @@ void forwarded_read(struct forwarded *ret, const struct request *r,
 
 /* Which of the fields is it?  0: none. */
 unsigned forwarded_field(struct str name);
+
+/* May the application see the field of this name?  f may be NULL: of whom
+ * nobody trusts. */
+bool forwarded_shows(const struct forwarded *f, struct str name);
 
 #endif

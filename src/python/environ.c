@@ -321,13 +321,6 @@ add_target(struct environ *e, PyObject *d, const struct app_exchange *x)
 	return put(d, e->keys[PATH_INFO], text(x->path));
 }
 
-/* What a proxy would say, and somebody has said who is not trusted. */
-static bool
-is_disbelieved(const struct forwarded *f, struct str name)
-{
-	return (forwarded_field(name) & ~(f != NULL ? f->shown : 0)) != 0;
-}
-
 static int
 add_request(struct environ *e, PyObject *d, const struct app_exchange *x)
 {
@@ -339,7 +332,7 @@ add_request(struct environ *e, PyObject *d, const struct app_exchange *x)
 		set(d, e->keys[SERVER_PROTOCOL], e->protocol_1_0) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_fields; i++)
-		if (!is_disbelieved(x->forwarded, r->fields[i].name) &&
+		if (forwarded_shows(x->forwarded, r->fields[i].name) &&
 			add_header(e, d, r, &r->fields[i]) < 0)
 			return -1;
 	return add_host(e, d, r);

@@ -115,6 +115,27 @@ def test_only_the_headers_that_the_proxy_sets_are_believed(serve):
     server.stop()
 
 
+def test_what_a_trusted_proxy_says_to_the_application_alone_is_passed_on(serve, directory):
+    """oauth2-proxy's and Envoy's fields, and nginx's habit; of others they are taken out."""
+    said = [('X-Forwarded-User', 'ann'), ('x-forwarded-client-cert', 'Hash=1;Cert="%2d"'),
+            ('X-Real-IP', '203.0.113.9'), ('X-Forwarded-Email', 'ann@shop.example')]
+    (directory / 'passed.conf').write_text(
+        'TrustedProxies 127.0.0.1\nTrustedProxyHeaders X-Forwarded-For X-FORWARDED-USER \\\n'
+        ' X-Forwarded-Client-Cert X-Real-IP\n')
+    server = serve('probe', '-c', directory / 'passed.conf')
+    environ = seen_by(server.address, said)
+    assert environ['HTTP_X_FORWARDED_USER'] == 'ann'
+    assert environ['HTTP_X_FORWARDED_CLIENT_CERT'] == 'Hash=1;Cert="%2d"'
+    assert environ['HTTP_X_REAL_IP'] == '203.0.113.9'
+    assert 'HTTP_X_FORWARDED_EMAIL' not in environ
+    assert environ['REMOTE_ADDR'] == '127.0.0.1'
+    server.stop()
+    server = serve('probe', '-c', directory / 'passed.conf', '--trusted-proxies', '10.0.0.0/8')
+    environ = seen_by(server.address, said)
+    assert not [key for key in environ if 'FORWARDED' in key or 'REAL_IP' in key]
+    server.stop()
+
+
 # --- the PROXY protocol ---------------------------------------------------------------------
 
 V1 = b'PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n'

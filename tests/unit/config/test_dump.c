@@ -95,8 +95,9 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 		buf_printf(b, "%s=%u-%us,MinRate=%u",
 			roll(d, 2) ? "header" : "body", 1 + roll(d, 50),
 			51 + roll(d, 50), 1 + roll(d, 9999));
-	} else if (row->type == &value_set) {
-		buf_printf(b, "%s %s", row->words[0], row->words[roll(d, 5)]);
+	} else if (row->type == &value_proxy_headers) {
+		buf_printf(b, "%s %s%s", row->words[0], row->words[roll(d, 5)],
+			roll(d, 2) ? " X-Forwarded-User X-Real-IP" : "");
 	} else if (row->type == &value_access_log) {
 		buf_add_text(&word, "/x");
 		add_nasty(d, &word, 6);
@@ -205,6 +206,14 @@ assert_same_lists(const struct config *a, const struct config *b)
 	}
 }
 
+static bool
+same_proxy_headers(const void *a, const void *b)
+{
+	const struct config_proxy_headers *x = a, *y = b;
+
+	return x->known == y->known && same_text(x->passed, y->passed);
+}
+
 static void
 assert_same(const struct config *a, const struct config *b)
 {
@@ -224,6 +233,8 @@ assert_same(const struct config *a, const struct config *b)
 			row->type == &value_hash_seed)
 			same = same_text(*(const char *const *)(const void *)x,
 				*(const char *const *)(const void *)y);
+		else if (row->type == &value_proxy_headers)
+			same = same_proxy_headers(x, y);
 		else
 			same = memcmp(x, y, row->type->size) == 0;
 		if (!same)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -99,26 +100,51 @@ test_many_networks_are_all_kept_and_told_to_children(void **state)
 }
 
 static void
-test_words_of_a_row_become_a_set(void **state)
+test_fields_of_proxies_are_ours_or_passed_on(void **state)
 {
 	struct config *c = read_config("");
 
 	(void)state;
-	assert_int_equal(c->trusted_proxy_headers,
+	assert_int_equal(c->trusted_proxy_headers.known,
 		CONFIG_X_FORWARDED_FOR | CONFIG_X_FORWARDED_PROTO |
 			CONFIG_X_FORWARDED_HOST | CONFIG_X_FORWARDED_PORT |
 			CONFIG_X_FORWARDED_PREFIX | CONFIG_FORWARDED);
 	config_destroy(c);
 	c = read_config("TrustedProxyHeaders x-forwarded-host Forwarded\n");
-	assert_int_equal(c->trusted_proxy_headers,
+	assert_int_equal(c->trusted_proxy_headers.known,
 		CONFIG_X_FORWARDED_HOST | CONFIG_FORWARDED);
 	config_destroy(c);
-	c = read_config("TrustedProxyHeaders X-Real-IP\n");
-	assert_true(has_message(c,
-		"\"X-Real-IP\" is none of X-Forwarded-For, X-Forwarded-Proto, "
-		"X-Forwarded-Host, X-Forwarded-Port, X-Forwarded-Prefix and "
-		"Forwarded"));
+	c = read_config("TrustedProxyHeaders X-Forwarded-For "
+			"x-forwarded-USER X-Real-Ip X-Forwarded-Client-Cert\n");
+	assert_int_equal(
+		c->trusted_proxy_headers.known, CONFIG_X_FORWARDED_FOR);
+	assert_string_equal(c->trusted_proxy_headers.passed,
+		"x-forwarded-USER X-Real-Ip X-Forwarded-Client-Cert");
 	config_destroy(c);
+}
+
+static void
+test_what_is_no_field_of_proxies_is_told(void **state)
+{
+	static const char *const words[] = {"Remote-User", "X-Forwarded-",
+		"X-Forwarded", "X-Forwarded-A_B", "X-Forwarded-A,X-Real-IP",
+		"\"X-Forwarded-A X-Forwarded-B\""};
+	char text[100];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		struct config *c;
+
+		snprintf(text, sizeof(text), "TrustedProxyHeaders %s\n",
+			words[i]);
+		c = read_config(text);
+		assert_true(has_message(c,
+			"is none of X-Forwarded-For, X-Forwarded-Proto, "
+			"X-Forwarded-Host, X-Forwarded-Port, "
+			"X-Forwarded-Prefix, Forwarded, X-Real-IP and others "
+			"that begin with X-Forwarded-; "));
+		config_destroy(c);
+	}
 }
 
 static void
@@ -165,7 +191,8 @@ main(void)
 		cmocka_unit_test(test_a_stronger_source_replaces_all_networks),
 		cmocka_unit_test(
 			test_many_networks_are_all_kept_and_told_to_children),
-		cmocka_unit_test(test_words_of_a_row_become_a_set),
+		cmocka_unit_test(test_fields_of_proxies_are_ours_or_passed_on),
+		cmocka_unit_test(test_what_is_no_field_of_proxies_is_told),
 		cmocka_unit_test(test_texts_of_more_lines_stand_behind_commas),
 		cmocka_unit_test(
 			test_texts_of_more_lines_are_no_longer_than_one),

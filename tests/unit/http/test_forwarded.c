@@ -362,6 +362,41 @@ test_which_fields_are_a_proxys(void **state)
 			forwarded_field(str_of(rows[i].name)), rows[i].field);
 }
 
+static void
+test_what_says_nothing_to_us_is_passed_on_where_it_is_named(void **state)
+{
+	static const struct {
+		const char *passed, *name;
+		bool shown;
+	} rows[] = {
+		{"X-Forwarded-User", "x-forwarded-user", true},
+		{"X-Forwarded-A X-Real-IP", "X-Real-Ip", true},
+		{"X-Forwarded-A X-Real-IP", "X-Forwarded-A", true},
+		{"X-Forwarded-A X-Real-IP", "X-Forwarded-", true},
+		{"X-Forwarded-A X-Real-IP", "X-Forwarded-AX", false},
+		{"X-Forwarded-AX", "X-Forwarded-A", false},
+		{"X-Forwarded-A", "X-Forwarded-Host", false},
+		{"", "X-Forwarded-A", false},
+		{"", "X-Forwarded-For", true},
+		{"", "Host", true},
+		{NULL, "X-Forwarded-A", false},
+		{NULL, "X-Forwarded-For", false},
+		{NULL, "Host", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct forwarded f = {.shown = FORWARDED_FOR};
+
+		if (rows[i].passed != NULL)
+			f.passed = str_of(rows[i].passed);
+		assert_int_equal(
+			forwarded_shows(rows[i].passed != NULL ? &f : NULL,
+				str_of(rows[i].name)),
+			rows[i].shown);
+	}
+}
+
 /* Whatever somebody sends, looking at it takes a time that grows with its
  * length and not with the square of it. */
 static void
@@ -397,6 +432,8 @@ main(void)
 		cmocka_unit_test(test_x_forwarded_goes_before_forwarded),
 		cmocka_unit_test(test_only_what_the_proxy_sets_is_believed),
 		cmocka_unit_test(test_which_fields_are_a_proxys),
+		cmocka_unit_test(
+			test_what_says_nothing_to_us_is_passed_on_where_it_is_named),
 		cmocka_unit_test(
 			test_many_quotation_marks_cost_no_more_than_others),
 	};

@@ -191,14 +191,17 @@ test_what_proxies_would_say_is_taken_out_where_none_is_believed(void **state)
 {
 	static const struct {
 		unsigned shown;
+		struct str passed;
 		const char *shows;
 	} rows[] = {
-		{0, "['HTTP_HOST']"},
-		{FORWARDED_FOR | FORWARDED_RFC7239,
+		{0, {"", 0}, "['HTTP_HOST']"},
+		{0, {"X-Forwarded-User x-real-ip", 26},
+			"['HTTP_HOST', 'HTTP_X_REAL_IP']"},
+		{FORWARDED_FOR | FORWARDED_RFC7239, {"", 0},
 			"['HTTP_FORWARDED', 'HTTP_HOST', "
 			"'HTTP_X_FORWARDED_FOR']"},
 		{FORWARDED_PROTO | FORWARDED_HOST | FORWARDED_PORT |
-				FORWARDED_PREFIX,
+				FORWARDED_PREFIX, {"", 0},
 			"['HTTP_HOST', 'HTTP_X_FORWARDED_HOST', "
 			"'HTTP_X_FORWARDED_PORT', 'HTTP_X_FORWARDED_PREFIX', "
 			"'HTTP_X_FORWARDED_PROTO']"},
@@ -207,7 +210,8 @@ test_what_proxies_would_say_is_taken_out_where_none_is_believed(void **state)
 	(void)state;
 	exchange_use(SHOW("sorted(k for k in e if k.startswith('HTTP_'))"));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct forwarded f = {.shown = rows[i].shown};
+		struct forwarded f = {
+			.shown = rows[i].shown, .passed = rows[i].passed};
 		struct exchange ex = {.forwarded = &f};
 
 		exchange_run(&ex, OF_PROXIES);
