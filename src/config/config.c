@@ -445,8 +445,8 @@ config_blame_both(struct config *c, size_t earlier, size_t later)
 bool
 config_listens_by_default(const struct config *c)
 {
-	return config_setting_of(c, directive_find("Listen"))->source <=
-	       CONFIG_FROM_DEFAULT_VARIABLE;
+	return config_setting_of(c, directive_find("Listen"))->source <
+	       CONFIG_FROM_FILE;
 }
 
 void

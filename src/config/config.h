@@ -258,7 +258,7 @@ int config_read_text(
 
 /* Every WSGID_NAME of env, a NULL-terminated list as environ(7); WSGI_APP and
  * WEB_CONCURRENCY, which are weaker; and WSGID_DEFAULT_NAME, which is weaker
- * than the file.  A variable that is set to nothing is not set; WSGID_LISTEN
+ * than the file, as PORT is, which is stronger than that.  A variable that is set to nothing is not set; WSGID_LISTEN
  * is a list with commas.  Two spellings of a
  * directive that differ in value are a mistake, an unknown WSGID_ name is a
  * warning. */
@@ -324,7 +324,7 @@ void config_remark(
  * any fatal message, from reading too; else 0. */
 int config_settle(struct config *c, const struct config_machine *machine);
 
-/* Is there no Listen but the default? */
+/* Is there no Listen but the default, or PORT's? */
 bool config_listens_by_default(const struct config *c);
 
 /* Of a settled configuration: the children that MaxRequestWorkers allows, and

@@ -13,6 +13,7 @@
 enum config_source {
 	CONFIG_FROM_DEFAULT,
 	CONFIG_FROM_DEFAULT_VARIABLE, /* WSGID_DEFAULT_LISTEN */
+	CONFIG_FROM_PORT,             /* of Listen alone */
 	CONFIG_FROM_FILE,
 	CONFIG_FROM_FOREIGN_ENVIRONMENT, /* WEB_CONCURRENCY, WSGI_APP */
 	CONFIG_FROM_ENVIRONMENT,
@@ -56,6 +57,7 @@ struct config_private {
 	struct config_nickname *nicknames;
 	const char **access_log_wheres; /* of c->access_logs */
 	const char *application_base;   /* as in struct directive_input */
+	const char *port;               /* what PORT says, or NULL */
 };
 
 /* More mistakes than this are not listed. */

@@ -44,6 +44,7 @@ static const struct directive network[] = {
 		.option = "--listen",
 		.short_option = "-b",
 		.other_option = "--bind",
+		.other_environment = "PORT",
 		.type = &value_listen,
 		.offset = AT(listens),
 		.initial = "127.0.0.1:8000",

@@ -275,6 +275,9 @@ config_read_environment(struct config *c, char *const *env)
 			config_no_memory(c);
 		else if (row == NULL)
 			unknown_variable(c, name);
+		else if (row->type == &value_listen && kind == VARIABLE_FOREIGN)
+			c->priv->port = arena_copy(&c->priv->arena, equals + 1,
+				strlen(equals + 1));
 		else if (!is_said_already(c, all, env, row, kind, name))
 			apply_variable(c, row, kind, equals + 1, name);
 	}

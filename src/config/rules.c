@@ -8,6 +8,7 @@
  * other values than its master.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -44,6 +45,30 @@ check_buffers(struct config *c)
 		c->send_buffer_size);
 	check_buffer(c, offsetof(struct config, receive_buffer_size),
 		c->receive_buffer_size);
+}
+
+/* What platforms say, where nobody else says anything.  Else it may mean
+ * something to another program, so that nothing in it is wrong. */
+static void
+settle_port(struct config *c)
+{
+	const char *text = c->priv->port;
+	unsigned long long port;
+	char address[8];
+
+	if (text == NULL || *text == '\0' || !config_listens_by_default(c))
+		return;
+	if (str_to_u64(str_of(text), &port) < 0 || port < 1 || port > 65535) {
+		config_fail(c, "PORT", NAME_OF(listens),
+			"\"%s\" is no port, a number from 1 to 65535; unset "
+			"it, or set WSGID_LISTEN, which is stronger",
+			value_show(text).text);
+		return;
+	}
+	snprintf(address, sizeof(address), "%u", (unsigned)port);
+	config_apply_text(c, CONFIG_FROM_PORT,
+		directive_of(offsetof(struct config, listens)), address,
+		"PORT");
 }
 
 /* The kernel would say "Address already in use", of ourselves. */
@@ -268,6 +293,7 @@ settle_name(struct config *c)
 int
 config_settle(struct config *c, const struct config_machine *machine)
 {
+	settle_port(c);
 	processes_settle(c, machine);
 	buckets_settle(c, machine);
 	check_listens(c);

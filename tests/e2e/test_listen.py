@@ -54,6 +54,18 @@ def test_all_addresses_of_a_port(serve):
     server.stop()
 
 
+def test_port_in_the_environment_is_where_to_listen(serve, apps):
+    """As Heroku, Cloud Run and Knative set it."""
+    port = free_port()
+    server = serve('probe', '-w', '1', bind=None, env={'PORT': str(port)})
+    assert get(('127.0.0.1', port), '/hello').status == 200
+    assert (server.run_directory / f'{port}.pid').exists()
+    server.stop()
+    done = run_wsgid('-t', 'probe', cwd=apps, env={'PORT': 'http'})
+    assert done.returncode == 78
+    assert 'PORT: Listen: "http" is no port' in done.stderr
+
+
 # --- unix: ----------------------------------------------------------------------------------
 
 def test_a_unix_socket_has_the_mode_it_was_given(serve, directory):

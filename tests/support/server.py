@@ -172,7 +172,7 @@ def clean_environment() -> dict:
     """Ours, without anything that a server would obey but what all tests are to run with:
     WSGID_TEST_PYTHON is WSGID_PYTHON for it."""
     prefixes = ('WSGI', 'LISTEN_', 'SUDO_', 'PYTEST_', 'XDG_', 'DJANGO_', 'FLASK_')
-    names = ('WEB_CONCURRENCY', 'RUNTIME_DIRECTORY', 'NOTIFY_SOCKET', 'WATCHDOG_USEC',
+    names = ('PORT', 'WEB_CONCURRENCY', 'RUNTIME_DIRECTORY', 'NOTIFY_SOCKET', 'WATCHDOG_USEC',
              'WATCHDOG_PID', 'PYTHONPATH', 'PYTHONHOME')
     kept = {name: value for name, value in os.environ.items()
             if name not in names and not name.startswith(prefixes)}

@@ -379,6 +379,63 @@ test_default_variables_are_held_to_the_same_rules(void **state)
 	config_destroy(c);
 }
 
+static const struct config_machine machine = {.cpus = 1};
+
+static void
+test_port_counts_where_nobody_says_where_to_listen(void **state)
+{
+	static const struct {
+		const char *file;
+		char *env[3];
+		const char *address;
+		bool by_default;
+	} rows[] = {
+		{"", {"PORT=8080"}, "8080", true},
+		{"", {"PORT=08080"}, "8080", true},
+		{"", {"PORT=8080", "WSGID_DEFAULT_LISTEN=0.0.0.0:80"}, "8080",
+			true},
+		{"", {"PORT=8080", "WSGID_LISTEN=[::1]:81"}, "[::1]:81", false},
+		{"Listen 82\n", {"PORT=8080"}, "82", false},
+		{"Listen 82\n", {"PORT=tcp://10.0.0.1:80"}, "82", false},
+		{"", {"PORT="}, "127.0.0.1:8000", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = read_config(rows[i].file);
+
+		config_read_environment(c, rows[i].env);
+		config_settle(c, &machine);
+		assert_int_equal(count_fatal(c), 0);
+		assert_int_equal(c->n_listens, 1);
+		assert_string_equal(c->listens[0].address, rows[i].address);
+		assert_int_equal(
+			config_listens_by_default(c), rows[i].by_default);
+		config_destroy(c);
+	}
+}
+
+static void
+test_a_port_that_is_none_is_a_mistake(void **state)
+{
+	static char *const env[][2] = {{"PORT=0"}, {"PORT=65536"},
+		{"PORT=-1"}, {"PORT=tcp://10.0.0.1:80"}, {"PORT=80 "}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(env); i++) {
+		struct config *c = config_create();
+
+		config_read_environment(c, env[i]);
+		config_settle(c, &machine);
+		assert_int_equal(count_fatal(c), 1);
+		assert_true(has_message(c, "PORT: Listen: \""));
+		assert_true(has_message(c, "\" is no port, a number from 1 to "
+					   "65535; unset it, or set "
+					   "WSGID_LISTEN"));
+		config_destroy(c);
+	}
+}
+
 static void
 test_a_list_of_nothing_is_a_mistake(void **state)
 {
@@ -473,6 +530,9 @@ main(void)
 			test_default_variables_leave_listening_to_who_passes_sockets),
 		cmocka_unit_test(
 			test_default_variables_are_held_to_the_same_rules),
+		cmocka_unit_test(
+			test_port_counts_where_nobody_says_where_to_listen),
+		cmocka_unit_test(test_a_port_that_is_none_is_a_mistake),
 		cmocka_unit_test(test_a_list_of_nothing_is_a_mistake),
 		cmocka_unit_test(test_environment_mistakes),
 		cmocka_unit_test(test_a_misread_option_is_remembered),
