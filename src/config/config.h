@@ -261,7 +261,7 @@ int config_read_text(
  * than the file, as PORT is, which is stronger than that.  A variable that is set to nothing is not set; WSGID_LISTEN
  * is a list with commas.  Two spellings of a
  * directive that differ in value are a mistake, an unknown WSGID_ name is a
- * warning. */
+ * warning, as gunicorn's and uWSGI's variables are. */
 void config_read_environment(struct config *c, char *const *env);
 
 /* Options of a command line.  Takes argv[*index] and, where the option wants

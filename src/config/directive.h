@@ -97,4 +97,7 @@ const char *directive_nearest_environment(const char *name, struct buf *out);
  * server's that wsgid does not have; NULL for a name nobody has. */
 const char *directive_foreign(const char *name);
 
+/* The same for an environment variable that another server obeys. */
+const char *directive_foreign_environment(const char *name);
+
 #endif

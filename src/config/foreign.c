@@ -2,7 +2,8 @@
  * foreign.c - what to do without a directive that wsgid does not have.
  *
  * An administrator comes from somewhere: a name of Apache's, mod_wsgi's,
- * gunicorn's or uWSGI's gets the sentence that leads on.
+ * gunicorn's or uWSGI's gets the sentence that leads on, also as a variable of
+ * the environment.
  */
 #include <ctype.h>
 #include <string.h>
@@ -170,5 +171,34 @@ directive_foreign(const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(foreigners); i++)
 		if (is_called(&foreigners[i], name))
 			return foreigners[i].advice;
+	return NULL;
+}
+
+/* uWSGI has one for each option, and sets two itself. */
+static const char *
+foreign_uwsgi(const char *option)
+{
+	const char *advice;
+
+	if (strcmp(option, "ORIGINAL_PROC_NAME") == 0 ||
+		strcmp(option, "RELOADS") == 0)
+		return NULL;
+	advice = directive_foreign(option);
+	return advice != NULL ? advice
+			      : "\"wsgid -L\" lists the variables that are";
+}
+
+const char *
+directive_foreign_environment(const char *name)
+{
+	static const char uwsgi[] = "UWSGI_";
+
+	if (strcmp(name, "FORWARDED_ALLOW_IPS") == 0)
+		return "write TrustedProxies, or set WSGID_TRUSTED_PROXIES";
+	if (strcmp(name, "GUNICORN_CMD_ARGS") == 0)
+		return "write the directives, or set their WSGID_ variables; "
+		       "\"wsgid -L\" lists them";
+	if (strncmp(name, uwsgi, sizeof(uwsgi) - 1) == 0)
+		return foreign_uwsgi(name + sizeof(uwsgi) - 1);
 	return NULL;
 }

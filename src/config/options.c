@@ -197,6 +197,24 @@ apply_variable(struct config *c, const struct directive *row,
 		config_apply_text(c, source, row, value, where);
 }
 
+/* Who sets it expects something of it. */
+static void
+foreign_variable(struct config *c, struct str s, const char *value)
+{
+	char name[64];
+	const char *advice;
+
+	if (s.len >= sizeof(name) || *value == '\0')
+		return;
+	memcpy(name, s.p, s.len);
+	name[s.len] = '\0';
+	advice = directive_foreign_environment(name);
+	if (advice != NULL)
+		config_warn(c, name, NULL,
+			"this is another server's variable and is not read: %s",
+			advice);
+}
+
 static void
 unknown_variable(struct config *c, const char *name)
 {
@@ -268,8 +286,10 @@ config_read_environment(struct config *c, char *const *env)
 			continue;
 		s = (struct str){*env, (size_t)(equals - *env)};
 		row = directive_find_environment(s, &kind);
-		if (row == NULL && strncmp(*env, "WSGID_", 6) != 0)
+		if (row == NULL && strncmp(*env, "WSGID_", 6) != 0) {
+			foreign_variable(c, s, equals + 1);
 			continue;
+		}
 		name = arena_copy(&c->priv->arena, s.p, s.len);
 		if (name == NULL)
 			config_no_memory(c);

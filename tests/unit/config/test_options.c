@@ -379,6 +379,33 @@ test_default_variables_are_held_to_the_same_rules(void **state)
 	config_destroy(c);
 }
 
+static void
+test_variables_of_others_are_a_warning(void **state)
+{
+	static char *const env[] = {"FORWARDED_ALLOW_IPS=*",
+		"GUNICORN_CMD_ARGS=-w 4", "UWSGI_HTTP_SOCKET=:80",
+		"UWSGI_FROBNICATE=1", "UWSGI_MASTER=", "UWSGI_RELOADS=0",
+		"UWSGI_ORIGINAL_PROC_NAME=uwsgi", "GUNICORN_PID=1", NULL};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(count_messages(c), 4);
+	assert_int_equal(count_fatal(c), 0);
+	assert_true(has_message(c, "FORWARDED_ALLOW_IPS: this is another "
+				   "server's variable and is not read: write "
+				   "TrustedProxies, or set "
+				   "WSGID_TRUSTED_PROXIES"));
+	assert_true(has_message(c, "GUNICORN_CMD_ARGS: "));
+	assert_true(has_message(c, "UWSGI_HTTP_SOCKET: this is another "
+				   "server's variable and is not read: write "
+				   "Listen"));
+	assert_true(has_message(c, "UWSGI_FROBNICATE: this is another "
+				   "server's variable and is not read: \"wsgid "
+				   "-L\" lists the variables that are"));
+	config_destroy(c);
+}
+
 static const struct config_machine machine = {.cpus = 1};
 
 static void
@@ -530,6 +557,7 @@ main(void)
 			test_default_variables_leave_listening_to_who_passes_sockets),
 		cmocka_unit_test(
 			test_default_variables_are_held_to_the_same_rules),
+		cmocka_unit_test(test_variables_of_others_are_a_warning),
 		cmocka_unit_test(
 			test_port_counts_where_nobody_says_where_to_listen),
 		cmocka_unit_test(test_a_port_that_is_none_is_a_mistake),
