@@ -220,7 +220,8 @@ struct config {
 
 	/* Not directives. */
 	const char *file; /* the file read, for messages and for NAME */
-	const char *name; /* of the instance: stem of the file, or first port */
+	const char *name; /* of the instance: stem of the file, or first port or
+			   * socket */
 	struct config_private *priv;
 };
 
@@ -326,6 +327,11 @@ int config_settle(struct config *c, const struct config_machine *machine);
 
 /* Is there no Listen but the default, or PORT's? */
 bool config_listens_by_default(const struct config *c);
+
+/* Sockets are passed, the first with this address, and take the place of a
+ * Listen that nobody has written: the instance is named after it, unless a
+ * file names it.  0 or -ENOMEM. */
+int config_name_after(struct config *c, const char *address);
 
 /* Of a settled configuration: the children that MaxRequestWorkers allows, and
  * the MPM's name. */

@@ -266,26 +266,42 @@ stem_of(struct config *c, const char *path)
 	return arena_copy(&c->priv->arena, begin, len);
 }
 
+/* "127.0.0.1:8000" gives "8000", "unix:/run/shop.sock" gives "shop". */
+static const char *
+name_of_address(struct config *c, const char *address)
+{
+	const char *colon = strrchr(address, ':');
+	const char *port = colon != NULL ? colon + 1 : address;
+
+	if (strncmp(address, "unix:", 5) == 0)
+		return stem_of(c, address + 5 + (address[5] == '@' ? 1 : 0));
+	return arena_copy(&c->priv->arena, port, strlen(port));
+}
+
 static void
 settle_name(struct config *c)
 {
-	const char *address, *colon;
-
 	if (c->name != NULL)
 		return;
-	if (c->file != NULL) {
-		c->name = stem_of(c, c->file);
-	} else {
-		address = c->listens[0].address;
-		colon = strrchr(address, ':');
-		if (strncmp(address, "unix:", 5) == 0)
-			c->name = stem_of(
-				c, address + 5 + (address[5] == '@' ? 1 : 0));
-		else
-			c->name = colon != NULL ? colon + 1 : address;
-	}
+	c->name = c->file != NULL
+			  ? stem_of(c, c->file)
+			  : name_of_address(c, c->listens[0].address);
 	if (c->name == NULL)
 		config_no_memory(c);
+}
+
+int
+config_name_after(struct config *c, const char *address)
+{
+	const char *name;
+
+	if (c->file != NULL || !config_listens_by_default(c))
+		return 0;
+	name = name_of_address(c, address);
+	if (name == NULL)
+		return -ENOMEM;
+	c->name = name;
+	return 0;
 }
 
 /* ------------------------------------------------------------------------- */

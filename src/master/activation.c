@@ -175,6 +175,19 @@ activation_close(struct master *m)
 	m->n_passed = 0;
 }
 
+int
+activation_name(const struct master *m, struct config *c, struct err *err)
+{
+	char text[ADDRESS_TEXT];
+
+	if (m->n_passed == 0)
+		return 0;
+	address_format(&m->passed[0].listener.address, text);
+	return config_name_after(c, text) < 0
+		       ? err_set(err, ENOMEM, "the name of the server")
+		       : 0;
+}
+
 /* --- which is whose --------------------------------------------------------------- */
 
 static void

@@ -401,10 +401,10 @@ choose_name(struct master *m, const struct config *c)
 static int
 open_sockets(struct master *m, struct config *c, struct err *err)
 {
+	int rc = activation_name(m, c, err);
 	bool unnamed = c->name != NULL && strcmp(c->name, "0") == 0;
-	int rc = 0;
 
-	if (unnamed)
+	if (rc == 0 && unnamed)
 		rc = generation_create(&m->now, m, c, m->before, err);
 	if (rc < 0)
 		return rc;

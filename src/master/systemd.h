@@ -16,6 +16,9 @@ int activation_take(struct master *m, struct err *err);
 int activation_inherit(
 	struct master *m, int fd, const char *asked, struct err *err);
 void activation_close(struct master *m);
+/* Name the server after the first of them, where they take the place of a
+ * Listen that nobody has written. */
+int activation_name(const struct master *m, struct config *c, struct err *err);
 /* Is what stands behind Listen the name of such a socket, and a right one? */
 bool activation_names(const char *listen);
 int activation_check(const char *listen, struct err *err);

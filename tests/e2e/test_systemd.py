@@ -16,7 +16,7 @@ import pytest
 from client import Connection, get, refused
 from loop import Loop
 from manager import Manager
-from server import PATIENCE, has_gil, is_alive, stat_fields, wait_until
+from server import BUILD, PATIENCE, has_gil, is_alive, stat_fields, wait_until
 
 
 @pytest.fixture
@@ -538,6 +538,28 @@ def test_without_a_listen_all_sockets_are_served(activated, manager, directory):
         assert get(address, '/hello').body == b'hello\n'
     server.stop()
     assert path.exists()
+
+
+def names_in(server) -> set:
+    return {path.name for path in server.run_directory.iterdir()}
+
+
+@pytest.mark.parametrize('place', ['port', 'path'])
+def test_a_server_is_named_after_its_first_socket(activated, manager, directory, place):
+    """Two of one user, neither with a configuration file, are not in each other's way."""
+    if place == 'port':
+        name = str(manager.listen(('127.0.0.1', 0), 'http').getsockname()[1])
+    else:
+        name = 'shop'
+        manager.listen(str(directory / 'shop.sock'), 'http', socket.AF_UNIX)
+    manager.listen(('127.0.0.1', 0), 'admin')
+    server = activated().start()
+    assert f'{name}.pid' in names_in(server) and '8000.pid' not in names_in(server)
+    server.reload()
+    done = subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory, '-n', name,
+                           'status', '--json'], capture_output=True, text=True)
+    assert done.returncode == 0 and f'"{name}"' in done.stdout, done.stderr
+    server.stop()
 
 
 def test_listen_lines_are_matched_by_address_and_by_name(activated, manager, directory):
