@@ -85,8 +85,8 @@ static char *
 what_is_said_of_them(void)
 {
 	char *text;
-	int n = asprintf(&text, "LISTEN_FDS=%s LISTEN_FDNAMES=%s",
-		or_unset(getenv("LISTEN_FDS")),
+	int n = asprintf(&text, "LISTEN_PID=%s LISTEN_FDS=%s LISTEN_FDNAMES=%s",
+		or_unset(getenv("LISTEN_PID")), or_unset(getenv("LISTEN_FDS")),
 		or_unset(getenv("LISTEN_FDNAMES")));
 
 	return n < 0 ? NULL : text;
@@ -97,7 +97,7 @@ refuse_words(int error, const char *words, struct err *err)
 {
 	return err_setx(err, EINVAL,
 		"%s: no sockets of a service manager are described so (%s); it "
-		"sets both itself, and without one they have to be unset",
+		"sets them itself, and without one they have to be unset",
 		words != NULL ? words : "sockets passed by systemd",
 		strerror(-error));
 }
@@ -110,7 +110,7 @@ activation_take(struct master *m, struct err *err)
 	int first, n, rc = 0;
 
 	say_not_ours(m);
-	words = what_is_said_of_them(); /* both are unset then */
+	words = what_is_said_of_them(); /* they are unset then */
 	n = notify_passed_sockets(true, &first, &names);
 	if (n < 0)
 		return refuse_words(n, words, err);

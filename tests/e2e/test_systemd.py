@@ -649,6 +649,13 @@ def test_words_that_describe_no_sockets_get_a_sentence(new_server, fds, names, e
                      rf'are described so \(({error})\); .* have to be unset', server.log.text())
 
 
+def test_a_process_that_is_none_gets_a_sentence(new_server):
+    server = new_server('hello:application', env={'LISTEN_PID': 'abc', 'LISTEN_FDS': '1'})
+    assert server.fails() == 78
+    assert ('LISTEN_PID=abc LISTEN_FDS=1 LISTEN_FDNAMES=(unset): no sockets of a service manager '
+            'are described so (Invalid argument)') in server.log.text()
+
+
 def test_no_word_of_the_environment_steers_a_terminal(new_server):
     server = new_server('hello:application', env={
         'LISTEN_FDS': '1', 'LISTEN_FDNAMES': 'a:\x1b[2J\u202eb'},
