@@ -524,14 +524,14 @@ The items are Apache's:
 .It Li \&%A , \&%p Ta our own address and port; %{remote}p is the client's port
 .It Li \&%t Ta the time; %{format}t by strftime(3), and sec, msec, usec
 .It Li \&%r Ta the request line
-.It Li \&%m , \&%U , \&%q , \&%H Ta its method, path, query string, protocol
-.It Li \&%v , \&%V Ta the host that was asked
+.It Li \&%m , \&%U , \&%q , \&%H Ta its method, path (as it came; Apache decodes it), query string, protocol
+.It Li \&%v , \&%V Ta the name of the host that was asked, without a port
 .It Li \&%s , \&%>s Ta the status of the response
 .It Li \&%B , \&%b Ta bytes of the response's body, 0 or - when there are none
 .It Li \&%I , \&%O , \&%S Ta bytes received, sent, both, with heads
 .It Li \&%D , \&%T Ta how long it took, in microseconds and in seconds
 .It Li \&%{ms}T Ta how long it took, in ms, us or s
-.It Li \&%{name}i , \&%{name}o Ta a header field of the request, of the response
+.It Li \&%{name}i , \&%{name}o Ta a header field of the request, of the response; several of one name with commas
 .It Li \&%{name}C Ta a cookie
 .It Li \&%u , \&%l Ta the user, and - for what nobody asks any more
 .It Li \&%k Ta how many requests the connection had before

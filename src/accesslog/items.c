@@ -54,20 +54,43 @@ write_number_or_dash(struct buf *out, unsigned long long n)
 		buf_add_char(out, '-');
 }
 
+/* Those of one name, one after the other. */
+struct look {
+	record_lookup *lookup;
+	const void *subject;
+	struct str name;
+	size_t from;
+};
+
 static struct str
-look_up(record_lookup *lookup, const void *subject, struct str name)
+next_header(struct look *l)
 {
-	return lookup != NULL ? lookup(subject, name) : (struct str){NULL, 0};
+	return l->lookup != NULL ? l->lookup(l->subject, l->name, &l->from)
+				 : (struct str){NULL, 0};
 }
 
-/* A header that is there and empty writes nothing, as in Apache. */
-static void
-write_found(struct buf *out, struct str s)
+static struct look
+look_in_request(const struct record *record, struct str name)
 {
-	if (s.p != NULL)
-		log_escape(out, s);
-	else
+	return (struct look){
+		record->request_header, record->request, name, 0};
+}
+
+/* A header that is there and empty writes nothing, as in Apache, and those of
+ * one name are a list. */
+static void
+write_found(struct buf *out, struct look l)
+{
+	struct str s = next_header(&l);
+
+	if (s.p == NULL)
 		buf_add_char(out, '-');
+	while (s.p != NULL) {
+		log_escape(out, s);
+		s = next_header(&l);
+		if (s.p != NULL)
+			buf_add_text(out, ", ");
+	}
 }
 
 WRITER(write_percent)
@@ -216,9 +239,31 @@ WRITER(write_query)
 	log_escape(out, record->query);
 }
 
+/* Without port and brackets. */
+static struct str
+name_of_host(struct str host)
+{
+	bool bracketed = host.len > 0 && host.p[0] == '[';
+	const char *end =
+		host.len > 0 ? memchr(host.p, bracketed ? ']' : ':', host.len)
+			     : NULL;
+
+	if (end != NULL)
+		host.len = (size_t)(end - host.p);
+	if (end != NULL && bracketed)
+		host = (struct str){host.p + 1, host.len - 1};
+	return host;
+}
+
+/* As Apache: the name alone, in small letters; escapes have no others. */
 WRITER(write_host)
 {
-	write_or_dash(out, record->host);
+	size_t start = out->len;
+
+	write_or_dash(out, name_of_host(record->host));
+	for (size_t i = start; i < out->len; i++)
+		if (out->data[i] >= 'A' && out->data[i] <= 'Z')
+			out->data[i] |= 0x20;
 }
 
 WRITER(write_user)
@@ -292,26 +337,35 @@ WRITER(write_line)
 
 WRITER(write_request_header)
 {
-	write_found(out,
-		look_up(record->request_header, record->request, op->text));
+	write_found(out, look_in_request(record, op->text));
 }
 
-/* Content-Type without its parameters, as Apache. */
+/* Without its parameters, as Apache. */
+static void
+write_type(struct buf *out, struct str value)
+{
+	const char *semicolon =
+		value.len > 0 ? memchr(value.p, ';', value.len) : NULL;
+
+	if (semicolon != NULL)
+		value.len = (size_t)(semicolon - value.p);
+	if (value.p != NULL)
+		log_escape(out, str_trim(value));
+	else
+		buf_add_char(out, '-');
+}
+
 void
 log_write_response_header(
 	const struct log_op *op, const struct record *record, struct buf *out)
 {
-	struct str value =
-		look_up(record->response_header, record->response, op->text);
-	const char *semicolon;
+	struct look l = {
+		record->response_header, record->response, op->text, 0};
 
-	if (value.len > 0 && str_equal_nocase(op->text, STR("Content-Type"))) {
-		semicolon = memchr(value.p, ';', value.len);
-		if (semicolon != NULL)
-			value.len = (size_t)(semicolon - value.p);
-		value = str_trim(value);
-	}
-	write_found(out, value);
+	if (str_equal_nocase(op->text, STR("Content-Type")))
+		write_type(out, next_header(&l));
+	else
+		write_found(out, l);
 }
 
 /* Cut the first of "a=b; c=d" off *cookies. */
@@ -331,11 +385,10 @@ next_cookie(struct str *cookies)
 	return cookie;
 }
 
-WRITER(write_cookie)
+/* The value of a name in "a=b; c=d". */
+static struct str
+find_cookie(struct str cookies, struct str wanted)
 {
-	struct str cookies =
-		look_up(record->request_header, record->request, STR("Cookie"));
-
 	while (cookies.p != NULL) {
 		struct str cookie = next_cookie(&cookies), name = cookie;
 		const char *equals = memchr(cookie.p, '=', cookie.len);
@@ -343,15 +396,24 @@ WRITER(write_cookie)
 		if (equals == NULL)
 			continue;
 		name.len = (size_t)(equals - cookie.p);
-		if (str_equal_nocase(str_trim(name), op->text)) {
-			struct str value = {
-				equals + 1, cookie.len - name.len - 1};
-
-			log_escape(out, str_trim(value));
-			return;
-		}
+		if (str_equal_nocase(str_trim(name), wanted))
+			return str_trim((struct str){
+				equals + 1, cookie.len - name.len - 1});
 	}
-	buf_add_char(out, '-');
+	return (struct str){NULL, 0};
+}
+
+WRITER(write_cookie)
+{
+	struct look l = look_in_request(record, STR("Cookie"));
+	struct str cookies, found = {NULL, 0};
+
+	while (found.p == NULL && (cookies = next_header(&l)).p != NULL)
+		found = find_cookie(cookies, op->text);
+	if (found.p != NULL)
+		log_escape(out, found);
+	else
+		buf_add_char(out, '-');
 }
 
 /* clang-format off */

@@ -10,8 +10,10 @@
 
 #include "base/str.h"
 
-/* Looks a header up, without case; p NULL where there is none. */
-typedef struct str record_lookup(const void *subject, struct str name);
+/* Looks a header up, without case: the value of the first at or behind *from,
+ * which is moved behind it and is 0 at first; p NULL where there is none. */
+typedef struct str record_lookup(
+	const void *subject, struct str name, size_t *from);
 
 struct record {
 	struct str client;     /* %a %h: "192.0.2.7"; empty for unix: */
@@ -24,7 +26,7 @@ struct record {
 	struct str path;       /* %U */
 	struct str query;      /* %q without the "?"; p NULL = none */
 	struct str protocol;   /* %H */
-	struct str host;       /* %v %V */
+	struct str host;       /* %v %V, perhaps with a port */
 	struct str user;       /* %u; p NULL = none */
 	struct str request_id; /* %L; p NULL = none */
 	int status;            /* %s %>s; 0 when none was sent */

@@ -211,31 +211,30 @@ report_overdue_here(struct engine *e, const struct app_exchange *x)
 /* --- the access log ------------------------------------------------------------ */
 
 static struct str
-request_header(const void *subject, struct str name)
+request_header(const void *subject, struct str name, size_t *from)
 {
-	return request_field(subject, name);
+	return request_field(subject, name, from);
 }
 
 /* Out of the head as it was sent. */
 static struct str
-response_header(const void *subject, struct str name)
+response_header(const void *subject, struct str name, size_t *from)
 {
 	const struct buf *head = subject;
-	const char *p = head->data, *end = p + head->len;
 
-	while (p != NULL && p < end) {
-		const char *eol = memchr(p, '\r', (size_t)(end - p));
-		const char *colon;
+	while (*from < head->len) {
+		const char *p = head->data + *from, *colon;
+		const char *eol = memchr(p, '\r', head->len - *from);
 
 		if (eol == NULL)
 			break;
+		*from += (size_t)(eol - p) + 2;
 		colon = memchr(p, ':', (size_t)(eol - p));
 		if (colon != NULL &&
 			str_equal_nocase(
 				(struct str){p, (size_t)(colon - p)}, name))
 			return str_trim((struct str){
 				colon + 1, (size_t)(eol - colon - 1)});
-		p = eol + 2;
 	}
 	return (struct str){0};
 }

@@ -605,10 +605,13 @@ request_scan(struct request_scan *s, const char *data, size_t len,
 }
 
 struct str
-request_field(const struct request *r, struct str name)
+request_field(const struct request *r, struct str name, size_t *from)
 {
-	for (size_t i = 0; i < r->n_fields; i++)
-		if (str_equal_nocase(r->fields[i].name, name))
-			return r->fields[i].value;
+	while (*from < r->n_fields) {
+		const struct request_field *field = &r->fields[(*from)++];
+
+		if (str_equal_nocase(field->name, name))
+			return field->value;
+	}
 	return (struct str){NULL, 0};
 }

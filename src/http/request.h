@@ -101,8 +101,9 @@ struct request_scan {
 int request_scan(struct request_scan *s, const char *data, size_t len,
 	const struct request_limits *limits);
 
-/* The value of the first field of that name, without case; p is NULL where
- * there is none. */
-struct str request_field(const struct request *r, struct str name);
+/* The value of the first field of that name, without case, from the *from-th
+ * on; *from is moved behind it.  p is NULL where there is none. */
+struct str request_field(
+	const struct request *r, struct str name, size_t *from);
 
 #endif

@@ -33,6 +33,17 @@ def test_the_combined_format_of_a_real_request(serve, directory):
         assert path.stat().st_uid == 0
 
 
+def test_fields_of_one_name_are_a_list_and_a_host_is_a_name(serve, directory):
+    path = directory / 'access.log'
+    server = serve('probe', '-w', '1', '--custom-log',
+                   f'{path} "%v %{{X-In}}i %{{Set-Cookie}}o %{{b}}C"')
+    with Connection(server.address) as c:
+        c.send('GET /headers HTTP/1.1\r\nHost: Shop.Example:81\r\nX-In: 1\r\nX-IN: 2\r\n'
+               'Cookie: a=1\r\nCookie: b=2\r\n\r\n')
+        assert c.response().status == 200
+    assert lines_of(path, 1) == ['shop.example 1, 2 a=1, b=2 2']
+
+
 def test_formats_of_a_configuration(serve, directory, apps):
     conf = directory / 'wsgid.conf'
     conf.write_text(f'''

@@ -15,10 +15,11 @@
 #include "base/err.h"
 
 static struct str
-look_up(const void *subject, struct str name)
+look_up(const void *subject, struct str name, size_t *from)
 {
 	(void)name;
-	return *(const struct str *)subject;
+	return (*from)++ < 2 ? *(const struct str *)subject
+			     : (struct str){NULL, 0};
 }
 
 static void

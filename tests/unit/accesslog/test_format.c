@@ -22,11 +22,16 @@ struct header {
 };
 
 static struct str
-look_up(const void *subject, struct str name)
+look_up(const void *subject, struct str name, size_t *from)
 {
-	for (const struct header *h = subject; h->name != NULL; h++)
+	const struct header *all = subject;
+
+	while (all[*from].name != NULL) {
+		const struct header *h = &all[(*from)++];
+
 		if (str_equal_nocase(str_of(h->name), name))
 			return str_of(h->value);
+	}
 	return (struct str){NULL, 0};
 }
 
@@ -36,12 +41,19 @@ static const struct header request_headers[] = {
 	{"X-Empty", ""},
 	{"X-Evil", "a\r\nb\x1b[2J\xc3\xa4"},
 	{"Cookie", "a=1; bee = two words ;nothing; c=\"x\"; a=2; =e; d="},
+	{"X-Forwarded-For", "192.0.2.1"},
+	{"Cookie", "f=second; a=3"},
+	{"x-forwarded-for", ""},
+	{"X-Forwarded-For", "192.0.2.2, \"x"},
 	{NULL, NULL},
 };
 
 static const struct header response_headers[] = {
 	{"Content-Type", "text/html ; charset=utf-8"},
 	{"X-Answer", "42; 43"},
+	{"Set-Cookie", "a=1; Path=/"},
+	{"Set-Cookie", "b=2"},
+	{"Content-Type", "text/plain"},
 	{NULL, NULL},
 };
 
@@ -112,6 +124,7 @@ test_items_say_what_apaches_say(void **state)
 		{"%{BEE}C", "two words", "-"},
 		{"%{c}C", "\\\"x\\\"", "-"},
 		{"%{d}C", "", "-"},
+		{"%{f}C", "second", "-"},
 		{"%{nothing}C", "-", "-"},
 		{"%{e}C", "-", "-"},
 		{"%D", "1234567", "0"},
@@ -124,6 +137,7 @@ test_items_say_what_apaches_say(void **state)
 		{"%{X-Empty}i", "", "-"},
 		{"%{X-Evil}i", "a\\r\\nb\\x1b[2J\\xc3\\xa4", "-"},
 		{"%{X-Other}i", "-", "-"},
+		{"%{X-Forwarded-For}i", "192.0.2.1, , 192.0.2.2, \\\"x", "-"},
 		{"%I", "100", "0"},
 		{"%k", "3", "0"},
 		{"%l", "-", "-"},
@@ -131,6 +145,7 @@ test_items_say_what_apaches_say(void **state)
 		{"%m", "GET", "-"},
 		{"%{X-Answer}o", "42; 43", "-"},
 		{"%{content-type}o", "text/html", "-"},
+		{"%{Set-Cookie}o", "a=1; Path=/, b=2", "-"},
 		{"%{X-Other}o", "-", "-"},
 		{"%O", "2500", "0"},
 		{"%p", "8000", "-"},
@@ -298,6 +313,33 @@ test_literal_text_knows_four_escapes(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_line(rows[i].text, &full, rows[i].expected);
+}
+
+static void
+test_a_host_is_its_name(void **state)
+{
+	static const struct {
+		const char *host, *expected;
+	} rows[] = {
+		{"EX.com:8080", "ex.com"},
+		{"ex.com", "ex.com"},
+		{"ex.com:", "ex.com"},
+		{"192.0.2.7:80", "192.0.2.7"},
+		{"[2001:DB8::1]:8080", "2001:db8::1"},
+		{"[::1]", "::1"},
+		/* Of a request that was refused. */
+		{"[::1", "[::1"},
+		{":80", "-"},
+		{"A\xC3\"B", "a\\xc3\\\"b"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct record r = {.host = str_of(rows[i].host)};
+
+		assert_line("%v", &r, rows[i].expected);
+		assert_line("%V", &r, rows[i].expected);
+	}
 }
 
 static void
@@ -574,6 +616,7 @@ main(void)
 		cmocka_unit_test(test_passwords_are_not_logged),
 		cmocka_unit_test(test_statuses_decide_what_is_written),
 		cmocka_unit_test(test_literal_text_knows_four_escapes),
+		cmocka_unit_test(test_a_host_is_its_name),
 		cmocka_unit_test(test_times_are_local),
 		cmocka_unit_test(
 			test_a_remembered_time_does_not_outlive_its_second),

@@ -65,10 +65,11 @@ end(void **state)
 }
 
 static struct str
-no_header(const void *subject, struct str name)
+no_header(const void *subject, struct str name, size_t *from)
 {
 	(void)subject;
 	(void)name;
+	(void)from;
 	return (struct str){0};
 }
 
