@@ -369,7 +369,8 @@ log_target(const char **ret, const struct directive_input *in, struct err *err)
 
 	if (strcmp(word, "-") == 0)
 		return value_keep(ret, in->arena, word, 1, err);
-	if (*word == '|' || strncasecmp(word, "syslog", 6) == 0)
+	if (*word == '|' || strncasecmp(word, "syslog", 6) == 0 ||
+		strcasecmp(word, "journald") == 0)
 		return err_setx(err, EINVAL,
 			"\"%s\": wsgid writes logs to files, to \"-\" and, the "
 			"error log, to journald; let the service manager pass "

@@ -245,6 +245,34 @@ test_too_many_words_and_a_comment_behind_a_value(void **state)
 }
 
 static void
+test_a_log_is_no_program_and_an_access_log_no_journal(void **state)
+{
+	static const struct {
+		const char *directive, *words[4];
+	} table[] = {
+		{"ErrorLog", {"|/bin/cat"}},
+		{"CustomLog", {"syslog:user", "common"}},
+		{"CustomLog", {"journald"}},
+		{"CustomLog", {"Journald", "common"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		union directive_value v;
+		struct arena arena = {0};
+		struct err err = {0};
+
+		assert_true(parse(table[i].directive, table[i].words, &v,
+				    &arena, &err) < 0);
+		assert_non_null(strstr(err.text,
+			": wsgid writes logs to files, to \"-\" and, the error "
+			"log, to journald; let the service manager pass \"-\" "
+			"on"));
+		arena_fini(&arena);
+	}
+}
+
+static void
 test_listen(void **state)
 {
 	static const struct {
@@ -423,6 +451,8 @@ main(void)
 		cmocka_unit_test(test_a_value_has_its_bounds),
 		cmocka_unit_test(
 			test_too_many_words_and_a_comment_behind_a_value),
+		cmocka_unit_test(
+			test_a_log_is_no_program_and_an_access_log_no_journal),
 		cmocka_unit_test(test_listen),
 		cmocka_unit_test(test_listen_refuses),
 		cmocka_unit_test(test_log_formats_and_their_nicknames),
