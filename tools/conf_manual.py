@@ -141,6 +141,10 @@ is all addresses; an IPv6 address stands in brackets.
 A Unix socket is made with the given mode (0666) and owner; one that a dead
 server has left behind is replaced, one that is in use is not.
 The lines of a stronger source replace those of a weaker one.
+.Ev WSGID_LISTEN
+has one address or several, with commas or spaces between them;
+.Ev PORT
+is the weakest, and counts where nothing else says where to listen.
 Sockets passed by
 .Xr systemd 1
 replace all of them.

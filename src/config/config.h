@@ -260,7 +260,7 @@ int config_read_text(
 /* Every WSGID_NAME of env, a NULL-terminated list as environ(7); WSGI_APP and
  * WEB_CONCURRENCY, which are weaker; and WSGID_DEFAULT_NAME, which is weaker
  * than the file, as PORT is, which is stronger than that.  A variable that is set to nothing is not set; WSGID_LISTEN
- * is a list with commas.  Two spellings of a
+ * is a list with commas or spaces.  Two spellings of a
  * directive that differ in value are a mistake, an unknown WSGID_ name is a
  * warning, as gunicorn's and uWSGI's variables are. */
 void config_read_environment(struct config *c, char *const *env);

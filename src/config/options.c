@@ -4,6 +4,7 @@
  * An option's name is unambiguous or it is none: no abbreviations, which
  * change their meaning when a directive is added.
  */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -150,6 +151,61 @@ config_nearest_option(const char *option)
 	return directive_nearest_option(name);
 }
 
+/* Listen's other words have no ":" in them, or a name and "=" before it. */
+static bool
+begins_address(struct str s)
+{
+	struct str word = {s.p, 0};
+
+	while (word.len < s.len && !isspace((unsigned char)s.p[word.len]))
+		word.len++;
+	if (word.len == 0 || memmem(word.p, word.len, "unix:", 5) != NULL)
+		return word.len > 0;
+	if (memchr(word.p, '=', word.len) != NULL)
+		return false;
+	return isdigit((unsigned char)word.p[0]) ||
+	       memchr(word.p, ':', word.len) != NULL;
+}
+
+/* How much of "unix:/x mode=0660 8000" is the first address and its words. */
+static size_t
+address_length(struct str s)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] == '"')
+			quoted = !quoted;
+		if (!quoted && isspace((unsigned char)s.p[i]) &&
+			begins_address((struct str){
+				s.p + i + 1, s.len - i - 1}))
+			return i;
+	}
+	return s.len;
+}
+
+/* An element, or with spaces between them several addresses. */
+static void
+apply_element(struct config *c, enum config_source source,
+	const struct directive *row, struct str element, const char *where)
+{
+	while (element.len > 0) {
+		size_t len = row->type == &value_listen
+				     ? address_length(element)
+				     : element.len;
+		const char *copy =
+			arena_copy(&c->priv->arena, element.p, len);
+
+		if (copy == NULL) {
+			config_no_memory(c);
+			return;
+		}
+		config_apply_text(c, source, row, copy, where);
+		element = str_trim(
+			(struct str){element.p + len, element.len - len});
+	}
+}
+
 /* A list with commas is applied element by element. */
 static void
 apply_list(struct config *c, enum config_source source,
@@ -160,14 +216,9 @@ apply_list(struct config *c, enum config_source source,
 
 	while (list.p != NULL) {
 		struct str element = str_next_element(&list);
-		const char *copy =
-			arena_copy(&c->priv->arena, element.p, element.len);
 
 		empty = empty && element.len == 0;
-		if (copy == NULL)
-			config_no_memory(c);
-		else if (*copy != '\0')
-			config_apply_text(c, source, row, copy, where);
+		apply_element(c, source, row, element, where);
 	}
 	if (empty)
 		config_fail(c, where, row->name,

@@ -268,6 +268,52 @@ test_environment(void **state)
 }
 
 static void
+test_addresses_stand_behind_commas_or_spaces(void **state)
+{
+	static char *const env[] = {
+		"WSGID_LISTEN=8000  [::1]:80 \"unix:/a b=c\"  mode=0600 "
+		"ProxyProtocol=On unix:/x=y,localhost:81 fd:web",
+		NULL};
+	static const char *const addresses[] = {"8000", "[::1]:80",
+		"unix:/a b=c", "unix:/x=y", "localhost:81", "fd:web"};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_int_equal(count_messages(c), 0);
+	assert_int_equal(c->n_listens, ARRAY_LEN(addresses));
+	for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
+		assert_string_equal(c->listens[i].address, addresses[i]);
+	assert_int_equal(c->listens[2].mode, 0600);
+	assert_int_equal(c->listens[2].proxy_protocol, CONFIG_PROXY_ON);
+	assert_int_equal(c->listens[3].mode, -1);
+	config_destroy(c);
+}
+
+static void
+test_words_that_are_no_addresses_are_a_mistake(void **state)
+{
+	static const struct {
+		char *env[2];
+		const char *message;
+	} rows[] = {
+		{{"WSGID_LISTEN=8000 https"}, "a listener has no protocol"},
+		{{"WSGID_LISTEN=8000 all"}, "\"all\" is none of mode=MODE"},
+		{{"WSGID_LISTEN=8000 mod=0600"}, "\"mod=0600\" is none of"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = config_create();
+
+		config_read_environment(c, rows[i].env);
+		assert_int_equal(count_messages(c), 1);
+		assert_true(has_message(c, rows[i].message));
+		config_destroy(c);
+	}
+}
+
+static void
 test_our_own_variable_is_stronger_than_everybody_s(void **state)
 {
 	static char *const env[] = {"WSGID_PROCESSES=5", "WEB_CONCURRENCY=3",
@@ -547,6 +593,9 @@ main(void)
 		cmocka_unit_test(test_a_current_directory_that_is_gone),
 		cmocka_unit_test(test_the_nearest_option),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_addresses_stand_behind_commas_or_spaces),
+		cmocka_unit_test(
+			test_words_that_are_no_addresses_are_a_mistake),
 		cmocka_unit_test(
 			test_our_own_variable_is_stronger_than_everybody_s),
 		cmocka_unit_test(test_every_spelling_is_a_variable),
