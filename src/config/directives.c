@@ -492,8 +492,8 @@ static const struct directive others[] = {
 		.type = &value_path_list,
 		.offset = AT(python_path),
 		.example = "/srv/site/lib:/srv/lib",
-		.help = "Directories and zip files to import from before all "
-			"others, separated by colons",
+		.help = "Directories and zip files, separated by colons, to "
+			"import from: behind the working directory",
 	},
 	{
 		.name = "WSGIPythonOptimize",
