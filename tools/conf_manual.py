@@ -544,6 +544,17 @@ The items are Apache's:
 .It Li \&%L Ta the request's number
 .It Li \&%% Ta a percent sign
 .El
+.Pp
+Quotes, backslashes and all bytes that are no printable ASCII are escaped as by
+Apache, \exhh, which JSON does not know.
+In a format that begins with
+.Ql {\(dq
+they are escaped as in JSON: valid UTF-8 stays, other bytes are \eu00hh, and
+an item behind a colon that has no value is null.
+.Cm json
+is such a format: an object a line, with time, client, host, method, path,
+query, protocol, status, bytes, bytes_out, duration_us, referer, user_agent,
+request_id and pid.
 """,
     'CustomLog': """
 The line of a request is written when its response is with the kernel.

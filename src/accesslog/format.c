@@ -24,6 +24,7 @@ struct log_format {
 	struct log_op *ops;
 	size_t n_ops;
 	bool wants_response_headers;
+	bool is_json;
 };
 
 /* The item that is being compiled. */
@@ -317,6 +318,7 @@ log_format_compile(struct log_format **ret, const char *text, struct err *err)
 
 	if (f == NULL)
 		return short_of_memory(&c);
+	f->is_json = log_is_json(text);
 	rc = compile(&c);
 	if (rc < 0) {
 		log_format_destroy(f);
@@ -364,13 +366,17 @@ applies(const struct log_op *op, int status)
 }
 
 static void
-write_item(const struct log_op *op, const struct record *record,
-	struct buf *out)
+write_item(const struct log_format *f, const struct log_op *op,
+	const struct record *record, struct buf *out)
 {
+	size_t start = out->len;
+
 	if (applies(op, record->status))
 		op->write(op, record, out);
 	else
 		buf_add_char(out, '-');
+	if (f->is_json && op->write != log_write_literal)
+		log_make_json(out, start);
 }
 
 /* All that was added behind start is there, or none of it. */
@@ -391,7 +397,7 @@ log_format_write(const struct log_format *f, const struct record *record,
 	size_t start = out->len;
 
 	for (size_t i = 0; i < f->n_ops; i++)
-		write_item(&f->ops[i], record, out);
+		write_item(f, &f->ops[i], record, out);
 	buf_add_char(out, '\n');
 	return end(out, start);
 }
@@ -416,7 +422,7 @@ log_format_begin(const struct log_format *f, const struct record *record,
 		if (waits(&f->ops[i], record))
 			buf_add_char(held, '\0');
 		else
-			write_item(&f->ops[i], record, held);
+			write_item(f, &f->ops[i], record, held);
 	}
 	buf_add_char(held, '\0');
 	return end(held, start);

@@ -4,7 +4,8 @@
  *
  * Apache's language (mod_log_config); an item it does not know is an error
  * that names the item.  What a client controls is escaped as Apache does, so
- * that one request is one line.
+ * that one request is one line; in a format that begins as a JSON object it is
+ * escaped as JSON has it.
  *
  * A program remembers the last second's time as text, so it belongs to one
  * thread: each thread that writes lines compiles its own.

@@ -61,6 +61,11 @@ void log_write_response_header(
  * escapes. */
 void log_escape(struct buf *out, struct str s);
 
+/* json.c: does this text of a format begin a JSON object?  Then what each item
+ * writes, line from start on, is made fit for it. */
+bool log_is_json(const char *text);
+void log_make_json(struct buf *line, size_t start);
+
 /* time.c: the argument of %t made ready; -EINVAL, or -ENOMEM. */
 int log_time_create(struct log_time **ret, struct arena *a, struct str text);
 void log_write_time(

@@ -575,8 +575,8 @@ static const struct directive others[] = {
 		.option = "--log-format",
 		.type = &value_log_format,
 		.example = "\"%h %t \\\"%r\\\" %>s %D\" brief",
-		.help = "Give a format of CustomLog a nickname; common and "
-			"combined exist; may be repeated",
+		.help = "Give a format of CustomLog a nickname; common, "
+			"combined and json exist; may be repeated",
 	},
 	{
 		.name = "CustomLog",

@@ -191,6 +191,14 @@ static const struct config_log_format predefined[] = {
 	{"common", "%h %l %u %t \"%r\" %>s %b"},
 	{"combined", "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" "
 		     "\"%{User-agent}i\""},
+	{"json",
+		"{\"time\":\"%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t\","
+		"\"client\":\"%a\",\"host\":\"%v\",\"method\":\"%m\","
+		"\"path\":\"%U\",\"query\":\"%q\",\"protocol\":\"%H\","
+		"\"status\":%>s,\"bytes\":%B,\"bytes_out\":%O,"
+		"\"duration_us\":%D,\"referer\":\"%{Referer}i\","
+		"\"user_agent\":\"%{User-agent}i\","
+		"\"request_id\":\"%L\",\"pid\":%P}"},
 };
 
 static const char *

@@ -1,5 +1,6 @@
 """The access log, by Apache's formats, and the files of both logs."""
 
+import json
 import os
 import re
 import signal
@@ -42,6 +43,22 @@ def test_fields_of_one_name_are_a_list_and_a_host_is_a_name(serve, directory):
                'Cookie: a=1\r\nCookie: b=2\r\n\r\n')
         assert c.response().status == 200
     assert lines_of(path, 1) == ['shop.example 1, 2 a=1, b=2 2']
+
+
+def test_a_line_of_the_nickname_json_is_json(serve, directory):
+    path = directory / 'access.log'
+    server = serve('probe', '-w', '1', '--custom-log', f'{path} json')
+    agent = b'caf\xc3\xa9 "\\x41" \xff\t'
+    with Connection(server.address) as c:
+        c.send(b'GET /hello?a=b HTTP/1.1\r\nHost: Shop:81\r\nUser-Agent: x' + agent
+               + b'x\r\n\r\n')
+        assert c.response().status == 200
+    said = json.loads(lines_of(path, 1)[0])
+    assert said['user_agent'] == 'xcaf\xe9 "\\x41" \xff\tx'
+    assert (said['host'], said['method'], said['path'], said['query']) == (
+        'shop', 'GET', '/hello', '?a=b')
+    assert (said['status'], said['bytes'], said['referer']) == (200, 6, '-')
+    assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}', said['time'])
 
 
 def test_formats_of_a_configuration(serve, directory, apps):

@@ -343,6 +343,30 @@ test_a_host_is_its_name(void **state)
 }
 
 static void
+test_a_format_that_begins_an_object_escapes_as_json_does(void **state)
+{
+	static const struct {
+		const char *format, *text, *expected;
+	} rows[] = {
+		{"{\"a\":\"%v\"}", "a\"b\\c", "{\"a\":\"a\\\"b\\\\c\"}"},
+		{"{ \"a\": \"%v\"}", "\x1b\n\x7f",
+			"{ \"a\": \"\\u001b\\u000a\\u007f\"}"},
+		{"{\"a\":\"%v\"}", "caf\xc3\xa9 \xe9",
+			"{\"a\":\"caf\xc3\xa9 \\u00e9\"}"},
+		{"{\"a\":\"%v\"}", "\\x41\\n", "{\"a\":\"\\\\x41\\\\n\"}"},
+		{"{\"a\":\"%v\",\"s\":%s}", "", "{\"a\":\"-\",\"s\":null}"},
+		{"{%v}", "\x1b\xc3\xa9", "{\\x1b\\xc3\\xa9}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct record r = {.host = str_of(rows[i].text)};
+
+		assert_line(rows[i].format, &r, rows[i].expected);
+	}
+}
+
+static void
 use_timezone(const char *name)
 {
 	assert_int_equal(setenv("TZ", name, 1), 0);
@@ -617,6 +641,8 @@ main(void)
 		cmocka_unit_test(test_statuses_decide_what_is_written),
 		cmocka_unit_test(test_literal_text_knows_four_escapes),
 		cmocka_unit_test(test_a_host_is_its_name),
+		cmocka_unit_test(
+			test_a_format_that_begins_an_object_escapes_as_json_does),
 		cmocka_unit_test(test_times_are_local),
 		cmocka_unit_test(
 			test_a_remembered_time_does_not_outlive_its_second),
