@@ -557,8 +557,9 @@ query, protocol, status, bytes, bytes_out, duration_us, referer, user_agent,
 request_id and pid.
 """,
     'CustomLog': """
-The line of a request is written when its response is with the kernel.
-Of one that is larger than 16 KiB, when the client has taken the rest:
+The line of a request is written when the application is done with it.
+Where more than 16 KiB of the response are left then, it is written when all of
+that is with the kernel, or the client will not have it:
 .Ql %D ,
 .Ql %O
 and

@@ -192,7 +192,10 @@ compile_argument(
 		rc = log_time_create(&op->time, a, c->argument);
 		if (rc == -EINVAL)
 			return refuse(c, "gives a text that is too long");
-		return rc < 0 ? short_of_memory(c) : 0;
+		if (rc < 0)
+			return short_of_memory(c);
+		op->late = log_time_is_late(op->time);
+		return 0;
 	}
 	if (c->argument.len == 0)
 		return 0;
@@ -450,7 +453,7 @@ log_format_finish(const struct log_format *f, struct str *held,
 		if (!waits(&f->ops[i], record))
 			continue;
 		buf_add_str(out, next_known(held));
-		f->ops[i].write(&f->ops[i], record, out);
+		write_item(f, &f->ops[i], record, out);
 	}
 	buf_add_str(out, next_known(held));
 	buf_add_char(out, '\n');

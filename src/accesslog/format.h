@@ -40,8 +40,8 @@ int log_format_write(const struct log_format *f, const struct record *record,
 
 /* The same in two steps, for a response that is still going out.  What is known of
  * it now is appended to held; the second takes that from the beginning of *held,
- * with a record of which only that counts: the status as before, and bytes_in,
- * bytes_out, duration_us, aborted and kept_alive. */
+ * with a record of which only that counts: the status and begin_us as before, and
+ * bytes_in, bytes_out, duration_us, aborted and kept_alive. */
 int log_format_begin(const struct log_format *f, const struct record *record,
 	struct buf *held);
 int log_format_finish(const struct log_format *f, struct str *held,

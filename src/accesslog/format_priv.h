@@ -68,6 +68,8 @@ void log_make_json(struct buf *line, size_t start);
 
 /* time.c: the argument of %t made ready; -EINVAL, or -ENOMEM. */
 int log_time_create(struct log_time **ret, struct arena *a, struct str text);
+/* Does it ask for the end of the response? */
+bool log_time_is_late(const struct log_time *t);
 void log_write_time(
 	const struct log_op *op, const struct record *record, struct buf *out);
 

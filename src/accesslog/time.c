@@ -170,6 +170,12 @@ write_text(struct log_time *t, int64_t second, struct buf *out)
 	buf_add(out, t->text, t->len);
 }
 
+bool
+log_time_is_late(const struct log_time *t)
+{
+	return t->at_end;
+}
+
 void
 log_write_time(
 	const struct log_op *op, const struct record *record, struct buf *out)

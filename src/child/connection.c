@@ -623,7 +623,7 @@ close_now(struct engine *e, struct connection *c)
 void
 connection_answered(struct engine *e, struct connection *c)
 {
-	report_out(e, c);
+	report_out(e, c, e->now_ns);
 	spare_give(e, &c->out);
 	if (c->kept.size > 0)
 		spare_give(e, &c->kept);
@@ -709,7 +709,7 @@ connection_settle(struct engine *e, struct connection *c)
 	if (c->state != CONNECTION_CLOSING || c->in_flight > 0 || c->fd < 0)
 		return;
 	watch_forget(e->set.watch, c);
-	report_out(e, c);
+	report_out(e, c, e->now_ns);
 	sendfile_end(e, c);
 	if (c->foreign)
 		(void)shutdown(c->fd, SHUT_RDWR);

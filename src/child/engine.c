@@ -24,6 +24,7 @@
 #include "child/crew.h"
 #include "child/deprived.h"
 #include "child/descriptors.h"
+#include "child/flush.h"
 #include "child/forking.h"
 #include "child/handover.h"
 #include "child/libraries.h"
@@ -41,12 +42,10 @@
 #include "net/channel.h"
 
 enum {
-	LOADING_NS = 20000,   /* less than any library takes to be loaded */
+	LOADING_NS = 20000,       /* less than any library takes to be loaded */
 	GIVE_AGAIN_NS = 10000000, /* to look whether somebody is idle by now */
-	ROUNDS = 64,          /* of events in a turn, beside the first */
+	ROUNDS = 64,              /* of events in a turn, beside the first */
 };
-
-/* --- small things ----------------------------------------------------------- */
 
 void
 engine_read_clock(struct engine *e)
@@ -417,8 +416,7 @@ turn_for(struct engine *e, int64_t timeout_ns)
 	if (given_ns == 0) {
 		give_all(e);
 		accept_arm_for_others(e);
-		if (e->queue.first != NULL)
-			given_ns = GIVE_AGAIN_NS;
+		given_ns = e->queue.first != NULL ? GIVE_AGAIN_NS : 0;
 	}
 	first_ns = patience(e); /* also of what finds the pool full */
 	if (given_ns > 0 && given_ns < timeout_ns)
@@ -671,8 +669,7 @@ serve_with_python(struct engine *e)
 	since_ns = e->now_ns;
 	tell_python(e);
 	serve_queue(e);
-	/* What has ended within a request, too: the next event may be far away. */
-	tell_python(e);
+	tell_python(e); /* of what has ended within a request, too */
 	app_leave(e->set.app);
 	look_at_libraries(e, since_ns);
 }
@@ -717,7 +714,7 @@ engine_run(struct engine *e)
 			break;
 		}
 	}
-	io_start(e->io); /* the last answers */
+	flush_last(e);
 	report_out_all(e);
 	access_log_flush(e->set.access_log);
 	if (rc < 0 && rc != -ETIMEDOUT)

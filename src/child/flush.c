@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/handover.h"
+#include "child/report.h"
 #include "child/send.h"
 #include "child/sendfile.h"
 #include "io/io.h"
@@ -42,7 +44,28 @@ flush(struct engine *e, struct connection *c)
 	/* The worker waits for room no longer, of which there may be none for long. */
 	if (!flush_is_due(c) && c->awaits_room)
 		io_cancel(e->io, c, IO_WRITABLE, c->fd);
-	if (!c->keep && c->error == 0 && !flush_is_due(c))
+	if (flush_is_due(c))
+		return true;
+	/* The worker may be away for long, or for ever. */
+	report_out(e, c, clock_monotonic_ns());
+	if (!c->keep && c->error == 0)
 		(void)shutdown(c->fd, SHUT_WR);
 	return true;
+}
+
+static void
+flush_one(void *arg, void *owner)
+{
+	struct connection *c = owner;
+
+	c->withdrawn = true;
+	if (flush_is_due(c))
+		(void)flush(arg, c);
+}
+
+void
+flush_last(struct engine *e)
+{
+	io_withdraw_sends(e->io, flush_one, e);
+	io_start(e->io);
 }

@@ -22,4 +22,7 @@ bool flush_is_due(const struct connection *c);
  * it: then nothing was done. */
 bool flush(struct engine *e, struct connection *c);
 
+/* The worker ends: what io has not begun to send goes out as far as there is room. */
+void flush_last(struct engine *e);
+
 #endif

@@ -27,7 +27,7 @@
 #include "net/channel.h"
 #include "scoreboard/times.h"
 
-/* A response of which no more is left: the kernel takes it. */
+/* A response of which no more is left: the kernel takes it, as a rule. */
 enum { TOLD_AT_ONCE = 16 * 1024 };
 
 static const struct str protocols[] = {STR("HTTP/1.0"), STR("HTTP/1.1")};
@@ -368,6 +368,7 @@ tell_later(const struct report *r, struct connection *c, int status,
 		.exists = true,
 		.status = status,
 		.begin_ns = r->begin_ns,
+		.begin_us = r->begin_us,
 		.bytes_in = c->bytes_in - c->reported_in,
 		.before = r->bytes_out,
 		.told = c->bytes_out,
@@ -441,7 +442,7 @@ say_unsent(const struct connection *c)
 }
 
 void
-report_out(struct engine *e, struct connection *c)
+report_out(struct engine *e, struct connection *c, int64_t now_ns)
 {
 	struct wsgid_page *page = e->set.page->page;
 	struct report_untold *u = &c->untold;
@@ -453,7 +454,8 @@ report_out(struct engine *e, struct connection *c)
 		.status = u->status,
 		.bytes_in = u->bytes_in,
 		.bytes_out = c->bytes_out - u->before,
-		.duration_us = (e->now_ns - u->begin_ns) / 1000,
+		.begin_us = u->begin_us,
+		.duration_us = (now_ns - u->begin_ns) / 1000,
 		.aborted = c->bytes_out < u->whole,
 		.kept_alive = c->keep,
 	};
@@ -473,7 +475,7 @@ static void
 out_all(struct engine *e, const struct connection_list *list)
 {
 	for (struct connection *c = list->first; c != NULL; c = c->next)
-		report_out(e, c);
+		report_out(e, c, e->now_ns);
 }
 
 void

@@ -29,7 +29,7 @@ struct report {
 struct report_untold {
 	bool exists;
 	int status;
-	int64_t begin_ns;  /* of the request */
+	int64_t begin_ns, begin_us; /* of the request */
 	uint64_t bytes_in; /* of the request */
 	uint64_t before;   /* the connection's bytes_out when it began */
 	uint64_t told;     /* likewise, when it was over */
@@ -44,11 +44,11 @@ void report_begin(struct report *r, struct engine *e, struct connection *c);
 void report_end(struct report *r, struct engine *e, struct connection *c,
 	const struct app_exchange *x);
 
-/* The response is out, or nobody is to have the rest of it.  Nothing happens where
- * report_end has told all. */
-void report_out(struct engine *e, struct connection *c);
+/* The response is out, since now_ns, or nobody is to have the rest of it.  Nothing
+ * happens where report_end has told all. */
+void report_out(struct engine *e, struct connection *c, int64_t now_ns);
 
-/* This child ends: those that are not out are cut off. */
+/* This child ends: those that are not out by now are cut off. */
 void report_out_all(struct engine *e);
 
 /* The end of one that was refused. */

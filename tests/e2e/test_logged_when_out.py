@@ -1,21 +1,32 @@
 """What is told of a large response is told when it is out, or when its client has it no more."""
 
+import os
 import re
+import signal
 import socket
 import time
 
 import pytest
 
 from client import Connection, get
-from server import wait_until
+from server import freeze, wait_until
 
 SIZE = 8 << 20
+SOME = 100_000
 APP = '''
+import os, time
+
 def application(environ, start_response):
-    start_response('200 OK', [('Content-Length', str(SIZE))])
-    if environ['PATH_INFO'] == '/file':
+    path, gate = environ['PATH_INFO'], environ['QUERY_STRING']
+    size = SOME if path == '/some' else SIZE
+    if gate:
+        print('sleeping', flush=True)
+    while gate and not os.path.exists(gate):
+        time.sleep(.005)
+    start_response('200 OK', [('Content-Length', str(size))])
+    if path == '/file':
         return environ['wsgi.file_wrapper'](open('large', 'rb'))
-    return [b'x' * SIZE]
+    return [b'x' * size]
 '''
 FORMAT = '%r|%>s|%B|%O|%X|%{ms}T|%S|%I'
 
@@ -36,7 +47,7 @@ def target(request):
 def served(request, serve, directory):
     """served(TEXT) serves what is large, with TEXT in its configuration."""
     def start(text=''):
-        (directory / 'large.py').write_text(f'SIZE = {SIZE}\n{APP}')
+        (directory / 'large.py').write_text(f'SIZE, SOME = {SIZE}, {SOME}\n{APP}')
         (directory / 'large').write_bytes(b'x' * SIZE)
         (directory / 'wsgid.conf').write_text(f'''
 WSGIApplication large
@@ -123,6 +134,38 @@ def test_a_stop_that_cuts_it_off_is_said_to(served, lines, target):
     (_, _, _, out, end, *_), = lines(1)
     assert end == 'X' and int(out) < SIZE
     server.log.wait_for('were not sent: this child ends')
+
+
+def test_its_line_does_not_wait_for_the_end_of_the_next_request(served, lines, gate):
+    server = served()
+    with Connection(server.address) as c, Connection(server.address) as slow:
+        for connection in c, slow:
+            assert connection.get('/some').status == 200
+        child, = server.ready()
+        freeze(child)
+        c.send('GET /some HTTP/1.1\r\nHost: t\r\n\r\n')
+        slow.send(f'GET /some?{gate.path} HTTP/1.1\r\nHost: t\r\n\r\n')
+        os.kill(child, signal.SIGCONT)
+        assert len(c.response().body) == SOME
+        assert [line[4] for line in lines(3)] == ['+', '+', '+']
+        gate.open()
+        assert len(slow.response().body) == SOME
+
+
+def test_the_last_responses_of_a_child_are_told_to_be_whole(served, lines, gate):
+    server = served('MPM worker\nThreadsPerChild 2')
+    with Connection(server.address) as a, Connection(server.address) as b:
+        for i, c in enumerate((a, b)):
+            c.send(f'GET /some?{gate.path} HTTP/1.1\r\nHost: t\r\n\r\n')
+            server.log.wait_for('(?s)' + 'sleeping.*' * (i + 1))
+        server.kill(signal.SIGINT)
+        gate.open()
+        for c in a, b:
+            assert len(c.response().body) == SOME
+        server.ended()
+    for _, _, _, out, end, *_ in lines(2):
+        assert end != 'X' and int(out) > SOME
+    assert 'were not sent' not in server.log.text()
 
 
 def test_bytes_are_counted_as_they_go_out(served, lines, target):

@@ -589,7 +589,7 @@ static void
 test_a_line_in_two_steps_is_as_one_in_one(void **state)
 {
 	static const char *const formats[] = {
-		"%h %t \"%r\" %>s %B %O %S %I %D %T %{ms}T %{us}T %X.",
+		"%h %t \"%r\" %>s %B %O %S %I %D %T %{ms}T %{us}T %{end:usec}t %X.",
 		"%m",
 		"%X",
 		"%404D %!404D %200X%200X",
@@ -597,6 +597,7 @@ test_a_line_in_two_steps_is_as_one_in_one(void **state)
 	};
 	const struct record late = {
 		.status = full.status,
+		.begin_us = full.begin_us,
 		.bytes_in = full.bytes_in,
 		.bytes_out = full.bytes_out,
 		.duration_us = full.duration_us,
