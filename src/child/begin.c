@@ -7,7 +7,6 @@
  */
 #include "child/begin.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +23,7 @@
 #include "python/app.h"
 #include "pythons/facts.h"
 
-enum {
-	HEAP_PIECE = 8 * 1024 * 1024, /* a larger one is its own mapping */
-	HEAP_END = 32 * 1024 * 1024,  /* so much may be free there */
-};
+enum { HEAP_PIECE = 8 * 1024 * 1024 };
 
 static int
 print_version(const struct facts *f, const char *facts_text)
@@ -70,19 +66,16 @@ take_name(const struct facts *f)
 	(void)prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL);
 }
 
-/* What a request has taken and given back is kept for the next one: glibc would
- * return what is free at the end of the heap beyond 128 KiB to the kernel, and each
- * piece of so much, and have it made anew page by page, with each request.  Who
- * tunes it by the environment has the last word. */
+/* What a request has taken and given back is there for the next one: glibc gives what is
+ * free at the end of the heap back to the kernel beyond 128 KiB, page by page to be made
+ * anew, until a larger piece has been freed, and from then on beyond twice as much as
+ * that.  Applications whose pieces are small never free one. */
 static void
 keep_heap(void)
 {
-	if (getenv("GLIBC_TUNABLES") != NULL ||
-		getenv("MALLOC_TRIM_THRESHOLD_") != NULL ||
-		getenv("MALLOC_MMAP_THRESHOLD_") != NULL)
-		return;
-	(void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE);
-	(void)mallopt(M_TRIM_THRESHOLD, HEAP_END);
+	void *volatile piece = malloc(HEAP_PIECE);
+
+	free(piece);
 }
 
 int
