@@ -81,7 +81,8 @@ let_in_who_waits(struct master *m)
 	for (size_t i = 0; i < m->now->n_listeners; i++) {
 		if (fd_set_nonblock(m->now->listeners[i].fd, true) < 0)
 			continue;
-		while (let_one_in(m, i))
+		for (long n = m->now->config->listen_backlog;
+			n > 0 && let_one_in(m, i); n--)
 			continue;
 	}
 }
