@@ -19,6 +19,7 @@
 
 enum {
 	BALANCE_MS = 10,    /* between two looks at the siblings */
+	HEAVY_MS = 50,      /* a large body may wait for who is idle */
 	BATCH_NS = 1000000, /* of requests whose answers are sent together */
 	BATCH_MOST_NS = 4000000, /* where the first has waited so long itself */
 	OFTEN = CREW_ALL / 32,      /* long ones, as a crew counts them */
@@ -159,22 +160,27 @@ share_batch_ns(const struct engine *e)
 	return waited_ns < BATCH_MOST_NS ? waited_ns : BATCH_MOST_NS;
 }
 
-/* In the pool it would lie in a file, and if nobody is idle come back to us. */
+/* In the pool it would lie in a file, and if nobody is soon through with his own come
+ * back to us; so it goes there when it has waited as long as that costs nothing. */
 static bool
-is_heavy(const struct connection *c)
+is_better_here(const struct engine *e, const struct connection *c)
 {
-	return unread_of(c).len > HANDOFF_INLINE;
+	if (e->retiring || unread_of(c).len <= HANDOFF_INLINE ||
+		share_has_idle(e))
+		return false;
+	return (e->set.crew == NULL && e->set.balance == NULL) ||
+	       e->now_ns - c->since_ns < HEAVY_MS * ms;
 }
 
+/* Who could not be given is in the queue again. */
 void
 share_give_queue(struct engine *e)
 {
-	bool somebody = share_has_idle(e);
-	struct connection *c, *next;
+	struct connection *c = e->queue.first, *next;
 
-	for (c = e->queue.first; c != NULL; c = next) {
+	for (uint32_t n = e->queue.n; n > 0; n--, c = next) {
 		next = c->next;
-		if (somebody || !is_heavy(c))
+		if (!is_better_here(e, c))
 			handover_give(e, c);
 	}
 }

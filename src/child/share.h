@@ -23,7 +23,7 @@ void share_queue(struct engine *e);
 int64_t share_batch_ns(const struct engine *e);
 
 /* While our request waits for its client: to whoever is idle, or who is first to be.
- * What is left in the queue may be asked about again. */
+ * What is large waits a moment for the former, and is to be asked about again. */
 void share_give_queue(struct engine *e);
 
 /* Other threads of this child have kept us out of Python for a while, and would

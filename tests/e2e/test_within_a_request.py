@@ -100,6 +100,21 @@ def test_who_is_told_to_retire_between_two_pieces_lets_its_clients_go(serve, app
 
 
 @pytest.mark.parametrize('engine', ENGINES)
+def test_a_large_body_behind_somebodys_body_goes_to_the_new_child(serve, app, engine):
+    server = serve('within', '-w', '1', '--io-engine', engine, cwd=app)
+    with Connection(server.address, PATIENCE / 2) as large, Connection(server.address) as slow:
+        assert large.get('/').status == 200
+        slow.send('POST /read HTTP/1.1\r\nHost: t\r\nContent-Length: 2000000\r\n\r\n')
+        server.log.wait_for('reading')
+        large.send('POST /read HTTP/1.1\r\nHost: t\r\nContent-Length: 60000\r\n\r\n')
+        large.send(b'x' * 60000)
+        server.kill(signal.SIGHUP)
+        server.log.wait_for('reload done')
+        assert large.response().body == b'60000'
+    server.stop()
+
+
+@pytest.mark.parametrize('engine', ENGINES)
 def test_who_is_told_to_stop_between_two_pieces_closes_what_is_idle(serve, app, engine):
     server = serve('within', '-w', '1', '--io-engine', engine, cwd=app)
     with gates(app, 'gate1', 'gate2') as (first, _second), Connection(server.address) as kept, \
