@@ -265,6 +265,15 @@ log_has_room(void)
 	return outlet_has_room(&out.outlet);
 }
 
+void
+log_gather(bool gathers)
+{
+	int saved = errno;
+
+	outlet_gather(&out.outlet, gathers);
+	errno = saved;
+}
+
 int
 log_bequeath(unsigned long *lost)
 {

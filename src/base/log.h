@@ -1,9 +1,10 @@
 /*
  * log.h - the error log, one line a message.
  *
- * A line is assembled and written with one write(2), so lines of several
- * processes do not mix.  Only roles log; libraries return errors.  There is
- * no log line in the path of a healthy request but the access log's.
+ * A line is assembled and written with one write(2), alone or with others that
+ * were gathered, so lines of several processes do not mix.  Only roles log;
+ * libraries return errors.  There is no log line in the path of a healthy
+ * request but the access log's.
  *
  * Three shapes.  PLAIN is what people read:
  *   [Thu Nov 26 04:19:12.123456 2026] [master:notice] [pid 812] text
@@ -63,6 +64,8 @@ int log_fd(void);
 void log_flush(void);
 /* There is room to keep more of them, and as much again. */
 bool log_has_room(void);
+/* As outlet_gather, where lines are kept. */
+void log_gather(bool gathers);
 
 /* As outlet_bequeath and outlet_inherit. */
 int log_bequeath(unsigned long *lost);

@@ -80,8 +80,10 @@ choose_way(struct outlet *o, int fd, mode_t mode)
 {
 	bool is_socket = S_ISSOCK(mode);
 
+	o->together = OUTLET_KEEPS;
 	if (!is_socket && !S_ISFIFO(mode) && !isatty(fd))
 		return;
+	o->together = S_ISFIFO(mode) ? PIPE_BUF : 0;
 	o->own = is_socket ? -1 : open_anew(fd);
 	o->write = is_socket ? write_socket : write_own;
 	if (o->own >= 0)
@@ -124,25 +126,38 @@ outlet_use(struct outlet *o, int fd)
 
 /* --- lines -------------------------------------------------------------------- */
 
-/* What is first; false when it has to wait.  A line that cannot be written is
+/* How much of what is kept goes into one write: whole lines, or else a long
+ * one. */
+static size_t
+first_lines(const struct outlet *o)
+{
+	size_t most = o->kept.len < o->together ? o->kept.len : o->together;
+	const char *end = memrchr(o->kept.data, '\n', most);
+
+	if (end == NULL)
+		end = memchr(o->kept.data, '\n', o->kept.len);
+	return (size_t)(end + 1 - o->kept.data);
+}
+
+/* What is first; false when it has to wait.  Lines that cannot be written are
  * left out, as who would be told? */
 static bool
 write_first(struct outlet *o)
 {
-	const char *line = o->kept.data;
-	const char *end = memchr(line, '\n', o->kept.len);
-	size_t len = (size_t)(end + 1 - line);
+	const char *lines = o->kept.data;
+	size_t len = first_lines(o);
 	ssize_t n;
 
 	if (o->own < 0)
-		n = fd_write_all(o->fd, line, len) == 0 ? (ssize_t)len : -EIO;
+		n = fd_write_all(o->fd, lines, len) == 0 ? (ssize_t)len : -EIO;
 	else
-		n = o->write(o->own, line, len);
+		n = o->write(o->own, lines, len);
 	if (n == -EAGAIN || n == -EINTR)
 		return n == -EINTR;
 	if (n < 0)
 		n = (ssize_t)len;
-	o->torn = (size_t)n < len;
+	if (n > 0)
+		o->torn = lines[n - 1] != '\n';
 	buf_consume(&o->kept, (size_t)n);
 	return true;
 }
@@ -152,6 +167,15 @@ outlet_flush(struct outlet *o)
 {
 	while (o->kept.len > 0 && write_first(o))
 		continue;
+	o->refused = o->kept.len > 0;
+}
+
+void
+outlet_gather(struct outlet *o, bool gathers)
+{
+	o->gathers = gathers;
+	if (!gathers && !o->refused)
+		outlet_flush(o);
 }
 
 void
@@ -160,13 +184,14 @@ outlet_write(struct outlet *o, const char *line, size_t len)
 	if (o->lost > 0 || o->kept.len + len > OUTLET_KEEPS ||
 		buf_add(&o->kept, line, len) < 0)
 		o->lost++;
-	outlet_flush(o);
+	if (!o->gathers || o->refused || o->kept.len >= OUTLET_GATHERS)
+		outlet_flush(o);
 }
 
 bool
 outlet_waits(const struct outlet *o)
 {
-	return o->kept.len > 0;
+	return o->refused;
 }
 
 int
@@ -226,7 +251,7 @@ outlet_close(struct outlet *o)
 	for (size_t i = 0; i < o->kept.len; i++)
 		o->lost += o->kept.data[i] == '\n';
 	buf_fini(&o->kept);
-	o->torn = false;
+	o->torn = o->refused = false;
 	fd_close(&o->own);
 	o->fd = -1;
 }

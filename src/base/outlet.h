@@ -12,6 +12,9 @@
  * longer one may be, of somebody else's, but never of ours.
  *
  * Regular files are written to as ever, as nobody has to make room in them.
+ *
+ * Who has many lines to write at once gathers them: a file gets them in one
+ * write, and a pipe as many whole ones as fit PIPE_BUF.
  */
 #ifndef WSGID_BASE_OUTLET_H
 #define WSGID_BASE_OUTLET_H
@@ -22,7 +25,10 @@
 
 #include "base/buf.h"
 
-enum { OUTLET_KEEPS = 256 * 1024 };
+enum {
+	OUTLET_KEEPS = 256 * 1024,
+	OUTLET_GATHERS = 64 * 1024 /* and writes then */
+};
 
 struct outlet {
 	int fd;  /* the caller's */
@@ -31,8 +37,11 @@ struct outlet {
 	ssize_t (*write)(int fd, const void *data, size_t len);
 	dev_t device;
 	ino_t inode;
+	size_t together; /* bytes of several lines in one write, at most */
 	struct buf kept;
-	bool torn; /* the first of them is the rest of a line */
+	bool torn;    /* the first of them is the rest of a line */
+	bool refused; /* the file took no more when it was last tried */
+	bool gathers; /* so it was not tried with all of them */
 	unsigned long lost;
 };
 
@@ -47,10 +56,13 @@ void outlet_use(struct outlet *o, int fd);
  * with any log. */
 void outlet_write(struct outlet *o, const char *line, size_t len);
 
+/* Gather lines until there are many of them; and in the end write those. */
+void outlet_gather(struct outlet *o, bool gathers);
+
 /* Write what is kept, as far as the file takes it now. */
 void outlet_flush(struct outlet *o);
 
-/* Is something kept?  Then poll(2) says of outlet_fd when to try again. */
+/* Is something kept that the file did not take?  Then poll(2) says of outlet_fd when to try again. */
 bool outlet_waits(const struct outlet *o);
 int outlet_fd(const struct outlet *o);
 /* Is at least half of what can be kept free? */

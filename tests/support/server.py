@@ -8,7 +8,6 @@ for a condition looked at often; everything has an end.
 import atexit
 import contextlib
 import ctypes
-import fcntl
 import functools
 import os
 import pathlib
@@ -22,7 +21,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 
@@ -89,10 +87,12 @@ class Log:
 
     def is_full(self) -> bool:
         """Is there no room for another line?"""
-        count = ctypes.c_int()
-        fcntl.ioctl(self._read_end, termios.FIONREAD, count)
-        # Where a line does not fit behind the last one, the rest of a page remains empty.
-        return count.value > fcntl.fcntl(self._read_end, fcntl.F_GETPIPE_SZ) * 15 // 16
+        write_end = os.open(f'/proc/self/fd/{self._read_end}', os.O_WRONLY | os.O_NONBLOCK)
+        poll = select.poll()
+        poll.register(write_end, select.POLLOUT)
+        full = not poll.poll(0)
+        os.close(write_end)
+        return full
 
     def let_go(self):
         """Only the started processes keep the pipe open from now on."""

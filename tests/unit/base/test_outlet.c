@@ -281,6 +281,102 @@ test_a_regular_file_is_written_to(void **state)
 	close(fd);
 }
 
+/* How many writes it took, and all ended with a line. */
+static int writes;
+
+static ssize_t
+count_and_write(int fd, const void *data, size_t len)
+{
+	ssize_t n = write(fd, data, len);
+
+	if (n < 0)
+		return -errno;
+	assert_int_equal(n, len);
+	assert_int_equal(((const char *)data)[len - 1], '\n');
+	writes++;
+	return n;
+}
+
+static void
+test_lines_that_were_gathered_are_written_together(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	open_pipe(ends);
+	outlet_use(&o, ends[1]);
+	o.write = count_and_write;
+	writes = 0;
+	outlet_gather(&o, true);
+	for (int i = 0; i < 100; i++)
+		outlet_write(&o, line(i, 100), 100);
+	assert_int_equal(writes, 0);
+	/* The file has not been asked. */
+	assert_false(outlet_waits(&o));
+	outlet_gather(&o, false);
+	/* 40 of them fit PIPE_BUF. */
+	assert_int_equal(writes, 3);
+	read_lines(ends[0], 0, 100, 100);
+	outlet_write(&o, line(100, 100), 100);
+	assert_int_equal(writes, 4);
+	read_lines(ends[0], 100, 101, 100);
+	close_ends(ends);
+}
+
+static void
+test_a_long_line_is_gathered_as_well(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	open_pipe(ends);
+	outlet_use(&o, ends[1]);
+	o.write = count_and_write;
+	writes = 0;
+	outlet_gather(&o, true);
+	for (int i = 0; i < 3; i++)
+		outlet_write(&o, line(i, LONG), LONG);
+	outlet_gather(&o, false);
+	assert_int_equal(writes, 3);
+	read_lines(ends[0], 0, 3, LONG);
+	close_ends(ends);
+}
+
+static void
+test_too_many_to_gather_are_written_before(void **state)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC), n = 0;
+
+	(void)state;
+	outlet_use(&o, fd);
+	outlet_gather(&o, true);
+	while (lseek(fd, 0, SEEK_CUR) == 0)
+		outlet_write(&o, line(n++, 100), 100);
+	assert_int_equal(n, OUTLET_GATHERS / 100 + 1);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), n * 100);
+	outlet_gather(&o, false);
+	outlet_close(&o);
+	close(fd);
+}
+
+static void
+test_what_was_gathered_and_not_taken_is_kept(void **state)
+{
+	int ends[2], last;
+
+	(void)state;
+	open_pipe(ends);
+	outlet_use(&o, ends[1]);
+	outlet_gather(&o, true);
+	last = fill(0, 100);
+	outlet_write(&o, line(last++, 100), 100);
+	outlet_gather(&o, false);
+	assert_true(outlet_waits(&o));
+	read_lines(ends[0], 0, last, 100);
+	assert_int_equal(outlet_take_lost(&o), 0);
+	close_ends(ends);
+}
+
 static void
 test_what_is_kept_at_the_end_is_lost(void **state)
 {
@@ -339,6 +435,11 @@ main(void)
 		cmocka_unit_test(test_the_same_file_gets_the_rest_of_a_line),
 		cmocka_unit_test(test_without_a_reader_nothing_is_kept),
 		cmocka_unit_test(test_a_regular_file_is_written_to),
+		cmocka_unit_test(
+			test_lines_that_were_gathered_are_written_together),
+		cmocka_unit_test(test_a_long_line_is_gathered_as_well),
+		cmocka_unit_test(test_too_many_to_gather_are_written_before),
+		cmocka_unit_test(test_what_was_gathered_and_not_taken_is_kept),
 		cmocka_unit_test(test_what_is_kept_at_the_end_is_lost),
 		cmocka_unit_test(
 			test_another_program_goes_on_with_what_is_kept),
