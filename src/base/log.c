@@ -113,20 +113,32 @@ log_level_of(const char *name)
 	return -1;
 }
 
-/* "[Thu Nov 26 04:19:12.123456 2026] ", Apache's form. */
+/* "[Thu Nov 26 04:19:12.123456 2026] ", Apache's form.  Lines of one second
+ * differ in the fraction alone. */
 static size_t
-put_time(char *to, size_t size)
+put_time(char *to)
 {
+	static _Thread_local struct {
+		time_t second;
+		size_t len;
+		char text[64];
+	} last;
 	int64_t us = clock_real_us();
 	time_t now = (time_t)(us / 1000000);
+	char *digit;
 	struct tm tm;
-	char day[32], year[16];
 
-	localtime_r(&now, &tm);
-	strftime(day, sizeof(day), "%a %b %d %H:%M:%S", &tm);
-	strftime(year, sizeof(year), "%Y", &tm);
-	return (size_t)snprintf(
-		to, size, "[%s.%06d %s] ", day, (int)(us % 1000000), year);
+	if (now != last.second) {
+		localtime_r(&now, &tm);
+		last.len = strftime(last.text, sizeof(last.text),
+			"[%a %b %d %H:%M:%S.000000 %Y] ", &tm);
+		last.second = now;
+	}
+	memcpy(to, last.text, last.len);
+	digit = to + strlen("[Thu Nov 26 04:19:12.123456");
+	for (int64_t rest = us % 1000000; rest > 0; rest /= 10)
+		*--digit = (char)('0' + rest % 10);
+	return last.len;
 }
 
 static size_t
@@ -141,10 +153,23 @@ put_beginning(char *to, size_t size, pid_t pid, enum log_level level,
 	if (out.shape == LOG_JOURNAL)
 		len = (size_t)snprintf(to, size, "<%d>", (int)level);
 	else
-		len = put_time(to, size);
+		len = put_time(to);
 	return len + (size_t)snprintf(to + len, size - len,
 			     "[%.*s:%s] [pid %d] ", (int)token.len, token.p,
 			     names[level], (int)pid);
+}
+
+/* How many bytes at the beginning are such as stand in most lines, and may be
+ * shown. */
+static size_t
+plain(struct str text, size_t most)
+{
+	size_t n = 0;
+
+	while (n < text.len && n < most &&
+		((text.p[n] >= ' ' && text.p[n] <= '~') || text.p[n] == '\t'))
+		n++;
+	return n;
 }
 
 /* A message must not be able to forge a line or steer a terminal: what must
@@ -156,9 +181,11 @@ put_text(char *to, size_t size, struct str text)
 	size_t n = 0;
 
 	while (text.len > 0 && n + 4 < size) {
-		size_t len = *text.p == '\t' ? 1 : printable_char(text);
+		size_t len = plain(text, size - n - 4);
 		unsigned char c = (unsigned char)*text.p;
 
+		if (len == 0)
+			len = printable_char(text);
 		if (len > 0) {
 			memcpy(to + n, text.p, len);
 			n += len;

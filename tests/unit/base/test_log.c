@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/log.h"
 
@@ -141,6 +143,65 @@ test_a_message_cannot_forge_a_line(void **state)
 		"<5>[t] a\\x0ab\\x0d\\x1b[2J\\x7f\t\\x01caf\xc3\xa9 \\");
 	log_notice("t", "%s", "");
 	assert_string_equal(written(fd), "<5>[t] ");
+	close(fd);
+}
+
+/* Between bytes that must not be shown the others are copied in one go. */
+static void
+test_what_may_be_shown_stays_as_it_is(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} rows[] = {
+		{"plain", "plain"},
+		{" \t~", " \t~"},
+		{"\x01plain\x1f", "\\x01plain\\x1f"},
+		{"a\x7f"
+		 "b",
+			"a\\x7f"
+			"b"},
+		{"caf\xc3\xa9 noir", "caf\xc3\xa9 noir"},
+		{"half \xc3", "half \\xc3"},
+		{"\xe2\x80\xae turned", "\\xe2\\x80\\xae turned"},
+		{"a\xc2\x85"
+		 "b",
+			"a\\xc2\\x85"
+			"b"},
+	};
+	int fd = open_log(LOG_RELAY);
+	char line[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		log_notice("t", "%s", rows[i].text);
+		snprintf(line, sizeof(line), "<5>[t] %s", rows[i].shown);
+		assert_string_equal(written(fd), line);
+	}
+	close(fd);
+}
+
+static void
+test_a_line_says_when_it_was_written(void **state)
+{
+	int fd = open_log(LOG_PLAIN);
+
+	(void)state;
+	/* In two seconds at least. */
+	for (int i = 0; i < 2; i++) {
+		int64_t before = clock_real_us() / 1000000;
+		struct tm tm = {.tm_isdst = -1};
+		const char *rest;
+
+		log_notice("t", "line");
+		rest = strptime(written(fd), "[%a %b %d %H:%M:%S.", &tm);
+		assert_non_null(rest);
+		rest = strptime(rest + 6, " %Y] ", &tm);
+		assert_non_null(rest);
+		assert_in_range(
+			mktime(&tm), before, clock_real_us() / 1000000);
+		while (i == 0 && clock_real_us() / 1000000 == before)
+			continue;
+	}
 	close(fd);
 }
 
@@ -402,6 +463,8 @@ main(void)
 		cmocka_unit_test(test_less_important_lines_are_dropped),
 		cmocka_unit_test(test_levels_have_names),
 		cmocka_unit_test(test_a_message_cannot_forge_a_line),
+		cmocka_unit_test(test_what_may_be_shown_stays_as_it_is),
+		cmocka_unit_test(test_a_line_says_when_it_was_written),
 		cmocka_unit_test(test_a_long_message_is_cut_to_one_line),
 		cmocka_unit_test(test_relayed_lines_are_taken_apart),
 		cmocka_unit_test(
