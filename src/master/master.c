@@ -259,6 +259,7 @@ master_turn(struct master *m)
 	board_touch(m);
 	idle_turn(m);
 	service_turn(m);
+	relay_turn(m);
 	logs_turn(m);
 }
 

@@ -9,6 +9,11 @@
  * As long as the error log takes no lines nothing is read, so that who writes
  * much waits for who reads it, as if both had one pipe; and nothing of it is
  * lost.  The master's own lines go on, and are kept (base/outlet.h).
+ *
+ * A line that comes alone is read at once.  Where another one was read a moment
+ * ago the pipe rests: nobody wakes us for it, and a moment later all that has
+ * come is read.  So the master wakes up some hundred times a second, and not
+ * for each line; and no line comes later by more than that moment.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,8 +33,11 @@
 enum {
 	PIECE = 8000,       /* of a longer line; fits the log's line */
 	READ = 16384,       /* at once */
+	FULL = 65536,       /* a pipe that is so has who waits for us */
 	DRAIN = 1024 * 1024 /* of a dead child's last words */
 };
+
+#define REST (2 * MS_NS)
 
 struct relay {
 	struct source source;
@@ -37,6 +45,10 @@ struct relay {
 	pid_t pid;
 	bool held; /* not to be read: the log took no lines */
 	bool last; /* words of a dead child: rather kept than said late */
+	int64_t read_ns; /* when something was */
+	int64_t rest_ns; /* at rest until then; NEVER: it is not */
+	/* Which generation's application it imports; 0: not any more. */
+	unsigned imports;
 	/* A line without its end, always < PIECE; and before it, where it is
 	 * held, those that were read already, < READ. */
 	struct buf partial;
@@ -55,21 +67,30 @@ is_tried(const struct master *m, unsigned generation)
 	       (m->next != NULL && generation == m->next->number);
 }
 
+static unsigned
+imports(const struct master *m, pid_t pid)
+{
+	const struct template *t = template_of_pid(m, pid);
+	const struct child *c = child_of_pid(m, pid);
+
+	if (t != NULL && t->ready_ns == 0)
+		return t->generation;
+	return c != NULL && c->ready_ns == 0 ? c->generation : 0;
+}
+
 /* Whoever asked for a reload wants to see why it fails: the words of a child
  * that imports the application.  What matters later, too, is said by the first
  * one alone. */
 static void
 tell(struct master *m, const struct relay *r, struct str text)
 {
-	const struct template *t = template_of_pid(m, r->pid);
-	const struct child *c = child_of_pid(m, r->pid);
 	char line[CHANNEL_TEXT + 1];
 
-	if ((t == NULL || t->ready_ns != 0) && (c == NULL || c->ready_ns != 0))
+	if (r->imports == 0)
 		return;
 	snprintf(line, sizeof(line), "%.*s",
 		(int)printable_cut(text.p, text.len, CHANNEL_TEXT), text.p);
-	if (is_tried(m, t != NULL ? t->generation : c->generation))
+	if (is_tried(m, r->imports))
 		said_line(m, "log", line);
 	else
 		CONTROL_TELL(m, "log", line);
@@ -107,30 +128,36 @@ may_say(const struct relay *r)
 	return r->last ? log_has_room() : !log_waits();
 }
 
+/* How many bytes were said; 0 when there is no whole line. */
+static size_t
+say_first(struct master *m, struct relay *r, struct str rest)
+{
+	const char *end = rest.len > 0 ? memchr(rest.p, '\n', rest.len) : NULL;
+	size_t len = end != NULL ? (size_t)(end - rest.p) : rest.len;
+
+	if (len > PIECE) {
+		say_piece(m, r, (struct str){rest.p, PIECE}, false);
+		return PIECE;
+	}
+	if (end == NULL)
+		return 0;
+	say_piece(m, r, without_cr((struct str){rest.p, len}), true);
+	return len + 1;
+}
+
 /* As many as the log takes, and all when it need not take them. */
 static void
 say_lines(struct master *m, struct relay *r, bool all)
 {
-	size_t done = 0;
+	size_t done = 0, n = 1;
 
-	while (all || may_say(r)) {
-		struct str rest = {
-			r->partial.data + done, r->partial.len - done};
-		const char *end =
-			rest.len > 0 ? memchr(rest.p, '\n', rest.len) : NULL;
-		size_t len = end != NULL ? (size_t)(end - rest.p) : rest.len;
-
-		if (len > PIECE) {
-			say_piece(m, r, (struct str){rest.p, PIECE}, false);
-			done += PIECE;
-		} else if (end != NULL) {
-			say_piece(m, r, without_cr((struct str){rest.p, len}),
-				true);
-			done += len + 1;
-		} else {
-			break;
-		}
-	}
+	r->imports = imports(m, r->pid);
+	log_gather(true);
+	for (; n > 0 && (all || may_say(r)); done += n)
+		n = say_first(m, r,
+			(struct str){r->partial.data + done,
+				r->partial.len - done});
+	log_gather(false);
 	buf_consume(&r->partial, done);
 }
 
@@ -168,6 +195,23 @@ hold(struct master *m, struct relay *r)
 	if (!r->held)
 		master_hold(m, &r->source);
 	r->held = true;
+	r->rest_ns = NEVER;
+}
+
+static void
+rest(struct master *m, struct relay *r)
+{
+	master_hold(m, &r->source);
+	r->rest_ns = m->now_ns + REST;
+}
+
+static void
+heed(struct master *m, struct relay *r)
+{
+	if (r->held || r->rest_ns != NEVER)
+		master_heed(m, &r->source);
+	r->held = false;
+	r->rest_ns = NEVER;
 }
 
 static bool
@@ -204,17 +248,73 @@ read_some(struct master *m, struct relay *r)
 	if (n < 0)
 		return -errno;
 	r->partial.len += (size_t)n;
+	r->read_ns = m->now_ns;
 	(void)say_or_hold(m, r);
 	return (int)n;
+}
+
+/* All that there is, if it is not more than most: 0 at the end of the pipe,
+ * negative where there is no more now, else more than 0. */
+static int
+read_all(struct master *m, struct relay *r, int most)
+{
+	int sum = 0, n = 1;
+
+	while (n > 0 && sum < most) {
+		n = read_some(m, r);
+		sum += n;
+	}
+	return n;
+}
+
+/* Who imports is heard before he says, another way, how that went. */
+static void
+go_on(struct master *m, struct relay *r, int n, bool often)
+{
+	if (is_over(n))
+		destroy(m, r);
+	else if (r->held)
+		return;
+	else if (often && n < 0 && r->imports == 0)
+		rest(m, r);
+	else
+		heed(m, r);
 }
 
 static void
 readable(struct master *m, struct source *s)
 {
 	struct relay *r = CONTAINER_OF(s, struct relay, source);
+	bool often = m->now_ns - r->read_ns < REST;
 
-	if (is_over(read_some(m, r)))
-		destroy(m, r);
+	go_on(m, r, read_all(m, r, FULL), often);
+}
+
+void
+relay_turn(struct master *m)
+{
+	struct relay *next;
+
+	for (struct relay *r = m->relays; r != NULL; r = next) {
+		int n;
+
+		next = r->next;
+		if (r->rest_ns > m->now_ns)
+			continue;
+		n = read_all(m, r, FULL);
+		go_on(m, r, n, r->read_ns == m->now_ns);
+	}
+}
+
+int64_t
+relay_deadline(const struct master *m)
+{
+	int64_t next = NEVER;
+
+	for (const struct relay *r = m->relays; r != NULL; r = r->next)
+		if (r->rest_ns < next)
+			next = r->rest_ns;
+	return next;
 }
 
 int
@@ -238,22 +338,10 @@ relay_open(struct master *m, int fd, pid_t pid)
 		return rc;
 	}
 	r->pid = pid;
+	r->rest_ns = NEVER;
 	r->next = m->relays;
 	m->relays = r;
 	return 0;
-}
-
-/* 0 at the end of the pipe, else negative, or so much was read. */
-static int
-drain(struct master *m, struct relay *r)
-{
-	int sum = 0, n = 1;
-
-	while (n > 0 && sum < DRAIN) {
-		n = read_some(m, r);
-		sum += n;
-	}
-	return n;
 }
 
 void
@@ -266,7 +354,7 @@ relay_drain(struct master *m, pid_t pid)
 	if (r == NULL)
 		return;
 	r->last = true;
-	if (drain(m, r) == 0)
+	if (read_all(m, r, DRAIN) == 0)
 		destroy(m, r);
 	else
 		r->last = false;
@@ -275,12 +363,9 @@ relay_drain(struct master *m, pid_t pid)
 void
 relay_go_on(struct master *m)
 {
-	for (struct relay *r = m->relays; r != NULL; r = r->next) {
-		if (!r->held || !say_or_hold(m, r))
-			continue;
-		master_heed(m, &r->source);
-		r->held = false;
-	}
+	for (struct relay *r = m->relays; r != NULL; r = r->next)
+		if (r->held && say_or_hold(m, r))
+			heed(m, r);
 }
 
 void
@@ -290,7 +375,8 @@ relay_finish(struct master *m)
 
 	for (struct relay *r = m->relays; r != NULL; r = next) {
 		next = r->next;
-		if (r->held && is_over(drain(m, r)))
+		if ((r->held || r->rest_ns != NEVER) &&
+			is_over(read_all(m, r, DRAIN)))
 			destroy(m, r);
 	}
 }

@@ -41,6 +41,7 @@ schedule_next(const struct master *m)
 	next = earlier(next, service_deadline(m));
 	next = earlier(next, idle_deadline(m));
 	next = earlier(next, logs_deadline(m));
+	next = earlier(next, relay_deadline(m));
 	if (m->phase == PHASE_STOPPING)
 		return earlier(
 			next, earlier(m->give_up_ns, predecessor_deadline(m)));

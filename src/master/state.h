@@ -621,9 +621,12 @@ void relay_inherit(struct master *m, const struct heritage_output *o);
 /* Read what there is now, so that a child's last words come before the news
  * of its death; unless the log takes no lines, and there is much of it. */
 void relay_drain(struct master *m, pid_t pid);
+/* Read what has come into pipes that were at rest for long enough. */
+void relay_turn(struct master *m);
+int64_t relay_deadline(const struct master *m);
 /* The log takes lines again: read on where that was put off. */
 void relay_go_on(struct master *m);
-/* The same, all that there is now: nobody will come back to it. */
+/* The same, and of pipes at rest; all that there is now: nobody will come back to it. */
 void relay_finish(struct master *m);
 void relay_close_all(struct master *m);
 

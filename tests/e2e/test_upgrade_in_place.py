@@ -155,6 +155,35 @@ def application(environ, start_response):
     assert any('this process becomes it' in line for line in lines)
 
 
+def test_what_a_child_says_all_the_time_is_not_lost(start, program, directory):
+    (directory / 'changing.py').write_text('''
+import pathlib, sys, time
+def application(environ, start_response):
+    said = 0
+    while environ['PATH_INFO'] == '/noise' and not pathlib.Path('enough').exists():
+        for said in range(said, said + 100):
+            sys.stderr.write(f'noise {said:06}\\n')
+        said += 1
+        time.sleep(.001)
+    start_response('200 OK', [])
+    return [b'%d' % said]
+''')
+    server = start('-w', '2')
+    server.wait_for_ready(2)
+    with Connection(server.address) as c:
+        c.send('GET /noise HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('noise 001000')
+        install_wsgid(program)
+        upgrade(server)
+        since = len(server.log.text())
+        server.log.wait_for('noise ..1000', since=since)
+        (directory / 'enough').touch()
+        number = int(c.response().body)
+    server.log.wait_for(f'noise {number - 1:06}')
+    said = re.findall(r'^\[[^]]+\] \[app:info\] \[pid \d+\] noise (\d+)$', server.log.text(), re.M)
+    assert said == [f'{i:06}' for i in range(number)]
+
+
 def test_no_zombie_and_no_descriptor_is_left_of_it(start):
     server = start('-w', '2')
     server.wait_for_ready(2)

@@ -157,9 +157,14 @@ open_unread_log(int ends[2])
 static void
 turn(struct fixture *f)
 {
-	do
+	bool rested;
+
+	do {
+		rested = relay_deadline(&f->m) != NEVER;
+		f->m.now_ns += 2 * MS_NS;
+		relay_turn(&f->m);
 		logs_turn(&f->m);
-	while (fixture_event(f));
+	} while (fixture_event(f) || rested);
 }
 
 /* Read the log, while the master goes on, and look for texts in this order. */
@@ -282,6 +287,178 @@ test_the_end_waits_no_longer_than_it_has_to(void **state)
 	close_log(log);
 }
 
+/* --- pipes at rest ----------------------------------------------------------- */
+
+/* Two lines, one soon after the other: from now on its pipe rests. */
+static void
+put_two(struct fixture *f, int fd)
+{
+	put(fd, "one\n");
+	run(f);
+	assert_int_equal(relay_deadline(&f->m), NEVER);
+	f->m.now_ns += MS_NS;
+	put(fd, "two\n");
+	run(f);
+	assert_string_equal(logged(f), "[app:info] [pid 4711] one\n"
+				       "[app:info] [pid 4711] two\n");
+	assert_int_equal(relay_deadline(&f->m), f->m.now_ns + 2 * MS_NS);
+}
+
+static void
+test_a_line_that_comes_alone_is_read_at_once(void **state)
+{
+	struct fixture *f = *state;
+	int log = open_log(f), fd = open_pipe(f);
+
+	for (int i = 0; i < 3; i++) {
+		put(fd, "one\n");
+		run(f);
+		assert_int_equal(strlen(logged(f)),
+			(i + 1) * strlen("[app:info] [pid 4711] one\n"));
+		assert_int_equal(relay_deadline(&f->m), NEVER);
+		f->m.now_ns += 2 * MS_NS;
+	}
+	close(fd);
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(log);
+}
+
+static void
+test_lines_that_come_often_are_read_together(void **state)
+{
+	struct fixture *f = *state;
+	int log = open_log(f), fd = open_pipe(f);
+
+	put_two(f, fd);
+	f->m.now_ns += MS_NS;
+	put(fd, "three\n");
+	put(fd, "four\n");
+	assert_false(fixture_event(f));
+	relay_turn(&f->m);
+	assert_null(strstr(logged(f), "three\n"));
+	f->m.now_ns += MS_NS;
+	relay_turn(&f->m);
+	assert_non_null(strstr(logged(f), "three\n"
+					  "[app:info] [pid 4711] four\n"));
+	assert_int_equal(relay_deadline(&f->m), f->m.now_ns + 2 * MS_NS);
+	/* Nothing has come any more: the next one is heard at once. */
+	f->m.now_ns += 2 * MS_NS;
+	relay_turn(&f->m);
+	assert_int_equal(relay_deadline(&f->m), NEVER);
+	put(fd, "five\n");
+	assert_true(fixture_event(f));
+	assert_non_null(strstr(logged(f), "five\n"));
+	close(fd);
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(log);
+}
+
+static void
+test_a_full_pipe_is_read_on_at_once(void **state)
+{
+	struct fixture *f = *state;
+	int log = open_log(f), fd = open_pipe(f);
+	static char line[65536];
+
+	put_two(f, fd);
+	memset(line, '\n', sizeof(line));
+	assert_int_equal(fd_write_all(fd, line, sizeof(line)), 0);
+	f->m.now_ns += 2 * MS_NS;
+	relay_turn(&f->m);
+	assert_int_equal(relay_deadline(&f->m), NEVER);
+	put(fd, "three\n");
+	assert_true(fixture_event(f));
+	close(fd);
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(log);
+}
+
+static void
+test_the_end_of_a_pipe_at_rest_is_heard_at_once(void **state)
+{
+	struct fixture *f = *state;
+	int log = open_log(f), fd = open_pipe(f);
+
+	put_two(f, fd);
+	put(fd, "three");
+	close(fd);
+	run(f);
+	assert_non_null(strstr(logged(f), "three\n"));
+	assert_null(f->m.relays);
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(log);
+}
+
+static void
+test_last_words_in_a_pipe_at_rest_are_read_at_death(void **state)
+{
+	struct fixture *f = *state;
+	int log = open_log(f), fd = open_pipe(f);
+
+	put_two(f, fd);
+	put(fd, "three\n");
+	relay_drain(&f->m, PID);
+	assert_non_null(strstr(logged(f), "three\n"));
+	/* Who has it from the child goes on. */
+	put(fd, "four\n");
+	f->m.now_ns += 2 * MS_NS;
+	relay_turn(&f->m);
+	assert_non_null(strstr(logged(f), "four\n"));
+	/* And at our own end. */
+	put(fd, "five\n");
+	logs_finish(&f->m);
+	assert_non_null(strstr(logged(f), "five\n"));
+	close(fd);
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(log);
+}
+
+static void
+test_who_imports_has_no_rest(void **state)
+{
+	struct fixture *f = *state;
+	int log = open_log(f), fd = open_pipe(f);
+	struct child *c = fixture_child(f, 0, LIFECYCLE_STARTING);
+
+	c->pid = PID;
+	for (int i = 0; i < 3; i++) {
+		put(fd, "one\n");
+		assert_true(fixture_event(f));
+		assert_int_equal(relay_deadline(&f->m), NEVER);
+	}
+	c->life = LIFECYCLE_READY;
+	c->ready_ns = 1;
+	put(fd, "one\n");
+	assert_true(fixture_event(f));
+	assert_int_not_equal(relay_deadline(&f->m), NEVER);
+	close(fd);
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(log);
+}
+
+static void
+test_a_pipe_at_rest_waits_for_the_log(void **state)
+{
+	static const char *const expected[] = {"three\n", "four\n"};
+	struct fixture *f = *state;
+	int file = open_log(f), fd = open_pipe(f), log[2];
+
+	put_two(f, fd);
+	open_unread_log(log);
+	put(fd, "three\n");
+	f->m.now_ns += 2 * MS_NS;
+	relay_turn(&f->m);
+	assert_int_equal(relay_deadline(&f->m), NEVER);
+	put(fd, "four\n");
+	assert_false(fixture_event(f));
+	read_log(f, log[0], expected, 2);
+	put(fd, "five\n");
+	assert_true(fixture_event(f));
+	close(fd);
+	close_log(log);
+	close(file);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
 
@@ -296,6 +473,13 @@ main(void)
 		TEST(test_last_words_come_before_the_news_of_the_death),
 		TEST(test_many_last_words_wait_for_the_log),
 		TEST(test_the_end_waits_no_longer_than_it_has_to),
+		TEST(test_a_line_that_comes_alone_is_read_at_once),
+		TEST(test_lines_that_come_often_are_read_together),
+		TEST(test_a_full_pipe_is_read_on_at_once),
+		TEST(test_the_end_of_a_pipe_at_rest_is_heard_at_once),
+		TEST(test_last_words_in_a_pipe_at_rest_are_read_at_death),
+		TEST(test_who_imports_has_no_rest),
+		TEST(test_a_pipe_at_rest_waits_for_the_log),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
