@@ -189,6 +189,11 @@ It does not apply to Unix sockets, to sockets that
 passes, nor with a
 .Ic Mutex .
 """,
+    'ListenBacklog': """
+The default is the kernel's own bound since Linux 5.4.
+Apache's is 511, which a thousand clients that come at once overflow: those that
+find no place have to try again, and that takes longer than to serve them.
+""",
     'AcceptFilter': """
 A client that says nothing, such as a browser's connection in advance or a check
 whether the port is open, wakes no child then, and one that does say something

@@ -36,7 +36,9 @@
 #define SOCK_RCVBUF_LOCK 2
 #endif
 
-enum { DEFAULT_BACKLOG = 511 };
+/* The kernel's own bound for it since Linux 5.4: Apache's 511 is too few for a
+ * thousand clients that come at once. */
+enum { DEFAULT_BACKLOG = 4096 };
 
 int
 listen_in_use(const struct address *a, const char *text, struct err *err)

@@ -21,7 +21,7 @@ struct listener {
 };
 
 struct listen_options {
-	int backlog; /* 0 = Apache's 511; the kernel's somaxconn is the limit */
+	int backlog; /* 0 = 4096; the kernel's somaxconn is the limit */
 	/* TCP: seconds for which a connection is not to be accepted before its
 	 * client has sent something; 0 = it is at once, -1 = as it was. */
 	int defer;

@@ -48,7 +48,7 @@ test_defaults(void **state)
 	assert_int_equal(c->n_listens, 1);
 	assert_string_equal(c->listens[0].address, "127.0.0.1:8000");
 	assert_int_equal(c->listens[0].mode, -1);
-	assert_int_equal(c->listen_backlog, 511);
+	assert_int_equal(c->listen_backlog, 4096);
 	assert_int_equal(c->io_engine, CONFIG_IO_AUTO);
 	assert_int_equal(c->limit_request_line, 8190);
 	assert_int_equal(c->limit_request_fields, 100);

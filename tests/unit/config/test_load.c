@@ -227,13 +227,13 @@ test_ifdefine(void **state)
 		{"<ifdefine A>\nListenBacklog 1\n</IFDEFINE>", 1},
 		{"<IfDefine \"A\">\nListenBacklog 1\n</IfDefine>", 1},
 		{"  <IfDefine A  >  \nListenBacklog 1\n  </IfDefine>", 1},
-		{"<IfDefine !A>\nListenBacklog 1\n</IfDefine>", 511},
-		{"<IfDefine B>\nListenBacklog 1\n</IfDefine>", 511},
+		{"<IfDefine !A>\nListenBacklog 1\n</IfDefine>", 4096},
+		{"<IfDefine B>\nListenBacklog 1\n</IfDefine>", 4096},
 		{"<IfDefine !B>\nListenBacklog 1\n</IfDefine>", 1},
-		{"<IfDefine a>\nListenBacklog 1\n</IfDefine>", 511},
+		{"<IfDefine a>\nListenBacklog 1\n</IfDefine>", 4096},
 		{"<IfDefine A>\n<IfDefine B>\nListenBacklog 1\n</IfDefine>\n"
 		 "</IfDefine>",
-			511},
+			4096},
 		{"<IfDefine B>\n<IfDefine A>\nListenBacklog 1\n</IfDefine>\n"
 		 "ListenBacklog 2\n</IfDefine>\nListenBacklog 3",
 			3},
@@ -243,9 +243,9 @@ test_ifdefine(void **state)
 		/* What is left out is not looked at. */
 		{"<IfDefine B>\nFoo \"${x\n<Directory />\n<\nDefine C\n"
 		 "</IfDefine>\n<IfDefine C>\nListenBacklog 1\n</IfDefine>",
-			511},
+			4096},
 		{"Define C\n<IfDefine C>\nListenBacklog 1\n</IfDefine>", 1},
-		{"UnDefine A\n<IfDefine A>\nListenBacklog 1\n</IfDefine>", 511},
+		{"UnDefine A\n<IfDefine A>\nListenBacklog 1\n</IfDefine>", 4096},
 		{"UnDefine A\nDefine A\n<IfDefine A>\nListenBacklog 1\n"
 		 "</IfDefine>",
 			1},
