@@ -312,14 +312,14 @@ follows_closely(struct engine *e, struct connection *c)
 	return true;
 }
 
-/* The first of a response may be gathered as well, where others have been quick. */
+/* The first of a response may be gathered as well, where others have been quick.  The
+ * watcher is not hurried for that: where it is wrong it is so once. */
 static bool
 is_followed_closely(struct engine *e, struct connection *c)
 {
 	if (c->pushed_ns != 0 || !e->pieces_are_quick || !is_watched(e))
 		return follows_closely(e, c);
 	c->pushed_ns = clock_monotonic_ns();
-	watcher_hurry(e->set.watcher, c->pushed_ns);
 	return true;
 }
 
