@@ -305,7 +305,7 @@ def test_an_application_that_cannot_be_imported_ends_the_start(new_server, direc
     assert server.fails() == 1
     text = server.log.text()
     assert text.count('Traceback') == 1 and 'nothing_of_that_name' in text
-    assert text.count(':error]') == 1
+    assert text.count('[master:error]') == 1
 
 
 @pytest.mark.parametrize('source, patience, said', [
