@@ -144,7 +144,8 @@ The lines of a stronger source replace those of a weaker one.
 .Ev WSGID_LISTEN
 has one address or several, with commas or spaces between them;
 .Ev PORT
-is the weakest, and counts where nothing else says where to listen.
+counts where nothing else says where to listen, and is weaker than all but
+.Ev WSGID_DEFAULT_LISTEN .
 Sockets passed by
 .Xr systemd 1
 replace all of them.
@@ -588,6 +589,11 @@ What an application prints, and writes to
 .Va wsgi.errors ,
 is of level info, and never left out; an exception that it lets out, with its
 traceback, is an error.
+A line that begins with a level as
+.Xr sd-daemon 3
+has it and [app], as in
+.Ql <4>[app] text ,
+is of that level.
 .Ql wsgictl log-level
 changes it while the server runs.
 """,

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/defs.h"
 #include "base/fd.h"
 #include "base/outlet.h"
 #include "base/printable.h"
@@ -357,15 +358,18 @@ DEFINE_LOG(log_notice, LOG_LEVEL_NOTICE, 0)
 DEFINE_LOG(log_info, LOG_LEVEL_INFO, 0)
 DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG, 0)
 
-/* What a child writes between the brackets is a folder's name: nothing that
- * could steer a terminal. */
+/* Whatever an application prints may have been chosen by a client, who shall not
+ * speak as the master. */
 static bool
 is_token(struct str s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~')
-			return false;
-	return true;
+	static const struct str childrens[] = {
+		STR("app"), STR("child"), STR("launch")};
+
+	for (size_t i = 0; i < ARRAY_LEN(childrens); i++)
+		if (str_equal(s, childrens[i]))
+			return true;
+	return false;
 }
 
 void

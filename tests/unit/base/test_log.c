@@ -235,17 +235,19 @@ test_relayed_lines_are_taken_apart(void **state)
 	} rows[] = {
 		{"<5>[child] text", LOG_LEVEL_NOTICE, "child", "text"},
 		{"<3>[child]text", LOG_LEVEL_ERROR, "child", "text"},
-		{"<7>[x]  two", LOG_LEVEL_DEBUG, "x", " two"},
-		{"<6>[x]", LOG_LEVEL_INFO, "x", ""},
-		{"<4>[] t", LOG_LEVEL_WARN, "", "t"},
+		{"<7>[app]  two", LOG_LEVEL_DEBUG, "app", " two"},
+		{"<6>[launch]", LOG_LEVEL_INFO, "launch", ""},
 		/* not ours: the application's, all of it */
 		{"", LOG_LEVEL_INFO, "app", ""},
 		{"Traceback", LOG_LEVEL_INFO, "app", "Traceback"},
 		{"<5>", LOG_LEVEL_INFO, "app", "<5>"},
 		{"<5>[a", LOG_LEVEL_INFO, "app", "<5>[a"},
-		{"<2>[a] t", LOG_LEVEL_INFO, "app", "<2>[a] t"},
-		{"<8>[a] t", LOG_LEVEL_INFO, "app", "<8>[a] t"},
-		{"<5> [a] t", LOG_LEVEL_INFO, "app", "<5> [a] t"},
+		{"<2>[app] t", LOG_LEVEL_INFO, "app", "<2>[app] t"},
+		{"<8>[app] t", LOG_LEVEL_INFO, "app", "<8>[app] t"},
+		{"<5> [app] t", LOG_LEVEL_INFO, "app", "<5> [app] t"},
+		{"<3>[master] t", LOG_LEVEL_INFO, "app", "<3>[master] t"},
+		{"<3>[] t", LOG_LEVEL_INFO, "app", "<3>[] t"},
+		{"<3>[ap] t", LOG_LEVEL_INFO, "app", "<3>[ap] t"},
 		{"<5>[\x1b[2J] t", LOG_LEVEL_INFO, "app", "<5>[\x1b[2J] t"},
 		{"<5>[a b] t", LOG_LEVEL_INFO, "app", "<5>[a b] t"},
 		{"<5>[\xc3\xa9] t", LOG_LEVEL_INFO, "app", "<5>[\xc3\xa9] t"},
@@ -281,17 +283,17 @@ test_what_a_child_says_comes_out_as_it_was_said(void **state)
 		char tail[256];
 
 		log_open(fd, LOG_RELAY);
-		log_warnx("python", "%s", texts[i]);
+		log_warnx("child", "%s", texts[i]);
 		log_parse_relayed(str_of(written(fd)), &level, &token, &text);
 		assert_int_equal(level, LOG_LEVEL_WARN);
-		assert_true(str_equal(token, STR("python")));
+		assert_true(str_equal(token, STR("child")));
 		assert_true(str_equal(text, str_of(texts[i])));
 
 		log_open(master, LOG_PLAIN);
 		log_relayed(4711, level, token, text);
-		snprintf(tail, sizeof(tail), "[python:warn] [pid 4711] %s",
+		snprintf(tail, sizeof(tail), "[child:warn] [pid 4711] %s",
 			texts[i]);
-		assert_string_equal(strstr(written(master), "[python"), tail);
+		assert_string_equal(strstr(written(master), "[child"), tail);
 	}
 	close(fd);
 	close(master);
