@@ -39,6 +39,7 @@ struct parser {
 	int *statuses;       /* room for the text's length */
 	size_t n_statuses;
 	bool negated;
+	bool quoted; /* the literals have an open quotation mark */
 };
 
 static int
@@ -242,6 +243,7 @@ compile_item(struct parser *c)
 
 	op->write = item->write;
 	op->late = log_is_late(item->write);
+	op->quoted = c->quoted;
 	if (item->write == log_write_response_header)
 		c->f->wants_response_headers = true;
 	rc = compile_argument(c, op, item);
@@ -292,6 +294,7 @@ compile_literal(struct parser *c)
 		c->p += special != '\0' ? 2 : 1;
 	}
 	op->text.len = (size_t)(to - op->text.p);
+	c->quoted = log_json_quotes(op->text, c->quoted);
 	return 0;
 }
 
@@ -379,7 +382,7 @@ write_item(const struct log_format *f, const struct log_op *op,
 	else
 		buf_add_char(out, '-');
 	if (f->is_json && op->write != log_write_literal)
-		log_make_json(out, start);
+		log_make_json(out, start, op->quoted);
 }
 
 /* All that was added behind start is there, or none of it. */

@@ -23,7 +23,8 @@ struct log_op {
 	struct str text;       /* of a literal, or the item's argument */
 	struct log_time *time; /* of %t */
 
-	bool late; /* not known before the response is out */
+	bool late;   /* not known before the response is out */
+	bool quoted; /* of JSON, within a string */
 
 	/* "-" is written unless the record's status is one of these, or is
 	 * none of them; always when there are none. */
@@ -62,9 +63,12 @@ void log_write_response_header(
 void log_escape(struct buf *out, struct str s);
 
 /* json.c: does this text of a format begin a JSON object?  Then what each item
- * writes, line from start on, is made fit for it. */
+ * writes, line from start on, is made fit for it; quoted: within a string, where
+ * nothing is "-" and not null.  And is what follows literal text, before which it
+ * was, or was not? */
 bool log_is_json(const char *text);
-void log_make_json(struct buf *line, size_t start);
+void log_make_json(struct buf *line, size_t start, bool quoted);
+bool log_json_quotes(struct str text, bool quoted);
 
 /* time.c: the argument of %t made ready; -EINVAL, or -ENOMEM. */
 int log_time_create(struct log_time **ret, struct arena *a, struct str text);

@@ -80,22 +80,27 @@ escape(struct str s, struct buf *to)
 	}
 }
 
-/* Is it where a string, a number or null stands, and not within a string? */
-static bool
-is_value(const struct buf *line, size_t start)
+bool
+log_json_quotes(struct str text, bool quoted)
 {
-	return start > 0 && line->data[start - 1] == ':';
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] == '\\')
+			i++;
+		else if (text.p[i] == '"')
+			quoted = !quoted;
+	}
+	return quoted;
 }
 
 void
-log_make_json(struct buf *line, size_t start)
+log_make_json(struct buf *line, size_t start, bool quoted)
 {
 	struct str said = {line->data + start, line->len - start};
 	struct buf bytes = {0};
 
 	if (buf_failed(line) || said.len == 0)
 		return;
-	if (str_equal(said, STR("-")) && is_value(line, start)) {
+	if (str_equal(said, STR("-")) && !quoted) {
 		line->len = start;
 		buf_add_text(line, "null");
 		return;
