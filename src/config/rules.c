@@ -308,7 +308,9 @@ config_name_after(struct config *c, const char *address)
 	name = name_of_address(c, address);
 	if (name == NULL)
 		return -ENOMEM;
-	c->name = name;
+	/* A hidden file's is none. */
+	if (name[0] != '\0' && name[0] != '.')
+		c->name = name;
 	return 0;
 }
 

@@ -18,9 +18,9 @@ enum { SAID = 8 }; /* further ones are counted */
 static void
 put_duration(int64_t begin_us, struct buf *to)
 {
-	int64_t us = clock_real_us() - begin_us;
+	int64_t us = begin_us > 0 ? clock_real_us() - begin_us : -1;
 
-	if (begin_us > 0 && us >= 0)
+	if (us >= 0)
 		buf_printf(to, ", for %.1f s", (double)us / 1e6);
 }
 

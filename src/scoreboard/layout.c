@@ -107,6 +107,7 @@ scoreboard_clean_board(struct wsgid_board *board)
 	clean_text(board->python, sizeof(board->python));
 	clean_text(board->application, sizeof(board->application));
 	clean_text(board->listeners, sizeof(board->listeners));
+	clean_text(board->config_file, sizeof(board->config_file));
 	clean_text(board->reload_reason, sizeof(board->reload_reason));
 	clean(board->reload_log, sizeof(board->reload_log), "\n\t");
 }

@@ -114,7 +114,6 @@ has_read(const struct instance *i, const char *config_file)
 		return false;
 	scoreboard_read_board(view, &board);
 	scoreboard_close(view);
-	board.config_file[sizeof(board.config_file) - 1] = '\0';
 	return file_is_same(board.config_file, config_file);
 }
 
