@@ -566,10 +566,10 @@ request_id and pid.
 The line of a request is written when the application is done with it.
 Where more than 16 KiB of the response are left then, it is written when all of
 that is with the kernel, or the client will not have it:
-.Ql %D ,
-.Ql %O
+.Ql \\&%D ,
+.Ql \\&%O
 and
-.Ql %X
+.Ql \\&%X
 say how that went.
 .br
 Where it is a pipe or a terminal, as standard output mostly is, and nobody reads
