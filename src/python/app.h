@@ -62,6 +62,7 @@ struct app_settings {
 	const char *warnings;    /* as -W, with commas; NULL: none */
 	bool dont_write_bytecode;
 	bool script_reloading; /* look at a script's file in each request */
+	bool shows_failures;   /* app_show_failure may come at any time */
 	const char *hash_seed; /* "random", a number, or NULL: PYTHONHASHSEED */
 	const char *x_options; /* as -X, with commas; NULL: none */
 	const char *directory; /* put first on sys.path: the current one */

@@ -629,9 +629,12 @@ static PyObject *
 call_application(struct call *c, PyObject *environ, struct start_response *s)
 {
 	PyObject *args[] = {NULL, environ, (PyObject *)s};
+	AUTO_DECREF PyObject *held = NULL;
 
-	return PyObject_Vectorcall(c->app->callable, args + 1,
-		2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+	if (UNLIKELY(c->app->is_replaceable))
+		held = reload_hold_callable(c->app);
+	return PyObject_Vectorcall(held != NULL ? held : c->app->callable,
+		args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
 void

@@ -76,7 +76,10 @@ struct app {
 
 	bool settled;
 
+	/* Another may take its place while threads are in it. */
 	PyObject *callable;
+	bool is_replaceable;
+	pthread_mutex_t callable_lock; /* while it is read and written, no more */
 	struct environ *environ;
 	PyTypeObject *early_hints_type;
 	PyTypeObject *errors_type;
@@ -91,15 +94,13 @@ struct app {
 	PyObject *name_close, *name_read, *name_fileno, *name_flush, *name_raw,
 		*name_tell;
 
-	/* Of a script: its file as it was read, and whether to look at it again.
-	 * Callables that were replaced stay: a thread may be in them. */
+	/* Of a script: its file as it was read, and whether to look at it again. */
 	char *script;
 	struct timespec script_time;
 	bool script_failed; /* so it is run again whatever its time says */
 	bool script_reloading;
 	pthread_mutex_t script_lock;
-	PyObject *replaced; /* a list */
-	char *traceback;    /* of the last import that failed */
+	char *traceback; /* of the last import that failed */
 	pthread_mutex_t traceback_lock; /* nobody waits while he has it */
 
 	/* Of the last request, for the next; see MAY_RECYCLE. */
@@ -197,7 +198,7 @@ int tracebacks_init(void);
 
 /* --- reload.c ---------------------------------------------------------------- */
 
-int reload_init(struct app *app, const struct app_settings *settings);
+void reload_init(struct app *app, const struct app_settings *settings);
 void reload_fini(struct app *app);
 /* What an import has failed with. */
 void reload_keep_traceback(struct app *app, const char *text);
@@ -205,6 +206,9 @@ void reload_keep_traceback(struct app *app, const char *text);
 void reload_note_script(struct app *app, const char *path);
 /* Before a request: run the script again where its file has changed. */
 void reload_script(struct app *app);
+/* The callable, for the length of a call: a new reference where it may be
+ * replaced meanwhile, else NULL. */
+PyObject *reload_hold_callable(struct app *app);
 
 /* --- forks.c ----------------------------------------------------------------- */
 

@@ -77,32 +77,50 @@ call(const char *function, const char *one, const char *two)
 	return PyObject_CallFunctionObjArgs(f, first, second, NULL);
 }
 
-int
+void
 reload_init(struct app *app, const struct app_settings *settings)
 {
 	app->script_reloading = settings->script_reloading;
-	app->replaced = PyList_New(0);
+	app->is_replaceable =
+		settings->script_reloading || settings->shows_failures;
+	pthread_mutex_init(&app->callable_lock, NULL);
 	pthread_mutex_init(&app->script_lock, NULL);
 	pthread_mutex_init(&app->traceback_lock, NULL);
-	return app->replaced != NULL ? 0 : -1;
 }
 
 void
 reload_fini(struct app *app)
 {
-	Py_CLEAR(app->replaced);
 	free(app->script);
 	free(app->traceback);
 	app->script = app->traceback = NULL;
 }
 
+/* Without a GIL the old one could otherwise be gone between its being read and
+ * held.  No Python runs under the lock. */
+PyObject *
+reload_hold_callable(struct app *app)
+{
+	PyObject *held;
+
+	pthread_mutex_lock(&app->callable_lock);
+	held = app->callable;
+	Py_INCREF(held);
+	pthread_mutex_unlock(&app->callable_lock);
+	return held;
+}
+
+/* Threads that are in the old one hold it. */
 static void
 replace(struct app *app, PyObject *callable)
 {
-	if (app->callable != NULL)
-		(void)PyList_Append(app->replaced, app->callable);
-	PyErr_Clear();
-	Py_XSETREF(app->callable, callable);
+	PyObject *old;
+
+	pthread_mutex_lock(&app->callable_lock);
+	old = app->callable;
+	app->callable = callable;
+	pthread_mutex_unlock(&app->callable_lock);
+	Py_XDECREF(old);
 }
 
 /* --- scripts ----------------------------------------------------------------- */
@@ -151,6 +169,8 @@ run_again(struct app *app)
 	if (callable != NULL)
 		replace(app, callable);
 	PyErr_Clear();
+	/* A module's functions and its names hold each other. */
+	(void)PyGC_Collect();
 }
 
 /* While one thread runs it, the others go on with the old. */

@@ -102,6 +102,64 @@ def application(environ, start_response):
     assert body(server) == b'new'
 
 
+# How many of these modules there are.
+COUNTED = '''
+import os, sys, time, weakref
+
+class Marker:
+    pass
+
+marker = Marker()
+sys.__dict__.setdefault('markers', weakref.WeakSet()).add(marker)
+
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/wait':
+        print('it waits', flush=True)
+        while not os.path.exists(GO):
+            time.sleep(0.01)
+    start_response('200 OK', [])
+    return [b'%d' % len(sys.markers)]
+'''
+
+
+def change(script, text: str, times=iter(range(1, 1000))):
+    write(script, text)
+    os.utime(script, (1, next(times)))
+
+
+def test_a_script_that_was_replaced_is_gone(serve, directory):
+    script = directory / 'site.wsgi'
+    counted = f'GO = "/"\n{COUNTED}'
+    change(script, counted)
+    server = serve(script, '-w', '1', '--script-reloading')
+    assert body(server) == b'1'
+    for _ in range(3):
+        change(script, counted)
+        assert body(server) == b'1'
+    change(script, counted + 'raise RuntimeError\n')
+    for _ in range(3):
+        assert get(server.address).status == 500
+    change(script, counted)
+    assert body(server) == b'1'
+
+
+def test_a_script_that_was_replaced_stays_for_the_threads_that_are_in_it(serve, directory):
+    script, go = directory / 'site.wsgi', directory / 'go'
+    counted = f'GO = {str(go)!r}\n{COUNTED}'
+    change(script, counted)
+    server = serve(script, '-w', '1', '--threads', 2, '--script-reloading')
+    with Connection(server.address) as c:
+        c.send('GET /wait HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('it waits')
+        for _ in range(3):
+            change(script, counted)
+            assert body(server) == b'2'
+        go.touch()
+        assert c.response().body == b'2'
+    change(script, counted)
+    assert body(server) == b'1'
+
+
 def test_a_changed_script_stays_as_it_was_where_nobody_asked(serve, directory):
     script = directory / 'site.wsgi'
     write(script, SCRIPT % 'one')
