@@ -487,7 +487,6 @@ wait_for_change(struct child *c, struct err *err)
 
 	if (c->reloader == NULL)
 		return -1;
-	reloader_expect(c->reloader);
 	log_errorx("child", "%s; waiting for a change", err->text);
 	return app_show_failure(c->app, err->text, true, &why);
 }

@@ -8,9 +8,8 @@
  * that second is missed, until its next change.
  *
  * Whoever saves a file may take the old one away first: one that is gone counts
- * when it has not come back within a second.  Rights count while the application
- * does not load, which may be for want of them; those of what is loaded change
- * nothing.
+ * when it has not come back within a second.  Rights and times count for nothing:
+ * an application that sets them while it is imported would be imported again.
  */
 #include "child/reloader.h"
 
@@ -18,7 +17,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +56,6 @@ struct reloader {
 	struct watched watched[WATCHES_MAX];
 	size_t n; /* of them */
 	bool complained;
-	atomic_bool fails;   /* the application does not load */
 	char gone[PATH_MAX]; /* a file that was taken away; or "" */
 	int64_t gone_ns;     /* when */
 	pthread_mutex_t lock; /* of these, and of what makes them */
@@ -121,7 +118,7 @@ watch(void *arg, const char *directory)
 	pthread_mutex_lock(&r->lock);
 	number = inotify_add_watch(r->notify, directory,
 		IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM |
-			IN_ATTRIB | IN_ONLYDIR);
+			IN_ONLYDIR);
 	known = find(r, directory);
 	if (number < 0) {
 		complain(r, errno, directory);
@@ -139,12 +136,6 @@ reloader_look(struct reloader *r)
 {
 	if (r != NULL)
 		app_list_directories(r->app, watch, r);
-}
-
-void
-reloader_expect(struct reloader *r)
-{
-	atomic_store(&r->fails, true);
 }
 
 /* A script may have any name; beside Python's files and extension modules there
@@ -183,22 +174,20 @@ tell_gone(struct reloader *r)
 	r->gone[0] = '\0';
 }
 
-/* What has happened to a source, or to the directory of some. */
+/* What has happened to a source. */
 static void
 take_change(struct reloader *r, const struct inotify_event *event,
 	const char *path)
 {
 	if ((event->mask & (IN_DELETE | IN_MOVED_FROM)) != 0)
 		note_gone(r, path);
-	else if ((event->mask & IN_ATTRIB) == 0 || atomic_load(&r->fails))
+	else
 		tell(r, path);
 }
 
 static void
 take_event(struct reloader *r, const struct inotify_event *event)
 {
-	bool is_opened = (event->mask & IN_ISDIR) != 0 &&
-			 (event->mask & IN_ATTRIB) != 0;
 	char path[PATH_MAX + NAME_MAX + 2];
 
 	/* Which, nobody knows. */
@@ -210,7 +199,7 @@ take_event(struct reloader *r, const struct inotify_event *event)
 		if (w->number != event->wd)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", w->path, event->name);
-		if (is_opened || is_source(r, path)) {
+		if (is_source(r, path)) {
 			take_change(r, event, path);
 			return;
 		}

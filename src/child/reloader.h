@@ -14,8 +14,6 @@ struct reloader *reloader_start(struct app *app, int channel, struct err *err);
 /* The application is imported: what has come with it counts from now on.  With
  * the GIL; NULL is allowed. */
 void reloader_look(struct reloader *r);
-/* The application does not load: rights that are given are to be told of, too. */
-void reloader_expect(struct reloader *r);
 void reloader_stop(struct reloader *r); /* with the GIL; NULL is allowed */
 
 #endif

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from client import Connection, get
-from server import IS_ROOT, WSGID, wait_until
+from server import WSGID, wait_until
 
 SCRIPT = '''
 def application(environ, start_response):
@@ -293,16 +293,32 @@ def test_a_module_that_is_taken_away_reloads_the_server(serve, directory):
     wait_until(lambda: body(server) == b'two', 'the module that is there again')
 
 
-@pytest.mark.skipif(not IS_ROOT, reason='who is owner and user can read what he may not')
-def test_rights_that_are_given_are_seen_while_the_application_does_not_load(serve, directory):
-    words = directory / 'words.py'
-    words.write_text("word = b'one'\n")
-    words.chmod(0o600)
-    write(directory / 'site_.py', SCRIPT.replace("b'%s'", 'words.word') + 'import words\n')
-    server = serve('site_', '-w', '1', '--reload', cwd=directory)
-    assert b'PermissionError' in body(server)
-    words.chmod(0o644)
-    wait_until(lambda: body(server) == b'one', 'the module that may be read')
+def test_rights_that_the_application_itself_gives_are_no_change(serve, directory):
+    """Where it does not load, either."""
+    site = directory / 'site'
+    site.mkdir()
+    site.chmod(0o777)
+    module = site / 'site_.py'
+    giving = '''
+import os
+for name in 'data', 'words.py':
+    path = os.path.join(os.path.dirname(__file__), name)
+    if name == 'data':
+        os.makedirs(path, exist_ok=True)
+    else:
+        os.close(os.open(path, os.O_CREAT))
+    os.chmod(path, 0o755)
+    os.utime(path)
+raise RuntimeError(%r)
+'''
+    write(module, giving % 'one')
+    server = serve('site_', '-w', '2', '--reload', cwd=site)
+    server.wait_for_ready(2)
+    for word in 'two', 'three':
+        write(module, giving % word)
+        wait_until(lambda: word.encode() in body(server), 'the page about the new mistake')
+    changes = [line for line in server.log.text().splitlines() if 'has changed' in line]
+    assert changes and all('site_.py has changed' in line for line in changes)
 
 
 def test_the_traceback_of_an_earlier_failure_is_not_shown_with_the_next(serve, directory):
