@@ -9,10 +9,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/signals.h"
@@ -437,36 +435,6 @@ left_unfinished(struct child *c, const char *text)
 	c->cut = n < CENSUS_MOST ? (unsigned)n : CENSUS_MOST;
 }
 
-/* Several children tell of the same change: what is being imported was begun
- * after it. */
-static bool
-is_old_news(const struct master *m, const char *path)
-{
-	struct stat st;
-
-	return m->next != NULL && stat(path, &st) == 0 &&
-	       st.st_ctim.tv_sec * INT64_C(1000000) +
-			       st.st_ctim.tv_nsec / 1000 <
-		       m->reload_since_us;
-}
-
-/* One of many children that have seen it is enough; and who is going has no
- * say.  One that is still importing may watch what the others do not know. */
-static void
-file_changed(struct master *m, const struct child *c, const char *path)
-{
-	char why[CHANNEL_TEXT + 16];
-
-	bool current = c->generation == m->now->number ||
-		       (m->next != NULL && c->generation == m->next->number);
-
-	if (!current || !m->now->config->reload || m->reload_wanted ||
-		is_old_news(m, path))
-		return;
-	snprintf(why, sizeof(why), "%s has changed", path);
-	restart_begin(m, false, why);
-}
-
 static void
 hear(struct master *m, struct child *c, const struct channel_message *message)
 {
@@ -492,7 +460,7 @@ hear(struct master *m, struct child *c, const struct channel_message *message)
 		pool_hurry(m);
 		break;
 	case CHANNEL_CHANGED:
-		file_changed(m, c, message->text);
+		changes_heard(m, c, message->text);
 		break;
 	case CHANNEL_HAS_LOGS:
 		c->logs_ahead -= c->logs_ahead > 0;

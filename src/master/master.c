@@ -246,6 +246,7 @@ master_turn(struct master *m)
 	template_turn(m);
 	reap_nudge(m);
 	control_turn(m);
+	changes_turn(m);
 	restart_turn(m);
 	upgrade_turn(m);
 	predecessor_turn(m);

@@ -30,6 +30,7 @@ static void
 end(struct master *m, uint32_t result, const char *reason)
 {
 	m->reloading = m->restarting = false;
+	m->reload_over_ns = m->now_ns;
 	board_show_reload(m, result, reason);
 	service_reloaded(m, result == WSGID_RELOAD_DONE ? NULL : reason);
 	control_reloaded(m, result == WSGID_RELOAD_DONE ? NULL : reason);
@@ -289,6 +290,7 @@ restart_begin(struct master *m, bool ungraceful, const char *why)
 	}
 	log_notice("master", "%s: %s", why,
 		ungraceful ? "restarting" : "reloading gracefully");
+	changes_forget(m);
 	m->reloading = true;
 	m->reload_since_ns = m->now_ns;
 	m->reload_since_us = clock_real_us();

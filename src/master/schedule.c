@@ -48,6 +48,7 @@ schedule_next(const struct master *m)
 	if (m->phase != PHASE_RUNNING)
 		return next;
 	next = earlier(next, restart_deadline(m));
+	next = earlier(next, changes_deadline(m));
 	if (m->nudges_due > 0)
 		next = earlier(next, m->nudge_ns);
 	next = earlier(next, guard_deadline(m));

@@ -134,6 +134,13 @@ struct idle {
 	uint64_t deeds;
 };
 
+/* Of the application's files, under WSGIReload: changes.c. */
+struct changes {
+	char path[CHANNEL_TEXT + 1]; /* the last; "": no reload waits for one */
+	int64_t due_ns;              /* when it is to begin */
+	unsigned in_a_row;           /* reloads that imports may have caused */
+};
+
 /* One slot.  pid is 0 when it is vacant, and while a template is to fork it. */
 struct child {
 	struct source channel;
@@ -334,6 +341,8 @@ struct master {
 	bool reload_ungraceful;  /* how the wanted one shall be */
 	int64_t reload_since_ns; /* when the one under way has begun, ... */
 	int64_t reload_since_us; /* ... and by the clock of files */
+	int64_t reload_over_ns;  /* when the last one was done or had failed */
+	struct changes changes;
 
 	struct scoreboard *scoreboard;
 	struct run_directory run;
@@ -503,6 +512,17 @@ void python_forget(struct generation *g);
 /* The environment of g's children.  0, or a negative errno and a sentence. */
 int environment_make(struct generation *g, struct err *err);
 void environment_free(struct generation *g);
+
+/* --- changes.c --------------------------------------------------------------- */
+
+/* A child tells of a file that has changed. */
+void changes_heard(
+	struct master *m, const struct child *c, const char *path);
+/* What begins now imports what has changed until now. */
+void changes_forget(struct master *m);
+/* Begin the reload that has waited. */
+void changes_turn(struct master *m);
+int64_t changes_deadline(const struct master *m);
 
 /* --- restart.c --------------------------------------------------------------- */
 

@@ -321,6 +321,28 @@ raise RuntimeError(%r)
     assert changes and all('site_.py has changed' in line for line in changes)
 
 
+@pytest.mark.parametrize('end', ['', 'raise RuntimeError("one")\n'])
+def test_an_application_that_writes_its_sources_is_reloaded_ever_more_rarely(
+        serve, directory, end):
+    site = directory / 'site'
+    site.mkdir()
+    site.chmod(0o777)
+    module = site / 'site_.py'
+    write(module, SCRIPT % 'one' + f'''
+import os
+path = os.path.join(os.path.dirname(__file__), 'made.py')
+if os.path.exists(path):
+    os.unlink(path)
+with open(path, 'w') as file:
+    file.write('made = True')
+{end}''')
+    server = serve('site_', '-w', '2', '--reload', cwd=site)
+    server.log.wait_for('WSGIReload: a file has changed with each of the last 5 imports of the '
+                        f'application, now {site}/made.py: if it writes that itself')
+    write(module, SCRIPT % 'two')
+    wait_until(lambda: body(server) == b'two', 'the mended module')
+
+
 def test_the_traceback_of_an_earlier_failure_is_not_shown_with_the_next(serve, directory):
     module = directory / 'site_.py'
     write(module, 'def <broken>:\n')
