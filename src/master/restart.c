@@ -21,9 +21,9 @@
 
 enum {
 	HOLD_OFF = 10,      /* turns without faster growth, as in Apache */
-	OVERTAKEN_MS = 500, /* an import that has taken so long is not waited
-	                     * for when its code has changed again; less is, as
-	                     * one save may be many changes */
+	OVERTAKEN_MS = 1000, /* an import that has taken so long is not waited
+	                      * for when its code has changed again; less is,
+	                      * as one save may be many changes */
 };
 
 static void
