@@ -7,6 +7,7 @@
  * even that.  Whatever children do, it ends; and when requests were cut off
  * that were to be finished, the exit status says so.
  */
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -23,8 +24,10 @@
 /* For a process that not even SIGKILL ends. */
 #define GIVE_UP (6 * SECOND_NS)
 
-/* For who is in no request; who asks twice has no time. */
-enum { HURRY_MS = 100 };
+enum {
+	HURRY_MS = 100,   /* for who is in no request; who asks twice has none */
+	LAST_CALL_MS = 5, /* for who has just connected */
+};
 
 static void
 stop_children_now(struct master *m, int64_t patience_ms)
@@ -73,18 +76,33 @@ let_one_in(struct master *m, size_t i)
 	return rc == 0;
 }
 
+static void
+let_all_in(struct master *m)
+{
+	for (size_t i = 0; i < m->now->n_listeners; i++)
+		for (long n = m->now->config->listen_backlog;
+			n > 0 && let_one_in(m, i); n--)
+			continue;
+}
+
 /* They may have sent their requests already, and would be reset: who finishes takes
- * them out of the pool before he leaves. */
+ * them out of the pool before he leaves.  Who has connected and is about to send is
+ * deferred by the kernel (AcceptFilter), and has a moment to come as well. */
 static void
 let_in_who_waits(struct master *m)
 {
 	for (size_t i = 0; i < m->now->n_listeners; i++) {
-		if (fd_set_nonblock(m->now->listeners[i].fd, true) < 0)
-			continue;
-		for (long n = m->now->config->listen_backlog;
-			n > 0 && let_one_in(m, i); n--)
-			continue;
+		const struct listener *l = &m->now->listeners[i];
+
+		if (fd_set_nonblock(l->fd, true) < 0)
+			return;
+		listen_defer_no_more(l);
 	}
+	for (int ms = 0; ms < LAST_CALL_MS; ms++) {
+		let_all_in(m);
+		(void)poll(NULL, 0, 1);
+	}
+	let_all_in(m);
 }
 
 /* A busy child cannot close its copy of a listener: without shutting it,

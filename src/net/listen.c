@@ -261,6 +261,13 @@ listen_open_twin(struct listener *ret, const struct listener *first,
 }
 
 void
+listen_defer_no_more(const struct listener *l)
+{
+	if (l->address.any.sa_family != AF_UNIX)
+		(void)set_option(l->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0);
+}
+
+void
 listen_shut(const struct listener *l)
 {
 	(void)shutdown(l->fd, SHUT_RD);

@@ -61,6 +61,9 @@ int listen_tune(const struct listener *l, const struct listen_options *options);
  * 0 or a negative errno. */
 int listen_buffers(const struct listener *l, int *send, int *receive);
 
+/* From now on whoever connects can be accepted at once, though he has said nothing. */
+void listen_defer_no_more(const struct listener *l);
+
 /* Let nobody in any more, at once, whoever else holds the socket and however
  * busy he is: connecting is refused, accepting is -EINVAL.  Not for a socket
  * that somebody else goes on with, such as systemd.  To be closed after. */
