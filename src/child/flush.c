@@ -63,9 +63,11 @@ flush_one(void *arg, void *owner)
 		(void)flush(arg, c);
 }
 
+/* What is withdrawn must be sent, for which there may be no room; else io does. */
 void
 flush_last(struct engine *e)
 {
-	io_withdraw_sends(e->io, flush_one, e);
+	if (handover_has_room(e))
+		io_withdraw_sends(e->io, flush_one, e);
 	io_start(e->io);
 }
