@@ -447,7 +447,9 @@ ones (16 KiB) up to this size, of larger ones, which are not copied, up to 16
 or 1 MiB.
 A thread that looks each millisecond sends what there is, so none of them waits
 for an application that takes its time; with 0 each is sent alone.
-A crash may lose what came within the last two milliseconds.
+The first piece is sent alone, unless those of sixteen responses before came as
+closely; where that one takes its time, it is sent within some ten milliseconds.
+A crash may lose what came within the last two milliseconds, or those ten.
 A body that is there as a whole (a list, a file, the last piece of a
 Content-Length) is never waited for, however large it is.
 Called

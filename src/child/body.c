@@ -301,7 +301,7 @@ say_continue(struct body *b, struct engine *e, struct connection *c)
 	b->waits = false;
 	if (has_come(c))
 		return 0; /* it did not wait for us */
-	return send_piece(e, c, text, STR(""), STR(""));
+	return send_interim(e, c, text);
 }
 
 /* Wait until something has arrived. */

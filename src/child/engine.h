@@ -172,8 +172,8 @@ struct engine {
 	struct response response;
 	struct buf head;   /* of the response, where a log looks at it */
 	struct gathered gathered;
-	bool pieces_are_slow;  /* of the response: a millisecond apart */
-	bool pieces_are_quick; /* those of the last one in pieces were not */
+	bool pieces_are_slow;    /* of the response: a millisecond apart */
+	unsigned quick_in_a_row; /* responses in pieces that were not */
 	int64_t lately_ns; /* how long they take, a moving average; with a
 	                    * crew it is the crew's */
 	int64_t usual_ns;  /* most of them take no longer: about two of three */

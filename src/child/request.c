@@ -207,8 +207,7 @@ client_send_interim(struct app_exchange *x, struct str head)
 	if (UNLIKELY(*ex->engine->set.forked))
 		return -ECHILD;
 	watch_end(ex->engine->set.watch);
-	rc = send_piece(
-		ex->engine, ex->connection, head, STR(""), STR(""));
+	rc = send_interim(ex->engine, ex->connection, head);
 	leave_to_watcher(ex->engine, ex->connection);
 	return rc;
 }

@@ -23,6 +23,8 @@ enum {
 	SEND_MAX = 1024 * 1024, /* at once, so that progress is seen */
 	COPIED = 16 * 1024, /* sending a larger piece costs less than a copy */
 	PUSHED_PARTS = 64,  /* at once */
+	QUICK_ONES = 16,    /* then the next response is, too */
+	LONG_AGO = 1,       /* and not never */
 };
 
 static const int64_t ms = 1000000;
@@ -313,11 +315,13 @@ follows_closely(struct engine *e, struct connection *c)
 }
 
 /* The first of a response may be gathered as well, where others have been quick.  The
- * watcher is not hurried for that: where it is wrong it is so once. */
+ * watcher is not hurried for that, which would cost each of them: where it is wrong
+ * it is so seldom. */
 static bool
 is_followed_closely(struct engine *e, struct connection *c)
 {
-	if (c->pushed_ns != 0 || !e->pieces_are_quick || !is_watched(e))
+	if (c->pushed_ns != 0 || e->quick_in_a_row < QUICK_ONES ||
+		!is_watched(e))
 		return follows_closely(e, c);
 	c->pushed_ns = clock_monotonic_ns();
 	return true;
@@ -326,10 +330,12 @@ is_followed_closely(struct engine *e, struct connection *c)
 void
 send_learn(struct engine *e, const struct connection *c)
 {
-	if (c->pushed_ns != 0)
-		e->pieces_are_quick =
-			!e->pieces_are_slow &&
-			e->now_ns - c->pushed_ns < ENGINE_LONG_NS;
+	bool quick = !e->pieces_are_slow &&
+		     e->now_ns - c->pushed_ns < ENGINE_LONG_NS;
+
+	if (c->pushed_ns == 0)
+		return;
+	e->quick_in_a_row = quick ? e->quick_in_a_row + 1 : 0;
 	e->pieces_are_slow = false;
 }
 
@@ -463,6 +469,20 @@ send_piece(struct engine *e, struct connection *c, struct str out,
 	if (added || c->error != 0 || out.len + data.len + tail.len == 0)
 		return c->error;
 	return send_apart(e, c, out, data, tail);
+}
+
+int
+send_interim(struct engine *e, struct connection *c, struct str head)
+{
+	int64_t pushed_ns = c->pushed_ns;
+	bool slow = e->pieces_are_slow;
+	int rc;
+
+	c->pushed_ns = LONG_AGO;
+	rc = send_piece(e, c, head, STR(""), STR(""));
+	c->pushed_ns = pushed_ns;
+	e->pieces_are_slow = slow;
+	return rc;
 }
 
 int

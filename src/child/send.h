@@ -60,12 +60,15 @@ bool send_go_on(struct engine *e, struct connection *c);
 /* For a request that runs, without the GIL: send a piece of its response, where
  * it lies.  What the client does not take at once is copied and goes on by
  * itself, and so does a small piece that follows another within a millisecond, or
- * is the first where the others of the last response did; beyond ResponseBufferSize
+ * is the first where the others of the last responses did; beyond ResponseBufferSize
  * it is waited for.  0; -ETIMEDOUT when the
  * client took nothing for Timeout, another negative errno when it is gone;
  * either stays in c->error. */
 int send_piece(struct engine *e, struct connection *c, struct str out,
 	struct str data, struct str tail);
+
+/* The same for a head that goes before the response, at once. */
+int send_interim(struct engine *e, struct connection *c, struct str head);
 
 /* The same for data that stays where it is, so that a large piece that follows
  * another within a millisecond is sent together with more of them.  1 when it is

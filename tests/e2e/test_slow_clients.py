@@ -364,8 +364,8 @@ def test_pieces_at_once_do_not_wait_for_the_next_one(start, directory, rest, bef
     for n in (1, 2, 3, 20, 500):
         with Connection(address) as client:
             if before:
-                client.send('GET /burst?n=3&rest=0&file=/ HTTP/1.1\r\nHost: t\r\n\r\n' * 9)
-                for _ in range(9):
+                client.send('GET /burst?n=3&rest=0&file=/ HTTP/1.1\r\nHost: t\r\n\r\n' * 20)
+                for _ in range(20):
                     assert client.response().body == b'0\n1\n2\nend\n'
             client.send(f'GET /burst?n={n}&rest={rest}&file={go_on} HTTP/1.1\r\nHost: t\r\n\r\n')
             last = b'.' * min(rest, 9) + b'%d\n' % (n - 1)

@@ -240,7 +240,7 @@ static void
 app_with_pieces_as_quick_as_before(struct script *s, struct app_exchange *x)
 {
 	have_watcher(s);
-	s->engine.pieces_are_quick = true;
+	s->engine.quick_in_a_row = 16;
 	begin_stream(x);
 	assert_int_equal(yield_line(x, 0), 0);
 	assert_true(left(s->engine.running) > 0);
@@ -268,13 +268,14 @@ test_how_quickly_they_have_come_is_learned(void **state)
 {
 	static const struct {
 		int64_t pushed_ns;
-		bool slow, was_quick, is_quick;
+		bool slow;
+		unsigned before, after;
 	} cases[] = {
-		{0, false, false, false}, /* it had no pieces */
-		{0, false, true, true},
-		{ENGINE_LONG_NS + 1, false, false, true},
-		{ENGINE_LONG_NS + 1, true, true, false}, /* in its middle */
-		{1, false, true, false},                 /* at its end */
+		{0, false, 0, 0}, /* it had no pieces */
+		{0, false, 3, 3},
+		{ENGINE_LONG_NS + 1, false, 3, 4},
+		{ENGINE_LONG_NS + 1, true, 3, 0}, /* in its middle */
+		{1, false, 3, 0},                 /* at its end */
 	};
 
 	(void)state;
@@ -283,11 +284,11 @@ test_how_quickly_they_have_come_is_learned(void **state)
 		struct engine e = {
 			.now_ns = 2 * ENGINE_LONG_NS,
 			.pieces_are_slow = cases[i].slow,
-			.pieces_are_quick = cases[i].was_quick,
+			.quick_in_a_row = cases[i].before,
 		};
 
 		send_learn(&e, &c);
-		assert_int_equal(e.pieces_are_quick, cases[i].is_quick);
+		assert_int_equal(e.quick_in_a_row, cases[i].after);
 		assert_false(e.pieces_are_slow);
 	}
 }
