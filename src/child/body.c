@@ -347,34 +347,37 @@ take_plain(struct body *b, struct engine *e, struct connection *c, void *data,
 	return (ssize_t)len;
 }
 
-/* Likewise of a chunked one.  The decoder is shown no more bytes than there is
- * room for, so that a piece of data always fits. */
+/* Likewise of a chunked one, of as many chunks as are there.  The decoder is shown
+ * no more bytes than there is room for, so that a piece of data always fits.  An
+ * error is told of when what came before it has been read: it stays. */
 static ssize_t
-take_chunked(struct body *b, struct engine *e, struct connection *c, void *data,
+take_chunked(struct body *b, struct engine *e, struct connection *c, char *data,
 	size_t len)
 {
-	for (;;) {
-		struct str input = unread_of(c);
-		struct str in = {input.p, input.len < len ? input.len : len};
-		struct str piece = {0};
-		int rc;
+	struct str input = unread_of(c);
+	size_t used = 0, n = 0;
+	int rc = CHUNKED_DATA;
 
-		if (in.len == 0)
-			return 0;
+	while (rc != CHUNKED_END && n < len && used < input.len) {
+		struct str in = {input.p + used, input.len - used};
+		struct str piece = {0};
+
+		if (in.len > len - n)
+			in.len = len - n;
 		rc = chunked_next(&c->chunked, &in, &piece);
 		if (rc < 0)
-			return framing_is_broken(c);
-		if (rc == CHUNKED_DATA) {
-			if (is_over(e, b->total + piece.len))
-				return -EFBIG;
-			memcpy(data, piece.p, piece.len);
-		}
-		unread_consume(e, c, (size_t)(in.p - input.p));
-		b->total += piece.len;
-		b->ended = rc == CHUNKED_END;
-		if (piece.len > 0 || b->ended)
-			return (ssize_t)piece.len;
+			break;
+		if (piece.len > 0)
+			memcpy(data + n, piece.p, piece.len);
+		n += piece.len;
+		used = (size_t)(in.p - input.p);
 	}
+	if (rc < 0 && n == 0)
+		return framing_is_broken(c);
+	unread_consume(e, c, used);
+	b->total += n;
+	b->ended = rc == CHUNKED_END;
+	return is_over(e, b->total) ? -EFBIG : (ssize_t)n;
 }
 
 /* Likewise out of the file, which is read to where the data is wanted. */

@@ -354,6 +354,53 @@ test_a_chunked_body_in_pieces_is_collected(void **state)
 	}
 }
 
+/* What its first two reads gave, and what the first one filled. */
+static struct {
+	ssize_t first, second;
+	char data[64];
+} two_reads;
+
+static void
+app_read_twice(struct script *s, struct app_exchange *x)
+{
+	memset(&two_reads, 0, sizeof(two_reads));
+	assert_false(x->collected);
+	two_reads.first = x->client->read(
+		x, two_reads.data, sizeof(two_reads.data));
+	two_reads.second = x->client->read(x, (char[8]){0}, 8);
+	app_hello(s, x);
+}
+
+static void
+test_one_read_takes_all_chunks_that_have_come(void **state)
+{
+	static const struct {
+		const char *wire;
+		ssize_t first, second;
+	} rows[] = {
+		{"5\r\nhello\r\n1;x\r\n,\r\n6\r\n world\r\n0\r\n\r\n", 12, 0},
+		{"5\r\nhello\r\n1\r\n,\r\n6\r\n world\r\nXX", 12, -EBADMSG},
+		{"XX", -EBADMSG, -EBADMSG},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct script *s = script_new();
+
+		s->config.request_body_buffer = 0;
+		s->app = app_read_twice;
+		script_send(s, POST "Transfer-Encoding: chunked\r\n\r\n");
+		script_send(s, rows[i].wire);
+		script_step(s, STEP_EOF);
+		script_run(s);
+		assert_int_equal(two_reads.first, rows[i].first);
+		assert_int_equal(two_reads.second, rows[i].second);
+		assert_string_equal(two_reads.data,
+			rows[i].first > 0 ? "hello, world" : "");
+		script_free(s);
+	}
+}
+
 static void
 app_must_read(struct script *s, struct app_exchange *x)
 {
@@ -408,6 +455,7 @@ main(void)
 		cmocka_unit_test(
 			test_the_last_chunk_need_not_be_read_before_the_next_request),
 		cmocka_unit_test(test_a_chunked_body_in_pieces_is_collected),
+		cmocka_unit_test(test_one_read_takes_all_chunks_that_have_come),
 		cmocka_unit_test(
 			test_a_body_of_tiny_chunks_does_not_fill_the_memory),
 	};
