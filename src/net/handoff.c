@@ -290,25 +290,27 @@ check(const struct record *record, size_t payload, const int *fds, size_t n_fds,
 	return payload == record->bytes ? HANDOFF_CONNECTION : -EPROTO;
 }
 
-/* How many descriptors would come with the next message; those with it stay
- * where they are. */
-static size_t
+/* How many descriptors would come with the next message, which stays where it is, or
+ * a negative errno. */
+static int
 fds_expected(int take)
 {
 	struct record record;
 	ssize_t n =
 		recv(take, &record, sizeof(record), MSG_DONTWAIT | MSG_PEEK);
 
-	return n == (ssize_t)sizeof(record) ? fds_of(&record) : 1;
+	if (n < 0)
+		return -errno;
+	return n == (ssize_t)sizeof(record) ? (int)fds_of(&record) : 1;
 }
 
 /* Without room in our table for all of its descriptors the kernel would drop
  * some, the connection even, and deliver the rest. */
 static bool
-has_room(int take)
+has_room(int take, int expected)
 {
 	int fds[FDS_MAX];
-	size_t n = 0, free_ones;
+	int n = 0, free_ones;
 	bool full;
 
 	while (n < FDS_MAX && (fds[n] = fcntl(take, F_DUPFD_CLOEXEC, 0)) >= 0)
@@ -317,7 +319,7 @@ has_room(int take)
 	free_ones = n;
 	while (n > 0)
 		close(fds[--n]);
-	return !full || free_ones >= fds_expected(take);
+	return !full || free_ones >= expected;
 }
 
 /* An empty message is none of ours, and looks like the end. */
@@ -350,7 +352,10 @@ handoff_receive(int take, struct handoff *ret, struct handoff_room *room)
 	int rc;
 
 	room->spilled = NULL;
-	if (!has_room(take))
+	rc = fds_expected(take); /* mostly there is nothing */
+	if (rc < 0)
+		return rc == -EINTR ? -EAGAIN : rc;
+	if (!has_room(take, rc))
 		return -EMFILE;
 	n = recvmsg(take, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
