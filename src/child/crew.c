@@ -34,6 +34,7 @@ struct parcel {
 struct member {
 	int bell;
 	bool idle; /* waits, and may be dealt something */
+	bool engaged; /* has connections: their requests come to it as well */
 	bool done;
 	_Atomic uint32_t ready; /* requests that wait, as it said, and what came */
 	int64_t stands_ns;      /* in the line: since when, or 0 */
@@ -223,10 +224,15 @@ crew_take(struct crew *crew, size_t worker)
 static struct member *
 pick_idle(struct crew *crew)
 {
-	for (size_t i = 0; i < crew->n; i++)
-		if (crew->members[i].idle)
-			return &crew->members[i];
-	return NULL;
+	struct member *found = NULL;
+
+	for (size_t i = 0; i < crew->n; i++) {
+		struct member *m = &crew->members[i];
+
+		if (m->idle && (found == NULL || (found->engaged && !m->engaged)))
+			found = m;
+	}
+	return found;
 }
 
 /* An idle worker, or nobody, leads from now on.  Until it says otherwise it waits. */
@@ -274,7 +280,7 @@ crew_show_leader(struct crew *crew, bool waits)
 }
 
 bool
-crew_rest(struct crew *crew, size_t worker)
+crew_rest(struct crew *crew, size_t worker, bool engaged)
 {
 	struct member *m = &crew->members[worker];
 	bool leads;
@@ -284,6 +290,7 @@ crew_rest(struct crew *crew, size_t worker)
 		atomic_store(&crew->leader, (int)worker);
 	leads = crew_leads(crew, worker);
 	m->idle = !leads && m->first == NULL;
+	m->engaged = engaged;
 	m->ready = 0;
 	pthread_mutex_unlock(&crew->lock);
 	return leads;
@@ -301,12 +308,16 @@ crew_stand_in(struct crew *crew, size_t worker)
 	return crew_leads(crew, worker);
 }
 
-void
+bool
 crew_work(struct crew *crew, size_t worker)
 {
+	bool came;
+
 	pthread_mutex_lock(&crew->lock);
 	crew->members[worker].idle = false;
+	came = crew->members[worker].first != NULL;
 	pthread_mutex_unlock(&crew->lock);
+	return came;
 }
 
 /* What came for one is for another. */

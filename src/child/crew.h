@@ -7,7 +7,8 @@
  * to thread.  When requests have been long lately the leader deals what is
  * ready to idle workers instead; and when it is stuck in a long one, an idle
  * worker becomes the leader.  A worker that does not lead serves what it was
- * dealt and gives its connections back to the leader.
+ * dealt, keeps that one connection for as long as requests are long and it has
+ * no other one to serve, and gives the others back to the leader.
  *
  * So there is at most one leader, and it alone waits for new clients, for the
  * pool and for the master's orders.  There is none while all are busy: the
@@ -58,15 +59,17 @@ struct parcel *crew_take(struct crew *crew, size_t worker);
 bool crew_leads(const struct crew *crew, size_t worker);
 
 /* The worker is done and about to wait.  True when it leads from now on,
- * because nobody did; else it is idle until something comes for it. */
-bool crew_rest(struct crew *crew, size_t worker);
+ * because nobody did; else it is idle until something comes for it.  Engaged are
+ * those who have connections: others are dealt to first. */
+bool crew_rest(struct crew *crew, size_t worker, bool engaged);
 
 /* It has more to do, but where nobody leads, as all have, there would be no new
  * clients for as long as that lasts.  True when it leads. */
 bool crew_stand_in(struct crew *crew, size_t worker);
 
-/* It has found something to do by itself: it is idle no more. */
-void crew_work(struct crew *crew, size_t worker);
+/* It has found something to do by itself: it is idle no more.  True when something
+ * has come for it meanwhile. */
+bool crew_work(struct crew *crew, size_t worker);
 
 /* Does anybody lead?  And does he wait, with nothing to do, as he says himself? */
 bool crew_is_led(const struct crew *crew);

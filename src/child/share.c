@@ -261,16 +261,41 @@ has_begun(const struct connection *c)
 /* What has come or gone on here since we do not lead.  What was idle already
  * stays until it is not: there may be thousands of those, and each request that
  * is a bit long would have all of them move. */
+static bool
+is_of_this_reign(const struct engine *e, const struct connection *c)
+{
+	return c != NULL && c->reign == e->reign;
+}
+
 static void
 give_back(struct engine *e, struct connection_list *list)
 {
 	struct connection *c, *before;
 
-	for (c = list->last; c != NULL && c->reign == e->reign; c = before) {
+	for (c = list->last; is_of_this_reign(e, c); c = before) {
 		before = c->prev;
 		if (!has_begun(c) && !handover_give_back(e, c))
 			break;
 	}
+}
+
+static void
+give_all_back(struct engine *e)
+{
+	give_back(e, &e->parked);
+	give_back(e, &e->reading);
+}
+
+/* When requests are long a worker is woken for each anyway: its client's next one
+ * may as well come to it as to the leader, who would deal it to somebody.  That is
+ * true of one client, and where siblings have as many. */
+static bool
+keeps_its_client(const struct engine *e)
+{
+	return requests_are_long(e) && e->n_connections == 1 &&
+	       (e->set.balance == NULL ||
+		       balance_excess(e->set.balance, connection_total(e),
+			       2) == 0);
 }
 
 void
@@ -278,8 +303,10 @@ share_rest(struct engine *e)
 {
 	if (e->set.crew == NULL || (e->led && engine_leads(e)))
 		return;
-	if (e->queue.first == NULL ? crew_rest(e->set.crew, e->set.worker)
-				   : crew_stand_in(e->set.crew, e->set.worker)) {
+	if (e->queue.first == NULL
+			? crew_rest(e->set.crew, e->set.worker,
+				  e->n_connections > 0)
+			: crew_stand_in(e->set.crew, e->set.worker)) {
 		e->led = true;
 		return;
 	}
@@ -290,10 +317,8 @@ share_rest(struct engine *e)
 	if (e->accepting)
 		accept_disarm(e);
 	handover_unwatch(e);
-	if (e->retiring)
-		return;
-	give_back(e, &e->parked);
-	give_back(e, &e->reading);
+	if (!e->retiring && !keeps_its_client(e))
+		give_all_back(e);
 }
 
 void
@@ -323,12 +348,20 @@ share_heard(struct engine *e)
 void
 share_begin(struct engine *e)
 {
+	bool came;
+
 	if (e->set.crew == NULL)
 		return;
 	/* From now on nobody makes it the leader; but somebody may have. */
-	crew_work(e->set.crew, e->set.worker);
-	if (engine_leads(e))
+	came = crew_work(e->set.crew, e->set.worker);
+	if (engine_leads(e)) {
 		crew_show_leader(e->set.crew, false);
+		return;
+	}
+	if (came)
+		share_take_parcels(e);
+	if (!e->retiring)
+		give_all_back(e);
 }
 
 /* Would nobody let the next client in before we are through?  When requests are long

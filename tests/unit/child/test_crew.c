@@ -88,14 +88,14 @@ test_the_first_leads_and_an_idle_one_follows_it(void **state)
 	struct crew *crew = *state;
 
 	assert_true(crew_leads(crew, 0));
-	assert_true(crew_rest(crew, 0));
-	assert_false(crew_rest(crew, 2));
+	assert_true(crew_rest(crew, 0, false));
+	assert_false(crew_rest(crew, 2, false));
 	assert_true(crew_resign(crew, 0));
 	assert_true(crew_leads(crew, 2));
 	assert_true(rings(crew, 2));
 	assert_false(rings(crew, 1));
 	/* Who leads no more rests as the others do. */
-	assert_false(crew_rest(crew, 0));
+	assert_false(crew_rest(crew, 0, false));
 }
 
 static void
@@ -107,9 +107,9 @@ test_while_all_are_busy_nobody_leads_and_the_first_to_rest_does(void **state)
 	for (size_t i = 0; i < WORKERS; i++)
 		assert_false(crew_leads(crew, i));
 	assert_true(crew_resign(crew, 1)); /* it did not lead */
-	assert_true(crew_rest(crew, 1));
+	assert_true(crew_rest(crew, 1, false));
 	assert_true(crew_leads(crew, 1));
-	assert_false(crew_rest(crew, 0));
+	assert_false(crew_rest(crew, 0, false));
 }
 
 static void
@@ -121,7 +121,7 @@ test_a_connection_is_dealt_to_an_idle_worker_with_all_it_has(void **state)
 	struct parcel *p;
 
 	assert_int_equal(crew_deal(crew, &c.handoff), -EAGAIN);
-	assert_false(crew_rest(crew, 1));
+	assert_false(crew_rest(crew, 1, false));
 	assert_int_equal(crew_deal(crew, &c.handoff), 0);
 	assert_int_equal(crew_deal(crew, &c.handoff), -EAGAIN);
 	close(c.near);
@@ -154,7 +154,7 @@ test_who_leads_next_has_what_had_come_for_the_last(void **state)
 		assert_int_equal(crew_give(crew, 1, &c[i].handoff), 0);
 		close(c[i].near);
 	}
-	assert_false(crew_rest(crew, 2));
+	assert_false(crew_rest(crew, 2, false));
 	assert_true(crew_resign(crew, 0));
 	assert_true(rings(crew, 2));
 	assert_null(crew_take(crew, 0));
@@ -189,7 +189,7 @@ test_it_is_known_whether_anybody_leads(void **state)
 	assert_true(crew_is_led(crew));
 	assert_false(crew_resign(crew, 0));
 	assert_false(crew_is_led(crew));
-	assert_true(crew_rest(crew, 1));
+	assert_true(crew_rest(crew, 1, false));
 	assert_true(crew_is_led(crew));
 }
 
@@ -204,8 +204,8 @@ test_a_leader_waits_when_it_says_so_and_while_it_leads(void **state)
 	assert_false(crew_resign(crew, 0));
 	assert_false(crew_leader_waits(crew));
 	/* Who is called to it is idle, and need not have heard of it yet. */
-	assert_true(crew_rest(crew, 1));
-	assert_false(crew_rest(crew, 2));
+	assert_true(crew_rest(crew, 1, false));
+	assert_false(crew_rest(crew, 2, false));
 	assert_false(crew_leader_waits(crew));
 	assert_true(crew_resign(crew, 1));
 	assert_true(crew_leader_waits(crew));
@@ -249,9 +249,37 @@ test_who_has_found_work_is_dealt_none(void **state)
 	struct crew *crew = *state;
 	struct client c = client("");
 
-	assert_false(crew_rest(crew, 1));
-	crew_work(crew, 1);
+	assert_false(crew_rest(crew, 1, false));
+	assert_false(crew_work(crew, 1));
 	assert_int_equal(crew_deal(crew, &c.handoff), -EAGAIN);
+	close(c.near);
+	close(c.far);
+}
+
+/* Whoever has connections may have requests of its own any moment. */
+static void
+test_who_has_no_connection_is_dealt_to_first(void **state)
+{
+	struct crew *crew = *state;
+	struct client c = client("");
+
+	assert_false(crew_rest(crew, 1, true));
+	assert_false(crew_rest(crew, 2, false));
+	assert_int_equal(crew_deal(crew, &c.handoff), 0);
+	assert_true(rings(crew, 2));
+	assert_int_equal(crew_deal(crew, &c.handoff), 0);
+	assert_true(rings(crew, 1));
+	for (size_t i = 1; i <= 2; i++) {
+		struct parcel *p;
+
+		/* It hears of that if it has found work itself meanwhile. */
+		assert_true(crew_work(crew, i));
+		p = crew_take(crew, i);
+		assert_non_null(p);
+		close(crew_parcel_content(p)->fd);
+		crew_free_parcel(p);
+		assert_false(crew_work(crew, i));
+	}
 	close(c.near);
 	close(c.far);
 }
@@ -288,11 +316,11 @@ test_without_a_leader_it_goes_to_who_is_idle_and_leads_then(void **state)
 
 	assert_false(crew_resign(crew, 0));
 	assert_int_equal(crew_give(crew, 0, &c.handoff), -EAGAIN);
-	assert_true(crew_rest(crew, 1)); /* leads */
-	assert_false(crew_rest(crew, 2));
+	assert_true(crew_rest(crew, 1, false)); /* leads */
+	assert_false(crew_rest(crew, 2, false));
 	assert_true(crew_resign(crew, 1)); /* 2 leads */
 	assert_false(crew_resign(crew, 2));
-	assert_true(crew_rest(crew, 1));
+	assert_true(crew_rest(crew, 1, false));
 	assert_int_equal(crew_give(crew, 0, &c.handoff), 0);
 	assert_true(crew_leads(crew, 1));
 	assert_true(rings(crew, 1));
@@ -308,7 +336,7 @@ test_nothing_is_passed_on_in_a_child_that_leaves(void **state)
 	struct client c = client("");
 	int64_t leave_by;
 
-	assert_false(crew_rest(crew, 1));
+	assert_false(crew_rest(crew, 1, false));
 	crew_tell(crew, CREW_RETIRE, 1234);
 	assert_int_equal(crew_deal(crew, &c.handoff), -EAGAIN);
 	assert_int_equal(crew_give(crew, 1, &c.handoff), -EAGAIN);
@@ -378,8 +406,8 @@ test_who_leaves_leads_no_more_and_is_picked_no_more(void **state)
 {
 	struct crew *crew = *state;
 
-	assert_true(crew_rest(crew, 0));
-	assert_false(crew_rest(crew, 1));
+	assert_true(crew_rest(crew, 0, false));
+	assert_false(crew_rest(crew, 1, false));
 	assert_false(crew_done(crew, 0));
 	assert_false(crew_done(crew, 1));
 	assert_true(crew_leads(crew, 0));
@@ -389,7 +417,7 @@ test_who_leaves_leads_no_more_and_is_picked_no_more(void **state)
 	assert_true(crew_done(crew, 1));
 	assert_false(crew_has_idle(crew));
 	/* The last has been given something since, and reads the pool. */
-	assert_true(crew_rest(crew, 2));
+	assert_true(crew_rest(crew, 2, false));
 }
 
 /* --- threads ---------------------------------------------------------------- */
@@ -487,7 +515,7 @@ take_until_told(void *arg)
 	int64_t leave_by;
 
 	do {
-		(void)crew_rest(t->crew, t->worker);
+		(void)crew_rest(t->crew, t->worker, false);
 		(void)poll(&bell, 1, -1);
 		crew_answer_bell(t->crew, t->worker);
 		while ((p = crew_take(t->crew, t->worker)) != NULL) {
@@ -566,6 +594,7 @@ main(void)
 		CREW_TEST(test_a_leader_waits_when_it_says_so_and_while_it_leads),
 		CREW_TEST(test_of_many_that_wait_some_go_to_who_has_few),
 		CREW_TEST(test_who_has_found_work_is_dealt_none),
+		CREW_TEST(test_who_has_no_connection_is_dealt_to_first),
 		CREW_TEST(test_what_is_given_goes_to_the_leader_in_order),
 		CREW_TEST(
 			test_without_a_leader_it_goes_to_who_is_idle_and_leads_then),

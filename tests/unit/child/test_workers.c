@@ -665,18 +665,76 @@ test_a_child_that_retires_costs_no_client_anything(void **state)
 	stop(s);
 }
 
-static bool
-all_are_inside(struct child *c)
+static void
+await_inside(struct child *c, unsigned n)
 {
 	int64_t end_ns =
 		clock_monotonic_ns() + PATIENCE_S * INT64_C(1000000000);
 
-	while (atomic_load(&c->app.inside) < WORKERS) {
-		if (clock_monotonic_ns() > end_ns)
-			return false;
+	while (atomic_load(&c->app.inside) < n) {
+		assert_true(clock_monotonic_ns() < end_ns);
 		sleep_ms(1);
 	}
-	return true;
+}
+
+/* The server's descriptor of that connection, of which there is another one after
+ * each move. */
+static int
+descriptor_of(const struct client *c)
+{
+	struct sockaddr_in its = {0}, peer;
+	socklen_t len = sizeof(its);
+
+	assert_int_equal(getsockname(c->fd, (struct sockaddr *)&its, &len), 0);
+	for (int fd = 0; fd < 1024; fd++) {
+		len = sizeof(peer);
+		if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+			len == sizeof(peer) && peer.sin_port == its.sin_port)
+			return fd;
+	}
+	return -1;
+}
+
+static bool
+is_answered(const struct client *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* So many requests, one after the other, in which it is looked at. */
+static bool
+stays_where_it_is(struct child *child, struct client *c)
+{
+	char text[1000];
+	int fd = descriptor_of(c);
+	bool stays = true;
+
+	for (int i = 0; i < 10; i++) {
+		assert_true(ask(c, "/sleep"));
+		while (atomic_load(&child->app.inside) == 0 && !is_answered(c))
+			continue;
+		stays &= descriptor_of(c) == fd;
+		assert_true(get(c, text, sizeof(text)));
+	}
+	return stays;
+}
+
+/* Nobody deals, and nobody gives back, what may come to its worker as well. */
+static void
+test_a_client_of_long_requests_stays_with_its_worker(void **state)
+{
+	int64_t end_ns =
+		clock_monotonic_ns() + PATIENCE_S * INT64_C(1000000000);
+	struct server *s = start_server(state, 1);
+	struct client c = {.server = s};
+
+	assert_true(connect_to(&c));
+	while (!stays_where_it_is(&s->children[0], &c))
+		assert_true(clock_monotonic_ns() < end_ns);
+	close(c.fd);
+	stop(s);
 }
 
 static void
@@ -691,7 +749,7 @@ test_a_stop_waits_for_the_requests_of_all_workers(void **state)
 		assert_true(connect_to(&clients[i]));
 		assert_true(ask(&clients[i], "/sleep-long"));
 	}
-	assert_true(all_are_inside(&s->children[0]));
+	await_inside(&s->children[0], WORKERS);
 	tell(&s->children[0], CHANNEL_FINISH, 0);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		assert_true(get(&clients[i], text, sizeof(text)));
@@ -717,7 +775,7 @@ test_a_deadline_reaches_workers_that_wait_for_their_clients(void **state)
 		assert_true(connect_to(&clients[i]));
 		assert_true(put(&clients[i], head, sizeof(head) - 1));
 	}
-	assert_true(all_are_inside(&s->children[0]));
+	await_inside(&s->children[0], WORKERS);
 	since_ns = clock_monotonic_ns();
 	tell(&s->children[0], CHANNEL_FINISH, 100);
 	s->children[0].ends_with = 1; /* something was cut */
@@ -932,6 +990,8 @@ main(void)
 		WITH_BOTH(
 			test_each_answer_is_its_requests_own_and_each_is_counted),
 		WITH_BOTH(test_a_child_that_retires_costs_no_client_anything),
+		WITH_BOTH(
+			test_a_client_of_long_requests_stays_with_its_worker),
 		WITH_BOTH(test_a_stop_waits_for_the_requests_of_all_workers),
 		WITH_BOTH(
 			test_a_deadline_reaches_workers_that_wait_for_their_clients),
