@@ -28,6 +28,7 @@ class Scripted:
         self.listener = socket.create_server(('127.0.0.1', 0))
         self.port = self.listener.getsockname()[1]
         self.first = b''  # of all clients, what it has sent
+        self.clients = 0
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
 
@@ -40,6 +41,7 @@ class Scripted:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            self.clients += 1
             with client:
                 try:
                     self.talk(client)
@@ -107,6 +109,17 @@ def test_slow_clients_are_let_in_first_and_send_no_whole_head():
     assert server.first == b'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'[:len(server.first)]
     assert 0 < len(server.first) < 30
     assert (found['requests'], found['stuck']) == (0, 1)
+
+
+def test_in_a_burst_each_client_asks_once_over_a_connection_of_its_own():
+    server = Scripted(None, ANSWER)
+    try:
+        found = load('-b', '-c', 3, '-d', 2, server.port)
+    finally:
+        server.stop()
+    assert (found['failed'], found['stuck']) == (1, 0)
+    # Bursts may begin at once, after a second and at the end.
+    assert 3 <= found['requests'] < server.clients <= 3 * 3 + 1
 
 
 # --- tools/bench ------------------------------------------------------------------------------

@@ -9,6 +9,10 @@
  * it says for how long, for that is no fault of the server.
  *
  * Slow clients send the first half of a head, and nothing more.
+ *
+ * In bursts all clients connect at the same moment, ask once and go.  One
+ * burst a second, so that there are local ports for all of them, and none
+ * before everybody of the last one has his answer.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,6 +37,7 @@ enum {
 	REST_MS = 10,       /* before a refused client tries again */
 	SLOW_LEAD_MS = 300, /* of the slow clients before the others */
 	STUCK_MS = 1000,    /* who has waited that long has no answer */
+	BURST_MS = 1000,    /* from one burst to the next */
 };
 
 struct client {
@@ -43,7 +48,7 @@ struct client {
 	bool closes;       /* so the head has said */
 	bool bad_status;   /* not 200 */
 	long left;         /* bytes of the body; -1: until the end */
-	int64_t wanted_ns; /* since when it waits */
+	int64_t wanted_ns; /* since when it waits; 0: it does not */
 	int64_t rest_ns;   /* when it connects again; 0: it need not */
 	size_t len;
 	char head[HEAD_SIZE];
@@ -63,8 +68,9 @@ struct load {
 	struct sockaddr_in to;
 	char request[1024];
 	size_t request_len;
-	int n_clients, n_slow, n_resting;
-	int64_t duration_ns;
+	int n_clients, n_slow, n_resting, n_waiting;
+	bool in_bursts;
+	int64_t duration_ns, burst_ns; /* when the next burst may be */
 	int epoll;
 	int64_t now_ns;
 	struct client *clients; /* the slow ones after the others */
@@ -216,11 +222,15 @@ be_answered(struct load *l, struct client *c)
 	l->counts.requests++;
 	l->counts.failed += c->lost;
 	keep_wait(l, l->now_ns - c->wanted_ns);
-	if (c->closes) {
+	l->counts.closed += c->closes;
+	if (c->closes || l->in_bursts)
 		disconnect(c);
-		l->counts.closed++;
+	if (l->in_bursts) {
+		c->wanted_ns = 0;
+		l->n_waiting--;
+	} else {
+		want(l, c);
 	}
-	want(l, c);
 }
 
 /* A header's value, or NULL. */
@@ -332,6 +342,17 @@ rouse(struct load *l)
 }
 
 static void
+want_all(struct load *l)
+{
+	l->n_waiting = l->n_clients;
+	l->burst_ns = l->now_ns + BURST_MS * MS_NS;
+	for (int i = 0; i < l->n_clients; i++) {
+		l->now_ns = clock_ns(); /* to connect takes its time, too */
+		want(l, &l->clients[i]);
+	}
+}
+
+static void
 turn(struct load *l)
 {
 	struct epoll_event events[64];
@@ -351,6 +372,8 @@ turn(struct load *l)
 	}
 	if (l->n_resting > 0)
 		rouse(l);
+	if (l->in_bursts && l->n_waiting == 0 && l->now_ns >= l->burst_ns)
+		want_all(l);
 }
 
 static void
@@ -370,8 +393,7 @@ run(struct load *l)
 		want(l, &l->clients[i]);
 	if (l->n_slow > 0)
 		run_until(l, l->now_ns + SLOW_LEAD_MS * MS_NS);
-	for (int i = 0; i < l->n_clients; i++)
-		want(l, &l->clients[i]);
+	want_all(l);
 	run_until(l, l->now_ns + l->duration_ns);
 }
 
@@ -399,6 +421,8 @@ count_waiting(struct load *l)
 		const struct client *c = &l->clients[i];
 		int64_t waits = l->now_ns - c->wanted_ns;
 
+		if (c->wanted_ns == 0)
+			continue;
 		l->counts.failed += c->lost;
 		l->counts.stuck += waits > STUCK_MS * MS_NS;
 		if (waits > l->longest_ns)
@@ -437,10 +461,10 @@ forget(struct load *l)
 static void __attribute__((noreturn)) usage(void)
 {
 	fputs("usage: load [-c CLIENTS] [-d SECONDS] [-s SLOW CLIENTS] "
-	      "[-p PATH] PORT\n"
+	      "[-p PATH] [-b] PORT\n"
 	      "\n"
-	      "Clients in a closed loop on 127.0.0.1; one line of JSON tells "
-	      "how they fared.\n",
+	      "Clients in a closed loop on 127.0.0.1, or with -b in bursts; one "
+	      "line of JSON tells how they fared.\n",
 		stderr);
 	exit(2);
 }
@@ -478,7 +502,7 @@ main(int argc, char **argv)
 	const char *path = "/";
 	int option, n;
 
-	while ((option = getopt(argc, argv, "c:d:s:p:")) != -1) {
+	while ((option = getopt(argc, argv, "c:d:s:p:b")) != -1) {
 		if (option == 'c')
 			l.n_clients = (int)number(optarg, 0, 10000);
 		else if (option == 'd')
@@ -487,6 +511,8 @@ main(int argc, char **argv)
 			l.n_slow = (int)number(optarg, 0, 10000);
 		else if (option == 'p')
 			path = optarg;
+		else if (option == 'b')
+			l.in_bursts = true;
 		else
 			usage();
 	}
