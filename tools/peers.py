@@ -222,8 +222,9 @@ class Server:
                                             stdout=out, stderr=out, stdin=subprocess.DEVNULL,
                                             start_new_session=True)
 
-    def get(self) -> bytes:
-        with urllib.request.urlopen(f'http://127.0.0.1:{self.port}/', timeout=5) as answer:
+    def get(self, body: bytes = b'') -> bytes:
+        with urllib.request.urlopen(f'http://127.0.0.1:{self.port}/', body or None,
+                                    timeout=5) as answer:
             return answer.read()
 
     def wait(self):

@@ -5,7 +5,8 @@ the one under load; a round visits each in turn, so that a drift of the machine 
 alike.  wrk asks over kept-alive connections from another core.  It needs as much CPU time as
 a fast server does, so requests a second say what was asked for; what counts is requests per
 second of the server's own CPU time, utime and stime of all its processes.  Medians over the
-rounds are printed, as Markdown; the applications are in tools/works.
+rounds are printed, as Markdown; the applications are in tools/works: hello, json, echo,
+upload, generator, stream, file, gzip, logging, flask and django.
 """
 
 import pathlib
@@ -20,22 +21,27 @@ import peers
 
 POST = """
 wrk.method = 'POST'
-wrk.body = string.rep('0123456789', 1024)
 wrk.headers['Content-Type'] = 'application/octet-stream'
+wrk.body = '%s'
 """
+DIGITS = b'0123456789'
 
 
 class Work(typing.NamedTuple):
     title: str
-    script: str = ''  # of wrk
+    body: bytes = b''  # that is sent
 
 
 WORKS = {
     'hello': Work('13 bytes'),
     'json': Work('1 KB of JSON'),
-    'echo': Work('10 KB sent and echoed', POST),
+    'echo': Work('10 KB sent and echoed', DIGITS * 1024),
+    'upload': Work('1.5 MB sent and counted', DIGITS * 150000),
+    'generator': Work('10 KB from a generator'),
     'stream': Work('1 MiB from a generator'),
     'file': Work('a file of 1 MiB'),
+    'gzip': Work('48 KB compressed'),
+    'logging': Work('50 lines logged'),
     'flask': Work('a page of Flask'),
     'django': Work('a page of Django'),
 }
@@ -46,10 +52,10 @@ WORKS = {
 def ask(server, place: pathlib.Path, cpu, options, work: Work) -> dict:
     """One round: requests a second, and per second of the server's CPU time."""
     for _ in range(20):
-        server.get()
+        server.get(work.body)
     command = ['wrk', '-t1', f'-c{options.connections}', f'-d{options.seconds}s']
-    if work.script:
-        (place / 'script.lua').write_text(work.script)
+    if work.body:
+        (place / 'script.lua').write_text(POST % work.body.decode())
         command += ['-s', place / 'script.lua']
     if cpu is not None:
         command[:0] = ['taskset', '-c', str(cpu)]
@@ -82,9 +88,9 @@ def start(options, place: pathlib.Path, cpu, servers: list):
                 servers.pop().stop()
 
 
-def check_alike(servers: list):
+def check_alike(servers: list, work: Work):
     """What answers something else does something else, and cannot be compared."""
-    bodies = {server.name: server.get() for server in servers}
+    bodies = {server.name: server.get(work.body) for server in servers}
     for server in servers:
         if bodies[server.name] != bodies[servers[0].name]:
             raise peers.Missing(f'answers something else than {servers[0].name}: '
@@ -99,7 +105,7 @@ def measure(name: str, options, place: pathlib.Path, cpus: tuple) -> dict:
     servers = []
     try:
         start(options, place, cpus[0], servers)
-        check_alike(servers)
+        check_alike(servers, WORKS[name])
         found = {server.name: [] for server in servers}
         for number in range(1, options.rounds + 1):
             print(f'bench: {name}: round {number} of {options.rounds}: ', end='',

@@ -153,9 +153,9 @@ def test_bench_measures_each_work_and_draws_it(directory):
     need('wrk')
     need_module('flask')
     need_module('django')
-    works = ['hello', 'json', 'echo', 'stream', 'file', 'flask', 'django']
-    run = bench('--works', ','.join(works), '--servers', 'wsgid', '--rounds', '1', '--seconds',
-                '1', '--svg', str(directory / 'svg'), TMPDIR=str(directory))
+    works = list((ROOT / 'tools' / 'works').glob('*.py'))
+    run = bench('--works', 'all', '--servers', 'wsgid', '--rounds', '1', '--seconds', '1',
+                '--connections', '8', '--svg', str(directory / 'svg'), TMPDIR=str(directory))
     assert run.returncode == 0, run.stderr
     rows = re.findall(r'^\| wsgid \| ([\d,]+) \| ([\d,]+) \| \d+% \| (\d+) \|  \|$', run.stdout,
                       re.M)
