@@ -18,6 +18,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get('WSGID_BUILD') or ROOT / 'build' / 'release')
+SOMAXCONN = pathlib.Path('/proc/sys/net/core/somaxconn')  # uwsgi does not start with more
 TICKS = os.sysconf('SC_CLK_TCK')
 APACHE_MODULES = [pathlib.Path(path) for path in
                   ('/usr/lib/apache2/modules', '/usr/lib64/httpd/modules',
@@ -85,8 +86,9 @@ def uwsgi(place: pathlib.Path, port: int, shape: Shape) -> Plan:
     threads = -(-shape.tied() // shape.processes)
     command = [program, '--http11-socket', f'127.0.0.1:{port}', '--module', 'hello:application',
                '--master', '--processes', shape.processes, '--threads', threads, '--listen',
-               '128', '--disable-logging', '--need-app', '--die-on-term', '--enable-threads',
-               '--socket-timeout', '60', '--logto', place / 'log']
+               min(2048, int(SOMAXCONN.read_text())), '--disable-logging', '--need-app',
+               '--die-on-term', '--enable-threads', '--socket-timeout', '60', '--logto',
+               place / 'log']
     plugins = pathlib.Path('/usr/lib/uwsgi/plugins')
     if any(plugins.glob('python3*_plugin.so')):
         command[1:1] = ['--plugins-dir', plugins, '--plugin', 'python3']

@@ -1,13 +1,17 @@
 """tools/bench scenarios: what clients have to put up with, side by side.
 
-Each server in turn, alone on its core, in four situations:
+Each server in turn, alone on its core, in six situations:
 
 mixed     64 clients ask for a 13-byte page over kept-alive connections while one asks for
           something that takes 2 s of CPU time, again and again; four processes
 reload    32 clients ask while the server is told five times to reload gracefully
 sleepers  32 clients ask for something that waits 20 ms; four processes of eight threads, or
           as many processes where the server has no threads
+naps      32 clients ask for a 13-byte page, and one request in 25 waits 5 ms; one process of
+          eight threads
 slow      64 clients ask beside 100 that have sent half a head and nothing more
+burst     1,000 clients connect at the same moment, ask once and go, once a second; four
+          processes of eight threads
 
 The load is build/.../tests/load, whose clients ask again for what is lost, and whose longest
 wait is of those too who were never answered.
@@ -28,11 +32,17 @@ SPARE = 8       # connections more than the clients keep, where each holds a wor
 LONG_CPU = 2.0
 SLEEP = 0.02
 SLEEPERS = 32
+NAP = 0.005
+AWAKE = 24      # requests, then one that naps
+BURST = 1000
 SLOW = 100
 RELOADS = 5
 
 APPLICATION = f"""
+import itertools
 import time
+
+naps = itertools.cycle([0] * {AWAKE} + [{NAP}])
 
 
 def application(environ, start_response):
@@ -43,6 +53,8 @@ def application(environ, start_response):
             sum(range(1000))
     elif path == '/sleep':
         time.sleep({SLEEP})
+    elif path == '/naps' and (nap := next(naps)):
+        time.sleep(nap)
     start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '13')])
     return [b'Hello, World!']
 """
@@ -50,8 +62,8 @@ def application(environ, start_response):
 
 # --- the load -------------------------------------------------------------------------------
 
-def begin_load(server, cpu, clients: int, seconds: int, path: str = '/', slow: int = 0):
-    command = [str(LOAD), '-c', str(clients), '-d', str(seconds), '-s', str(slow), '-p', path,
+def begin_load(server, cpu, clients: int, seconds: int, path: str = '/', *more):
+    command = [str(LOAD), '-c', str(clients), '-d', str(seconds), '-p', path, *map(str, more),
                str(server.port)]
     if cpu is not None:
         command[:0] = ['taskset', '-c', str(cpu)]
@@ -96,9 +108,19 @@ def sleepers(server, cpu, seconds: int) -> tuple:
     return result, f'{result["rate"] / (SLEEPERS / SLEEP):.0%}'
 
 
-def slow(server, cpu, seconds: int) -> tuple:
-    result = end_load(begin_load(server, cpu, 64, seconds, slow=SLOW), seconds)
+def naps(server, cpu, seconds: int) -> tuple:
+    result = end_load(begin_load(server, cpu, 32, seconds, '/naps'), seconds)
     return result, f'{result["stuck"]}'
+
+
+def slow(server, cpu, seconds: int) -> tuple:
+    result = end_load(begin_load(server, cpu, 64, seconds, '/', '-s', SLOW), seconds)
+    return result, f'{result["stuck"]}'
+
+
+def burst(server, cpu, seconds: int) -> tuple:
+    result = end_load(begin_load(server, cpu, BURST, seconds, '/', '-b'), seconds)
+    return result, f'{result["requests"] // BURST}'
 
 
 class Scenario(typing.NamedTuple):
@@ -117,8 +139,12 @@ SCENARIOS = {
                        '32 clients and five graceful reloads', 'closed connections'),
     'sleepers': Scenario(sleepers, peers.Shape(4, 8, SLEEPERS),
                          '32 clients, each request waits 20 ms', 'of what is possible'),
+    'naps': Scenario(naps, peers.Shape(1, 8, 32), '32 clients, one request in 25 waits 5 ms',
+                     'never answered'),
     'slow': Scenario(slow, FOUR, '64 clients beside 100 that have sent half a head',
                      'never answered'),
+    'burst': Scenario(burst, peers.Shape(4, 8, 32),
+                      '1,000 clients connect at the same moment, once a second', 'bursts'),
 }
 
 
