@@ -8,15 +8,31 @@
  * lets its clients wait for ever, and a Listen without one is a port that is
  * closed.
  */
+#include "master/activation.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "master/fdstore.h"
+#include "master/generation.h"
+#include "master/master.h"
 #include "master/notify.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "net/address.h"
+#include "net/listen.h"
+
+/* A socket that systemd has passed. */
+struct passed {
+	struct listener listener;
+	char name[ADDRESS_TEXT - 4]; /* FileDescriptorName; "": it has none */
+	bool used;                   /* by the generation being made */
+};
 
 enum { ADDRESSES = 16 }; /* that one name may stand for */
 

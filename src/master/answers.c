@@ -5,15 +5,30 @@
  * the client waits, and whoever makes it happen ends that.  How lines come and
  * go, control.c knows.
  */
+#include "master/answers.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "built_with.h"
+#include "config/config.h"
 #include "control/control.h"
-#include "master/children.h"
+#include "master/census.h"
+#include "master/child.h"
 #include "master/control_priv.h"
+#include "master/generation.h"
+#include "master/logs.h"
+#include "master/restart.h"
+#include "master/say.h"
+#include "master/scale.h"
 #include "master/state.h"
+#include "master/stop.h"
+#include "master/upgrade.h"
+#include "mpm/mpm.h"
 
 enum { LOGS_S = 2 }; /* for busy children to take new logs */
 

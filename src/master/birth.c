@@ -10,14 +10,27 @@
  *
  * Nothing may be sent to process 0, which is our own group.
  */
+#include "master/birth.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/children.h"
+#include "base/log.h"
+#include "master/board.h"
+#include "master/child.h"
+#include "master/generation.h"
+#include "master/master_priv.h"
+#include "master/pool.h"
+#include "master/relay.h"
+#include "master/restart.h"
 #include "master/state.h"
+#include "master/template.h"
+#include "mpm/mpm.h"
+#include "net/channel.h"
+#include "scoreboard/scoreboard.h"
 
 bool
 birth_expected(const struct child *c)

@@ -4,6 +4,8 @@
  * Written here and read nowhere in the master: it shows the state and is
  * not part of it.
  */
+#include "master/board.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -11,12 +13,24 @@
 #include <unistd.h>
 
 #include "base/account.h"
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "built_with.h"
-#include "master/children.h"
+#include "config/config.h"
+#include "master/census.h"
+#include "master/child.h"
+#include "master/door.h"
+#include "master/generation.h"
+#include "master/heir.h"
 #include "master/heritage.h"
+#include "master/mutex.h"
+#include "master/say.h"
 #include "master/state.h"
+#include "master/template.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 static void
 put(char *to, size_t size, const char *text)

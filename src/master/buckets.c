@@ -19,15 +19,23 @@
  * Sockets are made once: closing one would reset the connections that wait in
  * it, so their number stays for the life of the server.
  */
+#include "master/buckets.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "base/err.h"
 #include "base/fd.h"
-#include "master/children.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/child.h"
+#include "master/generation.h"
 #include "master/heritage.h"
 #include "master/state.h"
+#include "mpm/mpm.h"
+#include "net/listen.h"
 
 void
 buckets_choose(struct master *m, const struct config *c)

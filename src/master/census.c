@@ -5,8 +5,16 @@
  * which of these are busy, and whether it has served anybody, is what the child
  * says in its page.  It may lie, so it is asked nothing else.
  */
-#include "master/children.h"
+#include "master/census.h"
+
+#include "config/config.h"
+#include "master/buckets.h"
+#include "master/child.h"
+#include "master/generation.h"
+#include "master/pool.h"
 #include "master/state.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 static bool
 worker_is_idle(uint32_t state)

@@ -7,11 +7,18 @@
  * nothing is imported is somebody's who waits for it, and begins the count anew;
  * none is lost.
  */
+#include "master/changes.h"
+
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "master/children.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/census.h"
+#include "master/generation.h"
+#include "master/restart.h"
 #include "master/state.h"
+#include "net/channel.h"
 
 enum {
 	PAUSE_MS = 1000,     /* from the begin of one to that of the next */

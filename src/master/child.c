@@ -6,6 +6,8 @@
  * that does not do as it was told is killed in the end: each state has one
  * deadline, set when the state is entered.
  */
+#include "master/child.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -13,9 +15,25 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/signals.h"
-#include "master/children.h"
+#include "config/config.h"
+#include "master/birth.h"
+#include "master/board.h"
+#include "master/census.h"
+#include "master/changes.h"
+#include "master/generation.h"
+#include "master/heir.h"
+#include "master/master_priv.h"
+#include "master/memory.h"
+#include "master/mutex.h"
+#include "master/pool.h"
+#include "master/python.h"
+#include "master/restart.h"
 #include "master/state.h"
+#include "master/template.h"
+#include "mpm/mpm.h"
+#include "net/channel.h"
 
 enum {
 	MESSAGES_A_TURN = 8,

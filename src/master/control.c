@@ -6,6 +6,8 @@
  * the loop never waits for one.  Who may connect is door.c's to say, and what
  * the answer is answers.c's.
  */
+#include "master/control.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "control/control.h"
+#include "master/answers.h"
 #include "master/control_priv.h"
+#include "master/door.h"
+#include "master/generation.h"
 #include "master/heritage.h"
+#include "master/master_priv.h"
 #include "master/state.h"
 
 enum {

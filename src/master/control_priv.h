@@ -43,11 +43,4 @@ void client_error(struct client *c, const char *sentence);
 /* The same for one that has waited: reason is NULL when it is done. */
 void client_end_wait(struct master *m, struct client *c, const char *reason);
 
-/* Answer its request, a line without its newline. */
-void answers_give(struct master *m, struct client *c, struct str text);
-/* One that waits for the end of the server, which is now. */
-void answers_end_stop(struct master *m, struct client *c);
-/* One that waits for its logs: if that is over. */
-void answers_end_logs(struct master *m, struct client *c);
-
 #endif

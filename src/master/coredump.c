@@ -5,6 +5,8 @@
  * kernel.core_pattern to say, which is a program, an absolute path, or a name
  * in the working directory of whoever crashed.
  */
+#include "master/coredump.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/children.h"
-#include "master/state.h"
+#include "base/log.h"
+#include "config/config.h"
 
 void
 coredump_place(const char *pattern, const char *dir, char *to, size_t size)

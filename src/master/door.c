@@ -5,6 +5,8 @@
  * mode keeps all others out; who is behind a connection is asked once more,
  * because a file can be made accessible by mistake and a right be handed on.
  */
+#include "master/door.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/account.h"
+#include "base/err.h"
+#include "config/config.h"
 #include "master/state.h"
 
 enum { GROUPS = 65536 }; /* NGROUPS_MAX of the kernel */

@@ -6,6 +6,8 @@
  * is a fork that has no child of the server in it, looks at some files and is
  * gone, at "wsgid -t" as well as before the first child.
  */
+#include "master/entrance.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -13,9 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/privileges.h"
-#include "master/state.h"
+#include "config/config.h"
 #include "pythons/enter.h"
 
 /* What the process leaves in the pipe: less than a write takes in one piece. */

@@ -8,6 +8,8 @@
  * likewise makes no name that was not there.  What EnvironmentFile says is
  * stronger than both.
  */
+#include "master/environment.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +17,10 @@
 #include <unistd.h>
 
 #include "base/account.h"
+#include "base/err.h"
+#include "config/config.h"
 #include "config/envfile.h"
-#include "master/state.h"
+#include "master/generation.h"
 
 static bool
 is_ours(const char *variable)

@@ -12,6 +12,8 @@
  * and nobody tells us.  So the last thing that it gets is one end of a pair of
  * sockets: where it was not kept, the other end hears of its closing.
  */
+#include "master/fdstore.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,10 +23,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/generation.h"
+#include "master/master_priv.h"
 #include "master/notify.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "net/address.h"
+#include "net/listen.h"
+#include "scoreboard/scoreboard.h"
+
+enum { FDSTORE_NAME = 256 };
+
+/* A descriptor that systemd keeps. */
+struct stored {
+	char name[FDSTORE_NAME];
+	int fd; /* at the start: it was handed over; then -1 */
+};
 
 enum {
 	ADDRESSES = 16, /* that one name may stand for */

@@ -6,6 +6,8 @@
  * other.  What cannot be shared is the duty to remove a socket file: it is
  * the older one's until the younger has succeeded it.
  */
+#include "master/generation.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,10 +16,19 @@
 #include <unistd.h>
 
 #include "base/account.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/activation.h"
+#include "master/buckets.h"
 #include "master/journal.h"
+#include "master/logs.h"
+#include "master/python.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "net/address.h"
+#include "net/listen.h"
 
 enum {
 	ADDRESSES = 16, /* that one name may stand for */

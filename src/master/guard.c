@@ -14,12 +14,22 @@
  *
  * When the master shuts its listeners itself it is stopping, and nobody looks.
  */
+#include "master/guard.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "base/log.h"
+#include "config/config.h"
+#include "master/generation.h"
+#include "master/heir.h"
+#include "master/master_priv.h"
+#include "master/renew.h"
 #include "master/state.h"
+#include "master/upgrade.h"
+#include "net/listen.h"
 
 enum {
 	QUIET_S = 10,   /* between two lines of the log */

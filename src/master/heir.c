@@ -5,6 +5,8 @@
  * serve and our files wait under other names, the old master is the server.
  * Then the names are taken over at one moment, and only then is it told.
  */
+#include "master/heir.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,15 +15,37 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/pidfile.h"
+#include "config/config.h"
 #include "control/control.h"
-#include "master/children.h"
+#include "master/activation.h"
+#include "master/board.h"
+#include "master/census.h"
+#include "master/child.h"
+#include "master/control.h"
+#include "master/generation.h"
 #include "master/heritage.h"
+#include "master/master.h"
+#include "master/master_priv.h"
+#include "master/mutex.h"
+#include "master/pool.h"
+#include "master/predecessor.h"
+#include "master/reap.h"
+#include "master/relay.h"
+#include "master/rundir.h"
+#include "master/said.h"
+#include "master/service.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "master/stop.h"
+#include "mpm/mpm.h"
 #include "net/handoff.h"
+#include "net/listen.h"
+#include "scoreboard/scoreboard.h"
 
 enum { HERITAGE_MAX = 16 * 1024 * 1024 };
 

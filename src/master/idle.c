@@ -8,11 +8,19 @@
  * a connection that they keep: what they get is what the end of
  * KeepAliveTimeout would give them.
  */
+#include "master/idle.h"
+
 #include <stdio.h>
 
-#include "master/children.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/census.h"
+#include "master/generation.h"
+#include "master/heir.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "master/stop.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 enum { LOOKS = 10 }; /* within IdleExit */
 

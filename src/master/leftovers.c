@@ -6,13 +6,19 @@
  * moment.  Whoever starts a server again at once need not know that.  For any
  * other program nobody waits: it will not go by itself.
  */
+#include "master/leftovers.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/generation.h"
 #include "master/state.h"
+#include "net/address.h"
 #include "net/holder.h"
 
 enum {

@@ -6,15 +6,20 @@
  * by "wsgid -t" and a reload too.  Whether somebody else has an address is
  * another question, which only binding answers.
  */
+#include "master/listens.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/account.h"
 #include "base/defs.h"
+#include "base/err.h"
 #include "base/file.h"
-#include "master/state.h"
-#include "master/systemd.h"
+#include "config/config.h"
+#include "master/activation.h"
+#include "master/paths.h"
+#include "net/address.h"
 
 enum {
 	ADDRESSES = 16, /* that one name may stand for */

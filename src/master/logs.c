@@ -4,6 +4,8 @@
  * They are opened here, with the master's rights, and inherited: a child has
  * none to open them anew.  What children say is relay.c's.
  */
+#include "master/logs.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,12 +14,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "master/children.h"
+#include "config/config.h"
+#include "master/child.h"
+#include "master/generation.h"
 #include "master/journal.h"
+#include "master/master_priv.h"
+#include "master/relay.h"
 #include "master/state.h"
+#include "mpm/mpm.h"
 
 enum {
 	RETRY_MS = 100, /* where there is no descriptor to wait with */

@@ -8,11 +8,16 @@
  * grow, with its requests.  Children of a template share what they were
  * forked with, and nobody knows for how long.
  */
+#include "master/memory.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/machine.h"
-#include "master/children.h"
+#include "config/config.h"
+#include "master/census.h"
+#include "master/generation.h"
 #include "master/state.h"
 
 #define MB INT64_C(1000000)

@@ -9,14 +9,22 @@
  * turns.  One mutex serves all generations, so changing the directive takes a
  * stop and a start, and the mutex is there when a reload adds a listener.
  */
+#include "master/mutex.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/account.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
 #include "lock/accept_mutex.h"
-#include "master/children.h"
+#include "master/generation.h"
+#include "master/pool.h"
 #include "master/state.h"
+#include "master/upgrade.h"
+#include "mpm/mpm.h"
 
 struct choice {
 	char mechanism[32];

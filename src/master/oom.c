@@ -10,6 +10,8 @@
  * the log decides where it can be read and its pids are ours: in a container
  * they are not.
  */
+#include "master/oom.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,7 +22,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "master/children.h"
 #include "master/state.h"
 
 enum {

@@ -5,6 +5,8 @@
  * that the server does not make, or a directory where a file shall be.  Who
  * asks may be another user than the server will be, so rights are none of it.
  */
+#include "master/paths.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,8 +15,10 @@
 #include <sys/stat.h>
 
 #include "base/defs.h"
+#include "base/err.h"
 #include "base/rundir.h"
-#include "master/state.h"
+#include "config/config.h"
+#include "master/logs.h"
 
 static void
 find_parent(const char *path, char to[PATH_MAX])

@@ -7,11 +7,25 @@
  * wants more.  While a crash loop lasts one child at a time is tried, after the
  * throttle's delay.
  */
-#include "master/children.h"
-#include "master/state.h"
+#include "master/pool.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/buckets.h"
+#include "master/census.h"
+#include "master/child.h"
+#include "master/control.h"
+#include "master/generation.h"
+#include "master/heir.h"
+#include "master/spawn.h"
+#include "master/state.h"
+#include "master/template.h"
+#include "master/upgrade.h"
+#include "mpm/mpm.h"
 
 enum { HURRY_MS = 100 }; /* between turns that somebody has asked for */
 

@@ -6,10 +6,14 @@
  * and the requests with it.  It has a time of its own to finish in; when ours
  * is over first, it is told to end at once.
  */
+#include "master/predecessor.h"
+
 #include <signal.h>
 #include <sys/pidfd.h>
 
+#include "master/master_priv.h"
 #include "master/state.h"
+#include "master/stop.h"
 
 static void
 has_ended(struct master *m, struct source *s)

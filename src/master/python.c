@@ -5,14 +5,23 @@
  * reload can bring another Python; and at "wsgid -t" as well, where a mistake
  * has its line.
  */
+#include "master/python.h"
+
 #include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+#include "base/log.h"
 #include "built_with.h"
+#include "config/config.h"
 #include "config/envfile.h"
+#include "master/entrance.h"
+#include "master/environment.h"
+#include "master/generation.h"
 #include "master/state.h"
+#include "pythons/choose.h"
 
 static int
 make_choice(struct python_choice *ret, const struct config *c,

@@ -11,6 +11,8 @@
  * A child that a signal has stopped is dead for as long as that lasts, but it
  * comes back, with its clients: it is not replaced.
  */
+#include "master/reap.h"
+
 #include <linux/sockios.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,11 +21,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "master/children.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "master/birth.h"
+#include "master/board.h"
+#include "master/census.h"
+#include "master/child.h"
+#include "master/coredump.h"
+#include "master/generation.h"
+#include "master/heir.h"
+#include "master/master_priv.h"
+#include "master/mutex.h"
+#include "master/oom.h"
+#include "master/pool.h"
+#include "master/python.h"
+#include "master/relay.h"
+#include "master/restart.h"
+#include "master/say.h"
 #include "master/state.h"
+#include "master/stop.h"
+#include "master/template.h"
+#include "master/unfinished.h"
+#include "master/upgrade.h"
+#include "mpm/mpm.h"
 #include "net/handoff.h"
 #include "net/inherit.h"
 #include "pythons/loader.h"
+#include "scoreboard/scoreboard.h"
 
 enum {
 	NUDGES = 4,

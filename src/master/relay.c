@@ -15,6 +15,8 @@
  * come is read.  So the master wakes up some hundred times a second, and not
  * for each line; and no line comes later by more than that moment.
  */
+#include "master/relay.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,13 +24,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/defs.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/printable.h"
-#include "master/children.h"
+#include "master/child.h"
+#include "master/control.h"
+#include "master/generation.h"
+#include "master/heir.h"
 #include "master/heritage.h"
+#include "master/master_priv.h"
+#include "master/said.h"
 #include "master/state.h"
+#include "master/template.h"
+#include "net/channel.h"
 
 enum {
 	PIECE = 8000,       /* of a longer line; fits the log's line */

@@ -5,15 +5,23 @@
  * is replaced, as in a reload: the new child first, and then the old one
  * finishes what it has.  The configuration stays what it is.
  */
+#include "master/renew.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "base/err.h"
 #include "base/fd.h"
-#include "master/children.h"
+#include "base/log.h"
+#include "master/child.h"
+#include "master/fdstore.h"
+#include "master/generation.h"
+#include "master/guard.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "master/template.h"
 #include "net/handoff.h"
+#include "net/listen.h"
 
 static void
 say_renewed(const char *what, const char *name)

@@ -10,14 +10,40 @@
  * Apache's own restart on HUP (SignalStyle apache) stops the old ones at once,
  * and it is over when a new one serves, or cannot.
  */
+#include "master/restart.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
-#include "master/children.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/board.h"
+#include "master/census.h"
+#include "master/changes.h"
+#include "master/child.h"
+#include "master/control.h"
+#include "master/coredump.h"
+#include "master/fdstore.h"
+#include "master/generation.h"
+#include "master/heir.h"
+#include "master/idle.h"
+#include "master/logs.h"
+#include "master/master.h"
+#include "master/pool.h"
+#include "master/python.h"
+#include "master/said.h"
+#include "master/service.h"
+#include "master/spawn.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "master/upgrade.h"
+#include "mpm/mpm.h"
+#include "net/address.h"
+#include "net/listen.h"
+#include "scoreboard/scoreboard.h"
 
 enum {
 	HOLD_OFF = 10,      /* turns without faster growth, as in Apache */

@@ -7,6 +7,8 @@
  * touches it.  A PidFile elsewhere comes on top and takes nothing of that
  * away: two servers of one name would take each other's socket.
  */
+#include "master/rundir.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,12 +17,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/pidfile.h"
 #include "base/rundir.h"
+#include "config/config.h"
+#include "master/door.h"
+#include "master/heir.h"
 #include "master/heritage.h"
 #include "master/state.h"
+#include "scoreboard/scoreboard.h"
 
 /* Make the directory where it is missing; its parents must exist. */
 static int

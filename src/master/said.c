@@ -7,12 +7,17 @@
  * kept for the scoreboard, and the one who tries is perhaps a new master, which
  * tells the old one.
  */
+#include "master/said.h"
+
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/printable.h"
 #include "control/control.h"
+#include "master/control.h"
 #include "master/state.h"
+#include "scoreboard/scoreboard.h"
 
 enum {
 	KEPT = sizeof(((struct wsgid_board *)NULL)->reload_log) - 1,

@@ -1,13 +1,22 @@
 /*
  * say.c - sentences for people.
  */
+#include "master/say.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/buf.h"
+#include "base/log.h"
 #include "built_with.h"
-#include "master/children.h"
+#include "config/config.h"
+#include "master/census.h"
+#include "master/generation.h"
+#include "master/mutex.h"
 #include "master/state.h"
+#include "net/address.h"
+#include "net/listen.h"
 
 void
 say_death(int wait_status, char *to, size_t size)

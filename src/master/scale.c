@@ -7,11 +7,24 @@
  * Shrinking ends children that still start before idle ones, and idle ones
  * before busy ones, each of which finishes what it does.
  */
+#include "master/scale.h"
+
 #include <errno.h>
 
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
 #include "control/control.h"
-#include "master/children.h"
+#include "master/board.h"
+#include "master/census.h"
+#include "master/child.h"
+#include "master/control.h"
+#include "master/generation.h"
+#include "master/heir.h"
+#include "master/pool.h"
 #include "master/state.h"
+#include "master/upgrade.h"
+#include "mpm/mpm.h"
 
 static int
 refuse(const struct master *m, long n, struct err *err)

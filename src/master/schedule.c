@@ -4,9 +4,22 @@
  * Every deadline of the master is found here, so that the loop needs no
  * timers of its own and none can be forgotten.
  */
-#include "master/children.h"
+#include "master/schedule.h"
+
+#include "master/census.h"
+#include "master/changes.h"
+#include "master/control.h"
+#include "master/guard.h"
+#include "master/idle.h"
+#include "master/logs.h"
+#include "master/predecessor.h"
+#include "master/relay.h"
+#include "master/restart.h"
+#include "master/service.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "master/template.h"
+#include "master/upgrade.h"
+#include "mpm/mpm.h"
 
 static int64_t
 earlier(int64_t a, int64_t b)

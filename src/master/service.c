@@ -8,16 +8,25 @@
  * lasts, systemd is asked for patience again and again: how long each may take
  * is decided by our own directives, and a master that hangs asks no more.
  */
+#include "master/service.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
-#include "master/children.h"
+#include "config/config.h"
+#include "master/census.h"
+#include "master/fdstore.h"
+#include "master/generation.h"
+#include "master/heir.h"
 #include "master/notify.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "master/watchdog.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 enum {
 	BEATS = 3,    /* signs of life in the time that systemd waits for one */

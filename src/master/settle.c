@@ -11,8 +11,15 @@
 
 #include "accesslog/format.h"
 #include "base/account.h"
+#include "base/err.h"
 #include "base/machine.h"
-#include "master/state.h"
+#include "config/config.h"
+#include "master/listens.h"
+#include "master/master.h"
+#include "master/mutex.h"
+#include "master/paths.h"
+#include "master/python.h"
+#include "master/user.h"
 
 /* The children will compile them again; a mistake shall show before. */
 static int

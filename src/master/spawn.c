@@ -8,6 +8,8 @@
  * application's own subprocesses would inherit them; and those variables of
  * the environment that were meant for us (python.c).
  */
+#include "master/spawn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,11 +19,24 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/signals.h"
-#include "master/children.h"
+#include "config/config.h"
+#include "master/buckets.h"
+#include "master/child.h"
+#include "master/generation.h"
+#include "master/master_priv.h"
+#include "master/mutex.h"
+#include "master/relay.h"
 #include "master/state.h"
+#include "master/template.h"
+#include "mpm/mpm.h"
+#include "net/channel.h"
 #include "net/inherit.h"
+#include "net/listen.h"
+#include "scoreboard/scoreboard.h"
 
 /* Room for the child's title in what ps(1) reads. */
 static char title_base[] = "wsgid: child, starting                      ";

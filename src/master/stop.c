@@ -7,6 +7,8 @@
  * even that.  Whatever children do, it ends; and when requests were cut off
  * that were to be finished, the exit status says so.
  */
+#include "master/stop.h"
+
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,11 +17,22 @@
 
 #include "base/exits.h"
 #include "base/fd.h"
+#include "base/log.h"
+#include "config/config.h"
 #include "control/control.h"
-#include "master/children.h"
+#include "master/activation.h"
+#include "master/board.h"
+#include "master/census.h"
+#include "master/child.h"
+#include "master/control.h"
+#include "master/generation.h"
+#include "master/predecessor.h"
+#include "master/service.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "master/upgrade.h"
+#include "mpm/mpm.h"
 #include "net/handoff.h"
+#include "net/listen.h"
 
 /* For a process that not even SIGKILL ends. */
 #define GIVE_UP (6 * SECOND_NS)

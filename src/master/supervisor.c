@@ -9,11 +9,13 @@
  *
  * They cannot be asked, so they are known by their names.
  */
+#include "master/supervisor.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "master/state.h"
+#include "base/defs.h"
 
 static const char *const supervisors[] = {
 	"catatonit",

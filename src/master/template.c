@@ -9,6 +9,8 @@
  * When it dies, its children go on; another one is started, with the delays of
  * children that fail.
  */
+#include "master/template.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,9 +18,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
-#include "master/children.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "master/birth.h"
+#include "master/board.h"
+#include "master/child.h"
+#include "master/generation.h"
+#include "master/master_priv.h"
+#include "master/python.h"
+#include "master/relay.h"
+#include "master/restart.h"
+#include "master/spawn.h"
 #include "master/state.h"
+#include "mpm/mpm.h"
+#include "net/channel.h"
+#include "net/inherit.h"
+#include "scoreboard/scoreboard.h"
 
 enum {
 	MESSAGES_A_TURN = 8,

@@ -6,11 +6,15 @@
  * are noted before and said behind its death.  The child has written them, and may
  * lie; the query, where secrets are, is left out.
  */
+#include "master/unfinished.h"
+
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
-#include "master/children.h"
+#include "base/log.h"
 #include "master/state.h"
+#include "scoreboard/scoreboard.h"
 
 enum { SAID = 8 }; /* further ones are counted */
 

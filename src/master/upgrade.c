@@ -13,6 +13,8 @@
  * waits for (supervisor.c): there a trial shows that the new program would
  * start, and then this process becomes that program itself.
  */
+#include "master/upgrade.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,15 +26,36 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/pidfile.h"
 #include "base/title.h"
+#include "config/config.h"
 #include "control/control.h"
-#include "master/children.h"
+#include "master/birth.h"
+#include "master/board.h"
+#include "master/census.h"
+#include "master/child.h"
+#include "master/control.h"
+#include "master/generation.h"
 #include "master/heritage.h"
+#include "master/master.h"
+#include "master/master_priv.h"
+#include "master/pool.h"
+#include "master/relay.h"
+#include "master/said.h"
+#include "master/say.h"
+#include "master/service.h"
+#include "master/spawn.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "master/stop.h"
+#include "master/supervisor.h"
+#include "mpm/mpm.h"
 #include "net/handoff.h"
+#include "net/listen.h"
+#include "scoreboard/scoreboard.h"
 
 enum {
 	HELLO_S = 20,    /* from the exec to the first word, at most */

@@ -7,13 +7,17 @@
  * what was meant.  What was decided stands in the configuration afterwards,
  * where the children find it.
  */
+#include "master/user.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/account.h"
-#include "master/state.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/config.h"
 
 static const char *
 default_user(void)

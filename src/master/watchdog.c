@@ -17,12 +17,18 @@
  * they have shown the same, so neither a lie nor a jump of the clock can do
  * more than to make us wait.
  */
+#include "master/watchdog.h"
+
 #include <signal.h>
 
+#include "base/log.h"
 #include "base/signals.h"
-#include "master/children.h"
+#include "config/config.h"
+#include "master/census.h"
+#include "master/generation.h"
 #include "master/state.h"
-#include "master/systemd.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 /* For how long has it been this value? */
 static int64_t

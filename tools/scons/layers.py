@@ -52,7 +52,7 @@ OUTSIDE = {
 }
 
 # A folder whose insides are nobody else's business, and the header in front.
-DOORS = {'python': 'app.h'}
+DOORS = {'python': 'app.h', 'master': 'master.h'}
 
 # Unit tests bring their own instead of these: the life of a child is tested
 # with an application that is not Python.

@@ -2,7 +2,6 @@
  * fixture.c - a master without children.  See fixture.h.
  */
 #include "fixture.h"
-#include "master/children.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "master/control.h"
+#include "master/master_priv.h"
+#include "master/relay.h"
+#include "master/template.h"
+#include "scoreboard/scoreboard.h"
 #include "support/tree.h"
 
 static const char prefork_text[] = "Listen 127.0.0.1:0\n"

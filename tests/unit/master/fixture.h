@@ -4,6 +4,7 @@
 #ifndef WSGID_TEST_MASTER_FIXTURE_H
 #define WSGID_TEST_MASTER_FIXTURE_H
 
+#include "master/generation.h"
 #include "master/state.h"
 
 enum { SLOTS = 8, THREADS = 3, THREAD_LIMIT = 5 };

@@ -16,7 +16,13 @@
 #include "base/defs.h"
 #include "base/fd.h"
 #include "fixture.h"
-#include "master/children.h"
+#include "master/birth.h"
+#include "master/child.h"
+#include "master/master_priv.h"
+#include "master/template.h"
+#include "mpm/mpm.h"
+#include "net/channel.h"
+#include "scoreboard/scoreboard.h"
 
 enum { SLOT = 2 };
 

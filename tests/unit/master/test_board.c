@@ -7,7 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/err.h"
 #include "fixture.h"
+#include "master/board.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 /* The fixture's own scoreboard is made by hand. */
 static struct wsgid_board *

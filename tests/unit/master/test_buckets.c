@@ -14,9 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
+#include "config/config.h"
 #include "fixture.h"
-#include "master/children.h"
+#include "master/buckets.h"
+#include "master/child.h"
+#include "master/generation.h"
+#include "mpm/mpm.h"
+#include "net/address.h"
+#include "net/listen.h"
 
 enum { CLIENTS = 100 };
 

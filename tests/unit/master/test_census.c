@@ -7,8 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "config/config.h"
 #include "fixture.h"
-#include "master/children.h"
+#include "master/census.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 static void
 test_each_state_is_counted_once(void **state)

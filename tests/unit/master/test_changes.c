@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "config/config.h"
 #include "fixture.h"
+#include "master/changes.h"
+#include "mpm/mpm.h"
 
 static int
 make(void **state)

@@ -8,8 +8,12 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "config/config.h"
 #include "fixture.h"
-#include "master/children.h"
+#include "master/child.h"
+#include "master/stop.h"
+#include "mpm/mpm.h"
+#include "net/channel.h"
 
 static void
 test_who_has_not_finished_in_time_is_killed(void **state)

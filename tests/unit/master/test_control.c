@@ -15,8 +15,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
 #include "fixture.h"
-#include "master/children.h"
+#include "master/child.h"
+#include "master/control.h"
+#include "master/scale.h"
+#include "mpm/mpm.h"
+#include "net/channel.h"
+#include "scoreboard/scoreboard.h"
 
 static int
 open_control(void **state)

@@ -8,8 +8,7 @@
 #include <cmocka.h>
 
 #include "base/defs.h"
-#include "master/children.h"
-#include "master/state.h"
+#include "master/coredump.h"
 
 static void
 test_the_place_follows_from_core_pattern(void **state)

@@ -16,8 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
+#include "config/config.h"
 #include "fixture.h"
+#include "master/generation.h"
+#include "net/address.h"
+#include "net/listen.h"
 
 static struct config *
 configure(const char *format, const char *dir)

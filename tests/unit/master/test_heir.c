@@ -13,8 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "config/config.h"
 #include "fixture.h"
+#include "master/generation.h"
+#include "master/heir.h"
 #include "master/heritage.h"
+#include "mpm/mpm.h"
 
 static int
 make(void **state)

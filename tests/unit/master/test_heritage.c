@@ -13,10 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "master/heritage.h"
+#include "mpm/mpm.h"
 
 static void
 fill(struct heritage *h)

@@ -7,9 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "config/config.h"
 #include "fixture.h"
-#include "master/children.h"
-#include "master/systemd.h"
+#include "master/idle.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 enum { LIMIT_MS = 1000 };
 

@@ -12,8 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "fixture.h"
+#include "master/logs.h"
 
 static int
 open_log(struct fixture *f)

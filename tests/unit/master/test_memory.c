@@ -8,8 +8,7 @@
 #include <cmocka.h>
 
 #include "base/defs.h"
-#include "master/children.h"
-#include "master/state.h"
+#include "master/memory.h"
 
 static void
 test_memory_is_short_when_all_children_need_more_than_there_is(void **state)

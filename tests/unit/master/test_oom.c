@@ -8,8 +8,7 @@
 #include <cmocka.h>
 
 #include "base/defs.h"
-#include "master/children.h"
-#include "master/state.h"
+#include "master/oom.h"
 
 static void
 test_counts_of_all_versions_are_read(void **state)

@@ -17,8 +17,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "config/config.h"
 #include "fixture.h"
-#include "master/children.h"
+#include "master/master_priv.h"
+#include "master/pool.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 static int
 prepare(struct fixture *f)

@@ -13,8 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "fixture.h"
+#include "master/logs.h"
+#include "master/relay.h"
+#include "mpm/mpm.h"
 
 enum { PID = 4711 };
 

@@ -16,6 +16,7 @@
 #include "base/defs.h"
 #include "fixture.h"
 #include "master/heritage.h"
+#include "master/rundir.h"
 
 static const char *const names[] = {"old.pid", "old.ctl", "old.scoreboard",
 	"old.scoreboard.0", "old.scoreboard.17", "other.pid", "other.ctl",

@@ -10,7 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "fixture.h"
+#include "master/board.h"
+#include "master/said.h"
+#include "scoreboard/scoreboard.h"
 
 static void
 fail_reload(struct master *m)

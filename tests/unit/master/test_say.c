@@ -12,8 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
 #include "fixture.h"
 #include "lock/accept_mutex.h"
+#include "master/mutex.h"
+#include "master/say.h"
+#include "net/listen.h"
 
 static void
 test_deaths_are_told_as_apache_does(void **state)

@@ -10,8 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "config/config.h"
 #include "fixture.h"
-#include "master/children.h"
+#include "master/census.h"
+#include "master/scale.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 static int
 remove_fixture(void **state)

@@ -7,7 +7,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "config/config.h"
 #include "fixture.h"
+#include "master/schedule.h"
+#include "mpm/mpm.h"
 
 static int64_t
 at(int64_t seconds)

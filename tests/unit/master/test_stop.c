@@ -11,8 +11,11 @@
 #include <signal.h>
 
 #include "base/exits.h"
-#include "master/children.h"
 #include "fixture.h"
+#include "master/census.h"
+#include "master/stop.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 /* As waitpid(2) has it. */
 static int

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "master/state.h"
+#include "master/supervisor.h"
 
 static void
 test_supervisors_are_known_by_their_names(void **state)

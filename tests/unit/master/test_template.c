@@ -15,8 +15,14 @@
 #include <unistd.h>
 
 #include "base/signals.h"
+#include "config/config.h"
 #include "fixture.h"
-#include "master/children.h"
+#include "master/master_priv.h"
+#include "master/stop.h"
+#include "master/template.h"
+#include "mpm/mpm.h"
+#include "net/channel.h"
+#include "scoreboard/scoreboard.h"
 
 /* A template of a generation that does nothing, and the far end of its
  * channel. */

@@ -15,7 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "config/config.h"
 #include "fixture.h"
+#include "master/user.h"
 #include "support/skip.h"
 
 struct question {

@@ -12,8 +12,11 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "fixture.h"
-#include "master/systemd.h"
+#include "master/watchdog.h"
+#include "mpm/mpm.h"
+#include "scoreboard/scoreboard.h"
 
 enum { LIMIT_S = 300 };
 

@@ -1,0 +1,17 @@
+/*
+ * unfinished.h - what a child was doing when it died.
+ */
+#ifndef WSGID_MASTER_UNFINISHED_H
+#define WSGID_MASTER_UNFINISHED_H
+
+struct buf;
+struct child;
+struct master;
+
+/* The requests that a child was in whom nobody had told to go: to be noted before
+ * it is buried, and said, a line each, when its death is.  The second frees. */
+void unfinished_note(
+	const struct master *m, const struct child *c, struct buf *to);
+void unfinished_say(const struct child *c, struct buf *noted);
+
+#endif
