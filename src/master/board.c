@@ -176,7 +176,7 @@ void
 board_show_template(struct master *m)
 {
 	struct wsgid_board *b = scoreboard_board(m->scoreboard);
-	const struct template *t = m->templates;
+	const struct child *t = m->templates;
 
 	while (t != NULL && (t->told || t->generation != m->now->number))
 		t = t->next;

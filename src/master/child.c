@@ -37,8 +37,7 @@
 
 enum {
 	MESSAGES_A_TURN = 8,
-	IMPORT_STOP_MS = 500, /* likewise, of one that is not ready */
-	LAST_WORDS_MS = 5000  /* from "I cannot serve", or a channel that it
+	LAST_WORDS_MS = 5000, /* from "I cannot serve", or a channel that it
 	                       * has closed, to SIGKILL */
 };
 
@@ -454,7 +453,8 @@ left_unfinished(struct child *c, const char *text)
 }
 
 static void
-hear(struct master *m, struct child *c, const struct channel_message *message)
+hear_child(struct master *m, struct child *c,
+	const struct channel_message *message)
 {
 	if (birth_expected(c)) {
 		birth_hear(m, c, message);
@@ -510,6 +510,10 @@ went_deaf(struct master *m, struct child *c)
 {
 	int64_t deadline = m->now_ns + LAST_WORDS_MS * MS_NS;
 
+	if (birth_expected(c)) {
+		birth_lost(m, c);
+		return;
+	}
 	master_forget(m, &c->channel);
 	if (child_active(c))
 		child_happened(m, c, LIFECYCLE_TOLD_TO_STOP);
@@ -518,21 +522,18 @@ went_deaf(struct master *m, struct child *c)
 }
 
 void
-child_speaks(struct master *m, struct source *s)
+child_listen(struct master *m, struct child *c,
+	void (*hear)(struct master *m, struct child *c,
+		const struct channel_message *message))
 {
-	struct child *c = CONTAINER_OF(s, struct child, channel);
-
-	for (int i = 0; i < MESSAGES_A_TURN && s->fd >= 0; i++) {
+	for (int i = 0; i < MESSAGES_A_TURN && c->channel.fd >= 0; i++) {
 		struct channel_message message;
-		int rc = channel_receive(s->fd, &message);
+		int rc = channel_receive(c->channel.fd, &message);
 
 		if (rc == -EAGAIN || rc == -EINTR)
 			return;
-		if (rc == -EPROTO)
+		if (rc == -EPROTO) {
 			message = (struct channel_message){0};
-		else if (rc <= 0 && birth_expected(c)) {
-			birth_lost(m, c);
-			return;
 		} else if (rc <= 0) {
 			went_deaf(m, c);
 			return;
@@ -541,4 +542,10 @@ child_speaks(struct master *m, struct source *s)
 			fd_close(&message.fds[j]);
 		hear(m, c, &message);
 	}
+}
+
+void
+child_speaks(struct master *m, struct source *s)
+{
+	child_listen(m, CONTAINER_OF(s, struct child, channel), hear_child);
 }

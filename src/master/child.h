@@ -10,6 +10,7 @@
 
 #include "mpm/mpm.h"
 
+struct channel_message;
 struct child;
 struct generation;
 struct master;
@@ -18,6 +19,8 @@ struct source;
 /* From "leave now" to SIGKILL, whoever says it; and at most so much of the
  * time that children have to finish in is for leaving. */
 enum { CHILD_STOP_MS = 2000 };
+/* Likewise, of one that is not ready. */
+enum { IMPORT_STOP_MS = 500 };
 
 void child_happened(
 	struct master *m, struct child *c, enum lifecycle_event event);
@@ -48,6 +51,12 @@ void child_cannot_be_watched(struct child *c, int error);
 
 /* Its channel is readable. */
 void child_speaks(struct master *m, struct source *s);
+
+/* Call hear for each message that has come; what makes no sense is of no kind.
+ * Who has closed the channel has a moment to end. */
+void child_listen(struct master *m, struct child *c,
+	void (*hear)(struct master *m, struct child *c,
+		const struct channel_message *message));
 
 /* Its deadline has passed. */
 void child_due(struct master *m, struct child *c);

@@ -354,7 +354,7 @@ hear_of_stops(struct master *m)
 /* Its children go on.  As with the first child, the reason why a generation is
  * given up is told by those who do so. */
 static void
-bury_template(struct master *m, struct template *t, int status)
+bury_template(struct master *m, struct child *t, int status)
 {
 	struct child dead;
 	char how[HOW];
@@ -393,7 +393,7 @@ reap_children(struct master *m)
 
 	hear_of_stops(m);
 	while ((pid = next_dead()) > 0) {
-		struct template *t = template_of_pid(m, pid);
+		struct child *t = template_of_pid(m, pid);
 		struct child *c = child_of_pid(m, pid);
 		int status;
 

@@ -80,7 +80,7 @@ is_tried(const struct master *m, unsigned generation)
 static unsigned
 imports(const struct master *m, pid_t pid)
 {
-	const struct template *t = template_of_pid(m, pid);
+	const struct child *t = template_of_pid(m, pid);
 	const struct child *c = child_of_pid(m, pid);
 
 	if (t != NULL && t->ready_ns == 0)

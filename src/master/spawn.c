@@ -288,7 +288,7 @@ static int
 order_child(struct master *m, const struct generation *g, const struct child *c,
 	int page, struct spawned *ret, struct err *err)
 {
-	const struct template *t = template_ready(m, g);
+	const struct child *t = template_ready(m, g);
 	AUTO_CLOSE int mutex = mutex_export(m, g);
 	int fds[CHANNEL_FDS], rc;
 	char text[INHERIT_ARGUMENT];

@@ -35,7 +35,6 @@ struct master_order;
 struct passed; /* a socket that systemd has passed: activation.c */
 struct scoreboard;
 struct stored; /* a descriptor that systemd keeps: fdstore.c */
-struct template;
 
 /* A descriptor in the loop.  ready may remove and free its source: the loop
  * takes one event at a time and touches none of them afterwards. */
@@ -85,9 +84,13 @@ struct changes {
 /* One slot.  spawn.c, template.c and birth.c start who is in it, child.c talks
  * to one, census.c counts, pool.c keeps the number right and reap.c buries; the
  * rest says what became of them.  pid is 0 when it is vacant, and while a
- * template is to fork it. */
+ * template is to fork it.
+ *
+ * A template is one too, but in a list and in no slot: what only those have who
+ * serve is as for a vacant one. */
 struct child {
 	struct source channel;
+	struct child *next; /* among templates */
 	pid_t pid;
 	unsigned slot;
 	int output; /* that it will write to, until its pid is known; or -1 */
@@ -240,7 +243,7 @@ struct master {
 	struct passed *passed;     /* by systemd; ours to keep for life */
 	size_t n_passed;
 
-	struct template *templates; /* of all generations, dying ones too */
+	struct child *templates; /* of all generations, dying ones too */
 	struct child *children;
 	unsigned n_slots;
 	long server_limit; /* of the first configuration, as in Apache */

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "master/birth.h"
@@ -37,37 +36,32 @@
 #include "net/inherit.h"
 #include "scoreboard/scoreboard.h"
 
-enum {
-	MESSAGES_A_TURN = 8,
-	IMPORT_STOP_MS = 500, /* as of a child that is not ready */
-	LAST_WORDS_MS = 5000, /* likewise */
-	ORDERS = 32,          /* that are not carried out yet, at most */
-};
+enum { ORDERS = 32 }; /* that are not carried out yet, at most */
 
-static struct template *
+static struct child *
 find(const struct master *m, unsigned generation)
 {
-	struct template *t = m->templates;
+	struct child *t = m->templates;
 
 	while (t != NULL && (t->generation != generation || t->told))
 		t = t->next;
 	return t;
 }
 
-struct template *
+struct child *
 template_of_pid(const struct master *m, pid_t pid)
 {
-	struct template *t = m->templates;
+	struct child *t = m->templates;
 
 	while (t != NULL && t->pid != pid)
 		t = t->next;
 	return t;
 }
 
-struct template *
+struct child *
 template_ready(const struct master *m, const struct generation *g)
 {
-	struct template *t = find(m, g->number);
+	struct child *t = find(m, g->number);
 
 	return t != NULL && t->ready_ns != 0 && t->channel.fd >= 0 ? t : NULL;
 }
@@ -89,7 +83,7 @@ template_takes_orders(const struct master *m, const struct generation *g)
 void
 template_kill(struct master *m, unsigned generation, const char *why)
 {
-	struct template *t = find(m, generation);
+	struct child *t = find(m, generation);
 
 	if (t == NULL || t->killed)
 		return;
@@ -105,7 +99,7 @@ template_kill(struct master *m, unsigned generation, const char *why)
 }
 
 static void
-tell_to_stop(struct master *m, struct template *t)
+tell_to_stop(struct master *m, struct child *t)
 {
 	int64_t patience = t->ready_ns != 0 ? CHILD_STOP_MS : IMPORT_STOP_MS;
 
@@ -119,9 +113,9 @@ tell_to_stop(struct master *m, struct template *t)
 }
 
 void
-template_bury(struct master *m, struct template *t, struct child *ret)
+template_bury(struct master *m, struct child *t, struct child *ret)
 {
-	struct template **link = &m->templates;
+	struct child **link = &m->templates;
 
 	relay_drain(m, t->pid);
 	if (t->channel.fd >= 0) {
@@ -130,17 +124,7 @@ template_bury(struct master *m, struct template *t, struct child *ret)
 		if (t->channel.fd >= 0)
 			master_forget(m, &t->channel);
 	}
-	*ret = (struct child){
-		.pid = t->pid,
-		.generation = t->generation,
-		.ready_ns = t->ready_ns,
-		.told = t->told,
-		.replacement = true, /* nobody is owed for it */
-		.failed = t->failed,
-		.killed = t->killed,
-		.timed_out = t->timed_out,
-	};
-	strcpy(ret->reason, t->reason);
+	*ret = *t;
 	while (*link != t)
 		link = &(*link)->next;
 	*link = t->next;
@@ -149,7 +133,7 @@ template_bury(struct master *m, struct template *t, struct child *ret)
 }
 
 static void
-due(struct master *m, struct template *t)
+due(struct master *m, struct child *t)
 {
 	t->deadline_ns = NEVER;
 	if (!t->told && !t->failed && !t->timed_out && t->channel.fd >= 0) {
@@ -174,7 +158,7 @@ due(struct master *m, struct template *t)
 /* --- what it says ------------------------------------------------------------- */
 
 static struct generation *
-generation_of(const struct master *m, const struct template *t)
+generation_of(const struct master *m, const struct child *t)
 {
 	if (t->generation == m->now->number)
 		return m->now;
@@ -199,7 +183,7 @@ fork_first(struct master *m, struct generation *g)
 }
 
 static void
-became_ready(struct master *m, struct template *t)
+became_ready(struct master *m, struct child *t)
 {
 	struct generation *g = generation_of(m, t);
 
@@ -219,20 +203,14 @@ became_ready(struct master *m, struct template *t)
 }
 
 static void
-hear(struct master *m, struct template *t,
-	const struct channel_message *message)
+hear(struct master *m, struct child *t, const struct channel_message *message)
 {
 	switch (message->kind) {
 	case CHANNEL_READY:
 		became_ready(m, t);
 		break;
 	case CHANNEL_FAILED:
-		if (t->failed)
-			break;
-		t->failed = true;
-		strcpy(t->reason, message->text);
-		if (m->now_ns + LAST_WORDS_MS * MS_NS < t->deadline_ns)
-			t->deadline_ns = m->now_ns + LAST_WORDS_MS * MS_NS;
+		child_cannot_serve(m, t, message->text);
 		break;
 	case CHANNEL_NEEDS_SHARED:
 		python_needs_shared(m, t->generation, message->text);
@@ -250,34 +228,13 @@ hear(struct master *m, struct template *t,
 void
 template_speaks(struct master *m, struct source *s)
 {
-	struct template *t = CONTAINER_OF(s, struct template, channel);
-
-	for (int i = 0; i < MESSAGES_A_TURN && s->fd >= 0; i++) {
-		struct channel_message message;
-		int rc = channel_receive(s->fd, &message);
-
-		if (rc == -EAGAIN || rc == -EINTR)
-			return;
-		if (rc == -EPROTO) {
-			message = (struct channel_message){0};
-		} else if (rc <= 0) {
-			/* It is about to end, or can obey nothing more. */
-			master_forget(m, s);
-			if (m->now_ns + LAST_WORDS_MS * MS_NS < t->deadline_ns)
-				t->deadline_ns =
-					m->now_ns + LAST_WORDS_MS * MS_NS;
-			return;
-		}
-		for (size_t j = 0; j < message.n_fds; j++)
-			fd_close(&message.fds[j]);
-		hear(m, t, &message);
-	}
+	child_listen(m, CONTAINER_OF(s, struct child, channel), hear);
 }
 
 void
 template_tell_log_level(struct master *m, const struct generation *g)
 {
-	struct template *t = find(m, g->number);
+	struct child *t = find(m, g->number);
 
 	if (t != NULL && t->channel.fd >= 0)
 		(void)channel_send(t->channel.fd, CHANNEL_LOG_LEVEL, 0,
@@ -290,7 +247,7 @@ template_tell_log_level(struct master *m, const struct generation *g)
 int
 template_start(struct master *m, const struct generation *g, struct err *err)
 {
-	struct template *t = calloc(1, sizeof(*t));
+	struct child *t = calloc(1, sizeof(*t));
 	struct spawned spawned;
 	int rc;
 
@@ -301,13 +258,14 @@ template_start(struct master *m, const struct generation *g, struct err *err)
 		free(t);
 		return rc;
 	}
-	*t = (struct template){
+	*t = (struct child){
 		.channel = {.fd = -1},
 		.next = m->templates,
 		.pid = spawned.pid,
 		.generation = g->number,
 		.deadline_ns = NEVER,
 		.warm = spawn_warm_up(m, g) != INHERIT_COLD,
+		.replacement = true, /* nobody is owed for it */
 	};
 	if (g->config->startup_timeout > 0)
 		t->deadline_ns = m->now_ns + g->config->startup_timeout * MS_NS;
@@ -354,7 +312,7 @@ replace(struct master *m)
 void
 template_renew(struct master *m)
 {
-	struct template *t = find(m, m->now->number);
+	struct child *t = find(m, m->now->number);
 
 	if (t != NULL)
 		tell_to_stop(m, t);
@@ -363,7 +321,7 @@ template_renew(struct master *m)
 void
 template_turn(struct master *m)
 {
-	for (struct template *t = m->templates; t != NULL; t = t->next) {
+	for (struct child *t = m->templates; t != NULL; t = t->next) {
 		if (t->deadline_ns <= m->now_ns)
 			due(m, t);
 		if (!t->told && (m->phase == PHASE_STOPPING ||
@@ -378,7 +336,7 @@ template_deadline(const struct master *m)
 {
 	int64_t next = NEVER;
 
-	for (const struct template *t = m->templates; t != NULL; t = t->next)
+	for (const struct child *t = m->templates; t != NULL; t = t->next)
 		if (t->deadline_ns < next)
 			next = t->deadline_ns;
 	/* Without a delay it was tried in this turn. */
@@ -392,7 +350,7 @@ void
 template_close_all(struct master *m)
 {
 	while (m->templates != NULL) {
-		struct template *t = m->templates;
+		struct child *t = m->templates;
 
 		m->templates = t->next;
 		if (t->channel.fd >= 0)

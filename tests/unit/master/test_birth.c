@@ -139,7 +139,7 @@ test_who_is_a_template_is_not_believed(void **state)
 	struct fixture *f = *state;
 	int far;
 	struct child *c = expect(f, SLOT, &far);
-	struct template t = {.channel = {.fd = -1}, .generation = 7};
+	struct child t = {.channel = {.fd = -1}, .generation = 7};
 
 	t.pid = speaker(far, CHANNEL_BORN);
 	f->m.templates = &t;
@@ -174,7 +174,7 @@ static void
 test_a_template_that_lost_an_order_is_killed(void **state)
 {
 	struct fixture *f = *state;
-	struct template t = {.channel = {.fd = -1}, .generation = 1};
+	struct child t = {.channel = {.fd = -1}, .generation = 1};
 	int far, status;
 	struct child *c;
 

@@ -26,13 +26,13 @@
 
 /* A template of a generation that does nothing, and the far end of its
  * channel. */
-static struct template *
+static struct child *
 add(struct fixture *f, unsigned generation, int *far)
 {
-	struct template *t = calloc(1, sizeof(*t));
+	struct child *t = calloc(1, sizeof(*t));
 	int near;
 
-	*t = (struct template){
+	*t = (struct child){
 		.channel = {.fd = -1},
 		.next = f->m.templates,
 		.generation = generation,
@@ -51,7 +51,7 @@ add(struct fixture *f, unsigned generation, int *far)
 
 /* The signal that its process has died of. */
 static int
-death_of(const struct template *t)
+death_of(const struct child *t)
 {
 	int status = 0;
 
@@ -60,7 +60,7 @@ death_of(const struct template *t)
 }
 
 static void
-end(const struct template *t)
+end(const struct child *t)
 {
 	kill(t->pid, SIGKILL);
 	(void)waitpid(t->pid, NULL, 0);
@@ -70,7 +70,7 @@ static void
 test_orders_are_taken_by_a_ready_template_and_not_too_many(void **state)
 {
 	struct fixture *f = *state;
-	struct template *t;
+	struct child *t;
 	int far;
 
 	assert_true(template_takes_orders(&f->m, f->m.now));
@@ -104,8 +104,8 @@ test_the_template_of_a_generation_that_is_gone_is_told_to_go(void **state)
 	struct fixture *f = *state;
 	struct channel_message m;
 	int far_old, far_now;
-	struct template *old = add(f, 7, &far_old);
-	struct template *now = add(f, 1, &far_now);
+	struct child *old = add(f, 7, &far_old);
+	struct child *now = add(f, 1, &far_now);
 
 	template_turn(&f->m);
 	assert_int_equal(channel_receive(far_old, &m), 1);
@@ -132,7 +132,7 @@ test_all_templates_go_when_the_server_stops(void **state)
 	struct fixture *f = *state;
 	struct channel_message m;
 	int far;
-	struct template *t = add(f, 1, &far);
+	struct child *t = add(f, 1, &far);
 
 	f->m.phase = PHASE_STOPPING;
 	f->m.give_up_ns = NEVER;
@@ -152,7 +152,7 @@ static void
 test_one_that_is_not_ready_in_time_is_killed(void **state)
 {
 	struct fixture *f = *state;
-	struct template *t;
+	struct child *t;
 	struct child dead;
 	sigset_t ask, mask;
 	int far;
@@ -184,7 +184,7 @@ test_its_last_words_are_kept(void **state)
 	struct fixture *f = *state;
 	struct child dead;
 	int far;
-	struct template *t = add(f, 1, &far);
+	struct child *t = add(f, 1, &far);
 
 	assert_int_equal(
 		channel_send(far, CHANNEL_FAILED, 0, "no module", NULL, 0), 0);
@@ -202,7 +202,7 @@ test_nonsense_is_survived(void **state)
 		CHANNEL_BORN, CHANNEL_BUSY, CHANNEL_STOP, CHANNEL_FORK};
 	struct fixture *f = *state;
 	int far;
-	struct template *t = add(f, 1, &far);
+	struct child *t = add(f, 1, &far);
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_int_equal(
