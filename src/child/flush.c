@@ -41,11 +41,11 @@ flush(struct engine *e, struct connection *c)
 	if (!handover_has_room(e) || (c->sending && !c->withdrawn))
 		return false;
 	push(e, c);
-	/* The worker waits for room no longer, of which there may be none for long. */
-	if (!flush_is_due(c) && c->awaits_room)
-		io_cancel(e->io, c, IO_WRITABLE, c->fd);
 	if (flush_is_due(c))
 		return true;
+	/* The worker waits for room no longer, of which there may be none for long. */
+	if (c->awaits_room)
+		io_cancel(e->io, c, IO_WRITABLE, c->fd);
 	/* The worker may be away for long, or for ever. */
 	report_out(e, c, clock_monotonic_ns());
 	if (!c->keep && c->error == 0)
@@ -53,14 +53,30 @@ flush(struct engine *e, struct connection *c)
 	return true;
 }
 
+struct withdrawal {
+	struct engine *engine;
+	bool any;
+};
+
 static void
 flush_one(void *arg, void *owner)
 {
+	struct withdrawal *w = arg;
 	struct connection *c = owner;
 
+	w->any = true;
 	c->withdrawn = true;
 	if (flush_is_due(c))
-		(void)flush(arg, c);
+		(void)flush(w->engine, c);
+}
+
+bool
+flush_unsent(struct engine *e)
+{
+	struct withdrawal w = {.engine = e};
+
+	io_withdraw_sends(e->io, flush_one, &w);
+	return w.any;
 }
 
 /* What is withdrawn must be sent, for which there may be no room; else io does. */
@@ -68,6 +84,6 @@ void
 flush_last(struct engine *e)
 {
 	if (handover_has_room(e))
-		io_withdraw_sends(e->io, flush_one, e);
+		(void)flush_unsent(e);
 	io_start(e->io);
 }

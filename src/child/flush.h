@@ -22,6 +22,11 @@ bool flush_is_due(const struct connection *c);
  * it: then nothing was done. */
 bool flush(struct engine *e, struct connection *c);
 
+/* What io has not begun to send is withdrawn from it and goes out as far as the
+ * sockets take it now; the rest is for flush().  To be called as flush() is.  True
+ * when there was any. */
+bool flush_unsent(struct engine *e);
+
 /* The worker ends: what io has not begun to send goes out as far as there is room. */
 void flush_last(struct engine *e);
 

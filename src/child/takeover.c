@@ -22,7 +22,6 @@
 #include "child/send.h"
 #include "child/share.h"
 #include "child/unread.h"
-#include "io/io.h"
 #include "lock/locker.h"
 #include "net/channel.h"
 #include "net/handoff.h"
@@ -44,19 +43,6 @@ takeover_forget(struct takeover *t, struct connection *c)
 	if (c->watched != 0)
 		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, c->fd, NULL);
 	c->watched = 0;
-}
-
-/* What io had not begun to send goes out now, as far as the socket takes it. */
-static void
-send_now(void *arg, void *owner)
-{
-	struct takeover *t = arg;
-	struct connection *c = owner;
-
-	t->all_watched = false;
-	c->withdrawn = true;
-	if (flush_is_due(c))
-		(void)flush(t->engine, c);
 }
 
 void
@@ -352,7 +338,8 @@ look_after(struct takeover *t)
 		hangup_idle(e, clock_monotonic_ns());
 		t->all_watched = false;
 	}
-	io_withdraw_sends(e->io, send_now, t);
+	if (flush_unsent(e))
+		t->all_watched = false;
 	t->may_give = find_allowance(e);
 	helps = t->may_give > 0;
 	give_all(t);
@@ -380,7 +367,8 @@ look_after_entrant(struct takeover *t)
 	t->may_give = SIZE_MAX;
 	if (e->set.crew != NULL)
 		take_parcels(t);
-	io_withdraw_sends(e->io, send_now, t);
+	if (flush_unsent(e))
+		t->all_watched = false;
 	give_all(t);
 	pass_wake_up_on(t);
 }
