@@ -2,7 +2,9 @@
  * chars.c - which bytes may stand where in HTTP.  See chars.h.
  *
  * "#" is left out of targets: a fragment is never sent (RFC 9112 section
- * 3.2), and peers that get one differ in where the path ends.
+ * 3.2), and peers that get one differ in where the path ends.  Bytes outside
+ * ASCII ought not to be sent in one either, but old clients and people who type
+ * an address do, and every other server takes them as they are.
  */
 #include "http/chars.h"
 
@@ -57,7 +59,7 @@ const unsigned char chars[256] = {
 	['|'] = TOKEN,
 	['}'] = TARGET,
 	['~'] = ANY,
-	[0x80 ... 0xff] = CHAR_VALUE,
+	[0x80 ... 0xff] = TARGET,
 };
 
 /* Eight bytes at a time while none of them is a control byte, then one by

@@ -11,7 +11,7 @@
 
 enum {
 	CHAR_TOKEN = 1 << 0,  /* RFC 9110 section 5.6.2 */
-	CHAR_TARGET = 1 << 1, /* visible ASCII without "#" */
+	CHAR_TARGET = 1 << 1, /* VCHAR without "#", obs-text */
 	CHAR_PATH = 1 << 2,   /* the same without "?" */
 	CHAR_VALUE = 1 << 3, /* RFC 9110 section 5.5: VCHAR, obs-text, blanks */
 	CHAR_HOST = 1 << 4, /* RFC 3986 section 3.2.2: unreserved, sub-delims */

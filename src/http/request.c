@@ -95,8 +95,6 @@ byte_complaint(char c)
 		return "a NUL byte in the request line";
 	if (c == TLS_HANDSHAKE)
 		return "a TLS handshake where plain HTTP is spoken";
-	if ((unsigned char)c >= 0x80)
-		return "a byte outside ASCII in the request line";
 	if (c == '#')
 		return "the request target has a fragment (\"#\")";
 	return "a character that is not allowed in the request line";

@@ -6,12 +6,13 @@ import json
 import re
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
 
 from client import Closed, Connection, exchange, get
-from server import wait_until
+from server import BUILD, PATIENCE, wait_until
 
 GET = 'GET /hello HTTP/1.1\r\nHost: test\r\n\r\n'
 
@@ -619,6 +620,28 @@ def test_dot_segments_are_resolved_before_anything_looks_at_the_path(serve):
             '/a/..%2Fb': '/b', '/%C3%A9': '/\xc3\xa9',
             '/..': 400, '/%2e%2e/a': 400, '/a/..%2f..%2fb': 400, '/a%00b': 400, '/%zz': 400,
             'http://other/a/../b': '/b'}
+
+
+def test_bytes_outside_ascii_are_taken_as_typed(serve, directory):
+    """As PEP 3333 has it: latin-1, byte for byte."""
+    logs = [directory / 'common', directory / 'json']
+    server = serve('environ', '-w', '1', '--custom-log', f'{logs[0]} common', '--custom-log',
+                   f'{logs[1]} json')
+    typed = '/é/\u009b\u202e'.encode() + b'\xff'
+    target = typed.decode('latin-1') + '?\xe9\xff'
+    for before in '', 'http://other':
+        answer = exchange(server.address, f'GET {before}{target} HTTP/1.1\r\nHost: t\r\n\r\n')
+        environ = json.loads(answer.body)
+        assert environ['PATH_INFO'] == target.partition('?')[0]
+        assert environ['QUERY_STRING'] == '\xe9\xff'
+        assert environ['REQUEST_URI'] == before + target
+    status = subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory,
+                             'fullstatus'], capture_output=True, timeout=PATIENCE, check=True)
+    assert 'GET /é/???' in status.stdout.decode()
+    server.stop()
+    assert r'"GET /\xc3\xa9/\xc2\x9b\xe2\x80\xae\xff?\xe9\xff HTTP/1.1"' in logs[0].read_text()
+    line = logs[1].read_text().splitlines()[0]
+    assert r'"/é/\u00c2\u009b\u00e2\u0080\u00ae\u00ff"' in line and json.loads(line)
 
 
 def test_slashes_and_server_are_directives(serve):
