@@ -159,7 +159,7 @@ master_check_sockets(struct err *err)
 		free(names[i]);
 	}
 	free(names);
-	return rc;
+	return rc < 0 || n < 0 ? rc : n;
 }
 
 int

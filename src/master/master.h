@@ -49,7 +49,7 @@ void master_settle_trial(const struct heritage *h, struct config *c);
 
 /* Before the configuration is read: a socket unit that accepts by itself starts
  * an instance for each client, whose name has no configuration, and that is not
- * what is wrong.  0, or -EINVAL. */
+ * what is wrong.  How many sockets are passed to this process, or -EINVAL. */
 int master_check_sockets(struct err *err);
 
 /* One sentence about all the mistakes of a configuration. */

@@ -109,21 +109,33 @@ wait_for_report(pid_t daemon, int fd, const sigset_t *signals)
 }
 
 /* A lock or a pipe of who started it must not live as long as the daemon: all
- * but standard input, output and error is closed, and fd, which is returned as
- * another. */
+ * but standard input, output and error, and the sockets passed behind them, is
+ * closed, and fd, which is returned as another. */
 static int
-let_go_of_inherited(int fd)
+let_go_of_inherited(int fd, int n_passed)
 {
-	enum { FIRST = STDERR_FILENO + 1 };
+	const int first = STDERR_FILENO + 1 + n_passed;
 
-	if (fd != FIRST && dup3(fd, FIRST, O_CLOEXEC) < 0)
+	if (fd != first && dup3(fd, first, O_CLOEXEC) < 0)
 		return fd;
-	(void)close_range(FIRST + 1, ~0U, 0);
-	return FIRST;
+	(void)close_range((unsigned)first + 1, ~0U, 0);
+	return first;
+}
+
+/* The sockets are for the process that systemd has started, by its number, or
+ * since 258 by that of its pidfd; who serves is another now. */
+static int
+pass_sockets_on(void)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	unsetenv("LISTEN_PIDFDID");
+	return setenv("LISTEN_PID", pid, 1) < 0 ? -errno : 0;
 }
 
 int
-detach(struct err *err)
+detach(int n_passed, struct err *err)
 {
 	const sigset_t signals = ends();
 	sigset_t before;
@@ -148,7 +160,11 @@ detach(struct err *err)
 		return rc;
 	}
 	setsid();
-	return let_go_of_inherited(report[1]);
+	if (n_passed > 0 && pass_sockets_on() < 0) {
+		close(report[1]);
+		return err_set(err, ENOMEM, "sockets passed by systemd");
+	}
+	return let_go_of_inherited(report[1], n_passed);
 }
 
 static void

@@ -267,9 +267,11 @@ serve(struct program *p)
 	};
 	struct err err = {0};
 	struct config *c;
-	int status = 0;
+	int status = 0, n_passed = 0;
 
-	if (p->heritage == NULL && master_check_sockets(&err) < 0)
+	if (p->heritage == NULL)
+		n_passed = master_check_sockets(&err);
+	if (n_passed < 0)
 		return complain(EXIT_CONFIG, &err);
 	c = load_config(p, &status);
 	if (c == NULL)
@@ -281,7 +283,7 @@ serve(struct program *p)
 		err_setx(&err, EINVAL,
 			"--daemon needs an ErrorLog: a daemon has no terminal "
 			"to write to; add --error-log FILE");
-	} else if (is_to_detach(p) && (p->report = detach(&err)) < 0) {
+	} else if (is_to_detach(p) && (p->report = detach(n_passed, &err)) < 0) {
 		status = EXIT_FAILURE;
 	} else {
 		p->heritage = NULL;

@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import types
 
@@ -449,11 +450,11 @@ def daemon(directory, apps):
     run = directory / 'run'
     log = directory / 'error.log'
 
-    def start(*words, ended_by=None, **more):
+    def start(*words, ended_by=None, launcher=(), bind=('-b', '127.0.0.1:0'), **more):
         command = subprocess.Popen(
-            [WSGID, '--daemon', '--run-directory', run, '--error-log', log, '-b', '127.0.0.1:0',
-             *words], cwd=apps, env=clean_environment(), text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
+            [*launcher, WSGID, '--daemon', '--run-directory', run, '--error-log', log, *bind,
+             *words], cwd=apps, env=clean_environment(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **{'stdin': subprocess.DEVNULL, **more},
             # A shell lets its background jobs ignore SIGINT, a test run among them.
             preexec_fn=lambda: ended_by and signal.signal(ended_by, signal.SIG_DFL))
         if ended_by:
@@ -503,6 +504,14 @@ def test_a_daemon_keeps_nothing_open_of_who_started_it(daemon):
     assert done.returncode == 0
     assert os.read(reader, 1) == b''        # else it would wait
     os.close(reader)
+
+
+def test_a_daemon_takes_the_sockets_that_systemd_passes_to_its_command(daemon):
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        done = daemon('probe', '-w', '1', bind=(), stdin=listener, launcher=[
+            '/bin/sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0', 'sh'])
+        assert (done.returncode, done.stderr) == (0, '')
+        assert get(listener.getsockname(), '/hello').status == 200
 
 
 @pytest.mark.parametrize('signum', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
