@@ -325,6 +325,10 @@ void config_remark(
  * any fatal message, from reading too; else 0. */
 int config_settle(struct config *c, const struct config_machine *machine);
 
+/* Sockets are passed, of which PORT knows nothing, so that nothing in it is
+ * wrong; before config_settle. */
+void config_forget_port(struct config *c);
+
 /* Is there no Listen but the default, or PORT's? */
 bool config_listens_by_default(const struct config *c);
 

@@ -71,6 +71,12 @@ settle_port(struct config *c)
 		"PORT");
 }
 
+void
+config_forget_port(struct config *c)
+{
+	c->priv->port = NULL;
+}
+
 /* The kernel would say "Address already in use", of ourselves. */
 static void
 check_listens(struct config *c)

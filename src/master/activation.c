@@ -143,6 +143,21 @@ activation_take(struct master *m, struct err *err)
 	return rc;
 }
 
+bool
+activation_is_due(void)
+{
+	char **names = NULL;
+	int first, n = notify_passed_sockets(false, &first, &names);
+	bool is_due = false;
+
+	for (int i = 0; names != NULL && i < n; i++) {
+		is_due |= !fdstore_is_ours(names[i]);
+		free(names[i]);
+	}
+	free(names);
+	return is_due;
+}
+
 int
 master_check_sockets(struct err *err)
 {

@@ -11,6 +11,9 @@ struct err;
 struct generation;
 struct master;
 
+/* Does systemd pass any? */
+bool activation_is_due(void);
+
 /* Take the sockets that systemd passes. */
 int activation_take(struct master *m, struct err *err);
 

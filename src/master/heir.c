@@ -150,6 +150,22 @@ master_settle_trial(const struct heritage *h, struct config *c)
 	config_set(c, "User", "root", "default");
 }
 
+static bool
+has_passed(const struct heritage *h)
+{
+	for (size_t i = 0; i < h->n_listeners; i++)
+		if (h->listeners[i].passed)
+			return true;
+	return false;
+}
+
+void
+master_settle_port(const struct heritage *h, struct config *c)
+{
+	if (h != NULL ? has_passed(h) : activation_is_due())
+		config_forget_port(c);
+}
+
 bool
 heir_waits(const struct master *m)
 {

@@ -46,6 +46,9 @@ void master_tell_mistakes(const struct heritage *h, const struct config *c);
 /* Before master_settle: where process 1 of a container tries its program in
  * another process, this one takes root for what process 1 would. */
 void master_settle_trial(const struct heritage *h, struct config *c);
+/* Before master_settle: where systemd passes sockets, or has passed them to the
+ * master before us, PORT is not read. */
+void master_settle_port(const struct heritage *h, struct config *c);
 
 /* Before the configuration is read: a socket unit that accepts by itself starts
  * an instance for each client, whose name has no configuration, and that is not

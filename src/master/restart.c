@@ -152,8 +152,11 @@ static int
 settle(struct master *m, struct config *c, struct err *err)
 {
 	struct buf notices = {0};
-	int rc = master_settle(c, m->now->config, &notices);
+	int rc;
 
+	if (m->n_passed > 0)
+		config_forget_port(c);
+	rc = master_settle(c, m->now->config, &notices);
 	logs_say_messages(c);
 	tell_messages(m, c);
 	logs_say_lines(&notices);

@@ -171,6 +171,7 @@ load_config(struct program *p, int *status)
 		return NULL;
 	}
 	master_settle_trial(p->heritage, c);
+	master_settle_port(p->heritage, c);
 	if (master_settle(c, NULL, &p->notices) == 0)
 		return c;
 	print_messages(c);

@@ -521,6 +521,7 @@ def activated(new_server, manager):
     """A server that has been started with the manager's sockets, and maybe does not serve."""
     def make(*words, **more):
         options = manager.options()
+        options['env'].update(more.pop('env', {}))
         server = new_server('probe', '-w', '1', *words, bind=None, **options, **more)
         return server.spawn(manager.fds())
     return make
@@ -627,6 +628,15 @@ def test_accept_yes_gets_a_sentence(activated, manager):
         client.close()
     assert 'systemd passes "connection":' in server.log.text()
     assert 'use Accept=no in the socket unit' in server.log.text()
+
+
+def test_a_port_of_the_environment_is_nothing_to_who_has_sockets(activated, manager):
+    one = manager.listen(('127.0.0.1', 0), 'http')
+    server = activated(env={'PORT': 'tcp://10.0.0.1:80'}).start()
+    assert 'reload done: generation 2' in server.reload()
+    server.upgrade()
+    assert get(one.getsockname(), '/hello').status == 200
+    server.stop()
 
 
 def test_a_datagram_socket_gets_a_sentence(activated, manager):
