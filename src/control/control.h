@@ -23,6 +23,9 @@ enum { CONTROL_LINE = 4096, CONTROL_WORDS = 16 };
 /* The sentence of what a stop has put an end to. */
 #define CONTROL_STOPPING "the server is being stopped"
 
+/* And that of what an upgrade has overtaken: it has not been done. */
+#define CONTROL_SUCCEEDED "a new master has taken over, and is to be asked"
+
 /* That of a master which has no place for one more, and has not read what this
  * one asked. */
 #define CONTROL_FULL "too many are waiting for an answer already"

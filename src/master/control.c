@@ -346,6 +346,17 @@ control_reloaded(struct master *m, const char *reason)
 	}
 }
 
+bool
+control_awaits_reload(const struct master *m)
+{
+	for (const struct client *c = m->control.clients; c != NULL;
+		c = c->next)
+		if (c->waits == WAITS_FOR_RELOAD ||
+			c->waits == WAITS_FOR_RESTART)
+			return true;
+	return false;
+}
+
 void
 control_restarted(struct master *m, const char *reason)
 {
@@ -378,7 +389,9 @@ control_bequeath(struct master *m, struct heritage *h)
 
 	for (struct client *c = m->control.clients; rc == 0 && c != NULL;
 		c = c->next) {
-		if (c->waits != WAITS_FOR_UPGRADE)
+		if (c->waits != WAITS_FOR_UPGRADE &&
+			c->waits != WAITS_FOR_RELOAD &&
+			c->waits != WAITS_FOR_RESTART)
 			continue;
 		if (c->out.len > 0)
 			(void)send(c->source.fd, c->out.data, c->out.len,

@@ -4,6 +4,7 @@
 #ifndef WSGID_MASTER_CONTROL_H
 #define WSGID_MASTER_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ void control_tell(struct master *m, const char *const *words);
 
 /* Answer those who wait for the reload: reason is NULL when it is done. */
 void control_reloaded(struct master *m, const char *reason);
+
+/* Does anybody wait for a reload? */
+bool control_awaits_reload(const struct master *m);
 
 /* The current generation has a child that serves, or its first one has ended
  * and this is the reason: answers those who wait for a restart. */

@@ -236,7 +236,7 @@ stop_after_upgrade(struct master *m)
 	m->phase = PHASE_STOPPING;
 	m->give_up_ns = NEVER;
 	m->reload_wanted = false;
-	control_reloaded(m, "a new master has taken over, and reloads now");
+	control_reloaded(m, CONTROL_SUCCEEDED);
 	close_doors(m);
 	retire_children(m, m->now->config->worker_drain_timeout);
 }

@@ -108,11 +108,11 @@ give_name_up(struct pid_file *f)
 }
 
 /* A reload that was asked for meanwhile is about what is there now, and the
- * successor may have begun before. */
+ * successor may have begun before.  Who waits for it asks there himself. */
 static void
 pass_reload_on(const struct master *m)
 {
-	if (m->reload_wanted)
+	if (m->reload_wanted && !control_awaits_reload(m))
 		kill(m->upgrade.pid, m->reload_ungraceful ? SIGHUP : SIGUSR1);
 }
 

@@ -32,6 +32,7 @@ struct turn {
 	struct progress progress;
 	int64_t begin_ns;
 	unsigned replaced;
+	bool overtaken;   /* by an upgrade: its master is to be asked */
 	struct buf words; /* of new children, and mistakes */
 };
 
@@ -191,15 +192,18 @@ follow(struct turn *t, struct ask *a, const char *verb, struct err *err)
 			say_done(t, verb);
 			return EXIT_DONE;
 		}
-		if (strcmp(answer.words[0], "error") == 0)
+		if (strcmp(answer.words[0], "error") == 0) {
+			t->overtaken = strcmp(answer.words[1],
+					       CONTROL_SUCCEEDED) == 0;
 			return say_failed(t, verb, answer.words[1], err);
+		}
 		hear(t, &answer);
 	}
 }
 
 static int
-turn(const struct command *c, const struct target *target, const char *verb,
-	const char *doing, struct err *err)
+turn_once(const struct command *c, const struct target *target,
+	const char *verb, const char *doing, bool *overtaken, struct err *err)
 {
 	const char *const words[] = {verb, NULL};
 	struct turn t = {
@@ -219,6 +223,28 @@ turn(const struct command *c, const struct target *target, const char *verb,
 	progress_end(&t.progress);
 	buf_fini(&t.words);
 	ask_close(&a);
+	*overtaken = t.overtaken;
+	return status;
+}
+
+static int
+turn(const struct command *c, const struct target *target, const char *verb,
+	const char *doing, struct err *err)
+{
+	bool overtaken;
+	int status = turn_once(c, target, verb, doing, &overtaken, err);
+
+	while (overtaken) {
+		struct target next;
+
+		overtaken = false;
+		*err = (struct err){0};
+		status = target_find_running(&next, c, err);
+		if (status == EXIT_DONE)
+			status = turn_once(
+				c, &next, verb, doing, &overtaken, err);
+		target_fini(&next);
+	}
 	return status;
 }
 

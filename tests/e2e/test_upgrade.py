@@ -641,6 +641,34 @@ def test_wsgictl_upgrade_returns_when_the_new_master_serves(start_shop):
     server.stop()
 
 
+@pytest.mark.parametrize('verb, said', [('reload', 'reloading'), ('restart', 'restarting')])
+def test_what_an_upgrade_has_overtaken_is_asked_of_the_new_master(start_shop, directory,
+                                                                  verb, said):
+    server = start_shop('-w', '1')
+    server.wait_for_ready(1)
+    server.seen_children.update(server.children())
+    go = directory / 'go'
+    (directory / 'changing.py').write_text(
+        f'import os, time\nprint("importing", flush=True)\n'
+        f'while not os.path.exists({str(go)!r}):\n    time.sleep(0.01)\n{APP % "new"}')
+    since = len(server.log.text())
+    server.kill(signal.SIGUSR2)
+    server.log.wait_for('importing', since=since)
+    control = subprocess.Popen(
+        [BUILD / 'wsgictl', '--run-directory', server.run_directory, verb], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    server.log.wait_for(rf'a {verb} follows what is under way')
+    go.touch()
+    out, err = control.communicate(timeout=PATIENCE)
+    server.master = int((server.run_directory / 'shop.pid').read_text())
+    assert (control.returncode, err) == (0, '')
+    assert f'{said} shop (pid {server.process.pid})\n' in out
+    assert f'{said} shop (pid {server.master})\n' in out
+    assert re.search(f'^{verb} done in .*: generation 3 serves', out, re.M)
+    server.process.wait(PATIENCE)
+    server.stop()
+
+
 def test_wsgictl_upgrade_fails_with_the_reason(start_shop, directory):
     server = start_shop('-w', '1')
     children = server.wait_for_ready(1)
