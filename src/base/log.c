@@ -149,8 +149,8 @@ put_beginning(char *to, size_t size, pid_t pid, enum log_level level,
 	size_t len;
 
 	if (out.shape == LOG_RELAY)
-		return (size_t)snprintf(to, size, "<%d>[%.*s] ", (int)level,
-			(int)token.len, token.p);
+		return (size_t)snprintf(to, size, LOG_MARK "<%d>[%.*s] ",
+			(int)level, (int)token.len, token.p);
 	if (out.shape == LOG_JOURNAL)
 		len = (size_t)snprintf(to, size, "<%d>", (int)level);
 	else
@@ -359,44 +359,66 @@ DEFINE_LOG(log_info, LOG_LEVEL_INFO, 0)
 DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG, 0)
 
 /* Whatever an application prints may have been chosen by a client, who shall not
- * speak as the master. */
+ * speak as the master; nor as us, who put the mark before. */
 static bool
-is_token(struct str s)
+is_token(struct str s, bool is_marked)
 {
-	static const struct str childrens[] = {
-		STR("app"), STR("child"), STR("launch")};
+	return str_equal(s, STR("app")) ||
+	       (is_marked && (str_equal(s, STR("child")) ||
+				     str_equal(s, STR("launch"))));
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(childrens); i++)
-		if (str_equal(s, childrens[i]))
-			return true;
-	return false;
+/* The length of the beginning that the line has, or 0. */
+static size_t
+parse_beginning(struct str line, enum log_level *level, struct str *token)
+{
+	bool is_marked = line.len > 0 && line.p[0] == LOG_MARK[0];
+	const char *p = line.p + is_marked, *end = line.p + line.len;
+	const char *bracket;
+	struct str between;
+
+	if (end - p < 6 || p[0] != '<' || p[1] < '3' || p[1] > '7' ||
+		p[2] != '>' || p[3] != '[')
+		return 0;
+	bracket = memchr(p + 4, ']', (size_t)(end - p - 4));
+	if (bracket == NULL)
+		return 0;
+	between = (struct str){p + 4, (size_t)(bracket - p - 4)};
+	if (!is_token(between, is_marked))
+		return 0;
+	*level = (enum log_level)(p[1] - '0');
+	*token = between;
+	bracket++;
+	return (size_t)(bracket - line.p) + (bracket < end && *bracket == ' ');
+}
+
+size_t
+log_measure_relayed(struct str line)
+{
+	const char *end = line.p + line.len, *p = line.p + 1;
+	enum log_level level;
+	struct str token;
+
+	while (p < end) {
+		p = memchr(p, LOG_MARK[0], (size_t)(end - p));
+		if (p == NULL)
+			break;
+		if (parse_beginning((struct str){p, (size_t)(end - p)}, &level,
+			    &token) > 0)
+			return (size_t)(p - line.p);
+		p++;
+	}
+	return line.len;
 }
 
 void
 log_parse_relayed(struct str line, enum log_level *level, struct str *token,
 	struct str *text)
 {
-	const char *end;
-	struct str between;
+	size_t begins;
 
 	*level = LOG_LEVEL_INFO;
 	*token = STR("app");
-	*text = line;
-	if (line.len < 6 || line.p[0] != '<' || line.p[1] < '3' ||
-		line.p[1] > '7' || line.p[2] != '>' || line.p[3] != '[')
-		return;
-	end = memchr(line.p + 4, ']', line.len - 4);
-	if (end == NULL || end - line.p > 40)
-		return;
-	between = (struct str){line.p + 4, (size_t)(end - line.p - 4)};
-	if (!is_token(between))
-		return;
-	*level = (enum log_level)(line.p[1] - '0');
-	*token = between;
-	text->p = end + 1;
-	text->len = line.len - (size_t)(text->p - line.p);
-	if (text->len > 0 && text->p[0] == ' ') {
-		text->p++;
-		text->len--;
-	}
+	begins = parse_beginning(line, level, token);
+	*text = (struct str){line.p + begins, line.len - begins};
 }

@@ -13,7 +13,8 @@
  *   <5>[master:notice] [pid 812] text
  * RELAY is what a child writes to the pipe that its master reads:
  *   <5>[child] text
- * with syslog's numbers (3 error, 4 warn, 5 notice, 6 info, 7 debug); the
+ * behind LOG_MARK, with syslog's numbers (3 error, 4 warn, 5 notice, 6 info, 7
+ * debug); the
  * master takes it apart with log_parse_relayed and writes it with
  * log_relayed.  A line without that beginning came from the application.
  */
@@ -34,6 +35,10 @@ enum log_level {
 	LOG_LEVEL_INFO = 6,   /* the life of children */
 	LOG_LEVEL_DEBUG = 7,
 };
+
+/* ASCII's record separator: nobody prints it by chance, so a line of ours is one
+ * wherever it begins.  An application's may begin likewise, but without it. */
+#define LOG_MARK "\x1e"
 
 enum log_shape { LOG_PLAIN, LOG_JOURNAL, LOG_RELAY };
 
@@ -90,10 +95,14 @@ void log_info(const char *token, const char *format, ...) PRINTF(2, 3);
 void log_debug(const char *token, const char *format, ...) PRINTF(2, 3);
 
 /* What each line begins with that a child writes by itself, as it does with many
- * at once: "<3>[app] " where its master takes them apart, nothing elsewhere.  Its
+ * at once: LOG_MARK "<3>[app] " where its master takes them apart, nothing elsewhere.  Its
  * length, less than size, which is 48 at least. */
 size_t log_begin_line(
 	char *to, size_t size, enum log_level level, const char *token);
+
+/* How much of a line, which is not empty, is what the application has written and
+ * not ended, before one of ours. */
+size_t log_measure_relayed(struct str line);
 
 /* Take a child's line apart: the level and token that its beginning names,
  * or LOG_LEVEL_INFO and "app" where it has none.  *text is the rest. */

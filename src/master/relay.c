@@ -144,7 +144,13 @@ say_first(struct master *m, struct relay *r, struct str rest)
 {
 	const char *end = rest.len > 0 ? memchr(rest.p, '\n', rest.len) : NULL;
 	size_t len = end != NULL ? (size_t)(end - rest.p) : rest.len;
+	size_t piece = len > PIECE ? PIECE : len;
+	size_t before = log_measure_relayed((struct str){rest.p, piece});
 
+	if (before < piece) {
+		say_piece(m, r, (struct str){rest.p, before}, true);
+		return before;
+	}
 	if (len > PIECE) {
 		say_piece(m, r, (struct str){rest.p, PIECE}, false);
 		return PIECE;

@@ -121,12 +121,12 @@ static void __attribute__((noreturn)) become_child(const struct master *m,
 		_exit(CHILD_EXIT_SICK);
 	rc = inherit_arrange(l->fds, l->n_fds);
 	if (rc < 0) {
-		say("<3>[master] descriptors of a child cannot be arranged\n");
+		say(LOG_MARK "<3>[child] descriptors of a child cannot be arranged\n");
 		_exit(CHILD_EXIT_SICK);
 	}
 	execve(g->python.program, argv, g->environment);
 	rc = errno;
-	say("<3>[master] ");
+	say(LOG_MARK "<3>[child] ");
 	say(g->python.program);
 	say(" cannot be executed: ");
 	say(strerrordesc_np(rc));

@@ -88,10 +88,10 @@ test_errno_is_named_and_kept(void **state)
 	errno = EACCES;
 	log_error("net", "bind %s", "80");
 	assert_int_equal(errno, EACCES);
-	assert_string_equal(written(fd), "<3>[net] bind 80: Permission denied");
+	assert_string_equal(written(fd), LOG_MARK "<3>[net] bind 80: Permission denied");
 	log_warnx("net", "bind %s", "80");
 	assert_int_equal(errno, EACCES);
-	assert_string_equal(written(fd), "<4>[net] bind 80");
+	assert_string_equal(written(fd), LOG_MARK "<4>[net] bind 80");
 	close(fd);
 }
 
@@ -108,8 +108,8 @@ test_less_important_lines_are_dropped(void **state)
 		log_notice("t", "5");
 		log_info("t", "6");
 		log_debug("t", "7");
-		/* each line has 9 bytes, the last one's end is cut */
-		assert_int_equal(strlen(written(fd)), (level - 2) * 9 - 1);
+		/* each line has 10 bytes, the last one's end is cut */
+		assert_int_equal(strlen(written(fd)), (level - 2) * 10 - 1);
 		assert_true(log_wants(LOG_LEVEL_ERROR));
 		assert_int_equal(
 			log_wants(LOG_LEVEL_DEBUG), level == LOG_LEVEL_DEBUG);
@@ -140,9 +140,9 @@ test_a_message_cannot_forge_a_line(void **state)
 		"a\nb\r\x1b[2J\x7f\t\x01"
 		"caf\xc3\xa9 \\");
 	assert_string_equal(written(fd),
-		"<5>[t] a\\x0ab\\x0d\\x1b[2J\\x7f\t\\x01caf\xc3\xa9 \\");
+		LOG_MARK "<5>[t] a\\x0ab\\x0d\\x1b[2J\\x7f\t\\x01caf\xc3\xa9 \\");
 	log_notice("t", "%s", "");
-	assert_string_equal(written(fd), "<5>[t] ");
+	assert_string_equal(written(fd), LOG_MARK "<5>[t] ");
 	close(fd);
 }
 
@@ -174,7 +174,7 @@ test_what_may_be_shown_stays_as_it_is(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		log_notice("t", "%s", rows[i].text);
-		snprintf(line, sizeof(line), "<5>[t] %s", rows[i].shown);
+		snprintf(line, sizeof(line), LOG_MARK "<5>[t] %s", rows[i].shown);
 		assert_string_equal(written(fd), line);
 	}
 	close(fd);
@@ -233,21 +233,30 @@ test_relayed_lines_are_taken_apart(void **state)
 		enum log_level level;
 		const char *token, *text;
 	} rows[] = {
-		{"<5>[child] text", LOG_LEVEL_NOTICE, "child", "text"},
-		{"<3>[child]text", LOG_LEVEL_ERROR, "child", "text"},
-		{"<7>[app]  two", LOG_LEVEL_DEBUG, "app", " two"},
-		{"<6>[launch]", LOG_LEVEL_INFO, "launch", ""},
+		{LOG_MARK "<5>[child] text", LOG_LEVEL_NOTICE, "child", "text"},
+		{LOG_MARK "<3>[child]text", LOG_LEVEL_ERROR, "child", "text"},
+		{"<3>[app] t", LOG_LEVEL_ERROR, "app", "t"},
+		{LOG_MARK "<7>[app]  two", LOG_LEVEL_DEBUG, "app", " two"},
+		{LOG_MARK "<6>[launch]", LOG_LEVEL_INFO, "launch", ""},
 		/* not ours: the application's, all of it */
 		{"", LOG_LEVEL_INFO, "app", ""},
 		{"Traceback", LOG_LEVEL_INFO, "app", "Traceback"},
 		{"<5>", LOG_LEVEL_INFO, "app", "<5>"},
-		{"<5>[a", LOG_LEVEL_INFO, "app", "<5>[a"},
-		{"<2>[app] t", LOG_LEVEL_INFO, "app", "<2>[app] t"},
-		{"<8>[app] t", LOG_LEVEL_INFO, "app", "<8>[app] t"},
-		{"<5> [app] t", LOG_LEVEL_INFO, "app", "<5> [app] t"},
-		{"<3>[master] t", LOG_LEVEL_INFO, "app", "<3>[master] t"},
-		{"<3>[] t", LOG_LEVEL_INFO, "app", "<3>[] t"},
-		{"<3>[ap] t", LOG_LEVEL_INFO, "app", "<3>[ap] t"},
+		{"<5>[child] t", LOG_LEVEL_INFO, "app", "<5>[child] t"},
+		{LOG_MARK "<5>[a", LOG_LEVEL_INFO, "app",
+			LOG_MARK "<5>[a"},
+		{LOG_MARK "<2>[app] t", LOG_LEVEL_INFO, "app",
+			LOG_MARK "<2>[app] t"},
+		{LOG_MARK "<8>[app] t", LOG_LEVEL_INFO, "app",
+			LOG_MARK "<8>[app] t"},
+		{LOG_MARK "<5> [app] t", LOG_LEVEL_INFO, "app",
+			LOG_MARK "<5> [app] t"},
+		{LOG_MARK "<3>[master] t", LOG_LEVEL_INFO, "app",
+			LOG_MARK "<3>[master] t"},
+		{LOG_MARK "<3>[] t", LOG_LEVEL_INFO, "app",
+			LOG_MARK "<3>[] t"},
+		{LOG_MARK "<3>[ap] t", LOG_LEVEL_INFO, "app",
+			LOG_MARK "<3>[ap] t"},
 		{"<5>[\x1b[2J] t", LOG_LEVEL_INFO, "app", "<5>[\x1b[2J] t"},
 		{"<5>[a b] t", LOG_LEVEL_INFO, "app", "<5>[a b] t"},
 		{"<5>[\xc3\xa9] t", LOG_LEVEL_INFO, "app", "<5>[\xc3\xa9] t"},
@@ -381,7 +390,7 @@ test_a_long_token_is_cut(void **state)
 	(void)state;
 	log_notice("01234567890123456789012345678901XXXX", "text");
 	assert_string_equal(
-		written(fd), "<5>[01234567890123456789012345678901] text");
+		written(fd), LOG_MARK "<5>[01234567890123456789012345678901] text");
 	close(fd);
 }
 
@@ -441,7 +450,7 @@ test_a_line_begins_with_its_level_where_it_is_taken_apart(void **state)
 	static const struct {
 		enum log_shape shape;
 		const char *begins;
-	} rows[] = {{LOG_RELAY, "<3>[app] "}, {LOG_PLAIN, ""},
+	} rows[] = {{LOG_RELAY, LOG_MARK "<3>[app] "}, {LOG_PLAIN, ""},
 		{LOG_JOURNAL, ""}};
 
 	(void)state;

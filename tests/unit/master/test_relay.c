@@ -88,7 +88,7 @@ test_lines_are_written_when_they_are_whole(void **state)
 	put(fd, "hello from pri");
 	run(f);
 	assert_string_equal(logged(f), "");
-	put(fd, "nt()\r\n<4>[child] a warning\nTrace");
+	put(fd, "nt()\r\n" LOG_MARK "<4>[child] a warning\nTrace");
 	run(f);
 	assert_string_equal(logged(f),
 		"[app:info] [pid 4711] hello from print()\n"
@@ -102,6 +102,31 @@ test_lines_are_written_when_they_are_whole(void **state)
 }
 
 static void
+test_a_line_of_ours_is_one_wherever_it_begins(void **state)
+{
+	struct fixture *f = *state;
+	int log = open_log(f), fd = open_pipe(f);
+
+	put(fd, "one, " LOG_MARK "<4>[child] a warning\n"
+		"two, " LOG_MARK "\n"
+		"<3>[app] three, <3>[app]\n"
+		"four");
+	run(f);
+	put(fd, LOG_MARK "<3>[child] an error\n");
+	run(f);
+	assert_string_equal(logged(f),
+		"[app:info] [pid 4711] one, \n"
+		"[child:warn] [pid 4711] a warning\n"
+		"[app:info] [pid 4711] two, \\x1e\n"
+		"[app:error] [pid 4711] three, <3>[app]\n"
+		"[app:info] [pid 4711] four\n"
+		"[child:error] [pid 4711] an error\n");
+	close(fd);
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(log);
+}
+
+static void
 test_a_line_without_end_comes_in_pieces(void **state)
 {
 	struct fixture *f = *state;
@@ -110,7 +135,7 @@ test_a_line_without_end_comes_in_pieces(void **state)
 	size_t letters = 0, lines = 0;
 
 	memset(text, 'x', sizeof(text) - 1);
-	memcpy(text, "<3>[child] ", 11);
+	memcpy(text, LOG_MARK "<3>[child] ", 12);
 	put(fd, text);
 	put(fd, "\nnext\n");
 	run(f);
@@ -119,7 +144,7 @@ test_a_line_without_end_comes_in_pieces(void **state)
 		letters += *p == 'x';
 		lines += *p == '\n';
 	}
-	assert_int_equal(letters, sizeof(text) - 1 - 11 + 1);
+	assert_int_equal(letters, sizeof(text) - 1 - 12 + 1);
 	assert_int_equal(lines, 5);
 	assert_non_null(strstr(logged(f), "[app:info] [pid 4711] next\n"));
 	/* A piece belongs to the line that it continues. */
@@ -472,6 +497,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_lines_are_written_when_they_are_whole),
+		TEST(test_a_line_of_ours_is_one_wherever_it_begins),
 		TEST(test_a_line_without_end_comes_in_pieces),
 		TEST(test_last_words_are_read_at_death),
 		TEST(test_a_child_waits_for_the_log),
