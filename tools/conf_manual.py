@@ -534,7 +534,7 @@ The items are Apache's:
 .Bl -column -offset indent "%{name}i" "its own words"
 .It Li \&%h , \&%a Ta the client's address; %{c}a is who is connected
 .It Li \&%A , \&%p Ta our own address and port; %{remote}p is the client's port
-.It Li \&%t Ta the time; %{format}t by strftime(3), and sec, msec, usec
+.It Li \&%t Ta the time; %{format}t by strftime(3), and sec, msec, usec; %{zone}t +hh:mm
 .It Li \&%r Ta the request line
 .It Li \&%m , \&%U , \&%q , \&%H Ta its method, path (as it came; Apache decodes it), query string, protocol
 .It Li \&%v , \&%V Ta the name of the host that was asked, without a port

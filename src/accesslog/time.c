@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,6 +23,7 @@ enum {
 enum time_form {
 	TIME_CLF, /* [10/Oct/2000:13:55:36 -0700] */
 	TIME_STRFTIME,
+	TIME_ZONE, /* +01:00, as RFC 3339 has it; strftime's has no colon */
 	TIME_SEC, /* since 1970; so msec and usec */
 	TIME_MSEC,
 	TIME_USEC,
@@ -43,6 +45,7 @@ static const struct {
 	enum time_form form;
 } words[] = {
 	{"", TIME_CLF},
+	{"zone", TIME_ZONE},
 	{"sec", TIME_SEC},
 	{"msec", TIME_MSEC},
 	{"usec", TIME_USEC},
@@ -75,21 +78,27 @@ cut_moment(struct str *text, struct str word)
 }
 
 static size_t
+zone_text(char *to, size_t size, const struct tm *tm, const char *colon)
+{
+	long minutes = labs(tm->tm_gmtoff) / 60;
+	int n = snprintf(to, size, "%c%02ld%s%02ld",
+		tm->tm_gmtoff < 0 ? '-' : '+', minutes / 60, colon,
+		minutes % 60);
+
+	return n > 0 && (size_t)n < size ? (size_t)n : 0;
+}
+
+static size_t
 clf_text(char *to, size_t size, const struct tm *tm)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	long minutes = tm->tm_gmtoff / 60;
-	char sign = '+';
+	char zone[32] = "";
 	int n;
 
-	if (minutes < 0) {
-		minutes = -minutes;
-		sign = '-';
-	}
-	n = snprintf(to, size, "[%02d/%.3s/%d:%02d:%02d:%02d %c%02ld%02ld]",
-		tm->tm_mday, months + tm->tm_mon * 3, tm->tm_year + 1900,
-		tm->tm_hour, tm->tm_min, tm->tm_sec, sign, minutes / 60,
-		minutes % 60);
+	(void)zone_text(zone, sizeof(zone), tm, "");
+	n = snprintf(to, size, "[%02d/%.3s/%d:%02d:%02d:%02d %s]", tm->tm_mday,
+		months + tm->tm_mon * 3, tm->tm_year + 1900, tm->tm_hour,
+		tm->tm_min, tm->tm_sec, zone);
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 
@@ -117,6 +126,8 @@ refresh(struct log_time *t, int64_t second)
 		return;
 	if (t->form == TIME_CLF)
 		t->len = clf_text(t->text, sizeof(t->text), &tm);
+	else if (t->form == TIME_ZONE)
+		t->len = zone_text(t->text, sizeof(t->text), &tm, ":");
 	else
 		t->len = strftime_text(t, &tm);
 }
@@ -187,6 +198,7 @@ log_write_time(
 	switch (t->form) {
 	case TIME_CLF:
 	case TIME_STRFTIME:
+	case TIME_ZONE:
 		write_text(t, (int64_t)(now / SECOND), out);
 		break;
 	case TIME_SEC:

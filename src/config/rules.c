@@ -198,7 +198,7 @@ static const struct config_log_format predefined[] = {
 	{"combined", "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" "
 		     "\"%{User-agent}i\""},
 	{"json",
-		"{\"time\":\"%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t\","
+		"{\"time\":\"%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{zone}t\","
 		"\"client\":\"%a\",\"host\":\"%v\",\"method\":\"%m\","
 		"\"path\":\"%U\",\"query\":\"%q\",\"protocol\":\"%H\","
 		"\"status\":%>s,\"bytes\":%B,\"bytes_out\":%O,"

@@ -58,7 +58,7 @@ def test_a_line_of_the_nickname_json_is_json(serve, directory):
     assert (said['host'], said['method'], said['path'], said['query']) == (
         'shop', 'GET', '/hello', '?a=b')
     assert (said['status'], said['bytes'], said['referer']) == (200, 6, '-')
-    assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}', said['time'])
+    assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d', said['time'])
 
 
 def test_formats_of_a_configuration(serve, directory, apps):

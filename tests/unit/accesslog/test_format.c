@@ -399,6 +399,8 @@ test_times_are_local(void **state)
 		{"UTC0", "%{msec}t", "971211336123"},
 		{"UTC0", "%{usec}t", "971211336123456"},
 		{"UTC0", "%{msec_frac}t", "123"},
+		{"UTC0", "%{zone}t", "+00:00"},
+		{"XXX5:30", "%{end:zone}t", "-05:30"},
 		{"UTC0", "%{usec_frac}t", "123456"},
 		{"UTC0", "%{begin:msec_frac}t", "123"},
 		{"UTC0", "%{end:sec}t", "971211337"},
