@@ -51,6 +51,15 @@ copy_environment(void)
 	return copy;
 }
 
+void
+title_init_small(int argc, char **argv)
+{
+	if (area.start != NULL || argc < 1 || argv[0] == NULL)
+		return;
+	area.start = argv[0];
+	area.size = (size_t)(contiguous_end(argv[0], argv) - argv[0]);
+}
+
 int
 title_init(int argc, char **argv)
 {

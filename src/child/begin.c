@@ -52,7 +52,7 @@ live(int argc, char **argv, const struct facts *facts, const char *facts_text)
 			err.text);
 		return CHILD_EXIT_FATAL;
 	}
-	title_init(argc, argv);
+	title_init_small(argc, argv);
 	return child_run(&in, facts);
 }
 

@@ -67,7 +67,7 @@ live(int argc, char **argv, char **environment)
 		return CHILD_EXIT_FATAL;
 	}
 	forget_preload(argv[INSIDE_PRELOAD]);
-	(void)title_init(argc, argv);
+	title_init_small(argc, argv);
 	argv[INSIDE_PRELOAD] = argv[0];
 	return child_begin(
 		argc - INSIDE_PRELOAD, argv + INSIDE_PRELOAD, facts_text);

@@ -228,7 +228,7 @@ configure(PyConfig *config, const struct app_settings *settings)
 		status = set_text(
 			config, &config->executable, settings->executable);
 	if (!PyStatus_Exception(status))
-		status = PyWideStringList_Append(&config->argv, L"wsgid");
+		status = PyWideStringList_Append(&config->argv, L"");
 	if (!PyStatus_Exception(status))
 		status = PyConfig_Read(config);
 	if (PyStatus_Exception(status))
@@ -335,10 +335,21 @@ meet_threading(const struct app_settings *settings)
 	return threading != NULL ? 0 : -1;
 }
 
+/* Only now: what Python is configured with it takes for our command line, of
+ * which setproctitle, which looks for it in memory, finds nothing then. */
+static int
+name_program(void)
+{
+	AUTO_DECREF PyObject *argv = Py_BuildValue("[s]", "wsgid");
+
+	return argv == NULL ? -1 : PySys_SetObject("argv", argv);
+}
+
 static int
 furnish(const struct app_settings *settings)
 {
-	if (meet_threading(settings) < 0 || keep_sigint() < 0)
+	if (name_program() < 0 || meet_threading(settings) < 0 ||
+		keep_sigint() < 0)
 		return -1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	buffer_lines("stdout");

@@ -36,6 +36,26 @@ def test_titles_tell_master_and_children_apart(serve, port):
     assert {title_of(pid) for pid in children} == {f'wsgid: child {i} [{name}]' for i in (0, 1)}
 
 
+FINDS = '''
+import ctypes, sys
+def application(environ, start_response):
+    """As setproctitle does: Python knows no command line, so that /proc's counts, and what it
+    shows ends where the environment begins."""
+    argc, argv = ctypes.c_int(-1), ctypes.c_void_p()
+    ctypes.pythonapi.Py_GetArgcArgv(ctypes.byref(argc), ctypes.byref(argv))
+    strings = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), 'environ')
+    end_of_arguments = int(open('/proc/self/stat').read().rpartition(')')[2].split()[46])
+    start_response('200 OK', [])
+    return [repr((argc.value, strings[0] == end_of_arguments, sys.argv)).encode()]
+'''
+
+
+def test_an_application_finds_the_memory_of_its_title(serve, directory, preload):
+    (directory / 'finds.py').write_text(FINDS)
+    server = serve('finds', '-w', '1', '--preload-application', preload, cwd=directory)
+    assert get(server.address).body == b"(0, True, ['wsgid'])"
+
+
 @either_way
 def test_spare_children_come_and_go(serve, gate):
     server = serve('probe', '--start-servers', '1', '--min-spare-servers', '2',
