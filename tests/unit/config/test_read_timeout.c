@@ -32,44 +32,51 @@ assert_limit(const struct config_read_limit *limit, int64_t first, int64_t most,
 	assert_int_equal(limit->min_rate, min_rate);
 }
 
+struct row {
+	const char *text;
+	struct config_read_limit header, body;
+};
+
+static void
+assert_rows(const struct row *rows, size_t n)
+{
+	for (const struct row *row = rows; row < rows + n; row++) {
+		struct config *c = read_config(row->text);
+
+		assert_int_equal(count_messages(c), 0);
+		assert_limit(&c->request_read_timeout.header, row->header.first,
+			row->header.most, row->header.min_rate);
+		assert_limit(&c->request_read_timeout.body, row->body.first,
+			row->body.most, row->body.min_rate);
+		config_destroy(c);
+	}
+}
+
 static void
 test_what_is_not_said_is_the_default(void **state)
 {
-	static const struct {
-		const char *words;
-		struct config_read_limit header, body;
-	} rows[] = {
-		{"header=10", {10000, 0, 0}, {20000, 0, 500}},
-		{"body=10,MinRate=1000", {20000, 40000, 500}, {10000, 0, 1000}},
-		{"Header=10-30,minrate=500 BODY=500ms", {10000, 30000, 500},
-			{500, 0, 0}},
-		{"handshake=0 header=0 body=0", {0, 0, 0}, {0, 0, 0}},
-		{"header=1min-5min,MinRate=1", {60000, 300000, 1},
+	static const struct row rows[] = {
+		{"RequestReadTimeout header=10\n", {10000, 0, 0},
 			{20000, 0, 500}},
+		{"RequestReadTimeout body=10,MinRate=1000\n",
+			{20000, 40000, 500}, {10000, 0, 1000}},
+		{"RequestReadTimeout Header=10-30,minrate=500 BODY=500ms\n",
+			{10000, 30000, 500}, {500, 0, 0}},
+		{"RequestReadTimeout handshake=0 header=0 body=0\n", {0, 0, 0},
+			{0, 0, 0}},
+		{"RequestReadTimeout header=1min-5min,MinRate=1\n",
+			{60000, 300000, 1}, {20000, 0, 500}},
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config *c = read_words(rows[i].words);
-
-		assert_int_equal(count_messages(c), 0);
-		assert_limit(&c->request_read_timeout.header,
-			rows[i].header.first, rows[i].header.most,
-			rows[i].header.min_rate);
-		assert_limit(&c->request_read_timeout.body, rows[i].body.first,
-			rows[i].body.most, rows[i].body.min_rate);
-		config_destroy(c);
-	}
+	assert_rows(rows, ARRAY_LEN(rows));
 }
 
 /* Debian's reqtimeout.conf has one for each part. */
 static void
 test_a_further_line_adds_to_the_one_before(void **state)
 {
-	static const struct {
-		const char *text;
-		struct config_read_limit header, body;
-	} rows[] = {
+	static const struct row rows[] = {
 		{"RequestReadTimeout header=20-40,minrate=500\n"
 		 "RequestReadTimeout body=10,minrate=400\n",
 			{20000, 40000, 500}, {10000, 0, 400}},
@@ -83,16 +90,7 @@ test_a_further_line_adds_to_the_one_before(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config *c = read_config(rows[i].text);
-
-		assert_limit(&c->request_read_timeout.header,
-			rows[i].header.first, rows[i].header.most,
-			rows[i].header.min_rate);
-		assert_limit(&c->request_read_timeout.body, rows[i].body.first,
-			rows[i].body.most, rows[i].body.min_rate);
-		config_destroy(c);
-	}
+	assert_rows(rows, ARRAY_LEN(rows));
 }
 
 static void
