@@ -33,8 +33,9 @@ OWN = '/usr/bin/python3'
 OLDEST = (3, 9)
 
 # What differs from Python to Python.
-CHOSEN = ['test_http.py', 'test_python.py', 'test_pythons.py', 'test_threads.py',
-          'test_preload.py', 'test_warm_up.py', 'test_forks.py', 'test_reload_files.py']
+CHOSEN = ['test_http.py', 'test_python.py', 'test_pythons.py', 'test_pythons_library.py',
+          'test_pythons_asked.py', 'test_threads.py', 'test_preload.py', 'test_warm_up.py',
+          'test_forks.py', 'test_reload_files.py']
 
 QUESTION = ('import sys, sysconfig; print(*sys.version_info[:2], sys.version.split()[0],'
             '"%d.%d%s" % (sys.version_info[:2] + (sys.abiflags,)), sys.base_prefix)')
@@ -226,11 +227,12 @@ def kinds(folder, abi):
 
 
 def test_files(kind, short):
-    """Which Python serves is what test_pythons.py chooses itself, environments too."""
+    """Which Python serves is what test_pythons*.py choose themselves, environments too."""
     names = [os.path.basename(path)
              for path in sorted(glob.glob(os.path.join(TOP, 'tests', 'e2e', 'test_*.py')))]
     return [os.path.join(TOP, 'tests', 'e2e', name) for name in names
-            if (not short or name in CHOSEN) and (kind != 'venv' or name != 'test_pythons.py')]
+            if (not short or name in CHOSEN) and (
+                kind != 'venv' or not name.startswith('test_pythons'))]
 
 
 def build(folder, pythons):

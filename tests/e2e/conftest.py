@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import server as servers  # noqa: E402
 import waiting  # noqa: E402
+from pythons import installed, old_static, show, twins  # noqa: E402, F401
 from wsgictl import daemon, shop, site  # noqa: E402, F401
 
 TEST_TIMEOUT = 900 if servers.VALGRIND else 240 if servers.SANITIZED else 120
