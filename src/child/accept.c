@@ -9,8 +9,10 @@
 #include "child/accept.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/defs.h"
 #include "base/err.h"
@@ -565,4 +567,14 @@ accept_look(struct engine *e)
 	accept_disarm(e);
 	if (e->set.in_buckets && may_accept(e))
 		accept_of_any_bucket(e);
+}
+
+unsigned
+accept_most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > UINT_MAX)
+		return UINT_MAX;
+	return (unsigned)(limit.rlim_cur - limit.rlim_cur / 4);
 }

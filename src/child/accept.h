@@ -52,4 +52,7 @@ void accept_has_room(struct engine *e, const struct connection *c);
 /* A client may wait that nobody was woken for: look. */
 void accept_look(struct engine *e);
 
+/* So many clients may be connected: three quarters of the descriptors. */
+unsigned accept_most(void);
+
 #endif

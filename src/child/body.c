@@ -16,6 +16,7 @@
 #include "base/defs.h"
 #include "base/log.h"
 #include "child/connection.h"
+#include "child/direct.h"
 #include "child/engine.h"
 #include "child/send.h"
 #include "child/spare.h"
@@ -26,6 +27,7 @@
 enum {
 	FRAMING_MAX = 16 * 1024, /* of small bodies: sizes and extensions */
 	SKIP_MAX = 1024 * 1024,  /* of a body that nobody has read */
+	MUCH = 64 * 1024,        /* of a body, for io's buffers */
 };
 
 static bool
@@ -304,6 +306,15 @@ say_continue(struct body *b, struct engine *e, struct connection *c)
 	return send_interim(e, c, text);
 }
 
+static void
+ask_for_more(const struct body *b, struct engine *e, struct connection *c)
+{
+	if (c->direct || (!b->chunked && b->left > MUCH))
+		direct_await(e, c);
+	else
+		connection_receive(e, c);
+}
+
 /* Wait until something has arrived. */
 static int
 await_input(struct body *b, struct engine *e, struct connection *c)
@@ -316,8 +327,9 @@ await_input(struct body *b, struct engine *e, struct connection *c)
 	c->heard_ns = e->now_ns;
 	c->hurry_ns = INT64_MAX;
 	deadline_ns = connection_read_deadline(e, c);
-	while (rc == 0 && unread_of(c).len == 0) {
-		connection_receive(e, c);
+	c->input_came = false;
+	while (rc == 0 && unread_of(c).len == 0 && !c->input_came) {
+		ask_for_more(b, e, c);
 		send_await_room(e, c);
 		rc = c->at_eof || c->error != 0 ? -ECONNRESET
 						: engine_wait(e, deadline_ns);
@@ -334,11 +346,14 @@ take_plain(struct body *b, struct engine *e, struct connection *c, void *data,
 {
 	struct str input = unread_of(c);
 
-	if (len > input.len)
-		len = input.len;
 	if (len > b->left)
 		len = (size_t)b->left;
-	if (len > 0) {
+	if (input.len == 0) {
+		len = direct_take(e, c, data, len);
+		b->waits &= len == 0; /* who sends does not */
+	} else {
+		if (len > input.len)
+			len = input.len;
 		memcpy(data, input.p, len);
 		unread_consume(e, c, len);
 	}
@@ -569,6 +584,8 @@ body_finish(struct body *b, struct engine *e, struct connection *c)
 	bool passed;
 
 	c->rest = (struct connection_rest){0};
+	if (UNLIKELY(c->direct))
+		direct_end(e, c);
 	drop_spool(b, e, c);
 	passed = can_be_passed(b, e, c);
 	if (!passed)

@@ -29,7 +29,7 @@
 #include "net/handoff.h"
 
 enum {
-	UNREAD_MAX = 256 * 1024, /* kept for a request that does not read */
+	UNREAD_MAX = 128 * 1024, /* kept for a request that does not read */
 	LINGER_MS = 2000,        /* for each piece, as in Apache */
 	LINGER_TOTAL_MS = 30000,
 	LAST_MS = 1000, /* for the request that is the last */
@@ -396,7 +396,7 @@ void
 connection_receive(struct engine *e, struct connection *c)
 {
 	if (c->at_eof || c->error != 0 || c->state == CONNECTION_CLOSING ||
-		c->state == CONNECTION_LEAVING)
+		c->state == CONNECTION_LEAVING || c->direct)
 		return;
 	if (has_enough(c)) {
 		if (c->receiving && !c->paused)
@@ -409,7 +409,7 @@ connection_receive(struct engine *e, struct connection *c)
 	c->paused = false;
 	c->receiving = true;
 	c->in_flight++;
-	if (c->bytes_in == 0)
+	if (c->bytes_in == 0 || c->sends_much)
 		io_receive_first(e->io, c, c->fd);
 	else
 		io_receive(e->io, c, c->fd);
@@ -452,12 +452,18 @@ let_go_of_buffer(struct engine *e, struct connection *c)
 }
 
 void
-connection_received(struct engine *e, struct connection *c, char *data,
-	size_t len, uint16_t buffer)
+connection_heard(const struct engine *e, struct connection *c, size_t len)
 {
 	c->bytes_in += len;
 	c->pace.bytes += len;
 	c->heard_ns = e->now_ns;
+}
+
+void
+connection_received(struct engine *e, struct connection *c, char *data,
+	size_t len, uint16_t buffer)
+{
+	connection_heard(e, c, len);
 	if (c->state == CONNECTION_LINGERING ||
 		c->state == CONNECTION_CLOSING) {
 		io_release(e->io, buffer);
@@ -700,6 +706,8 @@ connection_close(struct engine *e, struct connection *c)
 		io_cancel(e->io, c, IO_SEND, c->fd);
 	if (c->awaits_room)
 		io_cancel(e->io, c, IO_WRITABLE, c->fd);
+	if (c->awaits_input)
+		io_cancel(e->io, c, IO_READABLE, c->fd);
 	connection_settle(e, c);
 }
 

@@ -81,6 +81,10 @@ struct connection {
 	bool sending;       /* one of them is IO_SEND */
 	bool withdrawn;     /* which comes to nothing: the watcher sends */
 	bool awaits_room;   /* one of them is IO_WRITABLE */
+	bool awaits_input;  /* one of them is IO_READABLE */
+	bool direct;        /* RUNNING: the body is not received: direct.h */
+	bool input_came;    /* so that there is something to read */
+	bool sends_much;    /* by now it has: it is not received ahead */
 	bool hung_up;       /* PARKED, and shut by the watcher: hangup.c */
 	bool at_eof;        /* the client will send no more */
 	bool foreign;       /* came from a sibling, which may still hold it */
@@ -167,6 +171,10 @@ void connection_leave(struct engine *e, struct connection *c);
 
 /* It has been given away: its descriptor is closed, and nothing else. */
 void connection_let_go(struct engine *e, struct connection *c);
+
+/* So many bytes have come, which somebody has taken out of the socket. */
+void connection_heard(
+	const struct engine *e, struct connection *c, size_t len);
 
 /* Something was received: keep it, and queue the connection if it was waiting
  * for input. */

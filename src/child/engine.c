@@ -8,12 +8,10 @@
 #include "child/engine.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +22,7 @@
 #include "child/crew.h"
 #include "child/deprived.h"
 #include "child/descriptors.h"
+#include "child/direct.h"
 #include "child/flush.h"
 #include "child/forking.h"
 #include "child/handover.h"
@@ -237,6 +236,8 @@ dispatch(struct engine *e, const struct io_event *event)
 		on_send(e, event->owner, event);
 	else if (event->kind == IO_WRITABLE)
 		on_writable(e, event->owner, event);
+	else if (UNLIKELY(event->kind == IO_READABLE))
+		direct_happened(e, event->owner, event->result);
 	else if (event->owner == &e->accept_owner)
 		accept_happened(e, event);
 	else if (event->owner == &e->pool_owner)
@@ -725,16 +726,6 @@ engine_run(struct engine *e)
 
 /* --- beginning and end ------------------------------------------------------------ */
 
-static unsigned
-descriptors_for_clients(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > UINT_MAX)
-		return UINT_MAX;
-	return (unsigned)(limit.rlim_cur - limit.rlim_cur / 4);
-}
-
 int
 engine_init(struct engine *e, const struct engine_settings *settings)
 {
@@ -752,7 +743,7 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 		.field_size = (size_t)config->limit_request_field_size,
 	};
 	unique_id_init(&e->ids);
-	e->most_connections = descriptors_for_clients();
+	e->most_connections = accept_most();
 	begin_turn(e);
 	return 0;
 }

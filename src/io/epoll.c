@@ -265,7 +265,8 @@ events_for(const struct watch *watch, int fd)
 {
 	uint32_t events = 0;
 
-	if (watch->operations[IO_RECEIVE] != NULL)
+	if (watch->operations[IO_RECEIVE] != NULL ||
+		watch->operations[IO_READABLE] != NULL)
 		events |= EPOLLIN;
 	if (watch->operations[IO_ACCEPT] != NULL || is_polled(watch, fd))
 		events |= EPOLLIN | EPOLLEXCLUSIVE;
@@ -415,13 +416,25 @@ epoll_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n)
 }
 
 static void
-epoll_writable(struct io *io, void *owner, int fd)
+await_once(struct io *io, void *owner, enum io_kind kind, int fd)
 {
 	struct epoll *e = epoll_of(io);
-	struct operation *op = start(e, owner, IO_WRITABLE, fd);
+	struct operation *op = start(e, owner, kind, fd);
 
 	if (op != NULL)
 		watch_for(e, op);
+}
+
+static void
+epoll_writable(struct io *io, void *owner, int fd)
+{
+	await_once(io, owner, IO_WRITABLE, fd);
+}
+
+static void
+epoll_readable(struct io *io, void *owner, int fd)
+{
+	await_once(io, owner, IO_READABLE, fd);
 }
 
 static void
@@ -559,6 +572,8 @@ serve(struct epoll *e, const struct epoll_event *ready)
 		return;
 	if (operations[IO_RECEIVE] != NULL)
 		try_receive(e, operations[IO_RECEIVE]);
+	if (operations[IO_READABLE] != NULL)
+		finish(e, operations[IO_READABLE], (int)ready->events);
 	if (operations[IO_ACCEPT] != NULL)
 		try_accept(e, operations[IO_ACCEPT]);
 	if (operations[IO_POLL] != NULL)
@@ -730,6 +745,7 @@ const struct io_engine io_engine_epoll = {
 	.poll = epoll_poll,
 	.poll_set = epoll_poll_set,
 	.writable = epoll_writable,
+	.readable = epoll_readable,
 	.receive = epoll_receive,
 	.receive_first = epoll_receive_first,
 	.release = epoll_release,

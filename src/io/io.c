@@ -167,6 +167,13 @@ io_writable(struct io *io, void *owner, int fd)
 }
 
 void
+io_readable(struct io *io, void *owner, int fd)
+{
+	check_owner(owner);
+	io->engine->readable(io, owner, fd);
+}
+
+void
 io_receive(struct io *io, void *owner, int fd)
 {
 	check_owner(owner);

@@ -34,6 +34,7 @@ enum io_kind {
 	             * -errno, and then none: -EAGAIN where there was none */
 	IO_POLL,     /* result: poll(2) bits, or -errno */
 	IO_WRITABLE, /* result: negative where it could not be waited for */
+	IO_READABLE, /* likewise */
 };
 
 struct io_event {
@@ -99,6 +100,10 @@ void io_poll_set(struct io *io, void *owner, int set, const int *fds, size_t n);
 /* Wait once until fd has room for more, or is broken; not until its peer has
  * closed his half of it, who wants the answer all the same. */
 void io_writable(struct io *io, void *owner, int fd);
+
+/* Wait once until there is something to read from fd, its end or an error: for who
+ * reads it himself.  Not beside a receive. */
+void io_readable(struct io *io, void *owner, int fd);
 
 /* Receive into io's own buffers whenever something arrives, until end of
  * file, an error or io_cancel.  -ENOBUFS ends it when no buffer was free, which

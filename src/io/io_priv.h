@@ -6,7 +6,7 @@
 
 #include "io/io.h"
 
-enum { IO_KINDS = IO_WRITABLE + 1 };
+enum { IO_KINDS = IO_READABLE + 1 };
 
 /* Each engine lives in the file of its name and is listed once, in io.c.
  * The functions do what the function of the same name in io.h says; create
@@ -23,6 +23,7 @@ struct io_engine {
 	void (*poll_set)(
 		struct io *io, void *owner, int set, const int *fds, size_t n);
 	void (*writable)(struct io *io, void *owner, int fd);
+	void (*readable)(struct io *io, void *owner, int fd);
 	void (*receive)(struct io *io, void *owner, int fd);
 	void (*receive_first)(struct io *io, void *owner, int fd);
 	void (*release)(struct io *io, uint16_t buffer);

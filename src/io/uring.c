@@ -404,6 +404,15 @@ uring_writable(struct io *io, void *owner, int fd)
 }
 
 static void
+uring_readable(struct io *io, void *owner, int fd)
+{
+	struct io_uring_sqe *sqe = next_sqe(uring_of(io));
+
+	io_uring_prep_poll_add(sqe, fd, POLLIN);
+	sqe->user_data = tag(owner, IO_READABLE);
+}
+
+static void
 receive_into_ours(struct io_uring_sqe *sqe, void *owner)
 {
 	sqe->flags |= IOSQE_BUFFER_SELECT;
@@ -698,6 +707,7 @@ const struct io_engine io_engine_uring = {
 	.poll = uring_poll,
 	.poll_set = uring_poll_set,
 	.writable = uring_writable,
+	.readable = uring_readable,
 	.receive = uring_receive,
 	.receive_first = uring_receive_first,
 	.release = uring_release,

@@ -80,6 +80,17 @@ io_writable(struct io *io, void *owner, int fd)
 }
 
 void
+io_readable(struct io *io, void *owner, int fd)
+{
+	(void)io;
+	(void)fd;
+	assert_false(now->receiving);
+	assert_non_null(now->supply);
+	now->supply(now->client);
+	complete(owner, IO_READABLE, POLLIN);
+}
+
+void
 io_receive(struct io *io, void *owner, int fd)
 {
 	(void)io;

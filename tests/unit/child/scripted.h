@@ -58,6 +58,7 @@ struct script {
 	int room_result; /* which is this, if it is not 0 */
 	size_t (*drain)(int fd); /* by it the client makes room in its socket */
 	size_t drained;
+	void (*supply)(int fd); /* by it the client sends on through its socket */
 	unsigned waits_for_room;
 
 	/* What came out: by io, or by the socket and taken by script_take. */

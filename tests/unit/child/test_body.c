@@ -182,7 +182,7 @@ test_a_client_that_waits_no_longer_is_not_told_to_go_on(void **state)
 	s->app = app_read_later;
 	script_send(s, POST "Content-Length: 5\r\nExpect: "
 			    "100-continue\r\n\r\n");
-	script_send(s, "world");
+	script_send(s, "orld");
 	script_run(s);
 	assert_string_equal(buf_text(&s->read), "world");
 	assert_int_equal(count(s, "100 Continue"), 0);
@@ -401,6 +401,62 @@ test_one_read_takes_all_chunks_that_have_come(void **state)
 	}
 }
 
+/* What is sent through the socket, in all; each time so much, or the end. */
+enum { LARGE = 300000, AT_ONCE = 50000 };
+static size_t to_come;
+
+static void
+send_some(int fd)
+{
+	static char bytes[AT_ONCE];
+
+	if (to_come == 0) {
+		shutdown(fd, SHUT_WR);
+		return;
+	}
+	assert_int_equal(send(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	to_come -= sizeof(bytes);
+}
+
+static void
+app_read_large(struct script *s, struct app_exchange *x)
+{
+	static char piece[2 * AT_ONCE];
+
+	assert_false(x->collected);
+	s->read.len = 0;
+	while ((s->last_read = x->client->read(x, piece, sizeof(piece))) > 0)
+		buf_add(&s->read, piece, (size_t)s->last_read);
+	app_hello(s, x);
+}
+
+/* Behind what io has received of it, "abc". */
+static void
+test_a_large_body_is_read_out_of_the_socket(void **state)
+{
+	static const struct {
+		size_t sent;
+		ssize_t last_read;
+	} rows[] = {{LARGE, 0}, {2 * AT_ONCE, -ECONNRESET}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct script *s = script_new();
+
+		s->config.limit_request_body = 0;
+		s->app = app_read_large;
+		s->supply = send_some;
+		to_come = rows[i].sent;
+		script_send(s, POST "Content-Length: 300003\r\n\r\nabc");
+		script_run(s);
+		assert_int_equal(s->last_read, rows[i].last_read);
+		assert_int_equal(s->read.len, rows[i].sent + 3);
+		assert_memory_equal(s->read.data, "abc", 4);
+		assert_int_equal(s->page.bytes_in > rows[i].sent, 1);
+		script_free(s);
+	}
+}
+
 static void
 app_must_read(struct script *s, struct app_exchange *x)
 {
@@ -456,6 +512,7 @@ main(void)
 			test_the_last_chunk_need_not_be_read_before_the_next_request),
 		cmocka_unit_test(test_a_chunked_body_in_pieces_is_collected),
 		cmocka_unit_test(test_one_read_takes_all_chunks_that_have_come),
+		cmocka_unit_test(test_a_large_body_is_read_out_of_the_socket),
 		cmocka_unit_test(
 			test_a_body_of_tiny_chunks_does_not_fill_the_memory),
 	};

@@ -905,6 +905,38 @@ test_room_is_waited_for_with_a_peer_that_says_no_more(void **state)
 	expect_nothing(b->io);
 }
 
+/* Once: bytes, which stay, or the end. */
+static void
+test_who_reads_himself_is_told_when_there_is_something(void **state)
+{
+	struct bench *b = bench_of(state);
+	struct owner owner = {0};
+	struct io_event event;
+	char bytes[8];
+
+	io_readable(b->io, &owner, b->near);
+	expect_nothing(b->io);
+	put(b->far, "word");
+	event = next(b->io);
+	assert_ptr_equal(event.owner, &owner);
+	assert_int_equal(event.kind, IO_READABLE);
+	assert_true(event.result > 0);
+	expect_nothing(b->io);
+	assert_int_equal(recv(b->near, bytes, sizeof(bytes), 0), 4);
+	io_readable(b->io, &owner, b->near);
+	expect_nothing(b->io);
+	io_cancel(b->io, &owner, IO_READABLE, b->near);
+	expect(b->io, &owner, IO_READABLE, -ECANCELED);
+	put(b->far, "more");
+	expect_nothing(b->io);
+	assert_int_equal(recv(b->near, bytes, sizeof(bytes), 0), 4);
+	shutdown(b->far, SHUT_WR);
+	io_readable(b->io, &owner, b->near);
+	event = next(b->io);
+	assert_int_equal(event.kind, IO_READABLE);
+	assert_int_equal(recv(b->near, bytes, sizeof(bytes), 0), 0);
+}
+
 static void
 test_sending_and_receiving_do_not_wait_for_each_other(void **state)
 {
@@ -1886,6 +1918,7 @@ main(void)
 		TEST(test_sending_to_nobody_fails_without_a_signal),
 		TEST(test_a_peer_that_leaves_ends_a_wait_for_room),
 		TEST(test_room_is_waited_for_with_a_peer_that_says_no_more),
+		TEST(test_who_reads_himself_is_told_when_there_is_something),
 		TEST(test_sending_and_receiving_do_not_wait_for_each_other),
 		TEST(test_hundreds_can_be_started_at_once),
 		TEST(test_more_completions_than_a_ring_holds_are_kept),

@@ -1,0 +1,72 @@
+/*
+ * direct.c - a large body, read out of the socket by who wants it.  See direct.h.
+ *
+ * Between two waits io touches no socket, so what is taken here is what comes
+ * behind all that io has brought: as long as none of its completions waits.
+ */
+#include "child/direct.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "child/connection.h"
+#include "child/engine.h"
+#include "io/io.h"
+
+enum { MUCH = 16 * 1024 }; /* at once */
+
+size_t
+direct_take(struct engine *e, struct connection *c, void *data, size_t len)
+{
+	ssize_t n;
+
+	if (c->at_eof || c->error != 0 || io_room(e->io) == 0)
+		return 0;
+	n = recv(c->fd, data, len, MSG_DONTWAIT);
+	if (n > 0) {
+		c->sends_much |= n >= MUCH;
+		connection_heard(e, c, (size_t)n);
+		return (size_t)n;
+	}
+	if (n == 0)
+		c->at_eof = true;
+	else if (errno != EAGAIN && errno != EINTR)
+		c->error = -errno;
+	return 0;
+}
+
+void
+direct_await(struct engine *e, struct connection *c)
+{
+	c->direct = true;
+	if (c->at_eof || c->error != 0 || c->awaits_input)
+		return;
+	if (c->receiving) { /* that ends first, and may bring something */
+		if (!c->paused)
+			io_cancel(e->io, c, IO_RECEIVE, c->fd);
+		c->paused = true;
+		return;
+	}
+	c->awaits_input = true;
+	c->in_flight++;
+	io_readable(e->io, c, c->fd);
+}
+
+void
+direct_happened(struct engine *e, struct connection *c, int result)
+{
+	c->in_flight--;
+	c->awaits_input = false;
+	c->input_came = true;
+	if (result < 0 && result != -ECANCELED && c->error == 0)
+		c->error = result;
+	connection_settle(e, c);
+}
+
+void
+direct_end(struct engine *e, struct connection *c)
+{
+	if (c->awaits_input)
+		io_cancel(e->io, c, IO_READABLE, c->fd);
+	c->direct = false;
+}
