@@ -16,6 +16,7 @@
 #include "master/upgrade.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -579,13 +580,29 @@ new_has_ended(struct master *m, struct source *s)
 	ended(m, NULL);
 }
 
+/* Nobody else would tell us of its end: without this it must not live. */
+static int
+await_end(struct master *m, int end)
+{
+	/* Closed where it cannot be watched; end stays, to kill it by. */
+	int watched = fcntl(end, F_DUPFD_CLOEXEC, 0);
+	int rc = watched < 0 ? -errno
+			     : master_watch(m, &m->upgrade.end, watched,
+				       new_has_ended);
+
+	if (rc < 0)
+		(void)pidfd_send_signal(end, SIGKILL, NULL, 0);
+	return rc;
+}
+
 /* 0, and pid and end are set, or a negative errno. */
 static int
 begin_with(struct master *m, const struct heritage *h)
 {
 	AUTO_CLOSE int memory = write_down(h);
+	AUTO_CLOSE int end = -1;
 	struct beginning b = {m, h, memory};
-	int end = -1;
+	int rc = 0;
 	pid_t pid;
 
 	if (memory < 0)
@@ -595,9 +612,11 @@ begin_with(struct master *m, const struct heritage *h)
 		      : fork_below(&b);
 	if (pid < 0)
 		return pid;
-	m->upgrade.pid = pid;
-	return end < 0 ? 0
-		       : master_watch(m, &m->upgrade.end, end, new_has_ended);
+	if (end >= 0)
+		rc = await_end(m, end);
+	if (rc == 0)
+		m->upgrade.pid = pid;
+	return rc;
 }
 
 static int
