@@ -84,17 +84,29 @@ connection_list_add(struct connection_list *list, struct connection *c)
 	list_insert(list, list->last, c);
 }
 
-/* To its place: the first of a list is the first to expire. */
+/* To its place, looked for from near on (NULL: from the head), which is not c:
+ * the first of a list is the first to expire. */
 static void
-list_place(struct connection_list *list, struct connection *c)
+list_place(struct connection_list *list, struct connection *near,
+	struct connection *c)
 {
-	struct connection *after;
+	struct connection *after = near, *next;
 
 	connection_list_remove(c);
-	after = list->last;
 	while (after != NULL && after->deadline_ns > c->deadline_ns)
 		after = after->prev;
+	while ((next = after != NULL ? after->next : list->first) != NULL &&
+		next->deadline_ns <= c->deadline_ns)
+		after = next;
 	list_insert(list, after, c);
+}
+
+/* Most come to the end of the list, or near it. */
+static void
+list_place_late(struct connection_list *list, struct connection *c)
+{
+	connection_list_remove(c);
+	list_place(list, list->last, c);
 }
 
 /* Wait in state, on list, for at most timeout_ms (0: for ever), which is the
@@ -135,7 +147,7 @@ wait_for_part(struct engine *e, struct connection *c,
 	c->heard_ns = e->now_ns;
 	c->hurry_ns = INT64_MAX;
 	c->deadline_ns = connection_read_deadline(e, c);
-	list_place(&e->reading, c);
+	list_place_late(&e->reading, c);
 }
 
 bool
@@ -146,18 +158,19 @@ connection_may_wait(struct engine *e, struct connection *c)
 	if (until_ns <= e->now_ns)
 		return false;
 	c->deadline_ns = until_ns;
-	list_place(c->list, c);
+	list_place_late(c->list, c);
 	return true;
 }
 
-/* Its deadline is sooner than its list's timeout says: to its place. */
-static void
+/* Its deadline may be sooner than its list's timeout says: true if it is, and
+ * this is no longer its place. */
+static bool
 hurry(struct connection *c, int64_t deadline_ns)
 {
 	if (deadline_ns >= c->deadline_ns)
-		return;
+		return false;
 	c->deadline_ns = c->hurry_ns = deadline_ns;
-	list_place(c->list, c);
+	return true;
 }
 
 /* --- opening --------------------------------------------------------------- */
@@ -268,7 +281,24 @@ connection_last_ns(const struct engine *e, const struct connection *c)
 void
 connection_await_last(const struct engine *e, struct connection *c)
 {
-	hurry(c, connection_last_ns(e, c));
+	if (hurry(c, connection_last_ns(e, c)))
+		list_place_late(c->list, c);
+}
+
+/* Those that get a sooner deadline keep their order, so that each finds its
+ * place a little behind that of the one before it: their number may be large. */
+void
+connection_await_last_all(const struct engine *e, struct connection_list *list)
+{
+	struct connection *c, *next, *near = NULL;
+
+	for (c = list->first; c != NULL; c = next) {
+		next = c->next;
+		if (!hurry(c, connection_last_ns(e, c)))
+			continue;
+		list_place(list, near, c);
+		near = c;
+	}
 }
 
 /* What it has waited with its last owner counts. */
@@ -279,7 +309,8 @@ wait_on(struct engine *e, struct connection *c, int64_t deadline_ns)
 		park(e, c);
 	else
 		wait_for_part(e, c, CONNECTION_READING, PACE_HEADER);
-	hurry(c, deadline_ns);
+	if (hurry(c, deadline_ns))
+		list_place_late(c->list, c);
 	if (e->finishing)
 		connection_await_last(e, c);
 }

@@ -222,6 +222,9 @@ void connection_go_on(struct engine *e, struct connection *c);
  * heard of it, and its request may be on the way: it has a second since then, and
  * the answer says Connection: close. */
 void connection_await_last(const struct engine *e, struct connection *c);
+/* Each of a list. */
+void connection_await_last_all(
+	const struct engine *e, struct connection_list *list);
 /* When that second is over; INT64_MAX for who has something under way. */
 int64_t connection_last_ns(const struct engine *e, const struct connection *c);
 

@@ -21,18 +21,6 @@
 
 static const int64_t ms = 1000000;
 
-/* Each may get a sooner place in the list, never a later one. */
-static void
-await_last(struct engine *e, struct connection_list *list)
-{
-	struct connection *c, *next;
-
-	for (c = list->first; c != NULL; c = next) {
-		next = c->next;
-		connection_await_last(e, c);
-	}
-}
-
 static void
 start_retiring(struct engine *e, bool finishing)
 {
@@ -47,8 +35,8 @@ start_retiring(struct engine *e, bool finishing)
 		handover_give_waiting(e, &e->reading);
 		return;
 	}
-	await_last(e, &e->parked);
-	await_last(e, &e->reading);
+	connection_await_last_all(e, &e->parked);
+	connection_await_last_all(e, &e->reading);
 }
 
 /* Orders only get stricter, and so does the time. */
