@@ -285,7 +285,8 @@ check(struct input *in, const char *method)
 	return 0;
 }
 
-/* The one optional number; without it, or with None, -1. */
+/* The one optional number; without it, or with None, -1.  It may be the
+ * application's code that says it. */
 static int
 parse(PyObject *const *args, Py_ssize_t n, const char *method, Py_ssize_t *ret)
 {
@@ -301,38 +302,50 @@ parse(PyObject *const *args, Py_ssize_t n, const char *method, Py_ssize_t *ret)
 	return *ret == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
+/* One thread at a time is in here.  Without a GIL that is not so by itself; and
+ * with either, another may come while this one waits for the client. */
+static PyObject *
+alone(PyObject *self, const char *method,
+	PyObject *(*read)(struct input *in, Py_ssize_t size), Py_ssize_t size)
+{
+	struct input *in = (struct input *)self;
+	PyObject *ret = NULL;
+
+	Py_BEGIN_CRITICAL_SECTION(self);
+	if (check(in, method) == 0)
+		ret = read(in, size);
+	Py_END_CRITICAL_SECTION();
+	return ret;
+}
+
 static PyObject *
 input_read(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
-	struct input *in = (struct input *)self;
 	Py_ssize_t size;
 
-	if (check(in, "read") < 0 || parse(args, n, "read", &size) < 0)
+	if (parse(args, n, "read", &size) < 0)
 		return NULL;
-	return read_bytes(in, size);
+	return alone(self, "read", read_bytes, size);
 }
 
 static PyObject *
 input_readline(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
-	struct input *in = (struct input *)self;
 	Py_ssize_t size;
 
-	if (check(in, "readline") < 0 || parse(args, n, "readline", &size) < 0)
+	if (parse(args, n, "readline", &size) < 0)
 		return NULL;
-	return read_line(in, size);
+	return alone(self, "readline", read_line, size);
 }
 
 static PyObject *
 input_readlines(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
-	struct input *in = (struct input *)self;
 	Py_ssize_t hint;
 
-	if (check(in, "readlines") < 0 ||
-		parse(args, n, "readlines", &hint) < 0)
+	if (parse(args, n, "readlines", &hint) < 0)
 		return NULL;
-	return read_lines(in, hint);
+	return alone(self, "readlines", read_lines, hint);
 }
 
 static PyObject *
@@ -346,12 +359,8 @@ input_close(PyObject *self, PyObject *unused)
 static PyObject *
 input_next(PyObject *self)
 {
-	struct input *in = (struct input *)self;
-	PyObject *line;
+	PyObject *line = alone(self, "next", read_line, -1);
 
-	if (check(in, "next") < 0)
-		return NULL;
-	line = read_line(in, -1);
 	if (line != NULL && PyBytes_GET_SIZE(line) == 0)
 		Py_CLEAR(line);
 	return line;
@@ -434,8 +443,11 @@ input_give_back(struct call *c, struct input *in)
 {
 	if (in == NULL)
 		return;
+	/* Another thread may be reading. */
+	Py_BEGIN_CRITICAL_SECTION((PyObject *)in);
 	in->call = NULL;
 	buf_fini(&in->ahead);
+	Py_END_CRITICAL_SECTION();
 	if (MAY_RECYCLE && Py_REFCNT(in) == 1 && c->app->spare_input == NULL)
 		c->app->spare_input = in;
 	else

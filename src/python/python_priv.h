@@ -53,6 +53,12 @@ struct start_response;
 #define MAY_RECYCLE 1
 #endif
 
+/* Before 3.13 there was always one, and nothing to be said. */
+#ifndef Py_BEGIN_CRITICAL_SECTION
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION()	  }
+#endif
+
 /* Of io: the type whose bytes are those of its descriptor, and what may stand
  * before it. */
 enum file_type {

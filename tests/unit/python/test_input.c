@@ -315,6 +315,50 @@ test_another_thread_that_reads_the_client_hears_why_it_may_not(void **state)
 	}
 }
 
+/* Without a GIL they are in it at once. */
+static void
+test_threads_that_read_at_once_get_each_byte_once(void **state)
+{
+	enum { ROUNDS = 20, LINES = 10000 };
+	struct buf request = {0};
+
+	(void)state;
+	buf_printf(&request, "POST / HTTP/1.1\nHost: a\nContent-Length: %d\n\n",
+		LINES * 8);
+	for (unsigned i = 0; i < LINES; i++)
+		buf_printf(&request, "%07u\n", i);
+	exchange_use("import threading\n"
+		     "def application(environ, start_response):\n"
+		     "    start_response('200 OK', [])\n"
+		     "    i = environ['wsgi.input']\n"
+		     "    ways = [lambda: i.read(24), lambda: i.readline(),\n"
+		     "            lambda: b''.join(i.readlines(40)),\n"
+		     "            lambda: next(i, b'')]\n"
+		     "    got = [[] for way in ways]\n"
+		     "    begin = threading.Barrier(len(ways))\n"
+		     "    def read(way, got):\n"
+		     "        begin.wait()\n"
+		     "        while piece := way():\n"
+		     "            got.append(piece)\n"
+		     "    threads = [threading.Thread(target=read, args=each)\n"
+		     "               for each in zip(ways, got)]\n"
+		     "    for t in threads:\n"
+		     "        t.start()\n"
+		     "    for t in threads:\n"
+		     "        t.join()\n"
+		     "    lines = b''.join(sum(got, [])).split()\n"
+		     "    return [b'each once' if sorted(lines) == [\n"
+		     "        b'%07d' % n for n in range(10000)] else b'not']\n");
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct exchange ex = {0};
+
+		exchange_run(&ex, buf_text(&request));
+		assert_string_equal(exchange_body(&ex), "each once");
+		exchange_fini(&ex);
+	}
+	buf_fini(&request);
+}
+
 int
 main(void)
 {
@@ -330,6 +374,8 @@ main(void)
 			test_a_broken_body_that_nobody_minds_has_its_own_answer),
 		cmocka_unit_test(
 			test_another_thread_may_read_what_is_collected),
+		cmocka_unit_test(
+			test_threads_that_read_at_once_get_each_byte_once),
 		cmocka_unit_test(
 			test_another_thread_that_reads_the_client_hears_why_it_may_not),
 	};
