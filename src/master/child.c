@@ -36,7 +36,6 @@
 #include "net/channel.h"
 
 enum {
-	MESSAGES_A_TURN = 8,
 	LAST_WORDS_MS = 5000, /* from "I cannot serve", or a channel that it
 	                       * has closed, to SIGKILL */
 };
@@ -522,11 +521,11 @@ went_deaf(struct master *m, struct child *c)
 }
 
 void
-child_listen(struct master *m, struct child *c,
+child_listen(struct master *m, struct child *c, int most,
 	void (*hear)(struct master *m, struct child *c,
 		const struct channel_message *message))
 {
-	for (int i = 0; i < MESSAGES_A_TURN && c->channel.fd >= 0; i++) {
+	for (int i = 0; i < most && c->channel.fd >= 0; i++) {
 		struct channel_message message;
 		int rc = channel_receive(c->channel.fd, &message);
 
@@ -547,5 +546,14 @@ child_listen(struct master *m, struct child *c,
 void
 child_speaks(struct master *m, struct source *s)
 {
-	child_listen(m, CONTAINER_OF(s, struct child, channel), hear_child);
+	child_listen(m, CONTAINER_OF(s, struct child, channel), MESSAGES_A_TURN,
+		hear_child);
+}
+
+void
+child_last_words(struct master *m, struct child *c)
+{
+	child_listen(m, c, LAST_MESSAGES, hear_child);
+	if (c->channel.fd >= 0)
+		master_forget(m, &c->channel);
 }

@@ -52,11 +52,20 @@ void child_cannot_be_watched(struct child *c, int error);
 /* Its channel is readable. */
 void child_speaks(struct master *m, struct source *s);
 
-/* Call hear for each message that has come; what makes no sense is of no kind.
- * Who has closed the channel has a moment to end. */
-void child_listen(struct master *m, struct child *c,
+/* So many messages at most are heard in a turn. */
+enum { MESSAGES_A_TURN = 8 };
+/* More than a channel holds.  Whoever has died has sent no more than that; a
+ * process that he has started may have his end still, and never stop. */
+enum { LAST_MESSAGES = 1024 };
+
+/* Call hear for each message that has come, of so many at most; what makes no sense
+ * is of no kind.  Who has closed the channel has a moment to end. */
+void child_listen(struct master *m, struct child *c, int most,
 	void (*hear)(struct master *m, struct child *c,
 		const struct channel_message *message));
+
+/* It is dead: hear all that it has sent, and close its channel. */
+void child_last_words(struct master *m, struct child *c);
 
 /* Its deadline has passed. */
 void child_due(struct master *m, struct child *c);

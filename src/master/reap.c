@@ -249,11 +249,7 @@ static void
 hear_last_words(struct master *m, struct child *c)
 {
 	relay_drain(m, c->pid);
-	if (c->channel.fd < 0)
-		return;
-	child_speaks(m, &c->channel);
-	if (c->channel.fd >= 0)
-		master_forget(m, &c->channel);
+	child_last_words(m, c);
 }
 
 static void

@@ -112,26 +112,6 @@ tell_to_stop(struct master *m, struct child *t)
 		t->deadline_ns = m->stop_by_ns;
 }
 
-void
-template_bury(struct master *m, struct child *t, struct child *ret)
-{
-	struct child **link = &m->templates;
-
-	relay_drain(m, t->pid);
-	if (t->channel.fd >= 0) {
-		/* Its reason may still be unread. */
-		template_speaks(m, &t->channel);
-		if (t->channel.fd >= 0)
-			master_forget(m, &t->channel);
-	}
-	*ret = *t;
-	while (*link != t)
-		link = &(*link)->next;
-	*link = t->next;
-	free(t);
-	board_show_template(m);
-}
-
 static void
 due(struct master *m, struct child *t)
 {
@@ -228,7 +208,8 @@ hear(struct master *m, struct child *t, const struct channel_message *message)
 void
 template_speaks(struct master *m, struct source *s)
 {
-	child_listen(m, CONTAINER_OF(s, struct child, channel), hear);
+	child_listen(m, CONTAINER_OF(s, struct child, channel), MESSAGES_A_TURN,
+		hear);
 }
 
 void
@@ -240,6 +221,26 @@ template_tell_log_level(struct master *m, const struct generation *g)
 		(void)channel_send(t->channel.fd, CHANNEL_LOG_LEVEL, 0,
 			log_level_name((enum log_level)g->config->log_level),
 			NULL, 0);
+}
+
+/* --- its death ---------------------------------------------------------------- */
+
+void
+template_bury(struct master *m, struct child *t, struct child *ret)
+{
+	struct child **link = &m->templates;
+
+	relay_drain(m, t->pid);
+	/* Its reason may still be unread. */
+	child_listen(m, t, LAST_MESSAGES, hear);
+	if (t->channel.fd >= 0)
+		master_forget(m, &t->channel);
+	*ret = *t;
+	while (*link != t)
+		link = &(*link)->next;
+	*link = t->next;
+	free(t);
+	board_show_template(m);
 }
 
 /* --- its beginning -------------------------------------------------------------- */

@@ -161,6 +161,24 @@ test_a_child_that_was_ready_before_it_heard_of_the_stop_may_finish(void **state)
 }
 
 static void
+test_the_last_words_of_the_dead_are_heard_behind_all_others(void **state)
+{
+	struct fixture *f = *state;
+	struct child *c = fixture_child(f, 0, LIFECYCLE_STOPPING);
+	int far;
+
+	assert_int_equal(channel_pair(&c->channel.fd, &far), 0);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(
+			channel_send(far, CHANNEL_BUSY, 0, NULL, NULL, 0), 0);
+	assert_int_equal(channel_send(far, CHANNEL_CUT, 0, "3", NULL, 0), 0);
+	child_last_words(&f->m, c);
+	assert_int_equal(c->cut, 3);
+	assert_int_equal(c->channel.fd, -1);
+	close(far);
+}
+
+static void
 is_ready(struct fixture *f, struct child *c)
 {
 	int far;
@@ -306,6 +324,7 @@ main(void)
 		TEST(test_a_stop_at_once_gives_all_the_same_time),
 		TEST(test_a_child_that_imports_has_less),
 		TEST(test_a_child_that_was_ready_before_it_heard_of_the_stop_may_finish),
+		TEST(test_the_last_words_of_the_dead_are_heard_behind_all_others),
 		TEST(test_who_was_ready_before_it_heard_of_that_has_the_time_of_the_others),
 		TEST(test_who_is_late_is_asked_where_it_is_and_may_still_be_ready),
 		TEST(test_one_that_is_warm_ends_the_time_without),
