@@ -343,17 +343,6 @@ log_format_destroy(struct log_format *f)
 	free(f);
 }
 
-const char *
-log_format_nickname(const char *name)
-{
-	if (strcmp(name, "common") == 0)
-		return "%h %l %u %t \"%r\" %>s %b";
-	if (strcmp(name, "combined") == 0)
-		return "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" "
-		       "\"%{User-Agent}i\"";
-	return NULL;
-}
-
 bool
 log_format_wants_response_headers(const struct log_format *f)
 {

@@ -27,9 +27,6 @@ int log_format_compile(
 	struct log_format **ret, const char *text, struct err *err);
 void log_format_destroy(struct log_format *f);
 
-/* The text of a predefined nickname ("common", "combined"), else NULL. */
-const char *log_format_nickname(const char *name);
-
 /* Does the program look at response headers?  Then they must be kept. */
 bool log_format_wants_response_headers(const struct log_format *f);
 
