@@ -41,12 +41,32 @@ struct access_log {
 	struct target targets[];
 };
 
+/* The descriptors are the caller's still. */
+static int
+compile_formats(
+	struct access_log *log, const struct config *config, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < log->n; i++)
+		log->targets[i].fd = -1;
+	for (size_t i = 0; rc == 0 && i < log->n; i++) {
+		rc = log_format_compile(&log->targets[i].format,
+			config->access_logs[i].format, err);
+		if (rc == 0)
+			log->wants_headers |= log_format_wants_response_headers(
+				log->targets[i].format);
+	}
+	return rc;
+}
+
 int
 access_log_create(struct access_log **ret, const struct config *config,
 	const int *fds, size_t n_fds, struct err *err)
 {
 	size_t n = config->n_access_logs;
 	struct access_log *log;
+	int rc;
 
 	*ret = NULL;
 	if (n == 0)
@@ -61,18 +81,13 @@ access_log_create(struct access_log **ret, const struct config *config,
 	pthread_mutex_init(&log->writing, NULL);
 	pthread_mutex_init(&log->lock, NULL);
 	log->n = n;
-	for (size_t i = 0; i < n; i++) {
-		int rc = log_format_compile(&log->targets[i].format,
-			config->access_logs[i].format, err);
-
-		log->targets[i].fd = fds[i];
-		if (rc < 0) {
-			access_log_destroy(log);
-			return rc;
-		}
-		log->wants_headers |= log_format_wants_response_headers(
-			log->targets[i].format);
+	rc = compile_formats(log, config, err);
+	if (rc < 0) {
+		access_log_destroy(log);
+		return rc;
 	}
+	for (size_t i = 0; i < n; i++)
+		log->targets[i].fd = fds[i];
 	*ret = log;
 	return 0;
 }

@@ -21,7 +21,8 @@ struct config;
 struct err;
 
 /* One log for each CustomLog of the configuration; fds are theirs, in that
- * order, and belong to *ret.  *ret is NULL when there is none. */
+ * order, and belong to *ret.  *ret is NULL when there is none.  0, or a negative
+ * errno, and they are still the caller's. */
 int access_log_create(struct access_log **ret, const struct config *config,
 	const int *fds, size_t n_fds, struct err *err);
 void access_log_destroy(struct access_log *log);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -249,6 +250,37 @@ test_a_terminal_is_left_to_the_workers(void **state)
 	close(terminal);
 }
 
+static void
+test_a_format_that_makes_no_sense_costs_no_descriptor(void **state)
+{
+	static char nonsense[] = "%{";
+	struct config_access_log all[] = {{.format = format},
+		{.format = nonsense}, {.format = format}};
+	struct config config = {.access_logs = all, .n_access_logs = 3};
+	struct access_log *log = NULL;
+	struct err err = {0};
+	int fds[3], zero = fcntl(0, F_DUPFD_CLOEXEC, 0);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		assert_true(fds[i] >= 0);
+	}
+	/* A descriptor that nobody has thought of. */
+	assert_int_equal(dup2(fds[0], 0), 0);
+
+	assert_int_equal(
+		access_log_create(&log, &config, fds, 3, &err), -EINVAL);
+	assert_null(log);
+	assert_int_not_equal(fcntl(0, F_GETFD), -1);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		assert_int_equal(close(fds[i]), 0);
+	if (zero >= 0) {
+		(void)dup2(zero, 0);
+		close(zero);
+	}
+}
+
 int
 main(void)
 {
@@ -266,6 +298,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_line_longer_than_that_waits_for_its_worker, begin,
 			end),
+		cmocka_unit_test(
+			test_a_format_that_makes_no_sense_costs_no_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
