@@ -9,33 +9,39 @@
 #include "config/config_priv.h"
 #include "config/values_priv.h"
 
+/* " owner=name", as one word. */
+static void
+write_pair(const char *key, const char *text, struct buf *out)
+{
+	struct buf word = {0};
+
+	buf_printf(&word, "%s=%s", key, text);
+	buf_add_char(out, ' ');
+	if (buf_failed(&word))
+		out->failed = true;
+	else
+		value_write_word(buf_text(&word), out);
+	buf_fini(&word);
+}
+
 static void
 write_listens(const struct config *c, const char *name, struct buf *out)
 {
 	for (size_t i = 0; i < c->n_listens; i++) {
 		const struct config_listen *listen = &c->listens[i];
-		struct buf word = {0};
 
 		buf_printf(out, "%s ", name);
 		value_write_word(listen->address, out);
 		if (listen->mode >= 0)
 			buf_printf(out, " mode=%04o", listen->mode);
-		if (listen->owner != NULL) {
-			buf_printf(&word, "owner=%s", listen->owner);
-			buf_add_char(out, ' ');
-			value_write_word(buf_text(&word), out);
-		}
-		if (listen->group != NULL) {
-			buf_clear(&word);
-			buf_printf(&word, "group=%s", listen->group);
-			buf_add_char(out, ' ');
-			value_write_word(buf_text(&word), out);
-		}
+		if (listen->owner != NULL)
+			write_pair("owner", listen->owner, out);
+		if (listen->group != NULL)
+			write_pair("group", listen->group, out);
 		if (listen->proxy_protocol != c->proxy_protocol)
 			buf_printf(out, " ProxyProtocol=%s",
 				value_proxy_protocol(listen->proxy_protocol));
 		buf_add_char(out, '\n');
-		buf_fini(&word);
 	}
 }
 
