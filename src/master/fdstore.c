@@ -14,6 +14,7 @@
  */
 #include "master/fdstore.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -76,6 +77,18 @@ put_name(char to[FDSTORE_NAME], const char *asked, int bucket)
 	return true;
 }
 
+/* What two hexadecimal digits stand for; -1: these are not two. */
+static int
+take_digits(const char *p)
+{
+	char two[] = {p[0], p[0] != '\0' ? p[1] : '\0', '\0'};
+
+	if (!isxdigit((unsigned char)two[0]) ||
+		!isxdigit((unsigned char)two[1]))
+		return -1;
+	return (int)strtol(two, NULL, 16);
+}
+
 /* And back. */
 static bool
 take_name(const char *name, char asked[ADDRESS_TEXT], int *bucket)
@@ -86,11 +99,10 @@ take_name(const char *name, char asked[ADDRESS_TEXT], int *bucket)
 	if (sscanf(name, "wsgid.listen.%d.%n", bucket, &len) != 1 || len == 0)
 		return false;
 	for (name += len; *name != '\0'; name++) {
-		unsigned c = (unsigned char)*name;
+		int c = *name == '%' ? take_digits(name + 1)
+				     : (unsigned char)*name;
 
-		if (n + 1 >= ADDRESS_TEXT)
-			return false;
-		if (c == '%' && sscanf(name + 1, "%2x", &c) != 1)
+		if (n + 1 >= ADDRESS_TEXT || c <= 0)
 			return false;
 		if (*name == '%')
 			name += 2;
