@@ -47,11 +47,18 @@ balance_close(struct balance *b)
 	*b = (struct balance){0};
 }
 
+/* Its child may be writing it. */
+static uint32_t
+seen(const uint32_t *number)
+{
+	return __atomic_load_n(number, __ATOMIC_RELAXED);
+}
+
 bool
 balance_has_idle(const struct balance *b)
 {
 	for (size_t i = 0; i < b->n; i++)
-		if (i != b->slot && b->peers[i].idle != 0)
+		if (i != b->slot && seen(&b->peers[i].idle) != 0)
 			return true;
 	return false;
 }
@@ -62,7 +69,7 @@ balance_count_idle(const struct balance *b)
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->n; i++)
-		n += i != b->slot && b->peers[i].idle != 0;
+		n += i != b->slot && seen(&b->peers[i].idle) != 0;
 	return n;
 }
 
@@ -74,10 +81,10 @@ balance_excess(const struct balance *b, size_t connections, size_t ready)
 	if (ready < 2)
 		return 0;
 	for (size_t i = 0; i < b->n; i++) {
-		if (i == b->slot || b->peers[i].idle == 0)
+		if (i == b->slot || seen(&b->peers[i].idle) == 0)
 			continue;
 		idle++;
-		sum += b->peers[i].connections;
+		sum += seen(&b->peers[i].connections);
 	}
 	mean = sum / (idle + 1);
 	if (idle == 0 || connections <= mean + mean / 8 + 1)
@@ -92,8 +99,8 @@ bool
 balance_has_shorter(const struct balance *b, size_t ready)
 {
 	for (size_t i = 0; i < b->n; i++)
-		if (i != b->slot && b->peers[i].connections > 0 &&
-			b->peers[i].ready < ready / 2)
+		if (i != b->slot && seen(&b->peers[i].connections) > 0 &&
+			seen(&b->peers[i].ready) < ready / 2)
 			return true;
 	return false;
 }
