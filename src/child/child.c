@@ -37,6 +37,7 @@
 #include "child/forking.h"
 #include "child/libraries.h"
 #include "child/orphan.h"
+#include "child/received.h"
 #include "child/reloader.h"
 #include "child/rings.h"
 #include "child/sigterm.h"
@@ -53,10 +54,6 @@
 #include "python/app.h"
 #include "pythons/facts.h"
 #include "scoreboard/scoreboard.h"
-
-enum {
-	CONFIG_MAX = 16 * 1024 * 1024,
-};
 
 struct child {
 	const struct inheritance *in; /* = &own */
@@ -83,37 +80,12 @@ struct child {
 
 /* --- what the master left ------------------------------------------------------- */
 
-static int
-read_config(struct child *c, struct err *err)
-{
-	const struct config_machine machine = {.cpus = 1};
-	AUTO_FREE char *text = NULL;
-	size_t len;
-	int rc;
-
-	rc = fd_read_whole(INHERIT_CONFIG, CONFIG_MAX, &text, &len);
-	if (rc < 0)
-		return err_set(err, -rc, "configuration from the master");
-	c->config = config_create();
-	if (c->config == NULL)
-		return err_set(err, ENOMEM, "configuration");
-	rc = config_read_text(c->config, "(from the master)", text, len);
-	if (rc == 0)
-		rc = config_settle(c->config, &machine);
-	if (rc < 0)
-		return err_setx(err, EINVAL, "configuration: %s",
-			config_message(c->config, 0)
-				? config_message(c->config, 0)->text
-				: "not readable");
-	return 0;
-}
-
 /* What all children of the generation have. */
 static int
 receive(struct child *c, struct err *err)
 {
 	const struct inheritance *in = c->in;
-	int rc = read_config(c, err);
+	int rc = received_config(&c->config, err);
 
 	if (rc < 0)
 		return rc;

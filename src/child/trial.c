@@ -24,6 +24,7 @@
 #include "base/memory.h"
 #include "base/privileges.h"
 #include "child/application.h"
+#include "child/received.h"
 #include "child/warm_up.h"
 #include "config/config.h"
 #include "io/io.h"
@@ -31,8 +32,6 @@
 #include "python/app.h"
 #include "pythons/elf.h"
 #include "pythons/facts.h"
-
-enum { CONFIG_MAX = 16 * 1024 * 1024 };
 
 struct trial {
 	const struct facts *facts;
@@ -68,25 +67,6 @@ open_findings(struct trial *t, struct err *err)
 		return err_set(err, errno, "standard output");
 	setvbuf(t->findings, NULL, _IOLBF, 0);
 	return 0;
-}
-
-static struct config *
-receive_config(struct err *err)
-{
-	const struct config_machine machine = {.cpus = 1};
-	struct config *c = config_create();
-	AUTO_FREE char *text = NULL;
-	size_t len;
-	int rc = fd_read_whole(INHERIT_CONFIG, CONFIG_MAX, &text, &len);
-
-	(void)fd_set_cloexec(INHERIT_CONFIG, true);
-	if (rc == 0 && c != NULL)
-		rc = config_read_text(c, "(from the master)", text, len);
-	if (rc == 0 && c != NULL && config_settle(c, &machine) == 0)
-		return c;
-	config_destroy(c);
-	err_setx(err, EINVAL, "configuration: not readable");
-	return NULL;
 }
 
 /* --- what is found before Python starts -------------------------------------- */
@@ -307,12 +287,13 @@ trial_run(const struct facts *facts, bool told)
 {
 	struct trial t = {.facts = facts};
 	struct err err = {0};
-	int status = CHILD_EXIT_CONFIG;
+	int status = CHILD_EXIT_CONFIG, rc;
 
 	log_open(STDERR_FILENO, LOG_PLAIN); /* a person reads it */
 	(void)fd_set_cloexec(INHERIT_CHANNEL, true);
-	t.config = receive_config(&err);
-	if (t.config != NULL && (!told || open_findings(&t, &err) == 0))
+	rc = received_config(&t.config, &err);
+	(void)fd_set_cloexec(INHERIT_CONFIG, true);
+	if (rc == 0 && (!told || open_findings(&t, &err) == 0))
 		status = try_all(&t, &err);
 	say_result(&t, status, &err);
 	give_verdict(status);
