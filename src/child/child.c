@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/defs.h"
@@ -176,19 +175,17 @@ set_signals(const struct inheritance *in)
 
 /* --- accept mutex -------------------------------------------------------------------- */
 
-/* "default" and "none" are no mutex, and one listener needs none: the master
- * has left /dev/null. */
+/* One listener needs none: the master has left /dev/null, as where there is
+ * none. */
 static int
 attach_mutex(struct child *c, struct err *err)
 {
 	char mechanism[32];
 
+	if (c->in->n_listeners < 2 || !config_has_mutex(c->config))
+		return 0;
 	snprintf(mechanism, sizeof(mechanism), "%.*s",
 		(int)strcspn(c->config->mutex, ":"), c->config->mutex);
-	if (c->in->n_listeners < 2 || strcasecmp(mechanism, "default") == 0 ||
-		strcasecmp(mechanism, "none") == 0 ||
-		strcasecmp(mechanism, "no") == 0)
-		return 0;
 	return accept_mutex_attach(&c->mutex, mechanism, INHERIT_MUTEX, err);
 }
 

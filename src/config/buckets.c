@@ -11,13 +11,6 @@
 
 #include "config/config_priv.h"
 
-static bool
-is_mutex(const char *mutex)
-{
-	return strcasecmp(mutex, "default") != 0 &&
-	       strcasecmp(mutex, "none") != 0 && strcasecmp(mutex, "no") != 0;
-}
-
 static size_t
 count_unix(const struct config *c)
 {
@@ -56,7 +49,7 @@ count(struct config *c, const struct config_machine *machine)
 		n = c->server_limit;
 	if (n < 2)
 		return 1;
-	if (is_mutex(c->mutex)) {
+	if (config_has_mutex(c)) {
 		/* Its holder would wait for its own bucket, and nobody for
 		 * the others. */
 		config_warn(c, where, NAME_OF(listen_cores_buckets_ratio),

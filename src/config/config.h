@@ -329,6 +329,9 @@ int config_settle(struct config *c, const struct config_machine *machine);
  * wrong; before config_settle. */
 void config_forget_port(struct config *c);
 
+/* Does Mutex name a mechanism?  Apache's words for none are several. */
+bool config_has_mutex(const struct config *c);
+
 /* Is there no Listen but the default, or PORT's? */
 bool config_listens_by_default(const struct config *c);
 

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "config/config.h"
 #include "config/values.h"
 #include "config/values_priv.h"
 
@@ -92,3 +93,16 @@ const struct directive_type value_mutex = {
 	.parse = parse_mutex,
 	.write = value_write_text,
 };
+
+bool
+config_has_mutex(const struct config *c)
+{
+	static const char *const none[] = {"default", "none", "no"};
+	size_t len = strcspn(c->mutex, ":");
+
+	for (size_t i = 0; i < ARRAY_LEN(none); i++)
+		if (strlen(none[i]) == len &&
+			strncasecmp(c->mutex, none[i], len) == 0)
+			return false;
+	return true;
+}

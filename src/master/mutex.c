@@ -32,8 +32,9 @@ struct choice {
 };
 
 static int
-read_choice(const char *text, struct choice *ret, struct err *err)
+read_choice(const struct config *c, struct choice *ret, struct err *err)
 {
+	const char *text = c->mutex;
 	size_t len = strcspn(text, ":");
 
 	if (len >= sizeof(ret->mechanism))
@@ -47,8 +48,7 @@ read_choice(const char *text, struct choice *ret, struct err *err)
 			"\"%s\": there is no file behind the colon; leave it "
 			"out, or name one, as in \"fcntl:/run/lock/wsgid\"",
 			text);
-	if (strcasecmp(ret->mechanism, "default") == 0 ||
-		strcasecmp(ret->mechanism, "no") == 0)
+	if (!config_has_mutex(c))
 		strcpy(ret->mechanism, "none");
 	if (ret->file != NULL && strcmp(ret->mechanism, "none") == 0)
 		return err_setx(err, EINVAL,
@@ -95,7 +95,7 @@ mutex_check(struct config *c)
 	struct choice choice;
 	struct err err = {0};
 
-	if (read_choice(c->mutex, &choice, &err) < 0 ||
+	if (read_choice(c, &choice, &err) < 0 ||
 		try_out(&choice, &err) < 0)
 		config_blame(c, "Mutex", without_directive(err.text));
 	else if (accept_mutex_trusts(choice.mechanism))
@@ -130,11 +130,11 @@ make(struct accept_mutex **ret, const struct master *m, const struct config *c,
 		.name = m->name,
 	};
 	struct choice choice;
-	int rc = read_choice(c->mutex, &choice, err);
+	int rc = read_choice(c, &choice, err);
 
 	if (rc < 0)
 		return rc;
-	if (strcmp(choice.mechanism, "none") == 0)
+	if (!config_has_mutex(c))
 		return 0;
 	settings.mechanism = choice.mechanism;
 	settings.file = choice.file;

@@ -46,11 +46,39 @@ test_a_mutex_may_be_named_as_apache_does(void **state)
 	}
 }
 
+static void
+test_there_is_none_by_any_word_for_it(void **state)
+{
+	static const struct {
+		const char *text;
+		bool has;
+	} rows[] = {
+		{"", false},
+		{"Mutex default\n", false},
+		{"Mutex None\n", false},
+		{"Mutex no mpm-accept\n", false},
+		{"Mutex yes\n", false},
+		{"Mutex nothing\n", true},
+		{"Mutex flock\n", true},
+		{"Mutex fcntl:none\n", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = settle_config(rows[i].text, 2);
+
+		if (config_has_mutex(c) != rows[i].has)
+			fail_msg("row %zu: \"%s\"", i, c->mutex);
+		config_destroy(c);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_mutex_may_be_named_as_apache_does),
+		cmocka_unit_test(test_there_is_none_by_any_word_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
