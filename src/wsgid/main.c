@@ -73,12 +73,12 @@ complain(int status, const struct err *err)
 }
 
 static void
-print_mistakes(const char *lines)
+print_lines(enum log_level level, const char *kind, const char *lines)
 {
 	while (*lines != '\0') {
 		size_t len = strcspn(lines, "\n");
 
-		say(LOG_LEVEL_ERROR, "", lines, len);
+		say(level, kind, lines, len);
 		lines += len + (lines[len] == '\n');
 	}
 }
@@ -96,14 +96,7 @@ print_messages(const struct config *c)
 static void
 print_notices(struct program *p)
 {
-	const char *line = buf_text(&p->notices);
-
-	while (*line != '\0') {
-		size_t len = strcspn(line, "\n");
-
-		say(LOG_LEVEL_WARN, "warning: ", line, len);
-		line += len + (line[len] == '\n');
-	}
+	print_lines(LOG_LEVEL_WARN, "warning: ", buf_text(&p->notices));
 }
 
 /* A descriptor 0, 1 or 2 that is closed would be taken by something that
@@ -338,7 +331,8 @@ main(int argc, char **argv)
 	} else if (options_parse(&p.options, argc, argv, &err) < 0) {
 		status = EXIT_USAGE;
 		if (p.options.mistakes.len > 0)
-			print_mistakes(buf_text(&p.options.mistakes));
+			print_lines(LOG_LEVEL_ERROR, "",
+				buf_text(&p.options.mistakes));
 		else
 			complain(status, &err);
 		give_up(&p, err.text);
