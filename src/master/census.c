@@ -114,6 +114,28 @@ began(const struct master *m, const struct child *c)
 	return census_answered(m, c);
 }
 
+struct census_deeds
+census_deeds(const struct master *m)
+{
+	struct census_deeds all = {0};
+
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct wsgid_process *p =
+			scoreboard_process(m->scoreboard, i);
+		const struct wsgid_page *page = NULL;
+
+		if (m->children[i].life != LIFECYCLE_VACANT)
+			page = scoreboard_page(m->scoreboard, i);
+		all.requests += p->past_requests;
+		all.connections += p->past_connections;
+		if (page != NULL) {
+			all.requests += page->requests;
+			all.connections += page->accepted;
+		}
+	}
+	return all;
+}
+
 void
 census_note_deeds(const struct master *m, struct child *c)
 {

@@ -5,6 +5,7 @@
 #define WSGID_MASTER_CENSUS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "mpm/mpm.h"
 
@@ -44,6 +45,12 @@ bool census_answered(const struct master *m, const struct child *c);
 
 /* Remember that, and whether it has at least begun one. */
 void census_note_deeds(const struct master *m, struct child *c);
+
+/* Of all, the living and the dead; a child may lie about its own. */
+struct census_deeds {
+	uint64_t requests, connections;
+};
+struct census_deeds census_deeds(const struct master *m);
 
 /* A replacement is in the place of the one that goes when it is ready, and so
  * takes none itself. */

@@ -28,20 +28,9 @@ enum { LOOKS = 10 }; /* within IdleExit */
 static uint64_t
 count_deeds(const struct master *m)
 {
-	uint64_t n = 0;
+	struct census_deeds deeds = census_deeds(m);
 
-	for (unsigned i = 0; i < m->n_slots; i++) {
-		const struct wsgid_process *p =
-			scoreboard_process(m->scoreboard, i);
-		const struct wsgid_page *page = NULL;
-
-		if (m->children[i].life != LIFECYCLE_VACANT)
-			page = scoreboard_page(m->scoreboard, i);
-		n += p->past_requests + p->past_connections;
-		if (page != NULL)
-			n += page->requests + page->accepted;
-	}
-	return n;
+	return deeds.requests + deeds.connections;
 }
 
 static bool

@@ -68,31 +68,13 @@ keep(char *to, size_t size, struct buf *text)
 	buf_fini(text);
 }
 
-/* Served by the living and the dead. */
-static uint64_t
-count_requests(const struct master *m)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < m->n_slots; i++) {
-		const struct wsgid_page *page = NULL;
-
-		if (m->children[i].life != LIFECYCLE_VACANT)
-			page = scoreboard_page(m->scoreboard, i);
-		n += scoreboard_process(m->scoreboard, i)->past_requests;
-		if (page != NULL)
-			n += page->requests;
-	}
-	return n;
-}
-
 /* Requests a second since the last look; a child that lies about its number
  * may have taken some back. */
 static double
 measure_rate(struct master *m)
 {
 	struct service *s = &m->service;
-	uint64_t now = count_requests(m);
+	uint64_t now = census_deeds(m).requests;
 	int64_t ns = m->now_ns - s->requests_ns;
 	double rate = 0;
 
