@@ -9,6 +9,10 @@
 
 #include <stdint.h>
 
+/* Nanoseconds in each. */
+#define SECOND_NS INT64_C(1000000000)
+#define MS_NS     INT64_C(1000000)
+
 /* Nanoseconds that only go forward, for durations and deadlines; a time
  * jump of the machine does not touch them. */
 int64_t clock_monotonic_ns(void);

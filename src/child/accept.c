@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -36,8 +37,6 @@ enum {
 	VAIN = 64,      /* wake-ups in a row for nobody, as a sibling that has
 	                 * put something into the set can cause for ever */
 };
-
-static const int64_t ms = 1000000;
 
 static int
 door_of(const struct engine *e)
@@ -110,7 +109,7 @@ lose_mutex(struct engine *e, int error)
 				err.text, NULL, 0) != -EAGAIN;
 	/* To be said again when the master has read what it was told. */
 	if (!e->mutex_told)
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
 }
 
 /* The locker is the child's: if another worker leads by now, and has asked, the
@@ -143,7 +142,7 @@ has_turn(struct engine *e)
 	if (held == 0)
 		held = locker_held(e->set.locker);
 	if (held == -EAGAIN) { /* no thread to wait with, for now */
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
 		return false;
 	}
 	if (held < 0) {
@@ -232,7 +231,7 @@ knock(struct engine *e)
 	set_waiting(e, false);
 	if (e->set.give >= 0 && poll(&pool, 1, 0) == 0)
 		(void)handoff_nudge(e->set.give);
-	e->accept_not_before_ns = e->now_ns + KNOCK_MS * ms;
+	e->accept_not_before_ns = e->now_ns + KNOCK_MS * MS_NS;
 }
 
 bool
@@ -255,7 +254,7 @@ accept_disarm(struct engine *e)
 static void
 pause_accepting(struct engine *e, int error, const char *why)
 {
-	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+	e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
 	/* Who waits, has waked us and nobody else. */
 	if (e->set.give >= 0)
 		(void)handoff_nudge(e->set.give);
@@ -271,7 +270,7 @@ pause_accepting(struct engine *e, int error, const char *why)
 static bool
 takes_its_time(const struct engine *e, const struct connection *c)
 {
-	return e->now_ns - c->pace.begin_ns > SLOW_MS * ms;
+	return e->now_ns - c->pace.begin_ns > SLOW_MS * MS_NS;
 }
 
 /* The connection that is needed least: who has been idle longest, else who has
@@ -319,7 +318,7 @@ accept_make_room(struct engine *e, int error)
 	}
 	if (e->set.crew != NULL) {
 		e->asked_for_room = true;
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
 		crew_ask_for_room(e->set.crew, e->set.worker);
 		if (first)
 			return;
@@ -405,13 +404,13 @@ on_accepted(struct engine *e, int result, size_t listener)
 	case -EINVAL:
 		/* The master has shut it, and its order is on the way; or a
 		 * sibling has, and the master makes it listen again. */
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
 		break;
 	case -EBADF:
 	case -ENOTSOCK:
 	case -EOPNOTSUPP:
 		deprived_leave(e, result);
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
 		break;
 	case -ENETDOWN:
 		/* The socket itself is ill: do not spin on it. */
@@ -450,7 +449,7 @@ accept_of_set(struct engine *e)
 	if (accept_one(e) || ++e->vain < VAIN)
 		return;
 	e->vain = 0;
-	e->accept_not_before_ns = e->now_ns + PAUSE_MS * ms;
+	e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
 }
 
 /* Somebody is there: one listener is asked by way of the ring. */

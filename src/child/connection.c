@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "child/accept.h"
 #include "child/body.h"
@@ -34,8 +35,6 @@ enum {
 	LINGER_TOTAL_MS = 30000,
 	LAST_MS = 1000, /* for the request that is the last */
 };
-
-static const int64_t ms = 1000000;
 
 /* --- lists ----------------------------------------------------------------- */
 
@@ -118,7 +117,7 @@ wait_in(struct engine *e, struct connection *c, enum connection_state state,
 	c->state = state;
 	c->reign = e->reign;
 	c->deadline_ns =
-		timeout_ms > 0 ? e->now_ns + timeout_ms * ms : INT64_MAX;
+		timeout_ms > 0 ? e->now_ns + timeout_ms * MS_NS : INT64_MAX;
 	connection_list_add(list, c);
 }
 
@@ -126,7 +125,7 @@ int64_t
 connection_read_deadline(const struct engine *e, const struct connection *c)
 {
 	const struct config_read_timeout *t = &e->config->request_read_timeout;
-	int64_t timeout_ns = e->config->timeout * ms;
+	int64_t timeout_ns = e->config->timeout * MS_NS;
 	int64_t until_ns = pace_deadline(
 		&c->pace, c->pace.part == PACE_BODY ? &t->body : &t->header);
 
@@ -274,8 +273,8 @@ connection_last_ns(const struct engine *e, const struct connection *c)
 	else if (c->state != CONNECTION_PARKED)
 		return INT64_MAX;
 	else if (timeout_ms > 0)
-		since_ns = c->deadline_ns - timeout_ms * ms;
-	return since_ns + LAST_MS * ms;
+		since_ns = c->deadline_ns - timeout_ms * MS_NS;
+	return since_ns + LAST_MS * MS_NS;
 }
 
 void
@@ -569,7 +568,7 @@ wait_for_progress(
 {
 	c->state = state;
 	c->reign = e->reign;
-	progress_begin(&c->progress, e->config->timeout * ms, e->now_ns);
+	progress_begin(&c->progress, e->config->timeout * MS_NS, e->now_ns);
 	look_later(e, c);
 }
 
@@ -682,7 +681,7 @@ connection_answered(struct engine *e, struct connection *c)
 void
 connection_leave(struct engine *e, struct connection *c)
 {
-	c->patience_ns = e->now_ns + e->config->timeout * ms;
+	c->patience_ns = e->now_ns + e->config->timeout * MS_NS;
 	if (c->list == &e->parked || c->list == &e->reading)
 		c->patience_ns = c->deadline_ns;
 	c->state = CONNECTION_LEAVING;
@@ -714,7 +713,7 @@ connection_linger(struct engine *e, struct connection *c)
 		(void)shutdown(c->fd, SHUT_WR);
 		c->linger_end_ns =
 			e->now_ns +
-			(e->finishing ? LINGER_MS : LINGER_TOTAL_MS) * ms;
+			(e->finishing ? LINGER_MS : LINGER_TOTAL_MS) * MS_NS;
 		unread_drop(e, c);
 	}
 	wait_in(e, c, CONNECTION_LINGERING, &e->lingering, LINGER_MS);

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/connection.h"
@@ -29,8 +30,6 @@ enum {
 	IO_RESERVE = 64, /* operations left to the worker */
 	ALL = 128,       /* taken at once, before they are served */
 };
-
-static const int64_t ms = 1000000;
 
 /* --- taking ------------------------------------------------------------------ */
 
@@ -62,7 +61,7 @@ tell_of_junk(struct engine *e)
 {
 	if (e->now_ns < e->quiet_until_ns)
 		return;
-	e->quiet_until_ns = e->now_ns + QUIET_MS * ms;
+	e->quiet_until_ns = e->now_ns + QUIET_MS * MS_NS;
 	log_warnx("child", "a message in the pool was no connection; dropped");
 }
 
@@ -158,7 +157,7 @@ send_away(struct engine *e, const struct handoff *h)
 static void
 wait_for_room(struct engine *e, struct connection *c)
 {
-	c->deadline_ns = e->now_ns + FULL_MS * ms;
+	c->deadline_ns = e->now_ns + FULL_MS * MS_NS;
 	connection_list_add(&e->leaving, c);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "child/accept.h"
 #include "child/access_log.h"
@@ -18,8 +19,6 @@
 #include "io/io.h"
 #include "lock/accept_mutex.h"
 #include "net/channel.h"
-
-static const int64_t ms = 1000000;
 
 static void
 start_retiring(struct engine *e, bool finishing)
@@ -59,7 +58,7 @@ void
 orders_give(struct engine *e, enum crew_order what, int64_t deadline_ms)
 {
 	int64_t leave_by_ns =
-		deadline_ms > 0 ? e->now_ns + deadline_ms * ms : 0;
+		deadline_ms > 0 ? e->now_ns + deadline_ms * MS_NS : 0;
 
 	if (e->set.crew != NULL)
 		crew_tell(e->set.crew, what, leave_by_ns);

@@ -4,9 +4,8 @@
  */
 #include "child/pace.h"
 
+#include "base/clock.h"
 #include "config/config.h"
-
-static const int64_t ms = 1000000, second = 1000000000;
 
 void
 pace_begin(struct pace *p, enum pace_part part, int64_t now_ns)
@@ -32,17 +31,17 @@ earned(uint64_t bytes, long min_rate, int64_t most)
 
 	if (min_rate == 0)
 		return 0;
-	if (bytes / rate >= (uint64_t)(most / second))
+	if (bytes / rate >= (uint64_t)(most / SECOND_NS))
 		return most;
-	return (int64_t)(bytes / rate) * second +
-	       (int64_t)(bytes % rate * (uint64_t)second / rate);
+	return (int64_t)(bytes / rate) * SECOND_NS +
+	       (int64_t)(bytes % rate * (uint64_t)SECOND_NS / rate);
 }
 
 int64_t
 pace_deadline(const struct pace *p, const struct config_read_limit *limit)
 {
 	const int64_t for_ever = INT64_MAX / 4;
-	int64_t first = limit->first * ms, most = limit->most * ms, more;
+	int64_t first = limit->first * MS_NS, most = limit->most * MS_NS, more;
 
 	if (limit->first == 0)
 		return INT64_MAX;

@@ -14,11 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/config.h"
-
-static const int64_t ms = 1000000;
 
 enum {
 	WEIGH_MS = 1000, /* from one look at the memory to the next, ... */
@@ -52,7 +51,7 @@ recycle_most_requests(const struct config *c)
 static int64_t
 choose_age(const struct config *c)
 {
-	int64_t age_ns = c->restart_interval * ms;
+	int64_t age_ns = c->restart_interval * MS_NS;
 
 	return age_ns + (int64_t)by_chance_up_to((uint64_t)age_ns / SPREAD);
 }
@@ -63,7 +62,7 @@ cpu_time_ns(void)
 	struct timespec t = {0};
 
 	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
 /* 0 where it is not known, which is said once. */
@@ -94,10 +93,10 @@ look_again(struct recycle *r, int64_t now_ns)
 {
 	int64_t pause_ns = r->cost_ns * SELDOM, weigh_ns;
 
-	if (pause_ns > MOST_MS * ms)
-		pause_ns = MOST_MS * ms;
-	if (pause_ns < WEIGH_MS * ms)
-		pause_ns = WEIGH_MS * ms;
+	if (pause_ns > MOST_MS * MS_NS)
+		pause_ns = MOST_MS * MS_NS;
+	if (pause_ns < WEIGH_MS * MS_NS)
+		pause_ns = WEIGH_MS * MS_NS;
 	weigh_ns = now_ns + pause_ns;
 	r->look_ns = r->age_ns > 0 ? r->born_ns + r->age_ns : INT64_MAX;
 	if (r->most_bytes > 0 && weigh_ns < r->look_ns)
@@ -160,7 +159,7 @@ recycle_is_due(struct recycle *r, int64_t now_ns, char why[static RECYCLE_WHY])
 	bool due = recycle_judge(r, now_ns, bytes, why);
 
 	if (due)
-		r->look_ns = now_ns + AGAIN_MS * ms;
+		r->look_ns = now_ns + AGAIN_MS * MS_NS;
 	else
 		look_again(r, now_ns);
 	return due;

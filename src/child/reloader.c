@@ -33,8 +33,6 @@
 #include "net/channel.h"
 #include "python/app.h"
 
-#define MS_NS INT64_C(1000000)
-
 enum {
 	LOOK_MS = 1000,
 	WATCHES_MAX = 4096,

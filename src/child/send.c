@@ -27,8 +27,6 @@ enum {
 	LONG_AGO = 1,       /* and not never */
 };
 
-static const int64_t ms = 1000000;
-
 void
 send_add(struct connection *c, const void *data, size_t len)
 {
@@ -275,7 +273,7 @@ await_room(struct engine *e, struct connection *c, size_t most)
 	int rc = 0;
 
 	engine_read_clock(e);
-	progress_begin(p, e->config->timeout * ms, e->now_ns);
+	progress_begin(p, e->config->timeout * MS_NS, e->now_ns);
 	while (rc == 0 && c->error == 0 && send_left(c) > most) {
 		send_await_room(e, c);
 		rc = engine_wait(e, p->look_ns);

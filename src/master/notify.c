@@ -42,8 +42,6 @@ enum {
 	WORDS = 1024, /* bytes of one */
 };
 
-static const int64_t ms_ns = 1000000;
-
 struct notify_message {
 	struct notify_message *next;
 	int fd; /* to be sent with it, or -1 */
@@ -53,7 +51,7 @@ struct notify_message {
 static int
 ms_until(int64_t until_ns)
 {
-	int64_t ms = (until_ns - clock_monotonic_ns() + ms_ns - 1) / ms_ns;
+	int64_t ms = (until_ns - clock_monotonic_ns() + MS_NS - 1) / MS_NS;
 
 	return ms > 0 ? (int)ms : 0;
 }
@@ -181,7 +179,7 @@ notify_waits(const struct notify *n)
 void
 notify_flush(struct notify *n, int64_t ms)
 {
-	int64_t until = clock_monotonic_ns() + ms * ms_ns;
+	int64_t until = clock_monotonic_ns() + ms * MS_NS;
 
 	for (notify_turn(n); n->first != NULL; notify_turn(n)) {
 		if (clock_monotonic_ns() >= until)
@@ -306,7 +304,7 @@ notify_unstore(struct notify *n, const char *name)
 void
 notify_barrier(struct notify *n, int64_t ms)
 {
-	int64_t until = clock_monotonic_ns() + ms * ms_ns;
+	int64_t until = clock_monotonic_ns() + ms * MS_NS;
 	struct pollfd p;
 	int ends[2];
 

@@ -18,13 +18,12 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "master/notify.h"
 #include "mpm/mpm.h"
 #include "net/channel.h"
 #include "pythons/choose.h"
 
-#define SECOND_NS INT64_C(1000000000)
-#define MS_NS     INT64_C(1000000)
 #define NEVER     INT64_MAX
 
 struct accept_mutex;

@@ -19,8 +19,6 @@
 #include "base/printable.h"
 #include "wsgictl/instance.h"
 
-#define MS_NS INT64_C(1000000)
-
 int
 ask_denied(const struct instance *i, struct err *err)
 {

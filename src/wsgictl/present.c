@@ -26,8 +26,6 @@
 #include "wsgictl/say.h"
 #include "wsgictl/target.h"
 
-#define MS_NS INT64_C(1000000)
-
 enum { LOOK_MS = 50 };
 
 enum stage {

@@ -11,8 +11,6 @@
 #include "base/err.h"
 #include "wsgictl/command.h"
 
-#define MS_NS INT64_C(1000000)
-
 int
 target_find(struct target *ret, const struct command *c, struct err *err)
 {

@@ -9,13 +9,12 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "child/connection.h"
 #include "scripted.h"
 
 /* As many as there may be: what takes the square of it is noticed. */
 enum { MANY = 20000 };
-
-#define SECOND_NS INT64_C(1000000000)
 
 struct clients_of {
 	struct script *script;
