@@ -34,8 +34,6 @@ struct passed {
 	bool used;                   /* by the generation being made */
 };
 
-enum { ADDRESSES = 16 }; /* that one name may stand for */
-
 static const char by_name[] = "fd:";
 
 /* --- taking them ---------------------------------------------------------------- */
@@ -299,8 +297,8 @@ static int
 find_by_address(struct master *m, struct generation *g, const char *text,
 	struct err *err)
 {
-	struct address addresses[ADDRESSES];
-	int n = address_parse(addresses, ADDRESSES, text, err), found = 0;
+	struct address addresses[ADDRESS_MOST];
+	int n = address_parse(addresses, ADDRESS_MOST, text, err), found = 0;
 
 	for (int k = 0; k < n; k++) {
 		for (size_t i = 0; i < m->n_passed; i++) {

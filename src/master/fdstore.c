@@ -44,10 +44,7 @@ struct stored {
 	int fd; /* at the start: it was handed over; then -1 */
 };
 
-enum {
-	ADDRESSES = 16, /* that one name may stand for */
-	BARRIER_MS = 2000,
-};
+enum { BARRIER_MS = 2000 };
 
 static const char prefix[] = "wsgid.";
 static const char board_name[] = "wsgid.board";
@@ -149,9 +146,9 @@ static bool
 asks_for(const struct config *c, const char *asked)
 {
 	for (size_t i = 0; i < c->n_listens; i++) {
-		struct address addresses[ADDRESSES];
+		struct address addresses[ADDRESS_MOST];
 		int n = address_parse(
-			addresses, ADDRESSES, c->listens[i].address, NULL);
+			addresses, ADDRESS_MOST, c->listens[i].address, NULL);
 
 		for (int k = 0; k < n; k++) {
 			char text[ADDRESS_TEXT];

@@ -30,10 +30,7 @@
 #include "net/address.h"
 #include "net/listen.h"
 
-enum {
-	ADDRESSES = 16, /* that one name may stand for */
-	DEFER_S = 30,   /* Apache's */
-};
+enum { DEFER_S = 30 }; /* Apache's */
 
 struct generation *
 generation_before(size_t n)
@@ -258,8 +255,8 @@ static int
 open_listen(struct generation *g, const struct generation *before,
 	const struct config_listen *l, struct err *err)
 {
-	struct address addresses[ADDRESSES];
-	int n = address_parse(addresses, ADDRESSES, l->address, err);
+	struct address addresses[ADDRESS_MOST];
+	int n = address_parse(addresses, ADDRESS_MOST, l->address, err);
 	int rc = n < 0 ? n : 0;
 
 	for (int j = 0; rc == 0 && j < n; j++)

@@ -24,7 +24,6 @@
 enum {
 	PATIENCE_S = 3,
 	TRY_MS = 50,
-	ADDRESSES = 16, /* that one name may stand for */
 };
 
 /* A process that has an address which we want. */
@@ -40,9 +39,9 @@ find_holder(const struct config *c, struct holder *ret)
 
 	*ret = (struct holder){0};
 	for (size_t i = 0; i < c->n_listens; i++) {
-		struct address addresses[ADDRESSES];
+		struct address addresses[ADDRESS_MOST];
 		int n = address_parse(
-			addresses, ADDRESSES, c->listens[i].address, NULL);
+			addresses, ADDRESS_MOST, c->listens[i].address, NULL);
 
 		for (int k = 0; k < n && ret->pid == 0; k++)
 			ret->pid = holder_find(&addresses[k], program);

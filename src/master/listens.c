@@ -21,10 +21,7 @@
 #include "master/paths.h"
 #include "net/address.h"
 
-enum {
-	ADDRESSES = 16, /* that one name may stand for */
-	MOST = 1000,    /* lines; more are a mistake that has its own words */
-};
+enum { MOST = 1000 }; /* lines; more are a mistake that has its own words */
 
 /* An address, and the line that asks for it. */
 struct place {
@@ -77,11 +74,11 @@ static void
 check_line(struct config *c, size_t i, struct places *all)
 {
 	const char *text = c->listens[i].address;
-	struct address addresses[ADDRESSES];
+	struct address addresses[ADDRESS_MOST];
 	struct err why = {0};
 	int n = activation_names(text)
 			? activation_check(text, &why)
-			: address_parse(addresses, ADDRESSES, text, &why);
+			: address_parse(addresses, ADDRESS_MOST, text, &why);
 
 	if (n == -EINVAL || n == -ENAMETOOLONG)
 		config_blame_listen(c, i, why.text);

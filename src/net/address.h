@@ -24,6 +24,9 @@ struct address {
 
 enum { ADDRESS_TEXT = 128 };
 
+/* The addresses of one name that are looked at, at most. */
+enum { ADDRESS_MOST = 16 };
+
 /* "8000" (every interface: [::]:8000, which takes IPv4 too, or 0.0.0.0:8000
  * where there is no IPv6), "*:8000" and ":8000" likewise, "127.0.0.1:8000",
  * "[::1]:8000", "localhost:8000", "unix:/run/x.sock", "unix:@abstract".  A
