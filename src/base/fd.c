@@ -21,6 +21,15 @@ fd_close(int *fd)
 	*fd = -1;
 }
 
+int
+fd_take(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
 /* There is no other flag of descriptors. */
 int
 fd_set_cloexec(int fd, bool on)

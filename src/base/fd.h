@@ -13,6 +13,9 @@
 /* Close *fd unless it is -1, and make it -1. */
 void fd_close(int *fd);
 
+/* Give it away, which AUTO_CLOSE would close: *fd, which becomes -1. */
+int fd_take(int *fd);
+
 int fd_set_cloexec(int fd, bool on);
 int fd_set_nonblock(int fd, bool on);
 

@@ -118,7 +118,6 @@ open_regular(const char *path, bool *created, struct err *err)
 {
 	AUTO_CLOSE int fd = open_or_create(path, created);
 	struct stat st;
-	int ret;
 
 	if (fd < 0 && errno == ELOOP)
 		return err_setx(err, ELOOP,
@@ -130,9 +129,7 @@ open_regular(const char *path, bool *created, struct err *err)
 	if (!S_ISREG(st.st_mode))
 		return err_setx(err, EINVAL,
 			"pid file %s: it is not a regular file", path);
-	ret = fd;
-	fd = -1;
-	return ret;
+	return fd_take(&fd);
 }
 
 static int
@@ -182,7 +179,7 @@ pidfile_acquire(const char *path, const char *choice, struct err *err)
 	for (;;) {
 		bool created;
 		AUTO_CLOSE int fd = open_regular(path, &created, err);
-		int ret, rc;
+		int rc;
 
 		if (fd < 0)
 			return fd;
@@ -201,9 +198,7 @@ pidfile_acquire(const char *path, const char *choice, struct err *err)
 			return refuse_content(path, choice, err);
 		if (created && fchmod(fd, 0644) < 0)
 			return err_set(err, errno, "mode of pid file %s", path);
-		ret = fd;
-		fd = -1;
-		return ret;
+		return fd_take(&fd);
 	}
 }
 

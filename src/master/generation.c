@@ -419,8 +419,7 @@ write_config(struct generation *g, struct err *err)
 	if (rc < 0)
 		return err_set(err, -rc, "configuration for the children");
 	fd_close(&g->config_fd);
-	g->config_fd = fd;
-	fd = -1;
+	g->config_fd = fd_take(&fd);
 	return 0;
 }
 

@@ -72,7 +72,6 @@ reach(void)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t len = path != NULL ? strlen(path) : 0;
 	AUTO_CLOSE int fd = -1;
-	int ret;
 
 	if (!HAVE_SYSTEMD || len == 0 || len >= sizeof(address.sun_path))
 		return -1;
@@ -85,9 +84,7 @@ reach(void)
 			(socklen_t)(offsetof(struct sockaddr_un, sun_path) +
 				    len)) < 0)
 		return -1;
-	ret = fd;
-	fd = -1;
-	return ret;
+	return fd_take(&fd);
 }
 
 /* With a descriptor, unless it is -1.  False when there is no room for it: one

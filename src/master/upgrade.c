@@ -441,9 +441,7 @@ write_down(const struct heritage *h)
 	buf_fini(&text);
 	if (rc < 0)
 		return rc;
-	rc = fd;
-	fd = -1;
-	return rc;
+	return fd_take(&fd);
 }
 
 /* --- going on ---------------------------------------------------------------- */

@@ -94,9 +94,7 @@ spill(struct str bytes)
 	rc = fd_write_all(fd, bytes.p, bytes.len);
 	if (rc < 0)
 		return rc;
-	rc = fd;
-	fd = -1;
-	return rc;
+	return fd_take(&fd);
 }
 
 static int

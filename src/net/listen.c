@@ -191,9 +191,7 @@ open_tcp(const struct address *a, const struct listen_options *options)
 		return ret;
 	if (bind(fd, &a->any, a->len) < 0 || listen(fd, options->backlog) < 0)
 		return -errno;
-	ret = fd;
-	fd = -1;
-	return ret;
+	return fd_take(&fd);
 }
 
 static int
@@ -490,9 +488,7 @@ listen_make_set(const struct listener *listeners, size_t n)
 		if (ret < 0)
 			return ret;
 	}
-	ret = set;
-	set = -1;
-	return ret;
+	return fd_take(&set);
 }
 
 static int

@@ -17,6 +17,7 @@
 #include "base/account.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/fd.h"
 
 /* What is wrong with the path's directory. */
 static int
@@ -221,8 +222,7 @@ listen_open_unix(struct listener *ret, const struct listen_options *options,
 		rc = err_set(err, errno, "Listen %s", text);
 	if (rc < 0)
 		return rc;
-	ret->fd = fd;
-	fd = -1;
+	ret->fd = fd_take(&fd);
 	return 0;
 }
 

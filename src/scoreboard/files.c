@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/defs.h"
+#include "base/fd.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
@@ -80,7 +81,7 @@ scoreboard_file_create_memory(const char *name, size_t size)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	AUTO_CLOSE int fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
-	int rc, ret;
+	int rc;
 
 	if (fd < 0 && errno == EINVAL) /* an older kernel */
 		fd = memfd_create(name, flags);
@@ -91,9 +92,7 @@ scoreboard_file_create_memory(const char *name, size_t size)
 		return rc;
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		return -errno;
-	ret = fd;
-	fd = -1;
-	return ret;
+	return fd_take(&fd);
 }
 
 int

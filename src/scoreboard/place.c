@@ -110,7 +110,7 @@ scoreboard_place_claim(
 {
 	for (int i = 0; i < TRIES; i++) {
 		AUTO_CLOSE int fd = open_there(dir, name);
-		int rc, ret;
+		int rc;
 
 		if (fd < 0)
 			return err_set(err, -fd, "scoreboard %s", path);
@@ -128,9 +128,7 @@ scoreboard_place_claim(
 		/* Its holder may have replaced it meanwhile. */
 		if (!is_at(dir, name, fd))
 			continue;
-		ret = fd;
-		fd = -1;
-		return ret;
+		return fd_take(&fd);
 	}
 	return err_setx(err, EWOULDBLOCK,
 		"scoreboard %s is being replaced by others all the time", path);

@@ -528,7 +528,7 @@ make_page_file(struct scoreboard *s, int dir, unsigned slot)
 {
 	AUTO_FREE char *name = page_name(s, slot);
 	AUTO_CLOSE int fd = -1;
-	int rc, ret;
+	int rc;
 
 	if (name == NULL)
 		return -ENOMEM;
@@ -546,9 +546,7 @@ make_page_file(struct scoreboard *s, int dir, unsigned slot)
 	}
 	if (rc < 0)
 		return rc;
-	ret = fd;
-	fd = -1;
-	return ret;
+	return fd_take(&fd);
 }
 
 static int
@@ -576,8 +574,7 @@ renew(struct scoreboard *s, int dir, unsigned slot, struct err *err)
 			err, -ret, "scoreboard page %s.%u", s->path, slot);
 	}
 	fd_close(&page->fd);
-	page->fd = fd;
-	fd = -1;
+	page->fd = fd_take(&fd);
 	return ret;
 }
 
