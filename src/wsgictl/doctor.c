@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/defs.h"
+#include "wsgictl/document.h"
 
 /* How people are told each; what is not here is for programs alone. */
 static const struct {
@@ -131,19 +132,13 @@ one_of_many(const char *key, const char *value, int len)
 		(json_int_t)shared);
 }
 
-static int
-write_out(const char *data, size_t len, void *to)
-{
-	return buf_add(to, data, len) == 0 ? 0 : -1;
-}
-
 int
 doctor_json(struct buf *to, const char *findings, bool well)
 {
 	json_t *o = json_object();
 	const char *at = findings, *value;
 	char key[64];
-	int len, rc;
+	int len;
 
 	(void)json_object_set_new(o, "well", json_boolean(well));
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -158,9 +153,5 @@ doctor_json(struct buf *to, const char *findings, bool well)
 		else if (row >= 0)
 			(void)json_object_set_new(o, key, text_of(value, len));
 	}
-	rc = json_dump_callback(o, write_out, to,
-		JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
-	json_decref(o);
-	buf_add_char(to, '\n');
-	return rc == 0 && !buf_failed(to) ? 0 : -ENOMEM;
+	return document_write(to, o);
 }

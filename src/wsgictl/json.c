@@ -4,7 +4,6 @@
  * The keys are the scoreboard's names and never change their meaning; new
  * ones may be added.  The schema is in the manual page.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,7 @@
 #include "base/defs.h"
 #include "base/printable.h"
 #include "scoreboard/times.h"
+#include "wsgictl/document.h"
 #include "wsgictl/instance.h"
 #include "wsgictl/report.h"
 #include "wsgictl/snapshot.h"
@@ -246,18 +246,11 @@ add_snapshot(json_t *o, const struct report *r, bool with_workers)
 			o, "rows", workers_array(s, r->query));
 }
 
-static int
-write_out(const char *data, size_t len, void *to)
-{
-	return buf_add(to, data, len) == 0 ? 0 : -1;
-}
-
 int
 report_json(struct buf *to, const struct report *r, bool with_workers)
 {
 	const struct instance *i = r->instance;
 	json_t *o = json_object();
-	int rc;
 
 	set_text(o, "name", i->name);
 	set_text(o, "state", report_state(r));
@@ -270,9 +263,5 @@ report_json(struct buf *to, const struct report *r, bool with_workers)
 		add_snapshot(o, r, with_workers);
 	else
 		set_text(o, "reason", r->reason);
-	rc = json_dump_callback(o, write_out, to,
-		JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
-	json_decref(o);
-	buf_add_char(to, '\n');
-	return rc == 0 && !buf_failed(to) ? 0 : -ENOMEM;
+	return document_write(to, o);
 }
