@@ -126,12 +126,6 @@ io_name(const struct io *io)
 	return io->engine->name;
 }
 
-const char *
-io_engine_name(size_t i)
-{
-	return i < ARRAY_LEN(engines) ? engines[i]->name : NULL;
-}
-
 int
 io_fd(const struct io *io)
 {

@@ -77,9 +77,6 @@ bool io_keeps_files(const struct io *io);
 /* "io_uring" or "epoll". */
 const char *io_name(const struct io *io);
 
-/* The engines compiled in, for "wsgid -V"; NULL after the last one. */
-const char *io_engine_name(size_t i);
-
 /* Accept one connection from a listening socket.  The wait is exclusive in
  * the kernel: one waiter is woken per connection, in the order they came.
  * (The epoll engine makes the socket O_NONBLOCK, for everybody who has it.) */

@@ -1832,10 +1832,9 @@ test_another_thread_than_the_maker_may_use_it(void **state)
 static void
 test_names(void **state)
 {
+	static const char *const names[] = {"io_uring", "epoll"};
 	struct io *io = NULL;
 	struct err err = {0};
-	const char *name;
-	size_t i;
 	int rc;
 
 	(void)state;
@@ -1843,8 +1842,8 @@ test_names(void **state)
 	assert_non_null(strstr(err.text, "nonsense"));
 	assert_non_null(strstr(err.text, "epoll"));
 	assert_null(io);
-	for (i = 0; (name = io_engine_name(i)) != NULL; i++) {
-		rc = io_create(&io, name, &settings, &err);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		rc = io_create(&io, names[i], &settings, &err);
 		if (rc < 0) {
 			assert_int_equal(err.code, -rc);
 			print_message("%d: %s\n", rc, err.text);
@@ -1852,10 +1851,9 @@ test_names(void **state)
 				    rc == -ENOMEM || rc == -EINVAL);
 			continue;
 		}
-		assert_string_equal(io_name(io), name);
+		assert_string_equal(io_name(io), names[i]);
 		io_destroy(io);
 	}
-	assert_true(i >= 1);
 	io_destroy(NULL);
 }
 
