@@ -17,38 +17,29 @@ app_copy_status(const struct app *app)
 }
 
 static PyObject *
-tell(PyObject *self, void (*hook)(void *arg))
+tell(struct app *app, void (*hook)(void *arg))
 {
-	struct app *app = PyCapsule_GetPointer(self, NULL);
-
-	if (app == NULL)
-		return NULL;
 	if (hook != NULL)
 		hook(app->forks.arg);
 	Py_RETURN_NONE;
 }
 
-static const struct app_forks *
-hooks_of(PyObject *self)
-{
-	static const struct app_forks none;
-	struct app *app = PyCapsule_GetPointer(self, NULL);
-
-	return app != NULL ? &app->forks : &none;
-}
-
 static PyObject *
 before(PyObject *self, PyObject *unused)
 {
+	struct app *app = PyCapsule_GetPointer(self, NULL);
+
 	(void)unused;
-	return tell(self, hooks_of(self)->before);
+	return app != NULL ? tell(app, app->forks.before) : NULL;
 }
 
 static PyObject *
 after_in_parent(PyObject *self, PyObject *unused)
 {
+	struct app *app = PyCapsule_GetPointer(self, NULL);
+
 	(void)unused;
-	return tell(self, hooks_of(self)->after_in_parent);
+	return app != NULL ? tell(app, app->forks.after_in_parent) : NULL;
 }
 
 /* A fork of the server's own has no hooks. */
@@ -58,9 +49,11 @@ after_in_child(PyObject *self, PyObject *unused)
 	struct app *app = PyCapsule_GetPointer(self, NULL);
 
 	(void)unused;
-	if (app != NULL && app->forks.after_in_child != NULL)
+	if (app == NULL)
+		return NULL;
+	if (app->forks.after_in_child != NULL)
 		app->is_copy = true;
-	return tell(self, hooks_of(self)->after_in_child);
+	return tell(app, app->forks.after_in_child);
 }
 
 static PyMethodDef methods[] = {
