@@ -79,14 +79,13 @@ static int
 find_names(struct app *app)
 {
 	app->name_close = PyUnicode_InternFromString("close");
-	app->name_read = PyUnicode_InternFromString("read");
 	app->name_fileno = PyUnicode_InternFromString("fileno");
 	app->name_flush = PyUnicode_InternFromString("flush");
 	app->name_raw = PyUnicode_InternFromString("raw");
 	app->name_tell = PyUnicode_InternFromString("tell");
-	if (app->name_close == NULL || app->name_read == NULL ||
-		app->name_fileno == NULL || app->name_flush == NULL ||
-		app->name_raw == NULL || app->name_tell == NULL)
+	if (app->name_close == NULL || app->name_fileno == NULL ||
+		app->name_flush == NULL || app->name_raw == NULL ||
+		app->name_tell == NULL)
 		return -1;
 	return 0;
 }
@@ -124,7 +123,6 @@ drop_objects(struct app *app)
 	Py_CLEAR(app->list_iterator_type);
 	Py_CLEAR(app->tuple_iterator_type);
 	Py_CLEAR(app->name_close);
-	Py_CLEAR(app->name_read);
 	Py_CLEAR(app->name_fileno);
 	Py_CLEAR(app->name_flush);
 	Py_CLEAR(app->name_raw);

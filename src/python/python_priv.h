@@ -97,8 +97,7 @@ struct app {
 	PyObject *file_types[FILE_TYPES];
 	PyTypeObject *list_iterator_type;
 	PyTypeObject *tuple_iterator_type;
-	PyObject *name_close, *name_read, *name_fileno, *name_flush, *name_raw,
-		*name_tell;
+	PyObject *name_close, *name_fileno, *name_flush, *name_raw, *name_tell;
 
 	/* Of a script: its file as it was read, and whether to look at it again. */
 	char *script;
