@@ -8,7 +8,7 @@ struct facts;
 struct inheritance;
 
 /* Live, from the descriptors that the master left to the last response.  The
- * exit status: one of mpm.h's CHILD_EXIT_ numbers. */
+ * exit status: one of the CHILD_EXIT_ numbers of base/exits.h. */
 int child_run(const struct inheritance *in, const struct facts *facts);
 
 #endif

@@ -36,7 +36,7 @@ bool handover_take_last(struct engine *e);
 void handover_give(struct engine *e, struct connection *c);
 
 /* All of a list.  Who waits for the rest of a request, or for nothing, is as
- * well off with a sibling; a chunked body that was decoded in part stays. */
+ * well off with a sibling, which is given what has come of it. */
 void handover_give_waiting(struct engine *e, struct connection_list *list);
 
 /* The same at once, although its receive is still under way: between two waits

@@ -40,7 +40,7 @@ void sendfile_go_on(struct engine *e, struct connection *c);
  * when all is out, -EAGAIN, or another negative errno that stays in c->error. */
 int sendfile_push(struct engine *e, struct connection *c);
 
-/* How many bytes are left, of the head too. */
+/* How many bytes of the file are left; of the head: send_left. */
 uint64_t sendfile_left(const struct connection *c);
 
 /* Let go of the file; nothing happens if there is none. */

@@ -318,7 +318,6 @@ parse_interpreter(const struct directive_input *in, union directive_value *ret,
 	return value_keep(&ret->text, in->arena, word, strlen(word), err);
 }
 
-/* mod_wsgi takes "random" for 0, which is the one number that is not. */
 /* Python would only say that it does not start. */
 static int
 parse_x_options(const struct directive_input *in, union directive_value *ret,
@@ -343,6 +342,7 @@ parse_x_options(const struct directive_input *in, union directive_value *ret,
 	return parse_text(in, ret, err);
 }
 
+/* mod_wsgi takes "random" for 0, which is the one number that is not. */
 static int
 parse_hash_seed(const struct directive_input *in, union directive_value *ret,
 	struct err *err)

@@ -4,8 +4,12 @@
  * The master waits for one of: a signal, a child's message, a line of a
  * child's output, the control socket, a deadline.  An event changes the
  * state; then master_turn does what follows from the state.  Nothing here
- * blocks and nothing sleeps, so no order of the administrator and no death
- * of a child waits for anything else.
+ * waits for a child or an administrator, so no order of the one and no death
+ * of the other waits for anything else.  What does wait is short: a stop gives
+ * those who are about to send some milliseconds (stop.c), systemd has a second or
+ * two to hear what must not be lost (notify_flush, notify_barrier), and before a
+ * configuration is used another process looks as the user whether its Python can
+ * be reached (entrance.c).
  */
 #include "master/master.h"
 

@@ -6,7 +6,7 @@
  * safe in a signal handler is called, so all that needs memory is made
  * before.  What must not cross: our signal mask and dispositions, or the
  * application's own subprocesses would inherit them; and those variables of
- * the environment that were meant for us (python.c).
+ * the environment that were meant for us (environment.c).
  */
 #include "master/spawn.h"
 
