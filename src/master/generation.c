@@ -391,8 +391,8 @@ generation_renew_sets(struct generation *g, struct err *err)
 }
 
 /* A child could reopen its descriptor for writing, so the text is sealed. */
-static int
-write_config(struct generation *g, struct err *err)
+int
+generation_write_config(struct generation *g, struct err *err)
 {
 	AUTO_CLOSE int fd =
 		memfd_create("wsgid-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -476,7 +476,7 @@ generation_create(struct generation **ret, struct master *m, struct config *c,
 	if (rc == 0)
 		rc = open_logs(g, err);
 	if (rc == 0)
-		rc = write_config(g, err);
+		rc = generation_write_config(g, err);
 	if (rc < 0) {
 		g->config = NULL; /* stays the caller's */
 		generation_destroy(g);
@@ -518,19 +518,13 @@ generation_reopen_logs(struct generation *g, struct err *err)
 }
 
 int
-generation_tell_name(struct generation *g, struct err *err)
-{
-	return write_config(g, err);
-}
-
-int
 generation_set_log_level(
 	struct generation *g, enum log_level level, struct err *err)
 {
 	int before = g->config->log_level, rc;
 
 	g->config->log_level = level;
-	rc = write_config(g, err);
+	rc = generation_write_config(g, err);
 	if (rc < 0)
 		g->config->log_level = before;
 	return rc;
@@ -543,7 +537,7 @@ generation_set_processes(struct generation *g, long n, struct err *err)
 	int rc;
 
 	config_scale(g->config, n);
-	rc = write_config(g, err);
+	rc = generation_write_config(g, err);
 	if (rc < 0)
 		*g->config = kept;
 	return rc;

@@ -69,9 +69,9 @@ int generation_share(struct generation *g, const struct listener *l,
 void generation_mark(
 	struct generation *g, size_t first, const struct config_listen *l);
 
-/* To be called when the master's name has been chosen after the first
- * generation was made; nobody has its text yet. */
-int generation_tell_name(struct generation *g, struct err *err);
+/* Write down anew what its children read: when the master's name has been chosen
+ * after the first generation was made, say, and nobody has its text yet. */
+int generation_write_config(struct generation *g, struct err *err);
 
 /* Say so when the kernel has cut SendBufferSize or ReceiveBufferSize. */
 void generation_check_buffers(const struct generation *g);

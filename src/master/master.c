@@ -455,7 +455,7 @@ open_sockets(struct master *m, struct config *c, struct err *err)
 		return rc;
 	choose_name(m, c);
 	if (unnamed)
-		rc = generation_tell_name(m->now, err);
+		rc = generation_write_config(m->now, err);
 	if (rc < 0)
 		return rc;
 	rc = rundir_open(m, c, err);

@@ -255,7 +255,7 @@ master_try(struct config *c, bool told, struct err *err)
 		else if (g.python.notice[0] != '\0')
 			fprintf(stderr, "wsgid: warning: %s\n",
 				g.python.notice);
-		rc = generation_tell_name(&g, err);
+		rc = generation_write_config(&g, err);
 		if (rc == 0)
 			rc = start(&g, told, err);
 		if (rc < 0)
