@@ -103,6 +103,20 @@ response_is_hop_by_hop(struct str name)
 	return false;
 }
 
+bool
+response_leave_out(struct response *r, struct str name, struct str value)
+{
+	if (str_equal_nocase(name, STR("Keep-Alive")) ||
+		str_equal_nocase(name, STR("Proxy-Connection")))
+		return true;
+	if (!str_equal_nocase(name, STR("Connection")))
+		return false;
+	while (value.p != NULL)
+		if (str_equal_nocase(str_next_element(&value), STR("close")))
+			r->keep_alive = false;
+	return true;
+}
+
 static bool
 is_interim(const struct response *r)
 {

@@ -55,6 +55,11 @@ const char *response_field_fault(struct str name, struct str value);
  * PEP 3333: hop-by-hop)? */
 bool response_is_hop_by_hop(struct str name);
 
+/* Of those, may it be left out, as it says what the server itself says of the
+ * connection?  "Connection: close" is noted. */
+bool response_leave_out(
+	struct response *r, struct str name, struct str value);
+
 /* The status line; status is "200 OK" and has no fault, or is the server's
  * own interim status: then nothing but the given fields is sent.  0 or
  * -ENOMEM, as all that append. */

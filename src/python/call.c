@@ -51,17 +51,34 @@ end_line(struct call *c, enum log_level level, struct buf *text)
 	buf_fini(text);
 }
 
+static void
+say(struct call *c, enum log_level level, const char *format, va_list args)
+{
+	struct buf text = {0};
+
+	begin_line(c, &text);
+	(void)buf_vprintf(&text, format, args);
+	end_line(c, level, &text);
+}
+
 void
 call_complain(struct call *c, const char *format, ...)
 {
-	struct buf text = {0};
 	va_list args;
 
-	begin_line(c, &text);
 	va_start(args, format);
-	(void)buf_vprintf(&text, format, args);
+	say(c, LOG_LEVEL_ERROR, format, args);
 	va_end(args);
-	end_line(c, LOG_LEVEL_ERROR, &text);
+}
+
+void
+call_warn(struct call *c, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(c, LOG_LEVEL_WARN, format, args);
+	va_end(args);
 }
 
 /* An exception that was raised here and not in the application's code has no

@@ -45,7 +45,7 @@ hint(struct call *c, PyObject *headers)
 
 	if (response_begin(&r, STR("103 Early Hints")) < 0)
 		PyErr_NoMemory();
-	else if (headers_add(&r, headers, who) == 0)
+	else if (headers_add(c, &r, headers, who) == 0)
 		rc = response_end_head(&r, -1);
 	if (rc == -ENOMEM)
 		PyErr_NoMemory();

@@ -2,7 +2,8 @@
  * headers.c - from an application's text and lists of headers to a response.
  *
  * What is wrong is an exception that names the function which was called
- * (who), and says what the application did.
+ * (who), and says what the application did.  Headers of the connection, which
+ * many applications set without harm elsewhere, are left out instead.
  */
 #include "python/python_priv.h"
 
@@ -80,8 +81,33 @@ refuse(PyObject *header, const char *who, const char *fault)
 	return -1;
 }
 
+/* Once a process: what sets it does so in each of its responses. */
+static void
+tell_left_out(struct call *c, struct str name)
+{
+	if (!__atomic_exchange_n(
+		    &c->app->told_left_out, true, __ATOMIC_RELAXED))
+		call_warn(c,
+			"the application's header %.*s is left out, here and "
+			"from now on: the server alone says it",
+			(int)name.len, name.p);
+}
+
 static int
-add_header(struct response *r, PyObject *header, const char *who)
+hop_by_hop(struct call *c, struct response *r, PyObject *header,
+	struct str name, struct str value, const char *who)
+{
+	if (!response_leave_out(r, name, value))
+		return refuse(header, who,
+			"is hop-by-hop: it is the server's "
+			"to send, not the application's");
+	tell_left_out(c, name);
+	return 0;
+}
+
+static int
+add_header(
+	struct call *c, struct response *r, PyObject *header, const char *who)
 {
 	struct str name, value;
 	const char *fault;
@@ -98,9 +124,7 @@ add_header(struct response *r, PyObject *header, const char *who)
 	if (UNLIKELY(fault != NULL))
 		return refuse(header, who, fault);
 	if (UNLIKELY(response_is_hop_by_hop(name)))
-		return refuse(header, who,
-			"is hop-by-hop: it is the server's "
-			"to send, not the application's");
+		return hop_by_hop(c, r, header, name, value, who);
 	rc = response_field(r, name, value);
 	if (UNLIKELY(rc == -EINVAL))
 		return refuse(header, who,
@@ -125,12 +149,13 @@ headers_check(PyObject *headers, const char *who)
 }
 
 int
-headers_add(struct response *r, PyObject *headers, const char *who)
+headers_add(
+	struct call *c, struct response *r, PyObject *headers, const char *who)
 {
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); i++) {
 		AUTO_DECREF PyObject *header = interp_list_item(headers, i);
 
-		if (header == NULL || add_header(r, header, who) < 0)
+		if (header == NULL || add_header(c, r, header, who) < 0)
 			return -1;
 	}
 	return 0;

@@ -81,6 +81,7 @@ struct app {
 	void *soon_arg;
 
 	bool settled;
+	bool told_left_out; /* a header, by headers.c */
 
 	/* Another may take its place while threads are in it. */
 	PyObject *callable;
@@ -142,6 +143,9 @@ struct call {
 /* "GET / HTTP/1.1: " and the sentence, as one line of the error log: what the
  * application has done wrong. */
 void call_complain(struct call *c, const char *format, ...) PRINTF(2, 3);
+
+/* The same of what works, but not as he may think. */
+void call_warn(struct call *c, const char *format, ...) PRINTF(2, 3);
 
 /* Is it bytes?  0, or -1 with an exception that says from where it came and what
  * to do. */
@@ -240,7 +244,8 @@ int headers_text(
 
 /* Is it a list?  And add what is in it to a head that has begun.  0 or -1. */
 int headers_check(PyObject *headers, const char *who);
-int headers_add(struct response *r, PyObject *headers, const char *who);
+int headers_add(
+	struct call *c, struct response *r, PyObject *headers, const char *who);
 
 /* --- early_hints.c --------------------------------------------------------------- */
 

@@ -47,7 +47,7 @@ begin(struct call *c, PyObject *status, PyObject *headers)
 		PyErr_NoMemory();
 		return -1;
 	}
-	if (headers_add(r, headers, "start_response") < 0) {
+	if (headers_add(c, r, headers, "start_response") < 0) {
 		output_reset(c);
 		return -1;
 	}

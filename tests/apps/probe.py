@@ -373,6 +373,10 @@ def hop_header(environ, start_response, query):
     return [b'']
 
 
+def of_connection(environ, start_response, query):
+    return answer(start_response, 'x', headers=[('Connection', query['says'])])
+
+
 def twice(environ, start_response, query):
     start_response('200 OK', PLAIN)
     start_response('200 OK', PLAIN)

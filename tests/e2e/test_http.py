@@ -88,6 +88,20 @@ def test_who_closes(probe, head, version, closes):
             assert c.get('/hello').status == 200
 
 
+@pytest.mark.parametrize('says, closes', [('keep-alive', False), ('close', True)])
+def test_what_an_application_says_of_the_connection(serve, says, closes):
+    server = serve('probe', '-w', '1')
+    with Connection(server.address) as c:
+        answer = c.get(f'/of_connection?says={says}')
+        assert (answer.status, answer.body) == (200, b'x')
+        assert answer.header('Connection') == ('close' if closes else '')
+        assert c.is_closed() if closes else c.get('/hello').status == 200
+    get(server.address, f'/of_connection?says={says}')
+    server.stop()
+    line, = (line for line in server.log.text().splitlines() if 'header Connection' in line)
+    assert f'GET /of_connection?says={says} HTTP/1.1: ' in line and 'app:warn' in line
+
+
 def test_http_1_0_gets_no_chunks(probe):
     with Connection(probe.address) as c:
         c.send('GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')

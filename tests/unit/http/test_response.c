@@ -383,6 +383,37 @@ test_hop_by_hop_headers_are_known(void **state)
 			fail_msg("RFC %s: %s", rows[i].section, rows[i].name);
 }
 
+static void
+test_headers_of_the_connection_may_be_left_out(void **state)
+{
+	static const struct {
+		const char *name, *value;
+		bool may, keeps;
+	} rows[] = {
+		{"Connection", "close", true, false},
+		{"connection", "X-Mine, Close", true, false},
+		{"Connection", "keep-alive", true, true},
+		{"Connection", "closed", true, true},
+		{"Connection", "", true, true},
+		{"Keep-Alive", "close", true, true},
+		{"Proxy-Connection", "close", true, true},
+		{"Transfer-Encoding", "close", false, true},
+		{"Upgrade", "websocket", false, true},
+		{"TE", "trailers", false, true},
+		{"Trailer", "Expires", false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct response r = {.keep_alive = true};
+		bool may = response_leave_out(
+			&r, str_of(rows[i].name), str_of(rows[i].value));
+
+		if (may != rows[i].may || r.keep_alive != rows[i].keeps)
+			fail_msg("%s: %s", rows[i].name, rows[i].value);
+	}
+}
+
 /* Send pieces as a caller does: what is allowed of each. */
 static int
 send_body(struct response *r, const char *const *pieces)
@@ -539,6 +570,7 @@ main(void)
 		cmocka_unit_test(test_statuses_of_applications_are_checked),
 		cmocka_unit_test(test_headers_of_applications_are_checked),
 		cmocka_unit_test(test_hop_by_hop_headers_are_known),
+		cmocka_unit_test(test_headers_of_the_connection_may_be_left_out),
 		cmocka_unit_test(test_bodies_are_framed),
 		cmocka_unit_test(
 			test_bytes_sent_from_elsewhere_are_framed_alike),

@@ -78,7 +78,7 @@ test_wrong_hints_are_refused_and_the_response_stays(void **state)
 				   "must be a tuple (name, value), not str"},
 		{HINT("[('A', 'b\\r\\nC: d')]"),
 			"has a line break in its value"},
-		{HINT("[('Connection', 'x')]"), "is hop-by-hop"},
+		{HINT("[('Upgrade', 'x')]"), "is hop-by-hop"},
 		{HINT(""), "TypeError wsgi.early_hints() takes exactly one "
 			   "argument"},
 	};

@@ -115,10 +115,10 @@ test_what_is_wrong_is_said_to_the_caller(void **state)
 		{START, TRY("start_response('200 OK', [('A', 'b\\0')])"),
 			"ValueError: "},
 		{HOP,
-			TRY("start_response('200 OK', [('Connection', "
-			    "'close')])"),
-			"ValueError: start_response(): header ('Connection', "
-			"'close') is hop-by-hop"},
+			TRY("start_response('200 OK', [('Upgrade', "
+			    "'websocket')])"),
+			"ValueError: start_response(): header ('Upgrade', "
+			"'websocket') is hop-by-hop"},
 		{HOP,
 			TRY("start_response('200 OK', [('transfer-encoding', "
 			    "'x')])"),
@@ -199,6 +199,51 @@ test_headers_go_out_as_they_are_written(void **state)
 		"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nEmpty: \r\n"
 		"Location: /elsewhere\r\nDate");
 	assert_lacks(exchange_all(&ex), "Late");
+	exchange_fini(&ex);
+}
+
+/* As the usual recipe for server-sent events sets them. */
+static void
+test_headers_of_the_connection_are_left_out_and_said_once(void **state)
+{
+	struct exchange ex = {0};
+
+	(void)state;
+	exchange_use("def application(environ, start_response):\n"
+		     "    start_response('200 OK', [('A', 'b'),\n"
+		     "        ('connection', 'keep-alive'),\n"
+		     "        ('Keep-Alive', 'timeout=9'), ('C', 'd'),\n"
+		     "        ('Proxy-Connection', 'keep-alive')])\n"
+		     "    return []\n");
+	for (int i = 0; i < 2; i++) {
+		exchange_run(&ex, GET);
+		assert_holds(exchange_all(&ex),
+			"HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\nDate");
+		assert_lacks(exchange_all(&ex), "eep-");
+		if (i == 0)
+			assert_holds(exchange_log(&ex),
+				"GET / HTTP/1.1: the application's header "
+				"connection is left out");
+		else
+			assert_string_equal(exchange_log(&ex), "");
+		exchange_fini(&ex);
+		ex = (struct exchange){0};
+	}
+}
+
+static void
+test_close_from_the_application_ends_the_connection(void **state)
+{
+	struct exchange ex = {0};
+
+	(void)state;
+	exchange_use(
+		"def application(environ, start_response):\n"
+		"    start_response('200 OK', [('Connection', 'close')])\n"
+		"    return []\n");
+	exchange_run(&ex, GET);
+	assert_false(ex.response.keep_alive);
+	assert_holds(exchange_all(&ex), "\r\nConnection: close\r\n");
 	exchange_fini(&ex);
 }
 
@@ -351,6 +396,10 @@ main(void)
 		cmocka_unit_test(test_what_is_wrong_is_said_to_the_caller),
 		cmocka_unit_test(test_a_refused_call_leaves_nothing_behind),
 		cmocka_unit_test(test_headers_go_out_as_they_are_written),
+		cmocka_unit_test(
+			test_headers_of_the_connection_are_left_out_and_said_once),
+		cmocka_unit_test(
+			test_close_from_the_application_ends_the_connection),
 		cmocka_unit_test(test_exc_info_replaces_a_head_that_is_not_out),
 		cmocka_unit_test(test_exc_info_goes_on_when_the_head_is_out),
 		cmocka_unit_test(
