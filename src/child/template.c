@@ -88,6 +88,41 @@ begin(struct inheritance *in, struct channel_message *order, int gate[2])
 	in->is_template = 0;
 }
 
+/* The hooks of some libraries have a thread start theirs. */
+enum { GRACE_MS = 100, GRACE_STEP_MS = 5 };
+
+static bool
+misses_threads(struct app *app, char *names, size_t size)
+{
+	for (int waited = 0; app_missing_threads(app, names, size);
+		waited += GRACE_STEP_MS) {
+		if (waited >= GRACE_MS)
+			return true;
+		app_leave(app);
+		(void)poll(NULL, 0, GRACE_STEP_MS);
+		app_enter(app);
+	}
+	return false;
+}
+
+/* Before there are any of the server's. */
+static void
+warn_of_threads(struct app *app)
+{
+	char names[CHANNEL_TEXT];
+
+	if (misses_threads(app, names, sizeof(names)))
+		log_warnx("child",
+			"the application has started threads in the template "
+			"process, which its children do not have: %s; unless "
+			"their library starts them when they are needed, start "
+			"them at the first request of a client, or in a "
+			"function that os.register_at_fork calls "
+			"after_in_child",
+			names);
+	app_forget_threads(app);
+}
+
 /* --- in the template ------------------------------------------------------------- */
 
 /* The exit status of the process in between is the errno of its own fork. */
@@ -170,10 +205,13 @@ obey_fork(
 		rc = fork_child(app, &slot, order);
 	if (rc == 0) {
 		*in = slot;
+		warn_of_threads(app);
 		return TEMPLATE_FORKED;
 	}
 	if (rc < 0)
 		refuse(order, -rc);
+	else
+		app_forget_threads(app); /* its first child speaks for all */
 	return TEMPLATE_OVER;
 }
 
@@ -192,24 +230,6 @@ wait_for_order(struct app *app, struct channel_message *order)
 	} while (rc == -EAGAIN || rc == -EINTR || rc == -EPROTO);
 	app_enter(app);
 	return rc;
-}
-
-/* As app_name_threads. */
-static int
-warn_of_threads(struct app *app)
-{
-	char names[CHANNEL_TEXT];
-	int found = app_name_threads(app, names, sizeof(names));
-
-	if (found > 0)
-		log_warnx("child",
-			"the application has started threads in the template "
-			"process, which its children do not have: %s; start "
-			"them at the first request of a client, or in a "
-			"function that os.register_at_fork calls "
-			"after_in_child",
-			names);
-	return found;
 }
 
 static void
@@ -265,7 +285,7 @@ template_run(struct app *app, struct inheritance *in, struct err *err)
 	rc = app_freeze(app, err);
 	if (rc < 0)
 		return rc;
-	threads = warn_of_threads(app);
+	threads = app_note_threads(app);
 	warn_of_connections(in);
 	strncat(python, app_python_version(), sizeof(python) - 8);
 	rc = channel_send(INHERIT_CHANNEL, CHANNEL_READY, 0, python, NULL, 0);

@@ -110,6 +110,7 @@ static void
 drop_objects(struct app *app)
 {
 	Py_CLEAR(app->callable);
+	app_forget_threads(app);
 	reload_fini(app);
 	environ_fini(app);
 	filewrapper_fini(app);

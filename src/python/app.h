@@ -169,10 +169,15 @@ void app_forget_thread(struct app *app);
  * sentence. */
 int app_freeze(struct app *app, struct err *err);
 
-/* Are there threads besides this one?  A fork does not copy them.  1 with their
- * names as text, "reloader, Thread-2, 4 of C code"; 0; or -1 when that cannot be
- * told. */
-int app_name_threads(struct app *app, char *to, size_t size);
+/* Note what threads there are besides this one: a fork does not copy them.  1 when
+ * there are any, 0, or -1 when that cannot be told. */
+int app_note_threads(struct app *app);
+
+/* In a fork, behind its hooks: does it miss any that were noted?  Their names as
+ * text, "reloader, Thread-2, 4 of C code".  The process that was forked is looked
+ * at as well.  No where nothing is noted, or that was forgotten before the fork. */
+int app_missing_threads(struct app *app, char *to, size_t size);
+void app_forget_threads(struct app *app);
 
 /* Around a fork by the server itself, in the thread that forks and holds the
  * GIL.  Python's hooks are run, those of struct app_forks are not: the child goes

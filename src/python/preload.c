@@ -17,8 +17,7 @@
 
 #include "base/err.h"
 
-/* What stands in a buffer now would be written by every child.  Threads are
- * named for a person, and those that Python does not know are counted. */
+/* What stands in a buffer now would be written by every child. */
 static const char source[] =
 	"def freeze():\n"
 	"    import gc, sys\n"
@@ -28,20 +27,11 @@ static const char source[] =
 	"        except (AttributeError, OSError, ValueError):\n"
 	"            pass  # closed, or replaced by something else\n"
 	"    gc.collect()\n"
-	"    gc.freeze()\n"
-	"def threads():\n"
-	"    import os, threading\n"
-	"    known = [t.name for t in threading.enumerate()\n"
-	"             if t is not threading.current_thread()]\n"
-	"    others = len(os.listdir('/proc/self/task')) - 1 - len(known)\n"
-	"    if others > 0:\n"
-	"        known.append(f'{others} of C code')\n"
-	"    text = ', '.join(known)\n"
-	"    return text.encode('utf-8', 'backslashreplace').decode()\n";
+	"    gc.freeze()\n";
 
 /* A new reference, or NULL with an exception. */
 static PyObject *
-call(const char *function)
+freeze(void)
 {
 	AUTO_DECREF PyObject *space = PyDict_New();
 	AUTO_DECREF PyObject *defined = NULL;
@@ -53,14 +43,14 @@ call(const char *function)
 	defined = PyRun_String(source, Py_file_input, space, space);
 	if (defined == NULL)
 		return NULL;
-	f = PyDict_GetItemString(space, function);
+	f = PyDict_GetItemString(space, "freeze");
 	return f != NULL ? PyObject_CallNoArgs(f) : NULL;
 }
 
 int
 app_freeze(struct app *app, struct err *err)
 {
-	AUTO_DECREF PyObject *done = call("freeze");
+	AUTO_DECREF PyObject *done = freeze();
 	char what[512];
 
 	fflush(NULL);
@@ -73,18 +63,6 @@ app_freeze(struct app *app, struct err *err)
 	return err_setx(err, ENOEXEC,
 		"Python %s cannot freeze what it has imported: %s",
 		app_python_version(), what);
-}
-
-int
-app_name_threads(struct app *app, char *to, size_t size)
-{
-	AUTO_DECREF PyObject *names = call("threads");
-	const char *text = names != NULL ? PyUnicode_AsUTF8(names) : NULL;
-
-	(void)app;
-	PyErr_Clear();
-	snprintf(to, size, "%s", text != NULL ? text : "");
-	return text == NULL ? -1 : text[0] != '\0';
 }
 
 void

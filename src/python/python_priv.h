@@ -82,6 +82,7 @@ struct app {
 
 	bool settled;
 	bool told_left_out; /* a header, by headers.c */
+	PyObject *threads;  /* noted by threads.c, or NULL */
 
 	/* Another may take its place while threads are in it. */
 	PyObject *callable;

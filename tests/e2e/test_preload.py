@@ -274,21 +274,41 @@ def answer(environ):
     assert '[app:info]' in text and text.count('] |answering') == 4
 
 
-def test_threads_of_the_import_are_named_in_a_warning(preloaded, directory):
-    write(directory, 'threads', '''
-import threading
-threading.Thread(target=threading.Event().wait, name='reloader', daemon=True).start()
-threading.Thread(target=threading.Event().wait, name='beacon', daemon=True).start()
+THREADS = '''
+import os, threading
+def begin(*names):
+    for name in names:
+        threading.Thread(target=threading.Event().wait, name=name, daemon=True).start()
 def answer(environ):
     return ' '.join(t.name for t in threading.enumerate())
+'''
+
+
+def test_threads_that_children_miss_are_named_in_a_warning(preloaded, directory):
+    write(directory, 'threads', THREADS + '''
+begin('reloader', 'sender', 'beacon')
+os.register_at_fork(after_in_child=lambda: begin('sender'))
 ''')
     server = preloaded('threads', '-w', '2', cwd=directory)
     line = server.log.wait_for(r'\[child:warn\].*started threads.*')[0]
-    assert 'reloader, beacon' in line and 'register_at_fork' in line
-    assert f'[pid {template_of(server)}]' in line
-    assert get(server.address).body == b'MainThread'
+    assert 'not have: reloader, beacon;' in line and 'register_at_fork' in line
+    first, second = server.wait_for_ready(2)
+    assert f'[pid {first}]' in line or f'[pid {second}]' in line
+    assert get(server.address).body == b'MainThread sender'
+    assert server.reload().count('started threads') == 1
     server.stop()
-    assert server.log.text().count('started threads') == 1
+    assert server.log.text().count('started threads') == 2
+
+
+def test_threads_that_are_started_again_are_none_to_warn_of(preloaded, directory):
+    write(directory, 'again', THREADS + '''
+begin('sender 1', 'sender 2')
+os.register_at_fork(after_in_child=lambda: begin('sender 2', 'sender 3'))
+''')
+    server = preloaded('again', '-w', '2', cwd=directory)
+    server.wait_for_ready(2)
+    server.stop()
+    assert ':warn]' not in server.log.text()
 
 
 def test_without_threads_there_is_no_warning(preloaded):

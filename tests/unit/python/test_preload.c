@@ -3,7 +3,6 @@
  */
 #include "exchange.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -100,46 +99,6 @@ test_streams_that_cannot_be_flushed_are_no_hindrance(void **state)
 	}
 }
 
-static void *
-wait_at(void *barrier)
-{
-	(void)pthread_barrier_wait(barrier);
-	return NULL;
-}
-
-static void
-test_threads_are_named_and_counted(void **state)
-{
-	pthread_barrier_t barrier;
-	pthread_t thread;
-	char names[128];
-
-	(void)state;
-	assert_false(app_name_threads(app, names, sizeof(names)));
-	assert_string_equal(names, "");
-
-	assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
-	assert_int_equal(pthread_create(&thread, NULL, wait_at, &barrier), 0);
-	assert_true(app_name_threads(app, names, sizeof(names)));
-	assert_string_equal(names, "1 of C code");
-
-	assert_int_equal(
-		PyRun_SimpleString(
-			"import threading\n"
-			"go = threading.Event()\n"
-			"t = [threading.Thread(target=go.wait, name=n)\n"
-			"     for n in ('reloader', 'd\\xe9j\\xe0 \\udcff')]\n"
-			"[x.start() for x in t]\n"),
-		0);
-	assert_true(app_name_threads(app, names, sizeof(names)));
-	assert_string_equal(
-		names, "reloader, d\xc3\xa9j\xc3\xa0 \\udcff, 1 of C code");
-	assert_int_equal(
-		PyRun_SimpleString("go.set()\n[x.join() for x in t]\n"), 0);
-	(void)pthread_barrier_wait(&barrier);
-	pthread_join(thread, NULL);
-}
-
 static void
 test_python_s_hooks_run_around_our_fork_and_the_server_s_do_not(void **state)
 {
@@ -186,7 +145,6 @@ main(void)
 		cmocka_unit_test(test_what_is_there_is_frozen),
 		cmocka_unit_test(
 			test_streams_that_cannot_be_flushed_are_no_hindrance),
-		cmocka_unit_test(test_threads_are_named_and_counted),
 		cmocka_unit_test(
 			test_python_s_hooks_run_around_our_fork_and_the_server_s_do_not),
 	};
