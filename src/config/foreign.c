@@ -310,7 +310,8 @@ static const struct foreign foreigners[] = {
 		"leave it out"},
 	{"secure_scheme_headers", "write TrustedProxyHeaders"},
 	{"forwarder_headers", "write TrustedProxyHeaders"},
-	{"paste", "name a callable with WSGIApplication that reads the file"},
+	{"paste", "name a module with WSGIApplication that has application = "
+		  "paste.deploy.loadapp('config:/...')"},
 	{"ca_certs", TLS},
 	{"ciphers", TLS},
 	{"cert_reqs", TLS},

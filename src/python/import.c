@@ -120,27 +120,60 @@ has_arguments(const char *text)
 	       access(text, F_OK) < 0;
 }
 
+/* The file of PasteDeploy's in "/srv/app.ini", "paste:app.ini" or "app.ini#main",
+ * as others are given it for an application; NULL where it is none.  Without any
+ * of these it may be a module, unless there is such a file.  What has a slash in
+ * it has been made a path: "/srv/paste:/srv/app.ini". */
+static char *
+find_ini(const char *text)
+{
+	static const char paste[] = "paste:";
+	const char *said = strstr(text, paste);
+	const char *begin = said != NULL ? said + sizeof(paste) - 1 : text;
+	const char *end = strstr(begin, ".ini");
+	char *file;
+
+	if (end == NULL || strchr(":#", end[4]) == NULL)
+		return NULL;
+	file = strndup(begin, (size_t)(end - begin) + 4);
+	if (file != NULL && said == NULL && strchr(file, '/') == NULL &&
+		access(file, F_OK) < 0) {
+		free(file);
+		return NULL;
+	}
+	return file;
+}
+
 size_t
 app_script_length(const char *application)
 {
+	AUTO_FREE char *ini = find_ini(application);
 	const char *colon = find_colon(application);
 	size_t len = colon != NULL ? (size_t)(colon - application)
 				   : strlen(application);
 
-	return is_path(application, len) && !has_arguments(application) ? len
-									: 0;
+	if (ini != NULL || has_arguments(application))
+		return 0;
+	return is_path(application, len) ? len : 0;
 }
 
 static int
 take_apart(const struct app *app, struct target *t, struct err *err)
 {
 	const char *text = app->application, *colon;
+	AUTO_FREE char *ini = text != NULL ? find_ini(text) : NULL;
 	size_t len;
 
 	if (text == NULL || text[0] == '\0')
 		return err_setx(err, EINVAL,
 			"no application is given: expected "
 			"package.module:callable or the path of a script");
+	if (ini != NULL)
+		return err_setx(err, EINVAL,
+			"application %s: %s is no Python; of an ini file of "
+			"PasteDeploy make a module that has application = "
+			"paste.deploy.loadapp('config:%s%s'), and name that",
+			text, ini, ini[0] == '/' ? "" : "/.../", ini);
 	if (has_arguments(text))
 		return err_setx(err, EINVAL,
 			"application %s: no arguments can be given here; write "

@@ -43,6 +43,7 @@ test_names_of_others(void **state)
 		{"Options", "serves no files"},
 		{"access-logformat", "write LogFormat"},
 		{"preload_app", "write WSGIPreloadApplication"},
+		{"paste", "loadapp"},
 		{"post_fork", "calls no hooks"},
 		{"worker-connections", "write ThreadsPerChild"},
 		{"harakiri", "write RequestTimeout"},
