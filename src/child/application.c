@@ -3,7 +3,7 @@
  *
  * Which interpreter, which environment, which directory: everything that is
  * decided before the first line of the application runs, by the user that it
- * will run as.
+ * will run as.  And how long it takes to be over, of which nothing else tells.
  */
 #include "child/application.h"
 
@@ -13,11 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/access.h"
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "built_with.h"
 #include "config/config.h"
 #include "python/app.h"
@@ -135,4 +138,37 @@ application_import(
 	if (rc < 0 && len == 0)
 		(void)access_explain_module(application, err);
 	return rc;
+}
+
+enum { LONG_MS = 1000, MS_NS = 1000000 };
+
+/* What this process has used of a processor, in ms. */
+static int64_t
+worked_ms(void)
+{
+	struct rusage used;
+
+	if (getrusage(RUSAGE_SELF, &used) < 0)
+		return 0;
+	return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+	       (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+}
+
+/* Who waits for a stop wants to know for what: the objects of a large application
+ * alone are a second of work. */
+void
+application_end(struct app *app)
+{
+	int64_t begin_ns = clock_monotonic_ns(), worked = worked_ms(), took;
+
+	app_destroy(app);
+	took = (clock_monotonic_ns() - begin_ns) / MS_NS;
+	if (took >= LONG_MS)
+		log_info("child",
+			"Python took %.1f s to end, with %.1f s of processor "
+			"time: it waited for threads that are not daemons, ran "
+			"the functions of atexit, and took the application's "
+			"objects apart",
+			(double)took / 1000,
+			(double)(worked_ms() - worked) / 1000);
 }

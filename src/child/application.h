@@ -22,4 +22,7 @@ int application_start(struct app **ret, const struct config *config,
 int application_import(
 	struct app *app, const struct config *config, struct err *err);
 
+/* End its Python, as app_destroy; where that takes long, the log says so. */
+void application_end(struct app *app);
+
 #endif

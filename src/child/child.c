@@ -591,7 +591,7 @@ child_run(const struct inheritance *in, const struct facts *facts)
 	status = live(c, &err);
 	reloader_stop(c->reloader);
 	if (c->app != NULL)
-		app_destroy(c->app);
+		application_end(c->app);
 	rings_destroy(c->rings, c->n_workers);
 	workers_destroy(c->workers);
 	accept_mutex_destroy(c->mutex);

@@ -199,6 +199,20 @@ def test_one_deadline_is_for_the_requests_and_for_what_python_does_at_the_end(se
     assert 'set a longer GracefulShutdownTimeout' in server.log.text()
 
 
+def test_what_takes_python_long_to_end_is_said(serve, directory):
+    (directory / 'lingers.py').write_text(
+        'import atexit, time\n'
+        'atexit.register(time.sleep, 1.1)\n'
+        'def application(environ, start_response):\n'
+        '    start_response("200 OK", [("Content-Length", "0")])\n'
+        '    return []\n')
+    server = serve('lingers', '-w', '1', '--log-level', 'info', cwd=directory)
+    child, = server.children()
+    server.stop()
+    assert re.search(rf'\[child:info\] \[pid {child}\] Python took \d+\.\d s to end',
+                     server.log.text())
+
+
 @any_children
 def test_a_second_term_stops_at_once(probe):
     with Connection(probe.address) as slow:
