@@ -166,6 +166,16 @@ Between single quotes every character is itself; between double ones \e" \e\e
 tab and a return.
 $NAME is nothing special.
 What stands in the file is stronger than what wsgid was started with.
+.br
+Where
+.Ic User
+is another than root, who starts the server, children are that user already when
+what the loader obeys, as
+.Ev LD_PRELOAD ,
+is obeyed: it is right that the file belongs to that user.
+The program of the children must then be one that the user can execute, and on
+newer kernels their rings are charged to the user's locked memory: the limit is
+raised to 256 MiB where root may do that.
 """,
     'WSGIScriptReloading': """
 It begins with nothing of what was in it before; requests that are still in the

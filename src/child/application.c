@@ -140,7 +140,7 @@ application_import(
 	return rc;
 }
 
-enum { LONG_MS = 1000, MS_NS = 1000000 };
+enum { LONG_MS = 1000 };
 
 /* What this process has used of a processor, in ms. */
 static int64_t

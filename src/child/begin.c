@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -34,6 +35,18 @@ print_version(const struct facts *f, const char *facts_text)
 		       : CHILD_EXIT_CONFIG;
 }
 
+/* Whom the master has made another user before the exec the kernel takes for an
+ * ordinary process of that one's, into which its other processes may look; see
+ * base/privileges.c.  Nobody but the master can have made what it gave us. */
+static void
+hide_from_others(void)
+{
+	struct stat st;
+
+	if (fstat(INHERIT_CONFIG, &st) == 0 && st.st_uid != geteuid())
+		(void)prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
+}
+
 static int
 live(int argc, char **argv, const struct facts *facts, const char *facts_text)
 {
@@ -43,6 +56,7 @@ live(int argc, char **argv, const struct facts *facts, const char *facts_text)
 
 	if (strcmp(word, "-V") == 0)
 		return print_version(facts, facts_text);
+	hide_from_others();
 	if (strcmp(word, INHERIT_CHECK) == 0)
 		return trial_run(facts, false);
 	if (strcmp(word, INHERIT_DOCTOR) == 0)

@@ -2,9 +2,9 @@
  * child.c - THE LIFE of a child: what the master left, ring, privileges,
  * Python, application, requests, end.
  *
- * The order matters.  The ring is made while the process still is root:
- * newer kernels charge a ring's memory to the user, and not to root.  Python
- * starts after the privileges are gone: nothing of an application ever runs
+ * The order matters.  The ring is made while the process still is root, unless
+ * there is an EnvironmentFile (master/apart.c): newer kernels charge a ring's
+ * memory to the user, and not to root.  Python starts after the privileges are gone: nothing of an application ever runs
  * with them.
  *
  * A template (template.c) lives the same life up to the import and the warm-up,

@@ -2,11 +2,10 @@
  * spawn.c - starting a child.
  *
  * The child is a program of its own: forked, then exec'ed, with descriptors
- * at fixed numbers and one argument.  Between fork and exec only what is
- * safe in a signal handler is called, so all that needs memory is made
- * before.  What must not cross: our signal mask and dispositions, or the
- * application's own subprocesses would inherit them; and those variables of
- * the environment that were meant for us (environment.c).
+ * at fixed numbers and one argument.  What must not cross: our signal mask and
+ * dispositions, or the application's own subprocesses would inherit them; those
+ * variables of the environment that were meant for us (environment.c); and rights
+ * that the application could have before it has lost them (apart.c).
  */
 #include "master/spawn.h"
 
@@ -24,6 +23,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "config/config.h"
+#include "master/apart.h"
 #include "master/buckets.h"
 #include "master/child.h"
 #include "master/generation.h"
@@ -109,6 +109,7 @@ static void __attribute__((noreturn)) become_child(const struct master *m,
 	const struct generation *g, const struct launch *l)
 {
 	char *argv[] = {title_base, (char *)l->argument, NULL};
+	struct err err = {0};
 	int rc;
 
 	spawn_reset_signals();
@@ -123,6 +124,11 @@ static void __attribute__((noreturn)) become_child(const struct master *m,
 	if (rc < 0) {
 		say(LOG_MARK "<3>[child] descriptors of a child cannot be arranged\n");
 		_exit(CHILD_EXIT_SICK);
+	}
+	if (apart_go(g, &err) < 0) {
+		(void)channel_send(INHERIT_CHANNEL, CHANNEL_FAILED, 0, err.text,
+			NULL, 0);
+		_exit(CHILD_EXIT_FATAL);
 	}
 	execve(g->python.program, argv, g->environment);
 	rc = errno;

@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/signals.h"
 #include "config/config.h"
+#include "master/apart.h"
 #include "master/child.h"
 #include "master/generation.h"
 #include "master/master.h"
@@ -47,12 +48,20 @@ struct trial {
 
 /* As main() says what goes wrong, when there is no way back to it. */
 static void __attribute__((noreturn))
+say_and_end(const struct trial *t, const struct err *err)
+{
+	dprintf(t->told ? STDOUT_FILENO : STDERR_FILENO, "%s: %s\n",
+		t->told ? "problem" : "wsgid", err->text);
+	_exit(CHILD_EXIT_CONFIG);
+}
+
+static void __attribute__((noreturn))
 give_up(const struct trial *t, const char *what)
 {
-	dprintf(t->told ? STDOUT_FILENO : STDERR_FILENO, "%s: %s %s: %s\n",
-		t->told ? "problem" : "wsgid", t->g->python.program, what,
-		strerrordesc_np(errno));
-	_exit(CHILD_EXIT_CONFIG);
+	struct err err = {0};
+
+	err_set(&err, errno, "%s %s", t->g->python.program, what);
+	say_and_end(t, &err);
 }
 
 static void __attribute__((noreturn))
@@ -62,11 +71,14 @@ become_trial(const struct trial *t, int null, int result)
 	char *argv[] = {(char *)(uintptr_t)t->g->python.program,
 		(char *)(uintptr_t)word, NULL};
 	int fds[] = {result, t->g->config_fd};
+	struct err err = {0};
 
 	spawn_reset_signals();
 	if (dup2(null, STDIN_FILENO) < 0 ||
 		inherit_arrange(fds, ARRAY_LEN(fds)) < 0)
 		give_up(t, "cannot be given its descriptors");
+	if (apart_go(t->g, &err) < 0)
+		say_and_end(t, &err);
 	execve(t->g->python.program, argv, t->g->environment);
 	give_up(t, "cannot be executed");
 }

@@ -1,0 +1,50 @@
+/*
+ * apart.c - what a process of the application's gives up before its exec.
+ *
+ * What EnvironmentFile says may be the application's user's to write, and the
+ * loader and the C library obey some of it (LD_PRELOAD, GCONV_PATH, ...) before
+ * any line of the program that is executed, and with its rights: so where there is
+ * such a file the process is that user's before.  Without one its environment is
+ * the master's own, and it stays root a little longer, until its rings are made:
+ * child.c.
+ *
+ * The master has one thread, so that in its copy any function can be called.
+ */
+#include "master/apart.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/privileges.h"
+#include "config/config.h"
+#include "master/generation.h"
+
+/* Of some 2000 children.  The default of systemd and of the kernel has room for
+ * some 70, of all servers of a user. */
+#define MEMORY_OF_RINGS (256UL << 20)
+
+/* Newer kernels charge a ring's memory to the user who makes it. */
+static void
+make_room_for_rings(void)
+{
+	struct rlimit limit;
+
+	if (geteuid() != 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ||
+		limit.rlim_cur >= MEMORY_OF_RINGS)
+		return;
+	limit.rlim_cur = MEMORY_OF_RINGS;
+	if (limit.rlim_max < limit.rlim_cur)
+		limit.rlim_max = limit.rlim_cur;
+	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+int
+apart_go(const struct generation *g, struct err *err)
+{
+	const struct config *c = g->config;
+
+	if (g->entries == NULL)
+		return 0;
+	make_room_for_rings();
+	return privileges_drop(c->user, c->group, err);
+}
