@@ -8,13 +8,22 @@
  * the master's own, and it stays root a little longer, until its rings are made:
  * child.c.
  *
+ * A terminal takes what processes of its session push into it (TIOCSTI) for what
+ * was typed, and root's shell may be the next to read it.  So another user's
+ * process has none; it stays in the session, and in the group that Ctrl-C reaches.
+ *
  * The master has one thread, so that in its copy any function can be called.
  */
 #include "master/apart.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/defs.h"
+#include "base/fd.h"
 #include "base/privileges.h"
 #include "config/config.h"
 #include "master/generation.h"
@@ -38,11 +47,23 @@ make_room_for_rings(void)
 	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
+/* Where it cannot be given up alone, the session is. */
+static void
+leave_terminal(void)
+{
+	AUTO_CLOSE int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 ? errno != ENXIO : ioctl(fd, TIOCNOTTY) < 0)
+		(void)setsid();
+}
+
 int
 apart_go(const struct generation *g, struct err *err)
 {
 	const struct config *c = g->config;
 
+	if (g->of_another)
+		leave_terminal();
 	if (g->entries == NULL)
 		return 0;
 	make_room_for_rings();

@@ -83,8 +83,11 @@ make_identity(struct generation *g, struct err *err)
 	if (g->config->user == NULL || geteuid() != 0)
 		return 0;
 	rc = account_find_user(g->config->user, &account, err);
-	if (rc < 0 || account.uid == geteuid() || !account.listed)
+	if (rc < 0)
 		return rc;
+	g->of_another = account.uid != geteuid();
+	if (!g->of_another || !account.listed)
+		return 0;
 	rc = account_find_home(account.uid, &home);
 	if (rc == 0)
 		rc = add_identity(g, "HOME", home);

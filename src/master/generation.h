@@ -49,6 +49,7 @@ struct generation {
 	char **environment;          /* theirs */
 	char **entries;              /* of EnvironmentFile: in it */
 	char *identity[5];           /* HOME, ... of another user: in it */
+	bool of_another;             /* is its user, and root the master's */
 };
 
 /* Make what the configuration asks for; sockets of before (or NULL) that
