@@ -127,6 +127,7 @@ and
 where there are such, are that user's name, unless
 .Ic EnvironmentFile
 says otherwise.
+Of the capabilities that wsgid was started with the application has none.
 """,
     'AllowRoot': """
 Process 1 of a container that is started as root needs it not: there the

@@ -12,17 +12,24 @@
  * was typed, and root's shell may be the next to read it.  So another user's
  * process has none; it stays in the session, and in the group that Ctrl-C reaches.
  *
+ * A master that is not root's may have got capabilities for its own work
+ * (AmbientCapabilities=CAP_NET_BIND_SERVICE), which an exec would hand on.
+ *
  * The master has one thread, so that in its copy any function can be called.
  */
 #include "master/apart.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/defs.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/privileges.h"
 #include "config/config.h"
@@ -38,13 +45,33 @@ make_room_for_rings(void)
 {
 	struct rlimit limit;
 
-	if (geteuid() != 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ||
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ||
 		limit.rlim_cur >= MEMORY_OF_RINGS)
 		return;
 	limit.rlim_cur = MEMORY_OF_RINGS;
 	if (limit.rlim_max < limit.rlim_cur)
 		limit.rlim_max = limit.rlim_cur;
 	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+/* Of what is merely permitted an exec leaves nothing, unless it is root's.  What is
+ * inheritable counts only with files that have capabilities of their own, and
+ * systemd's @privileged forbids to change it. */
+static int
+leave_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, sets) == 0) {
+		for (size_t i = 0; i < ARRAY_LEN(sets); i++)
+			sets[i].inheritable = 0;
+		(void)syscall(SYS_capset, &header, sets);
+	}
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) < 0
+		       ? -errno
+		       : 0;
 }
 
 /* Where it cannot be given up alone, the session is. */
@@ -61,9 +88,13 @@ int
 apart_go(const struct generation *g, struct err *err)
 {
 	const struct config *c = g->config;
+	int rc = leave_capabilities();
 
-	if (g->of_another)
-		leave_terminal();
+	if (rc < 0)
+		return err_set(err, -rc, "giving up the master's capabilities");
+	if (!g->of_another)
+		return 0;
+	leave_terminal();
 	if (g->entries == NULL)
 		return 0;
 	make_room_for_rings();
