@@ -168,6 +168,9 @@ tab and a return.
 $NAME is nothing special.
 What stands in the file is stronger than what wsgid was started with.
 .br
+It may be root's alone, who reads it, and a symbolic link as
+.Ic ErrorLog
+may be one.
 Where
 .Ic User
 is another than root, who starts the server, children are that user already when
@@ -397,6 +400,10 @@ Servers of other users than root use
 Where there is none of these, the server runs without, and
 .Xr wsgictl 8
 cannot find it.
+Where root starts the server, the directory should be root's, as that of
+.Ic ErrorLog :
+who can write there can take the server's place before
+.Xr wsgictl 8 .
 """,
     'ControlGroup': """
 They can reload, scale and stop the server, but not choose what it runs.
@@ -575,7 +582,17 @@ is such a format: an object a line, with time, client, host, method, path,
 query, protocol, status, bytes, bytes_out, duration_us, referer, user_agent,
 request_id and pid.
 """,
+    'ErrorLog': """
+A server that root starts opens its logs as root.
+Their directories should be root's: who can write there can remove them, and put
+something else in their place.
+A symbolic link that is not root's is followed only to what belongs to the same
+user.
+""",
     'CustomLog': """
+The directory is better root's, as that of
+.Ic ErrorLog .
+.br
 The line of a request is written when the application is done with it.
 Where more than 16 KiB of the response are left then, it is written when all of
 that is with the kernel, or the client will not have it:

@@ -14,6 +14,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/links.h"
 #include "base/str.h"
 
 enum {
@@ -205,11 +206,13 @@ read_text(char **ret, const char *path, struct err *err)
 {
 	/* A pipe would have us wait for who writes to it. */
 	AUTO_CLOSE int fd =
-		open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		links_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, err);
 	struct stat st;
 	size_t len;
-	int rc = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
+	int rc = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : 0;
 
+	if (rc == -ELOOP)
+		return rc;
 	if (rc == 0 && !S_ISREG(st.st_mode))
 		return err_setx(err, EINVAL, "%s is not a regular file", path);
 	if (rc == 0)

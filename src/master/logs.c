@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/links.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "master/child.h"
@@ -35,12 +36,11 @@ enum {
 
 /* A FIFO would make us wait for its reader. */
 static int
-open_file(const char *path)
+open_file(const char *path, struct err *err)
 {
-	int fd = open(path,
-		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
-			O_NONBLOCK,
-		0640);
+	int fd = links_open(path,
+		O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0640,
+		err);
 
 	if (fd >= 0)
 		(void)fd_set_nonblock(fd, false);
@@ -51,19 +51,26 @@ int
 logs_open(const char *directive, const char *target, int standard,
 	struct err *err)
 {
+	struct err why = {0};
 	int fd;
 
-	if (strcmp(target, "-") == 0)
+	if (strcmp(target, "-") == 0) {
 		fd = fcntl(standard, F_DUPFD_CLOEXEC, 3);
-	else
-		fd = open_file(target);
-	if (fd < 0 && errno == ENXIO)
+		if (fd < 0)
+			fd = -errno;
+	} else {
+		fd = open_file(target, &why);
+	}
+	if (fd == -ELOOP)
+		return err_setx(err, ELOOP, "%s %s: %s", directive, target,
+			why.text);
+	if (fd == -ENXIO)
 		return err_setx(err, ENXIO,
 			"%s %s: that is a FIFO or a socket, and nobody reads "
 			"from it",
 			directive, target);
 	if (fd < 0)
-		return err_set(err, errno, "%s %s", directive, target);
+		return err_set(err, -fd, "%s %s", directive, target);
 	return fd;
 }
 

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from client import Connection, get
-from server import BUILD, IS_ROOT, PATIENCE, is_alive, run_wsgid, wait_until
+from server import (BUILD, IS_ROOT, PATIENCE, is_alive, own_by_children, run_wsgid,
+                    wait_until)
 
 COMBINED = re.compile(
     r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
@@ -404,3 +405,23 @@ def test_a_new_master_takes_over_though_nobody_reads_the_log(serve_noisy):
         os.kill(server.master, signal.SIGTERM)
         wait_until(lambda: not is_alive(server.master), 'the end of the new master')
     server.ended()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason='only root can make links of others')
+@pytest.mark.parametrize('option', ['--error-log', '--access-log', '--environment-file'])
+def test_root_follows_no_link_of_the_application_to_what_is_not_its_own(new_server, directory,
+                                                                       option):
+    secret, link = directory / 'secret', directory / 'theirs' / 'link'
+    secret.write_text('A=1\n')
+    link.parent.mkdir()
+    link.symlink_to(secret)
+    own_by_children(link.parent)
+    os.chown(link, link.parent.stat().st_uid, -1, follow_symlinks=False)
+    server = new_server('hello', '-w', '1', option, link)
+    assert server.fails() == 78
+    assert f'{link} is a symbolic link of user ' in server.log.text()
+    assert secret.read_text() == 'A=1\n'
+    own_by_children(secret)
+    server = new_server('hello', '-w', '1', option, link).spawn()
+    wait_until(lambda: any(server.run_directory.glob('*.scoreboard')) and server.ready(),
+               'a child')
