@@ -46,6 +46,8 @@ door_no_member(const struct config *c, struct err *err)
 		c->control_group, user);
 }
 
+/* The file has its mode already, and neither that nor this follows a link that
+ * somebody has put in the way. */
 static int
 give_to_group(const char *path, const struct config *c, struct err *err)
 {
@@ -57,7 +59,7 @@ give_to_group(const char *path, const struct config *c, struct err *err)
 	rc = account_find_group(c->control_group, &group, err);
 	if (rc < 0)
 		return rc;
-	if (chown(path, (uid_t)-1, group) == 0 && chmod(path, 0660) == 0)
+	if (lchown(path, (uid_t)-1, group) == 0)
 		return 0;
 	if (errno != EPERM)
 		return err_set(err, errno, "ControlGroup %s: %s",
@@ -81,7 +83,7 @@ door_open(struct control *control, int fd, const char *path,
 		return err_set(err, ENAMETOOLONG, "control socket %s", path);
 	stpcpy(stpcpy(temporary, path), ".new");
 	unlink(temporary);
-	umask_before = umask(0177);
+	umask_before = umask(c->control_group != NULL ? 0117 : 0177);
 	rc = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	umask(umask_before);
 	if (rc < 0)
