@@ -37,8 +37,15 @@ door_group(const struct config *c)
 int
 door_no_member(const struct config *c, struct err *err)
 {
+	gid_t group = door_group(c);
 	char user[ACCOUNT_NAME];
 
+	if (geteuid() == 0 || group == getegid() || group_member(group))
+		return err_setx(err, EPERM,
+			"ControlGroup %s: giving files to a group is forbidden "
+			"here: allow chown (CAP_CHOWN for root; @chown in "
+			"SystemCallFilter= of a systemd unit)",
+			c->control_group);
 	account_user_name(geteuid(), user);
 	return err_setx(err, EPERM,
 		"ControlGroup %s: %s is no member of it, and only root may "

@@ -16,7 +16,7 @@ import pytest
 from client import Connection, get, refused
 from loop import Loop
 from manager import Manager
-from server import BUILD, PATIENCE, has_gil, is_alive, stat_fields, wait_until
+from server import BUILD, PATIENCE, ROOT, has_gil, is_alive, need, stat_fields, wait_until
 
 
 @pytest.fixture
@@ -1037,3 +1037,28 @@ def test_error_log_journald_without_a_journal_gets_a_sentence(new_server, direct
     assert server.fails() == 78
     assert 'ErrorLog journald: there is no journal at /run/systemd/journal/socket' \
         in server.log.text()
+
+
+# --- the units ----------------------------------------------------------------------------------
+
+def calls_of(word: str) -> set:
+    """What systemd understands by a word of SystemCallFilter=."""
+    if not word.startswith('@'):
+        return {word}
+    lines = subprocess.run([need('systemd-analyze'), 'syscall-filter', word], check=True,
+                           capture_output=True, text=True).stdout.splitlines()[1:]
+    words = [line.strip() for line in lines if line.strip() and line.strip()[0] != '#']
+    return set().union(*map(calls_of, words))
+
+
+@pytest.mark.parametrize('unit', ['wsgid.service', 'wsgid@.service'])
+def test_the_units_allow_files_to_be_given_to_groups_and_no_more(unit):
+    allowed = set()
+    for line in (ROOT / 'etc' / 'systemd' / unit).read_text().splitlines():
+        name, _, words = line.partition('=')
+        if name != 'SystemCallFilter':
+            continue
+        calls = set().union(*map(calls_of, words.lstrip('~').split()))
+        allowed = allowed - calls if words.startswith('~') else allowed | calls
+    assert {'lchown', 'fchown', 'fchownat', 'io_uring_setup'} <= allowed
+    assert not allowed & {'setuid', 'capset', 'setpriority', 'mount'}
