@@ -163,8 +163,30 @@ def runs_inside(context, python):
                          LD_PRELOAD=f'/proc/self/fd/{library.fileno()}')
 
 
+def users_choice(env, word):
+    """Of the flags in CFLAGS that have the word the last, which is what counts; or None."""
+    found = [flag for flag in env['USERS_CFLAGS'] if word in flag]
+    return found[-1] if found else None
+
+
+def is_on(flag):
+    """Not one as -fno-stack-protector, -U_FORTIFY_SOURCE or -D_FORTIFY_SOURCE=0."""
+    return not re.search('-fno-|-U[^,]*$|=0$', flag)
+
+
+def hardening_in_cflags(env, name):
+    """What "wsgid -V" is to call the user's flag of this kind, and that; or None."""
+    if name == 'fortify-source':
+        return name, users_choice(env, '_FORTIFY_SOURCE')
+    if name == 'stack-protector-strong':
+        users = users_choice(env, 'stack-protector')
+        return (users or '').removeprefix('-f'), users
+    return name, None
+
+
 def hardening(env, conf):
-    """Each flag by itself, kept where this compiler and linker take it."""
+    """Each flag by itself, kept where this compiler and linker take it, and left to CFLAGS where
+    that has another of the kind."""
     if not env['hardening']:
         return 'none'
     # The sanitizers watch the same functions, and do it better.
@@ -176,6 +198,10 @@ def hardening(env, conf):
             ('relro', [], ['-Wl,-z,relro', '-Wl,-z,now']),
             ('stack-protector-strong', ['-fstack-protector-strong'], []),
             *fortify]:
+        kind, users = hardening_in_cflags(env, name)
+        if users:
+            names += [kind] if is_on(users) else []
+            continue
         if not conf.TryFlags(name, ccflags, linkflags):
             continue
         names.append(name)

@@ -201,8 +201,9 @@ def compiler(env, folder):
         flags = ['-fsanitize=' + ','.join(env['sanitize']), '-fno-omit-frame-pointer',
                  '-fno-sanitize-recover=all']
         env.Append(CCFLAGS=flags, LINKFLAGS=flags)
-    # The user's come last, so that they win.
+    # The user's come last, so that they win; see also checks.hardening.
     env.Append(CCFLAGS=env['CFLAGS'], LINKFLAGS=env['LDFLAGS'])
+    env['USERS_CFLAGS'] = env['CFLAGS']
     env['CFLAGS'] = []
     env['RANLIBCOM'] = ''
     env['ARFLAGS'] = 'rcs'
