@@ -30,22 +30,27 @@ Targets:
 
 # What each shell looks for below share.
 COMPLETIONS = {
-    'wsgictl.bash': 'bash-completion/completions/wsgictl',
-    '_wsgictl': 'zsh/site-functions/_wsgictl',
-    'wsgictl.fish': 'fish/vendor_completions.d/wsgictl.fish',
+    'etc/completion/wsgictl.bash': 'bash-completion/completions/wsgictl',
+    'etc/completion/_wsgictl': 'zsh/site-functions/_wsgictl',
+    'etc/completion/wsgictl.fish': 'fish/vendor_completions.d/wsgictl.fish',
 }
 
 
-# Below lib, but for the last one, which is below the folder of configurations.
+# Below lib.
 UNITS = {
-    'systemd/wsgid.socket': 'systemd/system/wsgid.socket',
-    'systemd/wsgid.service': 'systemd/system/wsgid.service',
-    'systemd/wsgid@.socket': 'systemd/system/wsgid@.socket',
-    'systemd/wsgid@.service': 'systemd/system/wsgid@.service',
-    'systemd/sysusers.conf': 'sysusers.d/wsgid.conf',
-    'systemd/tmpfiles.conf': 'tmpfiles.d/wsgid.conf',
+    'etc/systemd/wsgid.socket': 'systemd/system/wsgid.socket',
+    'etc/systemd/wsgid.service': 'systemd/system/wsgid.service',
+    'etc/systemd/wsgid@.socket': 'systemd/system/wsgid@.socket',
+    'etc/systemd/wsgid@.service': 'systemd/system/wsgid@.service',
+    'etc/systemd/sysusers.conf': 'sysusers.d/wsgid.conf',
+    'etc/systemd/tmpfiles.conf': 'tmpfiles.d/wsgid.conf',
 }
-LOGROTATE = {'logrotate.conf': 'logrotate.d/wsgid'}
+# Below the folder of configurations.
+LOGROTATE = {'etc/logrotate.conf': 'logrotate.d/wsgid'}
+
+
+# What the installed texts depend on.
+PLACES = ['prefix', 'sbindir', 'libexecdir', 'sysconfdir', 'mandir']
 
 
 def fail(*lines):
@@ -63,6 +68,11 @@ def prefix(key, value, _env):
     if not re.fullmatch('(/[A-Za-z0-9_.+-]+)+/?', value):
         fail(f'{key}={value}: systemd units and others name it, so give a path of letters, '
              'digits and _.+- alone')
+
+
+def place_or_none(key, value, env):
+    if value:
+        prefix(key, value, env)
 
 
 def folder_name(key, value, _env):
@@ -98,6 +108,11 @@ def variables(arguments):
     found.AddVariables(
         EnumVariable('mode', 'what to optimise for', 'release', ['release', 'debug']),
         ('prefix', 'where to install', '/usr/local', prefix),
+        ('sbindir', 'of wsgid; else PREFIX/sbin', '', place_or_none),
+        ('libexecdir', 'above wsgid/, of the children; else PREFIX/libexec', '', place_or_none),
+        ('sysconfdir', 'above wsgid/, of the configurations; else /etc for /usr and /usr/local, '
+         'PREFIX/etc for others', '', place_or_none),
+        ('mandir', 'of the manual; else PREFIX/share/man', '', place_or_none),
         ('DESTDIR', 'put in front of every installed path', ''),
         ('python', 'the interpreters that children are built for, with commas', PYTHON,
          interpreters),
@@ -238,10 +253,15 @@ def places(env):
     """Where things go when installed, without DESTDIR."""
     prefix = os.path.normpath(env['prefix'])
     sysconf = '/etc' if prefix in ('/usr', '/usr/local') else prefix + '/etc'
-    return {'sbin': prefix + '/sbin', 'bin': prefix + '/bin',
-            'lib': prefix + '/lib', 'libexec': prefix + '/libexec/wsgid',
+
+    def chosen(variable, otherwise):
+        return os.path.normpath(env[variable] or otherwise)
+    return {'sbin': chosen('sbindir', prefix + '/sbin'), 'bin': prefix + '/bin',
+            'lib': prefix + '/lib',
+            'libexec': chosen('libexecdir', prefix + '/libexec') + '/wsgid',
             'share': prefix + '/share',
-            'man': prefix + '/share/man', 'sysconf': sysconf}
+            'man': chosen('mandir', prefix + '/share/man'),
+            'sysconf': chosen('sysconfdir', sysconf)}
 
 
 def destination(env, path):
@@ -308,17 +328,25 @@ def fit_paths(target, source, env):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, 'w', encoding='utf-8') as file:
         file.write(text)
+    os.chmod(path, 0o644)
     print(f'  install  {path}')
     return 0
 
 
-def install_units(env, at):
+def install_texts(env, place, files):
+    """Those that name paths."""
     installed = []
-    for place, files in ((at['lib'], UNITS), (at['sysconf'], LOGROTATE)):
-        for name, path in files.items():
-            installed += env.Command(f'{place}/{path}', '#etc/' + name,
-                                     Action(fit_paths, None, varlist=['prefix']))
+    for name, path in files.items():
+        installed += env.Command(f'{place}/{path}', '#' + name,
+                                 Action(fit_paths, None, varlist=PLACES))
     return installed
+
+
+def install_file(target, source, env):
+    """For everybody, whatever the umask and the modes of the build were."""
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o755 if os.stat(source).st_mode & 0o100 else 0o644)
+    return 0
 
 
 def install(env, programs, with_systemd):
@@ -327,16 +355,16 @@ def install(env, programs, with_systemd):
     installed = []
     env['INSTALLSTR'] = '  install  $TARGET'
     env.Tool('install')
+    env['INSTALL'] = install_file
     for program in programs:
         installed += env.Install(where.get(program.name, at['libexec']), program)
-    for page in env.Glob('#src/*/*.[58]', strings=True):
-        installed += env.Install(f'{at["man"]}/man{page[-1]}', page)
-    for name, path in COMPLETIONS.items():
-        file = env.File('#etc/completion/' + name)
-        if os.path.exists(file.get_abspath()):
-            installed += env.InstallAs(f'{at["share"]}/{path}', file)
+    pages = [str(page) for page in env.Glob('#src/*/*.[58]')]
+    installed += install_texts(env, at['man'], {
+        page: f'man{page[-1]}/{os.path.basename(page)}' for page in pages})
+    installed += install_texts(env, at['share'], COMPLETIONS)
     if with_systemd:
-        installed += install_units(env, at)
+        installed += install_texts(env, at['lib'], UNITS)
+    installed += install_texts(env, at['sysconf'], LOGROTATE)
     fixed = [str(node) for node in installed]
     sample = env.File('#etc/wsgid.conf')
     if os.path.exists(sample.get_abspath()):
