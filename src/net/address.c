@@ -164,6 +164,13 @@ not_found(int rc, const char *text, const char *host, struct err *err)
 		text, host, gai_strerror(rc));
 }
 
+/* No name server knows a name of digits and dots alone. */
+static bool
+is_numeric(const char *host)
+{
+	return host[strspn(host, "0123456789.")] == '\0';
+}
+
 static int
 look_up(struct address *ret, size_t max, const char *text, const char *host,
 	bool bracketed, unsigned port, struct err *err)
@@ -171,7 +178,9 @@ look_up(struct address *ret, size_t max, const char *text, const char *host,
 	struct addrinfo want = {
 		.ai_family = bracketed ? AF_INET6 : AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_NUMERICSERV | (bracketed ? AI_NUMERICHOST : 0),
+		.ai_flags = AI_NUMERICSERV |
+			    (bracketed || is_numeric(host) ? AI_NUMERICHOST
+							   : 0),
 	};
 	struct addrinfo *found;
 	char service[8];
