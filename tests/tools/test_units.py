@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -33,6 +34,32 @@ def test_logs_are_reopened_after_rotation_and_nothing_is_restarted():
     text = (TOP / 'etc' / 'logrotate.conf').read_text()
     assert 'wsgictl reopen-logs' in text
     assert 'restart' not in text and 'kill' not in text
+
+
+@pytest.mark.parametrize('statuses, expected', [
+    ({'one': 0, 'other': 0}, 0),
+    ({'one': 0, 'stale': 3}, 0),
+    ({'bad': 4, 'good': 0}, 1),
+    ({}, 0),
+])
+def test_a_rotation_fails_for_a_server_that_runs_and_not_for_a_stale_socket(tmp_path, statuses,
+                                                                            expected):
+    text = (TOP / 'etc' / 'logrotate.conf').read_text()
+    script = text.split('postrotate\n')[1].split('\tendscript')[0]
+    wsgictl = tmp_path / 'wsgictl'
+    wsgictl.write_text('#!/bin/sh\nexit "$(cat "$3/$5.status")"\n')
+    wsgictl.chmod(0o755)
+    for name, status in statuses.items():
+        (tmp_path / f'{name}.status').write_text(f'{status}')
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(str(tmp_path / f'{name}.ctl'))
+    script = script.replace('/usr/bin/wsgictl', str(wsgictl)).replace('/run/wsgid', str(tmp_path))
+    assert subprocess.run(['sh', '-c', script]).returncode == expected
+
+
+def test_who_rotates_need_not_read_what_root_has_written():
+    text = (TOP / 'etc' / 'logrotate.conf').read_text()
+    assert '\tsu wsgid wsgid\n' in text and '\tnocompress\n' in text
 
 
 def test_the_exposure_is_at_most_2():
