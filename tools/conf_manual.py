@@ -711,7 +711,7 @@ backend shop
     mode tcp
     server shop 10.0.0.3:8000 send-proxy-v2
 .Ed
-.Ss In Kubernetes
+.Ss \&In Kubernetes
 The ingress controller connects from the network of the pods, the probes of the
 kubelet from the node, and both without a header of the PROXY protocol.
 .Bd -literal -offset indent

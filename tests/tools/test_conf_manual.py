@@ -78,3 +78,14 @@ def test_the_manuals_are_clean(name):
     # Which pages are installed is the machine's matter.
     assert [line for line in run.stdout.splitlines()
             if 'referenced manual not found' not in line] == []
+
+
+# The macros of mdoc that are called where they stand behind another one, and are words.
+WORDS_THAT_ARE_MACROS = {'Ad', 'An', 'Ap', 'At', 'Do', 'Em', 'Es', 'In', 'No', 'So', 'St'}
+
+
+@pytest.mark.parametrize('name', ['wsgid/wsgid.8', 'wsgid/wsgid.conf.5', 'wsgictl/wsgictl.8'])
+def test_no_word_of_a_heading_is_a_macro(name):
+    with open(os.path.join(TOP, 'src', name), encoding='utf-8') as file:
+        headings = [line.split() for line in file if line.startswith(('.Sh ', '.Ss ', '.Nd '))]
+    assert headings and not [line for line in headings if WORDS_THAT_ARE_MACROS & set(line)]
