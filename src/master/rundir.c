@@ -30,14 +30,27 @@
 #include "master/state.h"
 #include "scoreboard/scoreboard.h"
 
+/* What is in it says itself who may do what, so that ControlGroup reaches its
+ * socket whatever the umask. */
+static int
+make(const char *path)
+{
+	mode_t umask_before = umask(0022);
+	int rc = mkdir(path, 0755) < 0 ? -errno : 0;
+
+	umask(umask_before);
+	return rc == -EEXIST ? 0 : rc;
+}
+
 /* Make the directory where it is missing; its parents must exist. */
 static int
 prepare(const char *path, struct err *err)
 {
 	struct stat st;
+	int rc = make(path);
 
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return err_set(err, errno, "RunDirectory %s", path);
+	if (rc < 0)
+		return err_set(err, -rc, "RunDirectory %s", path);
 	if (stat(path, &st) < 0)
 		return err_set(err, errno, "RunDirectory %s", path);
 	if (!S_ISDIR(st.st_mode))

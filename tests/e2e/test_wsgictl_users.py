@@ -239,6 +239,16 @@ def test_members_of_control_group_may_and_others_may_not(serve, for_others):
     fails(as_user(outside, 'reload'), 1, 'closed the connection')
 
 
+@need_root
+def test_members_reach_the_socket_whatever_the_umask(serve, for_others):
+    server = serve('hello', '-w', '1', '--control-group', 'mail',
+                   launcher=['sh', '-c', 'umask 077; exec "$0" "$@"'])
+    succeeds(subprocess.run(['setpriv', '--reuid', '65534', '--regid', 'mail', '--clear-groups',
+                             str(for_others), '--run-directory', str(server.run_directory),
+                             'reload'], text=True, env=clean_environment(), capture_output=True,
+                            timeout=PATIENCE), 'reload done')
+
+
 def test_an_unknown_control_group_is_a_mistake(new_server):
     server = new_server('hello', '--control-group', 'no-such-group')
     assert server.fails() == 78
