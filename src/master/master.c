@@ -345,14 +345,29 @@ loop(struct master *m)
 
 /* --- birth and death ----------------------------------------------------------- */
 
+/* Memory that the children share with one another: child/balance.h. */
+static int
+make_peers(struct master *m, struct err *err)
+{
+	m->peers = memfd_create("wsgid-peers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (m->peers < 0)
+		return err_set(err, errno,
+			"memory that the children share: memfd_create");
+	if (ftruncate(m->peers, (m->n_slots + 1) * INHERIT_PEER) < 0)
+		return err_set(err, errno, "memory that the children share");
+	(void)fcntl(m->peers, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+	return 0;
+}
+
 /* Children that drain keep their slots, so there are more than ServerLimit
  * of them: with few children, too, one reload may follow the other. */
 static int
-make_slots(struct master *m, const struct config *c)
+make_slots(struct master *m, const struct config *c, struct err *err)
 {
 	enum { LEAST_EXTRA = 16, MOST_EXTRA = 256 };
 	long extra =
 		c->server_limit < MOST_EXTRA ? c->server_limit : MOST_EXTRA;
+	int rc;
 
 	if (extra < LEAST_EXTRA)
 		extra = LEAST_EXTRA;
@@ -361,14 +376,12 @@ make_slots(struct master *m, const struct config *c)
 		extra += (long)m->heritage->n_nursery;
 	m->server_limit = c->server_limit;
 	m->n_slots = (unsigned)(c->server_limit + extra);
-	m->peers = memfd_create("wsgid-peers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (m->peers < 0 ||
-		ftruncate(m->peers, (m->n_slots + 1) * INHERIT_PEER) < 0)
-		return -errno;
-	(void)fcntl(m->peers, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+	rc = make_peers(m, err);
+	if (rc < 0)
+		return rc;
 	m->children = calloc(m->n_slots, sizeof(*m->children));
 	if (m->children == NULL)
-		return -ENOMEM;
+		return err_set(err, ENOMEM, "ServerLimit %ld", c->server_limit);
 	for (unsigned i = 0; i < m->n_slots; i++)
 		m->children[i] = (struct child){
 			.slot = i,
@@ -492,11 +505,11 @@ succeed_kept(struct master *m)
 static int
 open_server(struct master *m, struct config *c, struct err *err)
 {
-	int rc = make_slots(m, c);
+	int rc = make_slots(m, c, err);
 	bool kept;
 
 	if (rc < 0)
-		return err_set(err, -rc, "ServerLimit %ld", c->server_limit);
+		return rc;
 	buckets_choose(m, c);
 	if (m->heritage == NULL)
 		rc = fdstore_restore(m, c, err);

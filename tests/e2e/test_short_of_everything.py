@@ -12,8 +12,8 @@ import time
 import pytest
 
 from client import Connection, get
-from server import (BUILD, IS_ROOT, PATIENCE, SANITIZED, cpu_seconds, need, status_of,
-                    wait_until)
+from server import (BUILD, IS_ROOT, PATIENCE, SANITIZED, compile_support, cpu_seconds, need,
+                    status_of, wait_until)
 
 NOBODY = 40000 + os.getpid() % 20000  # a user whose processes are this server's alone
 
@@ -107,6 +107,16 @@ def test_a_start_that_cannot_fork_ends_with_the_reason(unprivileged):
 
 
 # --- timers ---------------------------------------------------------------------------------
+
+@pytest.mark.skipif(SANITIZED, reason='a sanitizer must be the first library that is loaded')
+def test_who_may_have_no_shared_memory_is_told_that(new_server, directory):
+    need('cc')
+    library = compile_support(directory, 'no_memfd', '-shared', '-fPIC')
+    server = new_server('hello', launcher=['env', f'LD_PRELOAD={library}'])
+    assert server.fails() == 1
+    assert 'memory that the children share: memfd_create: Operation not permitted' \
+        in server.log.text()
+
 
 def test_who_may_have_no_timer_serves_without_a_watcher_and_says_so(new_server):
     server = new_server('probe', '-w', '1', launcher=[need('prlimit'), '--sigpending=0'])
