@@ -664,12 +664,17 @@ upstream shop {
     server unix:/run/shop/shop.sock;
     keepalive 32;
 }
+map $http_host $shop_host {
+    default $http_host;     # with its port, which $host has not
+    ""      $host;          # HTTP/1.0 without Host: the server_name
+}
 server {
+    server_name shop.example;
     location / {
         proxy_pass http://shop;
         proxy_http_version 1.1;
         proxy_set_header Connection "";
-        proxy_set_header Host $http_host;
+        proxy_set_header Host $shop_host;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
     }

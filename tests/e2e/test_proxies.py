@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -9,7 +10,7 @@ import subprocess
 import pytest
 
 from client import Closed, Connection, exchange, refused
-from server import PATIENCE, free_port, need, wait_until
+from server import PATIENCE, ROOT, free_port, need, wait_until
 
 ENGINES = ['io_uring', 'epoll']
 
@@ -274,7 +275,7 @@ def test_a_balancer_that_says_nothing_is_closed(serve):
 
 # --- real ones ------------------------------------------------------------------------------
 
-NGINX = '''
+NGINX_FRAME = '''
 daemon off;
 master_process off;
 pid {place}/nginx.pid;
@@ -286,6 +287,10 @@ http {{
     fastcgi_temp_path {place}/fastcgi;
     uwsgi_temp_path {place}/uwsgi;
     scgi_temp_path {place}/scgi;
+    {inside}
+}}
+'''
+NGINX = '''
     keepalive_requests 1000000;
     proxy_http_version 1.1;
     proxy_set_header Connection "";
@@ -297,7 +302,6 @@ http {{
     upstream unix {{ server unix:{unix}; keepalive 8; keepalive_requests 1000000; }}
     server {{ listen 127.0.0.1:{ports[0]}; location / {{ proxy_pass http://tcp; }} }}
     server {{ listen 127.0.0.1:{ports[1]}; location / {{ proxy_pass http://unix; }} }}
-}}
 '''
 
 # Debian and others have made it a package of its own.
@@ -345,33 +349,40 @@ REQUEST = b'GET /client HTTP/1.1\r\nHost: shop.example\r\n\r\n'
 
 
 @pytest.fixture
-def proxies(directory):
+def run():
+    """run(command) starts a program that ends with the test."""
+    processes = []
+
+    def start(*command):
+        processes.append(subprocess.Popen([str(word) for word in command],
+                                          stdin=subprocess.DEVNULL))
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture
+def proxies(directory, run):
     """proxies(place of each listener) starts nginx and HAProxy: their ports.
 
     Neither tries anything twice, so whatever the server does to one request is seen.
     """
-    processes = []
-
-    def run(*command):
-        processes.append(subprocess.Popen([str(word) for word in command],
-                                          stdin=subprocess.DEVNULL))
-
     def start(**places):
         place = directory / 'proxies'
         place.mkdir()
         ports = [free_port() for _ in range(7 if STREAM_MODULE else 6)]
-        for name, text in (('nginx', (NGINX_STREAM if STREAM_MODULE else '') + NGINX),
-                           ('haproxy', HAPROXY)):
-            (place / name).write_text(text.format(place=place, ports=ports, **places))
+        facts = {'place': place, 'ports': ports, **places}
+        (place / 'nginx').write_text(
+            (NGINX_STREAM.format(**facts) if STREAM_MODULE else '') +
+            NGINX_FRAME.format(place=place, inside=NGINX.format(**facts)))
+        (place / 'haproxy').write_text(HAPROXY.format(**facts))
         run(need('nginx'), '-p', place, '-e', place / 'log', '-c', place / 'nginx')
         run(need('haproxy'), '-db', '-q', '-f', place / 'haproxy')
         for port in ports:
             wait_until(lambda: not refused(('127.0.0.1', port)), f'a proxy at port {port}')
         return ports
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait(PATIENCE)
+    return start
 
 
 class Client(Connection):
@@ -413,4 +424,38 @@ def test_nginx_and_haproxy_pass_10000_requests_on_and_none_fails(serve, proxies,
     print(f'{totals["connections"]} connections for {answers} answers')
     # Two children have their share of those that each proxy keeps.
     assert totals['connections'] < 200
+    server.stop()
+
+
+# --- the manual's ---------------------------------------------------------------------------
+
+
+def sample_of(heading: str) -> str:
+    """What the manual shows below a heading, as one would copy it."""
+    page = (ROOT / 'src' / 'wsgid' / 'wsgid.conf.5').read_text()
+    below = page[page.index(f'.Ss {heading}\n'):]
+    sample = re.search(r'^\.Bd .*\n((?:.*\n)*?)\.Ed$', below, re.MULTILINE).group(1)
+    return sample.replace('\\&', '').replace('\\e', '\\')
+
+
+def test_the_manuals_nginx_passes_on_the_host_whatever_the_client_says(serve, run, directory):
+    path, port = directory / 'wsgid.sock', free_port()
+    place = directory / 'proxies'
+    place.mkdir()
+    ours, nginxs = sample_of('Behind nginx').split('# nginx\n')
+    (directory / 'wsgid.conf').write_text(
+        re.sub(r'Listen .*', f'Listen unix:{path}', ours))
+    sample = nginxs.replace('/run/shop/shop.sock', str(path)).replace(
+        'server {\n', f'server {{\n listen 127.0.0.1:{port};\n')
+    (place / 'nginx').write_text(NGINX_FRAME.format(place=place, inside=sample))
+    server = serve('probe', '-c', directory / 'wsgid.conf', bind=None)
+    run(need('nginx'), '-p', place, '-e', place / 'log', '-c', place / 'nginx')
+    wait_until(lambda: not refused(('127.0.0.1', port)), 'nginx')
+    for head, host in ((b'GET /show HTTP/1.0\r\n\r\n', 'shop.example'),
+                       (b'GET /show HTTP/1.1\r\nHost: other.example:81\r\n\r\n',
+                        'other.example:81')):
+        answer = exchange(('127.0.0.1', port), head)
+        assert answer.status == 200
+        environ = json.loads(answer.body)
+        assert (environ['HTTP_HOST'], environ['REMOTE_ADDR']) == (host, '127.0.0.1')
     server.stop()
