@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/defs.h"
+
 static const unsigned char mapped[IP_V4_BITS / 8] = {[10] = 0xff, [11] = 0xff};
 
 int
@@ -53,6 +55,40 @@ bool
 ip_is_v4(const struct ip *ip)
 {
 	return memcmp(ip->bytes, mapped, sizeof(mapped)) == 0;
+}
+
+static bool
+same_begin(const struct ip *a, const struct ip *b, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return memcmp(a->bytes, b->bytes, whole) == 0 &&
+	       (rest == 0 ||
+		       (a->bytes[whole] ^ b->bytes[whole]) >> (8 - rest) == 0);
+}
+
+bool
+ip_is_private(const struct ip *ip)
+{
+	static const struct {
+		struct ip first;
+		unsigned bits;
+	} networks[] = {
+		{{{[10] = 0xff, 0xff, 127}}, IP_V4_BITS + 8},
+		{{{[10] = 0xff, 0xff, 10}}, IP_V4_BITS + 8},
+		{{{[10] = 0xff, 0xff, 172, 16}}, IP_V4_BITS + 12},
+		{{{[10] = 0xff, 0xff, 192, 168}}, IP_V4_BITS + 16},
+		{{{[10] = 0xff, 0xff, 169, 254}}, IP_V4_BITS + 16},
+		{{{[10] = 0xff, 0xff, 100, 64}}, IP_V4_BITS + 10},
+		{{{[15] = 1}}, 8 * IP_BYTES},
+		{{{0xfc}}, 7},
+		{{{0xfe, 0x80}}, 10},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(networks); i++)
+		if (same_begin(ip, &networks[i].first, networks[i].bits))
+			return true;
+	return false;
 }
 
 /* Each connection has two of them: inet_ntop formats by way of sprintf. */

@@ -33,6 +33,10 @@ struct ip ip_of_v6(const void *bytes);
 
 bool ip_is_v4(const struct ip *ip);
 
+/* This machine's own, or of a network that is not the Internet: loopback,
+ * link-local, RFC 1918, 4193 and 6598. */
+bool ip_is_private(const struct ip *ip);
+
 /* As people write it; its length. */
 size_t ip_format(const struct ip *ip, char to[IP_TEXT]);
 

@@ -43,6 +43,7 @@
 #include "child/standard.h"
 #include "child/template.h"
 #include "child/tokens.h"
+#include "child/unbelieved.h"
 #include "child/warm_up.h"
 #include "child/workers.h"
 #include "config/config.h"
@@ -71,6 +72,7 @@ struct child {
 	char server[TOKENS_SIZE];
 	int *listeners;
 	struct standard standard;
+	struct unbelieved unbelieved;
 	struct workers *workers;
 	bool forked; /* this is a copy that the application has made */
 	struct forking forking;
@@ -395,6 +397,7 @@ start_workers(struct child *c, struct err *err)
 		.app = c->app,
 		.libraries = &c->libraries,
 		.standard = &c->standard,
+		.unbelieved = &c->unbelieved,
 		.forked = &c->forked,
 		.forking = &c->forking,
 	};

@@ -52,6 +52,7 @@ struct engine_settings {
 	struct balance *balance;    /* NULL: there is nobody to share with */
 	struct clients *clients;
 	const struct descriptors *descriptors; /* the server's own */
+	struct unbelieved *unbelieved; /* NULL: nothing is said of them */
 	struct standard *standard; /* NULL: nothing is put back there */
 	struct crew *crew;   /* NULL: this is the child's only worker */
 	size_t worker;       /* which one it is */

@@ -22,6 +22,7 @@
 #include "child/report.h"
 #include "child/send.h"
 #include "child/spare.h"
+#include "child/unbelieved.h"
 #include "child/unread.h"
 #include "child/watcher.h"
 #include "http/path.h"
@@ -536,6 +537,8 @@ request_serve(struct engine *e, struct connection *c)
 	if (UNLIKELY(*e->set.forked))
 		forking_leave_copy(app_copy_status(e->set.app));
 	e->running = NULL;
+	if (UNLIKELY(ex.app.hidden != 0))
+		unbelieved_tell(e->set.unbelieved, c, ex.app.hidden);
 	finish(&ex);
 	connection_settle(e, c);
 }

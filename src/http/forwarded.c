@@ -53,6 +53,17 @@ forwarded_field(struct str name)
 	return 0;
 }
 
+struct str
+forwarded_name(unsigned fields)
+{
+	unsigned wanted = fields & FORWARDED_PROTO ? FORWARDED_PROTO : fields;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (names[i].field & wanted & ~FORWARDED_OTHER)
+			return names[i].name;
+	return STR("");
+}
+
 static bool
 is_among(struct str words, struct str name)
 {

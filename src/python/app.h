@@ -276,6 +276,10 @@ struct app_exchange {
 	bool broken; /* the response is incomplete, or the client gone:
 	                    * the connection must close */
 
+	/* Of proxies, that the application was not shown: a set of
+	 * forwarded.h's. */
+	unsigned hidden;
+
 	/* When the whole response fits, nothing was sent: it is in
 	 * response->out, for the caller to send, unless it was pushed.  A large
 	 * last piece may be left out of it, or several: it stays in held_data

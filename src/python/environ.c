@@ -322,18 +322,20 @@ add_target(struct environ *e, PyObject *d, const struct app_exchange *x)
 }
 
 static int
-add_request(struct environ *e, PyObject *d, const struct app_exchange *x)
+add_request(struct environ *e, PyObject *d, struct app_exchange *x)
 {
 	const struct request *r = x->request;
+	const struct request_field *end = r->fields + r->n_fields;
 
 	if (add_method(e, d, r->method) < 0 || add_target(e, d, x) < 0)
 		return -1;
 	if (r->minor == 0 &&
 		set(d, e->keys[SERVER_PROTOCOL], e->protocol_1_0) < 0)
 		return -1;
-	for (size_t i = 0; i < r->n_fields; i++)
-		if (forwarded_shows(x->forwarded, r->fields[i].name) &&
-			add_header(e, d, r, &r->fields[i]) < 0)
+	for (const struct request_field *f = r->fields; f < end; f++)
+		if (UNLIKELY(!forwarded_shows(x->forwarded, f->name)))
+			x->hidden |= forwarded_field(f->name);
+		else if (add_header(e, d, r, f) < 0)
 			return -1;
 	return add_host(e, d, r);
 }

@@ -46,6 +46,23 @@ def test_nobody_is_believed_unless_he_is_trusted(serve):
         server.stop()
 
 
+def test_what_is_taken_from_a_proxy_at_hand_is_said_once(serve, mpm, directory):
+    """Else an application that wants https redirects for ever, and nobody knows why."""
+    path = directory / 'wsgid.sock'
+    for bind, address, who, name in (
+            ('127.0.0.1:0', None, '127.0.0.1', '127.0.0.1'),
+            (f'unix:{path}', path, 'a Unix socket', 'unix:')):
+        server = serve('probe', '-w', '1', bind=bind)
+        for fields in ([('X-Forwarded-User', 'ann')], SAID, SAID):
+            seen_by(address or server.address, fields)
+        server.log.wait_for(fr'\[child:notice\] .* X-Forwarded-Proto from {who}, who is not in '
+                            'TrustedProxies, is taken out of requests: .* write '
+                            f'"TrustedProxies {name}"')
+        server.stop()
+        assert server.log.text().count('who is not in TrustedProxies') == 1
+        assert 'ann' not in server.log.text()
+
+
 @pytest.mark.parametrize('where', ['a line', 'the environment', 'lines'])
 def test_as_many_are_trusted_as_are_named(serve, directory, where):
     """A large provider has more networks than a line usually has words."""

@@ -79,6 +79,50 @@ test_a_mapped_ipv4_address_is_the_ipv4_address(void **state)
 	assert_false(ip_is_v4(&v6));
 }
 
+static void
+test_private_is_what_is_no_part_of_the_internet(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is;
+	} rows[] = {
+		{"127.0.0.1", true},
+		{"127.255.255.255", true},
+		{"128.0.0.0", false},
+		{"10.0.0.0", true},
+		{"11.0.0.0", false},
+		{"172.16.0.0", true},
+		{"172.31.255.255", true},
+		{"172.32.0.0", false},
+		{"172.15.255.255", false},
+		{"192.168.255.255", true},
+		{"192.169.0.0", false},
+		{"169.254.1.1", true},
+		{"100.64.0.1", true},
+		{"100.127.255.255", true},
+		{"100.128.0.0", false},
+		{"192.0.2.7", false},
+		{"::1", true},
+		{"::2", false},
+		{"fc00::1", true},
+		{"fdff::1", true},
+		{"fe00::1", false},
+		{"fe80::1", true},
+		{"febf::1", true},
+		{"fec0::1", false},
+		{"2001:db8::1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ip ip;
+
+		assert_int_equal(ip_parse(&ip, str_of(rows[i].text)), 0);
+		if (ip_is_private(&ip) != rows[i].is)
+			fail_msg("%s", rows[i].text);
+	}
+}
+
 int
 main(void)
 {
@@ -88,6 +132,8 @@ main(void)
 		cmocka_unit_test(test_a_nul_within_is_no_address),
 		cmocka_unit_test(
 			test_a_mapped_ipv4_address_is_the_ipv4_address),
+		cmocka_unit_test(
+			test_private_is_what_is_no_part_of_the_internet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
