@@ -518,9 +518,11 @@ What does not make sense is as if it were not there.
 trusts everybody, and is for a network that nobody else can reach.
 """,
     'TrustedProxyHeaders': """
-A proxy passes on what its client sends, unless it sets the field itself: one
-that sets X-Forwarded-For alone lets everybody choose X-Forwarded-Host.
-So name here what yours sets.
+A proxy passes on what its client sends, unless it sets the field itself: with
+one that sets X-Forwarded-For alone everybody chooses X-Forwarded-Host.
+So name here what yours sets, and all of it; the default is what most set.
+X-Forwarded-Host, X-Forwarded-Port, X-Forwarded-Prefix and Forwarded are the
+others that say something to the server.
 Forwarded counts where X-Forwarded-For, X-Forwarded-Proto or X-Forwarded-Host,
 each for its part, are not there.
 .Pp

@@ -348,9 +348,8 @@ static const struct directive others[] = {
 		.option = "--trusted-proxy-headers",
 		.type = &value_proxy_headers,
 		.offset = AT(trusted_proxy_headers),
-		.initial = "X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host "
-			   "X-Forwarded-Port X-Forwarded-Prefix Forwarded",
-		.example = "X-Forwarded-For X-Forwarded-Proto",
+		.initial = "X-Forwarded-For X-Forwarded-Proto",
+		.example = "X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host",
 		.words = proxy_headers,
 		.help = "What the trusted proxies set themselves (others "
 			"too: X-Forwarded-User); the rest is taken out",

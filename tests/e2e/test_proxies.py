@@ -31,6 +31,8 @@ SAID = [('X-Forwarded-For', '203.0.113.9, 192.0.2.7'), ('X-Forwarded-Proto', 'ht
         ('X-Forwarded-Host', 'shop.example'), ('X-Forwarded-Prefix', '/shop'),
         ('X-Forwarded-Server', 'x'), ('X-Real-IP', '203.0.113.9'),
         ('Forwarded', 'for=203.0.113.9;host=evil.example')]
+ALL = ('X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Port X-Forwarded-Prefix '
+       'Forwarded')
 
 
 def test_nobody_is_believed_unless_he_is_trusted(serve):
@@ -81,8 +83,8 @@ def test_as_many_are_trusted_as_are_named(serve, directory, where):
 
 def test_what_a_trusted_proxy_says_is_where_the_application_looks_for_it(serve, directory):
     log = directory / 'access.log'
-    server = serve('probe', '--trusted-proxies', '127.0.0.0/8', '--custom-log',
-                   f'{log} "%h %a %{{c}}a %{{remote}}p"')
+    server = serve('probe', '--trusted-proxies', '127.0.0.0/8', '--trusted-proxy-headers', ALL,
+                   '--custom-log', f'{log} "%h %a %{{c}}a %{{remote}}p"')
     environ = seen_by(server.address, SAID)
     assert (environ['REMOTE_ADDR'], environ['REMOTE_PORT']) == ('192.0.2.7', '0')
     assert environ['wsgi.url_scheme'] == environ['REQUEST_SCHEME'] == 'https'
@@ -114,7 +116,8 @@ def test_a_request_says_nothing_about_the_next_of_its_connection(serve):
 
 def test_a_proxy_on_a_unix_socket_is_trusted_as_unix(serve, directory):
     path = directory / 'wsgid.sock'
-    server = serve('probe', bind=f'unix:{path}', env={'WSGID_TRUSTED_PROXIES': 'unix:'})
+    server = serve('probe', bind=f'unix:{path}', env={
+        'WSGID_TRUSTED_PROXIES': 'unix:', 'WSGID_TRUSTED_PROXY_HEADERS': ALL})
     environ = seen_by(path, SAID)
     assert environ['REMOTE_ADDR'] == '192.0.2.7'
     assert (environ['SERVER_NAME'], environ['SERVER_PORT']) == ('shop.example', '443')
@@ -122,15 +125,16 @@ def test_a_proxy_on_a_unix_socket_is_trusted_as_unix(serve, directory):
 
 
 def test_only_the_headers_that_the_proxy_sets_are_believed(serve):
-    """A client's own X-Forwarded-Host passes a proxy that does not know it."""
-    server = serve('probe', '--trusted-proxies', '127.0.0.1',
-                   '--trusted-proxy-headers', 'X-Forwarded-For X-Forwarded-Proto')
-    environ = seen_by(server.address, SAID)
-    assert (environ['REMOTE_ADDR'], environ['wsgi.url_scheme']) == ('192.0.2.7', 'https')
-    assert environ['HTTP_HOST'] == 'test' and environ['SCRIPT_NAME'] == ''
-    assert sorted(key for key in environ if 'FORWARDED' in key) == [
-        'HTTP_X_FORWARDED_FOR', 'HTTP_X_FORWARDED_PROTO']
-    server.stop()
+    """A client's own X-Forwarded-Host passes a proxy that does not know it, as most do not."""
+    for words in ([], ['--trusted-proxy-headers', 'X-Forwarded-For X-Forwarded-Proto']):
+        server = serve('probe', '--trusted-proxies', '127.0.0.1', *words)
+        environ = seen_by(server.address, SAID + [('X-Forwarded-Port', '4711')])
+        assert (environ['REMOTE_ADDR'], environ['wsgi.url_scheme']) == ('192.0.2.7', 'https')
+        assert environ['HTTP_HOST'] == 'test' and environ['SCRIPT_NAME'] == ''
+        assert environ['SERVER_PORT'] == '443'
+        assert sorted(key for key in environ if 'FORWARDED' in key) == [
+            'HTTP_X_FORWARDED_FOR', 'HTTP_X_FORWARDED_PROTO']
+        server.stop()
 
 
 def test_what_a_trusted_proxy_says_to_the_application_alone_is_passed_on(serve, directory):
