@@ -325,6 +325,31 @@ its replacement serves before it is told to go, it finishes what it has, and
 its clients lose nothing.
 It is looked at between requests, and while there are none.
 """,
+    'MountPoint': r"""
+Clients ask for /shop/cart, and a proxy in front leaves it so: with
+.Ql MountPoint /shop
+.Ev SCRIPT_NAME
+is /shop and
+.Ev PATH_INFO
+/cart, so that the application builds the links that it should.
+/shop itself has no
+.Ev PATH_INFO ,
+and /shopping is another path.
+It is compared when the percent codes of a request are decoded; write it as it
+is then.
+Logs and
+.Ev REQUEST_URI
+have the whole path, and
+.Ic WSGIWarmUp
+needs it.
+A proxy that cuts the path off says so with X-Forwarded-Prefix
+.Pq Ic TrustedProxyHeaders ,
+and needs no
+.Ic MountPoint ;
+where there are both,
+.Ev SCRIPT_NAME
+is the one behind the other.
+""",
     'WSGIWarmUp': r"""
 It is a GET of the path, with the host and scheme of the URL or
 .Ql localhost
@@ -692,6 +717,11 @@ too, and
         proxy_set_header X-Forwarded-Prefix /shop;
         ...
 .Ed
+.Pp
+or, with a
+.Cm proxy_pass
+that has no path,
+.Ql MountPoint /shop .
 .Pp
 nginx must let go of an idle connection before we do: its
 .Cm keepalive_timeout

@@ -365,10 +365,10 @@ read_head(struct engine *e, struct connection *c)
 	return n;
 }
 
-/* The path as the application is to see it, in memory of ours where it is not
- * as it came.  0, or -STATUS with a sentence. */
+/* The path that is asked for, in memory of ours where it is not as it came.
+ * 0, or -STATUS with a sentence. */
 static int
-find_path(struct engine *e, struct str *ret, const char **why)
+resolve_path(struct engine *e, struct str *ret, const char **why)
 {
 	const struct path_rules rules = {
 		.slashes = (enum path_slashes)e->config->allow_encoded_slashes,
@@ -399,6 +399,22 @@ find_path(struct engine *e, struct str *ret, const char **why)
 		return (int)len;
 	*ret = (struct str){e->path.data, (size_t)len};
 	return 0;
+}
+
+/* The path as the application is to see it.  "*" is the whole server, and so the
+ * application too.  0, or -STATUS with a sentence. */
+static int
+find_path(struct engine *e, struct str *ret, const char **why)
+{
+	const char *mount = e->config->mount_point;
+	int rc = resolve_path(e, ret, why);
+
+	if (LIKELY(mount == NULL) || rc < 0 ||
+		e->request.form == REQUEST_ASTERISK ||
+		path_cut_mount(ret, str_of(mount)))
+		return rc;
+	*why = "the path is not below MountPoint";
+	return -404;
 }
 
 /* Take the request's bytes out of the connection's input, so that they stay

@@ -147,6 +147,7 @@ read_back(struct asked *a, struct str *ret_path, struct err *err)
 		.slashes = (enum path_slashes)a->config->allow_encoded_slashes,
 		.merge = a->config->merge_slashes,
 	};
+	const char *mount = a->config->mount_point;
 	const char *why = "";
 	ssize_t len;
 
@@ -158,6 +159,11 @@ read_back(struct asked *a, struct str *ret_path, struct err *err)
 	if (len < 0)
 		return refused(a, why, err);
 	*ret_path = (struct str){a->path.data, (size_t)len};
+	if (mount != NULL && !path_cut_mount(ret_path, str_of(mount)))
+		return refused(a,
+			"the path is not below MountPoint; write it with that, "
+			"as clients do",
+			err);
 	return 0;
 }
 

@@ -192,6 +192,7 @@ struct config {
 				  * is an absolute path and what has no
 				  * "/" in it is a module */
 	const char *callable_object;
+	const char *mount_point;  /* NULL = the root */
 	bool preload_application; /* once a generation, by a template process */
 	const char *warm_up;      /* URLs with commas, for config_read_url */
 	const char *directory;    /* --chdir; NULL = where wsgid was started */

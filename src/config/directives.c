@@ -387,6 +387,16 @@ static const struct directive others[] = {
 		.help = "The callable's name where WSGIApplication gives none",
 	},
 	{
+		.name = "MountPoint",
+		.option = "--mount-point",
+		.type = &value_mount_point,
+		.offset = AT(mount_point),
+		.initial = "/",
+		.example = "/shop",
+		.help = "The path that the application is below; others are "
+			"answered 404",
+	},
+	{
 		.name = "WSGIPreloadApplication",
 		.option = "--preload-application",
 		.other_option = "--preload",

@@ -32,8 +32,9 @@ struct foreign {
 	"compression is the business of the application or a proxy"
 #define REDIRECTION \
 	"redirection is the business of the application or a proxy"
-#define ONE_APPLICATION \
-	"wsgid serves one application at /; name it with WSGIApplication"
+#define ONE_APPLICATION                                                  \
+	"wsgid serves one application; name it with WSGIApplication, and " \
+	"the path that it is below with MountPoint"
 #define HOST "the Host field of the request names the server; leave it out"
 #define TLS  "wsgid speaks no TLS; let a proxy do it"
 #define LIMITS                                                             \
@@ -343,8 +344,8 @@ static const struct foreign foreigners[] = {
 	{"chown-socket", "write owner= and group= behind Listen unix:PATH"},
 	{"callable", "write WSGICallableObject"},
 	{"wsgi", "write WSGIApplication"},
-	{"mount", ONE_APPLICATION},
-	{"manage-script-name", ONE_APPLICATION},
+	{"mount", "write MountPoint"},
+	{"manage-script-name", "write MountPoint"},
 	{"home", "write WSGIPythonHome"},
 	{"pyhome", "write WSGIPythonHome"},
 	{"-H", "write WSGIPythonHome"},
@@ -502,6 +503,8 @@ directive_foreign_environment(const char *name)
 
 	if (strcmp(name, "FORWARDED_ALLOW_IPS") == 0)
 		return "write TrustedProxies, or set WSGID_TRUSTED_PROXIES";
+	if (strcmp(name, "SCRIPT_NAME") == 0)
+		return "write MountPoint, or set WSGID_MOUNT_POINT";
 	if (strcmp(name, "GUNICORN_CMD_ARGS") == 0)
 		return "write the directives, or set their WSGID_ variables; "
 		       "\"wsgid -L\" lists them";

@@ -1,8 +1,9 @@
 /*
- * urls.c - values that are paths or URLs of the application: WSGIWarmUp.
+ * urls.c - values that are paths or URLs of the application.
  *
- * They are to be requests, so there is nothing in one that a request line or a
- * Host field could not have.
+ * Those of WSGIWarmUp are to be requests, so there is nothing in one that a
+ * request line or a Host field could not have.  MountPoint is compared with what
+ * a request's path means, and so has no percent codes.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -201,6 +202,53 @@ parse_urls(const struct directive_input *in, union directive_value *ret,
 	buf_fini(&b);
 	return rc;
 }
+
+/* Does "//", "/." or "/.." come in it, or is there one at the end? */
+static bool
+has_odd_segment(const char *path)
+{
+	while (*path == '/') {
+		size_t len = strcspn(++path, "/");
+
+		if (len == 0 || (len <= 2 && strspn(path, ".") >= len))
+			return true;
+		path += len;
+	}
+	return false;
+}
+
+static int
+parse_mount_point(const struct directive_input *in, union directive_value *ret,
+	struct err *err)
+{
+	int rc = value_check_words(in, 1, 1, err);
+	const char *path = in->words[0];
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(path, "/") == 0) {
+		ret->text = NULL;
+		return 0;
+	}
+	if (path[0] != '/' || has_odd_segment(path))
+		return err_setx(err, EINVAL,
+			"\"%s\" is no path such as /shop or /shop/admin, "
+			"without a \"/\" at its end",
+			value_show(path).text);
+	if (strpbrk(path, "%?#") != NULL)
+		return err_setx(err, EINVAL,
+			"\"%s\" has a \"%c\" in it; write the path alone, and "
+			"the characters themselves for percent codes",
+			value_show(path).text, *strpbrk(path, "%?#"));
+	return value_keep(&ret->text, in->arena, path, strlen(path), err);
+}
+
+const struct directive_type value_mount_point = {
+	.metavar = "PATH",
+	.size = sizeof(const char *),
+	.parse = parse_mount_point,
+	.write = value_write_text,
+};
 
 const struct directive_type value_urls = {
 	.metavar = "URL ...",

@@ -90,6 +90,7 @@ extern const struct directive_type value_flag;        /* bool */
 extern const struct directive_type value_choice;      /* int */
 extern const struct directive_type value_text;        /* const char * */
 extern const struct directive_type value_texts;       /* a,b */
+extern const struct directive_type value_mount_point;
 extern const struct directive_type value_urls;        /* such, of URLs */
 extern const struct directive_type value_x_options;   /* such, of -X */
 extern const struct directive_type value_accept_filter; /* bool */

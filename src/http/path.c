@@ -157,3 +157,14 @@ path_resolve(struct str path, const struct path_rules *rules, char *to,
 
 	return len < 0 ? len : resolve(to, (size_t)len, rules->merge, why);
 }
+
+bool
+path_cut_mount(struct str *path, struct str mount)
+{
+	if (path->len < mount.len ||
+		memcmp(path->p, mount.p, mount.len) != 0 ||
+		(path->len > mount.len && path->p[mount.len] != '/'))
+		return false;
+	*path = (struct str){path->p + mount.len, path->len - mount.len};
+	return true;
+}

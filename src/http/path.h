@@ -36,4 +36,8 @@ bool path_is_plain(struct str path, const struct path_rules *rules);
 ssize_t path_resolve(struct str path, const struct path_rules *rules, char *to,
 	const char **why);
 
+/* Take mount off the beginning of a path: "/shop" off "/shop/x" and "/shop".
+ * False, and nothing is changed, where the path is not it nor below it. */
+bool path_cut_mount(struct str *path, struct str mount);
+
 #endif

@@ -67,6 +67,7 @@ struct app_settings {
 	const char *x_options; /* as -X, with commas; NULL: none */
 	const char *directory; /* put first on sys.path: the current one */
 	const char *software;  /* SERVER_SOFTWARE */
+	const char *mount;     /* SCRIPT_NAME; NULL: "" */
 	bool multithread;
 	bool multiprocess;
 	struct app_forks forks;

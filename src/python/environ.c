@@ -112,7 +112,8 @@ struct environ {
 	PyObject *keys[KEYS];
 	PyObject *methods[ARRAY_LEN(common_methods)];
 	PyObject *protocol_1_0, *http, *https;
-	PyObject *same; /* for all requests of the process */
+	PyObject *mount; /* SCRIPT_NAME, where no proxy cuts anything off */
+	PyObject *same;  /* for all requests of the process */
 	struct slot slots[SLOTS];
 };
 
@@ -377,6 +378,7 @@ put_client(struct environ *e, PyObject *d, const struct forwarded *f)
 static int
 put_prefix(struct environ *e, PyObject *d, struct str cut_off)
 {
+	AUTO_DECREF PyObject *before = NULL;
 	static const struct path_rules rules = {.slashes = PATH_SLASHES_DECODE};
 	char path[FORWARDED_PREFIX_MAX];
 	const char *why;
@@ -384,8 +386,10 @@ put_prefix(struct environ *e, PyObject *d, struct str cut_off)
 
 	if (len < 0)
 		return 0;
-	return put(
-		d, e->keys[SCRIPT_NAME], text((struct str){path, (size_t)len}));
+	before = text((struct str){path, (size_t)len});
+	if (before == NULL)
+		return -1;
+	return put(d, e->keys[SCRIPT_NAME], PyUnicode_Concat(before, e->mount));
 }
 
 /* In place of what the connection and Host say. */
@@ -518,10 +522,9 @@ put_version(struct environ *e, const char *software)
 static int
 fill_same(struct app *app, const struct app_settings *settings)
 {
-	static const enum key empty[] = {SCRIPT_NAME, PATH_INFO, QUERY_STRING,
-		REQUEST_URI, RAW_URI, SERVER_PORT, SERVER_ADDR,
-		REMOTE_ADDR, REMOTE_PORT, REQUEST_SCHEME, UNIQUE_ID,
-		WSGI_URL_SCHEME};
+	static const enum key empty[] = {PATH_INFO, QUERY_STRING, REQUEST_URI,
+		RAW_URI, SERVER_PORT, SERVER_ADDR, REMOTE_ADDR, REMOTE_PORT,
+		REQUEST_SCHEME, UNIQUE_ID, WSGI_URL_SCHEME};
 	struct environ *e = app->environ;
 	PyObject *d = e->same;
 	const char *software = settings->software;
@@ -529,7 +532,8 @@ fill_same(struct app *app, const struct app_settings *settings)
 	for (size_t i = 0; i < ARRAY_LEN(empty); i++)
 		if (put_text(e, empty[i], "") < 0)
 			return -1;
-	if (set(d, e->keys[REQUEST_METHOD], e->methods[0]) < 0 ||
+	if (set(d, e->keys[SCRIPT_NAME], e->mount) < 0 ||
+		set(d, e->keys[REQUEST_METHOD], e->methods[0]) < 0 ||
 		put_text(e, SERVER_NAME, "localhost") < 0 ||
 		put_text(e, SERVER_PROTOCOL, "HTTP/1.1") < 0 ||
 		put_text(e, SERVER_SOFTWARE,
@@ -620,7 +624,8 @@ environ_init(struct app *app, const struct app_settings *settings)
 	}
 	app->environ = e;
 	e->same = PyDict_New();
-	if (e->same == NULL || fill_names(e) < 0 || fill_slots(e) < 0)
+	e->mount = text(str_of(settings->mount));
+	if (e->same == NULL || e->mount == NULL || fill_names(e) < 0 || fill_slots(e) < 0)
 		return -1;
 	return fill_same(app, settings);
 }
@@ -641,6 +646,7 @@ environ_fini(struct app *app)
 	Py_CLEAR(e->protocol_1_0);
 	Py_CLEAR(e->http);
 	Py_CLEAR(e->https);
+	Py_CLEAR(e->mount);
 	Py_CLEAR(e->same);
 	free(e);
 	app->environ = NULL;

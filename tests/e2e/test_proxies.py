@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from client import Closed, Connection, exchange, refused
+from client import Closed, Connection, exchange, get, refused
 from server import PATIENCE, ROOT, free_port, need, wait_until
 
 ENGINES = ['io_uring', 'epoll']
@@ -155,6 +155,58 @@ def test_what_a_trusted_proxy_says_to_the_application_alone_is_passed_on(serve, 
     server = serve('probe', '-c', directory / 'passed.conf', '--trusted-proxies', '10.0.0.0/8')
     environ = seen_by(server.address, said)
     assert not [key for key in environ if 'FORWARDED' in key or 'REAL_IP' in key]
+    server.stop()
+
+
+# --- below a path ---------------------------------------------------------------------------
+
+
+def test_an_application_is_mounted_below_a_path(serve, directory):
+    """As Apache's WSGIScriptAlias has it, for a proxy that does not cut the path off."""
+    log = directory / 'access.log'
+    server = serve('probe', '--mount-point', '/the shop', '--trusted-proxies', '127.0.0.1',
+                   '--trusted-proxy-headers', ALL, '--custom-log', f'{log} "%U"')
+
+    def place_of(target, headers=()):
+        answer = get(server.address, target, headers)
+        if answer.status != 200:
+            return answer.status
+        environ = json.loads(answer.body)
+        assert environ['REQUEST_URI'] == target
+        return environ['SCRIPT_NAME'], environ['PATH_INFO']
+
+    assert place_of('/the%20shop/show') == ('/the shop', '/show')
+    assert place_of('/the%20shop/show?a=/x') == ('/the shop', '/show')
+    assert place_of('/%74he%20shop%2Fshow') == ('/the shop', '/show')
+    assert place_of('/a/../the%20shop/./show') == ('/the shop', '/show')
+    assert place_of('/the%20shop/show', [('X-Forwarded-Prefix', '/a')]) == ('/a/the shop',
+                                                                           '/show')
+    for outside in ('/', '/show', '/the%20shopping', '/the%20shop/../show', '/a/the%20shop/show',
+                    '/The%20shop/show'):
+        assert place_of(outside) == 404, outside
+    # Logs have what was asked for.
+    wait_until(lambda: log.exists() and log.read_text().count('\n') == 11, '11 lines')
+    assert log.read_text().splitlines()[:2] == ['/the%20shop/show'] * 2
+    server.stop()
+
+
+def test_the_mount_point_itself_has_no_path_info_and_the_asterisk_is_let_in(serve, directory):
+    """And what the process asks for itself is a path as clients have it."""
+    (directory / 'places.py').write_text("""
+import json
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [json.dumps([environ['SCRIPT_NAME'], environ['PATH_INFO']]).encode()]
+""")
+    words = ['--chdir', directory, '--mount-point', '/shop', '--log-level', 'info']
+    server = serve('places', *words, '--warm-up', '/shop/x')
+    server.log.wait_for('WSGIWarmUp /shop/x: answered 200')
+    assert json.loads(get(server.address, '/shop').body) == ['/shop', '']
+    assert json.loads(get(server.address, '/shop/').body) == ['/shop', '/']
+    answer = exchange(server.address, b'OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n')
+    assert json.loads(answer.body) == ['/shop', '']
+    get(server.address, '/shopping')
+    server.log.wait_for('127.0.0.1: refused with 404: the path is not below MountPoint')
     server.stop()
 
 

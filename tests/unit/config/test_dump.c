@@ -91,6 +91,8 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 	} else if (row->type == &value_urls) {
 		buf_printf(b, "/%u?a=b https://[::1]:%u/%%20 http://h,/",
 			roll(d, 99), roll(d, 99));
+	} else if (row->type == &value_mount_point) {
+		buf_printf(b, "/%u a", roll(d, 99));
 	} else if (row->type == &value_read_timeout) {
 		buf_printf(b, "%s=%u-%us,MinRate=%u",
 			roll(d, 2) ? "header" : "body", 1 + roll(d, 50),
@@ -227,6 +229,7 @@ assert_same(const struct config *a, const struct config *b)
 			continue;
 		if (row->type == &value_text || row->type == &value_path ||
 			row->type == &value_mutex ||
+			row->type == &value_mount_point ||
 			row->type == &value_log_target ||
 			row->type == &value_path_list ||
 			row->type == &value_interpreter ||

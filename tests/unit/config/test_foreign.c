@@ -22,6 +22,8 @@ test_names_of_others(void **state)
 	} table[] = {
 		{"WSGIScriptAlias", "WSGIApplication"},
 		{"wsgiscriptalias", "WSGIApplication"},
+		{"WSGIScriptAlias", "MountPoint"},
+		{"mount", "write MountPoint"},
 		{"WSGIDaemonProcess", "Processes"},
 		{"SSLEngine", "TLS"},
 		{"RewriteRule", "rewrites no URLs"},

@@ -68,8 +68,9 @@ test_one_mistake_one_sentence(void **state)
 			"\"wsgid -L\" lists all"},
 		{"WSGIScriptAlias / /x",
 			"t.conf:1: WSGIScriptAlias: wsgid has no such "
-			"directive: wsgid serves one application at /; name "
-			"it with WSGIApplication"},
+			"directive: wsgid serves one application; name it "
+			"with WSGIApplication, and the path that it is below "
+			"with MountPoint"},
 		{"SSLCertificateFile x",
 			"t.conf:1: SSLCertificateFile: wsgid has no such "
 			"directive: wsgid speaks no TLS; let a proxy do it"},

@@ -159,6 +159,64 @@ test_none_takes_back_what_a_weaker_source_says(void **state)
 	config_destroy(c);
 }
 
+static void
+test_a_mount_point_is_a_path_as_it_is_meant(void **state)
+{
+	static const struct {
+		const char *text, *is; /* NULL: none, or it is wrong */
+		const char *message;   /* NULL: there is none */
+	} rows[] = {
+		{"/", NULL, NULL},
+		{"/shop", "/shop", NULL},
+		{"/shop/admin", "/shop/admin", NULL},
+		{"/.shop", "/.shop", NULL},
+		{"/...", "/...", NULL},
+		{"\"/a b\"", "/a b", NULL},
+		{"/caf\xc3\xa9", "/caf\xc3\xa9", NULL},
+		{"shop", NULL, "\"shop\" is no path such as /shop"},
+		{"/shop/", NULL, "\"/shop/\" is no path"},
+		{"//", NULL, "is no path"},
+		{"//shop", NULL, "is no path"},
+		{"/a//b", NULL, "is no path"},
+		{"/a/./b", NULL, "is no path"},
+		{"/a/..", NULL, "is no path"},
+		{"http://h/shop", NULL, "is no path"},
+		{"/a%20b", NULL, "\"/a%20b\" has a \"%\" in it"},
+		{"/shop?a", NULL, "has a \"?\" in it"},
+		{"/shop#a", NULL, "has a \"#\" in it"},
+		{"/a /b", NULL, "one value"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c;
+		char text[200];
+
+		snprintf(text, sizeof(text), "MountPoint %s\n", rows[i].text);
+		c = read_config(text);
+		if (rows[i].message != NULL)
+			assert_true(has_message(c, rows[i].message));
+		assert_int_equal(count_messages(c), rows[i].message != NULL);
+		if (rows[i].is != NULL)
+			assert_string_equal(c->mount_point, rows[i].is);
+		else
+			assert_null(c->mount_point);
+		config_destroy(c);
+	}
+}
+
+static void
+test_the_root_takes_a_mount_point_back(void **state)
+{
+	char *const env[] = {"WSGID_MOUNT_POINT=/", NULL};
+	struct config *c = read_config("MountPoint /shop\n");
+
+	(void)state;
+	config_read_environment(c, env);
+	assert_null(c->mount_point);
+	config_destroy(c);
+}
+
 int
 main(void)
 {
@@ -169,6 +227,8 @@ main(void)
 		cmocka_unit_test(test_one_line_is_not_longer_than_a_value),
 		cmocka_unit_test(
 			test_none_takes_back_what_a_weaker_source_says),
+		cmocka_unit_test(test_a_mount_point_is_a_path_as_it_is_meant),
+		cmocka_unit_test(test_the_root_takes_a_mount_point_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

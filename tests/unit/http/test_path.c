@@ -176,6 +176,36 @@ test_a_path_that_is_called_plain_stays_as_it_is(void **state)
 	}
 }
 
+static void
+test_a_mount_point_is_cut_off_between_segments(void **state)
+{
+	static const struct {
+		const char *path, *left; /* NULL: it is outside */
+	} rows[] = {
+		{"/shop", ""},
+		{"/shop/", "/"},
+		{"/shop/a/b", "/a/b"},
+		{"/shop//a", "//a"},
+		{"/shopping", NULL},
+		{"/sho", NULL},
+		{"/", NULL},
+		{"/Shop", NULL},
+		{"//shop", NULL},
+		{"/a/shop", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str path = str_of(rows[i].path);
+		bool is = path_cut_mount(&path, STR("/shop"));
+
+		if (is != (rows[i].left != NULL) ||
+			!str_equal(path, str_of(is ? rows[i].left
+						   : rows[i].path)))
+			fail_msg("%s", rows[i].path);
+	}
+}
+
 int
 main(void)
 {
@@ -184,6 +214,8 @@ main(void)
 		cmocka_unit_test(test_paths_that_lead_nowhere_are_refused),
 		cmocka_unit_test(
 			test_a_path_that_is_called_plain_stays_as_it_is),
+		cmocka_unit_test(
+			test_a_mount_point_is_cut_off_between_segments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
