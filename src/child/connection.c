@@ -664,7 +664,7 @@ connection_answered(struct engine *e, struct connection *c)
 	if (c->kept.size > 0)
 		spare_give(e, &c->kept);
 	c->pace = (struct pace){0};
-	if (c->error != 0)
+	if (c->error != 0 || c->broken_off)
 		connection_close(e, c);
 	else if (c->keep && c->rest.exists)
 		skip_rest(e, c);
@@ -741,6 +741,18 @@ connection_close(struct engine *e, struct connection *c)
 	connection_settle(e, c);
 }
 
+/* The end of the connection would be that of the response.  A reset, which is what
+ * this makes of a TCP connection whoever else holds it, takes bytes along that
+ * the client has not received, of a response that is of no use.  A Unix socket
+ * knows none: it says no, and is closed. */
+static void
+reset(const struct connection *c)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	(void)connect(c->fd, &nobody, sizeof(nobody));
+}
+
 void
 connection_settle(struct engine *e, struct connection *c)
 {
@@ -749,6 +761,8 @@ connection_settle(struct engine *e, struct connection *c)
 	watch_forget(e->set.watch, c);
 	report_out(e, c, e->now_ns);
 	sendfile_end(e, c);
+	if (UNLIKELY(c->broken_off))
+		reset(c);
 	if (c->foreign)
 		(void)shutdown(c->fd, SHUT_RDWR);
 	clients_remove(e->set.clients, c->fd);

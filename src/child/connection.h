@@ -90,6 +90,7 @@ struct connection {
 	bool foreign;       /* came from a sibling, which may still hold it */
 	bool keep;          /* goes on after the response under way */
 	bool pushed;        /* RUNNING: parts have the end of its response */
+	bool broken_off; /* its response, which nothing but a reset says */
 	bool client_closes; /* the client asked for the close: it sends no more */
 	int error;          /* receiving or sending failed: a negative errno */
 

@@ -483,8 +483,10 @@ finish(struct exchange *ex)
 	report_end(&ex->report, e, c, x);
 	send_learn(e, c);
 	unread_give_back(e, &ex->taken);
-	if (x->broken)
+	if (x->broken) {
 		c->keep = false;
+		c->broken_off = e->response.framing == RESPONSE_TO_CLOSE;
+	}
 	connection_await_sent(e, c);
 	if (c->error != 0)
 		connection_close(e, c);

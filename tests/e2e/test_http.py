@@ -102,6 +102,21 @@ def test_what_an_application_says_of_the_connection(serve, says, closes):
     assert f'GET /of_connection?says={says} HTTP/1.1: ' in line and 'app:warn' in line
 
 
+@pytest.mark.parametrize('path', ['/fail_late', '/write_and_fail'])
+def test_http_1_0_is_reset_where_a_response_breaks_off(probe, path):
+    """Its end is that of the connection, and this one must not look like it."""
+    with Connection(probe.address) as c:
+        c.send(f'GET {path} HTTP/1.0\r\n\r\n')
+        with pytest.raises(ConnectionResetError):
+            while c._more():
+                pass
+        assert c.buffer.startswith(b'HTTP/1.1 200 OK\r\n')
+    with Connection(probe.address) as c:
+        c.send('GET /hello HTTP/1.0\r\n\r\n')
+        while c._more():
+            pass
+
+
 def test_http_1_0_gets_no_chunks(probe):
     with Connection(probe.address) as c:
         c.send('GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
