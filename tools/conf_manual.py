@@ -708,6 +708,19 @@ server {
 }
 .Ed
 .Pp
+A server that root starts makes such a socket file, in a directory that is
+there.
+The units that come with wsgid run it as another user, who cannot give it away:
+leave
+.Ic Listen
+out, and let
+.Pa wsgid@shop.socket
+make
+.Pa /run/wsgid/shop.sock
+for the group of its
+.Cm SocketGroup= ,
+www-data.
+.Pp
 An application below a path needs X-Forwarded-Prefix in
 .Ic TrustedProxyHeaders
 too, and

@@ -20,6 +20,7 @@
 #include "master/activation.h"
 #include "master/paths.h"
 #include "net/address.h"
+#include "net/listen.h"
 
 enum { MOST = 1000 }; /* lines; more are a mistake that has its own words */
 
@@ -54,9 +55,9 @@ check_unix(const struct config *c, const struct config_listen *l,
 	const struct address *address, struct err *err)
 {
 	const char *path = address->un.sun_path;
-	struct account account;
+	struct account account = {.uid = (uid_t)-1};
 	struct err why = {0};
-	gid_t group;
+	gid_t group = (gid_t)-1;
 	int rc = 0;
 
 	if (path[0] != '\0')
@@ -65,6 +66,8 @@ check_unix(const struct config *c, const struct config_listen *l,
 		rc = account_find_user(l->owner, &account, &why);
 	if (rc == 0 && l->group != NULL)
 		rc = account_find_group(l->group, &group, &why);
+	if (rc == 0)
+		rc = listen_check_gift(account.uid, group, &why);
 	return rc < 0 ? err_setx(err, -rc, "Listen %s: %s", l->address,
 				why.text)
 		      : 0;

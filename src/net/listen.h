@@ -44,6 +44,10 @@ struct listen_options {
 int listen_open(struct listener *ret, const struct address *address,
 	const struct listen_options *options, struct err *err);
 
+/* May we give a socket file to these, (uid_t)-1 and (gid_t)-1 being who has it
+ * anyway?  0, or -EPERM and a sentence. */
+int listen_check_gift(uid_t owner, gid_t group, struct err *err);
+
 /* Another socket for the address of a TCP listener of ours, which listens as
  * that does: from now on the kernel gives each of them its share of the
  * connections (SO_REUSEPORT).  Whoever had the address before first has been

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,10 +147,44 @@ bind_path(int fd, const struct address *a, mode_t mode)
 }
 
 static int
+no_gift(uid_t owner, gid_t group, struct err *err)
+{
+	char user_name[ACCOUNT_NAME], group_name[ACCOUNT_NAME];
+
+	account_user_name(owner, user_name);
+	account_group_name(group, group_name);
+	return err_setx(err, EPERM,
+		"the socket file cannot be given to%s%s%s%s: only root gives "
+		"files away, and others to groups they are in",
+		owner != (uid_t)-1 ? " user " : "",
+		owner != (uid_t)-1 ? user_name : "",
+		group != (gid_t)-1 ? " group " : "",
+		group != (gid_t)-1 ? group_name : "");
+}
+
+/* Tried on a file that nobody sees: capabilities, groups and namespaces have a
+ * say in it. */
+int
+listen_check_gift(uid_t owner, gid_t group, struct err *err)
+{
+	int fd, rc = 0;
+
+	if (owner == (uid_t)-1 && group == (gid_t)-1)
+		return 0;
+	fd = memfd_create("gift", MFD_CLOEXEC);
+	if (fd < 0)
+		return 0; /* binding will tell */
+	if (fchown(fd, owner, group) < 0 && errno == EPERM)
+		rc = no_gift(owner, group, err);
+	close(fd);
+	return rc;
+}
+
+static int
 give_path(const char *path, const struct listen_options *options,
 	const char *text, struct err *err)
 {
-	char user[ACCOUNT_NAME], group[ACCOUNT_NAME];
+	struct err why = {0};
 
 	if (options->owner == (uid_t)-1 && options->group == (gid_t)-1)
 		return 0;
@@ -158,15 +193,8 @@ give_path(const char *path, const struct listen_options *options,
 	if (errno != EPERM)
 		return err_set(
 			err, errno, "Listen %s: changing the owner", text);
-	account_user_name(options->owner, user);
-	account_group_name(options->group, group);
-	return err_setx(err, EPERM,
-		"Listen %s: the socket file cannot be given to%s%s%s%s: only "
-		"root gives files away, and others to groups they are in",
-		text, options->owner != (uid_t)-1 ? " user " : "",
-		options->owner != (uid_t)-1 ? user : "",
-		options->group != (gid_t)-1 ? " group " : "",
-		options->group != (gid_t)-1 ? group : "");
+	(void)no_gift(options->owner, options->group, &why);
+	return err_setx(err, EPERM, "Listen %s: %s", text, why.text);
 }
 
 /* From a bound socket to one that the right people can connect to. */

@@ -163,6 +163,22 @@ Listen unix:{directory}/t group=nosuchgroup
     assert done.returncode == CONFIG and f'{path}:1: ErrorLog: ' in done.stderr
 
 
+def test_a_socket_that_cannot_be_given_to_its_group_is_a_mistake(directory):
+    """As with a unit that has User=: the start would say it, and so must a test before it."""
+    path = directory / 'wsgid.conf'
+    path.write_text(f'Listen unix:{directory}/s mode=0660 group=daemon\n')
+    launcher = ['setpriv', '--reuid', 'nobody', '--regid', 'nogroup', '--clear-groups'
+                ] if IS_ROOT else []
+    done = subprocess.run([*launcher, WSGID, '-t', '-c', path], capture_output=True, text=True,
+                          timeout=PATIENCE, env=clean_environment())
+    assert done.returncode == CONFIG
+    assert done.stderr == (f'wsgid: {path}:1: Listen unix:{directory}/s: the socket file cannot '
+                           'be given to group daemon: only root gives files away, and others to '
+                           'groups they are in\n')
+    if IS_ROOT:
+        assert config_test(directory, path.read_text()).returncode == 0
+
+
 def test_what_the_server_makes_itself_need_not_be_there(directory):
     run = directory / 'run'
     done = config_test(directory, f'RunDirectory {run}\nPidFile {run}/second.pid\n'
