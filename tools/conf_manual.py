@@ -736,11 +736,14 @@ or, with a
 that has no path,
 .Ql MountPoint /shop .
 .Pp
-nginx must let go of an idle connection before we do: its
+Every proxy must let go of an idle connection before the server does, after less
+than
+.Ic KeepAliveTimeout ,
+75 s: else it sends a request into one that is being closed, and its client gets
+a 502.
+nginx's
 .Cm keepalive_timeout
-of an upstream is 60 s,
-.Ic KeepAliveTimeout
-75 s.
+of an upstream is 60 s.
 .Ss Behind HAProxy
 .Bd -literal -offset indent
 # wsgid.conf
@@ -760,6 +763,30 @@ backend shop
 backend shop
     mode tcp
     server shop 10.0.0.3:8000 send-proxy-v2
+.Ed
+.Ss Behind Apache
+.Bd -literal -offset indent
+# wsgid.conf
+Listen              127.0.0.1:8000
+TrustedProxies      127.0.0.1
+TrustedProxyHeaders X-Forwarded-For X-Forwarded-Proto
+
+# Apache, with mod_proxy_http and mod_headers
+ProxyPreserveHost   On
+RequestHeader       set X-Forwarded-Proto expr=%{REQUEST_SCHEME}
+ProxyPass           / http://127.0.0.1:8000/ ttl=60
+.Ed
+.Ss Behind Caddy
+It sets X-Forwarded-For and X-Forwarded-Proto itself, and keeps idle connections
+for two minutes unless it is told otherwise:
+.Bd -literal -offset indent
+shop.example {
+    reverse_proxy 127.0.0.1:8000 {
+        transport http {
+            keepalive 60s
+        }
+    }
+}
 .Ed
 .Ss \&In Kubernetes
 The ingress controller connects from the network of the pods, the probes of the

@@ -532,3 +532,39 @@ def test_the_manuals_nginx_passes_on_the_host_whatever_the_client_says(serve, ru
         environ = json.loads(answer.body)
         assert (environ['HTTP_HOST'], environ['REMOTE_ADDR']) == (host, '127.0.0.1')
     server.stop()
+
+
+APACHE_MODULES = pathlib.Path('/usr/lib/apache2/modules')
+APACHE = '''
+ServerRoot {place}
+DefaultRuntimeDir {place}
+PidFile {place}/apache.pid
+ErrorLog {place}/log
+ServerName localhost
+User www-data
+Group www-data
+Listen 127.0.0.1:{port}
+{modules}
+{sample}
+'''
+
+
+@pytest.mark.skipif(not APACHE_MODULES.is_dir(), reason='Debian has its modules there')
+def test_the_manuals_apache_passes_on_who_asks_and_for_what(serve, run, directory):
+    port, place = free_port(), directory / 'proxies'
+    place.mkdir()
+    ours, apaches = re.split('# Apache.*\n', sample_of('Behind Apache'))
+    (directory / 'wsgid.conf').write_text(ours.replace('127.0.0.1:8000', '127.0.0.1:0'))
+    server = serve('probe', '-c', directory / 'wsgid.conf', bind=None)
+    modules = ''.join(f'LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so\n' for name in (
+        'mpm_event', 'authz_core', 'headers', 'proxy', 'proxy_http'))
+    (place / 'apache').write_text(APACHE.format(
+        place=place, port=port, modules=modules,
+        sample=apaches.replace('127.0.0.1:8000', f'127.0.0.1:{server.port}')))
+    run(need('apache2'), '-X', '-f', place / 'apache')  # one process
+    wait_until(lambda: not refused(('127.0.0.1', port)), 'Apache')
+    with Client(port) as client:
+        environ = show(client, [('X-Forwarded-Proto', 'https'), ('X-Forwarded-Host', 'evil')])
+    assert environ['REMOTE_ADDR'] == CLIENT
+    assert (environ['wsgi.url_scheme'], environ['HTTP_HOST']) == ('http', 'test')
+    server.stop()
