@@ -155,7 +155,10 @@ or
 .Cm Optional
 behind the address is
 .Ic ProxyProtocol
-for this listener.
+for this listener, and
+.Cm Scheme= Ns Cm https
+tells applications that its clients came with https, where who has ended TLS
+cannot say so.
 """,
     'EnvironmentFile': r"""
 As
@@ -565,7 +568,11 @@ and the balancers of the clouds send them; it needs
 .Ic TrustedProxies .
 The client of the header takes the place of who is connected, for all requests
 of the connection, and https that of http where the header says that the client
-came with TLS.
+came with TLS; HAProxy does with send-proxy-v2-ssl, version 1 cannot, and then there
+is
+.Cm Scheme= Ns Cm https
+of
+.Ic Listen .
 With
 .Cm On
 every connection must begin with a header: others are answered 400, and who is
@@ -759,10 +766,10 @@ backend shop
     http-request set-header X-Forwarded-Proto http unless { ssl_fc }
     server shop 10.0.0.3:8000
 
-# or only passes bytes; wsgid.conf: ProxyProtocol On
+# or ends TLS and passes bytes; wsgid.conf: ProxyProtocol On
 backend shop
     mode tcp
-    server shop 10.0.0.3:8000 send-proxy-v2
+    server shop 10.0.0.3:8000 send-proxy-v2-ssl
 .Ed
 .Ss Behind Apache
 .Bd -literal -offset indent

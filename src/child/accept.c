@@ -371,15 +371,15 @@ count_accepted(struct engine *e)
 		engine_ask_to_retire(e, "MaxConnectionsPerChild is reached");
 }
 
-/* What the connections of a listener begin with. */
-static enum config_proxy_protocol
+/* As connection_open takes it. */
+static int
 protocol_of(const struct engine *e, size_t listener)
 {
 	const char *all = e->config->listener_protocols;
 
 	if (all == NULL || listener >= strlen(all))
 		return CONFIG_PROXY_OFF;
-	return (enum config_proxy_protocol)(all[listener] - '0');
+	return all[listener] - '0';
 }
 
 static void

@@ -236,7 +236,7 @@ make(struct engine *e, int fd, bool *left)
 }
 
 int
-connection_open(struct engine *e, int fd, enum config_proxy_protocol protocol)
+connection_open(struct engine *e, int fd, int protocol)
 {
 	bool left = false;
 	struct connection *c = make(e, fd, &left);
@@ -247,7 +247,9 @@ connection_open(struct engine *e, int fd, enum config_proxy_protocol protocol)
 		connection_close(e, c);
 		return 0;
 	}
-	c->told.awaits = (uint8_t)protocol;
+	c->told.awaits = protocol & CONFIG_LISTENER_PROXY;
+	if (protocol & CONFIG_LISTENER_HTTPS)
+		peer_is_https(c);
 	wait_for_part(e, c, CONNECTION_READING, PACE_HEADER);
 	if (e->finishing)
 		connection_await_last(e, c);

@@ -157,10 +157,10 @@ void connection_expect(struct engine *e, bool expected);
 /* How many all workers of this child hold. */
 uint32_t connection_total(const struct engine *e);
 
-/* A connection for an accepted socket of a listener that speaks so, receiving
+/* A connection for an accepted socket of a listener that speaks so, one of enum
+ * config_proxy_protocol with or without CONFIG_LISTENER_HTTPS, receiving
  * already, unless the client has left; or -ENOMEM, and the socket is closed. */
-int connection_open(
-	struct engine *e, int fd, enum config_proxy_protocol protocol);
+int connection_open(struct engine *e, int fd, int protocol);
 
 /* The same for one that a sibling gave away; what it brought is looked at in
  * this turn. */

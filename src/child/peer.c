@@ -121,7 +121,14 @@ peer_be_told(
 		put_local(c, &told->local, told->local_port);
 	}
 	if (told->tls)
-		c->peer.scheme = STR("https");
+		peer_is_https(c);
+}
+
+void
+peer_is_https(struct connection *c)
+{
+	c->told.tls = true;
+	c->peer.scheme = STR("https");
 }
 
 /* --- the PROXY protocol ----------------------------------------------------------- */
@@ -141,7 +148,7 @@ take_header(struct engine *e, struct connection *c,
 {
 	struct handoff_peer told = {
 		.known = header->has_ends,
-		.tls = header->tls,
+		.tls = header->tls || c->told.tls,
 		.remote = header->client,
 		.local = header->server,
 		.remote_port = header->client_port,

@@ -23,6 +23,9 @@ bool peer_find(struct engine *e, struct connection *c);
 void peer_be_told(struct engine *e, struct connection *c,
 	const struct handoff_peer *told);
 
+/* The listener is for those that have spoken TLS, to somebody before us. */
+void peer_is_https(struct connection *c);
+
 /* While c->told.awaits: look for the PROXY protocol at the start of the input,
  * and take it.  1: done, or there need be none; 0: wait for more, which has
  * been seen to; or -STATUS to refuse with. */

@@ -59,6 +59,8 @@ enum config_proxy_protocol {
 	CONFIG_PROXY_ON,
 	CONFIG_PROXY_OPTIONAL,
 };
+/* Beside one of these: what a child knows of a listener. */
+enum { CONFIG_LISTENER_PROXY = 3, CONFIG_LISTENER_HTTPS = 4 };
 /* Fields that say something to us. */
 enum config_proxy_header {
 	CONFIG_X_FORWARDED_FOR = 1 << 0,
@@ -71,7 +73,7 @@ enum config_proxy_header {
 enum config_signal_style { CONFIG_SIGNALS_WSGID, CONFIG_SIGNALS_APACHE };
 
 /* One "Listen ADDRESS [mode=0660] [owner=NAME] [group=NAME]
- * [ProxyProtocol=On]". */
+ * [ProxyProtocol=On] [Scheme=https]". */
 struct config_listen {
 	const char *address; /* "8000", "[::1]:8000", "unix:/run/x.sock" */
 	const char *owner;   /* unix: only; NULL = as created */
@@ -79,6 +81,7 @@ struct config_listen {
 	int mode;            /* unix: only; -1 = 0666 */
 	int proxy_protocol;  /* enum config_proxy_protocol; -1 until settled =
 			      * as the directive says */
+	bool https;          /* its clients have spoken TLS to somebody else */
 	const char *where;   /* "FILE:LINE", "--bind": for messages */
 };
 

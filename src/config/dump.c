@@ -41,6 +41,8 @@ write_listens(const struct config *c, const char *name, struct buf *out)
 		if (listen->proxy_protocol != c->proxy_protocol)
 			buf_printf(out, " ProxyProtocol=%s",
 				value_proxy_protocol(listen->proxy_protocol));
+		if (listen->https)
+			buf_add_text(out, " Scheme=https");
 		buf_add_char(out, '\n');
 	}
 }

@@ -511,6 +511,17 @@ parse_proxy_protocol(const char *text, int *ret, struct err *err)
 		value_show(text).text);
 }
 
+static int
+parse_scheme(const char *text, bool *ret, struct err *err)
+{
+	*ret = strcasecmp(text, "https") == 0;
+	return *ret || strcasecmp(text, "http") == 0
+		       ? 0
+		       : err_setx(err, EINVAL,
+				 "Scheme=%s: it is neither http nor https",
+				 value_show(text).text);
+}
+
 static bool
 is_name_of(const char *word, const char *name)
 {
@@ -558,14 +569,18 @@ parse_listen_word(const struct directive_input *in, const char *word,
 	if (is_name_of(word, "ProxyProtocol="))
 		return parse_proxy_protocol(
 			strchr(word, '=') + 1, &listen->proxy_protocol, err);
+	if (is_name_of(word, "Scheme="))
+		return parse_scheme(
+			strchr(word, '=') + 1, &listen->https, err);
 	if (is_name_of(word, "http"))
 		return err_setx(err, EINVAL,
 			"\"%s\": a listener has no protocol; wsgid speaks "
 			"HTTP, and TLS is the business of a proxy",
 			value_show(word).text);
 	return err_setx(err, EINVAL,
-		"\"%s\" is none of mode=MODE, owner=NAME, group=NAME and "
-		"ProxyProtocol=On; another address needs a Listen of its own",
+		"\"%s\" is none of mode=MODE, owner=NAME, group=NAME, "
+		"ProxyProtocol=On and Scheme=https; another address needs a "
+		"Listen of its own",
 		value_show(word).text);
 }
 
@@ -600,7 +615,7 @@ parse_listen(const struct directive_input *in, union directive_value *ret,
 	struct err *err)
 {
 	struct config_listen listen = {.mode = -1, .proxy_protocol = -1};
-	int rc = value_check_words(in, 1, 5, err);
+	int rc = value_check_words(in, 1, 6, err);
 
 	if (rc < 0)
 		return rc;

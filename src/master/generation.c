@@ -92,8 +92,10 @@ void
 generation_mark(
 	struct generation *g, size_t first, const struct config_listen *l)
 {
+	int scheme = l->https ? CONFIG_LISTENER_HTTPS : 0;
+
 	for (size_t i = first; i < g->n_listeners; i++)
-		g->protocols[i] = (char)('0' + l->proxy_protocol);
+		g->protocols[i] = (char)('0' + (l->proxy_protocol | scheme));
 }
 
 /* Append a duplicate of a socket that somebody else goes on owning. */

@@ -30,8 +30,9 @@ struct generation {
 	/* As it was asked for, port 0 included; parallel to listeners. */
 	char (*asked)[ADDRESS_TEXT];
 	int *buckets;    /* whose they are: parallel, too; or EVERY_BUCKET */
-	char *protocols; /* parallel, too: enum config_proxy_protocol as a
-			  * digit, and a NUL behind them */
+	char *protocols; /* parallel, too: enum config_proxy_protocol, and
+			  * CONFIG_LISTENER_HTTPS, as a digit, and a NUL
+			  * behind them */
 	size_t n_listeners;
 	bool passed; /* they are systemd's */
 	bool served; /* a child of it has been ready */

@@ -76,10 +76,12 @@ let_one_in(struct master *m, size_t i)
 	const struct generation *g = m->now;
 	size_t from;
 	int fd = listen_accept_any(&g->listeners[i].fd, 1, &from), rc;
+	int protocol = g->protocols[i] - '0';
 	struct handoff client = {
 		.fd = fd,
 		.deadline_ns = INT64_MAX,
-		.peer.awaits = (uint8_t)(g->protocols[i] - '0'),
+		.peer.awaits = protocol & CONFIG_LISTENER_PROXY,
+		.peer.tls = (protocol & CONFIG_LISTENER_HTTPS) != 0,
 	};
 
 	if (fd < 0)

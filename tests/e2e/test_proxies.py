@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import socket
+import ssl
 import struct
 import subprocess
 
@@ -316,6 +317,29 @@ def test_each_listener_has_its_own_proxy_protocol(serve, directory):
     server.stop()
 
 
+def test_a_listener_may_be_for_those_that_came_with_https(serve, directory):
+    """nginx's stream and many balancers end TLS and have no word for it."""
+    path = directory / 'wsgid.sock'
+    server = serve('probe', '-w', '1', '-b', f'unix:{path} ProxyProtocol=Optional Scheme=https',
+                   '--trusted-proxies', 'unix:')
+    assert seen_by(server.address)['wsgi.url_scheme'] == 'http'
+    with Connection(path) as connection, Connection(path) as told:
+        assert show(connection)['wsgi.url_scheme'] == 'https'
+        for header in (V1, v2(), v2(command=0x20)):
+            answer = exchange(path, header + SHOW)
+            assert json.loads(answer.body)['wsgi.url_scheme'] == 'https'
+        # Who speaks for others knows better.
+        environ = show(connection, [('X-Forwarded-Proto', 'http')])
+        assert environ['wsgi.url_scheme'] == 'http'
+        told.send(V1 + SHOW)
+        assert told.response().status == 200
+        before = set(server.children())
+        server.reload()
+        wait_until(lambda: not before & set(server.children()), 'the end of the old child')
+        assert show(connection)['wsgi.url_scheme'] == show(told)['wsgi.url_scheme'] == 'https'
+    server.stop()
+
+
 def test_a_client_of_a_balancer_is_who_he_was_after_a_reload(serve):
     """The connection goes to another child, which has not seen the header."""
     server = serve('probe', '-w', '1', '--trusted-proxies', '127.0.0.1',
@@ -531,6 +555,37 @@ def test_the_manuals_nginx_passes_on_the_host_whatever_the_client_says(serve, ru
         assert answer.status == 200
         environ = json.loads(answer.body)
         assert (environ['HTTP_HOST'], environ['REMOTE_ADDR']) == (host, '127.0.0.1')
+    server.stop()
+
+
+def test_the_manuals_haproxy_says_that_it_has_ended_tls(serve, run, directory):
+    port, pem = free_port(), directory / 'both.pem'
+    keys = subprocess.run(
+        [need('openssl'), 'req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt',
+         'ec_paramgen_curve:P-256', '-subj', '/CN=shop.example', '-days', '2', '-keyout', '-'],
+        capture_output=True, text=True, check=True)
+    pem.write_text(keys.stdout)
+    server = serve('probe', '--trusted-proxies', '127.0.0.1', '--proxy-protocol', 'on')
+    backend = sample_of('Behind HAProxy').split('ProxyProtocol On\n')[1].replace(
+        '10.0.0.3:8000', f'127.0.0.1:{server.port}')
+    (directory / 'haproxy').write_text(f'''
+defaults
+    timeout connect 10s
+    timeout client 30s
+    timeout server 30s
+frontend tls
+    mode tcp
+    bind 127.0.0.1:{port} ssl crt {pem}
+    default_backend shop
+{backend}''')
+    run(need('haproxy'), '-db', '-q', '-f', directory / 'haproxy')
+    wait_until(lambda: not refused(('127.0.0.1', port)), 'HAProxy')
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with Client(port) as client:
+        client.socket = context.wrap_socket(client.socket)
+        environ = show(client)
+    assert (environ['REMOTE_ADDR'], environ['wsgi.url_scheme']) == (CLIENT, 'https')
     server.stop()
 
 

@@ -85,6 +85,8 @@ make_value(struct dice *d, const struct directive *row, struct buf *b)
 		if (roll(d, 3) == 0)
 			buf_printf(b, " ProxyProtocol=%s",
 				value_proxy_protocol((int)roll(d, 3)));
+		if (roll(d, 3) == 0)
+			buf_add_text(b, " Scheme=https");
 	} else if (row->type == &value_networks) {
 		buf_printf(b, "10.%u.0.0/16 ::1%s", roll(d, 256),
 			roll(d, 2) ? " unix:" : "");
@@ -196,6 +198,7 @@ assert_same_lists(const struct config *a, const struct config *b)
 
 		assert_string_equal(x->address, y->address);
 		assert_int_equal(x->mode, y->mode);
+		assert_int_equal(x->https, y->https);
 		assert_true(same_text(x->owner, y->owner));
 		assert_true(same_text(x->group, y->group));
 	}

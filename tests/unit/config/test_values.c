@@ -304,6 +304,7 @@ test_listen(void **state)
 		assert_string_equal(v.listen.address, table[i].address);
 		assert_int_equal(v.listen.mode, table[i].mode);
 		assert_int_equal(v.listen.proxy_protocol, table[i].protocol);
+		assert_false(v.listen.https);
 		assert_string_equal(v.listen.where, "here");
 		assert_int_equal(
 			v.listen.owner != NULL, table[i].owner != NULL);
@@ -313,6 +314,30 @@ test_listen(void **state)
 			v.listen.group != NULL, table[i].group != NULL);
 		if (table[i].group != NULL)
 			assert_string_equal(v.listen.group, table[i].group);
+		arena_fini(&arena);
+	}
+}
+
+static void
+test_a_listener_may_be_for_those_that_came_with_https(void **state)
+{
+	static const struct {
+		const char *words[4];
+		bool https;
+	} table[] = {
+		{{"8000", "scheme=HTTPS"}, true},
+		{{"8000", "Scheme=http"}, false},
+		{{"8000", "ProxyProtocol=On", "Scheme=https"}, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		union directive_value v;
+		struct arena arena = {0};
+
+		assert_int_equal(
+			parse("Listen", table[i].words, &v, &arena, NULL), 0);
+		assert_int_equal(v.listen.https, table[i].https);
 		arena_fini(&arena);
 	}
 }
@@ -337,7 +362,8 @@ test_listen_refuses(void **state)
 		{{"80", "ProxyProtocol=maybe"},
 			"ProxyProtocol=maybe: it is none of Off, On and "
 			"Optional"},
-		{{"80", "ProxyProtocol"}, "ProxyProtocol=On; another"},
+		{{"80", "ProxyProtocol"}, "ProxyProtocol=On and Scheme="},
+		{{"80", "Scheme=ftp"}, "Scheme=ftp: it is neither http"},
 		{{"80", "81"}, "another address needs a Listen of its own"},
 	};
 
@@ -454,6 +480,8 @@ main(void)
 		cmocka_unit_test(
 			test_a_log_is_no_program_and_an_access_log_no_journal),
 		cmocka_unit_test(test_listen),
+		cmocka_unit_test(
+			test_a_listener_may_be_for_those_that_came_with_https),
 		cmocka_unit_test(test_listen_refuses),
 		cmocka_unit_test(test_log_formats_and_their_nicknames),
 		cmocka_unit_test(test_scripts_and_modules),
