@@ -568,8 +568,8 @@ and the balancers of the clouds send them; it needs
 .Ic TrustedProxies .
 The client of the header takes the place of who is connected, for all requests
 of the connection, and https that of http where the header says that the client
-came with TLS; HAProxy does with send-proxy-v2-ssl, version 1 cannot, and then there
-is
+came with TLS; HAProxy does with send-proxy-v2-ssl, version 1 cannot, and then
+there is
 .Cm Scheme= Ns Cm https
 of
 .Ic Listen .

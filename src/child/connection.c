@@ -743,10 +743,10 @@ connection_close(struct engine *e, struct connection *c)
 	connection_settle(e, c);
 }
 
-/* The end of the connection would be that of the response.  A reset, which is what
- * this makes of a TCP connection whoever else holds it, takes bytes along that
- * the client has not received, of a response that is of no use.  A Unix socket
- * knows none: it says no, and is closed. */
+/* The end of the connection would be that of the response.  A reset, which is
+ * what this makes of a TCP connection whoever else holds it, takes bytes along
+ * that the client has not received, of a response that is of no use.  A Unix
+ * socket knows none: it says no, and is closed. */
 static void
 reset(const struct connection *c)
 {

@@ -62,8 +62,8 @@ void forwarded_read(struct forwarded *ret, const struct request *r,
 /* Which of the fields is it?  0: none. */
 unsigned forwarded_field(struct str name);
 
-/* The name of a field of this set, the scheme's where that is in it; FORWARDED_OTHER
- * is not looked at.  Of none: "". */
+/* The name of a field of this set, the scheme's where that is in it;
+ * FORWARDED_OTHER is not looked at.  Of none: "". */
 struct str forwarded_name(unsigned fields);
 
 /* May the application see the field of this name?  f may be NULL: of whom

@@ -625,7 +625,8 @@ environ_init(struct app *app, const struct app_settings *settings)
 	app->environ = e;
 	e->same = PyDict_New();
 	e->mount = text(str_of(settings->mount));
-	if (e->same == NULL || e->mount == NULL || fill_names(e) < 0 || fill_slots(e) < 0)
+	if (e->same == NULL || e->mount == NULL || fill_names(e) < 0 ||
+		fill_slots(e) < 0)
 		return -1;
 	return fill_same(app, settings);
 }
