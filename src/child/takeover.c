@@ -18,9 +18,11 @@
 #include "child/flush.h"
 #include "child/handover.h"
 #include "child/hangup.h"
+#include "child/orders.h"
 #include "child/report.h"
 #include "child/send.h"
 #include "child/share.h"
+#include "child/sigterm.h"
 #include "child/unread.h"
 #include "lock/locker.h"
 #include "net/channel.h"
@@ -230,7 +232,8 @@ pass_wake_up_on(struct takeover *t)
 }
 
 /* It may have been the last idle worker: the master need not find that out
- * when its second is over. */
+ * when its second is over.  Nor that SIGTERM has come, which who is stuck does not
+ * hear: another child is to take its place, and its time to be limited. */
 static void
 tell_master(struct takeover *t)
 {
@@ -239,8 +242,11 @@ tell_master(struct takeover *t)
 	if (now - *t->told_ns < TELL_NS)
 		return;
 	*t->told_ns = now;
-	(void)channel_send(
-		t->engine->set.channel, CHANNEL_BUSY, 0, NULL, NULL, 0);
+	if (sigterm_came())
+		orders_say_leaving(t->engine);
+	else
+		(void)channel_send(t->engine->set.channel, CHANNEL_BUSY, 0,
+			NULL, NULL, 0);
 }
 
 /* What other workers have passed on to this one. */
@@ -264,7 +270,7 @@ replace_leader(struct takeover *t)
 		take_parcels(t);
 		call_leader(t);
 	}
-	if (!somebody)
+	if (!somebody || sigterm_came())
 		tell_master(t);
 }
 
@@ -359,6 +365,8 @@ look_after_entrant(struct takeover *t)
 	struct engine *e = t->engine;
 	bool idle = share_has_idle_sibling(e);
 
+	if (sigterm_came())
+		tell_master(t);
 	t->listens = idle &&
 		     clock_monotonic_ns() - t->since_ns >= GIL_PATIENCE_NS;
 	t->calm = t->listens || !idle;

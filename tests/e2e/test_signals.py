@@ -423,17 +423,20 @@ def test_who_crashes_while_it_ends_by_itself_is_said_to_have(serve, directory):
     server.stop()
 
 
+@any_children
 def test_a_request_of_a_child_that_ends_by_itself_has_worker_drain_timeout(serve):
-    server = serve('probe', '-w', '1', '--threads', '2', '--worker-drain-timeout', '1s',
-                   '--log-level', 'info')
+    """It is stuck, and hears nothing; another child takes its place nevertheless."""
+    server = serve('probe', '-w', '1', '--worker-drain-timeout', '1s', '--log-level', 'info')
     child, = server.ready()
     with Connection(server.address) as slow:
         slow.send('GET /sleep?s=60 HTTP/1.1\r\nHost: t\r\n\r\n')
         server.log.wait_for('sleeping')
         os.kill(child, signal.SIGTERM)
+        server.log.wait_for(rf'child pid {child} \(slot 0\) ends by itself')
         server.log.wait_for(rf'child pid {child} \(slot 0\) has not finished its requests')
         assert slow.rest() == b''
     server.log.wait_for(rf'child pid {child} \(slot 0\) ended')  # or the stop has cut it off
+    assert int(get(server.address, '/pid').body) != child
     server.stop()
 
 
