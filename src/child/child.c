@@ -386,8 +386,8 @@ start_workers(struct child *c, struct err *err)
 		.in_buckets = c->in->n_sets > 1,
 		.channel = INHERIT_CHANNEL,
 		.mutex = c->mutex,
-		.balance = config_most_children(c->config) > 1 ? &c->balance
-							       : NULL,
+		.balance = &c->balance,
+		.alone = config_most_children(c->config) == 1,
 		.give = INHERIT_GIVE,
 		.take = INHERIT_TAKE,
 		.slot = c->in->slot,

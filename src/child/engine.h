@@ -50,6 +50,7 @@ struct engine_settings {
 	struct accept_mutex *mutex; /* NULL: none is needed */
 	struct locker *locker;      /* likewise */
 	struct balance *balance;    /* NULL: there is nobody to share with */
+	bool alone; /* has a sibling only while it is being replaced */
 	struct clients *clients;
 	const struct descriptors *descriptors; /* the server's own */
 	struct unbelieved *unbelieved; /* NULL: nothing is said of them */

@@ -168,7 +168,7 @@ is_better_here(const struct engine *e, const struct connection *c)
 	if (e->retiring || unread_of(c).len <= HANDOFF_INLINE ||
 		share_has_idle(e))
 		return false;
-	return (e->set.crew == NULL && e->set.balance == NULL) ||
+	return (e->set.crew == NULL && e->set.alone) ||
 	       e->now_ns - c->since_ns < HEAVY_MS * ms;
 }
 

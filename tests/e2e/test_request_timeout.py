@@ -11,7 +11,12 @@ from server import is_alive, wait_until
 any_children = pytest.mark.usefixtures('any_children')
 
 APP = '''
+import re
 import time
+
+def backtrack(seconds):
+    print('keeping it', flush=True)
+    re.match('(a+)+$', 'a' * 40 + 'b')  # for years
 
 def deep_inside(seconds):
     time.sleep(seconds)
@@ -40,7 +45,8 @@ def application(environ, start_response):
              start_response('200 OK', [('Content-Type', 'text/plain')]))
         return []
     seconds = float(environ['QUERY_STRING'] or 0)
-    {'/sleep': deep_inside, '/spin': spin}.get(environ['PATH_INFO'], time.sleep)(seconds)
+    {'/sleep': deep_inside, '/spin': spin, '/gil': backtrack}.get(
+        environ['PATH_INFO'], time.sleep)(seconds)
     start_response('200 OK', [('Content-Type', 'text/plain')])
     return [b'done']
 '''
@@ -100,6 +106,21 @@ def test_a_request_that_never_ends_is_ended(start):
         assert time.monotonic() - since < 10
         assert stuck.rest() == b''
     assert get(server.address).body == b'done'
+    server.stop()
+
+
+@any_children
+def test_who_waits_behind_one_that_keeps_the_gil_is_served_by_the_replacement(start):
+    """By a worker that has nothing but the wait for the GIL to do, or by one that is stuck."""
+    server = start('-w', '1', '--request-timeout', '300ms', '--worker-drain-timeout', '1s')
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as stuck, Connection(server.address) as waiting:
+        stuck.send('GET /gil HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('keeping it')
+        waiting.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        assert waiting.response().body == b'done'
+        assert stuck.rest() == b''
+    server.log.wait_for(rf'child pid {child} .* ended')  # or the stop has cut it off
     server.stop()
 
 
