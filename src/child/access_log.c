@@ -23,6 +23,8 @@ enum { FULL = 32 * 1024 }; /* a turn that has gathered so much ends */
 
 struct target {
 	int fd;
+	dev_t device; /* what it is */
+	ino_t inode;
 	bool failing; /* said so; say it again when it has worked between */
 	struct log_format *format;
 	struct buf lines; /* gathered */
@@ -60,6 +62,17 @@ compile_formats(
 	return rc;
 }
 
+static void
+use(struct target *t, int fd)
+{
+	struct stat st = {0};
+
+	(void)fstat(fd, &st);
+	t->fd = fd;
+	t->device = st.st_dev;
+	t->inode = st.st_ino;
+}
+
 int
 access_log_create(struct access_log **ret, const struct config *config,
 	const int *fds, size_t n_fds, struct err *err)
@@ -87,7 +100,7 @@ access_log_create(struct access_log **ret, const struct config *config,
 		return rc;
 	}
 	for (size_t i = 0; i < n; i++)
-		log->targets[i].fd = fds[i];
+		use(&log->targets[i], fds[i]);
 	*ret = log;
 	return 0;
 }
@@ -333,10 +346,37 @@ access_log_replace(struct access_log *log, const int *fds, size_t n_fds)
 		flush_all(log);
 		for (; n < n_fds && n < log->n; n++) {
 			fd_close(&log->targets[n].fd);
-			log->targets[n].fd = fds[n];
+			use(&log->targets[n], fds[n]);
 		}
 		pthread_mutex_unlock(&log->writing);
 	}
 	for (; n < n_fds; n++)
 		close(fds[n]);
+}
+
+static bool
+is_lost(const struct target *t)
+{
+	struct stat now;
+
+	return t->fd >= 0 && (fstat(t->fd, &now) < 0 || now.st_dev != t->device ||
+				     now.st_ino != t->inode);
+}
+
+int
+access_log_find_lost(struct access_log *log)
+{
+	int lost = -1;
+
+	/* While somebody writes he may wait for long: the next look sees it. */
+	if (log == NULL || pthread_mutex_trylock(&log->writing) != 0)
+		return -1;
+	for (size_t i = 0; i < log->n; i++) {
+		if (!is_lost(&log->targets[i]))
+			continue;
+		lost = log->targets[i].fd;
+		log->targets[i].fd = -1;
+	}
+	pthread_mutex_unlock(&log->writing);
+	return lost;
 }

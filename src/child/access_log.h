@@ -50,4 +50,9 @@ bool access_log_is_full(struct access_log *log);
 /* Go on with new descriptors (logs were reopened); the old are closed. */
 void access_log_replace(struct access_log *log, const int *fds, size_t n_fds);
 
+/* A log whose descriptor the application has closed, whatever has its number by
+ * now: what it was, or -1.  Its lines are lost from then on; they would be written
+ * into a file of the application's. */
+int access_log_find_lost(struct access_log *log);
+
 #endif

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/exits.h"
 #include "base/log.h"
+#include "child/access_log.h"
 #include "child/descriptors.h"
 #include "child/engine.h"
 #include "child/orders.h"
@@ -92,7 +93,11 @@ deprived_leave(struct engine *e, int error)
 static void
 find(struct deprived *d, struct engine *e)
 {
+	int log = access_log_find_lost(e->set.access_log);
+
 	d->fd = descriptors_find_lost(e->set.descriptors);
+	if (d->fd < 0)
+		d->fd = log;
 	if (d->fd < 0)
 		return;
 	log_errorx("child",

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from client import Connection, get
-from server import need, wait_until
+from server import BUILD, need, wait_until
 
 APP = '''
 import os
@@ -62,6 +62,10 @@ def replace_listener():
 def find_listener():
     found[:] = [os.open('/dev/null', os.O_RDWR)]
     found.extend(fd for fd in map(int, os.listdir('/proc/self/fd')) if is_listener(fd))
+
+
+def replace_access_log():
+    replace(lambda fd: os.readlink(f'/proc/self/fd/{fd}').endswith('access.log'))
 
 
 def stay_and_close_all():
@@ -157,6 +161,22 @@ def test_a_child_that_lacks_one_descriptor_is_replaced_and_says_why(
     after, = server.wait_for_ready(1)
     assert int(get(server.address, '/hello').body) == after
     server.log.wait_for('has the application closed our descriptors')
+
+
+@pytest.mark.parametrize('threads', [1, 3])
+def test_an_access_log_is_missed_even_one_that_was_opened_anew(closing, directory, threads):
+    """Its lines would be written into what the application has there, for ever."""
+    server = closing('io_uring', '--access-log', directory / 'access.log', threads=threads)
+    before = int(get(server.address, '/hello').body)
+    (directory / 'access.log').rename(directory / 'access.log.1')
+    subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory, 'reopen-logs'],
+                   check=True)
+    assert int(get(server.address, '/hello').body) == before
+    get(server.address, '/replace_access_log')
+    server.log.wait_for('has the application closed our descriptors')
+    wait_until(lambda: before not in server.children(), 'the end of the broken child')
+    assert get(server.address, '/hello?after').status == 200
+    wait_until(lambda: '/hello?after' in (directory / 'access.log').read_text(), 'a line')
 
 
 @pytest.mark.parametrize('how', ['/hello?large', '/hello?two'])

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -281,6 +283,34 @@ test_a_format_that_makes_no_sense_costs_no_descriptor(void **state)
 	}
 }
 
+/* The pipe's number, which the log has, becomes a file of the application's. */
+static void
+test_no_line_goes_to_who_has_the_number_now(void **state)
+{
+	struct bench *b = *state;
+	struct stat pipe_is, now;
+	int fd = b->writer, theirs = memfd_create("theirs", MFD_CLOEXEC);
+	char text[64];
+
+	assert_int_equal(access_log_find_lost(b->log), -1);
+	assert_int_equal(fstat(b->writer, &pipe_is), 0);
+	do
+		assert_true(--fd > 2);
+	while (fstat(fd, &now) < 0 || now.st_ino != pipe_is.st_ino ||
+		fd == b->reader);
+	add_line(b, 1, "/before");
+	access_log_flush(b->log);
+	assert_int_equal(dup2(theirs, fd), fd);
+	assert_int_equal(access_log_find_lost(b->log), fd);
+	add_line(b, 2, "/lost");
+	access_log_flush(b->log);
+	assert_int_equal(access_log_find_lost(b->log), -1);
+	assert_int_equal(lseek(theirs, 0, SEEK_END), 0);
+	assert_int_equal(empty_pipe(b, text, sizeof(text)), 10);
+	close(fd);
+	close(theirs);
+}
+
 int
 main(void)
 {
@@ -295,6 +325,9 @@ main(void)
 			begin, end),
 		cmocka_unit_test_setup_teardown(
 			test_a_terminal_is_left_to_the_workers, begin, end),
+		cmocka_unit_test_setup_teardown(
+			test_no_line_goes_to_who_has_the_number_now, begin,
+			end),
 		cmocka_unit_test_setup_teardown(
 			test_a_line_longer_than_that_waits_for_its_worker, begin,
 			end),
