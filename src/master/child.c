@@ -32,6 +32,7 @@
 #include "master/restart.h"
 #include "master/state.h"
 #include "master/template.h"
+#include "master/unfinished.h"
 #include "mpm/mpm.h"
 #include "net/channel.h"
 
@@ -278,6 +279,7 @@ say_late(const struct master *m, const struct child *c)
 			"child pid %d (slot %u) has not finished its requests "
 			"in time, sending SIGKILL",
 			(int)c->pid, c->slot);
+		unfinished_tell(m, c);
 		return;
 	}
 	log_warnx("master",
@@ -333,6 +335,7 @@ child_due(struct master *m, struct child *c)
 			(int)c->pid, c->slot,
 			c->told ? "did not stop"
 				: "closed its channel and lives on");
+		unfinished_tell(m, c);
 		kill(c->pid, SIGKILL);
 		break;
 	case LIFECYCLE_VACANT:

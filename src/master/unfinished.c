@@ -1,5 +1,5 @@
 /*
- * unfinished.c - what a child was doing when it died.
+ * unfinished.c - what a child was doing when it died, or was killed.
  *
  * How a child died does not say of what: the requests that its workers were in
  * do, mostly.  They stand in its page, which is cleared when it is buried, so they
@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/defs.h"
 #include "base/log.h"
 #include "master/state.h"
 #include "scoreboard/scoreboard.h"
@@ -37,14 +38,14 @@ note(const struct wsgid_worker *w, struct buf *to)
 	buf_add_char(to, '\n');
 }
 
-void
-unfinished_note(const struct master *m, const struct child *c, struct buf *to)
+static void
+note_all(const struct master *m, const struct child *c, struct buf *to)
 {
 	const struct wsgid_worker *workers =
 		scoreboard_workers(m->scoreboard, c->slot, c->workers);
 	unsigned n = 0;
 
-	if (c->told || c->ready_ns == 0 || workers == NULL)
+	if (c->ready_ns == 0 || workers == NULL)
 		return;
 	for (unsigned i = 0; i < c->workers; i++)
 		if (scoreboard_in_request(workers[i].state) && ++n <= SAID)
@@ -53,8 +54,10 @@ unfinished_note(const struct master *m, const struct child *c, struct buf *to)
 		buf_printf(to, "was in %u more\n", n - SAID);
 }
 
-void
-unfinished_say(const struct child *c, struct buf *noted)
+static void
+say_all(const struct child *c, struct buf *noted,
+	void (*say)(const char *token, const char *format, ...)
+		PRINTF(2, 3))
 {
 	char *rest = noted->len > 0 && !buf_failed(noted) ? noted->data : NULL;
 	const char *end = rest != NULL ? rest + noted->len : NULL;
@@ -62,9 +65,31 @@ unfinished_say(const struct child *c, struct buf *noted)
 	while (rest < end) {
 		size_t len = strcspn(rest, "\n");
 
-		log_errorx("master", "child pid %d (slot %u) %.*s", (int)c->pid,
+		say("master", "child pid %d (slot %u) %.*s", (int)c->pid,
 			c->slot, (int)len, rest);
 		rest += len + 1;
 	}
 	buf_fini(noted);
+}
+
+void
+unfinished_note(const struct master *m, const struct child *c, struct buf *to)
+{
+	if (!c->told)
+		note_all(m, c, to);
+}
+
+void
+unfinished_say(const struct child *c, struct buf *noted)
+{
+	say_all(c, noted, log_errorx);
+}
+
+void
+unfinished_tell(const struct master *m, const struct child *c)
+{
+	struct buf noted = {0};
+
+	note_all(m, c, &noted);
+	say_all(c, &noted, log_warnx);
 }

@@ -1,5 +1,5 @@
 /*
- * unfinished.h - what a child was doing when it died.
+ * unfinished.h - what a child was doing when it died, or was killed.
  */
 #ifndef WSGID_MASTER_UNFINISHED_H
 #define WSGID_MASTER_UNFINISHED_H
@@ -13,5 +13,8 @@ struct master;
 void unfinished_note(
 	const struct master *m, const struct child *c, struct buf *to);
 void unfinished_say(const struct child *c, struct buf *noted);
+
+/* Likewise those of one that is about to be killed, as its time is over. */
+void unfinished_tell(const struct master *m, const struct child *c);
 
 #endif

@@ -434,6 +434,8 @@ def test_a_request_of_a_child_that_ends_by_itself_has_worker_drain_timeout(serve
         os.kill(child, signal.SIGTERM)
         server.log.wait_for(rf'child pid {child} \(slot 0\) ends by itself')
         server.log.wait_for(rf'child pid {child} \(slot 0\) has not finished its requests')
+        server.log.wait_for(rf':warn\] .* child pid {child} \(slot 0\) was in "GET /sleep" from '
+                            r'127\.0\.0\.1, for \d+\.\d s$')
         assert slow.rest() == b''
     server.log.wait_for(rf'child pid {child} \(slot 0\) ended')  # or the stop has cut it off
     assert int(get(server.address, '/pid').body) != child
