@@ -47,7 +47,8 @@ enum wsgid_worker_state {
 	WSGID_WORKER_DEAD = '.',
 	WSGID_WORKER_STARTING = 'S',
 	WSGID_WORKER_READY = '_',
-	WSGID_WORKER_READ = 'R',      /* reading a request body */
+	WSGID_WORKER_READ = 'R',      /* reading a request body; since 1.10 also
+	                               * kept from a request by the GIL */
 	WSGID_WORKER_WRITE = 'W',     /* in the application, or answering */
 	WSGID_WORKER_KEEPALIVE = 'K', /* idle, with connections kept alive */
 	WSGID_WORKER_LOG = 'L',       /* writing an access log */

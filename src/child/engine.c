@@ -646,6 +646,7 @@ enter_python(struct engine *e)
 			clock_monotonic_ns());
 	watch_end(e->set.watch);
 	e->entering = false;
+	report_kept_out(e, false);
 	engine_read_clock(e);
 	if (UNLIKELY(e->now_ns - since_ns > ENGINE_LONG_NS))
 		share_catch_up(e);

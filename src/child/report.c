@@ -101,10 +101,27 @@ report_cut(const struct engine *e, unsigned n)
 			e->set.channel, CHANNEL_CUT, 0, text, NULL, 0);
 }
 
+static uint32_t
+idle_state(const struct engine *e)
+{
+	return e->retiring ? WSGID_WORKER_IDLE_KILL : WSGID_WORKER_READY;
+}
+
 void
 report_state(struct engine *e, enum wsgid_worker_state state)
 {
 	worker_of(e)->state = (uint32_t)state;
+}
+
+void
+report_kept_out(struct engine *e, bool on)
+{
+	uint32_t *state = &worker_of(e)->state;
+
+	if (on)
+		*state = WSGID_WORKER_READ;
+	else if (UNLIKELY(*state == WSGID_WORKER_READ))
+		*state = idle_state(e);
 }
 
 void
@@ -405,7 +422,7 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	w->requests++;
 	w->bytes_out += out;
 	w->end_us = r->begin_us + (e->now_ns - r->begin_ns) / 1000;
-	w->state = e->retiring ? WSGID_WORKER_IDLE_KILL : WSGID_WORKER_READY;
+	w->state = idle_state(e);
 	if (e->set.access_log != NULL) {
 		record = describe(r, e, c, status, aborted, out);
 		tell_log(e, &record, later ? &c->untold.lines : NULL);

@@ -76,6 +76,8 @@ void report_cut(const struct engine *e, unsigned n);
 
 /* What the worker does now. */
 void report_state(struct engine *e, enum wsgid_worker_state state);
+/* It has requests, and has waited long for the GIL to begin one; or not any more. */
+void report_kept_out(struct engine *e, bool on);
 
 /* Write what the access logs have gathered, without the GIL; the world sees
  * that it takes long where it does.  No client waits for that. */

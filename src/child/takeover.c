@@ -34,6 +34,7 @@ enum {
 	TELL_NS = 50000000, /* the master hears of it that often at most */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
 	TAKEN_PAUSE = 4,    /* looks at most between nudges that are taken */
+	GIL_LONG_NS = 100000000, /* from here on it is said */
 	UNUSUAL = 4,        /* times what requests usually take */
 	PREEMPTED_NS = 12000000, /* so long others may have the processor */
 	USUAL_MOST_NS = 50000000, /* no longer one is usual, whatever others take */
@@ -356,6 +357,16 @@ look_after(struct takeover *t)
 	report_overdue(e, t->worker);
 }
 
+/* It has requests, and cannot begin them: it is not idle, for the policy as well. */
+static void
+show_entrant(const struct takeover *t)
+{
+	struct engine *e = t->engine;
+
+	if (clock_monotonic_ns() - t->since_ns >= GIL_LONG_NS)
+		report_kept_out(e, e->queue.first != NULL);
+}
+
 /* The worker waits for the GIL, which another thread of this child keeps for
  * long: so other workers of it would be no better off, but siblings are.  The
  * lead stays, as whoever had it would wait likewise. */
@@ -367,6 +378,7 @@ look_after_entrant(struct takeover *t)
 
 	if (sigterm_came())
 		tell_master(t);
+	show_entrant(t);
 	t->listens = idle &&
 		     clock_monotonic_ns() - t->since_ns >= GIL_PATIENCE_NS;
 	t->calm = t->listens || !idle;

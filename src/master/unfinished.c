@@ -29,9 +29,20 @@ put_duration(int64_t begin_us, struct buf *to)
 		buf_printf(to, ", for %.1f s", (double)us / 1e6);
 }
 
+/* The record still has the last one. */
+static bool
+has_not_begun(const struct wsgid_worker *w)
+{
+	return w->state == WSGID_WORKER_READ && w->begin_us <= w->end_us;
+}
+
 static void
 note(const struct wsgid_worker *w, struct buf *to)
 {
+	if (has_not_begun(w)) {
+		buf_add_text(to, "had a request that waited for the GIL\n");
+		return;
+	}
 	buf_printf(to, "was in \"%s %s\" from %s", w->method, w->target,
 		w->client[0] != '\0' ? w->client : "a unix: client");
 	put_duration(w->begin_us, to);

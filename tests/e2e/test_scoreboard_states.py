@@ -142,6 +142,36 @@ def test_each_thread_of_a_child_has_a_letter_of_its_own(serve, gate, engine):
     server.stop()
 
 
+KEEPS_GIL = '''
+import re
+
+
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/keep':
+        print('keeping it', flush=True)
+        re.match('(a+)+$', 'a' * 40 + 'b')  # for years
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'']
+'''
+
+
+def test_a_worker_that_waits_for_the_gil_with_a_request_is_not_idle(serve, directory):
+    (directory / 'keeps.py').write_text(KEEPS_GIL)
+    server = serve('keeps', '-w', '1', '--threads', '3', cwd=directory)
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as keeping, Connection(server.address) as waiting:
+        keeping.send('GET /keep HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('keeping it')
+        waiting.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: sorted(letters(server)) == ['R', 'W', '_'], 'one that waits')
+        assert status(server)['workers'] == {'busy': 2, 'idle': 1, 'starting': 0, 'graceful': 0}
+        os.kill(child, signal.SIGKILL)
+        server.log.wait_for(rf'child pid {child} \(slot 0\) was in "GET /keep"')
+        server.log.wait_for(rf'child pid {child} \(slot 0\) had a request that waited for the GIL')
+    server.wait_for_ready(1)
+    server.stop()
+
+
 @pytest.mark.parametrize('engine', ENGINES)
 def test_logging(serve, fifo, engine):
     path, fd = fifo
