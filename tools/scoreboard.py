@@ -45,7 +45,7 @@ BOARD = [
 ]
 # Behind its histograms.
 BOARD_MORE = [('counted_us', 'q'), ('reload_log', '4096s'), ('stopping_us', 'q'),
-              ('config_file', '256s')]
+              ('config_file', '256s'), ('deadlock_us', 'q')]
 PROCESS = [
     ('pid', 'i'), ('lifecycle', 'I'), ('generation', 'I'), ('last_status', 'i'),
     ('forked_us', 'q'), ('ready_us', 'q'), ('told_us', 'q'), ('died_us', 'q'),
@@ -59,7 +59,8 @@ PAGE = [
     ('busy_us', 'Q'), ('aborted', 'Q'), ('refused', 'Q'), ('io_engine', '16s'),
 ]
 # Likewise.
-PAGE_MORE = [('gil_us', 'q'), ('writing', 'I'), ('closing', 'I')]
+PAGE_MORE = [('gil_us', 'q'), ('writing', 'I'), ('closing', 'I'),
+             ('gil_monotonic_us', 'q')]
 WORKER = [
     ('state', 'I'), ('thread', 'I'), ('requests', 'Q'), ('bytes_out', 'Q'),
     ('begin_us', 'q'), ('end_us', 'q'), ('client', '48s'), ('method', '16s'),

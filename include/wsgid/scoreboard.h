@@ -34,7 +34,7 @@
 #define WSGID_BOARD_MAGIC "wsgidSB" /* with its NUL: 8 bytes */
 #define WSGID_PAGE_MAGIC  "wsgidPG"
 
-enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 9 };
+enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 10 };
 
 /* What a worker does: Apache's letters (mod_status).  K, C and G are in no
  * record: a parked connection, or one that is being closed, costs no worker,
@@ -156,6 +156,8 @@ struct wsgid_board {
 	/* Since 1.9: the configuration file, from the root; empty where there is
 	 * none, or its path is longer. */
 	char config_file[256];
+	/* Since 1.10: DeadlockTimeout; 0 = there is none. */
+	int64_t deadlock_us;
 };
 
 struct wsgid_process {
@@ -207,6 +209,9 @@ struct wsgid_page {
 	 * be closed and may still send. */
 	uint32_t writing;
 	uint32_t closing;
+	/* Since 1.10: gil_us by CLOCK_MONOTONIC, which nobody sets: by it and
+	 * deadlock_us Python runs in this child, or does not any more. */
+	int64_t gil_monotonic_us;
 };
 
 struct wsgid_worker {

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "python/app.h"
+#include "wsgid/scoreboard.h"
 
 enum {
 	BEATS = 10, /* within the time after which somebody is alarmed */
@@ -29,11 +30,25 @@ enum {
 
 struct pulse {
 	struct app *app;
-	int64_t *last_us;
+	struct wsgid_page *page;
 	struct timespec pause;
 	_Atomic uint32_t ending; /* a futex */
 	pthread_t thread;
 };
+
+static void
+show(struct wsgid_page *page, int64_t us, int64_t monotonic_us)
+{
+	__atomic_store_n(&page->gil_us, us, __ATOMIC_RELAXED);
+	__atomic_store_n(
+		&page->gil_monotonic_us, monotonic_us, __ATOMIC_RELAXED);
+}
+
+static void
+show_now(struct wsgid_page *page)
+{
+	show(page, clock_real_us(), clock_monotonic_ns() / 1000);
+}
 
 static void *
 beat(void *arg)
@@ -43,7 +58,7 @@ beat(void *arg)
 	pthread_setname_np(pthread_self(), "wsgid-pulse");
 	while (atomic_load(&p->ending) == 0) {
 		app_pulse(p->app);
-		__atomic_store_n(p->last_us, clock_real_us(), __ATOMIC_RELAXED);
+		show_now(p->page);
 		(void)syscall(SYS_futex, &p->ending, FUTEX_WAIT_PRIVATE, 0,
 			&p->pause, NULL, 0);
 	}
@@ -51,7 +66,7 @@ beat(void *arg)
 }
 
 struct pulse *
-pulse_start(struct app *app, int64_t timeout_ms, int64_t *last_us)
+pulse_start(struct app *app, int64_t timeout_ms, struct wsgid_page *page)
 {
 	struct pulse *p = calloc(1, sizeof(*p));
 	int64_t ms = timeout_ms / BEATS;
@@ -63,16 +78,16 @@ pulse_start(struct app *app, int64_t timeout_ms, int64_t *last_us)
 		ms = 1;
 	if (p != NULL) {
 		p->app = app;
-		p->last_us = last_us;
+		p->page = page;
 		p->pause = (struct timespec){
 			.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 		/* We have it now, and the first request may keep it for ever. */
-		__atomic_store_n(last_us, clock_real_us(), __ATOMIC_RELAXED);
+		show_now(page);
 		rc = -thread_start_helper(&p->thread, STACK, 0, beat, p);
 	}
 	if (rc == 0)
 		return p;
-	__atomic_store_n(last_us, 0, __ATOMIC_RELAXED);
+	show(page, 0, 0);
 	errno = rc;
 	log_warn("child", "no thread to see deadlocks with");
 	free(p);

@@ -13,12 +13,13 @@
 
 struct app;
 struct pulse;
+struct wsgid_page;
 
-/* Begin: ten times in timeout_ms, at most every 30 s, *last_us is set to the
- * time.  Without a thread it stays as it is, which is said in the log; NULL
- * then. */
+/* Begin: ten times in timeout_ms, at most every 30 s, the page's gil_us and
+ * gil_monotonic_us are set to the time.  Without a thread they are 0, which is
+ * said in the log; NULL then. */
 struct pulse *pulse_start(
-	struct app *app, int64_t timeout_ms, int64_t *last_us);
+	struct app *app, int64_t timeout_ms, struct wsgid_page *page);
 
 /* End; to be called with the GIL, which is given up meanwhile.  NULL is
  * allowed. */

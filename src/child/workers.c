@@ -298,7 +298,7 @@ start_pulse(struct workers *w)
 
 	if (timeout_ms > 0 && w->serving && w->pulse == NULL)
 		w->pulse = pulse_start(w->common.app, timeout_ms,
-			&w->common.page->page->gil_us);
+			w->common.page->page);
 }
 
 /* Afterwards descriptors are closed, which the watcher looks at. */

@@ -109,6 +109,7 @@ board_show_generation(struct master *m)
 	struct buf listeners = {0};
 
 	b->generation = m->now->number;
+	b->deadlock_us = c->deadlock_timeout * 1000;
 	b->max_request_workers = (uint32_t)census_worker_limit(m);
 	put(b->python, sizeof(b->python), m->python);
 	say_listeners(m->now, &listeners);

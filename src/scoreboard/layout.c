@@ -18,11 +18,12 @@
 
 enum { CACHE_LINE = 64 };
 
-_Static_assert(sizeof(struct wsgid_board) == 1232 + 3 * 1136 + 8 + 4096 + 8 + 256,
-	"layout of version 1.9");
+_Static_assert(sizeof(struct wsgid_board) ==
+		       1232 + 3 * 1136 + 8 + 4096 + 8 + 256 + 8,
+	"layout of version 1.10");
 _Static_assert(sizeof(struct wsgid_process) == 96, "layout of version 1.1");
-_Static_assert(sizeof(struct wsgid_page) == 112 + 3 * 1136 + 16,
-	"layout of version 1.5");
+_Static_assert(sizeof(struct wsgid_page) == 112 + 3 * 1136 + 16 + 8,
+	"layout of version 1.10");
 _Static_assert(sizeof(struct wsgid_worker) == 424, "layout of version 1.6");
 
 static size_t

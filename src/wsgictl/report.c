@@ -41,7 +41,7 @@ bool
 report_is_ready(const struct report *r)
 {
 	return r->instance->state == INSTANCE_RUNNING && r->snapshot != NULL &&
-	       r->snapshot->idle + r->snapshot->busy > 0;
+	       r->snapshot->idle + r->snapshot->busy > r->snapshot->deadlocked;
 }
 
 bool
@@ -87,6 +87,25 @@ add_head(struct buf *to, const struct report *r)
 }
 
 static void
+add_unreadiness(struct buf *to, const struct report *r)
+{
+	const struct snapshot *s = r->snapshot;
+
+	if (s->deadlocked > 0)
+		buf_printf(to,
+			"%s: something has kept the GIL of %s for longer than "
+			"DeadlockTimeout\n",
+			report_is_ready(r) ? "not all children serve"
+					   : "no child serves",
+			report_is_ready(r) ? "the others" : "each");
+	else if (!report_is_ready(r))
+		buf_printf(to, "no child serves%s\n",
+			s->board.python[0] == '\0'
+				? " yet: the first one is starting"
+				: "");
+}
+
+static void
 add_warnings(struct buf *to, const struct report *r)
 {
 	const struct instance *i = r->instance;
@@ -104,12 +123,9 @@ add_warnings(struct buf *to, const struct report *r)
 		words_duration(to,
 			r->snapshot->now_us - r->snapshot->board.stopping_us);
 		buf_add_text(to, " ago: what runs is finished\n");
-	} else if (i->state == INSTANCE_RUNNING && r->snapshot != NULL &&
-		   !report_is_ready(r))
-		buf_printf(to, "no child serves%s\n",
-			r->snapshot->board.python[0] == '\0'
-				? " yet: the first one is starting"
-				: "");
+	} else if (i->state == INSTANCE_RUNNING && r->snapshot != NULL) {
+		add_unreadiness(to, r);
+	}
 	if (i->state == INSTANCE_DEAD && r->snapshot != NULL)
 		buf_add_text(to, "this is the last that it wrote:\n");
 	if (r->snapshot == NULL && r->reason != NULL)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "scoreboard/scoreboard.h"
@@ -123,6 +124,18 @@ add_workers(struct snapshot *s, struct scoreboard_view *view,
 	}
 }
 
+/* No clock but the children's own is looked at that anybody could set. */
+static bool
+is_deadlocked(const struct snapshot *s, const struct wsgid_process *p,
+	const struct wsgid_page *page)
+{
+	int64_t age_us = clock_monotonic_ns() / 1000 - page->gil_monotonic_us;
+
+	return p->lifecycle == WSGID_PROCESS_READY &&
+	       s->board.deadlock_us > 0 && page->gil_monotonic_us > 0 &&
+	       age_us > s->board.deadlock_us;
+}
+
 static int
 grow(struct snapshot *s)
 {
@@ -160,6 +173,8 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 		row.slot_requests += page.requests;
 		row.slot_bytes_out += page.bytes_out;
 		row.slot_busy_us += page.busy_us;
+		if (alive && is_deadlocked(s, &p, &page))
+			s->deadlocked += workers_of(s, &p);
 	}
 	row.pid = p.pid;
 	row.generation = p.generation;

@@ -44,6 +44,8 @@ struct snapshot {
 
 	/* Workers by what they do. */
 	unsigned idle, busy, starting, graceful;
+	unsigned deadlocked; /* of the idle and busy: their children's Python
+			      * has not run for DeadlockTimeout */
 	unsigned children;
 	unsigned connections, parked, writing, closing;
 

@@ -172,6 +172,26 @@ def test_a_worker_that_waits_for_the_gil_with_a_request_is_not_idle(serve, direc
     server.stop()
 
 
+def ready(server) -> int:
+    return subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory, 'status',
+                           '--ready'], capture_output=True, env=clean_environment()).returncode
+
+
+def test_a_server_whose_python_runs_in_no_child_is_not_ready(serve, directory):
+    """One that is busy is."""
+    (directory / 'keeps.py').write_text(KEEPS_GIL)
+    server = serve('keeps', '-w', '1', '--threads', '3', '--deadlock-timeout', '200ms',
+                   cwd=directory)
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as keeping:
+        keeping.send('GET /keep HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: ready(server) == 1, 'it to be not ready')
+        assert status(server)['ready'] is False
+        os.kill(child, signal.SIGKILL)
+    wait_until(lambda: ready(server) == 0, 'another child')
+    server.stop()
+
+
 @pytest.mark.parametrize('engine', ENGINES)
 def test_logging(serve, fifo, engine):
     path, fd = fifo

@@ -11,13 +11,14 @@
 
 #include "base/clock.h"
 #include "child/pulse.h"
+#include "wsgid/scoreboard.h"
 
 static int64_t
-next_beat(const int64_t *last, int64_t before)
+next_beat(const struct wsgid_page *page, int64_t before)
 {
 	int64_t now;
 
-	while ((now = __atomic_load_n(last, __ATOMIC_RELAXED)) == before)
+	while ((now = __atomic_load_n(&page->gil_us, __ATOMIC_RELAXED)) == before)
 		(void)poll(NULL, 0, 1);
 	return now;
 }
@@ -25,13 +26,14 @@ next_beat(const int64_t *last, int64_t before)
 static void
 test_the_time_goes_on_for_as_long_as_the_gil_can_be_had(void **state)
 {
-	int64_t last = 0, begin_us = clock_real_us(), beat = 0;
-	struct pulse *p = pulse_start(NULL, 20, &last);
+	struct wsgid_page page = {0};
+	int64_t begin_us = clock_real_us(), beat = 0;
+	struct pulse *p = pulse_start(NULL, 20, &page);
 
 	(void)state;
 	assert_non_null(p);
 	for (int i = 0; i < 5; i++) {
-		int64_t next = next_beat(&last, beat);
+		int64_t next = next_beat(&page, beat);
 
 		assert_true(next > beat && next >= begin_us);
 		beat = next;
@@ -42,12 +44,13 @@ test_the_time_goes_on_for_as_long_as_the_gil_can_be_had(void **state)
 static void
 test_it_ends_at_once_in_the_middle_of_its_pause(void **state)
 {
-	int64_t last = 0, begin;
-	struct pulse *p = pulse_start(NULL, 300000, &last);
+	struct wsgid_page page = {0};
+	int64_t begin;
+	struct pulse *p = pulse_start(NULL, 300000, &page);
 
 	(void)state;
 	assert_non_null(p);
-	(void)next_beat(&last, 0);
+	(void)next_beat(&page, 0);
 	begin = clock_monotonic_ns();
 	pulse_stop(p);
 	/* The pause is 30 s. */
@@ -59,12 +62,16 @@ test_it_ends_at_once_in_the_middle_of_its_pause(void **state)
 static void
 test_the_first_time_is_that_of_the_start(void **state)
 {
-	int64_t last = 0, begin_us = clock_real_us();
-	struct pulse *p = pulse_start(NULL, 300000, &last);
+	struct wsgid_page page = {0};
+	int64_t begin_us = clock_real_us();
+	int64_t begin_monotonic_us = clock_monotonic_ns() / 1000;
+	struct pulse *p = pulse_start(NULL, 300000, &page);
 
 	(void)state;
 	assert_non_null(p);
-	assert_true(__atomic_load_n(&last, __ATOMIC_RELAXED) >= begin_us);
+	assert_true(__atomic_load_n(&page.gil_us, __ATOMIC_RELAXED) >= begin_us);
+	assert_true(__atomic_load_n(&page.gil_monotonic_us, __ATOMIC_RELAXED) >=
+		    begin_monotonic_us);
 	pulse_stop(p);
 }
 

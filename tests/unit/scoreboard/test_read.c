@@ -254,7 +254,7 @@ test_foreign_and_short_files_are_refused(void **state)
 	check_refused(*state, &f, 8, "version 0.0"); /* magic alone */
 	check_refused(*state, &f, 400, "its header alone needs 1224");
 	check_refused(*state, &f, sizeof(f.board) + 3 * 96 - 1,
-		"it has 9295 bytes, by its header it needs 9296");
+		"it has 9303 bytes, by its header it needs 9304");
 	f.board.major = 2;
 	f.board.minor = 3;
 	check_refused(*state, &f, sizeof(f), "is of version 2.3");
