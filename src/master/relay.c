@@ -36,6 +36,7 @@
 #include "master/heritage.h"
 #include "master/master_priv.h"
 #include "master/said.h"
+#include "master/stacks.h"
 #include "master/state.h"
 #include "master/template.h"
 #include "net/channel.h"
@@ -66,6 +67,7 @@ struct relay {
 	bool within_line;
 	enum log_level level;
 	char token[40];
+	bool within_stack; /* the last line was of one: stacks.h */
 };
 
 /* --- lines ------------------------------------------------------------------ */
@@ -117,6 +119,8 @@ say_piece(struct master *m, struct relay *r, struct str piece, bool ends)
 			token.len = sizeof(r->token) - 1;
 		memcpy(r->token, token.p, token.len);
 		r->token[token.len] = '\0';
+		if (text.p == piece.p && stacks_has(&r->within_stack, text))
+			r->level = LOG_LEVEL_ERROR;
 	}
 	if (text.len > 0 || !r->within_line)
 		log_relayed(r->pid, r->level, str_of(r->token), text);

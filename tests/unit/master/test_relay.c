@@ -127,6 +127,52 @@ test_a_line_of_ours_is_one_wherever_it_begins(void **state)
 }
 
 static void
+test_stacks_of_threads_have_the_level_of_what_led_to_them(void **state)
+{
+	struct fixture *f = *state;
+	int log = open_log(f), fd = open_pipe(f);
+
+	put(fd, "  indented\n"
+		"\n"
+		LOG_MARK "<3>[child] it is here:\n"
+		"Thread 0x00007f446ba4f780 (most recent call first):\n"
+		"  <no Python frame>\n"
+		"\n"
+		"Current thread 0x00007f446ba4f781 (most recent call first):\n"
+		"  File \"a.py\", line 7 in b\n"
+		LOG_MARK "<6>[child] something else\n"
+		"  File \"a.py\", line 9 in c\n"
+		"printed\n"
+		"  indented\n"
+		"Fatal Python error: Aborted\n"
+		"\n"
+		"Extension modules: x.y (total: 1)\n");
+	run(f);
+	assert_string_equal(logged(f),
+		"[app:info] [pid 4711]   indented\n"
+		"[app:info] [pid 4711] \n"
+		"[child:error] [pid 4711] it is here:\n"
+		"[app:error] [pid 4711] Thread 0x00007f446ba4f780 (most recent "
+		"call first):\n"
+		"[app:error] [pid 4711]   <no Python frame>\n"
+		"[app:error] [pid 4711] \n"
+		"[app:error] [pid 4711] Current thread 0x00007f446ba4f781 (most "
+		"recent call first):\n"
+		"[app:error] [pid 4711]   File \"a.py\", line 7 in b\n"
+		"[child:info] [pid 4711] something else\n"
+		"[app:error] [pid 4711]   File \"a.py\", line 9 in c\n"
+		"[app:info] [pid 4711] printed\n"
+		"[app:info] [pid 4711]   indented\n"
+		"[app:error] [pid 4711] Fatal Python error: Aborted\n"
+		"[app:error] [pid 4711] \n"
+		"[app:error] [pid 4711] Extension modules: x.y (total: 1)\n");
+	close(fd);
+	run(f);
+	log_open(STDERR_FILENO, LOG_PLAIN);
+	close(log);
+}
+
+static void
 test_a_line_without_end_comes_in_pieces(void **state)
 {
 	struct fixture *f = *state;
@@ -498,6 +544,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_lines_are_written_when_they_are_whole),
 		TEST(test_a_line_of_ours_is_one_wherever_it_begins),
+		TEST(test_stacks_of_threads_have_the_level_of_what_led_to_them),
 		TEST(test_a_line_without_end_comes_in_pieces),
 		TEST(test_last_words_are_read_at_death),
 		TEST(test_a_child_waits_for_the_log),
