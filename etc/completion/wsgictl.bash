@@ -4,7 +4,7 @@ _wsgictl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs='start stop restart reload graceful graceful-stop upgrade scale status
-		fullstatus configtest doctor reopen-logs log-level version help'
+		fullstatus configtest doctor reopen-logs log-level stacks version help'
 	local options='--config --name --pid-file --run-directory --wait --help --version'
 	local word verb=
 	local i

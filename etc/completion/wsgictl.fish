@@ -1,6 +1,6 @@
 # wsgictl: completion for fish.
 
-set -l verbs start stop restart reload graceful graceful-stop upgrade scale status fullstatus configtest doctor reopen-logs log-level version
+set -l verbs start stop restart reload graceful graceful-stop upgrade scale status fullstatus configtest doctor reopen-logs log-level stacks version
 
 # Files are other users' to name: what can be no Name is not offered.
 function __wsgictl_names
@@ -23,6 +23,7 @@ complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a configtest -d
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Which Python would serve, and can it?'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a reopen-logs -d 'After they were rotated'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a log-level -d 'Show it, or set it until the next reload'
+complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a stacks -d 'Where the threads of children are'
 complete -c wsgictl -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Of wsgictl, and of the server'
 complete -c wsgictl -n '__fish_seen_subcommand_from log-level' -a 'error warn notice info debug'
 complete -c wsgictl -n '__fish_seen_subcommand_from start configtest doctor' -F

@@ -7,6 +7,8 @@
  */
 #include "master/answers.h"
 
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "built_with.h"
 #include "config/config.h"
 #include "control/control.h"
@@ -22,6 +25,7 @@
 #include "master/control_priv.h"
 #include "master/generation.h"
 #include "master/logs.h"
+#include "master/relay.h"
 #include "master/restart.h"
 #include "master/say.h"
 #include "master/scale.h"
@@ -346,6 +350,44 @@ answer_log_level(
 	client_ok(c);
 }
 
+/* They come through the child's output, as a rule behind our answer. */
+static void
+ask_for_stacks(struct master *m, struct client *c, const struct child *child)
+{
+	log_notice("master",
+		"the stacks of child pid %d (slot %u), asked for by the control "
+		"socket:",
+		(int)child->pid, child->slot);
+	relay_expect_stacks(m, child->pid);
+	kill(child->pid, signal_traceback());
+	client_number(c, "stacks", child->pid);
+}
+
+static void
+answer_stacks(
+	struct master *m, struct client *c, const struct control_line *request)
+{
+	unsigned long long pid = 0;
+	bool all = request->n == 1;
+
+	if (!all && (str_to_u64(request->words[1], &pid) < 0 || pid == 0 ||
+			    pid > INT_MAX || child_of_pid(m, (pid_t)pid) == NULL)) {
+		client_error(c, "there is no child of that pid");
+		return;
+	}
+	LINE(c, "+", "error-log",
+		m->now->config->error_log != NULL ? m->now->config->error_log
+						  : "-");
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct child *child = &m->children[i];
+
+		if (child->life != LIFECYCLE_VACANT && child->pid > 0 &&
+			(all || child->pid == (pid_t)pid))
+			ask_for_stacks(m, c, child);
+	}
+	client_ok(c);
+}
+
 static const struct verb verbs[] = {
 	{"status", 0, answer_status},
 	{"reload", 0, answer_reload},
@@ -357,6 +399,7 @@ static const struct verb verbs[] = {
 	{"await-stop", 0, answer_await_stop},
 	{"reopen-logs", 0, answer_reopen_logs},
 	{"log-level", 1, answer_log_level},
+	{"stacks", 1, answer_stacks},
 	{"version", 0, answer_version},
 };
 

@@ -49,6 +49,8 @@ enum {
 };
 
 #define REST (2 * MS_NS)
+/* So long stacks may come after they were asked for. */
+#define STACKS_NS (5 * SECOND_NS)
 
 struct relay {
 	struct source source;
@@ -68,6 +70,7 @@ struct relay {
 	enum log_level level;
 	char token[40];
 	bool within_stack; /* the last line was of one: stacks.h */
+	int64_t asked_ns;  /* until then they were asked for */
 };
 
 /* --- lines ------------------------------------------------------------------ */
@@ -120,7 +123,8 @@ say_piece(struct master *m, struct relay *r, struct str piece, bool ends)
 		memcpy(r->token, token.p, token.len);
 		r->token[token.len] = '\0';
 		if (text.p == piece.p && stacks_has(&r->within_stack, text))
-			r->level = LOG_LEVEL_ERROR;
+			r->level = m->now_ns < r->asked_ns ? LOG_LEVEL_NOTICE
+							   : LOG_LEVEL_ERROR;
 	}
 	if (text.len > 0 || !r->within_line)
 		log_relayed(r->pid, r->level, str_of(r->token), text);
@@ -364,13 +368,30 @@ relay_open(struct master *m, int fd, pid_t pid)
 	return 0;
 }
 
-void
-relay_drain(struct master *m, pid_t pid)
+static struct relay *
+find(const struct master *m, pid_t pid)
 {
 	struct relay *r = m->relays;
 
 	while (r != NULL && r->pid != pid)
 		r = r->next;
+	return r;
+}
+
+void
+relay_expect_stacks(struct master *m, pid_t pid)
+{
+	struct relay *r = find(m, pid);
+
+	if (r != NULL)
+		r->asked_ns = m->now_ns + STACKS_NS;
+}
+
+void
+relay_drain(struct master *m, pid_t pid)
+{
+	struct relay *r = find(m, pid);
+
 	if (r == NULL)
 		return;
 	r->last = true;

@@ -34,4 +34,7 @@ void relay_go_on(struct master *m);
 void relay_finish(struct master *m);
 void relay_close_all(struct master *m);
 
+/* The stacks that this child writes now were asked for: they are a notice. */
+void relay_expect_stacks(struct master *m, pid_t pid);
+
 #endif

@@ -222,8 +222,8 @@ is_ours(const struct ask_answer *l)
 	static const char *const told[] = {"version", "python", "reloading",
 		"restarting", "upgrading", "before", "processes", "finishing",
 		"within-ms", "now", "access-logs", "error-log", "behind",
-		"log-level", "warning", "mistake", "log", "ready", "replaced",
-		"retired", "waiting", "cut-off"};
+		"log-level", "stacks", "warning", "mistake", "log", "ready",
+		"replaced", "retired", "waiting", "cut-off"};
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		if (strcmp(l->words[0], ends[i]) == 0)

@@ -36,6 +36,7 @@ static const struct verb_row {
 	{"doctor", VERB_DOCTOR, true, true},
 	{"reopen-logs", VERB_REOPEN_LOGS, false, true},
 	{"log-level", VERB_LOG_LEVEL, false, true},
+	{"stacks", VERB_STACKS, false, true},
 	{"version", VERB_VERSION, false, true},
 	{"help", VERB_HELP, false, false},
 };
@@ -279,6 +280,15 @@ take_word(struct walk *w, const char *word, struct err *err)
 				"as in \"scale 4\"",
 				word);
 		c->processes = word;
+		return 0;
+	}
+	if (w->verb->verb == VERB_STACKS && c->child == NULL) {
+		if (strspn(word, "0123456789") != strlen(word))
+			return err_setx(err, EINVAL,
+				"stacks %s: the pid of a child is expected; "
+				"fullstatus has them",
+				word);
+		c->child = word;
 		return 0;
 	}
 	return err_setx(err, EINVAL, "%s: \"%s\" is one word too many",

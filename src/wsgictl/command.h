@@ -46,6 +46,7 @@ enum verb {
 	VERB_DOCTOR,
 	VERB_REOPEN_LOGS,
 	VERB_LOG_LEVEL,
+	VERB_STACKS,
 	VERB_VERSION,
 };
 
@@ -65,6 +66,7 @@ struct command {
 	int64_t wait_ms; /* -1: as long as it takes */
 	const char *log_level;
 	const char *processes; /* of scale; digits alone */
+	const char *child;     /* of stacks; likewise */
 
 	/* For wsgid: NULL-terminated, the texts are argv's. */
 	const char **rest;

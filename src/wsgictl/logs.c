@@ -1,5 +1,5 @@
 /*
- * logs.c - reopen-logs and log-level.
+ * logs.c - reopen-logs, log-level and stacks.
  *
  * Short requests: the master does them before it answers, and waits a moment
  * for its children.
@@ -70,14 +70,19 @@ until(const char *life)
 	return "is finishing, and has the old access logs until it ends";
 }
 
+static const char *
+error_log_of(const struct ask_answer *l)
+{
+	return strcmp(l->words[2], "-") == 0 ? NULL : l->words[2];
+}
+
 static void
 tell_logs(const struct ask_answer *l)
 {
 	if (strcmp(l->words[1], "error-log") == 0)
 		say("error log reopened: %s\n",
-			strcmp(l->words[2], "-") == 0
-				? "standard error, which stays"
-				: l->words[2]);
+			error_log_of(l) != NULL ? error_log_of(l)
+						: "standard error, which stays");
 	else if (strcmp(l->words[1], "access-logs") == 0)
 		say("access logs reopened: %s\n", l->words[2]);
 	else if (strcmp(l->words[1], "behind") == 0)
@@ -104,4 +109,24 @@ verb_log_level(const struct command *c, struct err *err)
 	const char *const words[] = {"log-level", c->log_level, NULL};
 
 	return do_request(c, words, tell_level, err);
+}
+
+static void
+tell_stacks(const struct ask_answer *l)
+{
+	if (strcmp(l->words[1], "error-log") == 0)
+		say("stacks are written to the error log, %s:\n",
+			error_log_of(l) != NULL
+				? error_log_of(l)
+				: "which is the server's standard error");
+	else
+		say("child %s\n", l->words[2]);
+}
+
+int
+verb_stacks(const struct command *c, struct err *err)
+{
+	const char *const words[] = {"stacks", c->child, NULL};
+
+	return do_request(c, words, tell_stacks, err);
 }

@@ -44,6 +44,9 @@ static const char help[] =
 	"                            which Python would serve, and can it?\n"
 	"  reopen-logs               after they were rotated\n"
 	"  log-level [LEVEL]         show it, or set it until the next reload\n"
+	"  stacks [PID]              where the threads of children, or of one, "
+	"are:\n"
+	"                            into the error log\n"
 	"  version                   of wsgictl, and of the server\n"
 	"\n"
 	"Which server, where more than one runs\n"
@@ -77,6 +80,7 @@ static do_verb *const verbs[] = {
 	[VERB_DOCTOR] = verb_doctor,
 	[VERB_REOPEN_LOGS] = verb_reopen_logs,
 	[VERB_LOG_LEVEL] = verb_log_level,
+	[VERB_STACKS] = verb_stacks,
 	[VERB_VERSION] = verb_version,
 };
 

@@ -38,5 +38,7 @@ int verb_version(const struct command *c, struct err *err);
 /* logs.c */
 int verb_reopen_logs(const struct command *c, struct err *err);
 int verb_log_level(const struct command *c, struct err *err);
+/* Where the threads of children are, into the error log. */
+int verb_stacks(const struct command *c, struct err *err);
 
 #endif

@@ -1,12 +1,14 @@
 """RequestTimeout: a request that takes too long is explained, and its child replaced."""
 
+import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
 from client import Connection, get
-from server import is_alive, wait_until
+from server import BUILD, is_alive, wait_until
 
 any_children = pytest.mark.usefixtures('any_children')
 
@@ -122,6 +124,29 @@ def test_who_waits_behind_one_that_keeps_the_gil_is_served_by_the_replacement(st
         assert stuck.rest() == b''
     server.log.wait_for(rf'child pid {child} .* ended')  # or the stop has cut it off
     server.stop()
+
+
+@any_children
+def test_where_a_request_is_can_be_asked(start):
+    """By who does not set a limit for all; of one child, and one that keeps the GIL as well."""
+    server = start('-w', '2')
+    children = server.wait_for_ready(2)
+
+    def ask(*words):
+        return subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory,
+                               'stacks', *words], capture_output=True, text=True)
+    with Connection(server.address) as stuck:
+        stuck.send('GET /gil HTTP/1.1\r\nHost: t\r\n\r\n')
+        pid = server.log.wait_for(r'\[pid (\d+)\] keeping it')[1]
+        assert ask(pid).stdout == ('stacks are written to the error log, which is the server\'s '
+                                   f'standard error:\nchild {pid}\n')
+        server.log.wait_for(r':notice\] .* the stacks of child pid ' + pid)
+        server.log.wait_for(rf'\[app:notice\] \[pid {pid}\]   File ".*stuck\.py", line \d+ in '
+                            'backtrack')
+        assert ask().stdout.count('child ') == len(children)
+        assert 'there is no child of that pid' in ask(str(server.pid)).stderr
+        server.kill(signal.SIGQUIT)
+        assert server.ended() == 0
 
 
 def test_without_it_requests_take_as_long_as_they_take(start):

@@ -17,7 +17,7 @@ from wsgictl import APPLICATION, WSGICTL, ctl, fails, of, succeeds, write_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERBS = ['start', 'stop', 'restart', 'reload', 'graceful-stop', 'upgrade', 'scale', 'status',
-         'fullstatus', 'configtest', 'doctor', 'reopen-logs', 'log-level', 'version']
+         'fullstatus', 'configtest', 'doctor', 'reopen-logs', 'log-level', 'stacks', 'version']
 
 
 # --- the command line -----------------------------------------------------------------------
@@ -91,7 +91,8 @@ def test_version_needs_no_server(directory):
 # --- which server ---------------------------------------------------------------------------
 
 READING = ['status', 'fullstatus']
-DOING = ['stop', 'graceful-stop', 'reload', 'graceful', 'upgrade', 'reopen-logs', 'log-level']
+DOING = ['stop', 'graceful-stop', 'reload', 'graceful', 'upgrade', 'reopen-logs', 'log-level',
+         'stacks']
 
 
 @pytest.mark.parametrize('verb', READING + DOING)

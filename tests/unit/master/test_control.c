@@ -169,6 +169,8 @@ test_nonsense_gets_a_sentence(void **state)
 		{"stop a b\n", "one%20argument"},
 		{"stop later\n", "no%20argument%20but%20\"now\""},
 		{"log-level loud\n", "one%20of%20error,%20warn"},
+		{"stacks x\n", "no%20child%20of%20that%20pid"},
+		{"stacks 1\n", "no%20child%20of%20that%20pid"},
 		{"scale\n", "a%20number"},
 		{"scale -1\n", "a%20number"},
 		{"scale 4x\n", "a%20number"},

@@ -158,7 +158,7 @@ test_mistakes_are_named(void **state)
 		const char *words[WORDS], *part;
 	} cases[] = {
 		{{"dance"}, "unknown verb \"dance\"; there are start, stop,"},
-		{{"dance"}, "log-level and version"},
+		{{"dance"}, "log-level, stacks and version"},
 		{{"stop", "stop"}, "one word too many"},
 		{{"-k", "stop", "-k", "start"},
 			"one verb at a time: there are stop and start"},
@@ -177,6 +177,7 @@ test_mistakes_are_named(void **state)
 		{{"status", "-n", "/etc/x"}, "a name has no \"/\""},
 		{{"log-level", "loud"}, "log-level loud"},
 		{{"log-level", "info", "warn"}, "one word too many"},
+		{{"stacks", "all"}, "the pid of a child is expected"},
 	};
 
 	(void)state;
