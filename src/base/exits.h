@@ -13,6 +13,7 @@ enum {
 	CHILD_EXIT_SICK = 7,    /* a resource is short; later may be better */
 	CHILD_EXIT_FATAL = 15,  /* every other child would fail as well */
 	CHILD_EXIT_CUT = 75,    /* its time was over, and requests were not */
+	CHILD_EXIT_DEPRIVED = 76, /* the application has closed our descriptors */
 	CHILD_EXIT_CONFIG = 78, /* configuration or installation is wrong */
 };
 

@@ -41,7 +41,7 @@ void
 deprived_end(const struct engine *e)
 {
 	report_cut(e, report_unfinished(e));
-	_exit(CHILD_EXIT_OK);
+	_exit(CHILD_EXIT_DEPRIVED);
 }
 
 /* Nor would the master see the end of the channel, as long as a ring has it. */
@@ -49,7 +49,7 @@ void
 deprived_leave_python(const struct engine *e)
 {
 	if (deprived_of_master(e))
-		_exit(CHILD_EXIT_OK);
+		_exit(CHILD_EXIT_DEPRIVED);
 }
 
 /* --- a worker has met it ------------------------------------------------------- */

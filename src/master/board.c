@@ -191,9 +191,7 @@ board_show_death(struct master *m, const struct child *c, int status)
 	struct wsgid_board *b = scoreboard_board(m->scoreboard);
 
 	scoreboard_process(m->scoreboard, c->slot)->last_status = status;
-	if (lifecycle_verdict(status, child_went_as_told(c)) ==
-		VERDICT_CRASHED)
-		b->children_crashed++;
+	b->children_crashed += child_has_crashed(c, status);
 }
 
 /* The result last: a reader copies the board from its beginning, so that who

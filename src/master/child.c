@@ -13,7 +13,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
+#include "base/exits.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/signals.h"
@@ -98,6 +100,29 @@ bool
 child_went_as_told(const struct child *c)
 {
 	return c->told && (!c->left || c->killed);
+}
+
+/* Who ends by itself says so before, and is told to. */
+bool
+child_left_quietly(const struct child *c, int wait_status)
+{
+	return !c->told && c->began &&
+	       lifecycle_verdict(wait_status, false) == VERDICT_NORMAL &&
+	       WEXITSTATUS(wait_status) != CHILD_EXIT_DEPRIVED;
+}
+
+/* Whoever cannot serve says why before. */
+bool
+child_has_crashed(const struct child *c, int wait_status)
+{
+	switch (lifecycle_verdict(wait_status, child_went_as_told(c))) {
+	case VERDICT_CRASHED:
+		return true;
+	case VERDICT_NORMAL:
+		return child_left_quietly(c, wait_status);
+	default:
+		return c->ready_ns != 0 && !c->failed;
+	}
 }
 
 /* The channel may be full or gone: a signal says the same, less politely. */
@@ -335,7 +360,6 @@ child_due(struct master *m, struct child *c)
 			(int)c->pid, c->slot,
 			c->told ? "did not stop"
 				: "closed its channel and lives on");
-		unfinished_tell(m, c);
 		kill(c->pid, SIGKILL);
 		break;
 	case LIFECYCLE_VACANT:

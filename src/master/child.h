@@ -82,4 +82,11 @@ bool child_obsolete(const struct master *m, const struct child *c);
  * crashed on the way. */
 bool child_went_as_told(const struct child *c);
 
+/* Has it ended as no child ends by itself: by a signal, or by os._exit in a request
+ * or behind one, whatever the status?  Of one that has died, with its deeds. */
+bool child_has_crashed(const struct child *c, int wait_status);
+/* Likewise, by a status that a child of its own accord has only when it was told
+ * to go. */
+bool child_left_quietly(const struct child *c, int wait_status);
+
 #endif

@@ -126,9 +126,8 @@ say_end(const struct master *m, const struct child *c, int status,
 	enum lifecycle_verdict verdict =
 		lifecycle_verdict(status, child_went_as_told(c));
 
-	/* Who ends by itself says so before, and is told to. */
-	if (verdict == VERDICT_NORMAL && !c->told && c->began &&
-		m->phase == PHASE_RUNNING && !is_first(m, c))
+	if (child_left_quietly(c, status) && m->phase == PHASE_RUNNING &&
+		!is_first(m, c))
 		log_errorx("master",
 			"child pid %d (slot %u) ended in a request or behind "
 			"one, %s: has the application called os._exit?",

@@ -58,6 +58,7 @@ verdict_of_exit(int exit_status)
 	switch (exit_status) {
 	case CHILD_EXIT_OK:
 	case CHILD_EXIT_CUT:
+	case CHILD_EXIT_DEPRIVED:
 		return VERDICT_NORMAL;
 	case CHILD_EXIT_APPLICATION:
 		return VERDICT_APPLICATION;

@@ -48,6 +48,8 @@ def failing(serve, directory):
     ('signal=7', r'exit signal Bus error \(7\)'),
     ('signal=9', r'exit signal Killed \(9\)'),
     ('status=0', 'ended in a request or behind one, exit status 0: .*os._exit'),
+    ('status=1', 'exit status 1'),     # as who cannot import the application
+    ('status=75', 'ended in a request or behind one, exit status 75: .*os._exit'),
     ('status=7', 'exit status 7'),     # as who is sick
     ('status=15', 'exit status 15'),   # as who says that all others would fail as well
     ('status=78', 'exit status 78'),   # as who does not understand its configuration
@@ -64,6 +66,7 @@ def test_each_end_is_called_by_its_name_and_the_child_replaced(failing, how, cal
     assert get(server.address, '/?go=on').body == b'ok'
     assert child not in server.wait_for_ready(1)
     number = int(how.split('=')[1])
+    assert server.board()['board']['children_crashed'] == 1
     status = server.board()['processes'][0]['last_status']
     assert status & 0xff7f == (number if 'signal' in how else number << 8)
     server.stop()

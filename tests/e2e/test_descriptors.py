@@ -146,6 +146,7 @@ def test_a_child_whose_descriptors_are_closed_is_replaced(
     wait_until(lambda: before not in server.children(), 'the end of the broken child')
     after, = server.wait_for_ready(1)
     assert int(get(server.address, '/hello').body) == after
+    assert 'os._exit' not in server.log.text()
 
 
 @pytest.mark.parametrize('how', ['/replace_eventfds', '/replace_listener'])
@@ -161,6 +162,7 @@ def test_a_child_that_lacks_one_descriptor_is_replaced_and_says_why(
     after, = server.wait_for_ready(1)
     assert int(get(server.address, '/hello').body) == after
     server.log.wait_for('has the application closed our descriptors')
+    assert 'os._exit' not in server.log.text()
 
 
 @pytest.mark.parametrize('threads', [1, 3])

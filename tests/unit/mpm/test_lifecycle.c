@@ -109,6 +109,7 @@ test_deaths_are_judged(void **state)
 		{CHILD_EXIT_SICK << 8, false, VERDICT_SICK},
 		{CHILD_EXIT_FATAL << 8, false, VERDICT_FATAL},
 		{CHILD_EXIT_CONFIG << 8, false, VERDICT_FATAL},
+		{CHILD_EXIT_DEPRIVED << 8, false, VERDICT_NORMAL},
 		{3 << 8, false, VERDICT_CRASHED},   /* os._exit(3) */
 		{127 << 8, false, VERDICT_CRASHED}, /* exec failed */
 		{255 << 8, false, VERDICT_CRASHED},
