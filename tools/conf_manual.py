@@ -396,6 +396,7 @@ The memory is looked at once a second, or each ten where it is large and mostly
 shared, between requests, and while there are none.
 A child that has so many before its first request is not replaced for that,
 which is warned of.
+Each replacement is a line of level notice.
 """,
     'GracefulShutdownTimeout': """
 Then the server has ended: children that are still there are killed.

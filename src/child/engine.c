@@ -94,18 +94,23 @@ engine_queue(struct engine *e, struct connection *c)
 	connection_list_add(&e->queue, c);
 }
 
-bool
-engine_ask_to_retire(struct engine *e, const char *why)
+static bool
+ask_to_retire(struct engine *e, enum channel_kind kind, const char *why)
 {
 	uint32_t *asked = &e->set.page->page->wants_retire;
 
 	if (__atomic_exchange_n(asked, 1, __ATOMIC_RELAXED) != 0)
 		return true;
-	if (channel_send(e->set.channel, CHANNEL_WANTS_RETIRE, 0, why, NULL,
-		    0) != -EAGAIN)
+	if (channel_send(e->set.channel, kind, 0, why, NULL, 0) != -EAGAIN)
 		return true;
 	__atomic_store_n(asked, 0, __ATOMIC_RELAXED);
 	return false;
+}
+
+bool
+engine_ask_to_retire(struct engine *e, const char *why)
+{
+	return ask_to_retire(e, CHANNEL_WANTS_RETIRE, why);
 }
 
 /* --- events ------------------------------------------------------------------ */
@@ -306,7 +311,10 @@ look_at_share(struct engine *e)
 
 	if (!looks_at_its_share(e) || LIKELY(e->now_ns < r->look_ns))
 		return;
-	if (recycle_is_due(r, e->now_ns, why) && engine_ask_to_retire(e, why))
+	if (recycle_is_due(r, e->now_ns, why) &&
+		ask_to_retire(e,
+			r->large ? CHANNEL_TOO_LARGE : CHANNEL_WANTS_RETIRE,
+			why))
 		recycle_end(r);
 }
 

@@ -158,6 +158,7 @@ recycle_is_due(struct recycle *r, int64_t now_ns, char why[static RECYCLE_WHY])
 	int64_t bytes = r->most_bytes > 0 ? private_bytes(r) : 0;
 	bool due = recycle_judge(r, now_ns, bytes, why);
 
+	r->large = due && r->most_bytes > 0 && bytes >= r->most_bytes;
 	if (due)
 		r->look_ns = now_ns + AGAIN_MS * MS_NS;
 	else

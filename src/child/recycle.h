@@ -29,6 +29,7 @@ struct recycle {
 	int64_t look_ns;    /* when to look at it again; INT64_MAX: never */
 	int64_t cost_ns;    /* of finding out its memory, the last time */
 	bool told;          /* that its memory cannot be seen */
+	bool large;         /* it is due for it */
 };
 
 /* MaxRequests with its jitter: 0 is no limit. */

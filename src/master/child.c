@@ -440,14 +440,16 @@ child_cannot_serve(struct master *m, struct child *c, const char *text)
 }
 
 static void
-wants_retire(struct child *c, const char *text)
+wants_retire(struct child *c, enum channel_kind kind, const char *text)
 {
 	if (c->life != LIFECYCLE_READY || c->wants_retire)
 		return;
 	c->wants_retire = true;
 	strcpy(c->reason, text);
-	log_info("master", "child pid %d (slot %u) wants to be replaced: %s",
-		(int)c->pid, c->slot, text);
+	/* One that grows is somebody's business, and age and number are not. */
+	(kind == CHANNEL_TOO_LARGE ? log_notice : log_info)("master",
+		"child pid %d (slot %u) wants to be replaced: %s", (int)c->pid,
+		c->slot, text);
 }
 
 /* It has been sent SIGTERM, say.  It is replaced now and not when its process is
@@ -494,11 +496,12 @@ hear_child(struct master *m, struct child *c,
 		child_cannot_serve(m, c, message->text);
 		break;
 	case CHANNEL_WANTS_RETIRE:
-		wants_retire(c, message->text);
+	case CHANNEL_TOO_LARGE:
+		wants_retire(c, message->kind, message->text);
 		break;
 	case CHANNEL_MUTEX_BROKEN:
 		mutex_failed(m, c);
-		wants_retire(c, message->text);
+		wants_retire(c, message->kind, message->text);
 		break;
 	case CHANNEL_BUSY:
 		pool_hurry(m);

@@ -75,6 +75,7 @@ is_kind(uint32_t kind)
 	case CHANNEL_CHANGED:
 	case CHANNEL_CUT:
 	case CHANNEL_LEAVES:
+	case CHANNEL_TOO_LARGE:
 	case CHANNEL_HAS_LOGS:
 	case CHANNEL_RETIRE:
 	case CHANNEL_STOP:

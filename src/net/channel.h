@@ -32,6 +32,7 @@ enum channel_kind {
 	CHANNEL_CUT = 11,      /* has left requests unfinished, its time being
 	                        * over; text: how many */
 	CHANNEL_LEAVES = 12,   /* finishes and ends, though not told to */
+	CHANNEL_TOO_LARGE = 13, /* as CHANNEL_WANTS_RETIRE, for its memory */
 	/* The master's. */
 	CHANNEL_RETIRE = 16,    /* accept no more, give idle connections to
 	                         * the siblings, finish, leave; deadline_ms

@@ -86,7 +86,7 @@ def test_a_child_goes_by_its_memory_although_nobody_asks_it_for_anything(
     """What it has got in the meantime, in a thread of the application's."""
     (directory / 'growing.py').write_text(GROWING)
     most = 500 if SANITIZED or VALGRIND else 100
-    server = serve('growing', '-w', '2', '--io-engine', engine, '--log-level', 'info',
+    server = serve('growing', '-w', '2', '--io-engine', engine,
                    '--max-memory-per-child', f'{most}m', cwd=directory)
     server.wait_for_ready(2)
     clients = [Connection(server.address) for _ in range(8)]
@@ -95,8 +95,8 @@ def test_a_child_goes_by_its_memory_although_nobody_asks_it_for_anything(
     assert 'to be replaced' not in server.log.text()
     gate.open()
     replaced(server, clients, {grown})
-    server.log.wait_for(rf'child pid {grown} .* wants to be replaced: it has \d+\.\d MiB of '
-                        rf'its own, and MaxMemoryPerChild is {most}')
+    server.log.wait_for(rf':notice\] .* child pid {grown} .* wants to be replaced: it has '
+                        rf'\d+\.\d MiB of its own, and MaxMemoryPerChild is {most}')
     assert others <= set(server.ready())
     server.stop()
 
