@@ -281,7 +281,9 @@ answers_end_logs(struct master *m, struct client *c)
 		if (logs_of_child(m, child) == LOGS_NEW)
 			continue;
 		snprintf(pid, sizeof(pid), "%d", (int)child->pid);
-		LINE(c, "+", "behind", pid, lifecycle_name(child->life));
+		LINE(c, "+", "behind", pid,
+			child->stopped ? "stopped"
+				       : lifecycle_name(child->life));
 	}
 	client_end_wait(m, c, NULL);
 }

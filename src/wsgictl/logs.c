@@ -61,6 +61,9 @@ do_request(const struct command *c, const char *const *words, heard *tell,
 static const char *
 until(const char *life)
 {
+	if (strcmp(life, "stopped") == 0)
+		return "is stopped by a signal, and has the old access logs "
+		       "until SIGCONT";
 	if (strcmp(life, "ready") == 0)
 		return "is in a request, and has the old access logs until "
 		       "that ends";

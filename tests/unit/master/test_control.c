@@ -546,6 +546,17 @@ test_new_logs_are_waited_for_but_not_for_ever(void **state)
 	assert_string_equal(
 		answer(fd), "+ behind 123 ready\n+ behind 77 draining\nok\n");
 	close(fd);
+	busy->stopped = true;
+	fd = ask_for_logs(f);
+	assert_string_equal(answer(fd), REOPENED);
+	f->m.now_ns += 2 * SECOND_NS;
+	control_turn(&f->m);
+	run(f);
+	assert_string_equal(
+		answer(fd), "+ behind 123 stopped\n+ behind 77 draining\nok\n");
+	close(fd);
+	busy->stopped = false;
+	channel_send(pair[1], CHANNEL_HAS_LOGS, 0, NULL, NULL, 0);
 	/* It has both now, and these, while we wait. */
 	for (int i = 0; i < 2; i++)
 		channel_send(pair[1], CHANNEL_HAS_LOGS, 0, NULL, NULL, 0);
