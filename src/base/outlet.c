@@ -118,6 +118,7 @@ outlet_use(struct outlet *o, int fd)
 		return;
 	drop_torn(o);
 	fd_close(&o->own);
+	o->cut &= st.st_dev == o->device && st.st_ino == o->inode;
 	o->device = st.st_dev;
 	o->inode = st.st_ino;
 	choose_way(o, fd, st.st_mode);
@@ -139,6 +140,35 @@ first_lines(const struct outlet *o)
 	return (size_t)(end + 1 - o->kept.data);
 }
 
+/* How much of it a file has taken, which waits for nothing. */
+static size_t
+write_to_file(int fd, const char *lines, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = write(fd, lines + done, len - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			break;
+	}
+	return done;
+}
+
+/* A disk may be full, and have room again: what comes next is a line of its own. */
+static void
+write_whole(struct outlet *o, const char *lines, size_t len)
+{
+	size_t done;
+
+	if (o->cut && write_to_file(o->fd, "\n", 1) == 0)
+		return;
+	done = write_to_file(o->fd, lines, len);
+	o->cut = done > 0 && lines[done - 1] != '\n';
+}
+
 /* What is first; false when it has to wait.  Lines that cannot be written are
  * left out, as who would be told? */
 static bool
@@ -148,10 +178,12 @@ write_first(struct outlet *o)
 	size_t len = first_lines(o);
 	ssize_t n;
 
-	if (o->own < 0)
-		n = fd_write_all(o->fd, lines, len) == 0 ? (ssize_t)len : -EIO;
-	else
-		n = o->write(o->own, lines, len);
+	if (o->own < 0) {
+		write_whole(o, lines, len);
+		buf_consume(&o->kept, len);
+		return true;
+	}
+	n = o->write(o->own, lines, len);
 	if (n == -EAGAIN || n == -EINTR)
 		return n == -EINTR;
 	if (n < 0)

@@ -40,6 +40,7 @@ struct outlet {
 	size_t together; /* bytes of several lines in one write, at most */
 	struct buf kept;
 	bool torn;    /* the first of them is the rest of a line */
+	bool cut;     /* the file, being full, has taken a part of the last line */
 	bool refused; /* the file took no more when it was last tried */
 	bool gathers; /* so it was not tried with all of them */
 	unsigned long lost;

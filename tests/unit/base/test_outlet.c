@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -422,11 +423,36 @@ test_another_program_goes_on_with_what_is_kept(void **state)
 	close_ends(ends);
 }
 
+static void
+test_the_line_behind_one_that_a_full_disk_has_cut_is_whole(void **state)
+{
+	struct rlimit before, full = {.rlim_cur = 4};
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	char got[64] = "";
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	full.rlim_max = before.rlim_max;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	outlet_use(&o, fd);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	outlet_write(&o, "a cut\n", 6);
+	outlet_write(&o, "a lost\n", 7);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	outlet_write(&o, "whole\n", 6);
+	assert_int_equal(pread(fd, got, sizeof(got) - 1, 0), 11);
+	assert_string_equal(got, "a cu\nwhole\n");
+	outlet_close(&o);
+	close(fd);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_that_are_not_taken_are_kept),
+		cmocka_unit_test(
+			test_the_line_behind_one_that_a_full_disk_has_cut_is_whole),
 		cmocka_unit_test(
 			test_a_terminal_that_was_stopped_gets_them_later),
 		cmocka_unit_test(test_poll_says_when_there_is_room),
