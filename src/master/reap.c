@@ -331,6 +331,19 @@ was_stopped(struct master *m, struct child *c, const siginfo_t *info)
 	m->nudge_ns = m->now_ns;
 }
 
+/* Nobody is stopped with it; the fork that it owes has its own time. */
+static void
+template_was_stopped(const struct child *t, const siginfo_t *info)
+{
+	if (info->si_code == CLD_STOPPED)
+		log_warnx("master",
+			"template pid %d is stopped by SIG%s; it forks no "
+			"child until SIGCONT",
+			(int)t->pid, sigabbrev_np(info->si_status));
+	else
+		log_notice("master", "template pid %d goes on", (int)t->pid);
+}
+
 static void
 hear_of_stops(struct master *m)
 {
@@ -339,9 +352,12 @@ hear_of_stops(struct master *m)
 	while (waitid(P_ALL, 0, &info, WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
 		info.si_pid != 0) {
 		struct child *c = child_of_pid(m, info.si_pid);
+		const struct child *t = template_of_pid(m, info.si_pid);
 
 		if (c != NULL)
 			was_stopped(m, c, &info);
+		else if (t != NULL)
+			template_was_stopped(t, &info);
 		info = (siginfo_t){0};
 	}
 }

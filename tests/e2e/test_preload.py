@@ -55,6 +55,16 @@ def ctl(server, *words):
 
 # --- what it is -------------------------------------------------------------------------------
 
+def test_a_template_that_a_signal_has_stopped_is_said_to_be(serve):
+    server = serve('probe', '-w', '1', '--preload')
+    template = server.board()['board']['template_pid']
+    os.kill(template, signal.SIGSTOP)
+    server.log.wait_for(rf'template pid {template} is stopped by SIGSTOP; it forks no child')
+    os.kill(template, signal.SIGCONT)
+    server.log.wait_for(rf'template pid {template} goes on')
+    server.stop()
+
+
 def test_the_application_is_imported_once_as_the_children_s_user(preloaded, directory):
     own_by_children(directory)
     write(directory, 'counted', f'''
