@@ -158,6 +158,7 @@ def meaning(answer):
 # Why wsgid serves what h11 does not.
 EXCEPTIONS = [
     (rb'\r\n[0-9a-f]+[ \t]+;', 'RFC 9112 section 7.1.1: blanks may stand before an extension'),
+    (rb'^\w+ [^ \r]*[\x80-\xff]', 'as Apache and nginx do, for clients that do not encode'),
 ]
 
 # What wsgid may say instead of serving; it is stricter than h11 about folded fields, hosts,
