@@ -750,7 +750,7 @@ connection_close(struct engine *e, struct connection *c)
 static void
 reset(const struct connection *c)
 {
-	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
 	(void)connect(c->fd, &nobody, sizeof(nobody));
 }
