@@ -20,23 +20,17 @@ static const char describe_source[] =
 	"                 if 'libpython' in line}\n"
 	"    for path in sorted(found):\n"
 	"        yield 'libpython', path\n"
-	"pairs = [pair for pair in describe()]\n";
+	"def pairs():\n"
+	"    return list(describe())\n";
 
 void
 app_describe(struct app *app,
 	void (*say)(void *arg, const char *key, const char *value), void *arg)
 {
-	AUTO_DECREF PyObject *space = PyDict_New();
-	AUTO_DECREF PyObject *done = NULL;
-	PyObject *pairs = NULL;
+	AUTO_DECREF PyObject *f = source_function(describe_source, "pairs");
+	AUTO_DECREF PyObject *pairs = f != NULL ? PyObject_CallNoArgs(f) : NULL;
 
 	(void)app;
-	if (space != NULL && PyDict_SetItemString(space, "__builtins__",
-				     PyEval_GetBuiltins()) == 0)
-		done = PyRun_String(
-			describe_source, Py_file_input, space, space);
-	if (done != NULL)
-		pairs = PyDict_GetItemString(space, "pairs");
 	for (Py_ssize_t i = 0; pairs != NULL && i < PyList_Size(pairs); i++) {
 		AUTO_DECREF PyObject *pair = interp_list_item(pairs, i);
 		AUTO_DECREF PyObject *bytes = NULL;

@@ -513,17 +513,9 @@ static const char suggest_source[] =
 static PyObject *
 suggest(PyObject *thing, const char *name)
 {
-	AUTO_DECREF PyObject *space = PyDict_New();
-	AUTO_DECREF PyObject *defined = NULL;
+	AUTO_DECREF PyObject *f = source_function(suggest_source, "suggest");
 	PyObject *answer = NULL;
-	PyObject *f = NULL;
 
-	if (space != NULL && PyDict_SetItemString(space, "__builtins__",
-				     PyEval_GetBuiltins()) == 0)
-		defined = PyRun_String(
-			suggest_source, Py_file_input, space, space);
-	if (defined != NULL)
-		f = PyDict_GetItemString(space, "suggest");
 	if (f != NULL)
 		answer = PyObject_CallFunction(f, "Os", thing, name);
 	PyErr_Clear();

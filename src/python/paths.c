@@ -65,21 +65,12 @@ decode(const char *text)
 int
 paths_set(const struct app_settings *settings)
 {
-	AUTO_DECREF PyObject *space = PyDict_New();
-	AUTO_DECREF PyObject *defined = NULL;
+	AUTO_DECREF PyObject *add = source_function(add_paths, "add");
 	AUTO_DECREF PyObject *done = NULL;
 	AUTO_DECREF PyObject *paths = decode(settings->path);
 	AUTO_DECREF PyObject *directory = decode(settings->directory);
 	AUTO_DECREF PyObject *why = PyCFunction_New(&explain_method, NULL);
-	PyObject *add;
 
-	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
-				     PyEval_GetBuiltins()) < 0)
-		return -1;
-	defined = PyRun_String(add_paths, Py_file_input, space, space);
-	if (defined == NULL)
-		return -1;
-	add = PyDict_GetItemString(space, "add");
 	if (paths == NULL || directory == NULL || why == NULL || add == NULL)
 		return -1;
 	done = PyObject_CallFunctionObjArgs(add, paths, directory, why, NULL);

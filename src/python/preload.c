@@ -33,17 +33,8 @@ static const char source[] =
 static PyObject *
 freeze(void)
 {
-	AUTO_DECREF PyObject *space = PyDict_New();
-	AUTO_DECREF PyObject *defined = NULL;
-	PyObject *f;
+	AUTO_DECREF PyObject *f = source_function(source, "freeze");
 
-	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
-				     PyEval_GetBuiltins()) < 0)
-		return NULL;
-	defined = PyRun_String(source, Py_file_input, space, space);
-	if (defined == NULL)
-		return NULL;
-	f = PyDict_GetItemString(space, "freeze");
 	return f != NULL ? PyObject_CallNoArgs(f) : NULL;
 }
 

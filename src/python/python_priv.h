@@ -333,6 +333,12 @@ bool filewrapper_is_plain(struct app *app, PyObject *result);
 int interp_start(const struct app_settings *settings, struct err *err);
 void interp_stop(void);
 
+/* --- source.c ------------------------------------------------------------------------ */
+
+/* The function of that name in Python text of ours: a new reference, or NULL with an
+ * exception. */
+PyObject *source_function(const char *source, const char *name);
+
 /* --- paths.c ------------------------------------------------------------------------- */
 
 int paths_set(const struct app_settings *settings);

@@ -58,21 +58,11 @@ decode(const char *text)
 static PyObject *
 call(const char *function, const char *one, const char *two)
 {
-	AUTO_DECREF PyObject *space = PyDict_New();
-	AUTO_DECREF PyObject *defined = NULL;
+	AUTO_DECREF PyObject *f = source_function(source, function);
 	AUTO_DECREF PyObject *first = decode(one);
 	AUTO_DECREF PyObject *second = two != NULL ? decode(two) : NULL;
-	PyObject *f = NULL;
 
-	if (first == NULL || (two != NULL && second == NULL))
-		return NULL;
-	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
-				     PyEval_GetBuiltins()) < 0)
-		return NULL;
-	defined = PyRun_String(source, Py_file_input, space, space);
-	if (defined != NULL)
-		f = PyDict_GetItemString(space, function);
-	if (f == NULL)
+	if (f == NULL || first == NULL || (two != NULL && second == NULL))
 		return NULL;
 	return PyObject_CallFunctionObjArgs(f, first, second, NULL);
 }

@@ -47,17 +47,8 @@ static const char source[] =
 static PyObject *
 call(const char *function, PyObject *argument)
 {
-	AUTO_DECREF PyObject *space = PyDict_New();
-	AUTO_DECREF PyObject *defined = NULL;
-	PyObject *f;
+	AUTO_DECREF PyObject *f = source_function(source, function);
 
-	if (space == NULL || PyDict_SetItemString(space, "__builtins__",
-				     PyEval_GetBuiltins()) < 0)
-		return NULL;
-	defined = PyRun_String(source, Py_file_input, space, space);
-	if (defined == NULL)
-		return NULL;
-	f = PyDict_GetItemString(space, function);
 	return f != NULL ? PyObject_CallFunctionObjArgs(f, argument, NULL)
 			 : NULL;
 }
