@@ -321,9 +321,9 @@ def fit_paths(target, source, env):
     at = places(env)
     with open(source[0].get_abspath(), encoding='utf-8') as file:
         text = file.read()
-    for written, place in (('/usr/sbin/', at['sbin']), ('/usr/bin/', at['bin']),
-                           ('/etc/wsgid/', at['sysconf'] + '/wsgid')):
-        text = text.replace(written, place + '/')
+    places_of = {'/usr/sbin/': at['sbin'], '/usr/bin/': at['bin'],
+                 '/etc/wsgid/': at['sysconf'] + '/wsgid'}
+    text = re.sub('|'.join(places_of), lambda found: places_of[found[0]] + '/', text)
     path = str(target[0])
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, 'w', encoding='utf-8') as file:
