@@ -48,9 +48,13 @@ make_room_for_rings(void)
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ||
 		limit.rlim_cur >= MEMORY_OF_RINGS)
 		return;
-	limit.rlim_cur = MEMORY_OF_RINGS;
-	if (limit.rlim_max < limit.rlim_cur)
-		limit.rlim_max = limit.rlim_cur;
+	if (limit.rlim_max < MEMORY_OF_RINGS) {
+		struct rlimit more = {MEMORY_OF_RINGS, MEMORY_OF_RINGS};
+
+		if (setrlimit(RLIMIT_MEMLOCK, &more) == 0)
+			return;
+	}
+	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
@@ -69,9 +73,9 @@ leave_capabilities(void)
 			sets[i].inheritable = 0;
 		(void)syscall(SYS_capset, &header, sets);
 	}
-	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) < 0
-		       ? -errno
-		       : 0;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) < 0)
+		return errno == EINVAL ? 0 : -errno; /* gVisor has no such set */
+	return 0;
 }
 
 /* Where it cannot be given up alone, the session is. */
@@ -95,8 +99,9 @@ apart_go(const struct generation *g, struct err *err)
 	if (!g->of_another)
 		return 0;
 	leave_terminal();
+	if (g->entries != NULL || c->preload_application)
+		make_room_for_rings();
 	if (g->entries == NULL)
 		return 0;
-	make_room_for_rings();
 	return privileges_drop(c->user, c->group, err);
 }
