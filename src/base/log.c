@@ -42,12 +42,49 @@ static const char *const names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
+static struct {
+	long long secret;
+	size_t len;
+	char text[24];
+} mark = {0, 1, LOG_MARK};
+
+void
+log_set_secret(long long secret)
+{
+	mark.secret = secret;
+	mark.len = (size_t)snprintf(
+		mark.text, sizeof(mark.text), LOG_MARK "%llx", secret);
+}
+
+long long
+log_secret(void)
+{
+	return mark.secret;
+}
+
+const char *
+log_mark(void)
+{
+	return mark.text;
+}
+
+static void
+take_secret(void)
+{
+	const char *secret = getenv(LOG_SECRET);
+
+	if (secret != NULL)
+		log_set_secret(strtoll(secret, NULL, 10));
+}
+
 void
 log_open(int fd, enum log_shape shape)
 {
 	out.fd = fd;
 	out.shape = shape;
 	out.record = NULL;
+	if (shape == LOG_RELAY)
+		take_secret();
 	if (out.keeps)
 		outlet_use(&out.outlet, fd);
 }
@@ -149,7 +186,7 @@ put_beginning(char *to, size_t size, pid_t pid, enum log_level level,
 	size_t len;
 
 	if (out.shape == LOG_RELAY)
-		return (size_t)snprintf(to, size, LOG_MARK "<%d>[%.*s] ",
+		return (size_t)snprintf(to, size, "%s<%d>[%.*s] ", mark.text,
 			(int)level, (int)token.len, token.p);
 	if (out.shape == LOG_JOURNAL)
 		len = (size_t)snprintf(to, size, "<%d>", (int)level);
@@ -372,8 +409,10 @@ is_token(struct str s, bool is_marked)
 static size_t
 parse_beginning(struct str line, enum log_level *level, struct str *token)
 {
-	bool is_marked = line.len > 0 && line.p[0] == LOG_MARK[0];
-	const char *p = line.p + is_marked, *end = line.p + line.len;
+	bool is_marked = line.len >= mark.len &&
+			 memcmp(line.p, mark.text, mark.len) == 0;
+	const char *p = line.p + (is_marked ? mark.len : 0);
+	const char *end = line.p + line.len;
 	const char *bracket;
 	struct str between;
 

@@ -13,7 +13,7 @@
  *   <5>[master:notice] [pid 812] text
  * RELAY is what a child writes to the pipe that its master reads:
  *   <5>[child] text
- * behind LOG_MARK, with syslog's numbers (3 error, 4 warn, 5 notice, 6 info, 7
+ * behind log_mark, with syslog's numbers (3 error, 4 warn, 5 notice, 6 info, 7
  * debug); the
  * master takes it apart with log_parse_relayed and writes it with
  * log_relayed.  A line without that beginning came from the application.
@@ -37,13 +37,23 @@ enum log_level {
 };
 
 /* ASCII's record separator: nobody prints it by chance, so a line of ours is one
- * wherever it begins.  An application's may begin likewise, but without it. */
-#define LOG_MARK "\x1e"
+ * wherever it begins.  An application's may begin likewise, but without it; and as
+ * it may print what a client has sent, a number that no client knows follows, which
+ * children find in this variable of their environment. */
+#define LOG_MARK   "\x1e"
+#define LOG_SECRET "WSGID_LOG_SECRET"
+
+/* For a master, before its children; not below 0.  Without one there is none. */
+void log_set_secret(long long secret);
+long long log_secret(void);
+/* LOG_MARK and the number. */
+const char *log_mark(void);
 
 enum log_shape { LOG_PLAIN, LOG_JOURNAL, LOG_RELAY };
 
 /* Where lines go and in which shape; fd stays the caller's.  Until this is
- * called they go to descriptor 2, PLAIN, at LOG_LEVEL_NOTICE. */
+ * called they go to descriptor 2, PLAIN, at LOG_LEVEL_NOTICE.  With RELAY the
+ * secret is the environment's. */
 void log_open(int fd, enum log_shape shape);
 
 /* Instead of lines: records, which are this function's.  The text is fit to be
@@ -95,7 +105,7 @@ void log_info(const char *token, const char *format, ...) PRINTF(2, 3);
 void log_debug(const char *token, const char *format, ...) PRINTF(2, 3);
 
 /* What each line begins with that a child writes by itself, as it does with many
- * at once: LOG_MARK "<3>[app] " where its master takes them apart, nothing elsewhere.  Its
+ * at once: log_mark, "<3>[app] " where its master takes them apart, nothing elsewhere.  Its
  * length, less than size, which is 48 at least. */
 size_t log_begin_line(
 	char *to, size_t size, enum log_level level, const char *token);

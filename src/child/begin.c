@@ -100,6 +100,7 @@ child_begin(int argc, char **argv, const char *facts_text)
 	int status;
 
 	log_open(STDERR_FILENO, LOG_RELAY);
+	(void)unsetenv(LOG_SECRET); /* the application need not know */
 	if (facts_parse(&facts, str_of(facts_text), &err) < 0) {
 		fprintf(stderr, "%s %s\n", argv[0], err.text);
 		return CHILD_EXIT_FATAL;

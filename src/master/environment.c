@@ -18,6 +18,7 @@
 
 #include "base/account.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "config/config.h"
 #include "config/envfile.h"
 #include "master/generation.h"
@@ -100,6 +101,17 @@ make_identity(struct generation *g, struct err *err)
 		      : 0;
 }
 
+static int
+add_secret(struct generation *g, struct err *err)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", log_secret());
+	return add_identity(g, LOG_SECRET, text) < 0
+		       ? err_set(err, ENOMEM, "environment of the children")
+		       : 0;
+}
+
 /* --- all of it ------------------------------------------------------------------- */
 
 /* Of a name that the file has twice the last. */
@@ -111,7 +123,7 @@ environment_make(struct generation *g, struct err *err)
 
 	if (file != NULL && envfile_read(&g->entries, file, err) < 0)
 		return -err->code;
-	if (make_identity(g, err) < 0)
+	if (make_identity(g, err) < 0 || add_secret(g, err) < 0)
 		return -err->code;
 	g->environment = calloc(count(environ) + count(g->identity) +
 					count(g->entries) + 1,

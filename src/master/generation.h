@@ -49,7 +49,7 @@ struct generation {
 	struct python_choice python; /* the program of its children: python.c */
 	char **environment;          /* theirs */
 	char **entries;              /* of EnvironmentFile: in it */
-	char *identity[5];           /* HOME, ... of another user: in it */
+	char *identity[6];           /* HOME, ... of another user: in it */
 	bool of_another;             /* is its user, and root the master's */
 };
 

@@ -8,10 +8,12 @@
 #include "master/heir.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -359,11 +361,21 @@ slot_for(struct master *m, const struct heritage_child *left)
 	return &m->children[i];
 }
 
+static long long
+new_secret(void)
+{
+	long long secret = 0;
+
+	(void)!getrandom(&secret, sizeof(secret), GRND_NONBLOCK);
+	return secret & LLONG_MAX;
+}
+
 void
 heir_take_lines(struct master *m)
 {
 	struct heritage *h = m->heritage;
 
+	log_set_secret(h != NULL && h->secret > 0 ? h->secret : new_secret());
 	if (h == NULL || h->unsaid < 0)
 		return;
 	log_inherit(h->unsaid, h->lost);

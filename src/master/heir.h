@@ -19,7 +19,8 @@ int heir_take_listeners(struct master *m, struct err *err);
 /* The descriptor of the pid file at path that was left to us, or -1. */
 int heir_take_pid_file(struct master *m, const char *path);
 
-/* Go on with lines of the log that were left to us: after logs_use. */
+/* Go on with lines of the log that were left to us, and with what children's lines
+ * are known by: after logs_use. */
 void heir_take_lines(struct master *m);
 
 /* Where we are the old process: its children, and who waits for us; with them

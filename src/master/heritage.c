@@ -333,6 +333,13 @@ take_begun(struct heritage *h, const struct item *item)
 }
 
 static int
+take_secret(struct heritage *h, const struct item *item)
+{
+	h->secret = item->n[0];
+	return h->secret < 0 ? -EINVAL : 0;
+}
+
+static int
 take_unsaid(struct heritage *h, const struct item *item)
 {
 	if (!is_fd(item->n[0]) || item->n[1] < 0)
@@ -363,6 +370,7 @@ enum key {
 	KEY_OUTPUT,
 	KEY_BEGUN,
 	KEY_UNSAID,
+	KEY_SECRET,
 	KEY_CLIENT,
 };
 
@@ -385,6 +393,7 @@ static const struct row {
 	[KEY_OUTPUT] = {"output", 2, false, take_output},
 	[KEY_BEGUN] = {"begun", 2, false, take_begun},
 	[KEY_UNSAID] = {"unsaid", 2, false, take_unsaid},
+	[KEY_SECRET] = {"secret", 1, false, take_secret},
 	[KEY_CLIENT] = {"client", 1, false, take_client},
 };
 
@@ -483,6 +492,8 @@ heritage_encode(const struct heritage *h, struct buf *to)
 		rc = put_file(to, KEY_NAMED, &h->named);
 	if (rc == 0 && h->unsaid >= 0)
 		rc = PUT(to, KEY_UNSAID, .n = {h->unsaid, (long long)h->lost});
+	if (rc == 0)
+		rc = PUT(to, KEY_SECRET, .n = {h->secret});
 	if (rc == 0)
 		rc = put_lists(to, h);
 	return rc == 0 && buf_failed(to) ? -ENOMEM : rc;

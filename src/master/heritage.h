@@ -84,6 +84,7 @@ struct heritage {
 	size_t n_outputs;
 	int unsaid;         /* lines of the log that nobody has read yet; or -1 */
 	unsigned long lost; /* and so many that were not kept */
+	long long secret;   /* of the lines of children: log_secret */
 	int *clients; /* of the control socket; they wait for the upgrade */
 	size_t n_clients;
 };

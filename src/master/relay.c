@@ -153,7 +153,8 @@ say_first(struct master *m, struct relay *r, struct str rest)
 	const char *end = rest.len > 0 ? memchr(rest.p, '\n', rest.len) : NULL;
 	size_t len = end != NULL ? (size_t)(end - rest.p) : rest.len;
 	size_t piece = len > PIECE ? PIECE : len;
-	size_t before = log_measure_relayed((struct str){rest.p, piece});
+	/* What begins at the end of a piece goes on behind it. */
+	size_t before = log_measure_relayed((struct str){rest.p, len});
 
 	if (before < piece) {
 		say_piece(m, r, (struct str){rest.p, before}, true);

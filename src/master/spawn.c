@@ -122,7 +122,8 @@ static void __attribute__((noreturn)) become_child(const struct master *m,
 		_exit(CHILD_EXIT_SICK);
 	rc = inherit_arrange(l->fds, l->n_fds);
 	if (rc < 0) {
-		say(LOG_MARK "<3>[child] descriptors of a child cannot be arranged\n");
+		say(log_mark());
+		say("<3>[child] descriptors of a child cannot be arranged\n");
 		_exit(CHILD_EXIT_SICK);
 	}
 	if (apart_go(g, &err) < 0) {
@@ -132,11 +133,13 @@ static void __attribute__((noreturn)) become_child(const struct master *m,
 	}
 	execve(g->python.program, argv, g->environment);
 	rc = errno;
-	say(LOG_MARK "<3>[child] ");
+	say(log_mark());
+	say("<3>[child] ");
 	say(g->python.program);
 	say(" cannot be executed: ");
 	say(strerrordesc_np(rc));
-	say("\n");
+	/* Who is the user already may have too many processes for it. */
+	say(rc == EAGAIN ? ": see ulimit -u, LimitNPROC=\n" : "\n");
 	_exit(status_of(rc));
 }
 

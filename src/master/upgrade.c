@@ -425,6 +425,7 @@ gather(struct master *m, enum heritage_way way, struct heritage *h)
 		rc = relay_bequeath(m, h);
 	/* After the last line. */
 	h->unsaid = log_bequeath(&h->lost);
+	h->secret = log_secret();
 	return rc == 0 ? control_bequeath(m, h) : rc;
 }
 

@@ -17,6 +17,7 @@ import json, os, site
 about = {name: os.environ.get(name) for name in ('HOME', 'USER', 'USERNAME', 'LOGNAME')}
 about['~'] = os.path.expanduser('~')
 about['packages'] = site.getusersitepackages()
+about['ours'] = [name for name in os.environ if name.startswith('WSGID_')]
 print('at home:', json.dumps(about), flush=True)
 
 def application(environ, start_response):
@@ -33,6 +34,7 @@ def test_children_of_another_user_are_at_home_there(serve, directory, options):
     server = serve('athome', '-w', '1', *options, cwd=directory, env=starter)
     found = json.loads(get(server.address).body)
     assert found.pop('packages').startswith(f'{user.pw_dir}/.local/')
+    assert found.pop('ours') == []
     assert found == {'HOME': user.pw_dir, '~': user.pw_dir, 'USER': user.pw_name,
                      'LOGNAME': user.pw_name, 'USERNAME': os.environ.get('USERNAME') and
                      user.pw_name}

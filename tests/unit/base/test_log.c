@@ -465,6 +465,36 @@ test_a_line_begins_with_its_level_where_it_is_taken_apart(void **state)
 	}
 }
 
+/* The last test, as it stays so. */
+static void
+test_who_does_not_know_the_secret_does_not_speak_as_we_do(void **state)
+{
+	static const char ours[] = LOG_MARK "ff<3>[child] text";
+	static const char theirs[] = LOG_MARK "<3>[child] text";
+	enum log_level level;
+	struct str token, text;
+	int fd;
+
+	(void)state;
+	setenv(LOG_SECRET, "255", 1);
+	fd = open_log(LOG_RELAY);
+	log_errorx("child", "text");
+	assert_string_equal(written(fd), ours);
+	log_parse_relayed(str_of(ours), &level, &token, &text);
+	assert_int_equal(level, LOG_LEVEL_ERROR);
+	assert_true(str_equal(token, STR("child")));
+	assert_true(str_equal(text, STR("text")));
+	log_parse_relayed(str_of(theirs), &level, &token, &text);
+	assert_int_equal(level, LOG_LEVEL_INFO);
+	assert_true(str_equal(token, STR("app")));
+	assert_true(str_equal(text, str_of(theirs)));
+	assert_int_equal(
+		log_measure_relayed(STR("a " LOG_MARK "<3>[child] t")), 15);
+	assert_int_equal(
+		log_measure_relayed(STR("a " LOG_MARK "ff<3>[child] t")), 2);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -489,6 +519,8 @@ main(void)
 			test_lines_that_nobody_reads_are_kept_or_counted),
 		cmocka_unit_test(
 			test_a_line_begins_with_its_level_where_it_is_taken_apart),
+		cmocka_unit_test(
+			test_who_does_not_know_the_secret_does_not_speak_as_we_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,7 @@ fill(struct heritage *h)
 	assert_int_equal(heritage_add_client(h, 18), 0);
 	h->unsaid = 19;
 	h->lost = 1234;
+	h->secret = INT64_MAX;
 }
 
 static void
@@ -113,6 +114,7 @@ test_all_of_it_arrives(void **state)
 	assert_int_equal(got.clients[0], 18);
 	assert_int_equal(got.unsaid, 19);
 	assert_int_equal(got.lost, 1234);
+	assert_true(got.secret == INT64_MAX);
 	empty(&got);
 	empty(&left);
 	buf_fini(&text);
