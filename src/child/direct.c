@@ -1,8 +1,9 @@
 /*
  * direct.c - a large body, read out of the socket by who wants it.  See direct.h.
  *
- * Between two waits io touches no socket, so what is taken here is what comes
- * behind all that io has brought: as long as none of its completions waits.
+ * Never beside a receive of io's: one that is woken again and again, and finds that
+ * somebody else has taken the bytes, goes to a thread of the kernel's in the end,
+ * which takes what comes whenever it comes.
  */
 #include "child/direct.h"
 
@@ -15,16 +16,27 @@
 
 enum { MUCH = 16 * 1024 }; /* at once */
 
+/* Before anybody has waited for it, what comes counts for the body's rate. */
+static void
+begin_part(const struct engine *e, struct connection *c)
+{
+	if (c->pace.part == PACE_BODY)
+		return;
+	pace_begin(&c->pace, PACE_BODY, e->now_ns);
+	pace_pause(&c->pace, e->now_ns);
+}
+
 size_t
 direct_take(struct engine *e, struct connection *c, void *data, size_t len)
 {
 	ssize_t n;
 
-	if (c->at_eof || c->error != 0 || io_room(e->io) == 0)
+	if (c->at_eof || c->error != 0 || c->receiving)
 		return 0;
 	n = recv(c->fd, data, len, MSG_DONTWAIT);
 	if (n > 0) {
 		c->sends_much |= n >= MUCH;
+		begin_part(e, c);
 		connection_heard(e, c, (size_t)n);
 		return (size_t)n;
 	}

@@ -12,8 +12,8 @@
 struct connection;
 struct engine;
 
-/* Up to len bytes of what has come by now; 0 where nothing has, or nothing will:
- * then the connection says so.  Only where nothing is unread. */
+/* Up to len bytes of what has come by now; 0 where nothing has, where nothing will,
+ * as the connection then says, or while io receives.  Only where nothing is unread. */
 size_t direct_take(
 	struct engine *e, struct connection *c, void *data, size_t len);
 

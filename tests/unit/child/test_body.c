@@ -182,7 +182,7 @@ test_a_client_that_waits_no_longer_is_not_told_to_go_on(void **state)
 	s->app = app_read_later;
 	script_send(s, POST "Content-Length: 5\r\nExpect: "
 			    "100-continue\r\n\r\n");
-	script_send(s, "orld");
+	script_send(s, "world");
 	script_run(s);
 	assert_string_equal(buf_text(&s->read), "world");
 	assert_int_equal(count(s, "100 Continue"), 0);
