@@ -30,11 +30,18 @@ unbelieved_tell(
 	struct str field = forwarded_name(fields);
 	const char *name;
 
-	if (u == NULL || c->trusted || field.len == 0)
+	if (u == NULL || field.len == 0)
 		return;
 	name = name_of(c);
-	if (name == NULL || atomic_exchange(&u->told, true))
+	if ((name == NULL && !c->trusted) || atomic_exchange(&u->told, true))
 		return;
+	if (c->trusted) {
+		log_notice("child",
+			"%.*s is taken out of requests that come from trusted "
+			"proxies: TrustedProxyHeaders does not name it",
+			(int)field.len, field.p);
+		return;
+	}
 	log_notice("child",
 		"%.*s from %s, who is not in TrustedProxies, is taken out of "
 		"requests: applications see neither its clients nor https; if "

@@ -5,7 +5,8 @@
  * requests, and nothing shows it: an application that wants https redirects to
  * where it is asked from, for ever.  Who is so near as a proxy mostly is, on a
  * Unix socket or at a private address, is worth a line.  One in the life of a
- * process, for clients may be as near, and write what they like.
+ * process, for clients may be as near, and write what they like.  Likewise what a
+ * trusted proxy says by a field that TrustedProxyHeaders does not name.
  */
 #ifndef WSGID_CHILD_UNBELIEVED_H
 #define WSGID_CHILD_UNBELIEVED_H
