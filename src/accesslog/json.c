@@ -23,7 +23,7 @@ log_is_json(const char *text)
 static int
 hex_digit(char c)
 {
-	return c >= 'a' ? c - 'a' + 10 : c - '0';
+	return (unsigned char)(c >= 'a' ? c - 'a' + 10 : c - '0');
 }
 
 /* The byte that an escape of escape.c stands for, cut off with it. */
