@@ -120,16 +120,17 @@ has_arguments(const char *text)
 	       access(text, F_OK) < 0;
 }
 
-/* The file of PasteDeploy's in "/srv/app.ini", "paste:app.ini" or "app.ini#main",
- * as others are given it for an application; NULL where it is none.  Without any
+/* The file of PasteDeploy's in "/srv/app.ini", "paste:app.ini", "config:app.ini" or
+ * "app.ini#main", as others are given it for an application; NULL where it is none.  Without any
  * of these it may be a module, unless there is such a file.  What has a slash in
  * it has been made a path: "/srv/paste:/srv/app.ini". */
 static char *
 find_ini(const char *text)
 {
-	static const char paste[] = "paste:";
-	const char *said = strstr(text, paste);
-	const char *begin = said != NULL ? said + sizeof(paste) - 1 : text;
+	const char *paste = strstr(text, "paste:");
+	const char *config = strstr(text, "config:");
+	const char *said = paste != NULL ? paste : config;
+	const char *begin = said != NULL ? strchr(said, ':') + 1 : text;
 	const char *end = strstr(begin, ".ini");
 	char *file;
 

@@ -169,6 +169,8 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 			"loadapp('config:/srv/a.ini')", NULL},
 		{"/srv/paste:/srv/a.ini", EINVAL,
 			"loadapp('config:/srv/a.ini')", NULL},
+		{"config:/srv/a.ini", EINVAL,
+			"loadapp('config:/srv/a.ini')", NULL},
 		{"paste:a.ini", EINVAL, "loadapp('config:/.../a.ini')", NULL},
 		{"./a.ini:main", EINVAL, "./a.ini is no Python", NULL},
 		{"shop.ini:app", ENOENT, "no module 'shop.ini'", NULL},
