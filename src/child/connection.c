@@ -743,16 +743,17 @@ connection_close(struct engine *e, struct connection *c)
 	connection_settle(e, c);
 }
 
-/* The end of the connection would be that of the response.  A reset, which is
- * what this makes of a TCP connection whoever else holds it, takes bytes along
- * that the client has not received, of a response that is of no use.  A Unix
- * socket knows none: it says no, and is closed. */
-static void
-reset(const struct connection *c)
+/* A reset, which is what this makes of a TCP connection whoever else holds it, takes
+ * bytes along that the client has not received, of a response that is of no use.  A
+ * Unix socket knows none: it says no, and is closed. */
+void
+connection_reset_if_cut(const struct connection *c)
 {
 	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
-	(void)connect(c->fd, &nobody, sizeof(nobody));
+	if (c->to_close && (c->broken_off || send_left(c) > 0 ||
+				   sendfile_left(c) > 0))
+		(void)connect(c->fd, &nobody, sizeof(nobody));
 }
 
 void
@@ -762,9 +763,8 @@ connection_settle(struct engine *e, struct connection *c)
 		return;
 	watch_forget(e->set.watch, c);
 	report_out(e, c, e->now_ns);
+	connection_reset_if_cut(c);
 	sendfile_end(e, c);
-	if (UNLIKELY(c->broken_off))
-		reset(c);
 	if (c->foreign)
 		(void)shutdown(c->fd, SHUT_RDWR);
 	clients_remove(e->set.clients, c->fd);

@@ -90,7 +90,8 @@ struct connection {
 	bool foreign;       /* came from a sibling, which may still hold it */
 	bool keep;          /* goes on after the response under way */
 	bool pushed;        /* RUNNING: parts have the end of its response */
-	bool broken_off; /* its response, which nothing but a reset says */
+	bool to_close;   /* the end of the response is the connection's ... */
+	bool broken_off; /* ... and not what it was to be */
 	bool client_closes; /* the client asked for the close: it sends no more */
 	int error;          /* receiving or sending failed: a negative errno */
 
@@ -169,6 +170,10 @@ struct connection *connection_adopt(
 
 /* It is to be given away: off its list, asked for no more. */
 void connection_leave(struct engine *e, struct connection *c);
+
+/* Before its descriptor is closed: who cannot see otherwise that a response is not
+ * whole sees it by a reset. */
+void connection_reset_if_cut(const struct connection *c);
 
 /* It has been given away: its descriptor is closed, and nothing else. */
 void connection_let_go(struct engine *e, struct connection *c);

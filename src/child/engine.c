@@ -764,6 +764,8 @@ free_list(struct engine *e, struct connection_list *list)
 
 	while ((c = list->first) != NULL) {
 		connection_list_remove(c);
+		if (c->fd >= 0)
+			connection_reset_if_cut(c);
 		sendfile_end(e, c);
 		buf_fini(&c->untold.lines);
 		if (c->fd >= 0)

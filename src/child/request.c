@@ -483,9 +483,10 @@ finish(struct exchange *ex)
 	report_end(&ex->report, e, c, x);
 	send_learn(e, c);
 	unread_give_back(e, &ex->taken);
+	c->to_close = e->response.framing == RESPONSE_TO_CLOSE;
 	if (x->broken) {
 		c->keep = false;
-		c->broken_off = e->response.framing == RESPONSE_TO_CLOSE;
+		c->broken_off = c->to_close;
 	}
 	connection_await_sent(e, c);
 	if (c->error != 0)

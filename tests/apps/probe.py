@@ -236,6 +236,9 @@ def large(environ, start_response, query):
     if how == 'blocks':
         start_response('200 OK', PLAIN)
         return [body[:100], body[100:]]
+    if how == 'unsized':
+        start_response('200 OK', PLAIN)(body[:1000])
+        return [body]
     if how == 'four':
         start_response('200 OK', PLAIN)
         return [body] * 4

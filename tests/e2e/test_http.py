@@ -4,6 +4,7 @@ import email.utils
 import hashlib
 import json
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -115,6 +116,22 @@ def test_http_1_0_is_reset_where_a_response_breaks_off(probe, path):
         c.send('GET /hello HTTP/1.0\r\n\r\n')
         while c._more():
             pass
+
+
+@pytest.mark.parametrize('engine', ['io_uring', 'epoll'])
+@pytest.mark.parametrize('why', ['Timeout', 'stop'])
+def test_http_1_0_is_reset_where_the_client_does_not_take_all_of_it(serve, engine, why):
+    limit = ('--timeout', '1s') if why == 'Timeout' else ('--graceful-shutdown-timeout', '1s')
+    server = serve('probe', '-w', '1', '--log-level', 'info', '--io-engine', engine, *limit)
+    with Connection(server.address) as c:
+        c.send('GET /large?how=unsized&n=30000000 HTTP/1.0\r\n\r\n')
+        assert c._more()
+        if why == 'stop':
+            server.kill(signal.SIGTERM)
+        server.log.wait_for('bytes of a response were not sent')
+        with pytest.raises(ConnectionResetError):
+            while c._more():
+                pass
 
 
 def test_http_1_0_gets_no_chunks(probe):
