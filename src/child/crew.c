@@ -34,7 +34,7 @@ struct parcel {
 struct member {
 	int bell;
 	bool idle; /* waits, and may be dealt something */
-	bool engaged; /* has connections: their requests come to it as well */
+	bool engaged; /* keeps a connection, whose requests come to it as well */
 	bool done;
 	_Atomic uint32_t ready; /* requests that wait, as it said, and what came */
 	int64_t stands_ns;      /* in the line: since when, or 0 */

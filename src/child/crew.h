@@ -7,8 +7,9 @@
  * to thread.  When requests have been long lately the leader deals what is
  * ready to idle workers instead; and when it is stuck in a long one, an idle
  * worker becomes the leader.  A worker that does not lead serves what it was
- * dealt, keeps that one connection for as long as requests are long and it has
- * no other one to serve, and gives the others back to the leader.
+ * dealt and gives its connections back to the leader; but keeps one for as long
+ * as requests are long, it has no other one to serve, and there is a worker for
+ * each.
  *
  * So there is at most one leader, and it alone waits for new clients, for the
  * pool and for the master's orders.  There is none while all are busy: the
@@ -60,7 +61,7 @@ bool crew_leads(const struct crew *crew, size_t worker);
 
 /* The worker is done and about to wait.  True when it leads from now on,
  * because nobody did; else it is idle until something comes for it.  Engaged are
- * those who have connections: others are dealt to first. */
+ * those who keep a connection: others are dealt to first. */
 bool crew_rest(struct crew *crew, size_t worker, bool engaged);
 
 /* It has more to do, but where nobody leads, as all have, there would be no new

@@ -288,11 +288,13 @@ give_all_back(struct engine *e)
 
 /* When requests are long a worker is woken for each anyway: its client's next one
  * may as well come to it as to the leader, who would deal it to somebody.  That is
- * true of one client, and where siblings have as many. */
+ * true of one client, where there is a worker for each, as others would wait for
+ * longer, and where siblings have as many. */
 static bool
 keeps_its_client(const struct engine *e)
 {
 	return requests_are_long(e) && e->n_connections == 1 &&
+	       connection_total(e) <= (uint32_t)e->config->threads_per_child &&
 	       (e->set.balance == NULL ||
 		       balance_excess(e->set.balance, connection_total(e),
 			       2) == 0);
@@ -301,11 +303,13 @@ keeps_its_client(const struct engine *e)
 void
 share_rest(struct engine *e)
 {
+	bool keeps;
+
 	if (e->set.crew == NULL || (e->led && engine_leads(e)))
 		return;
+	keeps = keeps_its_client(e);
 	if (e->queue.first == NULL
-			? crew_rest(e->set.crew, e->set.worker,
-				  e->n_connections > 0)
+			? crew_rest(e->set.crew, e->set.worker, keeps)
 			: crew_stand_in(e->set.crew, e->set.worker)) {
 		e->led = true;
 		return;
@@ -317,7 +321,7 @@ share_rest(struct engine *e)
 	if (e->accepting)
 		accept_disarm(e);
 	handover_unwatch(e);
-	if (!e->retiring && !keeps_its_client(e))
+	if (!e->retiring && !keeps)
 		give_all_back(e);
 }
 
