@@ -171,9 +171,10 @@ tab and a return.
 $NAME is nothing special.
 What stands in the file is stronger than what wsgid was started with.
 .br
-It may be root's alone, who reads it, and a symbolic link as
+It may be root's alone, who reads it; over symbolic links in the directory of
+another user it is opened as
 .Ic ErrorLog
-may be one.
+is.
 Where
 .Ic User
 is another than root, who starts the server, children are that user already when
@@ -621,8 +622,14 @@ request_id and pid.
 A server that root starts opens its logs as root.
 Their directories should be root's: who can write there can remove them, and put
 something else in their place.
-A symbolic link that is not root's is followed only to what belongs to the same
-user.
+Where the way to one leads over symbolic links in the directory of another user,
+it is opened with that user's rights, so that the links give nobody more than he
+has, and refused where others than that user may write as well; links to
+.Pa /dev/stderr ,
+.Pa /dev/stdout
+and
+.Pa /dev/null
+are followed everywhere.
 """,
     'CustomLog': """
 The directory is better root's, as that of

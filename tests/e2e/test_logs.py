@@ -407,21 +407,112 @@ def test_a_new_master_takes_over_though_nobody_reads_the_log(serve_noisy):
     server.ended()
 
 
-@pytest.mark.skipif(not IS_ROOT, reason='only root can make links of others')
-@pytest.mark.parametrize('option', ['--error-log', '--access-log', '--environment-file'])
-def test_root_follows_no_link_of_the_application_to_what_is_not_its_own(new_server, directory,
-                                                                       option):
-    secret, link = directory / 'secret', directory / 'theirs' / 'link'
-    secret.write_text('A=1\n')
-    link.parent.mkdir()
-    link.symlink_to(secret)
-    own_by_children(link.parent)
+needs_root = pytest.mark.skipif(not IS_ROOT, reason='only root can make links of others')
+OPTIONS = ['--error-log', '--access-log', '--environment-file']
+
+
+@pytest.fixture
+def theirs(directory):
+    """A directory of the children's user."""
+    path = directory / 'theirs'
+    path.mkdir()
+    own_by_children(path)
+    return path
+
+
+def link_by_children(link, target):
+    link.symlink_to(target)
     os.chown(link, link.parent.stat().st_uid, -1, follow_symlinks=False)
-    server = new_server('hello', '-w', '1', option, link)
-    assert server.fails() == 78
-    assert f'{link} is a symbolic link of user ' in server.log.text()
-    assert secret.read_text() == 'A=1\n'
-    own_by_children(secret)
-    server = new_server('hello', '-w', '1', option, link).spawn()
+
+
+def start(server):
+    server.spawn()
     wait_until(lambda: any(server.run_directory.glob('*.scoreboard')) and server.ready(),
                'a child')
+
+
+@needs_root
+@pytest.mark.parametrize('option', OPTIONS)
+def test_a_link_of_the_application_leads_to_what_is_its_own_alone(new_server, directory, theirs,
+                                                                 option):
+    secret, link = directory / 'secret', theirs / 'link'
+    secret.write_text('A=1\n')
+    secret.chmod(0o600)
+    link_by_children(link, secret)
+    server = new_server('hello', '-w', '1', option, link)
+    assert server.fails() == 78
+    assert (f'{link}: a symbolic link on its way is in or below {theirs} of user '
+            in server.log.text())
+    assert 'so it is opened as that user: Permission denied' in server.log.text()
+    assert secret.read_text() == 'A=1\n'
+    own_by_children(secret)
+    start(new_server('hello', '-w', '1', option, link))
+
+
+@needs_root
+@pytest.mark.parametrize('option', OPTIONS)
+def test_a_link_of_the_application_to_a_descriptor_of_its_own_leads_nowhere(
+        new_server, directory, theirs, option):
+    secret, link = directory / 'secret', theirs / 'link'
+    secret.write_text('A=1\n')
+    secret.chmod(0o600)
+    script = ('import os, sys\n'
+              'print(os.getpid(), os.open(sys.argv[1], os.O_PATH), flush=True)\n'
+              'sys.stdin.read()\n')
+    with subprocess.Popen(['/usr/bin/python3', '-c', script, secret], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          user=theirs.stat().st_uid, group=theirs.stat().st_gid,
+                          extra_groups=[]) as holder:
+        pid, number = holder.stdout.readline().split()
+        link_by_children(link, f'/proc/{pid}/fd/{number}')
+        server = new_server('hello', '-w', '1', option, link)
+        assert server.fails() == 78
+        holder.stdin.close()
+    assert f'{link}: a symbolic link on its way is in or below ' in server.log.text()
+    assert secret.read_text() == 'A=1\n'
+
+
+@needs_root
+@pytest.mark.parametrize('owner', ['root', 'children'])
+def test_a_link_to_standard_error_works_whoever_made_it(new_server, theirs, owner):
+    link = theirs / 'error.log'
+    link.symlink_to('/dev/stderr')
+    if owner == 'children':
+        os.chown(link, theirs.stat().st_uid, -1, follow_symlinks=False)
+    server = new_server('hello', '-w', '1', '--error-log', link)
+    start(server)
+    wait_until(lambda: ' serves hello at ' in server.log.text(), 'a line of the log')
+
+
+@needs_root
+@pytest.mark.parametrize('target', ['releases/5', 'releases/5/'])
+def test_files_of_a_release_are_found_by_the_link_to_it(new_server, theirs, target):
+    release = theirs / 'releases' / '5'
+    release.mkdir(parents=True)
+    (release / '.env').write_text('A=1\n')
+    for path in (release.parent, release, release / '.env'):
+        own_by_children(path)
+    current = theirs / 'current'
+    link_by_children(current, target)
+    start(new_server('hello', '-w', '1', '--environment-file', current / '.env',
+                     '--error-log', current / 'error.log'))
+    assert (release / 'error.log').stat().st_uid == theirs.stat().st_uid
+
+
+@needs_root
+def test_a_log_that_became_a_link_is_not_reopened_behind_it(new_server, directory, theirs):
+    secret, log = directory / 'secret', theirs / 'error.log'
+    secret.write_text('')
+    secret.chmod(0o600)
+    server = new_server('hello', '-w', '1', '--error-log', log)
+    start(server)
+    log.rename(theirs / 'error.log.1')
+    link_by_children(log, secret)
+    done = wsgictl(server, 'reopen-logs')
+    assert done.returncode != 0 and f'{log}: a symbolic link on its way' in done.stderr, done
+    assert secret.read_text() == ''
+    log.unlink()
+    link_by_children(log, 'error.log.2')
+    done = wsgictl(server, 'reopen-logs')
+    assert done.returncode == 0, done
+    assert (theirs / 'error.log.2').stat().st_uid == theirs.stat().st_uid

@@ -9,11 +9,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/defs.h"
@@ -22,6 +26,14 @@
 #include "support/skip.h"
 
 enum { ANN = 54321, BOB = 54322 };
+
+/* Before Linux 5.6, links of directories cannot be refused. */
+static bool
+has_openat2(void)
+{
+	return syscall(SYS_openat2, AT_FDCWD, "/", NULL, 0) < 0 &&
+	       errno == EINVAL;
+}
 
 static void
 make_link(const char *target, const char *name, uid_t owner)
@@ -53,7 +65,8 @@ enter_folder(void **state)
 {
 	char folder[] = "/tmp/wsgid-test-links-XXXXXX";
 
-	if (mkdtemp(folder) == NULL || chdir(folder) < 0)
+	if (mkdtemp(folder) == NULL || chdir(folder) < 0 ||
+		chmod(".", 0755) < 0)
 		return -1;
 	*state = strdup(folder);
 	make_file("secret", 0);
@@ -91,68 +104,255 @@ opened(const char *folder, const char *name, struct err *err)
 }
 
 static void
-test_a_link_of_others_leads_to_what_is_theirs(void **state)
+check(const char *folder, const char *name, int expected)
+{
+	struct err err = {0};
+	int rc = opened(folder, name, &err);
+
+	if (rc != expected)
+		fail_msg("%s: %d, %s", name, rc, err.text);
+	if (rc == -ELOOP)
+		assert_non_null(strstr(err.text, name));
+}
+
+static void
+test_a_link_leads_to_what_the_owner_of_its_directory_may_open(void **state)
 {
 	static const struct {
 		const char *target, *name;
 		uid_t owner;
-		bool opened;
+		int expected;
 	} cases[] = {
-		{"own", "ann/same", ANN, true},
-		{"../ann/own", "ann/roundabout", ANN, true},
-		{"./own", "ann/dot", ANN, true},
-		{"same", "ann/twice", ANN, true},
-		{"../secret", "ann/roots", ANN, false},
-		{"/etc/passwd", "ann/passwd", ANN, false},
-		{"/etc/passwd/", "ann/slash", ANN, false},
-		{"roots", "ann/roots_twice", ANN, false},
-		{"../bob/own", "ann/bobs", ANN, false},
-		{"../new", "ann/to_be_made", ANN, false},
-		{"..", "ann/up", ANN, false},
-		{"/", "ann/top", ANN, false},
-		{"../secret", "ann/by_root", 0, true},
-		{"/proc/self/fd/2", "ann/stderr_by_root", 0, true},
-		{"/proc/self/fd/2", "ann/stderr", ANN, false},
+		{"own", "ann/same", ANN, 0},
+		{"../ann/own", "ann/roundabout", ANN, 0},
+		{"same", "ann/twice", ANN, 0},
+		{"made", "ann/to_be_made", ANN, 0},
+		{"own", "ann/same_by_root", 0, 0},
+		{"own", "ann/same_by_bob", BOB, 0},
+		{"../secret", "ann/roots", ANN, -ELOOP},
+		{"../secret", "ann/roots_by_root", 0, -ELOOP},
+		{"roots", "ann/roots_twice", ANN, -ELOOP},
+		{"../bob/own", "ann/bobs", ANN, -ELOOP},
+		{"../bob/own", "ann/bobs_by_bob", BOB, -ELOOP},
+		{"../new", "ann/roots_to_be_made", ANN, -ELOOP},
+		{"/etc/shadow", "ann/shadow", ANN, -ELOOP},
+		{"..", "ann/up", ANN, -EISDIR},
+		{"ann/own", "in_roots", 0, 0},
+		{"ann/roots", "to_a_link", 0, -ELOOP},
+		{"/dev/null", "ann/null", ANN, 0},
+		{"/dev/stderr", "ann/stderr", ANN, 0},
+		{"/dev/stderr", "ann/stderr_by_root", 0, 0},
+		{"/proc/self/fd/2", "ann/fd", ANN, 0},
+		{"/proc/self/fd/../fd/2", "ann/long_fd", ANN, -ELOOP},
 	};
 
 	if (geteuid() != 0)
 		SKIP("only root can make links of others");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct err err = {0};
-		int rc;
-
 		make_link(cases[i].target, cases[i].name, cases[i].owner);
-		rc = opened(*state, cases[i].name, &err);
-		if (rc != (cases[i].opened ? 0 : -ELOOP))
-			fail_msg("%s: %d, %s", cases[i].name, rc, err.text);
+		check(*state, cases[i].name, cases[i].expected);
 	}
 	assert_int_equal(access("new", F_OK), -1);
+	assert_int_equal(access("ann/made", F_OK), 0);
+	assert_int_equal(geteuid(), 0);
+	assert_int_equal(getegid(), getgid());
 }
 
 static void
-test_a_folder_is_entered_by_a_link_of_others_if_it_is_theirs(void **state)
+test_a_release_is_entered_by_a_link_with_and_without_a_slash(void **state)
+{
+	if (geteuid() != 0)
+		SKIP("only root can make links of others");
+	make_folder("ann/releases", ANN);
+	make_folder("ann/releases/5", ANN);
+	make_link("releases/5", "ann/current", ANN);
+	make_link("releases/5/", "ann/slash", ANN);
+	make_link("ann/current", "site", 0);
+	check(*state, "ann/current/one", 0);
+	check(*state, "ann/slash/two", 0);
+	check(*state, "site/three", 0);
+	assert_int_equal(access("ann/releases/5/three", F_OK), 0);
+}
+
+/* Files of root's are there already, and links of root's own lead to them. */
+static void
+test_where_only_roots_links_are_on_the_way_root_opens(void **state)
+{
+	if (geteuid() != 0)
+		SKIP("only root can make links of others");
+	make_file("ann/roots", 0);
+	make_link("ann", "logs", 0);
+	check(*state, "logs/roots", 0);
+}
+
+static void
+test_a_link_of_a_second_user_does_not_lead_to_what_is_the_firsts(void **state)
 {
 	struct err err = {0};
 	char says[512];
 
 	if (geteuid() != 0)
 		SKIP("only root can make links of others");
-	make_folder("ann/release", ANN);
-	make_folder("logs", 0);
-	make_link("release", "ann/current", ANN);
-	make_link("../logs", "ann/logs", ANN);
-	make_link("ann/current", "site", 0);
-	assert_int_equal(opened(*state, "ann/current/new", &err), 0);
-	assert_int_equal(opened(*state, "site/newer", &err), 0);
-	assert_int_equal(access("ann/release/newer", F_OK), 0);
-	assert_int_equal(opened(*state, "ann/logs/new", &err), -ELOOP);
+	if (!has_openat2())
+		SKIP("the kernel has no openat2(2)");
+	make_folder("ann/logs", BOB);
+	make_link("../own", "ann/logs/link", BOB);
+	make_link("logs", "ann/by_link", ANN);
+	assert_int_equal(opened(*state, "ann/logs/link", &err), -ELOOP);
 	snprintf(says, sizeof(says),
-		"%s/ann/logs is a symbolic link of user #54321, which root "
-		"follows only to what is of user #54321 as well: name what it "
-		"leads to, or give the link to root (chown -h)",
-		(char *)*state);
+		"%s/ann/logs/link: a symbolic link on its way is in or below "
+		"%s/ann/logs, where others than user #54321 may write, so it "
+		"is not followed: let only that user write there, or name the "
+		"file itself",
+		(char *)*state, (char *)*state);
 	assert_string_equal(err.text, says);
-	assert_int_equal(access("logs/new", F_OK), -1);
+	assert_int_equal(opened(*state, "ann/by_link/new", &err), -ELOOP);
+	snprintf(says, sizeof(says),
+		"%s/ann/by_link/new: a symbolic link on its way is in or below "
+		"%s/ann of user #54321, so it is opened as that user: "
+		"Permission denied; let the directory be root's, or name the "
+		"file itself",
+		(char *)*state, (char *)*state);
+	assert_string_equal(err.text, says);
+	assert_int_equal(chmod("ann", 0775), 0);
+	make_link("own", "ann/in_groups", ANN);
+	check(*state, "ann/in_groups", -ELOOP);
+}
+
+static void
+test_a_link_where_all_may_write_is_not_followed(void **state)
+{
+	if (geteuid() != 0)
+		SKIP("only root can make links of others");
+	if (!has_openat2())
+		SKIP("the kernel has no openat2(2)");
+	make_folder("all", 0);
+	assert_int_equal(chmod("all", 01777), 0);
+	make_file("all/own", ANN);
+	make_link("own", "all/link", ANN);
+	make_link("/dev/null", "all/null", ANN);
+	make_folder("all/ann", ANN);
+	make_link("../own", "all/ann/link", ANN);
+	check(*state, "all/own", 0);
+	check(*state, "all/link", -ELOOP);
+	check(*state, "all/null", 0);
+	check(*state, "all/ann/link", 0);
+}
+
+/* It holds the file without having it open, and says by which descriptor. */
+static pid_t
+hold(const char *path, uid_t uid, int *ret)
+{
+	int ends[2];
+	pid_t pid;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int fd;
+
+		if (setresuid(uid, uid, uid) < 0 ||
+			prctl(PR_SET_DUMPABLE, 1UL, 0UL, 0UL, 0UL) < 0)
+			_exit(1);
+		fd = open(path, O_PATH | O_CLOEXEC);
+		if (write(ends[1], &fd, sizeof(fd)) == sizeof(fd))
+			pause();
+		_exit(1);
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], ret, sizeof(*ret)), sizeof(*ret));
+	close(ends[0]);
+	assert_true(*ret >= 0);
+	return pid;
+}
+
+static void
+end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void
+test_by_a_descriptor_of_a_process_nobody_gets_what_is_not_his(void **state)
+{
+	static const struct {
+		const char *path, *name;
+		uid_t holder;
+	} cases[] = {
+		{"secret", "ann/of_ann", ANN},
+		{"private/public", "ann/of_root", 0},
+	};
+
+	if (geteuid() != 0)
+		SKIP("only root can make links of others");
+	make_folder("private", 0);
+	assert_int_equal(chmod("private", 0700), 0);
+	make_file("private/public", 0);
+	assert_int_equal(chmod("private/public", 0666), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char target[64];
+		int fd;
+		pid_t pid = hold(cases[i].path, cases[i].holder, &fd);
+
+		snprintf(target, sizeof(target), "/proc/%d/fd/%d", (int)pid,
+			fd);
+		make_link(target, cases[i].name, ANN);
+		check(*state, cases[i].name, -ELOOP);
+		end(pid);
+	}
+}
+
+static pid_t
+exchange(const char *one, const char *other)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	while (pid == 0)
+		if (syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other,
+			    RENAME_EXCHANGE) < 0)
+			_exit(1);
+	return pid;
+}
+
+/* Whichever it meets, and between any two looks at it. */
+static void
+test_links_that_change_places_lead_root_nowhere(void **state)
+{
+	static const char *const others[] = {
+		"ann/own", "ann/to_own", "ann/by_root"};
+	struct stat secret;
+
+	if (geteuid() != 0)
+		SKIP("only root can make links of others");
+	make_link("own", "ann/to_own", ANN);
+	make_link("own", "ann/by_root", 0);
+	make_link("../secret", "ann/link", ANN);
+	assert_int_equal(stat("secret", &secret), 0);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		pid_t pid = exchange("ann/link", others[i]);
+
+		for (int n = 0; n < 2000; n++) {
+			int fd = links_open("ann/link", O_WRONLY | O_APPEND, 0,
+				NULL);
+			struct stat st;
+
+			if (fd < 0)
+				continue;
+			assert_int_equal(fstat(fd, &st), 0);
+			assert_int_not_equal(st.st_ino, secret.st_ino);
+			close(fd);
+		}
+		end(pid);
+		(void)!unlink("ann/link");
+		(void)!unlink(others[i]);
+		make_link("../secret", "ann/link", ANN);
+		if (i == 0)
+			make_file("ann/own", ANN);
+	}
+	(void)state;
 }
 
 static void
@@ -179,8 +379,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_link_of_others_leads_to_what_is_theirs),
-		TEST(test_a_folder_is_entered_by_a_link_of_others_if_it_is_theirs),
+		TEST(test_a_link_leads_to_what_the_owner_of_its_directory_may_open),
+		TEST(test_a_release_is_entered_by_a_link_with_and_without_a_slash),
+		TEST(test_where_only_roots_links_are_on_the_way_root_opens),
+		TEST(test_a_link_of_a_second_user_does_not_lead_to_what_is_the_firsts),
+		TEST(test_a_link_where_all_may_write_is_not_followed),
+		TEST(test_by_a_descriptor_of_a_process_nobody_gets_what_is_not_his),
+		TEST(test_links_that_change_places_lead_root_nowhere),
 		TEST(test_other_failures_are_those_of_open),
 	};
 
