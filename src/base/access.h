@@ -17,7 +17,7 @@ struct err;
  * process is. */
 int access_explain(const char *path, struct err *err);
 
-/* Likewise of a module, as Python looks for it in the current directory.  0
+/* The same of a module, as Python looks for it in the current directory.  0
  * also when it is not there: it may be elsewhere on Python's path. */
 int access_explain_module(const char *name, struct err *err);
 

@@ -40,7 +40,7 @@ void access_log_finish(struct access_log *log, const struct buf *held,
 	const struct record *record);
 /* Write what was gathered; NULL is allowed here and below. */
 void access_log_flush(struct access_log *log);
-/* Likewise, from another thread: what nobody is writing, to a file, or as far as a
+/* From another thread: what nobody is writing goes to a file, or as far as a
  * pipe takes it without a wait. */
 void access_log_flush_at_once(struct access_log *log);
 /* Nothing waits to be written; or so much that it is time. */

@@ -27,7 +27,7 @@
 enum {
 	FRAMING_MAX = 16 * 1024, /* of small bodies: sizes and extensions */
 	SKIP_MAX = 1024 * 1024,  /* of a body that nobody has read */
-	MUCH = 64 * 1024,        /* of a body, for io's buffers */
+	BUFFERED_MAX = 64 * 1024, /* more of a body is not for io's buffers */
 };
 
 static bool
@@ -309,7 +309,7 @@ say_continue(struct body *b, struct engine *e, struct connection *c)
 static void
 ask_for_more(const struct body *b, struct engine *e, struct connection *c)
 {
-	if (c->direct || (!b->chunked && b->left > MUCH))
+	if (c->direct || (!b->chunked && b->left > BUFFERED_MAX))
 		direct_await(e, c);
 	else
 		connection_receive(e, c);

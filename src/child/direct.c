@@ -14,7 +14,7 @@
 #include "child/engine.h"
 #include "io/io.h"
 
-enum { MUCH = 16 * 1024 }; /* at once */
+enum { MUCH_AT_ONCE = 16 * 1024 };
 
 /* Before anybody has waited for it, what comes counts for the body's rate. */
 static void
@@ -35,7 +35,7 @@ direct_take(struct engine *e, struct connection *c, void *data, size_t len)
 		return 0;
 	n = recv(c->fd, data, len, MSG_DONTWAIT);
 	if (n > 0) {
-		c->sends_much |= n >= MUCH;
+		c->sends_much |= n >= MUCH_AT_ONCE;
 		begin_part(e, c);
 		connection_heard(e, c, (size_t)n);
 		return (size_t)n;

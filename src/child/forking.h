@@ -23,7 +23,7 @@ void forking_init(struct forking *f);
 /* Nobody forks from now on, nor starts or ends those threads, but this thread,
  * which has the GIL, and gives it up where it has to wait. */
 void forking_lock(struct forking *f, struct app *app);
-/* Likewise, where that needs no waiting. */
+/* The same where that needs no waiting; else false. */
 bool forking_try_lock(struct forking *f);
 void forking_unlock(struct forking *f);
 

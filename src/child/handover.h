@@ -44,14 +44,14 @@ void handover_give_waiting(struct engine *e, struct connection_list *list);
  * must stay for now: the pool is full. */
 bool handover_give_now(struct engine *e, struct connection *c);
 
-/* Likewise to a worker of this child that is idle, which serves it at once.
- * False when there is none. */
+/* To a worker of this child that is idle, which serves it at once.  False when there
+ * is none. */
 bool handover_deal(struct engine *e, struct connection *c);
 
-/* Likewise to one that is busy, but with fewer of them. */
+/* To a worker that is busy, but with fewer of them. */
 bool handover_even_out(struct engine *e, struct connection *c);
 
-/* Likewise to the worker of this child that leads, and to nobody else. */
+/* To the worker of this child that leads, and to nobody else. */
 bool handover_give_back(struct engine *e, struct connection *c);
 
 /* Is there room in io for what giving at once asks of it? */

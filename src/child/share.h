@@ -53,8 +53,8 @@ void share_heard(struct engine *e);
 /* What other workers have passed on to this one, which holds it from now on;
  * in its own thread. */
 void share_take_parcels(struct engine *e);
-/* Likewise while the watcher has it, which may not submit what it asks for: as
- * much as io has room for.  Was there any? */
+/* As many of those as io has room for, while the watcher has the engine, which may not
+ * submit what it asks for.  Was there any? */
 bool share_take_what_fits(struct engine *e);
 
 #endif

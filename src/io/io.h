@@ -152,7 +152,7 @@ int io_wait(struct io *io, struct io_event *events, unsigned max,
  * out. */
 unsigned io_room(const struct io *io);
 
-/* Likewise: every send that was asked for and has not been started completes with
+/* For the same thread: every send that was asked for and has not been started completes with
  * 0, and never starts.  Each owner is told to withdrawn, once; it may then be sent
  * by other means. */
 void io_withdraw_sends(struct io *io,

@@ -49,7 +49,7 @@ struct io {
  * of the process that an application has forked inherits them: the request that it
  * was in lies there. */
 void *io_map(size_t len);
-/* Likewise, but not inherited, as what the kernel writes to. */
+/* Such pages that are not inherited, as what the kernel writes to. */
 void *io_map_own(size_t len);
 void io_unmap(void *memory, size_t len);
 

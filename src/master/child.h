@@ -19,7 +19,7 @@ struct source;
 /* From "leave now" to SIGKILL, whoever says it; and at most so much of the
  * time that children have to finish in is for leaving. */
 enum { CHILD_STOP_MS = 2000 };
-/* Likewise, of one that is not ready. */
+/* The same of one that is not ready. */
 enum { IMPORT_STOP_MS = 500 };
 
 void child_happened(
@@ -85,8 +85,8 @@ bool child_went_as_told(const struct child *c);
 /* Has it ended as no child ends by itself: by a signal, or by os._exit in a request
  * or behind one, whatever the status?  Of one that has died, with its deeds. */
 bool child_has_crashed(const struct child *c, int wait_status);
-/* Likewise, by a status that a child of its own accord has only when it was told
- * to go. */
+/* Has it ended by a status that a child of its own accord has only when it was told
+ * to go? */
 bool child_left_quietly(const struct child *c, int wait_status);
 
 #endif

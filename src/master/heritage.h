@@ -58,7 +58,7 @@ struct heritage_child {
 	int64_t deadline_ns; /* monotonic; INT64_MAX: none; 0: not told */
 };
 
-/* Likewise: where the words of a process are read. */
+/* Where the words of a process are read. */
 struct heritage_output {
 	int fd;
 	pid_t pid;

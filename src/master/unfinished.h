@@ -14,7 +14,7 @@ void unfinished_note(
 	const struct master *m, const struct child *c, struct buf *to);
 void unfinished_say(const struct child *c, struct buf *noted);
 
-/* Likewise those of one that is about to be killed, as its time is over. */
+/* Those of a child that is about to be killed, as its time is over: said at once. */
 void unfinished_tell(const struct master *m, const struct child *c);
 
 #endif
