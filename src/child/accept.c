@@ -51,13 +51,19 @@ may_accept(const struct engine *e)
 	       !accept_pauses(e);
 }
 
+static void
+hold_off(struct engine *e, int for_ms)
+{
+	e->acceptor.not_before_ns = e->now_ns + for_ms * MS_NS;
+}
+
 /* A leader may begin to wait while the last one's wait is being cancelled. */
 static void
 show_waiting(struct engine *e, bool waits)
 {
-	if (e->shown_accepting == waits)
+	if (e->acceptor.shown == waits)
 		return;
-	e->shown_accepting = waits;
+	e->acceptor.shown = waits;
 	__atomic_fetch_add(&e->set.page->page->accepting, waits ? 1 : -1U,
 		__ATOMIC_RELAXED);
 }
@@ -65,7 +71,7 @@ show_waiting(struct engine *e, bool waits)
 static void
 set_waiting(struct engine *e, bool waits)
 {
-	e->accepting = waits;
+	e->acceptor.under_way = waits;
 	show_waiting(e, waits);
 }
 
@@ -83,8 +89,8 @@ static void
 wait_for_client(struct engine *e)
 {
 	set_waiting(e, true);
-	e->accept_kind = IO_POLL;
-	e->looking = false;
+	e->acceptor.kind = IO_POLL;
+	e->acceptor.looking = false;
 	/* What is in the set of a bucket is the master's business. */
 	if (e->set.set >= 0 && !e->set.in_buckets)
 		io_poll_set(e->io, &e->accept_owner, e->set.set,
@@ -101,15 +107,16 @@ lose_mutex(struct engine *e, int error)
 	struct err err = {0};
 
 	(void)accept_mutex_explain(e->set.mutex, error, &err);
-	if (e->mutex_error == 0)
+	if (e->acceptor.mutex_error == 0)
 		log_errorx("child", "%s", err.text);
-	e->mutex_error = error;
+	e->acceptor.mutex_error = error;
 	__atomic_store_n(&e->set.page->page->wants_retire, 1, __ATOMIC_RELAXED);
-	e->mutex_told = channel_send(e->set.channel, CHANNEL_MUTEX_BROKEN, 0,
-				err.text, NULL, 0) != -EAGAIN;
+	e->acceptor.mutex_told =
+		channel_send(e->set.channel, CHANNEL_MUTEX_BROKEN, 0, err.text,
+			NULL, 0) != -EAGAIN;
 	/* To be said again when the master has read what it was told. */
-	if (!e->mutex_told)
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
+	if (!e->acceptor.mutex_told)
+		hold_off(e, PAUSE_MS);
 }
 
 /* The locker is the child's: if another worker leads by now, and has asked, the
@@ -131,9 +138,9 @@ has_turn(struct engine *e)
 
 	if (e->set.locker == NULL)
 		return true;
-	if (e->mutex_error != 0) {
-		if (!e->mutex_told)
-			lose_mutex(e, e->mutex_error);
+	if (e->acceptor.mutex_error != 0) {
+		if (!e->acceptor.mutex_told)
+			lose_mutex(e, e->acceptor.mutex_error);
 		return false;
 	}
 	if (e->queue.first != NULL)
@@ -142,7 +149,7 @@ has_turn(struct engine *e)
 	if (held == 0)
 		held = locker_held(e->set.locker);
 	if (held == -EAGAIN) { /* no thread to wait with, for now */
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
+		hold_off(e, PAUSE_MS);
 		return false;
 	}
 	if (held < 0) {
@@ -159,7 +166,7 @@ has_turn(struct engine *e)
 bool
 accept_is_trying(const struct engine *e)
 {
-	return e->accepting && e->accept_kind == IO_ACCEPT;
+	return e->acceptor.under_way && e->acceptor.kind == IO_ACCEPT;
 }
 
 /* A wait that was cancelled may have used up the one wake-up that the kernel
@@ -170,7 +177,7 @@ pass_wake_up_on(struct engine *e)
 {
 	struct pollfd door = {.fd = door_of(e), .events = POLLIN};
 
-	if ((e->looking && e->running == NULL) || e->set.give < 0)
+	if ((e->acceptor.looking && e->running == NULL) || e->set.give < 0)
 		return; /* we wait anew, which begins with looking */
 	if (poll(&door, 1, 0) > 0)
 		(void)handoff_nudge(e->set.give);
@@ -181,12 +188,12 @@ pass_wake_up_on(struct engine *e)
 static void
 end_knocking(struct engine *e)
 {
-	if (LIKELY(!e->knocking))
+	if (LIKELY(!e->acceptor.knocking))
 		return;
-	e->knocking = false;
-	if (e->accepting)
+	e->acceptor.knocking = false;
+	if (e->acceptor.under_way)
 		return;
-	e->accept_not_before_ns = 0;
+	e->acceptor.not_before_ns = 0;
 	if (!may_accept(e))
 		pass_wake_up_on(e);
 }
@@ -196,12 +203,12 @@ accept_arm(struct engine *e)
 {
 	end_knocking(e);
 	/* A sibling was faster: back to the wait that takes nothing. */
-	if (accept_is_trying(e) && e->accept_tried && !e->looking)
+	if (accept_is_trying(e) && e->acceptor.tried && !e->acceptor.looking)
 		accept_look(e);
-	e->accept_tried = accept_is_trying(e);
-	if (e->accepting && !e->retiring)
+	e->acceptor.tried = accept_is_trying(e);
+	if (e->acceptor.under_way && !e->retiring)
 		show_waiting(e, true);
-	if (e->accepting || !may_accept(e) || !has_turn(e))
+	if (e->acceptor.under_way || !may_accept(e) || !has_turn(e))
 		return;
 	wait_for_client(e);
 }
@@ -215,11 +222,11 @@ accept_arm_for_others(struct engine *e)
 		end_knocking(e);
 		return;
 	}
-	if (e->accepting || accept_pauses(e))
+	if (e->acceptor.under_way || accept_pauses(e))
 		return;
 	wait_for_client(e);
 	show_waiting(e, false);
-	e->knocking = true;
+	e->acceptor.knocking = true;
 }
 
 /* The next nudge is for when nobody has come by then. */
@@ -231,7 +238,7 @@ knock(struct engine *e)
 	set_waiting(e, false);
 	if (e->set.give >= 0 && poll(&pool, 1, 0) == 0)
 		(void)handoff_nudge(e->set.give);
-	e->accept_not_before_ns = e->now_ns + KNOCK_MS * MS_NS;
+	hold_off(e, KNOCK_MS);
 }
 
 bool
@@ -244,23 +251,23 @@ void
 accept_disarm(struct engine *e)
 {
 	end_knocking(e);
-	if (!e->accepting) {
+	if (!e->acceptor.under_way) {
 		give_turn_up(e);
 		return;
 	}
-	io_cancel(e->io, &e->accept_owner, e->accept_kind, door_of(e));
+	io_cancel(e->io, &e->accept_owner, e->acceptor.kind, door_of(e));
 }
 
 static void
 pause_accepting(struct engine *e, int error, const char *why)
 {
-	e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
+	hold_off(e, PAUSE_MS);
 	/* Who waits, has waked us and nobody else. */
 	if (e->set.give >= 0)
 		(void)handoff_nudge(e->set.give);
-	if (e->told_short)
+	if (e->acceptor.told_short)
 		return;
-	e->told_short = true;
+	e->acceptor.told_short = true;
 	errno = -error;
 	log_warn("child", "accept: %s; new connections wait", why);
 }
@@ -293,13 +300,14 @@ close_for_room(struct engine *e, struct connection *c)
 {
 	connection_close(e, c);
 	if (c->fd >= 0)
-		e->room_awaited = c;
+		e->acceptor.room_awaited = c;
 }
 
 bool
 accept_pauses(const struct engine *e)
 {
-	return e->room_awaited != NULL || e->now_ns < e->accept_not_before_ns;
+	return e->acceptor.room_awaited != NULL ||
+	       e->now_ns < e->acceptor.not_before_ns;
 }
 
 /* A descriptor is needed more by a new client than by one that is idle, with
@@ -308,7 +316,7 @@ void
 accept_make_room(struct engine *e, int error)
 {
 	struct connection *c = find_oldest(e);
-	bool first = !e->asked_for_room;
+	bool first = !e->acceptor.asked_for_room;
 
 	if (accept_pauses(e))
 		return; /* it is being made */
@@ -317,8 +325,8 @@ accept_make_room(struct engine *e, int error)
 		return;
 	}
 	if (e->set.crew != NULL) {
-		e->asked_for_room = true;
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
+		e->acceptor.asked_for_room = true;
+		hold_off(e, PAUSE_MS);
 		crew_ask_for_room(e->set.crew, e->set.worker);
 		if (first)
 			return;
@@ -332,8 +340,8 @@ accept_hear(struct engine *e)
 {
 	struct connection *c = find_oldest(e);
 
-	if (e->asked_for_room && crew_has_room(e->set.crew))
-		e->accept_not_before_ns = 0;
+	if (e->acceptor.asked_for_room && crew_has_room(e->set.crew))
+		e->acceptor.not_before_ns = 0;
 	else if (c != NULL && crew_takes_room_order(e->set.crew))
 		close_for_room(e, c);
 }
@@ -341,9 +349,9 @@ accept_hear(struct engine *e)
 void
 accept_has_room(struct engine *e, const struct connection *c)
 {
-	if (e->room_awaited != c)
+	if (e->acceptor.room_awaited != c)
 		return;
-	e->room_awaited = NULL;
+	e->acceptor.room_awaited = NULL;
 	if (!engine_leads(e))
 		crew_made_room(e->set.crew);
 }
@@ -368,7 +376,8 @@ count_accepted(struct engine *e)
 		&e->set.page->page->accepted, 1, __ATOMIC_RELAXED);
 
 	if (most > 0 && accepted >= (uint64_t)most)
-		engine_ask_to_retire(e, "MaxConnectionsPerChild is reached");
+		engine_ask_to_retire(e, CHANNEL_WANTS_RETIRE,
+			"MaxConnectionsPerChild is reached");
 }
 
 /* As connection_open takes it. */
@@ -386,8 +395,8 @@ static void
 on_accepted(struct engine *e, int result, size_t listener)
 {
 	if (result >= 0) {
-		e->told_short = e->asked_for_room = false;
-		e->vain = 0;
+		e->acceptor.told_short = e->acceptor.asked_for_room = false;
+		e->acceptor.vain = 0;
 		count_accepted(e);
 		keep_below_limit(e);
 		if (connection_open(e, result, protocol_of(e, listener)) < 0)
@@ -404,13 +413,13 @@ on_accepted(struct engine *e, int result, size_t listener)
 	case -EINVAL:
 		/* The master has shut it, and its order is on the way; or a
 		 * sibling has, and the master makes it listen again. */
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
+		hold_off(e, PAUSE_MS);
 		break;
 	case -EBADF:
 	case -ENOTSOCK:
 	case -EOPNOTSUPP:
 		deprived_leave(e, result);
-		e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
+		hold_off(e, PAUSE_MS);
 		break;
 	case -ENETDOWN:
 		/* The socket itself is ill: do not spin on it. */
@@ -446,18 +455,18 @@ accept_one(struct engine *e)
 static void
 accept_of_set(struct engine *e)
 {
-	if (accept_one(e) || ++e->vain < VAIN)
+	if (accept_one(e) || ++e->acceptor.vain < VAIN)
 		return;
-	e->vain = 0;
-	e->accept_not_before_ns = e->now_ns + PAUSE_MS * MS_NS;
+	e->acceptor.vain = 0;
+	hold_off(e, PAUSE_MS);
 }
 
 /* Somebody is there: one listener is asked by way of the ring. */
 static void
 try_to_accept(struct engine *e)
 {
-	e->accept_kind = IO_ACCEPT;
-	e->accept_tried = e->looking = false;
+	e->acceptor.kind = IO_ACCEPT;
+	e->acceptor.tried = e->acceptor.looking = false;
 	connection_expect(e, true);
 	io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
 }
@@ -477,7 +486,7 @@ accept_happened(struct engine *e, const struct io_event *event)
 	bool is_there = event->kind == IO_POLL && event->result > 0;
 
 	/* An error is for a leader to tell of, and nothing to try at once again. */
-	if (e->running != NULL && e->knocking && !e->retiring &&
+	if (e->running != NULL && e->acceptor.knocking && !e->retiring &&
 		(is_there || (event->result != -ECANCELED && !may_go_on))) {
 		knock(e);
 		return;
@@ -506,7 +515,7 @@ accept_happened(struct engine *e, const struct io_event *event)
 static void
 try_by_ring(struct engine *e)
 {
-	if (!e->accepting)
+	if (!e->acceptor.under_way)
 		wait_for_client(e);
 	(void)engine_turn(e, 0);
 	if (accept_is_trying(e))
@@ -521,7 +530,7 @@ accept_one_by_ring(struct engine *e)
 	uint64_t before = __atomic_load_n(accepted, __ATOMIC_RELAXED);
 
 	try_by_ring(e);
-	if (e->looking && may_accept(e))
+	if (e->acceptor.looking && may_accept(e))
 		try_by_ring(e);
 	return __atomic_load_n(accepted, __ATOMIC_RELAXED) > before;
 }
@@ -562,7 +571,7 @@ accept_of_any_bucket(struct engine *e)
 void
 accept_look(struct engine *e)
 {
-	e->looking = e->accepting;
+	e->acceptor.looking = e->acceptor.under_way;
 	accept_disarm(e);
 	if (e->set.in_buckets && may_accept(e))
 		accept_of_any_bucket(e);

@@ -5,10 +5,33 @@
 #define WSGID_CHILD_ACCEPT_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "io/io.h"
 
 struct connection;
 struct engine;
-struct io_event;
+
+/* Of one worker; accept.c's own, but for under_way and not_before_ns, which others
+ * read. */
+struct acceptor {
+	bool under_way;        /* a poll or an accept */
+	enum io_kind kind;     /* which of the two */
+	bool tried;            /* the accept has had its turn */
+	bool looking;          /* the wait is ended only to look */
+	bool knocking;         /* it is for siblings: accept_arm_for_others */
+	bool shown;            /* under_way, by the page */
+	int64_t not_before_ns; /* descriptors ran short */
+	unsigned vain;         /* it came to nothing so often in a row */
+
+	bool told_short;     /* that it cannot go on; until it has */
+	bool asked_for_room; /* other workers, for one of theirs */
+	const struct connection *room_awaited; /* whose descriptor is to be
+	                                        * free before the next */
+
+	int mutex_error; /* it answers with that; 0: it does not */
+	bool mutex_told; /* and the master knows */
+};
 
 /* Wait for one client, unless that is under way or must not be. */
 void accept_arm(struct engine *e);

@@ -47,6 +47,32 @@ balance_close(struct balance *b)
 	*b = (struct balance){0};
 }
 
+static void
+set(uint32_t *number, size_t value)
+{
+	__atomic_store_n(number, (uint32_t)value, __ATOMIC_RELAXED);
+}
+
+void
+balance_show(const struct balance *b, size_t connections, bool idle)
+{
+	struct balance_peer *me = &b->peers[b->slot];
+
+	if (b->peers == NULL)
+		return;
+	set(&me->connections, connections);
+	set(&me->idle, idle);
+	if (idle)
+		set(&me->ready, 0);
+}
+
+void
+balance_show_ready(const struct balance *b, size_t ready)
+{
+	if (b->peers != NULL)
+		set(&b->peers[b->slot].ready, ready);
+}
+
 /* Its child may be writing it. */
 static uint32_t
 seen(const uint32_t *number)

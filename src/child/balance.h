@@ -39,6 +39,11 @@ struct balance {
 int balance_open(struct balance *ret, int fd, size_t slot, struct err *err);
 void balance_close(struct balance *b);
 
+/* What siblings see of us from now on; and how many have something to do, of which
+ * there are none where we are idle.  Of nobody who has no siblings. */
+void balance_show(const struct balance *b, size_t connections, bool idle);
+void balance_show_ready(const struct balance *b, size_t ready);
+
 /* Is a sibling idle, and how many are? */
 bool balance_has_idle(const struct balance *b);
 size_t balance_count_idle(const struct balance *b);

@@ -33,7 +33,7 @@ static void
 ask_to_leave(struct engine *e)
 {
 	if (e->set.crew == NULL && !deprived_of_master(e))
-		(void)engine_ask_to_retire(e,
+		(void)engine_ask_to_retire(e, CHANNEL_WANTS_RETIRE,
 			"the application has closed the server's descriptors");
 }
 

@@ -8,8 +8,6 @@
 #include "child/engine.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,22 +20,19 @@
 #include "child/crew.h"
 #include "child/deprived.h"
 #include "child/descriptors.h"
-#include "child/direct.h"
+#include "child/due.h"
+#include "child/event.h"
 #include "child/flush.h"
 #include "child/forking.h"
 #include "child/handover.h"
 #include "child/libraries.h"
 #include "child/orders.h"
-#include "child/recycle.h"
 #include "child/report.h"
 #include "child/request.h"
 #include "child/send.h"
 #include "child/share.h"
 #include "child/spent.h"
-#include "child/unread.h"
 #include "child/watcher.h"
-#include "lock/accept_mutex.h"
-#include "lock/locker.h"
 #include "net/channel.h"
 
 enum {
@@ -94,8 +89,8 @@ engine_queue(struct engine *e, struct connection *c)
 	connection_list_add(&e->queue, c);
 }
 
-static bool
-ask_to_retire(struct engine *e, enum channel_kind kind, const char *why)
+bool
+engine_ask_to_retire(struct engine *e, enum channel_kind kind, const char *why)
 {
 	uint32_t *asked = &e->set.page->page->wants_retire;
 
@@ -107,240 +102,6 @@ ask_to_retire(struct engine *e, enum channel_kind kind, const char *why)
 	return false;
 }
 
-bool
-engine_ask_to_retire(struct engine *e, const char *why)
-{
-	return ask_to_retire(e, CHANNEL_WANTS_RETIRE, why);
-}
-
-/* --- events ------------------------------------------------------------------ */
-
-static void
-on_end_of_input(struct engine *e, struct connection *c)
-{
-	switch (c->state) {
-	case CONNECTION_PARKED:
-	case CONNECTION_READING:
-	case CONNECTION_COLLECTING:
-	case CONNECTION_SKIPPING:
-	case CONNECTION_LINGERING:
-		connection_close(e, c);
-		break;
-	default:
-		/* It has asked for something already, and gets its answer. */
-		break;
-	}
-}
-
-/* No receive buffer was free: what the queue holds, which is not served before all
- * is received, is copied out of them; once for all who lack one at a time. */
-static void
-on_buffers_short(struct engine *e, struct connection *c)
-{
-	struct connection *waiting = e->stashed ? NULL : e->queue.first;
-
-	for (; waiting != NULL; waiting = waiting->next)
-		if (unread_stash(e, waiting) < 0)
-			break;
-	e->stashed = true;
-	connection_receive(e, c);
-}
-
-static void
-on_receive(struct engine *e, struct connection *c, const struct io_event *event)
-{
-	if (!event->more) {
-		c->receiving = false;
-		c->in_flight--;
-	}
-	if (event->result > 0) {
-		connection_received(e, c, event->data, (size_t)event->result,
-			event->buffer);
-	} else if (event->result == -ENOBUFS) {
-		on_buffers_short(e, c);
-	} else if (event->result == -ECANCELED) {
-		connection_receive(e, c);
-	} else if (event->result == 0) {
-		c->at_eof = true;
-		on_end_of_input(e, c);
-	} else {
-		c->error = event->result;
-		on_end_of_input(e, c);
-	}
-	if (c->state == CONNECTION_LEAVING)
-		handover_go_on(e, c);
-	connection_settle(e, c);
-}
-
-/* Of bytes that were out before, more may be now, or all. */
-static void
-sent(struct engine *e, struct connection *c, uint64_t before, bool all)
-{
-	if (all) {
-		spent_add(e, c);
-		if (c->state == CONNECTION_SENDING)
-			connection_answered(e, c);
-	} else if (c->state == CONNECTION_SENDING && c->bytes_out != before) {
-		connection_await_sent(e, c); /* Timeout begins anew */
-	}
-	connection_settle(e, c);
-}
-
-static void
-on_send(struct engine *e, struct connection *c, const struct io_event *event)
-{
-	uint64_t before = c->bytes_out;
-
-	c->in_flight--;
-	sent(e, c, before, send_ended(e, c, event->result));
-}
-
-/* There is room for more, of a response that is being made as well. */
-static void
-on_writable(
-	struct engine *e, struct connection *c, const struct io_event *event)
-{
-	uint64_t before = c->bytes_out;
-	bool all = false;
-
-	c->in_flight--;
-	c->awaits_room = false;
-	if (event->result < 0 && event->result != -ECANCELED && c->error == 0)
-		c->error = event->result;
-	if (c->state == CONNECTION_RUNNING)
-		send_more(c);
-	else if (c->state == CONNECTION_SENDING && c->file.exists)
-		sendfile_go_on(e, c);
-	else if (c->state == CONNECTION_SENDING)
-		all = send_go_on(e, c);
-	sent(e, c, before, all);
-}
-
-static void
-on_channel(struct engine *e)
-{
-	e->channel_watched = false;
-	orders_hear(e);
-}
-
-/* The turn to accept has come, which only a leader makes use of. */
-static void
-on_lock(struct engine *e)
-{
-	e->lock_watched = false;
-	if (!engine_leads(e))
-		crew_call_leader(e->set.crew);
-}
-
-static void
-dispatch(struct engine *e, const struct io_event *event)
-{
-	if (LIKELY(event->kind == IO_RECEIVE))
-		on_receive(e, event->owner, event);
-	else if (LIKELY(event->kind == IO_SEND))
-		on_send(e, event->owner, event);
-	else if (event->kind == IO_WRITABLE)
-		on_writable(e, event->owner, event);
-	else if (UNLIKELY(event->kind == IO_READABLE))
-		direct_happened(e, event->owner, event->result);
-	else if (event->owner == &e->accept_owner)
-		accept_happened(e, event);
-	else if (event->owner == &e->pool_owner)
-		handover_take(e, event->result);
-	else if (event->owner == &e->lock_owner)
-		on_lock(e);
-	else if (event->owner == &e->bell_owner)
-		share_heard(e);
-	else if (event->owner == &e->sigterm_owner)
-		orders_hear_sigterm(e);
-	else
-		on_channel(e);
-}
-
-/* --- time ---------------------------------------------------------------------- */
-
-/* What has waited too long: a client that sends no request, or not the rest of
- * one, or does not take its response. */
-static void
-expire(struct engine *e)
-{
-	struct connection *c;
-
-	while ((c = e->parked.first) != NULL && c->deadline_ns <= e->now_ns)
-		connection_linger(e, c);
-	while ((c = e->lingering.first) != NULL && c->deadline_ns <= e->now_ns)
-		connection_close(e, c);
-	while ((c = e->sending.first) != NULL && c->deadline_ns <= e->now_ns)
-		if (!connection_moves(e, c))
-			connection_close(e, c);
-	handover_retry(e);
-	/* Refusing takes what a request that runs has in use: after it. */
-	while (e->running == NULL && (c = e->reading.first) != NULL &&
-		c->deadline_ns <= e->now_ns)
-		if (!connection_may_wait(e, c))
-			request_too_slow(e, c);
-}
-
-static void
-sooner(int64_t *when, int64_t deadline_ns)
-{
-	if (deadline_ns < *when)
-		*when = deadline_ns;
-}
-
-static void
-sooner_of(int64_t *when, const struct connection_list *list)
-{
-	if (list->first != NULL)
-		sooner(when, list->first->deadline_ns);
-}
-
-static bool
-looks_at_its_share(const struct engine *e)
-{
-	return e->set.recycle != NULL && e->running == NULL && !e->retiring &&
-	       engine_leads(e);
-}
-
-/* It may be too old by now, or too large. */
-static void
-look_at_share(struct engine *e)
-{
-	struct recycle *r = e->set.recycle;
-	char why[RECYCLE_WHY];
-
-	if (!looks_at_its_share(e) || LIKELY(e->now_ns < r->look_ns))
-		return;
-	if (recycle_is_due(r, e->now_ns, why) &&
-		ask_to_retire(e,
-			r->large ? CHANNEL_TOO_LARGE : CHANNEL_WANTS_RETIRE,
-			why))
-		recycle_end(r);
-}
-
-/* How long io may wait: until the first thing that expires; -1 = for ever. */
-static int64_t
-patience(const struct engine *e)
-{
-	int64_t when = INT64_MAX;
-
-	sooner_of(&when, &e->parked);
-	if (e->running == NULL)
-		sooner_of(&when, &e->reading);
-	sooner_of(&when, &e->sending);
-	sooner_of(&when, &e->lingering);
-	sooner_of(&when, &e->leaving);
-	if (e->retiring && e->leave_by_ns > 0)
-		sooner(&when, e->leave_by_ns);
-	if (e->accept_not_before_ns > e->now_ns && !e->retiring)
-		sooner(&when, e->accept_not_before_ns);
-	if (looks_at_its_share(e))
-		sooner(&when, e->set.recycle->look_ns);
-	if (when == INT64_MAX)
-		return -1;
-	return when > e->now_ns ? when - e->now_ns : 0;
-}
-
 /* --- turns --------------------------------------------------------------------- */
 
 static void
@@ -348,7 +109,7 @@ dispatch_all(struct engine *e, int n)
 {
 	e->stashed = false;
 	for (int i = 0; i < n; i++)
-		dispatch(e, &e->events[i]);
+		event_happened(e, &e->events[i]);
 }
 
 int
@@ -369,7 +130,7 @@ engine_turn(struct engine *e, int64_t timeout_ns)
 		n = io_wait(e->io, e->events, ENGINE_EVENTS, 0);
 		dispatch_all(e, n);
 	}
-	expire(e);
+	due_clients(e);
 	return n < 0 ? n : 0;
 }
 
@@ -427,7 +188,7 @@ turn_for(struct engine *e, int64_t timeout_ns)
 		accept_arm_for_others(e);
 		given_ns = e->queue.first != NULL ? GIVE_AGAIN_NS : 0;
 	}
-	first_ns = patience(e); /* also of what finds the pool full */
+	first_ns = due_in_ns(e); /* also of what finds the pool full */
 	if (given_ns > 0 && given_ns < timeout_ns)
 		timeout_ns = given_ns;
 	if (first_ns >= 0 && first_ns < timeout_ns)
@@ -573,7 +334,7 @@ is_done(struct engine *e)
 {
 	if (e->stopping)
 		return true;
-	if (!e->retiring || e->n_connections > 0 || e->accepting)
+	if (!e->retiring || e->n_connections > 0 || e->acceptor.under_way)
 		return false;
 	if (!e->finishing && e->pool_watched)
 		return false;
@@ -626,7 +387,7 @@ wait_for_something(struct engine *e)
 	report_flush(e);
 	share_show(e, e->queue.first == NULL && !e->retiring);
 	at_once = e->queue.first != NULL || accept_is_trying(e) || !e->settled;
-	rc = engine_turn(e, at_once ? 0 : patience(e));
+	rc = engine_turn(e, at_once ? 0 : due_in_ns(e));
 	share_show(e, false);
 	/* Who has come may have sent something, which is heard in the next turn. */
 	if (UNLIKELY(!e->settled) && !e->heard && !accept_is_trying(e) &&
@@ -650,8 +411,7 @@ enter_python(struct engine *e)
 		crew_line_up(e->set.crew, e->set.worker, e->now_ns);
 	app_enter(e->set.app);
 	if (e->set.crew != NULL)
-		crew_step_in(e->set.crew, e->set.worker,
-			clock_monotonic_ns());
+		crew_step_in(e->set.crew, e->set.worker, clock_monotonic_ns());
 	watch_end(e->set.watch);
 	e->entering = false;
 	report_kept_out(e, false);
@@ -710,7 +470,7 @@ engine_run(struct engine *e)
 	for (;;) {
 		orders_obey(e);
 		share_rest(e);
-		look_at_share(e);
+		due_child(e);
 		if (is_done(e))
 			break;
 		rc = wait_for_something(e);

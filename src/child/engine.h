@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "child/accept.h"
 #include "child/access_log.h"
 #include "child/connection.h"
 #include "child/send.h"
@@ -49,7 +50,7 @@ struct engine_settings {
 	int channel;                /* to the master */
 	struct accept_mutex *mutex; /* NULL: none is needed */
 	struct locker *locker;      /* likewise */
-	struct balance *balance;    /* NULL: there is nobody to share with */
+	struct balance *balance;
 	bool alone; /* has a sibling only while it is being replaced */
 	struct clients *clients;
 	const struct descriptors *descriptors; /* the server's own */
@@ -124,21 +125,7 @@ struct engine {
 	bool bell_watched;
 	bool lock_watched;
 
-	/* Accepting. */
-	int mutex_error;              /* it answers with that; 0: it does not */
-	bool mutex_told;              /* and the master knows */
-	bool looking;                 /* the wait is ended only to look */
-	bool knocking; /* it is for siblings: accept_arm_for_others */
-	bool accepting;               /* a poll or an accept is under way */
-	bool shown_accepting;         /* by the page */
-	enum io_kind accept_kind;     /* which of the two */
-	bool accept_tried;            /* the accept has had its turn */
-	unsigned vain;                /* it came to nothing so often in a row */
-	bool told_short;              /* that it cannot go on; until it has */
-	int64_t accept_not_before_ns; /* descriptors ran short */
-	bool asked_for_room;          /* other workers, for one of theirs */
-	const struct connection *room_awaited; /* whose descriptor is to be
-	                                        * free before the next */
+	struct acceptor acceptor;
 
 	int64_t balance_at_ns;  /* when to look at the siblings again */
 	bool pool_watched;      /* a poll of the pool is under way */
@@ -216,11 +203,13 @@ int engine_look(struct engine *e);
 /* Is this the worker that waits for clients, the pool and the master? */
 bool engine_leads(const struct engine *e);
 
-/* This child has done its share, for that reason.  The master starts another
+/* This child has done its share, for that reason: CHANNEL_WANTS_RETIRE or
+ * CHANNEL_TOO_LARGE.  The master starts another
  * one and then tells us to go: until then we serve, so that capacity is never
  * short.  False when the master has not read what was said before, and this
  * must be said again. */
-bool engine_ask_to_retire(struct engine *e, const char *why);
+bool engine_ask_to_retire(
+	struct engine *e, enum channel_kind kind, const char *why);
 
 /* Look at the clock. */
 void engine_read_clock(struct engine *e);

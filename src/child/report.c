@@ -191,7 +191,8 @@ ask_to_retire(struct engine *e)
 	bool first = e->overdue_since_ns != e->running_since_ns;
 
 	e->overdue_since_ns = e->running_since_ns;
-	(void)engine_ask_to_retire(e, "a request is over RequestTimeout");
+	(void)engine_ask_to_retire(
+		e, CHANNEL_WANTS_RETIRE, "a request is over RequestTimeout");
 	return first;
 }
 
@@ -378,8 +379,8 @@ tell_log(struct engine *e, const struct record *record, struct buf *held)
 }
 
 static void
-tell_later(const struct report *r, struct connection *c, int status,
-	uint64_t left)
+tell_later(
+	const struct report *r, struct connection *c, int status, uint64_t left)
 {
 	c->untold = (struct report_untold){
 		.exists = true,
@@ -413,7 +414,8 @@ end(struct report *r, struct engine *e, struct connection *c, int status,
 	if (UNLIKELY(e->set.most_requests > 0 &&
 		     __atomic_load_n(&page->requests, __ATOMIC_RELAXED) >=
 			     e->set.most_requests))
-		engine_ask_to_retire(e, "MaxRequests is reached");
+		engine_ask_to_retire(
+			e, CHANNEL_WANTS_RETIRE, "MaxRequests is reached");
 	add(e, &page->bytes_in, c->bytes_in - c->reported_in);
 	add(e, &page->bytes_out, out);
 	add(e, &page->busy_us, (uint64_t)(e->now_ns - r->begin_ns) / 1000);

@@ -4,6 +4,7 @@
  */
 #include "child/share.h"
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "child/accept.h"
 #include "child/balance.h"
@@ -22,11 +23,9 @@ enum {
 	HEAVY_MS = 50,      /* a large body may wait for who is idle */
 	BATCH_NS = 1000000, /* of requests whose answers are sent together */
 	BATCH_MOST_NS = 4000000, /* where the first has waited so long itself */
-	OFTEN = CREW_ALL / 32,      /* long ones, as a crew counts them */
+	OFTEN = CREW_ALL / 32,   /* long ones, as a crew counts them */
 	SOMETIMES = CREW_ALL / 512, /* one is seen for some hundred requests */
 };
-
-static const int64_t ms = 1000000;
 
 /* On the average; or, as then most of what a worker takes on would wait behind one of
  * those, several of a hundred. */
@@ -83,7 +82,7 @@ stop_waiting(struct engine *e)
 static bool
 is_long_queue(const struct engine *e, size_t ready)
 {
-	return e->usual_ns * (int64_t)ready > BALANCE_MS * ms;
+	return e->usual_ns * (int64_t)ready > BALANCE_MS * MS_NS;
 }
 
 /* How many are better off with siblings: those who are idle, or where all are busy
@@ -93,7 +92,7 @@ find_excess(const struct engine *e, size_t ready)
 {
 	const struct balance *b = e->set.balance;
 
-	if (b == NULL || !engine_leads(e))
+	if (!engine_leads(e))
 		return 0;
 	if (balance_has_idle(b))
 		return balance_excess(b, connection_total(e), ready);
@@ -105,8 +104,8 @@ show_ready(struct engine *e)
 {
 	if (e->set.crew != NULL)
 		crew_show_ready(e->set.crew, e->set.worker, e->queue.n);
-	if (e->set.balance != NULL && engine_leads(e))
-		e->set.balance->peers[e->set.balance->slot].ready = e->queue.n;
+	if (engine_leads(e))
+		balance_show_ready(e->set.balance, e->queue.n);
 }
 
 /* Several requests at once: some of them go to other workers of this child, or to
@@ -119,7 +118,7 @@ spread(struct engine *e)
 	show_ready(e);
 	if (e->now_ns < e->balance_at_ns || e->queue.first == e->queue.last)
 		return;
-	e->balance_at_ns = e->now_ns + BALANCE_MS * ms;
+	e->balance_at_ns = e->now_ns + BALANCE_MS * MS_NS;
 	if (e->set.crew != NULL && is_long_queue(e, e->queue.n) &&
 		!share_has_idle(e))
 		(void)handover_even_out(e, e->queue.last);
@@ -131,7 +130,7 @@ spread(struct engine *e)
 bool
 share_has_idle_sibling(const struct engine *e)
 {
-	return e->set.balance != NULL && balance_has_idle(e->set.balance);
+	return balance_has_idle(e->set.balance);
 }
 
 bool
@@ -169,7 +168,7 @@ is_better_here(const struct engine *e, const struct connection *c)
 		share_has_idle(e))
 		return false;
 	return (e->set.crew == NULL && e->set.alone) ||
-	       e->now_ns - c->since_ns < HEAVY_MS * ms;
+	       e->now_ns - c->since_ns < HEAVY_MS * MS_NS;
 }
 
 /* Who could not be given is in the queue again. */
@@ -198,19 +197,11 @@ share_catch_up(struct engine *e)
 void
 share_show(struct engine *e, bool idle)
 {
-	struct balance_peer *me;
-
 	if (!engine_leads(e))
 		return;
 	if (e->set.crew != NULL)
 		crew_show_leader(e->set.crew, idle);
-	if (e->set.balance == NULL)
-		return;
-	me = &e->set.balance->peers[e->set.balance->slot];
-	me->connections = connection_total(e);
-	me->idle = idle;
-	if (idle)
-		me->ready = 0;
+	balance_show(e->set.balance, connection_total(e), idle);
 }
 
 static bool
@@ -254,25 +245,18 @@ share_take_what_fits(struct engine *e)
 static bool
 has_begun(const struct connection *c)
 {
-	return c->state == CONNECTION_COLLECTING ||
-	       unread_of(c).len > 0;
+	return c->state == CONNECTION_COLLECTING || unread_of(c).len > 0;
 }
 
 /* What has come or gone on here since we do not lead.  What was idle already
  * stays until it is not: there may be thousands of those, and each request that
  * is a bit long would have all of them move. */
-static bool
-is_of_this_reign(const struct engine *e, const struct connection *c)
-{
-	return c != NULL && c->reign == e->reign;
-}
-
 static void
 give_back(struct engine *e, struct connection_list *list)
 {
 	struct connection *c, *before;
 
-	for (c = list->last; is_of_this_reign(e, c); c = before) {
+	for (c = list->last; c != NULL && c->reign == e->reign; c = before) {
 		before = c->prev;
 		if (!has_begun(c) && !handover_give_back(e, c))
 			break;
@@ -295,9 +279,7 @@ keeps_its_client(const struct engine *e)
 {
 	return requests_are_long(e) && e->n_connections == 1 &&
 	       connection_total(e) <= (uint32_t)e->config->threads_per_child &&
-	       (e->set.balance == NULL ||
-		       balance_excess(e->set.balance, connection_total(e),
-			       2) == 0);
+	       balance_excess(e->set.balance, connection_total(e), 2) == 0;
 }
 
 void
@@ -318,7 +300,7 @@ share_rest(struct engine *e)
 		e->reign++;
 	e->led = false;
 	/* It is not for us to let the mutex go that a new leader may have. */
-	if (e->accepting)
+	if (e->acceptor.under_way)
 		accept_disarm(e);
 	handover_unwatch(e);
 	if (!e->retiring && !keeps)

@@ -211,7 +211,7 @@ pass_wake_up_on(struct takeover *t)
 	bool untaken, waits;
 
 	/* In a bucket nobody else may be waiting at all. */
-	if (e->accepting || e->set.in_buckets)
+	if (e->acceptor.under_way || e->set.in_buckets)
 		door.fd = e->set.set >= 0 ? e->set.set : e->set.listeners[0];
 	if (door.fd < 0 && !e->pool_watched)
 		return;
@@ -312,7 +312,7 @@ find_allowance(const struct engine *e)
 		return SIZE_MAX;
 	if (e->set.crew != NULL)
 		return share_has_idle(e) ? SIZE_MAX : 0;
-	return e->set.balance != NULL ? balance_count_idle(e->set.balance) : 0;
+	return balance_count_idle(e->set.balance);
 }
 
 /* What others can serve now. */

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "child/balance.h"
 #include "child/clients.h"
 #include "child/forking.h"
 #include "net/channel.h"
@@ -521,6 +522,7 @@ void
 script_run(struct script *s)
 {
 	struct forking forking;
+	struct balance nobody = {0};
 	const struct engine_settings settings = {
 		.config = &s->config,
 		.set = -1,
@@ -529,6 +531,7 @@ script_run(struct script *s)
 		.most_requests = s->most_requests,
 		.give = s->pool[0],
 		.take = s->pool[1],
+		.balance = &nobody,
 		.page = &s->map,
 		.clients = s->clients,
 		.forked = &s->forked,

@@ -364,12 +364,11 @@ start(struct server *s, struct child *c)
 		.max_memory_per_child = INT64_C(1) << 40,
 		.restart_interval = 50, /* and that one is */
 	};
-	if (s->n > 1) {
+	if (s->n > 1)
 		assert_int_equal(balance_open(&c->balance, s->peers,
 					 (size_t)(c - s->children), &c->err),
 			0);
-		settings.balance = &c->balance;
-	}
+	settings.balance = &c->balance;
 	c->ios = calloc(WORKERS, sizeof(struct io *));
 	for (size_t i = 0; i < WORKERS; i++)
 		assert_int_equal(
