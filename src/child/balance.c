@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "net/inherit.h"
 
-_Static_assert(sizeof(struct balance_peer) == INHERIT_PEER,
+_Static_assert(sizeof(struct balance_sibling) == INHERIT_SIBLING,
 	"the master reckons with the same");
 
 int
@@ -26,24 +26,24 @@ balance_open(struct balance *ret, int fd, size_t slot, struct err *err)
 
 	if (fstat(fd, &st) < 0)
 		return err_set(err, errno, "memory of the siblings");
-	n = (size_t)st.st_size / sizeof(struct balance_peer);
+	n = (size_t)st.st_size / sizeof(struct balance_sibling);
 	if (slot + 1 >= n)
 		return err_setx(err, EPROTO,
 			"memory of the siblings: there is no slot %zu", slot);
-	memory = mmap(NULL, n * sizeof(struct balance_peer),
+	memory = mmap(NULL, n * sizeof(struct balance_sibling),
 		PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return err_set(err, errno, "memory of the siblings");
-	*ret = (struct balance){.peers = memory, .n = n - 1, .slot = slot};
-	ret->news = (const void *)&ret->peers[ret->n];
+	*ret = (struct balance){.siblings = memory, .n = n - 1, .slot = slot};
+	ret->news = (const void *)&ret->siblings[ret->n];
 	return 0;
 }
 
 void
 balance_close(struct balance *b)
 {
-	if (b->peers != NULL)
-		munmap(b->peers, (b->n + 1) * sizeof(*b->peers));
+	if (b->siblings != NULL)
+		munmap(b->siblings, (b->n + 1) * sizeof(*b->siblings));
 	*b = (struct balance){0};
 }
 
@@ -56,9 +56,9 @@ set(uint32_t *number, size_t value)
 void
 balance_show(const struct balance *b, size_t connections, bool idle)
 {
-	struct balance_peer *me = &b->peers[b->slot];
+	struct balance_sibling *me = &b->siblings[b->slot];
 
-	if (b->peers == NULL)
+	if (b->siblings == NULL)
 		return;
 	set(&me->connections, connections);
 	set(&me->idle, idle);
@@ -69,8 +69,8 @@ balance_show(const struct balance *b, size_t connections, bool idle)
 void
 balance_show_ready(const struct balance *b, size_t ready)
 {
-	if (b->peers != NULL)
-		set(&b->peers[b->slot].ready, ready);
+	if (b->siblings != NULL)
+		set(&b->siblings[b->slot].ready, ready);
 }
 
 /* Its child may be writing it. */
@@ -84,7 +84,7 @@ bool
 balance_has_idle(const struct balance *b)
 {
 	for (size_t i = 0; i < b->n; i++)
-		if (i != b->slot && seen(&b->peers[i].idle) != 0)
+		if (i != b->slot && seen(&b->siblings[i].idle) != 0)
 			return true;
 	return false;
 }
@@ -95,7 +95,7 @@ balance_count_idle(const struct balance *b)
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->n; i++)
-		n += i != b->slot && seen(&b->peers[i].idle) != 0;
+		n += i != b->slot && seen(&b->siblings[i].idle) != 0;
 	return n;
 }
 
@@ -107,10 +107,10 @@ balance_excess(const struct balance *b, size_t connections, size_t ready)
 	if (ready < 2)
 		return 0;
 	for (size_t i = 0; i < b->n; i++) {
-		if (i == b->slot || seen(&b->peers[i].idle) == 0)
+		if (i == b->slot || seen(&b->siblings[i].idle) == 0)
 			continue;
 		idle++;
-		sum += seen(&b->peers[i].connections);
+		sum += seen(&b->siblings[i].connections);
 	}
 	mean = sum / (idle + 1);
 	if (idle == 0 || connections <= mean + mean / 8 + 1)
@@ -125,8 +125,8 @@ bool
 balance_has_shorter(const struct balance *b, size_t ready)
 {
 	for (size_t i = 0; i < b->n; i++)
-		if (i != b->slot && seen(&b->peers[i].connections) > 0 &&
-			seen(&b->peers[i].ready) < ready / 2)
+		if (i != b->slot && seen(&b->siblings[i].connections) > 0 &&
+			seen(&b->siblings[i].ready) < ready / 2)
 			return true;
 	return false;
 }

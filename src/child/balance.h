@@ -21,14 +21,14 @@ struct inherit_news;
 
 /* One child as its siblings see it; a line of the processor's cache, so that
  * writing one slows no other. */
-struct balance_peer {
+struct balance_sibling {
 	alignas(64) uint32_t connections;
 	uint32_t idle;  /* it waits and has nothing to do */
 	uint32_t ready; /* of them have something to do */
 };
 
 struct balance {
-	struct balance_peer *peers; /* NULL: there is nobody */
+	struct balance_sibling *siblings; /* NULL: there is nobody */
 	size_t n;
 	size_t slot;                              /* our own */
 	const volatile struct inherit_news *news; /* the master's */

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/title.h"
 #include "child/child.h"
-#include "child/trial.h"
+#include "child/check.h"
 #include "net/inherit.h"
 #include "python/app.h"
 #include "pythons/facts.h"
@@ -58,9 +58,9 @@ live(int argc, char **argv, const struct facts *facts, const char *facts_text)
 		return print_version(facts, facts_text);
 	hide_from_others();
 	if (strcmp(word, INHERIT_CHECK) == 0)
-		return trial_run(facts, false);
+		return check_run(facts, false);
 	if (strcmp(word, INHERIT_DOCTOR) == 0)
-		return trial_run(facts, true);
+		return check_run(facts, true);
 	if (inherit_parse(&in, word, &err) < 0) {
 		fprintf(stderr, "%s: %s; run \"wsgid APP\"\n", argv[0],
 			err.text);

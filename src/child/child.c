@@ -92,7 +92,7 @@ receive(struct child *c, struct err *err)
 		return rc;
 	c->n_workers = (size_t)c->config->threads_per_child;
 	log_set_level((enum log_level)c->config->log_level);
-	rc = balance_open(&c->balance, INHERIT_PEERS, in->slot, err);
+	rc = balance_open(&c->balance, INHERIT_SIBLINGS, in->slot, err);
 	if (rc < 0)
 		return rc;
 	c->listeners = calloc(in->n_listeners + 1, sizeof(int));

@@ -349,13 +349,13 @@ loop(struct master *m)
 static int
 make_peers(struct master *m, struct err *err)
 {
-	m->peers = memfd_create("wsgid-peers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (m->peers < 0)
+	m->siblings = memfd_create("wsgid-siblings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (m->siblings < 0)
 		return err_set(err, errno,
 			"memory that the children share: memfd_create");
-	if (ftruncate(m->peers, (m->n_slots + 1) * INHERIT_PEER) < 0)
+	if (ftruncate(m->siblings, (m->n_slots + 1) * INHERIT_SIBLING) < 0)
 		return err_set(err, errno, "memory that the children share");
-	(void)fcntl(m->peers, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+	(void)fcntl(m->siblings, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
 	return 0;
 }
 
@@ -489,8 +489,8 @@ master_tell_shared(struct master *m, bool shared)
 	struct inherit_news news = {.shared = shared};
 
 	m->shared = shared;
-	(void)!pwrite(m->peers, &news, sizeof(news),
-		(off_t)m->n_slots * INHERIT_PEER);
+	(void)!pwrite(m->siblings, &news, sizeof(news),
+		(off_t)m->n_slots * INHERIT_SIBLING);
 }
 
 /* What systemd has kept of a server before us is ours. */
@@ -577,7 +577,7 @@ close_server(struct master *m)
 		master_forget(m, &m->log_room);
 	fd_close(&m->epoll);
 	fd_close(&m->null_fd);
-	fd_close(&m->peers);
+	fd_close(&m->siblings);
 	fd_close(&m->pool_give);
 	fd_close(&m->pool_take);
 	notify_flush(&m->notify, LAST_WORDS_MS);
@@ -658,7 +658,7 @@ master_run(const struct master_order *order, struct config *c)
 		.predecessor = {.end = {.fd = -1}},
 		.epoll = -1,
 		.null_fd = -1,
-		.peers = -1,
+		.siblings = -1,
 		.pool_give = -1,
 		.pool_take = -1,
 		.signals = {.fd = -1},

@@ -70,7 +70,7 @@ int master_settle(
  * nobody, and with told describe its Python on standard output, a line "key:
  * value" each.  An exit status: 0, 1 for the application, 78 for the
  * configuration or the installation; a sentence where nothing else was said. */
-int master_try(struct config *c, bool told, struct err *err);
+int master_check(struct config *c, bool told, struct err *err);
 
 /* Serve until told to stop.  Takes over the settled configuration and the
  * heritage.  The

@@ -171,7 +171,7 @@ anybody_uses_the_old(const struct master *m)
 void
 mutex_turn(struct master *m)
 {
-	/* A trial has one of its own. */
+	/* A check has one of its own. */
 	if (!m->mutex_left || upgrade_running(m) || anybody_uses_the_old(m))
 		return;
 	m->mutex_left = false;

@@ -236,10 +236,10 @@ died_untold(
 static void
 forget_peer(const struct master *m, unsigned slot)
 {
-	static const char nothing[INHERIT_PEER];
+	static const char nothing[INHERIT_SIBLING];
 
 	(void)!pwrite(
-		m->peers, nothing, sizeof(nothing), (off_t)slot * INHERIT_PEER);
+		m->siblings, nothing, sizeof(nothing), (off_t)slot * INHERIT_SIBLING);
 }
 
 /* What it has said, and its reason, may still be unread.  As long as it has not been

@@ -218,7 +218,7 @@ prepare_launch(struct launch *l, const struct master *m,
 	l->fds[INHERIT_SET - INHERIT_CHANNEL] =
 		g->set >= 0 ? g->set : m->null_fd;
 	l->fds[INHERIT_MUTEX - INHERIT_CHANNEL] = m->null_fd;
-	l->fds[INHERIT_PEERS - INHERIT_CHANNEL] = m->peers;
+	l->fds[INHERIT_SIBLINGS - INHERIT_CHANNEL] = m->siblings;
 	l->fds[INHERIT_GIVE - INHERIT_CHANNEL] = m->pool_give;
 	l->fds[INHERIT_TAKE - INHERIT_CHANNEL] = m->pool_take;
 	for (size_t i = 0; i < g->n_listeners; i++)

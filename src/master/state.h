@@ -202,7 +202,7 @@ struct master {
 	bool needs_shared; /* as a child says, an extension does: LibPython */
 	char python_notice[CHOICE_NOTICE]; /* what was said of the choice */
 	int null_fd;
-	int peers; /* what children show each other: INHERIT_PEERS */
+	int siblings; /* what children show each other: INHERIT_SIBLINGS */
 	struct accept_mutex *mutex; /* NULL: none is needed */
 	unsigned mutex_number;      /* counts those that were made */
 	bool mutex_left;   /* the program before us had one: number 0 */

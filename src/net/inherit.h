@@ -28,15 +28,15 @@ enum {
 	                      * /dev/null */
 	INHERIT_GIVE = 7,    /* the pool socket's ends: net/handoff.h */
 	INHERIT_TAKE = 8,
-	INHERIT_MUTEX = 9,  /* accept_mutex_export; /dev/null: none is taken */
-	INHERIT_PEERS = 10, /* memory of all slots: child/balance.h */
-	INHERIT_REST = 11,  /* the listeners, then the access logs, then the
+	INHERIT_MUTEX = 9, /* accept_mutex_export; /dev/null: none is taken */
+	INHERIT_SIBLINGS = 10, /* memory of all slots: child/balance.h */
+	INHERIT_REST = 11,     /* the listeners, then the access logs, then the
 	                     * sets if there are several */
 };
 
-/* The memory behind INHERIT_PEERS: so many bytes for each slot, and as many
+/* The memory behind INHERIT_SIBLINGS: so many bytes for each slot, and as many
  * behind them for what the master has to say to all at any moment. */
-enum { INHERIT_PEER = 64 };
+enum { INHERIT_SIBLING = 64 };
 
 struct inherit_news {
 	uint32_t shared; /* somebody else goes on with the listeners */

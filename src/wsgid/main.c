@@ -211,7 +211,7 @@ try_application(struct program *p, bool told)
 	if (!told && !options_has_application(c, &err))
 		status = c->file != NULL ? EXIT_CONFIG : EXIT_USAGE;
 	else
-		status = master_try(c, told, &err);
+		status = master_check(c, told, &err);
 	config_destroy(c);
 	if (err.text[0] == '\0')
 		return status;

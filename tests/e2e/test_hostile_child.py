@@ -105,7 +105,7 @@ def test_random_bytes_and_junk_reach_neither_master_nor_siblings(server):
     # It did what it wanted to, and found nothing but its page and what siblings share.
     page, = [row['slot'] for row in server.board()['processes'] if row['pid'] == said['pid']]
     own = f'{server.run_directory}/{server.port}.scoreboard.{page}'
-    shared = '/memfd:wsgid-peers (deleted)'
+    shared = '/memfd:wsgid-siblings (deleted)'
     assert sorted(said['written']) == sorted([own, shared])
     assert sorted(said['changed']) == sorted([own, shared])
     assert said['changed'][own] == ['ftruncate', 'mmap', 'pwrite'], 'and not by its name'

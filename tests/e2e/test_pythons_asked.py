@@ -38,7 +38,7 @@ def test_what_has_no_result_is_not_taken_for_a_good_one(show):
     assert 'its module closes descriptors that are not its own' in done.stderr
     done = run_wsgid('--check', 'leaves', cwd=show)
     assert done.returncode == 1
-    assert ('the process of the trial ended before the application was imported, exit status 0'
+    assert ('the process of the check ended before the application was imported, exit status 0'
             in done.stderr)
     status, found = doctor('leaves', cwd=show)
     assert status == 1 and found['well'] is False and found['application'] is None

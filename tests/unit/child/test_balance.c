@@ -41,12 +41,12 @@ test_what_is_above_the_mean_goes_to_idle_siblings(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct balance_peer peers[4] = {0};
-		struct balance b = {.peers = peers, .n = 4, .slot = 0};
+		struct balance_sibling siblings[4] = {0};
+		struct balance b = {.siblings = siblings, .n = 4, .slot = 0};
 
 		for (size_t k = 0; k < 3; k++) {
-			peers[k + 1].connections = rows[i].others[k][0];
-			peers[k + 1].idle = rows[i].others[k][1];
+			siblings[k + 1].connections = rows[i].others[k][0];
+			siblings[k + 1].idle = rows[i].others[k][1];
 		}
 		assert_int_equal(balance_excess(&b, rows[i].own, rows[i].ready),
 			rows[i].excess);
@@ -74,12 +74,12 @@ test_a_queue_half_as_long_is_shorter(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct balance_peer peers[3] = {
+		struct balance_sibling siblings[3] = {
 			{.connections = 1}, /* our own does not count */
 			{.connections = rows[i].connections,
 				.ready = rows[i].queue},
 		};
-		struct balance b = {.peers = peers, .n = 3, .slot = 0};
+		struct balance b = {.siblings = siblings, .n = 3, .slot = 0};
 
 		assert_int_equal(balance_has_shorter(&b, rows[i].ready),
 			rows[i].shorter);
@@ -89,14 +89,14 @@ test_a_queue_half_as_long_is_shorter(void **state)
 static void
 test_only_siblings_count_as_idle(void **state)
 {
-	struct balance_peer peers[3] = {0};
-	struct balance b = {.peers = peers, .n = 3, .slot = 1};
+	struct balance_sibling siblings[3] = {0};
+	struct balance b = {.siblings = siblings, .n = 3, .slot = 1};
 
 	(void)state;
 	assert_false(balance_has_idle(&b));
-	peers[1].idle = 1;
+	siblings[1].idle = 1;
 	assert_false(balance_has_idle(&b));
-	peers[2].idle = 1;
+	siblings[2].idle = 1;
 	assert_true(balance_has_idle(&b));
 }
 
@@ -106,7 +106,7 @@ static void
 test_any_start_settles_and_then_nothing_moves(void **state)
 {
 	enum { CHILDREN = 4, CONNECTIONS = 64, MEAN = 16, ROUNDS = 200 };
-	struct balance_peer peers[CHILDREN];
+	struct balance_sibling siblings[CHILDREN];
 	size_t moved = 0;
 	int spread;
 
@@ -114,30 +114,31 @@ test_any_start_settles_and_then_nothing_moves(void **state)
 	srandom(1);
 	for (int start = 0; start < 100; start++) {
 		for (size_t i = 0; i < CHILDREN; i++)
-			peers[i] = (struct balance_peer){.idle = 1};
+			siblings[i] = (struct balance_sibling){.idle = 1};
 		for (int k = 0; k < CONNECTIONS; k++)
-			peers[start == 0 ? 0 : random() % CHILDREN]
+			siblings[start == 0 ? 0 : random() % CHILDREN]
 				.connections++;
 		for (int round = 0; round < ROUNDS; round++) {
 			size_t me = (size_t)random() % CHILDREN;
-			struct balance b = {
-				.peers = peers, .n = CHILDREN, .slot = me};
-			size_t n = balance_excess(&b, peers[me].connections,
-				peers[me].connections);
+			struct balance b = {.siblings = siblings,
+				.n = CHILDREN,
+				.slot = me};
+			size_t n = balance_excess(&b, siblings[me].connections,
+				siblings[me].connections);
 
 			moved = round < ROUNDS / 2 ? 0 : moved + n;
 			for (size_t k = 0; n > 0; k = (k + 1) % CHILDREN) {
 				if (k == me)
 					continue;
-				peers[me].connections--;
-				peers[k].connections++;
+				siblings[me].connections--;
+				siblings[k].connections++;
 				n--;
 			}
 		}
 		assert_int_equal(moved, 0);
 		spread = 0;
 		for (size_t i = 0; i < CHILDREN; i++) {
-			int off = (int)peers[i].connections - MEAN;
+			int off = (int)siblings[i].connections - MEAN;
 
 			spread += off * off;
 		}
@@ -150,15 +151,15 @@ test_any_start_settles_and_then_nothing_moves(void **state)
 static void
 test_a_slot_that_does_not_exist_is_refused(void **state)
 {
-	int fd = memfd_create("peers", 0);
+	int fd = memfd_create("siblings", 0);
 	struct balance b = {0};
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(ftruncate(fd, 4 * sizeof(struct balance_peer)), 0);
+	assert_int_equal(ftruncate(fd, 4 * sizeof(struct balance_sibling)), 0);
 	assert_int_equal(balance_open(&b, fd, 2, &err), 0);
 	assert_int_equal(b.n, 3);
-	assert_ptr_equal(b.news, &b.peers[3]);
+	assert_ptr_equal(b.news, &b.siblings[3]);
 	balance_close(&b);
 	assert_true(balance_open(&b, fd, 3, &err) < 0);
 	close(fd);

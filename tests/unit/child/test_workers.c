@@ -291,7 +291,7 @@ struct server {
 	int listener;
 	struct sockaddr_in address;
 	int give, take;
-	int peers; /* memory that siblings share */
+	int siblings; /* memory that siblings share */
 	size_t n;
 	struct child children[2];
 };
@@ -365,7 +365,7 @@ start(struct server *s, struct child *c)
 		.restart_interval = 50, /* and that one is */
 	};
 	if (s->n > 1)
-		assert_int_equal(balance_open(&c->balance, s->peers,
+		assert_int_equal(balance_open(&c->balance, s->siblings,
 					 (size_t)(c - s->children), &c->err),
 			0);
 	settings.balance = &c->balance;
@@ -395,8 +395,8 @@ start_server(void **state, size_t n)
 	io_destroy(probe);
 	s->n = n;
 	s->listener = open_listener(&s->address);
-	s->peers = memfd_create("peers", MFD_CLOEXEC);
-	assert_int_equal(ftruncate(s->peers, 3 * INHERIT_PEER), 0);
+	s->siblings = memfd_create("siblings", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(s->siblings, 3 * INHERIT_SIBLING), 0);
 	assert_int_equal(handoff_pair(&s->give, &s->take), 0);
 	for (size_t i = 0; i < n; i++)
 		start(s, &s->children[i]);
@@ -439,7 +439,7 @@ stop(struct server *s)
 	close(s->listener);
 	close(s->give);
 	close(s->take);
-	close(s->peers);
+	close(s->siblings);
 	free(s);
 }
 

@@ -1,5 +1,5 @@
 /*
- * trial.c - an application tried by a process that serves nobody.
+ * check.c - an application tried by a process that serves nobody.
  *
  * It is the program that would serve, started with the configuration alone:
  * what it says goes where our own words go.
@@ -34,10 +34,10 @@
 #include "net/inherit.h"
 #include "pythons/loader.h"
 
-/* How long an application may take to end after its trial. */
+/* How long an application may take to end after it was tried. */
 enum { LEAVE_MS = 2000 };
 
-struct trial {
+struct check {
 	const struct generation *g;
 	bool told;
 	pid_t pid;
@@ -48,7 +48,7 @@ struct trial {
 
 /* As main() says what goes wrong, when there is no way back to it. */
 static void __attribute__((noreturn))
-say_and_end(const struct trial *t, const struct err *err)
+say_and_end(const struct check *t, const struct err *err)
 {
 	dprintf(t->told ? STDOUT_FILENO : STDERR_FILENO, "%s: %s\n",
 		t->told ? "problem" : "wsgid", err->text);
@@ -56,7 +56,7 @@ say_and_end(const struct trial *t, const struct err *err)
 }
 
 static void __attribute__((noreturn))
-give_up(const struct trial *t, const char *what)
+give_up(const struct check *t, const char *what)
 {
 	struct err err = {0};
 
@@ -65,7 +65,7 @@ give_up(const struct trial *t, const char *what)
 }
 
 static void __attribute__((noreturn))
-become_trial(const struct trial *t, int null, int result)
+become_checker(const struct check *t, int null, int result)
 {
 	const char *word = t->told ? INHERIT_DOCTOR : INHERIT_CHECK;
 	char *argv[] = {(char *)(uintptr_t)t->g->python.program,
@@ -112,7 +112,7 @@ find_verdict(struct buf *said)
 
 /* How long one may still take, for poll(2); -1: it has no limit. */
 static int
-time_left(const struct trial *t)
+time_left(const struct check *t)
 {
 	int64_t ms = (t->end_ns - clock_monotonic_ns()) / MS_NS;
 
@@ -124,7 +124,7 @@ time_left(const struct trial *t)
 /* The result, as soon as there is one; -1 when the process has ended without,
  * or the time is over. */
 static int
-take_result(struct trial *t)
+take_result(struct check *t)
 {
 	struct pollfd fds[] = {
 		{.fd = t->result, .events = POLLIN},
@@ -153,7 +153,7 @@ take_result(struct trial *t)
 
 /* Its wait status. */
 static int
-end(const struct trial *t, bool hurry)
+end(const struct check *t, bool hurry)
 {
 	struct pollfd fd = {.fd = t->pidfd, .events = POLLIN};
 	int status;
@@ -174,7 +174,7 @@ end(const struct trial *t, bool hurry)
 
 /* It writes where it is, and is no more. */
 static void
-end_late(const struct trial *t)
+end_late(const struct check *t)
 {
 	struct pollfd fd = {.fd = t->pidfd, .events = POLLIN};
 
@@ -186,7 +186,7 @@ end_late(const struct trial *t)
 
 /* It has given no result. */
 static int
-explain_end(const struct trial *t, int status, struct err *err)
+explain_end(const struct check *t, int status, struct err *err)
 {
 	char reason[1024];
 
@@ -205,14 +205,14 @@ explain_end(const struct trial *t, int status, struct err *err)
 		return CHILD_EXIT_CONFIG;
 	say_death(status, reason, sizeof(reason));
 	err_setx(err, ECHILD,
-		"the process of the trial ended before the application was "
+		"the process of the check ended before the application was "
 		"imported, %s",
 		reason);
 	return CHILD_EXIT_APPLICATION;
 }
 
 static int
-run(struct trial *t, struct err *err)
+run(struct check *t, struct err *err)
 {
 	int result, status;
 
@@ -229,29 +229,29 @@ static int
 start(struct generation *g, bool told, struct err *err)
 {
 	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct trial t = {.g = g, .told = told, .end_ns = NEVER};
+	struct check t = {.g = g, .told = told, .end_ns = NEVER};
 	int ends[2], rc;
 
 	if (null < 0)
 		return err_set(err, errno, "/dev/null");
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_set(err, errno, "pipe to a trial");
+		return err_set(err, errno, "pipe to a check");
 	if (g->config->startup_timeout > 0)
 		t.end_ns = clock_monotonic_ns() +
 			   g->config->startup_timeout * MS_NS;
 	fflush(NULL);
 	t.pid = fork();
 	if (t.pid == 0)
-		become_trial(&t, null, ends[1]);
+		become_checker(&t, null, ends[1]);
 	fd_close(&ends[1]);
 	t.result = ends[0];
-	rc = t.pid < 0 ? err_set(err, errno, "fork of a trial") : run(&t, err);
+	rc = t.pid < 0 ? err_set(err, errno, "fork of a check") : run(&t, err);
 	fd_close(&ends[0]);
 	return rc;
 }
 
 int
-master_try(struct config *c, bool told, struct err *err)
+master_check(struct config *c, bool told, struct err *err)
 {
 	struct generation g = {
 		.config = c, .set = -1, .config_fd = -1, .error_log = -1};

@@ -1,8 +1,8 @@
 /*
- * trial.h - an application tried, and its Python described, without a server.
+ * check.h - an application tried, and its Python described, without a server.
  */
-#ifndef WSGID_CHILD_TRIAL_H
-#define WSGID_CHILD_TRIAL_H
+#ifndef WSGID_CHILD_CHECK_H
+#define WSGID_CHILD_CHECK_H
 
 #include <stdbool.h>
 
@@ -13,6 +13,6 @@ struct facts;
  * takes the result, one byte, as soon as there is one: the process ends when the
  * application lets it.  Findings go to standard output, a line each, "key:
  * value".  The exit status, the same as the byte. */
-int trial_run(const struct facts *facts, bool told);
+int check_run(const struct facts *facts, bool told);
 
 #endif

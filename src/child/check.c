@@ -1,10 +1,10 @@
 /*
- * trial.c - an application tried, and its Python described, without a server.
+ * check.c - an application tried, and its Python described, without a server.
  *
  * The same steps as in the life of a child, as the same user, so that what is
  * found out is what a child would find.
  */
-#include "child/trial.h"
+#include "child/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@
 #include "pythons/elf.h"
 #include "pythons/facts.h"
 
-struct trial {
+struct check {
 	const struct facts *facts;
 	struct config *config;
 	struct app *app;
@@ -43,7 +43,7 @@ struct trial {
 static void
 say(void *arg, const char *key, const char *value)
 {
-	FILE *to = ((const struct trial *)arg)->findings;
+	FILE *to = ((const struct check *)arg)->findings;
 
 	if (to == NULL)
 		return;
@@ -56,7 +56,7 @@ say(void *arg, const char *key, const char *value)
 /* What the application prints is not to be taken for what was found: its
  * standard output is from now on where errors go. */
 static int
-open_findings(struct trial *t, struct err *err)
+open_findings(struct check *t, struct err *err)
 {
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, INHERIT_REST);
 
@@ -72,7 +72,7 @@ open_findings(struct trial *t, struct err *err)
 /* --- what is found before Python starts -------------------------------------- */
 
 static void
-say_limit(struct trial *t, const char *key, int resource)
+say_limit(struct check *t, const char *key, int resource)
 {
 	char text[64] = "unlimited";
 	struct rlimit limit;
@@ -86,7 +86,7 @@ say_limit(struct trial *t, const char *key, int resource)
 }
 
 static void
-say_machine(struct trial *t)
+say_machine(struct check *t)
 {
 	const struct facts *facts = t->facts;
 	const struct io_settings settings = {.buffers = 8, .buffer_size = 4096};
@@ -112,7 +112,7 @@ say_machine(struct trial *t)
 }
 
 static void
-say_user(struct trial *t)
+say_user(struct check *t)
 {
 	char name[ACCOUNT_NAME];
 
@@ -123,7 +123,7 @@ say_user(struct trial *t)
 /* --- and afterwards ----------------------------------------------------------- */
 
 static void
-say_number(struct trial *t, const char *key, long number)
+say_number(struct check *t, const char *key, long number)
 {
 	char text[32];
 
@@ -132,7 +132,7 @@ say_number(struct trial *t, const char *key, long number)
 }
 
 static void
-say_memory(struct trial *t)
+say_memory(struct check *t)
 {
 	struct memory m;
 
@@ -144,7 +144,7 @@ say_memory(struct trial *t)
 }
 
 static void
-say_python(struct trial *t)
+say_python(struct check *t)
 {
 	say(t, "running", app_python_version());
 	app_describe(t->app, say, t);
@@ -152,7 +152,7 @@ say_python(struct trial *t)
 
 /* What a server would find out with its first child. */
 static void
-say_beside(struct trial *t, const char *library)
+say_beside(struct check *t, const char *library)
 {
 	char text[1024];
 
@@ -166,7 +166,7 @@ say_beside(struct trial *t, const char *library)
 
 /* A server would start, and answer each request with a 500. */
 static int
-check_doubts(struct trial *t, struct err *err)
+check_doubts(struct check *t, struct err *err)
 {
 	char doubts[512];
 
@@ -178,7 +178,7 @@ check_doubts(struct trial *t, struct err *err)
 /* The copy of a module that forks comes back from the import as well, and that
  * of a view from the warm-up. */
 static int
-try_application(struct trial *t, struct err *err)
+try_application(struct check *t, struct err *err)
 {
 	char library[512];
 	pid_t self = getpid();
@@ -221,7 +221,7 @@ end_with_parent(void)
 }
 
 static int
-try_all(struct trial *t, struct err *err)
+try_all(struct check *t, struct err *err)
 {
 	const struct config *config = t->config;
 	const struct app_forks forks = {0};
@@ -245,7 +245,7 @@ try_all(struct trial *t, struct err *err)
 
 /* The environment, or the interpreter. */
 static const char *
-which_python(const struct trial *t)
+which_python(const struct check *t)
 {
 	const struct config *c = t->config;
 
@@ -256,7 +256,7 @@ which_python(const struct trial *t)
 }
 
 static void
-say_result(struct trial *t, int status, const struct err *err)
+say_result(struct check *t, int status, const struct err *err)
 {
 	if (status != CHILD_EXIT_OK && t->findings != NULL)
 		say(t, "problem", err->text);
@@ -283,9 +283,9 @@ give_verdict(int status)
 }
 
 int
-trial_run(const struct facts *facts, bool told)
+check_run(const struct facts *facts, bool told)
 {
-	struct trial t = {.facts = facts};
+	struct check t = {.facts = facts};
 	struct err err = {0};
 	int status = CHILD_EXIT_CONFIG, rc;
 
