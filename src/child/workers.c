@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -198,9 +199,13 @@ work(void *arg)
 {
 	struct worker *me = arg;
 	struct app *app = me->engine.set.app;
+	char name[32];
 
 	pthread_setname_np(pthread_self(), "wsgid-worker");
+	snprintf(name, sizeof(name), "wsgid-worker-%zu",
+		me->engine.set.worker + 1);
 	app_enter(app);
+	app_become_worker(app, name);
 	me->result = engine_run(&me->engine);
 	app_forget_thread(app);
 	return NULL;

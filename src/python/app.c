@@ -267,6 +267,22 @@ app_call_soon(struct app *app, void (*what)(void *arg), void *arg)
 	return Py_AddPendingCall(call_now, app) < 0 ? -EAGAIN : 0;
 }
 
+/* A thread that runs cannot say what it is but in the attribute itself. */
+void
+app_become_worker(struct app *app, const char *name)
+{
+	AUTO_DECREF PyObject *threading = PyImport_ImportModule("threading");
+	AUTO_DECREF PyObject *me = NULL, *text = PyUnicode_FromString(name);
+
+	(void)app;
+	if (threading != NULL && text != NULL)
+		me = PyObject_CallMethod(threading, "current_thread", NULL);
+	if (me != NULL && PyObject_HasAttrString(me, "_daemonic") &&
+		PyObject_SetAttrString(me, "_daemonic", Py_False) == 0)
+		(void)PyObject_SetAttrString(me, "name", text);
+	PyErr_Clear();
+}
+
 void
 app_forget_thread(struct app *app)
 {

@@ -158,6 +158,12 @@ void app_pulse(struct app *app);
  * at a time.  0, or -EAGAIN when too much is waiting for that. */
 int app_call_soon(struct app *app, void (*what)(void *arg), void *arg);
 
+/* A thread that has entered is a worker, by this name for Python.  What it starts is
+ * a daemon only where the application says so, as with the main thread: others that
+ * C has started are daemons for Python, and what they start is, too, and cut off at
+ * the end.  Nothing where Python has no such threads. */
+void app_become_worker(struct app *app, const char *name);
+
 /* A thread that entered and will never again: gives the GIL up as well. */
 void app_forget_thread(struct app *app);
 

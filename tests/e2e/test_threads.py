@@ -63,6 +63,19 @@ def hold_behind(query):
 def flood(query):
     return (b'x' * 1000000 for _ in range(1000))
 
+def begin(query):
+    """Something that is finished behind the request, and behind an order to go."""
+    together()
+    rest = threading.Thread(target=finish, args=(query['pipe'],))
+    rest.start()
+    return f'{threading.current_thread().name} {rest.daemon}'
+
+def finish(pipe):
+    order = os.open(pipe, os.O_RDONLY)
+    os.read(order, 1)
+    os.close(order)
+    print('finished', flush=True)
+
 def pid(query):
     return str(os.getpid())
 
@@ -99,6 +112,22 @@ def test_what_a_thread_starts_can_be_terminated(start):
     server = start('-w', '1', '--threads', '4')
     assert at_once(4, server.address, '/mask') == ['0'] * 4
     assert at_once(4, server.address, '/terminate') == ['-15 -15'] * 4
+
+
+def test_what_a_thread_starts_is_finished_before_the_child_ends(start, directory):
+    """Whichever thread it was: for Python those that C has started are daemons."""
+    server = start('-w', '1', '--threads', '4')
+    pipe = directory / 'pipe'
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
+    orders = os.open(pipe, os.O_RDWR)
+    begun = at_once(4, server.address, f'/begin?pipe={pipe}')
+    assert sorted(begun) == ['MainThread False', 'wsgid-worker-2 False',
+                             'wsgid-worker-3 False', 'wsgid-worker-4 False']
+    server.reload()
+    os.write(orders, b'1234')
+    server.log.wait_for('(?s)' + '.*'.join(['finished'] * 4))
+    os.close(orders)
 
 
 def test_a_child_with_threads_that_is_terminated_finishes_and_leaves(start):

@@ -135,6 +135,13 @@ app_pulse(struct app *app)
 }
 
 void
+app_become_worker(struct app *app, const char *name)
+{
+	(void)app;
+	(void)name;
+}
+
+void
 app_forget_thread(struct app *app)
 {
 	app_leave(app);
