@@ -42,6 +42,27 @@ after_in_parent(PyObject *self, PyObject *unused)
 	return app != NULL ? tell(app, app->forks.after_in_parent) : NULL;
 }
 
+/* The main thread of a copy is who has forked.  One that C has started lacks what
+ * Python 3.11.2 and others ask of it at their end, and multiprocessing then ends with
+ * status 1 (python/cpython#102512). */
+static void
+complete_main_thread(void)
+{
+	AUTO_DECREF PyObject *name = PyUnicode_FromString("threading");
+	AUTO_DECREF PyObject *threading = NULL;
+	AUTO_DECREF PyObject *me = NULL, *lock = NULL, *done = NULL;
+
+	if (name != NULL)
+		threading = PyImport_GetModule(name);
+	if (threading != NULL)
+		me = PyObject_CallMethod(threading, "current_thread", NULL);
+	if (me != NULL)
+		lock = PyObject_GetAttrString(me, "_tstate_lock");
+	if (lock == Py_None)
+		done = PyObject_CallMethod(me, "_set_tstate_lock", NULL);
+	PyErr_Clear();
+}
+
 /* A fork of the server's own has no hooks. */
 static PyObject *
 after_in_child(PyObject *self, PyObject *unused)
@@ -51,8 +72,10 @@ after_in_child(PyObject *self, PyObject *unused)
 	(void)unused;
 	if (app == NULL)
 		return NULL;
-	if (app->forks.after_in_child != NULL)
+	if (app->forks.after_in_child != NULL) {
 		app->is_copy = true;
+		complete_main_thread();
+	}
 	return tell(app, app->forks.after_in_child);
 }
 

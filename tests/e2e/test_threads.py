@@ -36,6 +36,14 @@ def terminate(query):
     program.terminate()
     return f'{copy.exitcode} {program.wait()}'
 
+def end(query):
+    """How a copy ends by itself that each thread makes at once."""
+    together()
+    copy = multiprocessing.Process(target=int)
+    copy.start()
+    copy.join()
+    return f'{copy.exitcode}'
+
 def sleep(query):
     time.sleep(float(query['s']))
     return str(os.getpid())
@@ -112,6 +120,11 @@ def test_what_a_thread_starts_can_be_terminated(start):
     server = start('-w', '1', '--threads', '4')
     assert at_once(4, server.address, '/mask') == ['0'] * 4
     assert at_once(4, server.address, '/terminate') == ['-15 -15'] * 4
+
+
+def test_a_copy_that_any_thread_makes_ends_well(start):
+    server = start('-w', '1', '--threads', '4')
+    assert at_once(4, server.address, '/end') == ['0'] * 4
 
 
 def test_what_a_thread_starts_is_finished_before_the_child_ends(start, directory):
