@@ -128,4 +128,7 @@ paths_check(struct config *c, const struct config *running)
 		config_blame(c, "RunDirectory", err.text);
 	if (c->pid_file != NULL && check_file(c, c->pid_file, &err) < 0)
 		config_blame(c, "PidFile", err.text);
+	if (c->score_board_file != NULL &&
+		check_file(c, c->score_board_file, &err) < 0)
+		config_blame(c, "ScoreBoardFile", err.text);
 }

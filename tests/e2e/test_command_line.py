@@ -145,6 +145,7 @@ RunDirectory {directory}/no/run
 Listen unix:{directory}/no/s
 Listen unix:{directory}/s owner=nosuchuser
 Listen unix:{directory}/t group=nosuchgroup
+ScoreBoardFile {directory}/no/board
 '''
     done = config_test(directory, text)
     assert done.returncode == CONFIG, done.stderr
@@ -156,9 +157,10 @@ Listen unix:{directory}/t group=nosuchgroup
                          (4, f'PidFile: {directory}/no/wsgid.pid: {missing}'),
                          (5, f'RunDirectory: {directory}/no/run: {missing}'),
                          (6, f'Listen unix:{directory}/no/s: {directory}/no/s: {missing}'),
-                         (7, f'Listen unix:{directory}/s: '), (8, f'Listen unix:{directory}/t: ')):
+                         (7, f'Listen unix:{directory}/s: '), (8, f'Listen unix:{directory}/t: '),
+                         (9, f'ScoreBoardFile: {directory}/no/board: {missing}')):
         assert f'{path}:{number}: {said}' in done.stderr, (number, done.stderr)
-    assert len(done.stderr.splitlines()) == 8
+    assert len(done.stderr.splitlines()) == 9
     done = config_test(directory, f'ErrorLog {directory}\n')
     assert done.returncode == CONFIG and f'{path}:1: ErrorLog: ' in done.stderr
 
