@@ -451,6 +451,15 @@ finds it.
 A file that another running server has is refused, and so is one that is no
 scoreboard.
 """,
+    'ChDir': """
+A symbolic link on the way is followed anew at each start of a child, and so at
+each reload.
+Without it wsgid is where it was started, by the name that
+.Ev PWD
+has for it: where that is a link, as with
+.Dl cd /srv/shop/current && wsgid shop:app
+a reload or an upgrade goes where it leads by then.
+""",
     'CoreDumpDirectory': """
 The user of the children must be able to write there.
 The limit of a coredump's size is raised to the hard limit, and a child may be

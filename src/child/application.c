@@ -72,9 +72,13 @@ enter_directory(
 			(void)access_explain(config->directory, err);
 		return rc;
 	}
-	if (getcwd(to, size) == NULL)
+	if (getcwd(to, size) != NULL)
+		return 0;
+	if (errno != ENOENT)
 		return err_set(err, errno, "current directory");
-	return 0;
+	return err_setx(err, ENOENT,
+		"the directory that wsgid was started in is gone: start it in "
+		"another one, or name one with ChDir (--chdir)");
 }
 
 int

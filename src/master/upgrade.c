@@ -33,6 +33,7 @@
 #include "base/log.h"
 #include "base/pidfile.h"
 #include "base/title.h"
+#include "base/workdir.h"
 #include "config/config.h"
 #include "control/control.h"
 #include "master/birth.h"
@@ -311,6 +312,7 @@ become(const struct master *m, const struct heritage *h, int memory)
 		return -errno;
 	feed_watchdog(h);
 	(void)setrlimit(RLIMIT_NOFILE, &m->files);
+	workdir_follow();
 	execve(m->order->program, m->order->argv, environ);
 	rc = -errno;
 	unsetenv(HERITAGE_VARIABLE);

@@ -23,6 +23,7 @@
 #include "base/printable.h"
 #include "base/program.h"
 #include "base/title.h"
+#include "base/workdir.h"
 #include "config/config.h"
 #include "master/master.h"
 #include "wsgid/detach.h"
@@ -123,6 +124,7 @@ read_again(void *arg, struct err *err)
 {
 	struct program *p = arg;
 
+	workdir_follow();
 	return options_read_config(&p->options, err);
 }
 
@@ -325,6 +327,7 @@ main(int argc, char **argv)
 	/* Whoever ignores the end of children has us inherit that, and the
 	 * kernel would tell nobody of the end of ours. */
 	signal(SIGCHLD, SIG_DFL);
+	workdir_note();
 	p.path = program_path();
 	if (master_inherit(&p.heritage, &err) < 0) {
 		status = complain(EXIT_FAILURE, &err);
