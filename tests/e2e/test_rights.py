@@ -36,3 +36,15 @@ def test_children_of_root_have_none_either(serve):
     child, = server.ready()
     assert capabilities(server.pid)['CapInh'] != 0
     assert capabilities(child) == dict.fromkeys(SETS, 0)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason='only root has capabilities to be without')
+@pytest.mark.parametrize('options', [[], ['--preload']], ids=['', 'preload'])
+def test_root_without_a_right_is_served_by_root(serve, options):
+    """As in a container with --cap-drop=ALL: nothing has to change, and nothing can."""
+    server = serve('hello', '-w', '1', '--user', 'root', '--allow-root', 'On', *options,
+                   launcher=[need('setpriv'), '--bounding-set=-all', '--inh-caps=-all',
+                             '--no-new-privs'])
+    child, = server.ready()
+    assert status_of(child)['Uid'].split() == ['0'] * 4
+    assert capabilities(child) == dict.fromkeys(SETS, 0)
