@@ -23,6 +23,7 @@
 #include "master/heir.h"
 #include "master/pool.h"
 #include "master/state.h"
+#include "master/template.h"
 #include "master/upgrade.h"
 #include "mpm/mpm.h"
 
@@ -49,10 +50,12 @@ refuse(const struct master *m, long n, struct err *err)
 	return 0;
 }
 
-/* A child that was told to be alone says so in wsgi.multiprocess. */
+/* A child that was told to be alone says so in wsgi.multiprocess, and so does whom a
+ * template forks that was. */
 static void
 replace_the_lonely(struct master *m)
 {
+	template_renew(m);
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (child_active(&m->children[i]))
 			m->children[i].wants_retire = m->children[i].lonely =

@@ -39,13 +39,14 @@ def test_scale_finishes_the_requests_of_those_that_are_too_many(shop):
     assert len(server.ready()) == 1
 
 
-def test_a_process_that_was_alone_knows_when_there_are_more(serve, site):
+@pytest.mark.parametrize('options', [[], ['--preload']], ids=['', 'preload'])
+def test_a_process_that_was_alone_knows_when_there_are_more(serve, site, options):
     site.write("""\
 def application(environ, start_response):
     start_response('200 OK', [])
     return [b'%a' % environ['wsgi.multiprocess']]
 """, whole=True)
-    server = serve('shop', '-w', '1', cwd=site.path)
+    server = serve('shop', '-w', '1', *options, cwd=site.path)
     assert get(server.address).body == b'False'
     succeeds(of(server, 'scale', '2'))
     assert {get(server.address).body for _ in range(8)} == {b'True'}
