@@ -660,7 +660,7 @@ check_callable(
 			app->application, t->callable);
 	if (!PyCallable_Check(callable))
 		return err_setx(err, EINVAL,
-			"application %s: '%s%s' is a %s, which cannot be "
+			"application %s: '%s%s' is of type %s, which cannot be "
 			"called",
 			app->application, t->callable, parens,
 			Py_TYPE(callable)->tp_name);

@@ -118,6 +118,14 @@ def test_an_interpreter_that_is_none_is_named(top):
     assert '/bin/true does not answer like a Python 3' in said
 
 
+def test_a_python_that_is_too_old_to_be_asked_is_named(top):
+    old = top / 'python2.7'
+    old.write_text('#!/bin/sh\n[ "$*" != -V ] || { echo Python 2.7.18 >&2; exit; }\n'
+                   'echo Unknown option: -I >&2\nexit 2\n')
+    old.chmod(0o755)
+    assert 'python2.7 does not run as a Python 3 (Python 2.7.18)' in refusal(top, f'python={old}')
+
+
 def test_the_kind_of_an_archive_is_that_of_its_first_member(tmp_path):
     archive = python_facts.Python('/usr/bin/python3').static_library()
     if archive is None:

@@ -7,6 +7,7 @@ with -I, so that neither the environment nor the current directory answers.
 
 import json
 import os
+import re
 import subprocess
 
 import elf
@@ -93,6 +94,13 @@ class PythonError(Exception):
     """The interpreter cannot be used; the text says why."""
 
 
+def version(path) -> str:
+    """Of one that is none of ours: "Python 2.7.18"; '' where it is no Python."""
+    said = subprocess.run([path, '-V'], text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.strip()
+    return said if re.fullmatch(r'Python 2[.0-9]*', said) else ''
+
+
 class Program:
     """A program of the children: its name, and how it is linked with Python."""
 
@@ -112,7 +120,8 @@ class Python:
             raise PythonError(f'{path}: {error.strerror}') from None
         except subprocess.CalledProcessError as error:
             last = (error.stderr.strip().splitlines() or ['no reason given'])[-1]
-            raise PythonError(f'{path} does not run as a Python 3 ({last[:200]})') from None
+            raise PythonError(f'{path} does not run as a Python 3 '
+                              f'({version(path) or last[:200]})') from None
         except ValueError:
             raise PythonError(f'{path} does not answer like a Python 3') from None
         self.__dict__.update(facts)

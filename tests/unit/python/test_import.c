@@ -140,7 +140,7 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 		{"shop:site.absent", ENOENT,
 			"there is no 'absent' in the object before it", NULL},
 		{"shop:count", EINVAL,
-			"'count' is a int, which cannot be "
+			"'count' is of type int, which cannot be "
 			"called",
 			NULL},
 		{"shop:make_nothing()", EINVAL,
@@ -148,7 +148,7 @@ test_what_is_wrong_is_said_in_a_sentence(void **state)
 			"missing?",
 			NULL},
 		{"shop:make_number()", EINVAL,
-			"'make_number()' is a int, which cannot be called",
+			"'make_number()' is of type int, which cannot be called",
 			NULL},
 		{"shop:make_badly()", ENOEXEC,
 			"its factory fails: LookupError: no settings",
