@@ -13,33 +13,7 @@
 #include "scoreboard/scoreboard.h"
 #include "scoreboard/scoreboard_priv.h"
 #include "scoreboard/times.h"
-
-static void
-add(uint64_t *total, uint64_t n)
-{
-	if (__builtin_add_overflow(*total, n, total))
-		*total = UINT64_MAX;
-}
-
-static void
-add_page(struct wsgid_process *to, const struct wsgid_page *page)
-{
-	add(&to->past_requests, page->requests);
-	add(&to->past_connections, page->accepted);
-	add(&to->past_bytes_in, page->bytes_in);
-	add(&to->past_bytes_out, page->bytes_out);
-	add(&to->past_busy_us, page->busy_us);
-}
-
-static void
-add_process(struct wsgid_process *to, const struct wsgid_process *from)
-{
-	add(&to->past_requests, from->past_requests);
-	add(&to->past_connections, from->past_connections);
-	add(&to->past_bytes_in, from->past_bytes_in);
-	add(&to->past_bytes_out, from->past_bytes_out);
-	add(&to->past_busy_us, from->past_busy_us);
-}
+#include "scoreboard/totals.h"
 
 static void
 read_slot(
@@ -52,7 +26,7 @@ read_slot(
 	/* A page of nobody's is one that was buried. */
 	if (p->pid == 0 || scoreboard_read_page(v, slot, &page) < 0)
 		return;
-	add_page(p, &page);
+	totals_add_page(p, &page);
 	durations_add(&past->board.past_durations, &page.durations);
 }
 
@@ -90,11 +64,12 @@ scoreboard_past_add(const struct scoreboard_past *past, struct scoreboard *s)
 	for (unsigned i = 0; i < past->n; i++) {
 		unsigned slot = i < b->process_count ? i : b->process_count - 1;
 
-		add_process(scoreboard_process(s, slot), &past->processes[i]);
+		totals_add_process(
+			scoreboard_process(s, slot), &past->processes[i]);
 	}
 	durations_add(&b->past_durations, &before->past_durations);
-	add(&b->children_started, before->children_started);
-	add(&b->children_crashed, before->children_crashed);
+	totals_add(&b->children_started, before->children_started);
+	totals_add(&b->children_crashed, before->children_crashed);
 	b->templates_started += before->templates_started;
 	b->counted_us =
 		before->counted_us != 0 ? before->counted_us : before->start_us;

@@ -29,6 +29,7 @@
 #include "base/fd.h"
 #include "scoreboard/scoreboard_priv.h"
 #include "scoreboard/times.h"
+#include "scoreboard/totals.h"
 
 struct slot_page {
 	int fd;                  /* -1: none yet */
@@ -634,14 +635,6 @@ scoreboard_workers(struct scoreboard *s, unsigned slot, unsigned n)
 	return copies;
 }
 
-/* Totals never go backwards, whatever is added. */
-static void
-add(uint64_t *total, uint64_t n)
-{
-	if (__builtin_add_overflow(*total, n, total))
-		*total = UINT64_MAX;
-}
-
 void
 scoreboard_bury(struct scoreboard *s, unsigned slot)
 {
@@ -652,11 +645,7 @@ scoreboard_bury(struct scoreboard *s, unsigned slot)
 
 	if (page == NULL)
 		return;
-	add(&process->past_requests, page->requests);
-	add(&process->past_connections, page->accepted);
-	add(&process->past_bytes_in, page->bytes_in);
-	add(&process->past_bytes_out, page->bytes_out);
-	add(&process->past_busy_us, page->busy_us);
+	totals_add_page(process, page);
 	durations_add(&s->board->past_durations, &page->durations);
 
 	memset(copy, 0, s->layout.page_size);
