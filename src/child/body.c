@@ -38,6 +38,14 @@ is_over(const struct engine *e, uint64_t len)
 	return most > 0 && len > (uint64_t)most;
 }
 
+/* So long is a chunked body at least of which so much has come: a chunk says how long
+ * it is before it comes. */
+static uint64_t
+at_least(const struct connection *c, uint64_t len)
+{
+	return len + c->chunked.left;
+}
+
 /* --- before the application runs: in a file ---------------------------------------- */
 
 /* A file is no use: the application reads the rest by itself, behind what is in
@@ -184,6 +192,8 @@ look_for_end(struct engine *e, struct connection *c, size_t head_len)
 		if (is_over(e, c->data_len))
 			return -413;
 	}
+	if (rc >= 0 && is_over(e, at_least(c, c->data_len)))
+		return -413;
 	c->framed = c->in.len - head_len - in.len;
 	return rc;
 }
@@ -392,7 +402,7 @@ take_chunked(struct body *b, struct engine *e, struct connection *c, char *data,
 	unread_consume(e, c, used);
 	b->total += n;
 	b->ended = rc == CHUNKED_END;
-	return is_over(e, b->total) ? -EFBIG : (ssize_t)n;
+	return is_over(e, at_least(c, b->total)) ? -EFBIG : (ssize_t)n;
 }
 
 /* Likewise out of the file, which is read to where the data is wanted. */
@@ -417,7 +427,7 @@ take_spooled(struct body *b, struct engine *e, struct connection *c, char *data,
 		if (rc < 0)
 			return framing_is_broken(c);
 		b->total += piece.len;
-		if (is_over(e, b->total))
+		if (is_over(e, at_least(c, b->total)))
 			return -EFBIG;
 		b->ended = b->chunked ? rc == CHUNKED_END : b->left == 0;
 		if (rc == CHUNKED_DATA)

@@ -142,7 +142,7 @@ struct connection {
 	bool trusted;         /* is believed about his clients */
 	struct app_peer peer; /* as text, in what follows */
 	int remote_port, local_port;
-	char remote_addr[IP_TEXT], local_addr[IP_TEXT];
+	char remote_addr[IP_TEXT], local_addr[IP_TEXT]; /* "": a Unix socket */
 	char ports[2][8];
 };
 

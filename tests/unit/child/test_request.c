@@ -90,6 +90,10 @@ test_what_is_wrong_is_refused_without_the_application(void **state)
 		{"9112 6.1", POST "Transfer-Encoding: gzip\r\n\r\n", " 501 "},
 		{"9112 7.1", POST "Transfer-Encoding: chunked\r\n\r\nx\r\n",
 			" 400 "},
+		/* Before any of it has come. */
+		{"9110 15.5.14",
+			POST "Transfer-Encoding: chunked\r\n\r\n3e9\r\n",
+			" 413 "},
 		{"9110 9.3.6", "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n",
 			" 501 "},
 		{"9110 10.1.1", POST "Expect: tea\r\n\r\n", " 417 "},
