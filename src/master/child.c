@@ -295,10 +295,17 @@ child_ask_where(const struct master *m, pid_t pid)
 	return m->now_ns + STACKS_MS * MS_NS;
 }
 
-/* Whom the deadline finds without a request has one thing left to do. */
 static void
 say_late(const struct master *m, const struct child *c)
 {
+	if (c->stopped) {
+		log_warnx("master",
+			"child pid %d (slot %u) has not finished in time, as "
+			"a signal has stopped it; sending SIGKILL",
+			(int)c->pid, c->slot);
+		unfinished_tell(m, c);
+		return;
+	}
 	if (census_unfinished(m, c) > 0) {
 		log_warnx("master",
 			"child pid %d (slot %u) has not finished its requests "
@@ -307,6 +314,7 @@ say_late(const struct master *m, const struct child *c)
 		unfinished_tell(m, c);
 		return;
 	}
+	/* Whom the deadline finds without a request has one thing left to do. */
 	log_warnx("master",
 		"child pid %d (slot %u) has finished its requests, but its "
 		"Python does not end: threads that are not daemons, or "

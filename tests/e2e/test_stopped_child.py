@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import re
 import time
 
 import pytest
@@ -106,4 +107,6 @@ def test_a_stop_of_the_server_ends_in_its_time(start):
     three.stop()
     # With room for a machine that has more to do.
     assert 1 <= time.monotonic() - begin < 1 + 2
+    assert re.search(rf'child pid {pid} .* as a signal has stopped it; sending SIGKILL',
+                     three.log.text())
     client.close()
