@@ -101,7 +101,8 @@ hop_by_hop(struct call *c, struct response *r, PyObject *header,
 		return refuse(header, who,
 			"is hop-by-hop: it is the server's "
 			"to send, not the application's");
-	tell_left_out(c, name);
+	if (!str_equal_nocase(value, STR("close"))) /* which is obeyed */
+		tell_left_out(c, name);
 	return 0;
 }
 

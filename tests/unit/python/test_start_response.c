@@ -242,6 +242,7 @@ test_close_from_the_application_ends_the_connection(void **state)
 		"    start_response('200 OK', [('Connection', 'close')])\n"
 		"    return []\n");
 	exchange_run(&ex, GET);
+	assert_string_equal(exchange_log(&ex), "");
 	assert_false(ex.response.keep_alive);
 	assert_holds(exchange_all(&ex), "\r\nConnection: close\r\n");
 	exchange_fini(&ex);
