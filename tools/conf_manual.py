@@ -70,7 +70,11 @@ is a value where the default depends on the machine.
 Each directive is also an option of
 .Xr wsgid 8
 and an environment variable, in each of its spellings; variables of one
-directive that differ in value are a mistake.
+directive that differ in value are a mistake, but for those that others have,
+.Ev WSGI_APP
+and
+.Ev WEB_CONCURRENCY ,
+which are weaker.
 The command line is stronger than the environment, and that is stronger than
 the file.
 Weaker than all is

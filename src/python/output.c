@@ -39,7 +39,8 @@ output_raise(int error, const char *what)
 		      "one";
 		break;
 	case ETIMEDOUT:
-		why = "the client was too slow: Timeout is over";
+		why = "the client was too slow: Timeout is over, or "
+		      "RequestReadTimeout of a request body";
 		break;
 	case EBADMSG:
 		why = "the framing of the request body is broken";
