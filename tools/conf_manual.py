@@ -829,6 +829,26 @@ CustomLog           -
 A balancer in front that sends the PROXY protocol, past any ingress, needs
 .Ql ProxyProtocol Optional ,
 or the probes would fail.
+.Pp
+A pod is told to end while others still send it clients: so it waits first, and
+has time for that, for
+.Ic GracefulShutdownTimeout
+and two seconds more.
+.Bd -literal -offset indent
+spec:
+  terminationGracePeriodSeconds: 37
+  containers:
+  - env:
+    - {name: WSGID_GRACEFUL_SHUTDOWN_TIMEOUT, value: 30s}
+    lifecycle:
+      preStop: {exec: {command: [sleep, "5"]}}
+    readinessProbe: {exec: {command: [wsgictl, status, --ready]}}
+.Ed
+.Pp
+A livenessProbe has nothing to add: what crashes or hangs is replaced by wsgid
+itself, and a container that is ended for being busy loses its requests.
+.Ql wsgictl stop
+is no preStop, as it would be killed with the process that it waits for.
 .Sh SEE ALSO
 .Xr wsgictl 8 ,
 .Xr wsgid 8
