@@ -459,6 +459,15 @@ leave_broken(struct engine *e, int error)
 	orders_give(e, CREW_STOP, 0);
 }
 
+/* At once: the end of Python may take so long that the process is killed in it, and
+ * then the client would be told that it has all. */
+static void
+reset_cut(const struct connection_list *list)
+{
+	for (const struct connection *c = list->first; c != NULL; c = c->next)
+		connection_reset_if_cut(c);
+}
+
 int
 engine_run(struct engine *e)
 {
@@ -486,6 +495,8 @@ engine_run(struct engine *e)
 	}
 	flush_last(e);
 	report_out_all(e);
+	reset_cut(&e->sending);
+	reset_cut(&e->ending);
 	access_log_flush(e->set.access_log);
 	if (rc < 0 && rc != -ETIMEDOUT)
 		leave_broken(e, rc);
@@ -524,8 +535,6 @@ free_list(struct engine *e, struct connection_list *list)
 
 	while ((c = list->first) != NULL) {
 		connection_list_remove(c);
-		if (c->fd >= 0)
-			connection_reset_if_cut(c);
 		sendfile_end(e, c);
 		buf_fini(&c->untold.lines);
 		if (c->fd >= 0)

@@ -138,6 +138,28 @@ def test_http_1_0_is_reset_where_the_client_does_not_take_all_of_it(serve, engin
                 pass
 
 
+def test_http_1_0_is_reset_by_a_child_that_does_not_come_to_its_end(serve, directory):
+    """It is killed in the functions of atexit, and a kill ends a connection as if all were
+    said."""
+    (directory / 'stays.py').write_text('''
+import atexit, time
+atexit.register(time.sleep, 3600)
+def application(environ, start_response):
+    start_response('200 OK', [])
+    yield b'x' * 1000000
+''')
+    server = serve('stays', '-w', '1', '--graceful-shutdown-timeout', '1s',
+                   '--send-buffer-size', '32768', '--response-buffer-size', '4m', cwd=directory)
+    with Connection(server.address) as c:
+        c.send('GET / HTTP/1.0\r\n\r\n')
+        assert c._more()
+        server.kill(signal.SIGTERM)
+        server.log.wait_for('sending SIGKILL')
+        with pytest.raises(ConnectionResetError):
+            while c._more():
+                pass
+
+
 def test_http_1_0_gets_no_chunks(probe):
     with Connection(probe.address) as c:
         c.send('GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
