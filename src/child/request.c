@@ -7,16 +7,14 @@
  */
 #include "child/request.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/defs.h"
 #include "base/log.h"
 #include "child/body.h"
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/exchange.h"
 #include "child/forking.h"
 #include "child/peer.h"
 #include "child/report.h"
@@ -30,199 +28,6 @@
 #include "http/response.h"
 #include "io/io.h"
 #include "python/app.h"
-
-/* What one request needs while it is with the application. */
-struct exchange {
-	struct app_exchange app;
-	struct engine *engine;
-	struct connection *connection;
-	struct body body;
-	struct unread_taken taken; /* the bytes of the head and body */
-	struct report report;
-};
-
-/* --- for the application: its client -------------------------------------------- */
-
-/* What is kept is the watcher's business now.  Who ends it has either seen that,
- * or has it seen here that it is gone. */
-static void
-leave_to_watcher(struct engine *e, struct connection *c)
-{
-	bool some = c->part < c->n_parts;
-
-	watch_begin(e->set.watch, clock_monotonic_ns());
-	if (LIKELY(!some || !watcher_is_away(e->set.watcher)))
-		return;
-	watch_end(e->set.watch);
-	if (c->error == 0)
-		c->error = send_push(c);
-	watch_begin(e->set.watch, clock_monotonic_ns());
-}
-
-static ssize_t
-client_read(struct app_exchange *x, void *data, size_t len)
-{
-	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
-	struct engine *e = ex->engine;
-	struct connection *c = ex->connection;
-	ssize_t n;
-
-	if (UNLIKELY(*e->set.forked))
-		return -ECHILD;
-	watch_end(e->set.watch);
-	report_state(e, WSGID_WORKER_READ);
-	if (c->error == 0)
-		c->error = send_due(c);
-	n = body_read(&ex->body, e, c, data, len);
-	report_state(e, WSGID_WORKER_WRITE);
-	/* Who calls its client all the time is never seen by the watcher. */
-	report_overdue_here(e, x);
-	leave_to_watcher(e, c);
-	return n;
-}
-
-static int
-client_send_with(struct app_exchange *x, const void *data, size_t len,
-	struct str tail,
-	int (*send)(struct engine *e, struct connection *c, struct str out,
-		struct str data, struct str tail))
-{
-	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
-	struct connection *c = ex->connection;
-	struct str out = {c->out.data, c->out.len};
-	int rc;
-
-	if (UNLIKELY(*ex->engine->set.forked))
-		return -ECHILD;
-	watch_end(ex->engine->set.watch);
-	report_head(&ex->report, ex->engine, out);
-	body_answered(&ex->body);
-	rc = send(ex->engine, c, out, (struct str){data, len}, tail);
-	buf_clear(&c->out);
-	report_overdue_here(ex->engine, x);
-	leave_to_watcher(ex->engine, c);
-	return rc;
-}
-
-static int
-client_send(
-	struct app_exchange *x, const void *data, size_t len, struct str tail)
-{
-	return client_send_with(x, data, len, tail, send_piece);
-}
-
-static int
-client_lend(
-	struct app_exchange *x, const void *data, size_t len, struct str tail)
-{
-	return client_send_with(x, data, len, tail, send_lent);
-}
-
-static int
-client_reclaim(struct app_exchange *x)
-{
-	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
-	int rc;
-
-	if (UNLIKELY(*ex->engine->set.forked))
-		return -ECHILD;
-	watch_end(ex->engine->set.watch);
-	rc = send_reclaim(ex->engine, ex->connection);
-	leave_to_watcher(ex->engine, ex->connection);
-	return rc;
-}
-
-/* The end of the response, which nobody waits for. */
-static void
-add_end(struct connection *c, const struct app_exchange *x)
-{
-	c->held = x->held;
-	if (c->error != 0)
-		return;
-	send_add(c, c->out.data, c->out.len);
-	if (x->held != NULL)
-		send_add(c, x->held_data, x->held_len);
-	c->more = x->held_more;
-	c->n_more = x->n_held_more;
-}
-
-static int
-client_push(struct app_exchange *x)
-{
-	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
-	struct connection *c = ex->connection;
-
-	if (UNLIKELY(*ex->engine->set.forked))
-		return -ECHILD;
-	watch_end(ex->engine->set.watch);
-	report_head(
-		&ex->report, ex->engine, (struct str){c->out.data, c->out.len});
-	body_answered(&ex->body);
-	add_end(c, x);
-	c->pushed = true;
-	if (c->error == 0)
-		c->error = send_last(ex->engine, c);
-	report_overdue(ex->engine, pthread_self());
-	leave_to_watcher(ex->engine, c);
-	return c->error;
-}
-
-static int
-client_send_file(struct app_exchange *x, int fd, int64_t offset, uint64_t len)
-{
-	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
-	struct connection *c = ex->connection;
-	int rc;
-
-	if (UNLIKELY(*ex->engine->set.forked)) {
-		close(fd);
-		return -ECHILD;
-	}
-	watch_end(ex->engine->set.watch);
-	report_head(
-		&ex->report, ex->engine, (struct str){c->out.data, c->out.len});
-	body_answered(&ex->body);
-	rc = sendfile_begin(ex->engine, c, fd, offset, len);
-	watch_begin(ex->engine->set.watch, clock_monotonic_ns());
-	return rc;
-}
-
-static void
-client_before_head(struct app_exchange *x, bool whole)
-{
-	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
-
-	engine_renew_date(ex->engine);
-	if (body_is_in_the_way(&ex->body, ex->connection, whole))
-		x->response->keep_alive = false;
-}
-
-/* It is none of the response: neither logged as its head nor the end of the
- * time in which the client may be told to go on. */
-static int
-client_send_interim(struct app_exchange *x, struct str head)
-{
-	struct exchange *ex = CONTAINER_OF(x, struct exchange, app);
-	int rc;
-
-	if (UNLIKELY(*ex->engine->set.forked))
-		return -ECHILD;
-	watch_end(ex->engine->set.watch);
-	rc = send_interim(ex->engine, ex->connection, head);
-	leave_to_watcher(ex->engine, ex->connection);
-	return rc;
-}
-
-static const struct app_client client = {
-	.read = client_read,
-	.send = client_send,
-	.lend = client_lend,
-	.reclaim = client_reclaim,
-	.push = client_push,
-	.send_file = client_send_file,
-	.send_interim = client_send_interim,
-	.before_head = client_before_head,
-};
 
 /* --- beginnings ---------------------------------------------------------------------- */
 
@@ -476,7 +281,7 @@ finish(struct exchange *ex)
 	c->keep = body_finish(&ex->body, e, c) && e->response.keep_alive;
 	c->client_closes = ex->body.ended && !e->request.keep_alive;
 	if (!c->file.exists && !c->pushed)
-		add_end(c, x);
+		exchange_add_end(ex);
 	c->pushed = false;
 	if (c->part == c->n_parts)
 		drop_held(e, c);
@@ -540,7 +345,7 @@ request_serve(struct engine *e, struct connection *c)
 		.unique_id = e->id,
 		.peer = &c->peer,
 		.forwarded = &e->forwarded,
-		.client = &client,
+		.client = &exchange_client,
 		.response = &e->response,
 		.body = ex.body.collected,
 		.collected = body == BODY_WHOLE,
