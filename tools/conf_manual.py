@@ -194,6 +194,14 @@ It begins with nothing of what was in it before; requests that are still in the
 old one go on with that.
 What the script imports stays loaded.
 """,
+    'WSGIReload': """
+On a terminal
+.Fn breakpoint
+debugs there, too, but not
+.Fn pdb.set_trace ,
+nor where children are another user's, as root's are: see
+.Xr wsgid 8 .
+""",
     'ListenCoresBucketsRatio': """
 On a machine of very many CPUs that all accept, the one listening socket is
 what they wait for.

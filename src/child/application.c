@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "built_with.h"
+#include "child/sigterm.h"
 #include "config/config.h"
 #include "python/app.h"
 #include "pythons/enter.h"
@@ -97,6 +98,7 @@ application_start(struct app **ret, const struct config *config,
 		.dont_write_bytecode = config->python_dont_write_bytecode,
 		.script_reloading = config->script_reloading,
 		.shows_failures = config->reload,
+		.is_interrupted = config->reload ? sigterm_interrupted : NULL,
 		.hash_seed = config->python_hash_seed,
 		.x_options = config->python_x_options,
 		.executable = entrance.executable,

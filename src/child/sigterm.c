@@ -1,7 +1,7 @@
 /*
  * sigterm.c - SIGTERM, as something that a loop can wait for.
  *
- * What the handler uses can be given to it by nobody, so it is here: the flag,
+ * What the handler uses can be given to it by nobody, so it is here: the flags,
  * and the descriptor once there is one.
  */
 #include "child/sigterm.h"
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t came;
+static volatile sig_atomic_t interrupted;
 static volatile sig_atomic_t bell = -1;
 
 static void
@@ -55,7 +56,15 @@ sigterm_on_interrupt(int signal, siginfo_t *info, void *context)
 	(void)context;
 	if (is_own(info))
 		(void)kill(getpid(), SIGTERM);
+	else
+		interrupted = 1;
 	errno = before;
+}
+
+bool
+sigterm_interrupted(void)
+{
+	return interrupted != 0;
 }
 
 bool

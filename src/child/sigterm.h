@@ -14,8 +14,11 @@
 void sigterm_on_signal(int signal);
 
 /* The handler of SIGINT: one that this process has sent itself, as mod_wsgi's
- * manual has it, is as good as SIGTERM.  All others are nothing. */
+ * manual has it, is as good as SIGTERM.  All others are only noted. */
 void sigterm_on_interrupt(int signal, siginfo_t *info, void *context);
+
+/* Such another one has come, as with Ctrl-C. */
+bool sigterm_interrupted(void);
 
 /* It has come. */
 bool sigterm_came(void);

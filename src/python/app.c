@@ -102,6 +102,8 @@ make_objects(struct app *app, const struct app_settings *settings)
 		return -1;
 	if (forks_init(app) < 0 || tracebacks_init() < 0)
 		return -1;
+	if (debugger_init(app, settings) < 0)
+		return -1;
 	reload_init(app, settings);
 	return environ_init(app, settings);
 }

@@ -63,6 +63,11 @@ struct app_settings {
 	bool dont_write_bytecode;
 	bool script_reloading; /* look at a script's file in each request */
 	bool shows_failures;   /* app_show_failure may come at any time */
+
+	/* breakpoint() debugs on the terminal, where there is one, until this says
+	 * that Ctrl-C was typed; NULL: it is Python's own. */
+	bool (*is_interrupted)(void);
+
 	const char *hash_seed; /* "random", a number, or NULL: PYTHONHASHSEED */
 	const char *x_options; /* as -X, with commas; NULL: none */
 	const char *directory; /* put first on sys.path: the current one */

@@ -79,6 +79,7 @@ struct app {
 	int copy_status;            /* ... and it is to end with this */
 	void (*soon)(void *arg);    /* app_call_soon's, and its argument */
 	void *soon_arg;
+	bool (*is_interrupted)(void); /* asked by debugger.c, or NULL */
 
 	bool settled;
 	bool told_left_out; /* a header, by headers.c */
@@ -219,6 +220,10 @@ void reload_script(struct app *app);
 /* The callable, for the length of a call: a new reference where it may be
  * replaced meanwhile, else NULL. */
 PyObject *reload_hold_callable(struct app *app);
+
+/* --- debugger.c --------------------------------------------------------------- */
+
+int debugger_init(struct app *app, const struct app_settings *settings);
 
 /* --- forks.c ----------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 import server as servers  # noqa: E402
 import waiting  # noqa: E402
 from pythons import installed, old_static, show, twins  # noqa: E402, F401
+from terminal import Terminal  # noqa: E402
 from wsgictl import daemon, shop, site  # noqa: E402, F401
 
 TEST_TIMEOUT = 900 if servers.VALGRIND else 240 if servers.SANITIZED else 120
@@ -72,6 +73,13 @@ def directory():
     path = servers.open_directory()
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def terminal():
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
 
 
 class Gate:

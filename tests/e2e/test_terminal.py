@@ -1,18 +1,13 @@
 """A server in the foreground, on the terminal of whoever has started it."""
 
 import os
-import pty
 import signal
 import subprocess
 
 import pytest
 
 from client import get
-from server import IS_ROOT, PYTHON, WSGID, clean_environment
-
-# The terminal named first becomes that of the program behind it.
-ON_TERMINAL = ('import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR)); '
-               'os.execv(sys.argv[2], sys.argv[2:])')
+from server import IS_ROOT, WSGID, clean_environment
 
 APP = '''
 import os
@@ -33,13 +28,10 @@ def application(environ, start_response):
 
 
 @pytest.fixture
-def launcher(directory):
+def launcher(directory, terminal):
     """What gives a program a terminal of its own."""
     (directory / 'on.py').write_text(APP)
-    terminal, program_end = pty.openpty()
-    yield [PYTHON, '-c', ON_TERMINAL, os.ttyname(program_end)]
-    os.close(terminal)
-    os.close(program_end)
+    return terminal.launcher
 
 
 def checked(launcher, directory, *words) -> str:

@@ -107,6 +107,8 @@ came_after(void (*send)(pid_t to))
 		handle();
 		sigaction(SIGINT, &action, NULL);
 		send(getpid());
+		if (sigterm_came() == sigterm_interrupted())
+			_exit(2);
 		_exit(sigterm_came() ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
