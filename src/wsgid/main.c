@@ -117,6 +117,31 @@ tidy_descriptors(void)
 		STDERR_FILENO + 1, UINT_MAX, (int)CLOSE_RANGE_CLOEXEC);
 }
 
+static void
+end(int signum)
+{
+	_exit(128 + signum);
+}
+
+/* The kernel gives process 1 no signal that it has no handler for, and until
+ * the master hears them (hear_signals, of master.c) there is much to wait for:
+ * a name server, or the import of --check.  A master who follows another one
+ * has them blocked, and what has come meanwhile is for its loop. */
+static void
+be_mortal_as_process_1(void)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+	const struct sigaction mortal = {.sa_handler = end};
+	struct sigaction now;
+
+	if (getpid() != 1)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (sigaction(signals[i], NULL, &now) == 0 &&
+			now.sa_handler != SIG_IGN)
+			sigaction(signals[i], &mortal, NULL);
+}
+
 /* --- what the master asks back ------------------------------------------------ */
 
 static struct config *
@@ -323,6 +348,7 @@ main(int argc, char **argv)
 	struct err err = {0};
 	int status;
 
+	be_mortal_as_process_1();
 	tidy_descriptors();
 	/* Whoever ignores the end of children has us inherit that, and the
 	 * kernel would tell nobody of the end of ours. */

@@ -5,8 +5,11 @@ The real thing is tests/rigs/test_container.py.
 """
 
 import hashlib
+import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 
 import pytest
@@ -26,8 +29,15 @@ done
 exec setpriv --reuid 4242 --regid 0 --clear-groups --inh-caps=-all --bounding-set=-all \\
 	--no-new-privs "$@"
 """
-LAUNCHER = ['unshare', '--pid', '--fork', '--kill-child', '--mount', '--mount-proc',
-            'sh', '-c', CONTAINER, 'sh']
+UNSHARE = ['unshare', '--pid', '--fork', '--kill-child', '--mount', '--mount-proc']
+LAUNCHER = [*UNSHARE, 'sh', '-c', CONTAINER, 'sh']
+
+# With a file in the place of another: put(OTHER, FILE).
+PUT = 'mount --bind "$2" "$1"; shift 2; exec "$@"'
+
+
+def put(place, file) -> list:
+    return ['sh', '-c', PUT, 'sh', str(place), str(file)]
 
 
 def why_not() -> str:
@@ -38,6 +48,14 @@ def why_not() -> str:
 
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or 'possible')
+
+ENDLESS = """\
+import sys
+import time
+
+print('importing', file=sys.stderr, flush=True)
+time.sleep(600)
+"""
 
 ORPHANS = """\
 import subprocess
@@ -74,11 +92,11 @@ def contain(request, apps, directory, programs):
     """contain(APP, NAME=VALUE...) gives a server that is process 1 and serves."""
     request.node.servers = made = []
 
-    def start(application, *words, cwd=apps, **settings):
+    def start(application, *words, cwd=apps, launcher=LAUNCHER, **settings):
         env = {'WSGI_APP': application, 'WSGID_LISTEN': '127.0.0.1:0', 'WSGID_CHDIR': str(cwd),
                'WSGID_RUN_DIRECTORY': '/dev/shm/wsgid', 'WSGID_CUSTOM_LOG': '- combined',
                **{f'WSGID_{name}': value for name, value in settings.items()}}
-        server = Contained(directory, *words, launcher=LAUNCHER, env=env, cwd='/',
+        server = Contained(directory, *words, launcher=launcher, env=env, cwd='/',
                            program=programs / 'wsgid')
         made.append(server)
         return server
@@ -160,3 +178,33 @@ def test_the_exit_status_says_how_it_ended(contain, application, words, settings
     server = contain(application, *words, **settings)
     server.spawn()
     assert end(server) == status
+
+
+@pytest.mark.parametrize('signum', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('word', ['--check', '--doctor'])
+def test_what_only_tries_an_application_ends_at_a_signal(contain, directory, word, signum):
+    (directory / 'endless.py').write_text(ENDLESS)
+    server = contain('endless', word, cwd=directory)
+    server.spawn()
+    server.log.wait_for('importing')
+    os.kill(first(server), signum)
+    assert end(server) == 128 + signum
+
+
+def test_a_signal_ends_the_wait_for_a_name_server(contain, directory):
+    """Before the master hears signals there is nobody but the kernel to obey them."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        # All of 127/8 is this machine; a port 53 is there for each test.
+        host = f'127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}'
+        silent.bind((host, 53))
+        silent.settimeout(PATIENCE)
+        (directory / 'resolv.conf').write_text(f'nameserver {host}\n')
+        (directory / 'nsswitch.conf').write_text('hosts: dns\n')
+        server = contain('hello', LISTEN='web.shop.svc:8000', launcher=[
+            *UNSHARE, *put('/etc/resolv.conf', directory / 'resolv.conf'),
+            *put('/etc/nsswitch.conf', directory / 'nsswitch.conf'),
+            *LAUNCHER[len(UNSHARE):]])
+        server.spawn()
+        silent.recv(512)
+        os.kill(first(server), signal.SIGTERM)
+        assert end(server) == 128 + signal.SIGTERM
