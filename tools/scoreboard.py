@@ -263,7 +263,7 @@ def letters_of(process: dict, page: dict, workers: list, count: int) -> str:
 
     Connections that are kept alive, or being closed, need no worker: an idle one is K for the
     former and the next one C for the latter.  Of a child that was told to go G finishes, and I
-    has nothing to do any more.
+    has nothing to do any more.  What one without a page does is not known.
     """
     if process['lifecycle'] == VACANT or process['pid'] == 0:
         return '.' * count
@@ -273,17 +273,19 @@ def letters_of(process: dict, page: dict, workers: list, count: int) -> str:
     states = ''.join(w['state'] for w in workers) or '.' * count
     if process['lifecycle'] in (DRAINING, STOPPING):
         return ''.join('G' if state in IN_REQUEST else 'I' for state in states)
+    if not page:
+        return '?' * count
     states = states.replace('.', 'S')
     for letter, held in (('K', 'parked'), ('C', 'closing')):
-        if page and page[held]:
+        if page[held]:
             states = states.replace('_', letter, 1)
     return states
 
 
 def count(rows: list) -> dict:
-    """Apache's counts: workers busy, idle, starting, graceful."""
-    counts = {'processes': 0, 'busy': 0, 'idle': 0, 'starting': 0, 'graceful': 0, 'parked': 0,
-              'writing': 0, 'closing': 0, 'connections': 0}
+    """Apache's counts: workers busy, idle, starting, graceful; and unknown."""
+    counts = {'processes': 0, 'busy': 0, 'idle': 0, 'starting': 0, 'graceful': 0, 'unknown': 0,
+              'parked': 0, 'writing': 0, 'closing': 0, 'connections': 0}
     for row in rows:
         if row['pid'] == 0:
             continue
@@ -298,6 +300,8 @@ def count(rows: list) -> dict:
                 counts['starting'] += 1
             elif letter in 'GI':
                 counts['graceful'] += 1
+            elif letter == '?':
+                counts['unknown'] += 1
             elif letter != '.':
                 counts['busy'] += 1
     return counts
@@ -418,7 +422,8 @@ def print_board(all_: dict) -> None:
         print(f'  template     pid {board["template_pid"] or "-"}, {board["templates_started"]} '
               f'started')
     print(f'  now          {counts["processes"]} processes; workers {counts["busy"]} busy, '
-          f'{counts["idle"]} idle, {counts["starting"]} starting, {counts["graceful"]} graceful; '
+          f'{counts["idle"]} idle, {counts["starting"]} starting, {counts["graceful"]} graceful, '
+          f'{counts["unknown"]} unknown; '
           f'connections {counts["connections"]}, {counts["parked"]} of them parked, '
           f'{counts["writing"]} writing, {counts["closing"]} closing')
     print(f'  totals       {totals["requests"]} requests, {totals["connections"]} connections, '
@@ -437,7 +442,7 @@ def print_board(all_: dict) -> None:
     print(f'  {"and " + str(left) + " more vacant; " if left else ""}'
           '_ idle, S starting, R reading, W working, L logging,\n'
           '  K idle with connections kept alive, C idle with some that close, G graceful, I idle '
-          'and about\n  to go, . vacant')
+          'and about\n  to go, ? not known, . vacant')
 
 
 def print_processes(all_: dict) -> None:

@@ -42,7 +42,8 @@ enum { WSGID_BOARD_MAJOR = 1, WSGID_BOARD_MINOR = 10 };
  * of a child that serves, K as one that is READY when parked is above 0, and C
  * as the next when closing is; and of one that was told to go, its lifecycle
  * being above WSGID_PROCESS_READY, G as each in a request (R, W, L) and I as
- * each of the others. */
+ * each of the others.  A child that serves may have no page, where none could
+ * be made: then ? is each, as is a worker whose state is none of these. */
 enum wsgid_worker_state {
 	WSGID_WORKER_DEAD = '.',
 	WSGID_WORKER_STARTING = 'S',
@@ -55,6 +56,7 @@ enum wsgid_worker_state {
 	WSGID_WORKER_CLOSING = 'C',   /* idle, with connections that close */
 	WSGID_WORKER_GRACEFUL = 'G',  /* finishing, told to retire */
 	WSGID_WORKER_IDLE_KILL = 'I', /* since 1.7: idle, and told to retire */
+	WSGID_WORKER_UNKNOWN = '?',   /* in no record, either */
 };
 
 /* Where a process is in its life; set by the master. */

@@ -377,7 +377,7 @@ make_page(struct master *m, const struct child *c, struct err *err)
 	if (page < 0 && !m->told_hidden)
 		log_warnx("master",
 			"%s; children serve without one, but wsgictl does not "
-			"see them%s",
+			"see what they do%s",
 			why.text,
 			page == -ENOENT ? ": an upgrade or a restart makes "
 					  "the run directory anew"

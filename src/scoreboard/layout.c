@@ -128,7 +128,7 @@ scoreboard_clean_worker(struct wsgid_worker *worker)
 		worker->state = WSGID_WORKER_DEAD;
 	else if (worker->state > '~' ||
 		 strchr(states, (int)worker->state) == NULL)
-		worker->state = '?';
+		worker->state = WSGID_WORKER_UNKNOWN;
 	clean_text(worker->client, sizeof(worker->client));
 	clean_text(worker->method, sizeof(worker->method));
 	clean_text(worker->target, sizeof(worker->target));

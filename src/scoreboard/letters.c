@@ -7,6 +7,8 @@
  * no worker here, where a worker of Apache's would wait with each of them; so
  * one of the child's idle workers stands for those that are kept alive, and
  * the next for those that are being closed.  Both are as idle as "_".
+ * A child whose page cannot be read serves all the same, which is the master's
+ * word, too: what its workers do is not known, "?".
  */
 #include "scoreboard/scoreboard.h"
 
@@ -30,8 +32,9 @@ scoreboard_letters(uint32_t lifecycle, const struct wsgid_page *page)
 {
 	return (struct scoreboard_letters){
 		.lifecycle = lifecycle,
-		.keeps = page->parked > 0,
-		.closes = page->closing > 0,
+		.seen = page != NULL,
+		.keeps = page != NULL && page->parked > 0,
+		.closes = page != NULL && page->closing > 0,
 	};
 }
 
@@ -64,6 +67,8 @@ scoreboard_letter(struct scoreboard_letters *l, uint32_t state)
 	default:
 		break;
 	}
+	if (!l->seen)
+		return WSGID_WORKER_UNKNOWN;
 	/* Its page is being made. */
 	if (state == WSGID_WORKER_DEAD)
 		return WSGID_WORKER_STARTING;

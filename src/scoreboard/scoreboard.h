@@ -144,9 +144,10 @@ int scoreboard_read_worker(struct scoreboard_view *v, unsigned slot,
 /* Of one child: what its workers are yet to show. */
 struct scoreboard_letters {
 	uint32_t lifecycle;
-	bool keeps, closes;
+	bool seen, keeps, closes;
 };
 
+/* page is NULL where it cannot be read. */
 struct scoreboard_letters scoreboard_letters(
 	uint32_t lifecycle, const struct wsgid_page *page);
 /* The letter of its next worker, whose record has that state; in the order of

@@ -107,6 +107,7 @@ counts_object(const struct snapshot *s)
 	set_number(o, "idle", s->idle);
 	set_number(o, "starting", s->starting);
 	set_number(o, "graceful", s->graceful);
+	set_number(o, "unknown", s->unknown);
 	return o;
 }
 

@@ -40,8 +40,10 @@ report_state(const struct report *r)
 bool
 report_is_ready(const struct report *r)
 {
-	return r->instance->state == INSTANCE_RUNNING && r->snapshot != NULL &&
-	       r->snapshot->idle + r->snapshot->busy > r->snapshot->deadlocked;
+	const struct snapshot *s = r->snapshot;
+
+	return r->instance->state == INSTANCE_RUNNING && s != NULL &&
+	       s->idle + s->busy + s->unknown > s->deadlocked;
 }
 
 bool
@@ -103,6 +105,12 @@ add_unreadiness(struct buf *to, const struct report *r)
 			s->board.python[0] == '\0'
 				? " yet: the first one is starting"
 				: "");
+	if (s->unseen > 0)
+		buf_printf(to,
+			"%u of the %u children serve unseen: their pages in "
+			"the run directory cannot be read; is it full, or was "
+			"it cleared?\n",
+			s->unseen, s->children);
 }
 
 static void
@@ -219,6 +227,8 @@ add_workers(struct buf *to, const struct snapshot *s)
 		buf_printf(to, ", %u starting", s->starting);
 	if (s->graceful > 0)
 		buf_printf(to, ", %u finishing", s->graceful);
+	if (s->unknown > 0)
+		buf_printf(to, ", %u unknown", s->unknown);
 	buf_add_char(to, '\n');
 	add_letters(to, s);
 	buf_printf(to, LABEL "%u open, %u of them kept alive and idle",
@@ -489,8 +499,9 @@ report_workers(struct buf *to, const struct report *r)
 		"\nSrv: slot-generation, .thread; M: _ idle, S starting, "
 		"R reading, W working,\nL logging, K idle with connections "
 		"kept alive, C idle with some that close,\nI idle and about "
-		"to go, G finishing; Acc: requests of the worker/in the slot;\n"
-		"CPU: seconds; SS: seconds since the last request began or "
-		"ended; Req: its\nmilliseconds; Dur: those of all in the "
-		"slot; Child, Slot: sent by the worker,\nin the slot\n");
+		"to go, G finishing, ? not known; Acc: requests of the\n"
+		"worker/in the slot; CPU: seconds; SS: seconds since the last "
+		"request began or\nended; Req: its milliseconds; Dur: those "
+		"of all in the slot; Child, Slot: sent by\nthe worker, in "
+		"the slot\n");
 }

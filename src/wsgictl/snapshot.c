@@ -58,6 +58,9 @@ count(struct snapshot *s, char letter)
 	case WSGID_WORKER_IDLE_KILL:
 		s->graceful++;
 		break;
+	case WSGID_WORKER_UNKNOWN:
+		s->unknown++;
+		break;
 	default:
 		s->busy++;
 	}
@@ -101,7 +104,7 @@ workers_of(const struct snapshot *s, const struct wsgid_process *p)
 		       : s->board.worker_count;
 }
 
-/* One row for each worker of a child. */
+/* One row for each worker of a child; page is NULL where it cannot be read. */
 static void
 add_workers(struct snapshot *s, struct scoreboard_view *view,
 	const struct wsgid_process *p, const struct wsgid_page *page,
@@ -157,6 +160,7 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 	struct process process;
 	struct wsgid_process p;
 	struct wsgid_page page;
+	bool seen;
 
 	scoreboard_read_process(view, slot, &p);
 	add_past(s, &p);
@@ -168,7 +172,9 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 	row.slot_requests = p.past_requests;
 	row.slot_bytes_out = p.past_bytes_out;
 	row.slot_busy_us = p.past_busy_us;
-	if (scoreboard_read_page(view, slot, &page) == 0) {
+	seen = scoreboard_read_page(view, slot, &page) == 0;
+	s->unseen += !seen && p.lifecycle == WSGID_PROCESS_READY;
+	if (seen) {
 		add_page(s, &page);
 		row.slot_requests += page.requests;
 		row.slot_bytes_out += page.bytes_out;
@@ -183,7 +189,7 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 		row.cpu_us = process.cpu_us;
 		row.rss = process.rss;
 	}
-	add_workers(s, view, &p, &page, &row);
+	add_workers(s, view, &p, seen ? &page : NULL, &row);
 	return 0;
 }
 

@@ -43,10 +43,12 @@ struct snapshot {
 	size_t n_workers;
 
 	/* Workers by what they do. */
-	unsigned idle, busy, starting, graceful;
-	unsigned deadlocked; /* of the idle and busy: their children's Python
+	unsigned idle, busy, starting, graceful, unknown;
+	unsigned deadlocked; /* of those that serve: their children's Python
 			      * has not run for DeadlockTimeout */
 	unsigned children;
+	unsigned unseen; /* of these: they serve, but their pages cannot be
+			  * read */
 	unsigned connections, parked, writing, closing;
 
 	/* Since then: the start, or that of a server before this one. */

@@ -111,6 +111,14 @@ def first(server) -> int:
     return pid
 
 
+def inside(server, *words) -> subprocess.CompletedProcess:
+    """A command in the container, as what an engine's HEALTHCHECK is."""
+    return subprocess.run(
+        ['nsenter', '-t', str(first(server)), '-m', '-p', '-r', 'setpriv', '--reuid', '4242',
+         '--regid', '0', '--clear-groups', 'env', 'WSGID_RUN_DIRECTORY=/dev/shm/wsgid', *words],
+        capture_output=True, text=True)
+
+
 def end(server) -> int:
     return server.process.wait(PATIENCE)
 
@@ -125,14 +133,10 @@ def test_all_that_a_container_takes_away_is_not_missed(contain, programs):
         c.send(b'x' * 3000000)
         expected = hashlib.sha256(b'x' * 3000000).hexdigest()
         assert c.response().body == f'3000000 {expected}'.encode()
-        inside = ['nsenter', '-t', str(first(server)), '-m', '-p', '-r', 'setpriv', '--reuid', '4242',
-                  '--regid', '0', '--clear-groups', 'env', 'WSGID_RUN_DIRECTORY=/dev/shm/wsgid',
-                  str(programs / 'wsgictl')]
-        # What an engine's HEALTHCHECK does.
-        status = subprocess.run([*inside, 'status'], capture_output=True, text=True)
+        status = inside(server, programs / 'wsgictl', 'status')
         assert (status.returncode, status.stderr) == (0, '')
         assert re.search(r'is running, pid 1, up ', status.stdout, re.M)
-        reload = subprocess.run([*inside, 'reload'], capture_output=True, text=True)
+        reload = inside(server, programs / 'wsgictl', 'reload')
         assert (reload.returncode, reload.stderr) == (0, '')
         assert c.get('/').body == b'hello\n'
     assert not re.search(r':(warn|error)\]', server.log.text())
@@ -152,6 +156,19 @@ def test_process_1_reaps_orphans(contain, directory):
     assert get(server.address, '/leave').body == b'left'
     wait_until(lambda: set(children_of(first(server))) == children, 'no orphan and no zombie')
     assert not re.search(r':(warn|error)\]', server.log.text())
+
+
+def test_a_full_shm_makes_no_server_that_serves_unhealthy(contain, programs):
+    server = contain('hello', PROCESSES='2').start()
+    filled = inside(server, 'dd', 'if=/dev/zero', 'of=/dev/shm/junk', 'bs=1M')
+    assert 'No space left' in filled.stderr
+    reload = inside(server, programs / 'wsgictl', 'reload')
+    assert (reload.returncode, reload.stderr) == (0, '')
+    server.log.wait_for('wsgictl does not see what they do')
+    health = inside(server, programs / 'wsgictl', 'status', '--ready')
+    assert (health.returncode, health.stderr) == (0, '')
+    assert re.search(r'^\d of the \d children serve unseen: ', health.stdout, re.M)
+    assert get(server.address).status == 200
 
 
 def test_term_drains_and_a_second_one_stops_now(contain):

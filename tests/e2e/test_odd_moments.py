@@ -199,7 +199,7 @@ def test_who_clears_the_run_directory_away_does_not_stop_the_server(start, write
     server.log.wait_for('reload done', since=since)
     wait_until(lambda: get(server.address).body == b'new', 'the new code')
     said = server.log.text()
-    assert said.count('wsgictl does not see them') == (what is None), said
+    assert said.count('wsgictl does not see what they do') == (what is None), said
     old = server.pid
     server.kill(signal.SIGUSR2)
     server.master = int(server.log.wait_for(r'the new master, pid (\d+), has taken over')[1])

@@ -164,7 +164,8 @@ def test_a_worker_that_waits_for_the_gil_with_a_request_is_not_idle(serve, direc
         server.log.wait_for('keeping it')
         waiting.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
         wait_until(lambda: sorted(letters(server)) == ['R', 'W', '_'], 'one that waits')
-        assert status(server)['workers'] == {'busy': 2, 'idle': 1, 'starting': 0, 'graceful': 0}
+        assert status(server)['workers'] == {
+            'busy': 2, 'idle': 1, 'starting': 0, 'graceful': 0, 'unknown': 0}
         os.kill(child, signal.SIGKILL)
         server.log.wait_for(rf'child pid {child} \(slot 0\) was in "GET /keep"')
         server.log.wait_for(rf'child pid {child} \(slot 0\) had a request that waited for the GIL')
@@ -337,7 +338,7 @@ def test_a_child_too_many_is_idle_and_about_to_go(serve, directory, gate, thread
     found = status(server)
     assert found['scoreboard'] == idle + gone
     assert found['workers'] == {
-        'idle': 2 * threads, 'busy': 0, 'starting': 0, 'graceful': threads}
+        'idle': 2 * threads, 'busy': 0, 'starting': 0, 'graceful': threads, 'unknown': 0}
     gate.open()
     wait_until(lambda: server.board()['scoreboard'].rstrip('.') == idle, 'its end')
     server.stop()

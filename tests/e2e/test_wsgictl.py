@@ -304,7 +304,8 @@ def test_json_says_the_same(serve):
     assert state['server']['reload'] == \
         {'result': 'none', 'begin_us': None, 'end_us': None, 'reason': None, 'log': None}
     assert state['totals']['requests'] == 3
-    assert state['workers'] == {'busy': 0, 'idle': 2, 'starting': 0, 'graceful': 0}
+    assert state['workers'] == {
+        'busy': 0, 'idle': 2, 'starting': 0, 'graceful': 0, 'unknown': 0}
     assert state['scoreboard'] == '__'
     assert 'rows' not in state
     full = json.loads(succeeds(of(server, 'fullstatus', '--json')).stdout)

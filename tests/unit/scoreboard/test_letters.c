@@ -48,6 +48,29 @@ test_letters_consider_the_life_of_the_child(void **state)
 }
 
 static void
+test_who_has_no_page_serves_by_the_masters_word(void **state)
+{
+	static const struct {
+		uint32_t lifecycle;
+		char letter;
+	} rows[] = {
+		{WSGID_PROCESS_VACANT, '.'},
+		{WSGID_PROCESS_STARTING, 'S'},
+		{WSGID_PROCESS_READY, '?'},
+		{WSGID_PROCESS_DRAINING, 'I'},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct scoreboard_letters l =
+			scoreboard_letters(rows[i].lifecycle, NULL);
+
+		assert_int_equal(scoreboard_letter(&l, WSGID_WORKER_DEAD),
+			rows[i].letter);
+	}
+}
+
+static void
 test_who_was_told_to_go_finishes_or_has_nothing_to_do(void **state)
 {
 	static const struct row rows[] = {
@@ -97,6 +120,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_letters_consider_the_life_of_the_child),
+		cmocka_unit_test(
+			test_who_has_no_page_serves_by_the_masters_word),
 		cmocka_unit_test(
 			test_who_was_told_to_go_finishes_or_has_nothing_to_do),
 		cmocka_unit_test(

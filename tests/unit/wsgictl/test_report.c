@@ -240,6 +240,43 @@ test_the_traceback_of_a_failed_reload_is_shown_line_by_line(void **state)
 	scoreboard_destroy(board, 1);
 }
 
+/* The master's word is that it is ready; nothing says what it does. */
+static void
+test_a_child_without_a_page_serves(void **state)
+{
+	struct scoreboard *board =
+		server_board(*state, "shop", getpid(), START);
+	struct instance i = {
+		.name = "shop", .state = INSTANCE_RUNNING, .pid = 77};
+	struct report r = {.instance = &i};
+	struct buf text = {0};
+	struct err err = {0};
+	struct snapshot s;
+	int fd;
+
+	(void)server_child(board, 0, WSGID_PROCESS_READY, '_');
+	fd = scoreboard_hide_page(board, 0, &err);
+	assert_true(fd >= 0);
+	close(fd);
+	s = take(*state, true);
+	r.snapshot = &s;
+	assert_string_equal(s.letters, "?...");
+	assert_true(report_is_ready(&r));
+	report_status(&text, &r);
+	assert_non_null(strstr(buf_text(&text),
+		"\n1 of the 1 children serve unseen: "));
+	assert_non_null(strstr(buf_text(&text),
+		"  workers      0 busy, 0 idle, 1 unknown\n"));
+	buf_fini(&text);
+	snapshot_fini(&s);
+
+	scoreboard_process(board, 0)->lifecycle = WSGID_PROCESS_STARTING;
+	s = take(*state, true);
+	assert_false(report_is_ready(&r));
+	snapshot_fini(&s);
+	scoreboard_destroy(board, 1);
+}
+
 static void
 test_states_in_words(void **state)
 {
@@ -473,6 +510,7 @@ main(void)
 		TEST(test_the_screen),
 		TEST(test_a_reload_is_told_by_its_end),
 		TEST(test_the_traceback_of_a_failed_reload_is_shown_line_by_line),
+		TEST(test_a_child_without_a_page_serves),
 		cmocka_unit_test(test_states_in_words),
 		TEST(test_json_is_read_back),
 		TEST(test_a_thread_has_a_letter_and_a_row_of_its_own),
