@@ -402,7 +402,7 @@ def test_a_child_that_the_loader_refuses_is_explained(new_server, show, installe
     server = new_server('show', *words, cwd=show, program=place / 'wsgid')
     assert server.fails() == 78
     said = (rf'the loader refuses {place}/{program.name}: it needs {gone}, looked for in '
-            r'.*/etc/ld\.so\.cache, /lib and /usr/lib; the build found it at [^:, ]*' + remedy)
+            r'.*/etc/ld\.so\.cache and \S*:/usr/lib\S*; the build found it at [^:, ]*' + remedy)
     server.log.wait_for(said)
     done = subprocess.run([place / 'wsgid', '--check', *words, 'show'], cwd=show, text=True,
                           env=clean_environment(), capture_output=True)
@@ -422,3 +422,33 @@ def test_a_library_that_is_missing_is_named_and_not_python_blamed(new_server, sh
     server.log.wait_for(rf'the loader refuses {child}: it needs liburing\.so\.9, '
                         r'looked for in .*/usr/lib; it is none of Python\'s: install the package '
                         r'that has it, or run "scons install" again')
+
+
+@pytest.mark.parametrize('cache', [True, False])
+def test_a_library_that_the_interpreter_misses_is_named(show, twins, installed, cache):
+    """Without a cache, as in an image that was put together by hand, libraries are found in the
+    directories that the loader was built with."""
+    if not is_inside(twins[0]):
+        pytest.skip('the children of this Python do not run inside the interpreter')
+    place, other = installed(twins[0]), show / 'python3'
+    data = pathlib.Path(fact(twins[0], 'executable')).read_bytes()
+    needed = re.findall(rb'\0(lib[a-z]+\.so\.\d)(?=\0)', data)
+    # The last one, behind others that are found.
+    name = next(name for name in reversed(needed) if not name.startswith(b'libc.'))
+    other.write_bytes(data.replace(name + b'\0', name[:-1] + b'9\0'))
+    other.chmod(0o755)
+    rewrite(place / twins[0].name, executable=other)
+    words = [place / 'wsgid', '--check', 'show']
+    if not cache:
+        words = [need('unshare'), '-m', 'sh', '-c',
+                 'mount --bind /dev/null /etc/ld.so.cache && exec "$@"', 'sh', *words]
+        if subprocess.run([*words[:-3], 'true'], capture_output=True).returncode != 0:
+            pytest.skip('nothing can be mounted here')
+    done = subprocess.run(words, cwd=show, text=True, env=clean_environment(),
+                          capture_output=True)
+    missing = re.escape(name[:-1].decode() + '9')
+    assert done.returncode == 78
+    assert f'error while loading shared libraries: {name[:-1].decode()}9' in done.stderr
+    assert re.search(rf'the loader refuses {other}: it needs {missing}, looked for in '
+                     r'.*/etc/ld\.so\.cache and \S*:/usr/lib\S*; install the package that has it, '
+                     r'or this Python again', done.stderr), done.stderr
