@@ -5,6 +5,7 @@
  * change their meaning when a directive is added.
  */
 #include <ctype.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <strings.h>
 
@@ -266,6 +267,29 @@ foreign_variable(struct config *c, struct str s, const char *value)
 			advice);
 }
 
+/* What Kubernetes, and Docker of old, tell each container of a service that is
+ * called wsgid, or wsgid-shop: of nobody's making, and so no mistake. */
+static bool
+is_of_a_service(const char *name, const char *value)
+{
+	static const struct {
+		const char *name, *value;
+	} links[] = {
+		{"WSGID*_SERVICE_HOST", "*"},
+		{"WSGID*_SERVICE_PORT?(_*)", "*"},
+		{"WSGID*_PORT", "@(tcp|udp|sctp)://*"},
+		{"WSGID*_PORT_+([0-9])_@(TCP|UDP|SCTP)"
+		 "?(_@(PROTO|PORT|ADDR))",
+			"*"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
+		if (fnmatch(links[i].name, name, FNM_EXTMATCH) == 0 &&
+			fnmatch(links[i].value, value, FNM_EXTMATCH) == 0)
+			return true;
+	return false;
+}
+
 static void
 unknown_variable(struct config *c, const char *name)
 {
@@ -344,6 +368,8 @@ config_read_environment(struct config *c, char *const *env)
 		name = arena_copy(&c->priv->arena, s.p, s.len);
 		if (name == NULL)
 			config_no_memory(c);
+		else if (row == NULL && is_of_a_service(name, equals + 1))
+			continue;
 		else if (row == NULL)
 			unknown_variable(c, name);
 		else if (row->type == &value_listen && kind == VARIABLE_FOREIGN)

@@ -527,6 +527,42 @@ test_a_list_of_nothing_is_a_mistake(void **state)
 	config_destroy(c);
 }
 
+/* Kubernetes, of services called wsgid and wsgid-shop. */
+static void
+test_the_variables_of_a_service_are_nobodys_mistake(void **state)
+{
+	static char *service[] = {
+		"WSGID_SERVICE_HOST=10.0.0.1",
+		"WSGID_SERVICE_PORT=8000",
+		"WSGID_SERVICE_PORT_HTTP=8000",
+		"WSGID_PORT=tcp://10.0.0.1:8000",
+		"WSGID_PORT_8000_TCP=tcp://10.0.0.1:8000",
+		"WSGID_PORT_8000_TCP_PROTO=tcp",
+		"WSGID_PORT_8000_TCP_PORT=8000",
+		"WSGID_PORT_8000_TCP_ADDR=10.0.0.1",
+		"WSGID_PORT_53_UDP_ADDR=10.0.0.1",
+		"WSGID_SHOP_SERVICE_HOST=10.0.0.2",
+		"WSGID_SHOP_PORT=udp://10.0.0.2:53",
+		"WSGID_SHOP_PORT_53_UDP=udp://10.0.0.2:53",
+		NULL,
+	};
+	static char *mistakes[] = {
+		"WSGID_PORT=8000",
+		"WSGID_SERVICE_HOSTS=10.0.0.1",
+		"WSGID_PORT_HTTP_TCP=8000",
+		"WSGID_PORT_8000_TCP_TIMEOUT=8",
+		NULL,
+	};
+	struct config *c = config_create();
+
+	(void)state;
+	config_read_environment(c, service);
+	assert_int_equal(count_messages(c), 0);
+	config_read_environment(c, mistakes);
+	assert_int_equal(count_messages(c), 4);
+	config_destroy(c);
+}
+
 static void
 test_environment_mistakes(void **state)
 {
@@ -611,6 +647,8 @@ main(void)
 			test_port_counts_where_nobody_says_where_to_listen),
 		cmocka_unit_test(test_a_port_that_is_none_is_a_mistake),
 		cmocka_unit_test(test_a_list_of_nothing_is_a_mistake),
+		cmocka_unit_test(
+			test_the_variables_of_a_service_are_nobodys_mistake),
 		cmocka_unit_test(test_environment_mistakes),
 		cmocka_unit_test(test_a_misread_option_is_remembered),
 	};
