@@ -35,7 +35,7 @@ OLDEST = (3, 9)
 # What differs from Python to Python.
 CHOSEN = ['test_http.py', 'test_python.py', 'test_pythons.py', 'test_pythons_library.py',
           'test_pythons_asked.py', 'test_threads.py', 'test_preload.py', 'test_warm_up.py',
-          'test_forks.py', 'test_reload_files.py']
+          'test_forks.py', 'test_reload_files.py', 'test_debugger.py']
 
 QUESTION = ('import sys, sysconfig; print(*sys.version_info[:2], sys.version.split()[0],'
             '"%d.%d%s" % (sys.version_info[:2] + (sys.abiflags,)), sys.base_prefix)')
