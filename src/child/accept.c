@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/defs.h"
@@ -36,6 +37,8 @@ enum {
 	ALL = 128,      /* accepted at once, before they are served */
 	VAIN = 64,      /* wake-ups in a row for nobody, as a sibling that has
 	                 * put something into the set can cause for ever */
+	LAST_TURNS = 10, /* of a millisecond at most, until an accept has ended; it
+	                  * does so in the first */
 };
 
 static int
@@ -47,8 +50,8 @@ door_of(const struct engine *e)
 static bool
 may_accept(const struct engine *e)
 {
-	return !e->retiring && engine_leads(e) && e->set.n_listeners > 0 &&
-	       !accept_pauses(e);
+	return !e->retiring && !e->stopping && engine_leads(e) &&
+	       e->set.n_listeners > 0 && !accept_pauses(e);
 }
 
 static void
@@ -471,10 +474,30 @@ try_to_accept(struct engine *e)
 	io_accept(e->io, &e->accept_owner, e->set.listeners[0]);
 }
 
+/* We leave at once, and it has come just now: it is for whoever goes on, and where
+ * nobody does it ends with the pool as all others do. */
+static void
+pass_client_on(struct engine *e, int fd)
+{
+	int protocol = protocol_of(e, 0);
+	const struct handoff client = {
+		.fd = fd,
+		.deadline_ns = INT64_MAX,
+		.peer.awaits = protocol & CONFIG_LISTENER_PROXY,
+		.peer.tls = (protocol & CONFIG_LISTENER_HTTPS) != 0,
+	};
+
+	if (e->set.give >= 0)
+		(void)handoff_send(e->set.give, &client);
+	close(fd);
+}
+
 static void
 accept_ended(struct engine *e, int result)
 {
-	if (result != -ECANCELED)
+	if (result >= 0 && e->stopping)
+		pass_client_on(e, result);
+	else if (result != -ECANCELED)
 		on_accepted(e, result, 0);
 	connection_expect(e, false);
 }
@@ -482,7 +505,7 @@ accept_ended(struct engine *e, int result)
 void
 accept_happened(struct engine *e, const struct io_event *event)
 {
-	bool may_go_on = !e->retiring && engine_leads(e);
+	bool may_go_on = !e->retiring && !e->stopping && engine_leads(e);
 	bool is_there = event->kind == IO_POLL && event->result > 0;
 
 	/* An error is for a leader to tell of, and nothing to try at once again. */
@@ -510,8 +533,20 @@ accept_happened(struct engine *e, const struct io_event *event)
 		on_accepted(e, event->result, 0);
 }
 
-/* The same by way of the ring: the wait for a client ends in one turn, and accepting
- * is another. */
+void
+accept_withdraw(struct engine *e)
+{
+	if (!accept_is_trying(e))
+		return;
+	e->acceptor.looking = false;
+	accept_disarm(e);
+	for (int i = 0; i < LAST_TURNS && e->acceptor.under_way; i++)
+		if (engine_turn(e, MS_NS) < 0)
+			break;
+}
+
+/* As accept_one, by way of the ring: the wait for a client ends in one turn, and
+ * accepting is another. */
 static void
 try_by_ring(struct engine *e)
 {

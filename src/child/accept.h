@@ -42,6 +42,10 @@ bool accept_is_trying(const struct engine *e);
 /* End the waiting. */
 void accept_disarm(struct engine *e);
 
+/* We leave at once, e->stopping: end what is about to take a client, and be sure that
+ * it has.  Within milliseconds, whatever happens. */
+void accept_withdraw(struct engine *e);
+
 /* The worker is stuck in a request: what it has armed waits for nobody. */
 void accept_show_away(struct engine *e);
 

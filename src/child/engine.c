@@ -493,6 +493,8 @@ engine_run(struct engine *e)
 			break;
 		}
 	}
+	if (e->stopping && rc == 0)
+		accept_withdraw(e);
 	flush_last(e);
 	report_out_all(e);
 	reset_cut(&e->sending);

@@ -120,8 +120,8 @@ handover_take(struct engine *e, int result)
 		lose_pool(e);
 		return;
 	}
-	if ((e->retiring && !e->finishing) || e->running != NULL ||
-		!engine_leads(e))
+	if ((e->retiring && !e->finishing) || e->stopping ||
+		e->running != NULL || !engine_leads(e))
 		/* This wait may have used up a sibling's wake-up. */
 		(void)handoff_nudge(e->set.give);
 	else if (result > 0)
@@ -131,7 +131,8 @@ handover_take(struct engine *e, int result)
 void
 handover_take_all(struct engine *e)
 {
-	for (int i = 0; i < ALL && e->set.take >= 0 && !accept_pauses(e); i++)
+	for (int i = 0; i < ALL && e->set.take >= 0 && !e->stopping &&
+			!accept_pauses(e); i++)
 		if (!take_one(e))
 			break;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -45,9 +46,39 @@ void
 io_accept(struct io *io, void *owner, int fd)
 {
 	(void)io;
-	(void)fd;
 	(void)owner;
-	fail_msg("the script has no listeners");
+	assert_int_equal(fd, now->listener);
+	assert_false(now->accepting);
+	now->accepting = true;
+}
+
+/* What was asked for is started, and ends where somebody is there. */
+static void
+try_to_accept(void)
+{
+	int fd;
+
+	if (!now->accepting)
+		return;
+	fd = accept4(now->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	now->accepting = false;
+	complete(&now->engine.accept_owner, IO_ACCEPT, fd);
+}
+
+static void
+cancel_accept(void)
+{
+	if (!now->accepting || now->cancelled_accept == ACCEPT_STAYS)
+		return;
+	if (now->cancelled_accept == ACCEPT_SUCCEEDS) {
+		script_connect(now);
+		try_to_accept();
+		return;
+	}
+	now->accepting = false;
+	complete(&now->engine.accept_owner, IO_ACCEPT, -ECANCELED);
 }
 
 void
@@ -165,7 +196,9 @@ io_cancel(struct io *io, void *owner, enum io_kind kind, int fd)
 {
 	(void)io;
 	(void)fd;
-	if (kind == IO_POLL) {
+	if (kind == IO_ACCEPT) {
+		cancel_accept();
+	} else if (kind == IO_POLL) {
 		complete(owner, IO_POLL, -ECANCELED);
 	} else if (kind == IO_RECEIVE && now->receiving) {
 		now->receiving = false;
@@ -201,31 +234,51 @@ tell(struct io_event *event, enum channel_kind kind)
 	channel_send(now->channel[0], kind, 0, NULL, NULL, 0);
 }
 
-static bool
+static struct io_event
+open_door(void)
+{
+	return (struct io_event){.owner = &now->engine.accept_owner,
+		.kind = IO_POLL,
+		.result = POLLIN};
+}
+
+/* The number of events. */
+static int
 take_step(struct io_event *event)
 {
 	const struct step *step = &now->steps[now->step];
 
 	if (now->step == now->n_steps)
-		return false;
+		return 0;
 	switch (step->kind) {
 	case STEP_RETIRE:
 		tell(event, CHANNEL_RETIRE);
-		return true;
+		return 1;
 	case STEP_FINISH:
 		tell(event, CHANNEL_FINISH);
-		return true;
+		return 1;
+	case STEP_STOP:
+		tell(event, CHANNEL_STOP);
+		return 1;
+	case STEP_DOOR:
+		now->step++;
+		*event = open_door();
+		return 1;
+	case STEP_DOOR_AND_STOP:
+		*event = open_door();
+		tell(event + 1, CHANNEL_STOP);
+		return 2;
 	case STEP_POOL:
 		now->step++;
 		*event = (struct io_event){.owner = &now->engine.pool_owner,
 			.kind = IO_POLL,
 			.result = POLLIN};
-		return true;
+		return 1;
 	default:
 		break;
 	}
 	if (!now->receiving)
-		return false;
+		return 0;
 	now->step++;
 	return receive_step(event, step);
 }
@@ -234,16 +287,19 @@ int
 io_wait(struct io *io, struct io_event *events, unsigned max,
 	int64_t timeout_ns)
 {
-	size_t n = io->n_done;
+	size_t n;
 
 	(void)max;
+	try_to_accept();
+	n = io->n_done;
 	if (n > 0) {
 		memcpy(events, io->done, n * sizeof(*events));
 		io->n_done = 0;
 		return (int)n;
 	}
-	if (take_step(&events[0]))
-		return 1;
+	n = (size_t)take_step(events);
+	if (n > 0)
+		return (int)n;
 	if (timeout_ns < 0 || timeout_ns > 1000000000) {
 		/* Nothing more will happen. */
 		now->engine.stopping = true;
@@ -258,6 +314,7 @@ void
 io_start(struct io *io)
 {
 	(void)io;
+	try_to_accept();
 }
 
 bool
@@ -466,7 +523,7 @@ script_new(void)
 	assert_int_equal(clients_create(&s->clients, NULL, 0, NULL), 0);
 	assert_int_equal(channel_pair(&s->channel[0], &s->channel[1]), 0);
 	the_io.n_done = 0;
-	s->pool[0] = s->pool[1] = -1;
+	s->pool[0] = s->pool[1] = s->listener = s->newcomer = -1;
 	now = s;
 	return s;
 }
@@ -486,6 +543,10 @@ script_free(struct script *s)
 	}
 	if (s->opened)
 		close(s->client);
+	if (s->listener >= 0)
+		close(s->listener);
+	if (s->newcomer >= 0)
+		close(s->newcomer);
 	buf_fini(&s->sent);
 	buf_fini(&s->read);
 	clients_destroy(s->clients);
@@ -496,6 +557,33 @@ void
 script_with_pool(struct script *s)
 {
 	assert_int_equal(handoff_pair(&s->pool[0], &s->pool[1]), 0);
+}
+
+/* Without a name there is an abstract one, of the kernel's choice. */
+void
+script_with_listener(struct script *s)
+{
+	const struct sockaddr_un nameless = {.sun_family = AF_UNIX};
+
+	s->listener = socket(
+		AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(s->listener, (const struct sockaddr *)&nameless,
+				 sizeof(nameless.sun_family)),
+		0);
+	assert_int_equal(listen(s->listener, 8), 0);
+}
+
+void
+script_connect(struct script *s)
+{
+	struct sockaddr_un name;
+	socklen_t len = sizeof(name);
+
+	s->newcomer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(
+		getsockname(s->listener, (struct sockaddr *)&name, &len), 0);
+	assert_int_equal(
+		connect(s->newcomer, (struct sockaddr *)&name, len), 0);
 }
 
 void
@@ -525,6 +613,8 @@ script_run(struct script *s)
 	struct balance nobody = {0};
 	const struct engine_settings settings = {
 		.config = &s->config,
+		.listeners = &s->listener,
+		.n_listeners = s->listener >= 0,
 		.set = -1,
 		.channel = s->channel[1],
 		.server = "wsgid",

@@ -26,6 +26,16 @@ enum step_kind {
 	STEP_RETIRE, /* the master says CHANNEL_RETIRE */
 	STEP_FINISH, /* the master says CHANNEL_FINISH */
 	STEP_POOL,   /* the pool becomes readable */
+	STEP_STOP,   /* the master says CHANNEL_STOP */
+	STEP_DOOR,   /* the listener becomes readable ... */
+	STEP_DOOR_AND_STOP, /* ... and the master says CHANNEL_STOP */
+};
+
+/* An accept that is cancelled. */
+enum cancelled_accept {
+	ACCEPT_ENDS,
+	ACCEPT_SUCCEEDS, /* as somebody has just come */
+	ACCEPT_STAYS,    /* as no io does */
 };
 
 struct step {
@@ -47,6 +57,10 @@ struct script {
 	int pool[2]; /* give and take; -1 until script_with_pool */
 	int client;  /* the far end of the connection's socket */
 	bool opened;
+	int listener; /* -1 until script_with_listener */
+	bool accepting;
+	enum cancelled_accept cancelled_accept;
+	int newcomer; /* the client's end of what script_connect has made; or -1 */
 
 	struct step steps[SCRIPT_STEPS];
 	size_t n_steps, step;
@@ -81,6 +95,10 @@ void script_free(struct script *s);
 
 /* With siblings to give connections to. */
 void script_with_pool(struct script *s);
+
+/* With a door to the world; and somebody comes to it. */
+void script_with_listener(struct script *s);
+void script_connect(struct script *s);
 
 void script_send(struct script *s, const char *text);
 void script_send_bytes(struct script *s, const char *data, size_t len);
