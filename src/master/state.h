@@ -165,6 +165,7 @@ struct upgrade {
 	bool trial;           /* it only shows that it could */
 	bool wanted;          /* when the reload is over */
 	bool ready;           /* it has said so */
+	bool abandoned;       /* told to stop, as we are stopping */
 	int64_t deadline_ns;
 	int retired; /* children of ours that went for its */
 	char reason[CHANNEL_TEXT + 1];

@@ -184,6 +184,7 @@ hurry(struct master *m, const char *why)
 	if (why != NULL)
 		say_why(false, 0, why);
 	stop_cuts(m);
+	upgrade_abandon(m, false);
 	stop_children_now(m, HURRY_MS);
 }
 
@@ -205,8 +206,8 @@ stop_begin(struct master *m, bool graceful, const char *why)
 			"requests, too",
 			(int)m->predecessor.pid);
 	service_stopping(m, graceful);
-	upgrade_abandon(m);
 	m->phase = PHASE_STOPPING;
+	upgrade_abandon(m, graceful);
 	m->give_up_ns = NEVER;
 	m->reload_wanted = false;
 	control_reloaded(m, CONTROL_STOPPING);

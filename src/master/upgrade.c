@@ -118,9 +118,9 @@ pass_reload_on(const struct master *m)
 		kill(m->upgrade.pid, m->reload_ungraceful ? SIGHUP : SIGUSR1);
 }
 
-/* Our successor serves. */
+/* Our successor is the server, and the names are its. */
 static void
-succeeded(struct master *m, bool pool_lives)
+become_old(struct master *m)
 {
 	struct census census;
 	int left;
@@ -138,9 +138,15 @@ succeeded(struct master *m, bool pool_lives)
 	for (size_t i = 0; i < m->now->n_listeners; i++)
 		m->now->listeners[i].unlink_path = false;
 	m->succeeded = true;
+	control_upgraded(m, NULL);
+}
+
+static void
+succeeded(struct master *m, bool pool_lives)
+{
+	become_old(m);
 	m->pool_lives = pool_lives;
 	pass_reload_on(m);
-	control_upgraded(m, NULL);
 	stop_after_upgrade(m);
 }
 
@@ -201,9 +207,15 @@ is_ready(struct master *m, const struct control_line *line)
 	int64_t patience = m->now->config->graceful_shutdown_timeout;
 
 	m->upgrade.ready = true;
-	m->upgrade.deadline_ns = NEVER;
-	if (m->phase == PHASE_STOPPING)
+	if (m->phase == PHASE_STOPPING && m->upgrade.trial)
 		return;
+	m->upgrade.deadline_ns = NEVER;
+	/* It is told to stop, as we are, and waits for our end: so we must not wait
+	 * for its. */
+	if (m->phase == PHASE_STOPPING) {
+		become_old(m);
+		return;
+	}
 	if (!m->upgrade.trial) {
 		succeeded(m, pool_lives);
 		return;
@@ -512,8 +524,10 @@ ended(struct master *m, const int *status)
 		say_death(*status, death, sizeof(death));
 	if (m->succeeded)
 		say_successor_ended(pid, status, death);
-	if (m->phase == PHASE_STOPPING)
+	if (m->phase == PHASE_STOPPING) {
+		control_upgraded(m, CONTROL_STOPPING);
 		return;
+	}
 	if (u->ready) {
 		go_on_as_new(m);
 		return;
@@ -718,15 +732,24 @@ upgrade_begin(struct master *m, const char *why)
 
 /* --- and from turn to turn ---------------------------------------------------- */
 
+/* The stop is of the server, which the new one may be by now: what it has said is
+ * heard first, and who waits for the upgrade hears how it ended when it has. */
 void
-upgrade_abandon(struct master *m)
+upgrade_abandon(struct master *m, bool graceful)
 {
-	m->upgrade.wanted = false;
-	control_upgraded(m, CONTROL_STOPPING);
-	if (!upgrade_running(m) || m->succeeded)
+	struct upgrade *u = &m->upgrade;
+
+	u->wanted = false;
+	if (upgrade_running(m) && (u->abandoned || !m->succeeded)) {
+		u->abandoned = true;
+		listen_to(m);
+		signal_new(u, graceful ? SIGTERM : SIGINT);
+	}
+	if (!u->abandoned || u->trial)
+		control_upgraded(m, CONTROL_STOPPING);
+	if (!u->abandoned || m->succeeded)
 		return;
-	signal_new(&m->upgrade, SIGTERM);
-	m->upgrade.deadline_ns = m->now_ns + END_S * SECOND_NS;
+	u->deadline_ns = m->now_ns + END_S * SECOND_NS;
 	master_tell_shared(m, master_shares_sockets(m));
 }
 

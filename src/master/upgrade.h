@@ -16,8 +16,9 @@ bool upgrade_running(const struct master *m);
 /* The new master has ended. */
 void upgrade_reaped(struct master *m, int status);
 
-/* We are to stop before it was ready. */
-void upgrade_abandon(struct master *m);
+/* We are stopping, and the new master that is still to take our place shall as
+ * well; or, not gracefully any more, at once. */
+void upgrade_abandon(struct master *m, bool graceful);
 void upgrade_turn(struct master *m);
 int64_t upgrade_deadline(const struct master *m);
 
