@@ -169,27 +169,10 @@ finishes_late(const struct child *c)
 	       c->ready_ns != 0;
 }
 
-void
-child_retire(struct master *m, struct child *c, int64_t timeout_ms)
-{
-	int64_t deadline = drain_deadline(m, timeout_ms);
-
-	if (c->life != LIFECYCLE_READY && c->life != LIFECYCLE_DRAINING &&
-		!finishes_late(c)) {
-		c->may_finish = true;
-		child_stop(m, c, CHILD_STOP_MS);
-		return;
-	}
-	if (c->life == LIFECYCLE_READY || deadline < c->deadline_ns)
-		c->deadline_ns = deadline;
-	c->told = true;
-	tell(c, gentle_order(m), leave_within(timeout_ms));
-	if (c->life == LIFECYCLE_READY)
-		child_happened(m, c, LIFECYCLE_TOLD_TO_RETIRE);
-}
-
-void
-child_stop(struct master *m, struct child *c, int64_t patience_ms)
+/* Who is ready although the master does not know it yet has begun to serve, and
+ * finish_ms for what he has. */
+static void
+stop(struct master *m, struct child *c, int64_t patience_ms, int64_t finish_ms)
 {
 	int64_t deadline;
 
@@ -207,9 +190,8 @@ child_stop(struct master *m, struct child *c, int64_t patience_ms)
 			c->deadline_ns = deadline;
 		return;
 	}
-	/* Its READY may be on the way, and clients have come to it. */
 	if (c->life == LIFECYCLE_STARTING && !m->stop_now)
-		tell(c, gentle_order(m), patience_ms);
+		tell(c, gentle_order(m), finish_ms);
 	else
 		tell(c, CHANNEL_STOP, patience_ms);
 	if (c->life == LIFECYCLE_STARTING)
@@ -217,6 +199,31 @@ child_stop(struct master *m, struct child *c, int64_t patience_ms)
 	c->told = true;
 	c->deadline_ns = deadline;
 	child_happened(m, c, LIFECYCLE_TOLD_TO_STOP);
+}
+
+void
+child_retire(struct master *m, struct child *c, int64_t timeout_ms)
+{
+	int64_t deadline = drain_deadline(m, timeout_ms);
+
+	if (c->life != LIFECYCLE_READY && c->life != LIFECYCLE_DRAINING &&
+		!finishes_late(c)) {
+		c->may_finish = true;
+		stop(m, c, CHILD_STOP_MS, leave_within(timeout_ms));
+		return;
+	}
+	if (c->life == LIFECYCLE_READY || deadline < c->deadline_ns)
+		c->deadline_ns = deadline;
+	c->told = true;
+	tell(c, gentle_order(m), leave_within(timeout_ms));
+	if (c->life == LIFECYCLE_READY)
+		child_happened(m, c, LIFECYCLE_TOLD_TO_RETIRE);
+}
+
+void
+child_stop(struct master *m, struct child *c, int64_t patience_ms)
+{
+	stop(m, c, patience_ms, leave_within(patience_ms));
 }
 
 struct channel_order {

@@ -190,6 +190,13 @@ heir_say_failed(const struct master *m, const char *reason)
 }
 
 void
+heir_say_finishing(const struct master *m)
+{
+	if (heir_waits(m))
+		say(m->heritage, "finishing", NULL);
+}
+
+void
 master_tell_mistakes(const struct heritage *h, const struct config *c)
 {
 	const struct config_message *m;

@@ -31,4 +31,7 @@ void heir_take_children(struct master *m);
 void heir_child_ready(struct master *m);
 void heir_say_failed(const struct master *m, const char *reason);
 
+/* We stop, and give our requests the time to finish: the old master shall, too. */
+void heir_say_finishing(const struct master *m);
+
 #endif

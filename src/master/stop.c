@@ -26,6 +26,7 @@
 #include "master/child.h"
 #include "master/control.h"
 #include "master/generation.h"
+#include "master/heir.h"
 #include "master/predecessor.h"
 #include "master/service.h"
 #include "master/state.h"
@@ -197,9 +198,10 @@ stop_begin(struct master *m, bool graceful, const char *why)
 		hurry(m, why);
 		return;
 	}
-	graceful = graceful && m->phase == PHASE_RUNNING;
 	if (why != NULL)
 		say_why(graceful, timeout, why);
+	if (graceful)
+		heir_say_finishing(m);
 	if (graceful && predecessor_lives(m))
 		log_notice("master",
 			"the old master, pid %d, is waited for: it finishes "

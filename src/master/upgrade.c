@@ -200,31 +200,39 @@ keep_reason(struct master *m, const struct control_line *line)
 	m->upgrade.deadline_ns = m->now_ns + END_S * SECOND_NS;
 }
 
+/* It is about to end, and its requests have the time that ours have at a stop. */
 static void
-is_ready(struct master *m, const struct control_line *line)
+let_finish(struct master *m)
 {
-	bool pool_lives = line->n > 1 && str_equal(line->words[1], STR("pool"));
 	int64_t patience = m->now->config->graceful_shutdown_timeout;
 
-	m->upgrade.ready = true;
-	if (m->phase == PHASE_STOPPING && m->upgrade.trial)
-		return;
 	m->upgrade.deadline_ns = NEVER;
-	/* It is told to stop, as we are, and waits for our end: so we must not wait
-	 * for its. */
-	if (m->phase == PHASE_STOPPING) {
-		become_old(m);
-		return;
-	}
-	if (!m->upgrade.trial) {
-		succeeded(m, pool_lives);
-		return;
-	}
-	log_notice("master", "the new program serves the application; this "
-			     "process becomes it");
 	if (patience > 0)
 		m->upgrade.deadline_ns =
 			m->now_ns + patience * MS_NS + END_S * SECOND_NS;
+}
+
+static void
+is_ready(struct master *m, const struct control_line *line)
+{
+	m->upgrade.ready = true;
+	if (m->upgrade.trial) {
+		if (m->phase == PHASE_RUNNING)
+			log_notice("master",
+				"the new program serves the application; this "
+				"process becomes it");
+		if (!m->stop_now)
+			let_finish(m);
+		return;
+	}
+	m->upgrade.deadline_ns = NEVER;
+	/* It is told to stop, as we are, and waits for our end: so we must not wait
+	 * for its. */
+	if (m->phase == PHASE_STOPPING)
+		become_old(m);
+	else
+		succeeded(m, line->n > 1 &&
+				     str_equal(line->words[1], STR("pool")));
 }
 
 static void
@@ -232,12 +240,15 @@ hear(struct master *m, const struct control_line *line)
 {
 	if (m->upgrade.ready)
 		return;
-	if (is_word(line, "hello") || is_word(line, "child"))
+	if ((is_word(line, "hello") || is_word(line, "child")) &&
+		m->phase == PHASE_RUNNING)
 		await_next_word(m);
 	if (is_word(line, "child") && m->phase == PHASE_RUNNING)
 		retire_one(m);
 	else if (is_word(line, "ready"))
 		is_ready(m, line);
+	else if (is_word(line, "finishing") && !m->stop_now)
+		let_finish(m);
 	else if (is_word(line, "failed"))
 		keep_reason(m, line);
 	else if (is_word(line, "log") && line->n > 1)
@@ -738,19 +749,23 @@ void
 upgrade_abandon(struct master *m, bool graceful)
 {
 	struct upgrade *u = &m->upgrade;
+	bool runs = upgrade_running(m) && (u->abandoned || !m->succeeded);
 
 	u->wanted = false;
-	if (upgrade_running(m) && (u->abandoned || !m->succeeded)) {
+	if (runs) {
 		u->abandoned = true;
 		listen_to(m);
-		signal_new(u, graceful ? SIGTERM : SIGINT);
 	}
-	if (!u->abandoned || u->trial)
+	if (!runs || u->trial)
 		control_upgraded(m, CONTROL_STOPPING);
-	if (!u->abandoned || m->succeeded)
+	if (runs && !m->succeeded)
+		master_tell_shared(m, master_shares_sockets(m));
+	/* A trial that is ready finishes already. */
+	if (!runs || (graceful && u->trial && u->ready))
 		return;
-	u->deadline_ns = m->now_ns + END_S * SECOND_NS;
-	master_tell_shared(m, master_shares_sockets(m));
+	signal_new(u, graceful ? SIGTERM : SIGINT);
+	if (!m->succeeded)
+		u->deadline_ns = m->now_ns + END_S * SECOND_NS;
 }
 
 static void

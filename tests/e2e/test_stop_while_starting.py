@@ -1,14 +1,18 @@
 """A stop while a server starts, or the one that is to take its place by an upgrade.
 
-What is to come first is held: an import until a file is gone, and a master by SIGSTOP.
+What is to come first is held: an import until a file is gone, and a master by SIGSTOP.  An order
+that came before a child was ready is read first.
 """
 
+import os
 import signal
+import socket
 import subprocess
 
 import pytest
 
-from server import BUILD, PATIENCE, children_of, freeze, title_of, wait_until
+from client import refused
+from server import BUILD, PATIENCE, children_of, freeze, status_of, title_of, wait_until
 
 APP = '''
 import os, time
@@ -17,7 +21,10 @@ while os.path.exists('hold'):
     time.sleep(0.01)
 def application(environ, start_response):
     start_response('200 OK', [('Content-Type', 'text/plain')])
-    yield str(os.getpid()).encode()
+    while not os.path.exists('go'):
+        time.sleep(0.01)
+        yield b'.'
+    yield b'done'
 '''
 
 
@@ -29,10 +36,26 @@ def hold(directory):
 
 
 @pytest.fixture
-def upgraded(serve, directory, hold):
-    """A server of one child, its wsgictl upgrade, the new master, whose child still imports, and
-    that child."""
-    server = serve('app', '-w', '1', '--log-level', 'info', cwd=directory)
+def new(new_server, directory, hold):
+    def make(*words, **more):
+        return new_server('app', '-w', '1', '--log-level', 'info', *words, cwd=directory, **more)
+    return make
+
+
+@pytest.fixture
+def listener():
+    """A socket as systemd passes it: others go on with it."""
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        yield listener
+
+
+def passed(listener) -> dict:
+    return {'bind': None, 'stdin': listener,
+            'launcher': ['sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0', 'sh']}
+
+
+def begin_upgrade(server, hold):
+    """The wsgictl that asks for it, and the new master, whose child imports."""
     own, = server.wait_for_ready(1)
     hold.touch()
     since = len(server.log.text())
@@ -41,25 +64,96 @@ def upgraded(serve, directory, hold):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     server.log.wait_for('importing', since=since)
     new, = set(children_of(server.pid)) - {own}
-    child, = children_of(new)
-    server.seen_children.update({own, new, child})
-    return server, control, new, child
+    server.seen_children.update({own, new, *children_of(new)})
+    return control, new
 
 
 # --- the new master takes over ------------------------------------------------------------------
 
-def test_a_new_master_that_has_taken_over_unheard_is_stopped_with_the_old_one(upgraded, hold):
+def test_a_new_master_that_has_taken_over_unheard_is_stopped_with_the_old_one(new, hold):
     """Each waited for the other, until the time to finish requests was over."""
-    server, control, new, _ = upgraded
+    server = new().start()
+    control, successor = begin_upgrade(server, hold)
     freeze(server.pid)
     server.kill(signal.SIGTERM)
     hold.unlink()
-    wait_until(lambda: title_of(new).startswith('wsgid: master'), 'the new master to take over')
+    wait_until(lambda: title_of(successor).startswith('wsgid: master'), 'it to take over')
     server.kill(signal.SIGCONT)
     out, err = control.communicate(timeout=PATIENCE)
     assert (control.returncode, err) == (0, '') and 'upgrade done' in out
-    server.master = new
+    server.master = successor
     assert server.ended() == 0
     said = server.log.text()
     assert said.count('stopping gracefully') == 2 and 'stopping at once' not in said
     assert said.endswith('stopped\n')
+
+
+# --- nobody knows yet that the child serves -----------------------------------------------------
+
+class Client:
+    """It has asked a child that is about to be ready, and is being answered."""
+
+    def __init__(self, address):
+        self.socket = socket.create_connection(address, PATIENCE)
+        self.socket.sendall(b'GET / HTTP/1.0\r\n\r\n')
+        self.answer = b''
+        self.hear(1)
+
+    def hear(self, pieces: int):
+        """So many more: between one and the next the child looks what it is told."""
+        end = self.answer.count(b'.') + pieces
+        while self.answer.count(b'.') < end:
+            more = self.socket.recv(1000)
+            assert more, f'cut off behind {self.answer}'
+            self.answer += more
+
+    def assert_finished(self):
+        while more := self.socket.recv(1000):
+            self.answer += more
+        assert self.answer.endswith(b'done')
+        self.socket.close()
+
+
+def has_pending(pid: int, signum) -> bool:
+    return bool(int(status_of(pid)['ShdPnd'], 16) >> signum - 1 & 1)
+
+
+def let_finish(server, client, directory, stops):
+    """Who was told to stop hears it now, and does not cut off what has begun; not when the time
+    is over, either, that a child has which imports."""
+    wait_until(lambda: server.log.text().count('SIGTERM: stopping gracefully') == stops, 'the stop')
+    client.hear(50)
+    (directory / 'go').touch()
+    client.assert_finished()
+    assert server.ended() == 0
+    assert 'stopping at once' not in server.log.text()
+
+
+@pytest.mark.usefixtures('mpm')
+def test_a_stop_at_the_end_of_the_start_lets_the_first_requests_finish(new, hold, listener,
+                                                                      directory):
+    hold.touch()
+    server = new(**passed(listener)).spawn()
+    server.log.wait_for('importing')
+    freeze(server.pid)
+    server.kill(signal.SIGTERM)
+    hold.unlink()
+    client = Client(listener.getsockname())
+    server.kill(signal.SIGCONT)
+    let_finish(server, client, directory, 1)
+    assert not refused(listener.getsockname())
+
+
+@pytest.mark.usefixtures('mpm')
+def test_a_stop_lets_the_first_requests_of_a_new_master_finish(new, hold, listener, directory):
+    server = new(**passed(listener)).start()
+    control, successor = begin_upgrade(server, hold)
+    freeze(successor)
+    server.kill(signal.SIGTERM)
+    wait_until(lambda: has_pending(successor, signal.SIGTERM), 'the new master to be told')
+    hold.unlink()
+    client = Client(listener.getsockname())
+    os.kill(successor, signal.SIGCONT)
+    let_finish(server, client, directory, 2)
+    assert 'the server is being stopped' in control.communicate(timeout=PATIENCE)[1]
+    assert control.returncode == 1

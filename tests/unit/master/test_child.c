@@ -148,6 +148,7 @@ test_a_child_that_was_ready_before_it_heard_of_the_stop_may_finish(void **state)
 	stop_begin(&f->m, true, NULL);
 	assert_int_equal(channel_receive(far, &message), 1);
 	assert_int_equal(message.kind, CHANNEL_FINISH);
+	assert_true(message.deadline_ms > CHILD_STOP_MS);
 	assert_true(c->deadline_ns < f->m.stop_by_ns);
 
 	assert_int_equal(

@@ -21,6 +21,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "config/config.h"
 #include "fixture.h"
 #include "master/heritage.h"
 #include "master/master.h"
@@ -142,6 +143,22 @@ one_that_has_taken_over_although_it_was_told_to_stop_is_not_waited_for(
 	end_successor(f);
 }
 
+static void
+one_that_finishes_its_requests_has_the_time_of_a_stop(void **state)
+{
+	struct fixture *f = *state;
+	int64_t soon_ns = f->m.now_ns + 5 * SECOND_NS;
+	int64_t patience_ms =
+		f->generation.config->graceful_shutdown_timeout;
+
+	stop_with_successor(f, "finishing");
+	assert_int_equal(
+		upgrade_deadline(&f->m), soon_ns + patience_ms * MS_NS);
+	upgrade_abandon(&f->m, false);
+	assert_int_equal(upgrade_deadline(&f->m), soon_ns);
+	end_successor(f);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -151,6 +168,9 @@ main(int argc, char **argv)
 			fixture_make, fixture_remove),
 		cmocka_unit_test_setup_teardown(
 			one_that_has_taken_over_although_it_was_told_to_stop_is_not_waited_for,
+			fixture_make, fixture_remove),
+		cmocka_unit_test_setup_teardown(
+			one_that_finishes_its_requests_has_the_time_of_a_stop,
 			fixture_make, fixture_remove),
 	};
 
