@@ -16,13 +16,11 @@
 #include "master/upgrade.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,20 +31,17 @@
 #include "base/log.h"
 #include "base/pidfile.h"
 #include "base/title.h"
-#include "base/workdir.h"
 #include "config/config.h"
 #include "control/control.h"
-#include "master/birth.h"
+#include "master/bequest.h"
 #include "master/board.h"
 #include "master/census.h"
 #include "master/child.h"
 #include "master/control.h"
 #include "master/generation.h"
-#include "master/heritage.h"
 #include "master/master.h"
 #include "master/master_priv.h"
 #include "master/pool.h"
-#include "master/relay.h"
 #include "master/said.h"
 #include "master/say.h"
 #include "master/service.h"
@@ -54,8 +49,6 @@
 #include "master/state.h"
 #include "master/stop.h"
 #include "master/supervisor.h"
-#include "mpm/mpm.h"
-#include "net/handoff.h"
 #include "net/listen.h"
 #include "scoreboard/scoreboard.h"
 
@@ -289,59 +282,6 @@ report_ready(struct master *m, struct source *s)
 
 /* --- becoming it ------------------------------------------------------------- */
 
-static int
-hold_open(int fd, void *arg)
-{
-	(void)arg;
-	return fd_set_cloexec(fd, false);
-}
-
-static int
-hold_no_more(int fd, void *arg)
-{
-	(void)arg;
-	(void)fd_set_cloexec(fd, true);
-	return 0;
-}
-
-/* systemd's watchdog is fed by the process that this names. */
-static void
-feed_watchdog(const struct heritage *h)
-{
-	const char *meant = getenv("WATCHDOG_PID");
-	char own[16];
-
-	if (meant == NULL || strtol(meant, NULL, 10) != h->from)
-		return;
-	snprintf(own, sizeof(own), "%d", (int)getpid());
-	(void)setenv("WATCHDOG_PID", own, 1);
-}
-
-/* Become the program that is installed now.  Returns only when that fails:
- * a negative errno. */
-static int
-become(const struct master *m, const struct heritage *h, int memory)
-{
-	char who_and_where[32];
-	int rc = heritage_each_fd(h, hold_open, NULL);
-
-	if (rc == 0)
-		rc = fd_set_cloexec(memory, false);
-	if (rc < 0)
-		return rc;
-	snprintf(who_and_where, sizeof(who_and_where), "%d %d", (int)getpid(),
-		memory);
-	if (setenv(HERITAGE_VARIABLE, who_and_where, 1) < 0)
-		return -errno;
-	feed_watchdog(h);
-	(void)setrlimit(RLIMIT_NOFILE, &m->files);
-	workdir_follow();
-	execve(m->order->program, m->order->argv, environ);
-	rc = -errno;
-	unsetenv(HERITAGE_VARIABLE);
-	return rc;
-}
-
 static void __attribute__((noreturn))
 become_in_child(const struct master *m, const struct heritage *h, int memory)
 {
@@ -351,7 +291,7 @@ become_in_child(const struct master *m, const struct heritage *h, int memory)
 	int rc;
 
 	spawn_reset_signals();
-	rc = become(m, h, memory);
+	rc = bequest_execute(m, h, memory);
 	err_set(&err, -rc, "%s cannot be executed", m->order->program);
 	words[1] = str_of(err.text);
 	if (control_encode(&line, words, 2) == 0)
@@ -359,127 +299,7 @@ become_in_child(const struct master *m, const struct heritage *h, int memory)
 	_exit(EXIT_FAILURE);
 }
 
-/* --- what is left to it ------------------------------------------------------ */
-
-static int
-copy_file(struct heritage_file *to, const struct pid_file *f)
-{
-	if (f->fd < 0)
-		return 0;
-	to->path = strdup(f->path);
-	if (to->path == NULL)
-		return -ENOMEM;
-	to->fd = f->fd;
-	return 0;
-}
-
-static int
-gather_listeners(const struct master *m, struct heritage *h)
-{
-	const struct generation *g = m->now;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < g->n_listeners; i++) {
-		struct heritage_listener l = {
-			.fd = g->listeners[i].fd,
-			.passed = g->passed,
-			.made = g->listeners[i].unlink_path,
-			.device = g->listeners[i].device,
-			.inode = g->listeners[i].inode,
-			.bucket = g->buckets[i],
-		};
-
-		strcpy(l.asked, g->asked[i]);
-		rc = heritage_add_listener(h, &l);
-	}
-	return rc;
-}
-
-static int
-gather_children(const struct master *m, struct heritage *h)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; rc == 0 && i < m->n_slots; i++) {
-		const struct child *c = &m->children[i];
-		struct heritage_child left = {
-			.slot = c->slot,
-			.pid = c->pid,
-			.generation = c->generation,
-			.life = c->life,
-			.channel = c->channel.fd,
-			.workers = c->workers,
-			.deadline_ns = c->deadline_ns,
-		};
-
-		/* One that a template has not forked yet will find its channel
-		 * closed, and so does the template. */
-		if (c->life != LIFECYCLE_VACANT && !birth_expected(c))
-			rc = heritage_add_child(h, &left);
-	}
-	return rc;
-}
-
-/* The descriptors stay ours. */
-static int
-gather(struct master *m, enum heritage_way way, struct heritage *h)
-{
-	struct census census;
-	int rc;
-
-	census_take(m, &census);
-	heritage_init(h);
-	h->way = way;
-	h->from = getpid();
-	h->generation = m->last_generation;
-	h->children = (unsigned)(census.starting + census.ready);
-	h->buckets = m->n_buckets;
-	h->files = m->files;
-	h->give = m->pool_give;
-	h->take = m->pool_take;
-	h->pool_format = handoff_format();
-	rc = copy_file(&h->own, &m->run.own);
-	if (rc == 0)
-		rc = copy_file(&h->named, &m->run.named);
-	if (rc == 0)
-		rc = gather_listeners(m, h);
-	if (rc < 0 || way != HERITAGE_IN_PLACE)
-		return rc;
-	rc = gather_children(m, h);
-	if (rc == 0)
-		rc = relay_bequeath(m, h);
-	/* After the last line. */
-	h->unsaid = log_bequeath(&h->lost);
-	h->secret = log_secret();
-	return rc == 0 ? control_bequeath(m, h) : rc;
-}
-
-/* A memory file with the text of it, or a negative errno. */
-static int
-write_down(const struct heritage *h)
-{
-	AUTO_CLOSE int fd = memfd_create("wsgid-heritage", MFD_CLOEXEC);
-	struct buf text = {0};
-	int rc = fd < 0 ? -errno : heritage_encode(h, &text);
-
-	if (rc == 0)
-		rc = fd_write_all(fd, text.data, text.len);
-	buf_fini(&text);
-	if (rc < 0)
-		return rc;
-	return fd_take(&fd);
-}
-
 /* --- going on ---------------------------------------------------------------- */
-
-/* What was made for it alone. */
-static void
-close_memory(struct heritage *h)
-{
-	fd_close(&h->unsaid);
-	for (size_t i = 0; i < h->n_outputs; i++)
-		fd_close(&h->outputs[i].begun);
-}
 
 /* The trial has shown that it can be done. */
 static void
@@ -488,18 +308,15 @@ go_on_as_new(struct master *m)
 	struct rlimit more = m->files;
 	struct heritage h;
 	struct err err = {0};
-	int rc = gather(m, HERITAGE_IN_PLACE, &h), memory = -1;
+	int rc = bequest_gather(m, HERITAGE_IN_PLACE, &h), memory = -1;
 
 	if (rc == 0)
-		rc = memory = write_down(&h);
+		rc = memory = bequest_write(&h);
 	if (rc >= 0)
-		rc = become(m, &h, memory);
+		rc = bequest_execute(m, &h, memory);
 	more.rlim_cur = more.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &more);
-	(void)heritage_each_fd(&h, hold_no_more, NULL);
-	close_memory(&h);
-	heritage_disown(&h);
-	heritage_fini(&h);
+	bequest_revoke(&h);
 	fd_close(&memory);
 	err_set(&err, -rc, "%s cannot be executed", m->order->program);
 	failed(m, err.text);
@@ -625,7 +442,7 @@ await_end(struct master *m, int end)
 static int
 begin_with(struct master *m, const struct heritage *h)
 {
-	AUTO_CLOSE int memory = write_down(h);
+	AUTO_CLOSE int memory = bequest_write(h);
 	AUTO_CLOSE int end = -1;
 	struct beginning b = {m, h, memory};
 	int rc = 0;
@@ -653,7 +470,7 @@ start(struct master *m, enum heritage_way way, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_set(err, errno, "socket to the new master");
-	rc = gather(m, way, &h);
+	rc = bequest_gather(m, way, &h);
 	h.report = ends[1];
 	if (rc == 0)
 		rc = begin_with(m, &h);
