@@ -466,11 +466,13 @@ scoreboard.
     'ChDir': """
 A symbolic link on the way is followed anew at each start of a child, and so at
 each reload.
-Without it wsgid is where it was started, by the name that
-.Ev PWD
-has for it: where that is a link, as with
+Without it wsgid is where it was started.
+Where the shell came there by a link, as with
 .Dl cd /srv/shop/current && wsgid shop:app
-a reload or an upgrade goes where it leads by then.
+a reload goes where the link leads by then, as
+.Ev PWD
+has it, and so does what is relative on the command line; children that are
+started between two reloads do not.
 """,
     'CoreDumpDirectory': """
 The user of the children must be able to write there.

@@ -3,29 +3,61 @@
  */
 #include "base/workdir.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "base/file.h"
 
+#define VARIABLE "WSGID_WORKDIR"
+
 static char name[PATH_MAX];
+
+static bool
+is_another_name(const char *path)
+{
+	AUTO_FREE char *own = getcwd(NULL, 0);
+
+	return path[0] == '/' && own != NULL && strcmp(path, own) != 0 &&
+	       file_is_same(path, ".");
+}
 
 void
 workdir_note(void)
 {
-	const char *given = getenv("PWD");
-	size_t len = given != NULL && given[0] == '/' ? strlen(given) : 0;
+	const char *left = getenv(VARIABLE), *shell = getenv("PWD");
+	const char *found = "";
 
-	name[0] = '\0';
-	if (len > 0 && len < sizeof(name) && file_is_same(given, "."))
-		memcpy(name, given, len + 1);
+	if (left != NULL && left[0] == '/')
+		found = left;
+	else if (shell != NULL && is_another_name(shell))
+		found = shell;
+	if (strlen(found) < sizeof(name))
+		strcpy(name, found);
+	unsetenv(VARIABLE);
 }
 
-void
-workdir_follow(void)
+bool
+workdir_has_name(void)
 {
-	if (name[0] != '\0')
-		(void)!chdir(name);
+	return name[0] != '\0';
+}
+
+char *
+workdir_now(void)
+{
+	char *now = workdir_has_name() ? realpath(name, NULL) : NULL;
+
+	return now != NULL ? now : getcwd(NULL, 0);
+}
+
+int
+workdir_bequeath(void)
+{
+	if (!workdir_has_name())
+		return 0;
+	return setenv(VARIABLE, name, 1) < 0 ? -errno : 0;
 }

@@ -4,16 +4,26 @@
  *
  * Who deploys by a link, as in "cd /srv/shop/current && wsgid shop:app", wants what
  * the link leads to at each reload, and a process has only the directory that it led
- * to once.
+ * to once.  The process stays there; whatever is relative goes by this.
  */
 #ifndef WSGID_BASE_WORKDIR_H
 #define WSGID_BASE_WORKDIR_H
 
-/* At the start: $PWD is the name if it leads to the current directory.  Not for two
- * threads at once, nor is what follows. */
+#include <stdbool.h>
+
+/* Once, at the start: $PWD is that name if it leads to the current directory by a
+ * link; or it is what a program said that has executed this one. */
 void workdir_note(void);
 
-/* Go where that name leads now; nothing where there is none, or it leads nowhere. */
-void workdir_follow(void);
+/* Is there such a name? */
+bool workdir_has_name(void);
+
+/* Where it leads now, without links, or where the process is if it leads nowhere or
+ * there is none: a new string, or NULL and errno. */
+char *workdir_now(void);
+
+/* For the program that this one is about to execute in its place: 0 or a negative
+ * errno. */
+int workdir_bequeath(void);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/workdir.h"
 #include "config/values_priv.h"
 
 struct shown
@@ -273,7 +274,7 @@ value_absolute(const char **ret, struct arena *arena, const char *base,
 			"only; write the whole path",
 			value_show(path).text);
 	if (base == NULL) {
-		here = getcwd(NULL, 0);
+		here = workdir_now();
 		if (here == NULL)
 			return err_set(err, errno,
 				"\"%s\" is relative to the current directory, "

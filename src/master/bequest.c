@@ -168,9 +168,11 @@ bequest_execute(const struct master *m, const struct heritage *h, int memory)
 		memory);
 	if (setenv(HERITAGE_VARIABLE, who_and_where, 1) < 0)
 		return -errno;
+	rc = workdir_bequeath();
+	if (rc < 0)
+		return rc;
 	feed_watchdog(h);
 	(void)setrlimit(RLIMIT_NOFILE, &m->files);
-	workdir_follow();
 	execve(m->order->program, m->order->argv, environ);
 	rc = -errno;
 	unsetenv(HERITAGE_VARIABLE);

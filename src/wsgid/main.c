@@ -149,7 +149,6 @@ read_again(void *arg, struct err *err)
 {
 	struct program *p = arg;
 
-	workdir_follow();
 	return options_read_config(&p->options, err);
 }
 

@@ -10,12 +10,15 @@
 #include "wsgid/options.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/workdir.h"
 #include "built_with.h"
 #include "config/config.h"
 #include "config/nearest.h"
@@ -319,12 +322,22 @@ options_fini(struct options *o)
 	buf_fini(&o->mistakes);
 }
 
+/* Of where the name that we were started by leads, where it has one. */
+static const char *
+by_name(const char *file, const char *here, char to[PATH_MAX])
+{
+	if (file[0] == '/' || !workdir_has_name() || here == NULL)
+		return file;
+	return snprintf(to, PATH_MAX, "%s/%s", here, file) < PATH_MAX ? to
+								      : file;
+}
+
 /* The file that was named, or the default one where nothing else was. */
 static const char *
-choose_file(const struct options *o)
+choose_file(const struct options *o, const char *here, char memory[PATH_MAX])
 {
 	if (o->config_file != NULL)
-		return o->config_file;
+		return by_name(o->config_file, here, memory);
 	if (o->application != NULL || access(DEFAULT_CONFIG, F_OK) < 0)
 		return NULL;
 	return DEFAULT_CONFIG;
@@ -336,7 +349,9 @@ options_read_config(const struct options *o, struct err *err)
 	struct options scratch = *o;
 	struct config *c = config_create();
 	struct walk w = {.options = &scratch, .config = c};
-	const char *file = choose_file(o);
+	AUTO_FREE char *here = workdir_now();
+	char memory[PATH_MAX];
+	const char *file = choose_file(o, here, memory);
 	int rc;
 
 	if (c == NULL) {
@@ -357,6 +372,8 @@ options_read_config(const struct options *o, struct err *err)
 	if (o->application != NULL)
 		config_set(
 			c, "WSGIApplication", o->application, "command line");
+	if (c->directory == NULL && workdir_has_name() && here != NULL)
+		config_set(c, "ChDir", here, "PWD");
 	return c;
 }
 

@@ -1,10 +1,13 @@
 """A directory that is deployed by a link, which leads to another one at each release."""
 
+import os
 import shutil
+import signal
 
 import pytest
 
 from client import get
+from server import wait_until
 
 APP = '''
 import os
@@ -20,19 +23,21 @@ def release(directory):
     def release(name):
         place = directory / name
         place.mkdir(mode=0o755)
-        (place / 'shop.py').write_text(APP % name)
+        for file in 'shop.py', 'shop.wsgi':
+            (place / file).write_text(APP % name)
+        (place / 'shop.conf').write_text('WSGIApplication shop.wsgi\n')
         (directory / 'new').symlink_to(name)
         (directory / 'new').rename(directory / 'current')
     return release
 
 
-@pytest.mark.parametrize('named', [False, True], ids=['cd', 'chdir'])
-def test_a_reload_goes_where_the_link_leads_by_then(serve, directory, release, named):
-    current = directory / 'current'
+@pytest.mark.parametrize('words', [['shop'], ['shop.wsgi'], ['-c', 'shop.conf'],
+                                   ['shop', '--chdir', 'current']], ids=' '.join)
+def test_a_reload_goes_where_the_link_leads_by_then(serve, directory, release, words):
+    """It is the directory where the server is started, or one that is named."""
     release('one')
-    words = ['--chdir', current] if named else []
-    server = serve('shop', '-w', '1', *words, cwd=current,
-                   env={'PWD': str(current)})
+    where = directory if 'current' in words else directory / 'current'
+    server = serve(*words, '-w', '1', cwd=where, env={'PWD': str(where)})
     assert get(server.address).body == b'one one'
     release('two')
     shutil.rmtree(directory / 'one')
@@ -45,6 +50,24 @@ def test_a_reload_goes_where_the_link_leads_by_then(serve, directory, release, n
     release('four')
     assert 'reload done' in server.reload()
     assert get(server.address).body == b'four four'
+
+
+def test_who_is_started_before_a_reload_or_behind_one_that_failed_stays_where_it_was(
+        serve, directory, release):
+    release('one')
+    current = directory / 'current'
+    server = serve('shop', '-w', '1', cwd=current, env={'PWD': str(current)})
+
+    def replaced():
+        child, = server.wait_for_ready(1)
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: child not in server.ready() and server.ready(), 'another child')
+        return get(server.address).body
+    release('two')
+    (directory / 'two' / 'shop.py').write_text('this is no Python\n')
+    assert replaced() == b'one one'
+    assert 'reload failed' in server.reload()
+    assert replaced() == b'one one'
 
 
 def test_a_directory_that_is_gone_is_named_as_the_reason(serve, directory, release):

@@ -1,5 +1,5 @@
 /*
- * test_workdir.c - a link that leads elsewhere, and names that are none.
+ * test_workdir.c - a link that is a name, and names that are none.
  */
 #include <limits.h>
 #include <setjmp.h>
@@ -14,7 +14,6 @@
 #include <cmocka.h>
 
 #include "base/defs.h"
-#include "base/file.h"
 #include "base/workdir.h"
 
 static char top[] = "/tmp/wsgid-workdir-XXXXXX";
@@ -40,62 +39,90 @@ end(void **state)
 	return rmdir(top);
 }
 
-/* The process is in one. */
-static void
-lead_to(const char *name)
+/* In one, as pwd says: is there a name? */
+static bool
+noted(const char *pwd)
 {
 	assert_int_equal(chdir(top), 0);
-	assert_int_equal(unlink("current"), 0);
-	assert_int_equal(symlink(name, "current"), 0);
 	assert_int_equal(chdir("one"), 0);
-}
-
-/* Started in one, as pwd says; then the link leads to another. */
-static void
-start_in(const char *pwd, const char *then)
-{
-	lead_to("one");
 	if (pwd != NULL)
 		setenv("PWD", pwd, 1);
 	else
 		unsetenv("PWD");
 	workdir_note();
-	lead_to(then);
-	workdir_follow();
+	return workdir_has_name();
 }
 
 static void
-test_a_link_is_followed_anew(void **state)
+lead_to(const char *where)
+{
+	assert_int_equal(unlink("../current"), 0);
+	assert_int_equal(symlink(where, "../current"), 0);
+}
+
+static void
+assert_leads_to(const char *name)
+{
+	AUTO_FREE char *now = workdir_now();
+	char expected[PATH_MAX];
+
+	snprintf(expected, sizeof(expected), "%s/%s", top, name);
+	assert_string_equal(now, expected);
+}
+
+static void
+test_a_link_is_a_name(void **state)
 {
 	char current[PATH_MAX];
 
 	(void)state;
 	snprintf(current, sizeof(current), "%s/current", top);
-	start_in(current, "two");
-	assert_true(file_is_same(".", "../two"));
-	start_in(current, "nowhere");
-	assert_true(file_is_same(".", "../one"));
+	assert_true(noted(current));
+	assert_leads_to("one");
+	lead_to("two");
+	assert_leads_to("two");
+	lead_to("nowhere"); /* to where the process is */
+	assert_leads_to("one");
+	lead_to("one");
 }
 
 static void
-test_what_names_another_directory_is_no_name(void **state)
+test_what_names_another_directory_is_none(void **state)
 {
 	static const char *const names[] = {
 		NULL, "", "../current", "/", "/tmp", "/nowhere"};
+	char own[PATH_MAX];
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		start_in(names[i], "two");
-		assert_true(file_is_same(".", "../one"));
-	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_false(noted(names[i]));
+	snprintf(own, sizeof(own), "%s/one", top);
+	assert_false(noted(own));
+}
+
+static void
+test_the_next_program_has_it_wherever_it_leads_by_then(void **state)
+{
+	char current[PATH_MAX];
+
+	(void)state;
+	snprintf(current, sizeof(current), "%s/current", top);
+	assert_true(noted(current));
+	assert_int_equal(workdir_bequeath(), 0);
+	assert_true(noted("/tmp"));
+	assert_false(noted("/tmp"));
+	assert_int_equal(workdir_bequeath(), 0);
+	assert_false(noted(NULL));
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_link_is_followed_anew),
-		cmocka_unit_test(test_what_names_another_directory_is_no_name),
+		cmocka_unit_test(test_a_link_is_a_name),
+		cmocka_unit_test(test_what_names_another_directory_is_none),
+		cmocka_unit_test(
+			test_the_next_program_has_it_wherever_it_leads_by_then),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
