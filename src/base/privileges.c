@@ -54,7 +54,8 @@ set_groups(const struct account *account, gid_t gid, struct err *err)
 
 	/* Who stays root has those that he was started with, where he may not
 	 * change them: in a container, most likely. */
-	if (rc == 0 || (errno == EPERM && account->uid == 0))
+	if (rc == 0 ||
+		(errno == EPERM && account->uid == 0 && gid == account->gid))
 		return 0;
 	if (errno == EPERM)
 		return err_setx(err, EPERM,

@@ -56,10 +56,11 @@ set(uint32_t *number, size_t value)
 void
 balance_show(const struct balance *b, size_t connections, bool idle)
 {
-	struct balance_sibling *me = &b->siblings[b->slot];
+	struct balance_sibling *me;
 
 	if (b->siblings == NULL)
 		return;
+	me = &b->siblings[b->slot];
 	set(&me->connections, connections);
 	set(&me->idle, idle);
 	if (idle)

@@ -347,9 +347,10 @@ loop(struct master *m)
 
 /* Memory that the children share with one another: child/balance.h. */
 static int
-make_peers(struct master *m, struct err *err)
+make_shared_memory(struct master *m, struct err *err)
 {
-	m->siblings = memfd_create("wsgid-siblings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	m->siblings = memfd_create(
+		"wsgid-siblings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (m->siblings < 0)
 		return err_set(err, errno,
 			"memory that the children share: memfd_create");
@@ -376,7 +377,7 @@ make_slots(struct master *m, const struct config *c, struct err *err)
 		extra += (long)m->heritage->n_nursery;
 	m->server_limit = c->server_limit;
 	m->n_slots = (unsigned)(c->server_limit + extra);
-	rc = make_peers(m, err);
+	rc = make_shared_memory(m, err);
 	if (rc < 0)
 		return rc;
 	m->children = calloc(m->n_slots, sizeof(*m->children));

@@ -234,12 +234,12 @@ died_untold(
 
 /* To its siblings it is not idle any more, and has no connections. */
 static void
-forget_peer(const struct master *m, unsigned slot)
+forget_sibling(const struct master *m, unsigned slot)
 {
 	static const char nothing[INHERIT_SIBLING];
 
-	(void)!pwrite(
-		m->siblings, nothing, sizeof(nothing), (off_t)slot * INHERIT_SIBLING);
+	(void)!pwrite(m->siblings, nothing, sizeof(nothing),
+		(off_t)slot * INHERIT_SIBLING);
 }
 
 /* What it has said, and its reason, may still be unread.  As long as it has not been
@@ -260,7 +260,7 @@ bury(struct master *m, struct child *c, int status)
 	int unfinished;
 
 	mutex_bury(m, c->pid);
-	forget_peer(m, c->slot);
+	forget_sibling(m, c->slot);
 	census_note_deeds(m, c);
 	dead = *c;
 	unfinished = census_unfinished(m, c);

@@ -14,12 +14,17 @@
 /* One terminal, one debugger: other threads wait until it is left, with "c" or "q",
  * or by who steps out of the application, behind which there is no Python to step
  * into.  For Ctrl-C the server stops, of which who reads hears nothing: it is the end
- * of what there is to read.  The streams are opened once and stay, as do breakpoints
+ * of what there is to read.  A copy that is forked meanwhile has a lock of its own, as
+ * its other threads are gone.  The streams are opened once and stay, as do breakpoints
  * that are set in the debugger. */
 static const char source[] =
 	"import os, select, sys, threading\n"
-	"lock = threading.RLock()\n"
 	"streams = {}\n"
+	"def begin():\n"
+	"    global lock\n"
+	"    lock = threading.RLock()\n"
+	"begin()\n"
+	"os.register_at_fork(after_in_child=begin)\n"
 	"def leave():\n"
 	"    try:\n"
 	"        while True:\n"
