@@ -197,9 +197,20 @@ say_finishing(struct master *m, struct client *c, int64_t timeout_ms)
 	client_number(c, "within-ms", timeout_ms);
 }
 
+/* What we have left to do ends by itself, and is not the server. */
+static bool
+is_for_successor(const struct master *m, struct client *c)
+{
+	if (m->succeeded)
+		client_error(c, CONTROL_SUCCEEDED);
+	return m->succeeded;
+}
+
 static void
 stop_gracefully(struct master *m, struct client *c)
 {
+	if (is_for_successor(m, c))
+		return;
 	say_finishing(m, c, m->now->config->graceful_shutdown_timeout);
 	client_ok(c);
 	/* A second one, unlike a second signal, changes nothing. */
@@ -223,6 +234,8 @@ answer_stop(
 		stop_gracefully(m, c);
 		return;
 	}
+	if (is_for_successor(m, c))
+		return;
 	LINE(c, "+", "now");
 	client_ok(c);
 	stop_begin(m, false, "asked by the control socket");
@@ -357,7 +370,8 @@ static void
 ask_for_stacks(struct master *m, struct client *c, const struct child *child)
 {
 	log_notice("master",
-		"the stacks of child pid %d (slot %u), asked for by the control "
+		"the stacks of child pid %d (slot %u), asked for by the "
+		"control "
 		"socket:",
 		(int)child->pid, child->slot);
 	relay_expect_stacks(m, child->pid);
@@ -372,8 +386,9 @@ answer_stacks(
 	unsigned long long pid = 0;
 	bool all = request->n == 1;
 
-	if (!all && (str_to_u64(request->words[1], &pid) < 0 || pid == 0 ||
-			    pid > INT_MAX || child_of_pid(m, (pid_t)pid) == NULL)) {
+	if (!all &&
+		(str_to_u64(request->words[1], &pid) < 0 || pid == 0 ||
+			pid > INT_MAX || child_of_pid(m, (pid_t)pid) == NULL)) {
 		client_error(c, "there is no child of that pid");
 		return;
 	}

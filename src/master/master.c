@@ -200,6 +200,16 @@ static const int signals_heard[] = {
 	SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH,
 	SIGTTIN, SIGTTOU};
 
+/* From the master before us it means what it means there, in any style.  The one
+ * behind us tells us to do at once what we have told it. */
+static void
+obey_sigterm(struct master *m, pid_t sender, bool apache)
+{
+	if (m->stop_now && upgrade_is_to(m, sender))
+		return;
+	stop_begin(m, !apache || predecessor_is(m, sender), "SIGTERM");
+}
+
 static void
 obey(struct master *m, const struct signalfd_siginfo *info)
 {
@@ -210,7 +220,7 @@ obey(struct master *m, const struct signalfd_siginfo *info)
 		reap_children(m);
 		break;
 	case SIGTERM:
-		stop_begin(m, !apache, "SIGTERM");
+		obey_sigterm(m, (pid_t)info->ssi_pid, apache);
 		break;
 	case SIGINT:
 		stop_begin(m, false, "SIGINT");
@@ -255,6 +265,12 @@ signals_ready(struct master *m, struct source *s)
 	while (m->phase != PHASE_OVER &&
 		read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		obey(m, &info);
+}
+
+void
+master_obey_signals(struct master *m)
+{
+	signals_ready(m, &m->signals);
 }
 
 static int

@@ -25,6 +25,9 @@ void master_heed(struct master *m, struct source *s);
 /* Take it out and close it. */
 void master_forget(struct master *m, struct source *s);
 
+/* Those that have come, now: before what has come with them is looked at. */
+void master_obey_signals(struct master *m);
+
 /* The first child is ready: the application is proven, the others follow. */
 void master_proven(struct master *m);
 

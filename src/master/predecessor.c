@@ -11,6 +11,8 @@
 #include <signal.h>
 #include <sys/pidfd.h>
 
+#include "master/heir.h"
+#include "master/heritage.h"
 #include "master/master_priv.h"
 #include "master/state.h"
 #include "master/stop.h"
@@ -29,6 +31,14 @@ predecessor_watch(struct master *m, pid_t from)
 	m->predecessor.pid = from;
 	if (fd >= 0)
 		(void)master_watch(m, &m->predecessor.end, fd, has_ended);
+}
+
+bool
+predecessor_is(const struct master *m, pid_t pid)
+{
+	pid_t from = heir_waits(m) ? m->heritage->from : m->predecessor.pid;
+
+	return pid > 0 && pid == from;
 }
 
 bool

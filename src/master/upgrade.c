@@ -64,6 +64,12 @@ upgrade_running(const struct master *m)
 	return m->upgrade.pid != 0;
 }
 
+bool
+upgrade_is_to(const struct master *m, pid_t pid)
+{
+	return pid > 0 && pid == m->upgrade.pid;
+}
+
 /* Its pid may be another's by now where its end is told to somebody else. */
 static void
 signal_new(const struct upgrade *u, int signum)
@@ -86,8 +92,6 @@ failed(struct master *m, const char *reason)
 	board_show_reload(m, WSGID_RELOAD_FAILED, err.text);
 	log_errorx("master", "upgrade failed, this master goes on: %s", reason);
 	m->upgrade.retired = 0;
-	/* Had it been killed, it would not have removed them itself. */
-	scoreboard_sweep_successor(m->scoreboard);
 	master_tell_shared(m, master_shares_sockets(m));
 	if (m->phase == PHASE_RUNNING)
 		pool_owe(m, retired);
@@ -224,8 +228,8 @@ is_ready(struct master *m, const struct control_line *line)
 	if (m->phase == PHASE_STOPPING)
 		become_old(m);
 	else
-		succeeded(m, line->n > 1 &&
-				     str_equal(line->words[1], STR("pool")));
+		succeeded(m,
+			line->n > 1 && str_equal(line->words[1], STR("pool")));
 }
 
 static void
@@ -277,6 +281,9 @@ static void
 report_ready(struct master *m, struct source *s)
 {
 	(void)s;
+	/* An order that came before the new one took over is for the server, and
+	 * so for both; behind that it would be for what we have left to do. */
+	master_obey_signals(m);
 	listen_to(m);
 }
 
@@ -350,8 +357,11 @@ ended(struct master *m, const int *status)
 		master_forget(m, &u->report);
 	if (status != NULL)
 		say_death(*status, death, sizeof(death));
+	/* Had it been killed, it would not have removed its files itself. */
 	if (m->succeeded)
 		say_successor_ended(pid, status, death);
+	else
+		scoreboard_sweep_successor(m->scoreboard);
 	if (m->phase == PHASE_STOPPING) {
 		control_upgraded(m, CONTROL_STOPPING);
 		return;

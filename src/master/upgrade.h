@@ -7,11 +7,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct master;
 
 void upgrade_begin(struct master *m, const char *why);
 bool upgrade_running(const struct master *m);
+
+/* Is the new master this process? */
+bool upgrade_is_to(const struct master *m, pid_t pid);
 
 /* The new master has ended. */
 void upgrade_reaped(struct master *m, int status);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "control/control.h"
 #include "wsgictl/command.h"
 #include "wsgictl/progress.h"
 #include "wsgictl/snapshot.h"
@@ -38,6 +39,7 @@ struct process_held {
 struct terms {
 	long long finishing; /* requests; -1: at once */
 	long long within_ms; /* 0: as long as they take */
+	bool overtaken; /* another one is the server by now, and to be asked */
 };
 
 static long long
@@ -54,7 +56,6 @@ hear_terms(struct ask *a, const struct target *t, struct terms *ret,
 {
 	struct ask_answer answer;
 
-	*ret = (struct terms){.finishing = -1};
 	for (;;) {
 		int rc = ask_line(a, ASK_PATIENCE_MS, &answer);
 
@@ -63,6 +64,8 @@ hear_terms(struct ask *a, const struct target *t, struct terms *ret,
 		if (strcmp(answer.words[0], "ok") == 0)
 			return EXIT_DONE;
 		if (strcmp(answer.words[0], "error") == 0) {
+			ret->overtaken =
+				strcmp(answer.words[1], CONTROL_SUCCEEDED) == 0;
 			err_setx(err, EPROTO, "stop: %s", answer.words[1]);
 			return EXIT_FAILED;
 		}
@@ -229,6 +232,26 @@ hold(struct process_held *master, pid_t pid)
 }
 
 static int
+ask_to_stop(const struct command *c, const char *const *words, struct target *t,
+	struct process_held *master, struct terms *ret, struct err *err)
+{
+	struct ask a = {.fd = -1};
+	int status = target_find_running(t, c, err);
+
+	*ret = (struct terms){.finishing = -1};
+	if (status == EXIT_DONE) {
+		hold(master, t->one->pid);
+		status = target_ask(t, words, target_soon_ms(c), &a, err);
+	}
+	if (status == EXIT_DONE) {
+		hold(master, a.master);
+		status = hear_terms(&a, t, ret, err);
+	}
+	ask_close(&a);
+	return status;
+}
+
+static int
 stop(const struct command *c, const char *const *words, struct err *err)
 {
 	struct process_held master = {.pidfd = -1};
@@ -236,18 +259,14 @@ stop(const struct command *c, const char *const *words, struct err *err)
 	struct target t;
 	struct terms terms;
 	struct ask a = {.fd = -1};
-	int status = target_find_running(&t, c, err);
+	int status = ask_to_stop(c, words, &t, &master, &terms, err);
 
-	progress_begin(&p);
-	if (status == EXIT_DONE) {
-		hold(&master, t.one->pid);
-		status = target_ask(&t, words, target_soon_ms(c), &a, err);
+	while (terms.overtaken) {
+		target_fini(&t);
+		*err = (struct err){0};
+		status = ask_to_stop(c, words, &t, &master, &terms, err);
 	}
-	if (status == EXIT_DONE)
-		hold(&master, a.master);
-	if (status == EXIT_DONE)
-		status = hear_terms(&a, &t, &terms, err);
-	ask_close(&a);
+	progress_begin(&p);
 	if (status == EXIT_DONE)
 		say_terms(&p, &t, master.pid, &terms);
 	if (status == EXIT_DONE && c->wait_ms != 0) {

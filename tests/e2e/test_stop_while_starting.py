@@ -12,11 +12,13 @@ import subprocess
 import pytest
 
 from client import refused
-from server import BUILD, PATIENCE, children_of, freeze, status_of, title_of, wait_until
+from server import (BUILD, PATIENCE, children_of, freeze, is_alive, status_of, title_of,
+                    wait_until)
 
 APP = '''
-import os, time
+import atexit, os, time
 print('importing', flush=True)
+atexit.register(time.sleep, 0.5)
 while os.path.exists('hold'):
     time.sleep(0.01)
 def application(environ, start_response):
@@ -70,22 +72,65 @@ def begin_upgrade(server, hold):
 
 # --- the new master takes over ------------------------------------------------------------------
 
-def test_a_new_master_that_has_taken_over_unheard_is_stopped_with_the_old_one(new, hold):
-    """Each waited for the other, until the time to finish requests was over."""
+@pytest.mark.parametrize('signum', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('first', ['order', 'new master'])
+def test_a_new_master_that_has_taken_over_unheard_is_stopped_with_the_old_one(
+        new, hold, signum, first):
+    """Whichever was first.  Each waited for the other, until the time to finish requests was
+    over; and what both were told once, each told the other once more."""
     server = new().start()
     control, successor = begin_upgrade(server, hold)
     freeze(server.pid)
-    server.kill(signal.SIGTERM)
+    if first == 'order':
+        server.kill(signum)
     hold.unlink()
     wait_until(lambda: title_of(successor).startswith('wsgid: master'), 'it to take over')
+    if first != 'order':
+        server.kill(signum)
     server.kill(signal.SIGCONT)
     out, err = control.communicate(timeout=PATIENCE)
     assert (control.returncode, err) == (0, '') and 'upgrade done' in out
     server.master = successor
     assert server.ended() == 0
     said = server.log.text()
-    assert said.count('stopping gracefully') == 2 and 'stopping at once' not in said
-    assert said.endswith('stopped\n')
+    words = ['gracefully', 'at once'][:: 1 if signum == signal.SIGTERM else -1]
+    assert [said.count(f'stopping {word}') for word in words] == [2, 0]
+    assert 'SIGKILL' not in said and said.endswith('stopped\n')
+
+
+@pytest.mark.parametrize('order', ['stop', 'stop now', 'graceful-stop'])
+def test_who_asks_the_old_master_for_a_stop_is_told_to_ask_the_new_one(new, hold, order):
+    server = new().start()
+    control, successor = begin_upgrade(server, hold)
+    path, = server.run_directory.glob('*.ctl')
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        freeze(server.pid)
+        hold.unlink()
+        wait_until(lambda: title_of(successor).startswith('wsgid: master'), 'it to take over')
+        client.sendall(order.encode() + b'\n')
+        server.kill(signal.SIGCONT)
+        assert client.recv(1000).startswith(b'error a%20new%20master%20has%20taken%20over')
+    assert control.wait(PATIENCE) == 0
+    server.master = successor
+    done = subprocess.run([BUILD / 'wsgictl', '--run-directory', server.run_directory,
+                           *order.replace('now', '--now').split()], capture_output=True)
+    assert done.returncode == 0, done
+    server.assert_nothing_left()
+
+
+def test_a_new_master_that_is_killed_in_a_stop_leaves_nothing(new, hold):
+    server = new().start()
+    control, successor = begin_upgrade(server, hold)
+    freeze(successor)
+    child, = children_of(successor)
+    server.kill(signal.SIGTERM)
+    server.log.wait_for('SIGTERM: stopping gracefully')
+    os.kill(successor, signal.SIGKILL)
+    hold.unlink()
+    wait_until(lambda: not is_alive(child), 'the end of its child')
+    assert server.ended() == 0
+    assert 'the server is being stopped' in control.communicate(timeout=PATIENCE)[1]
 
 
 # --- nobody knows yet that the child serves -----------------------------------------------------
@@ -121,7 +166,7 @@ def has_pending(pid: int, signum) -> bool:
 def let_finish(server, client, directory, stops):
     """Who was told to stop hears it now, and does not cut off what has begun; not when the time
     is over, either, that a child has which imports."""
-    wait_until(lambda: server.log.text().count('SIGTERM: stopping gracefully') == stops, 'the stop')
+    wait_until(lambda: server.log.text().count(': stopping gracefully') == stops, 'the stop')
     client.hear(50)
     (directory / 'go').touch()
     client.assert_finished()
@@ -145,11 +190,13 @@ def test_a_stop_at_the_end_of_the_start_lets_the_first_requests_finish(new, hold
 
 
 @pytest.mark.usefixtures('mpm')
-def test_a_stop_lets_the_first_requests_of_a_new_master_finish(new, hold, listener, directory):
-    server = new(**passed(listener)).start()
+@pytest.mark.parametrize('style, signum', [('wsgid', signal.SIGTERM), ('apache', signal.SIGWINCH)])
+def test_a_stop_lets_the_first_requests_of_a_new_master_finish(
+        new, hold, listener, directory, style, signum):
+    server = new('--signal-style', style, **passed(listener)).start()
     control, successor = begin_upgrade(server, hold)
     freeze(successor)
-    server.kill(signal.SIGTERM)
+    server.kill(signum)
     wait_until(lambda: has_pending(successor, signal.SIGTERM), 'the new master to be told')
     hold.unlink()
     client = Client(listener.getsockname())
