@@ -201,7 +201,9 @@ def test_the_exit_status_says_how_it_ended(contain, application, words, settings
 @pytest.mark.parametrize('word', ['--check', '--doctor'])
 def test_what_only_tries_an_application_ends_at_a_signal(contain, directory, word, signum):
     (directory / 'endless.py').write_text(ENDLESS)
-    server = contain('endless', word, cwd=directory)
+    # Tests that run in the background may ignore some, and so would it.
+    server = contain('endless', word, cwd=directory,
+                     launcher=['env', '--default-signal', *LAUNCHER])
     server.spawn()
     server.log.wait_for('importing')
     os.kill(first(server), signum)
