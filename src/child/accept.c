@@ -480,12 +480,9 @@ static void
 pass_client_on(struct engine *e, int fd)
 {
 	int protocol = protocol_of(e, 0);
-	const struct handoff client = {
-		.fd = fd,
-		.deadline_ns = INT64_MAX,
-		.peer.awaits = protocol & CONFIG_LISTENER_PROXY,
-		.peer.tls = (protocol & CONFIG_LISTENER_HTTPS) != 0,
-	};
+	const struct handoff client =
+		handoff_of_client(fd, protocol & CONFIG_LISTENER_PROXY,
+			protocol & CONFIG_LISTENER_HTTPS);
 
 	if (e->set.give >= 0)
 		(void)handoff_send(e->set.give, &client);

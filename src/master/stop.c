@@ -78,12 +78,9 @@ let_one_in(struct master *m, size_t i)
 	size_t from;
 	int fd = listen_accept_any(&g->listeners[i].fd, 1, &from), rc;
 	int protocol = g->protocols[i] - '0';
-	struct handoff client = {
-		.fd = fd,
-		.deadline_ns = INT64_MAX,
-		.peer.awaits = protocol & CONFIG_LISTENER_PROXY,
-		.peer.tls = (protocol & CONFIG_LISTENER_HTTPS) != 0,
-	};
+	const struct handoff client =
+		handoff_of_client(fd, protocol & CONFIG_LISTENER_PROXY,
+			protocol & CONFIG_LISTENER_HTTPS);
 
 	if (fd < 0)
 		return false;

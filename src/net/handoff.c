@@ -52,6 +52,17 @@ union control {
 	char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
 };
 
+struct handoff
+handoff_of_client(int fd, uint8_t awaits, bool tls)
+{
+	return (struct handoff){
+		.fd = fd,
+		.deadline_ns = INT64_MAX,
+		.peer.awaits = awaits,
+		.peer.tls = tls,
+	};
+}
+
 int
 handoff_pair(int *give, int *take)
 {

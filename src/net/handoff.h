@@ -12,6 +12,7 @@
 #ifndef WSGID_NET_HANDOFF_H
 #define WSGID_NET_HANDOFF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,10 @@ struct handoff {
 	uint64_t spool_len;
 	struct str bytes; /* read and not consumed */
 };
+
+/* Of a client who has just connected: nothing of him has been read.  awaits as in
+ * struct handoff_peer. */
+struct handoff handoff_of_client(int fd, uint8_t awaits, bool tls);
 
 /* Room for a received handoff's bytes. */
 struct handoff_room {
