@@ -37,7 +37,7 @@ workdir_note(void)
 		found = shell;
 	if (strlen(found) < sizeof(name))
 		strcpy(name, found);
-	unsetenv(VARIABLE);
+	workdir_keep();
 }
 
 bool
@@ -60,4 +60,10 @@ workdir_bequeath(void)
 	if (!workdir_has_name())
 		return 0;
 	return setenv(VARIABLE, name, 1) < 0 ? -errno : 0;
+}
+
+void
+workdir_keep(void)
+{
+	unsetenv(VARIABLE);
 }

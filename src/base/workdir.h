@@ -26,4 +26,7 @@ char *workdir_now(void);
  * errno. */
 int workdir_bequeath(void);
 
+/* It could not be executed: this one goes on. */
+void workdir_keep(void);
+
 #endif

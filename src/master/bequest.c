@@ -154,28 +154,35 @@ feed_watchdog(const struct heritage *h)
 	(void)setenv("WATCHDOG_PID", own, 1);
 }
 
-int
-bequest_execute(const struct master *m, const struct heritage *h, int memory)
+static int
+say_in_environment(int memory)
 {
 	char who_and_where[32];
-	int rc = heritage_each_fd(h, hold_open, NULL);
 
-	if (rc == 0)
-		rc = fd_set_cloexec(memory, false);
-	if (rc < 0)
-		return rc;
 	snprintf(who_and_where, sizeof(who_and_where), "%d %d", (int)getpid(),
 		memory);
 	if (setenv(HERITAGE_VARIABLE, who_and_where, 1) < 0)
 		return -errno;
-	rc = workdir_bequeath();
-	if (rc < 0)
-		return rc;
-	feed_watchdog(h);
-	(void)setrlimit(RLIMIT_NOFILE, &m->files);
-	execve(m->order->program, m->order->argv, environ);
-	rc = -errno;
+	return workdir_bequeath();
+}
+
+int
+bequest_execute(const struct master *m, const struct heritage *h, int memory)
+{
+	int rc = heritage_each_fd(h, hold_open, NULL);
+
+	if (rc == 0)
+		rc = fd_set_cloexec(memory, false);
+	if (rc == 0)
+		rc = say_in_environment(memory);
+	if (rc == 0) {
+		feed_watchdog(h);
+		(void)setrlimit(RLIMIT_NOFILE, &m->files);
+		execve(m->order->program, m->order->argv, environ);
+		rc = -errno;
+	}
 	unsetenv(HERITAGE_VARIABLE);
+	workdir_keep();
 	return rc;
 }
 

@@ -115,6 +115,21 @@ test_the_next_program_has_it_wherever_it_leads_by_then(void **state)
 	assert_false(noted(NULL));
 }
 
+static void
+test_a_program_that_could_not_be_executed_leaves_nothing_in_the_environment(
+	void **state)
+{
+	char current[PATH_MAX];
+
+	(void)state;
+	snprintf(current, sizeof(current), "%s/current", top);
+	assert_true(noted(current));
+	assert_int_equal(workdir_bequeath(), 0);
+	workdir_keep();
+	assert_null(getenv("WSGID_WORKDIR"));
+	assert_leads_to("one");
+}
+
 int
 main(void)
 {
@@ -123,6 +138,8 @@ main(void)
 		cmocka_unit_test(test_what_names_another_directory_is_none),
 		cmocka_unit_test(
 			test_the_next_program_has_it_wherever_it_leads_by_then),
+		cmocka_unit_test(
+			test_a_program_that_could_not_be_executed_leaves_nothing_in_the_environment),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
