@@ -1,5 +1,5 @@
 /*
- * access.c - why a file cannot be read.
+ * access.c - why a file cannot be read or written.
  *
  * The path is walked as the kernel walks it, symbolic links included, and
  * the kernel is asked about each step: only it knows about access lists and
@@ -26,6 +26,7 @@ enum { LINKS = 40 }; /* the kernel's limit */
 
 struct walk {
 	const char *path;    /* as given, for the sentence */
+	bool to_write;       /* or to read */
 	char done[PATH_MAX]; /* where we are: no links in it, no / behind it
 	                      * unless it is all */
 	char rest[PATH_MAX]; /* still to go; behind a name: empty or /... */
@@ -68,36 +69,57 @@ our_class(const struct stat *st, int *shift)
 	return 'o';
 }
 
-/* what is R_OK and X_OK, which are the mode's own bits. */
+static const char *
+participle(const struct walk *w)
+{
+	return w->to_write ? "written" : "read";
+}
+
+/* A file that everybody may write is no remedy. */
+static void
+say_remedy(const struct walk *w, int missing, char class, char *to, size_t size)
+{
+	if ((missing & W_OK) != 0)
+		snprintf(to, size,
+			"give it to that user (chown), write elsewhere");
+	else
+		snprintf(to, size, "chmod %c+%s%s %s", class,
+			missing & R_OK ? "r" : "", missing & X_OK ? "x" : "",
+			w->done);
+}
+
+/* what is R_OK, W_OK and X_OK, which are the mode's own bits. */
 static int
 refused(const struct walk *w, int what, struct err *err)
 {
 	char user[ACCOUNT_NAME], owner[ACCOUNT_NAME], group[ACCOUNT_NAME];
+	char remedy[PATH_MAX + 16];
 	struct stat st;
 	int shift, missing;
 	char class;
 
 	account_user_name(geteuid(), user);
 	if (stat(w->done, &st) < 0)
-		return err_set(err, errno, "%s cannot be read by user %s: %s",
-			w->path, user, w->done);
+		return err_set(err, errno, "%s cannot be %s by user %s: %s",
+			w->path, participle(w), user, w->done);
 	account_user_name(st.st_uid, owner);
 	account_group_name(st.st_gid, group);
 	class = our_class(&st, &shift);
 	missing = what & ~(int)(st.st_mode >> shift);
 	if (missing == 0)
 		return err_setx(err, EACCES,
-			"%s cannot be read by user %s: %s is closed although "
+			"%s cannot be %s by user %s: %s is closed although "
 			"its mode %04o (owner %s, group %s) allows it: look "
 			"for an access list (getfacl), a security module or "
 			"a mount that is not everybody's",
-			w->path, user, w->done, st.st_mode & 07777, owner,
-			group);
+			w->path, participle(w), user, w->done,
+			st.st_mode & 07777, owner, group);
+	say_remedy(w, missing, class, remedy, sizeof(remedy));
 	return err_setx(err, EACCES,
-		"%s cannot be read by user %s: %s has mode %04o (owner %s, "
-		"group %s): chmod %c+%s%s %s, or choose another User",
-		w->path, user, w->done, st.st_mode & 07777, owner, group, class,
-		missing & R_OK ? "r" : "", missing & X_OK ? "x" : "", w->done);
+		"%s cannot be %s by user %s: %s has mode %04o (owner %s, "
+		"group %s): %s, or choose another User",
+		w->path, participle(w), user, w->done, st.st_mode & 07777,
+		owner, group, remedy);
 }
 
 static bool
@@ -175,13 +197,21 @@ follow(struct walk *w, const char *here, struct err *err)
 	return 0;
 }
 
+/* The last name is written into the directory that it will be in. */
+static bool
+is_to_be_made(const struct walk *w, int code)
+{
+	return code == ENOENT && w->to_write &&
+	       w->rest[strspn(w->rest, "/")] == '\0';
+}
+
 /* One step from w->done, a directory, to name in it. */
 static int
 step(struct walk *w, const char *name, struct err *err)
 {
 	char here[PATH_MAX];
 	struct stat st;
-	int n;
+	int n, code;
 
 	if (!may(w->done, X_OK))
 		return refused(w, X_OK, err);
@@ -195,11 +225,14 @@ step(struct walk *w, const char *name, struct err *err)
 		w->done[1] != '\0' ? "/" : "", name);
 	if (n < 0 || (size_t)n >= sizeof(here))
 		return err_set(err, ENAMETOOLONG, "%.300s", w->path);
-	if (lstat(here, &st) < 0)
-		return errno == ENOENT
-			       ? missing_here(w, here, err)
-			       : err_set(err, errno, "%s cannot be read: %s",
-					 w->path, here);
+	code = lstat(here, &st) < 0 ? errno : 0;
+	if (is_to_be_made(w, code))
+		return 0;
+	if (code == ENOENT)
+		return missing_here(w, here, err);
+	if (code != 0)
+		return err_set(
+			err, code, "%s cannot be read: %s", w->path, here);
 	if (S_ISLNK(st.st_mode))
 		return follow(w, here, err);
 	if (!S_ISDIR(st.st_mode) && *w->rest != '\0')
@@ -248,44 +281,51 @@ walk(struct walk *w, struct err *err)
 	return rc < 0 ? err_set(err, -rc, "%.300s", w->path) : 0;
 }
 
-/* Read it, or list a directory and look into it. */
-static bool
-may_read(const char *path)
+/* A directory is looked into as well. */
+static int
+needed_for(const char *path, bool to_write)
 {
 	struct stat st;
+	int what = to_write ? W_OK : R_OK;
 
-	return stat(path, &st) == 0 &&
-	       may(path, S_ISDIR(st.st_mode) ? R_OK | X_OK : R_OK);
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? what | X_OK : what;
 }
 
-int
-access_explain(const char *path, struct err *err)
+static int
+explain(const char *path, bool to_write, struct err *err)
 {
 	AUTO_FREE struct walk *w = NULL;
-	struct stat st;
-	int rc;
+	int rc, what;
 
 	if (*path == '\0')
 		return err_setx(err, ENOENT, "the path is empty");
-	if (may_read(path))
+	if (may(path, needed_for(path, to_write)))
 		return 0;
 	w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		return err_set(err, ENOMEM, "%s", path);
 	w->path = path;
+	w->to_write = to_write;
 	rc = start(w, path, err);
 	if (rc == 0)
 		rc = walk(w, err);
 	if (rc < 0)
 		return rc;
-	if (!may_read(w->done)) {
-		bool is_directory =
-			stat(w->done, &st) == 0 && S_ISDIR(st.st_mode);
+	what = needed_for(w->done, to_write);
+	/* Or somebody mended it meanwhile. */
+	return may(w->done, what) ? 0 : refused(w, what, err);
+}
 
-		return refused(w, is_directory ? R_OK | X_OK : R_OK, err);
-	}
-	/* Somebody mended it meanwhile. */
-	return 0;
+int
+access_explain(const char *path, struct err *err)
+{
+	return explain(path, false, err);
+}
+
+int
+access_explain_writing(const char *path, struct err *err)
+{
+	return explain(path, true, err);
 }
 
 /* "package.module:callable" to "package/module", below the directory. */
@@ -320,7 +360,7 @@ access_explain_module(const char *name, struct err *err)
 		if (!may(path, R_OK) && errno == EACCES)
 			return access_explain(path, err);
 		/* Python has to list what it imports from. */
-		if (may(path, R_OK) && !may_read(directory))
+		if (may(path, R_OK) && !may(directory, R_OK | X_OK))
 			return access_explain(directory, err);
 	}
 	return 0;

@@ -1,5 +1,5 @@
 /*
- * access.h - why a file cannot be read.
+ * access.h - why a file cannot be read or written.
  *
  * "Permission denied" for /home/ann/site/app.wsgi does not say that it is
  * /home/ann that is closed, to www-data, who is not the administrator who
@@ -16,6 +16,10 @@ struct err;
  * owner, who is refused, and what to do.  A relative path starts where the
  * process is. */
 int access_explain(const char *path, struct err *err);
+
+/* The same where it is to be written: for what is not there yet, its directory
+ * counts. */
+int access_explain_writing(const char *path, struct err *err);
 
 /* The same of a module, as Python looks for it in the current directory.  0
  * also when it is not there: it may be elsewhere on Python's path. */

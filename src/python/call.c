@@ -101,10 +101,12 @@ complain_of_exception(struct call *c, const char *what)
 	AUTO_DECREF PyObject *formatted = NULL;
 	AUTO_DECREF PyObject *bytes = NULL;
 	struct buf text = {0};
+	char why[1024] = "";
 
 	begin_line(c, &text);
 	if (has_traceback(exception))
 		(void)buf_printf(&text, "%s\n", what);
+	(void)denied_explain(exception, why, sizeof(why));
 	exceptions_put_back(exception);
 	formatted = exceptions_format(c->app);
 	if (formatted != NULL)
@@ -113,6 +115,7 @@ complain_of_exception(struct call *c, const char *what)
 		(void)buf_add(&text, PyBytes_AS_STRING(bytes),
 			(size_t)PyBytes_GET_SIZE(bytes));
 	PyErr_Clear();
+	(void)buf_add_text(&text, why);
 	end_line(c, LOG_LEVEL_ERROR, &text);
 }
 

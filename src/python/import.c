@@ -237,10 +237,15 @@ say_prefix(const struct app *app, char *to, size_t size)
 static void
 say_where(struct app *app, PyObject *exception, char *to, size_t size)
 {
+	char why[600];
+
 	to[0] = '\0';
-	if (!missing_explain(app, exception, to, size) &&
-		PyErr_GivenExceptionMatches(
-			exception, PyExc_ModuleNotFoundError))
+	if (missing_explain(app, exception, to, size))
+		return;
+	if (denied_explain(exception, why, sizeof(why)))
+		snprintf(to, size, " (%s)", why);
+	else if (PyErr_GivenExceptionMatches(
+			 exception, PyExc_ModuleNotFoundError))
 		say_prefix(app, to, size);
 }
 

@@ -380,6 +380,13 @@ bool missing_explain(
  * neither. */
 void missing_origin(PyObject *module, char *to, size_t size);
 
+/* --- denied.c ------------------------------------------------------------------------ */
+
+/* "shop.log cannot be written by user www-data: ...": why a file was not opened,
+ * where that is what the exception is about, or one that it was raised from.  False
+ * and nothing written where it is not, or no more is to be said. */
+bool denied_explain(PyObject *exception, char *to, size_t size);
+
 /* --- small helpers (interp.c) ------------------------------------------------------ */
 
 /* An attribute: 1, 0 when there is none, or -1. */

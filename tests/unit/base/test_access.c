@@ -92,7 +92,8 @@ struct answer {
 
 /* Ask in a process of its own, as uid with the one group gid. */
 static struct answer
-ask_as(uid_t uid, gid_t gid, const char *directory, const char *path)
+ask_of(int (*explain)(const char *path, struct err *err), uid_t uid, gid_t gid,
+	const char *directory, const char *path)
 {
 	struct answer a = {0};
 	int pipes[2], status;
@@ -104,7 +105,7 @@ ask_as(uid_t uid, gid_t gid, const char *directory, const char *path)
 		if (chdir(directory) < 0 || setgroups(1, &gid) < 0 ||
 			setgid(gid) < 0 || setuid(uid) < 0)
 			_exit(2);
-		a.rc = access_explain(path, &a.err);
+		a.rc = explain(path, &a.err);
 		_exit(write(pipes[1], &a, sizeof(a)) == sizeof(a) ? 0 : 1);
 	}
 	close(pipes[1]);
@@ -113,6 +114,12 @@ ask_as(uid_t uid, gid_t gid, const char *directory, const char *path)
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
 	return a;
+}
+
+static struct answer
+ask_as(uid_t uid, gid_t gid, const char *directory, const char *path)
+{
+	return ask_of(access_explain, uid, gid, directory, path);
 }
 
 static void
@@ -217,6 +224,44 @@ test_an_owner_can_shut_himself_out(void **state)
 }
 
 static void
+test_what_is_to_be_written_or_made(void **state)
+{
+	static const struct {
+		const char *closed; /* gets this mode */
+		mode_t mode;
+		const char *asked, *said;
+	} rows[] = {
+		{"home/site/app.wsgi", 0666, "home/site/app.wsgi", NULL},
+		{"home/site/app.wsgi", 0644, "home/site/app.wsgi",
+			"app.wsgi has mode 0644 (owner root"},
+		{"home/site", 0777, "home/site/shop.log", NULL},
+		{"home/site", 0755, "home/site/shop.log",
+			"home/site has mode 0755 (owner root"},
+		{"home/site", 0755, "home/site/logs/shop.log", "there is no "},
+		{"home/site", 0755, "home/link", "home/site has mode 0755"},
+		{"home", 0700, "home/site/shop.log", "home has mode 0700"},
+	};
+	struct tree *t = *state;
+
+	need_root();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *closed = at(t, rows[i].closed);
+		struct stat before;
+		struct answer a;
+
+		assert_int_equal(stat(closed, &before), 0);
+		assert_int_equal(chmod(closed, rows[i].mode), 0);
+		a = ask_of(access_explain_writing, STRANGER, STRANGER, "/",
+			at(t, rows[i].asked));
+		if (rows[i].said == NULL)
+			assert_int_equal(a.rc, 0);
+		else if (strstr(a.err.text, rows[i].said) == NULL)
+			fail_msg("row %zu: %s", i, a.err.text);
+		assert_int_equal(chmod(closed, before.st_mode & 07777), 0);
+	}
+}
+
+static void
 test_a_relative_path_is_asked_for_from_the_root(void **state)
 {
 	struct tree *t = *state;
@@ -314,6 +359,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_TREE(test_what_can_be_read_is_no_problem),
 		WITH_TREE(test_the_first_thing_in_the_way_is_named),
+		WITH_TREE(test_what_is_to_be_written_or_made),
 		WITH_TREE(test_an_owner_can_shut_himself_out),
 		WITH_TREE(test_a_relative_path_is_asked_for_from_the_root),
 		WITH_TREE(test_what_is_missing_is_named),
