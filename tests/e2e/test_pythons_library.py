@@ -164,6 +164,8 @@ def test_without_proc_it_is_said_that_it_is_missing(show):
     said = (1, '/proc is not mounted') if is_inside(standard()) else (78, ': mount /proc\n')
     words = [need('unshare'), '-m', 'sh', '-c', 'umount -l /proc && exec "$@"', 'sh']
     # Where it is mounted twice there is one below.
+    if SANITIZED:
+        pytest.skip('without /proc the sanitizer looks for no leaks, and fails')
     if subprocess.run([*words, 'test', '!', '-e', '/proc/self'],
                       capture_output=True).returncode != 0:
         pytest.skip('/proc cannot be unmounted here')
