@@ -269,11 +269,12 @@ write_message(
 	write_line(line, len);
 }
 
-/* In the place where they are missing. */
+/* In the place where they are missing.  Only who keeps lines loses any, and he has no
+ * threads. */
 static void
 say_lost(void)
 {
-	unsigned long lost = outlet_take_lost(&out.outlet);
+	unsigned long lost = out.keeps ? outlet_take_lost(&out.outlet) : 0;
 	char text[128];
 
 	if (lost == 0)
