@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
+
 enum { PATH = 4096 };
 
 /* What a directory of control groups limits something to, 0: not at all. */
@@ -47,17 +49,11 @@ cpus_of(long long quota, long long period)
 static int
 read_number(const char *directory, const char *file, long long *ret)
 {
-	char path[PATH + 32];
-	FILE *f;
-	int n;
+	char path[PATH + 32], text[32];
 
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return -1;
-	n = fscanf(f, "%lld", ret);
-	fclose(f);
-	return n == 1 ? 0 : -1;
+	(void)kernel_read(path, text, sizeof(text));
+	return sscanf(text, "%lld", ret) == 1 ? 0 : -1;
 }
 
 /* cpu.max is "QUOTA PERIOD", or "max PERIOD" for no limit. */
@@ -65,17 +61,13 @@ static long long
 quota_v2(const char *directory)
 {
 	long long quota, period;
-	char path[PATH + 32];
-	FILE *f;
-	int n;
+	char path[PATH + 32], text[64];
 
 	snprintf(path, sizeof(path), "%s/cpu.max", directory);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	n = fscanf(f, "%lld %lld", &quota, &period);
-	fclose(f);
-	return n == 2 ? cpus_of(quota, period) : 0;
+	(void)kernel_read(path, text, sizeof(text));
+	return sscanf(text, "%lld %lld", &quota, &period) == 2
+		       ? cpus_of(quota, period)
+		       : 0;
 }
 
 static long long

@@ -7,14 +7,12 @@
 #include "base/memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/defs.h"
-#include "base/fd.h"
+#include "base/kernel.h"
 
 int
 memory_parse(const char *smaps, struct memory *ret)
@@ -43,27 +41,15 @@ memory_parse(const char *smaps, struct memory *ret)
 	return 0;
 }
 
-static int
-read_text(const char *path, char *text, size_t size)
-{
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
-
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	return 0;
-}
-
 int
 memory_read(pid_t pid, struct memory *ret)
 {
 	char path[48], text[4096];
-	int rc;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-	rc = read_text(path, text, sizeof(text));
-	return rc < 0 ? rc : memory_parse(text, ret);
+	n = kernel_read(path, text, sizeof(text));
+	return n < 0 ? (int)n : memory_parse(text, ret);
 }
 
 int64_t
@@ -71,10 +57,10 @@ memory_resident(void)
 {
 	char text[128];
 	long pages;
-	int rc = read_text("/proc/self/statm", text, sizeof(text));
+	ssize_t n = kernel_read("/proc/self/statm", text, sizeof(text));
 
-	if (rc < 0)
-		return rc;
+	if (n < 0)
+		return n;
 	return sscanf(text, "%*d %ld", &pages) == 1
 		       ? (int64_t)pages * sysconf(_SC_PAGESIZE)
 		       : -EBADMSG;

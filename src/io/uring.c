@@ -38,6 +38,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/kernel.h"
 
 enum {
 	SUBMISSIONS = 1024, /* io_room: nobody else submits while we are away */
@@ -113,15 +114,12 @@ is_transient(int rc)
 static int
 explain_refusal(int code, struct err *err)
 {
-	FILE *knob = fopen("/proc/sys/kernel/io_uring_disabled", "re");
-	int value = 0;
+	char knob[16];
+	int value;
 
-	if (knob != NULL) {
-		if (fscanf(knob, "%d", &value) != 1)
-			value = 0;
-		fclose(knob);
-	}
-	if (value != 0)
+	(void)kernel_read(
+		"/proc/sys/kernel/io_uring_disabled", knob, sizeof(knob));
+	if (sscanf(knob, "%d", &value) == 1 && value != 0)
 		return err_set(err, code,
 			"io_uring is switched off on this machine "
 			"(kernel.io_uring_disabled is %d)",

@@ -7,14 +7,13 @@
  */
 #include "master/coredump.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/kernel.h"
 #include "base/log.h"
 #include "config/config.h"
 
@@ -42,13 +41,7 @@ coredump_place(const char *pattern, const char *dir, char *to, size_t size)
 static void
 read_pattern(char *to, size_t size)
 {
-	AUTO_CLOSE int fd =
-		open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, to, size - 1) : -1;
-
-	to[n > 0 ? n : 0] = '\0';
-	to[strcspn(to, "\n")] = '\0';
-	if (to[0] == '\0')
+	if (kernel_read_line("/proc/sys/kernel/core_pattern", to, size) <= 0)
 		snprintf(to, size, "core");
 }
 

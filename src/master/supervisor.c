@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/defs.h"
+#include "base/kernel.h"
 
 static const char *const supervisors[] = {
 	"catatonit",
@@ -44,20 +45,11 @@ bool
 supervisor_wants_pid(char parent[SUPERVISOR_NAME])
 {
 	char path[64];
-	FILE *f;
-	bool read;
 
 	parent[0] = '\0';
 	if (getpid() == 1)
 		return true;
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)getppid());
-	f = fopen(path, "re");
-	if (f == NULL)
-		return false;
-	read = fgets(parent, SUPERVISOR_NAME, f) != NULL;
-	fclose(f);
-	if (!read)
-		parent[0] = '\0';
-	parent[strcspn(parent, "\n")] = '\0';
+	(void)kernel_read_line(path, parent, SUPERVISOR_NAME);
 	return supervisor_waits(parent);
 }

@@ -12,7 +12,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/defs.h"
+#include "base/kernel.h"
 
 enum { TCP_STATE_LISTEN = 0x0a, UNIX_LISTENS = 0x10000 };
 
@@ -197,31 +196,21 @@ find_process(unsigned long inode)
 static void
 read_program(pid_t pid, char program[HOLDER_PROGRAM])
 {
-	AUTO_CLOSE int fd = -1;
 	char path[64];
-	ssize_t n = -1;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		n = read(fd, program, HOLDER_PROGRAM - 1);
-	program[n > 0 ? n : 0] = '\0';
-	program[strcspn(program, "\n")] = '\0';
-	if (*program == '\0')
+	if (kernel_read_line(path, program, HOLDER_PROGRAM) <= 0)
 		snprintf(program, HOLDER_PROGRAM, "a program");
 }
 
 void
 holder_title(pid_t pid, char title[HOLDER_TITLE])
 {
-	AUTO_CLOSE int fd = -1;
 	char path[64];
-	ssize_t n = -1;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		n = read(fd, title, HOLDER_TITLE - 1);
+	n = kernel_read(path, title, HOLDER_TITLE);
 	n = n > 0 ? n : 0;
 	while (n > 0 && (title[n - 1] == '\0' || title[n - 1] == ' '))
 		n--;

@@ -12,7 +12,6 @@
 #include "net/listen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
@@ -24,6 +23,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/kernel.h"
 #include "net/holder.h"
 #include "net/listen_priv.h"
 
@@ -68,16 +68,12 @@ listen_in_use(const struct address *a, const char *text, struct err *err)
 static unsigned
 first_free_port(void)
 {
-	AUTO_CLOSE int fd =
-		open("/proc/sys/net/ipv4/ip_unprivileged_port_start",
-			O_RDONLY | O_CLOEXEC);
-	char text[16] = "";
+	char text[16];
 	unsigned port;
 
-	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 &&
-		sscanf(text, "%u", &port) == 1)
-		return port;
-	return 1024;
+	(void)kernel_read("/proc/sys/net/ipv4/ip_unprivileged_port_start", text,
+		sizeof(text));
+	return sscanf(text, "%u", &port) == 1 ? port : 1024;
 }
 
 static int
@@ -296,15 +292,14 @@ get_option(int fd, int option)
 static int
 free_buffer(int fd, int option, int lock, const char *file)
 {
-	AUTO_CLOSE int sizes = open(file, O_RDONLY | O_CLOEXEC);
-	char text[64] = "";
+	char text[64];
 	int locks = get_option(fd, SO_BUF_LOCK), standard, rc = 0;
 
 	/* Nobody has set it, or the kernel is older than 5.14 and cannot. */
 	if (locks < 0 || (locks & lock) == 0)
 		return 0;
-	if (sizes >= 0 && read(sizes, text, sizeof(text) - 1) > 0 &&
-		sscanf(text, "%*d %d", &standard) == 1)
+	(void)kernel_read(file, text, sizeof(text));
+	if (sscanf(text, "%*d %d", &standard) == 1)
 		rc = set_option(fd, SOL_SOCKET, option, standard / 2);
 	return rc == 0 ? set_option(fd, SOL_SOCKET, SO_BUF_LOCK, locks & ~lock)
 		       : rc;

@@ -4,14 +4,13 @@
 #include "wsgictl/process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/defs.h"
+#include "base/kernel.h"
 
 /* Fields of /proc/PID/stat, counted behind the name in parentheses. */
 enum {
@@ -58,28 +57,18 @@ process_parse(const char *stat, const char *uptime, int64_t now_us,
 	return 0;
 }
 
-static int
-read_text(const char *path, char *to, size_t size)
-{
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, to, size - 1) : -1;
-
-	if (n < 0)
-		return -errno;
-	to[n] = '\0';
-	return 0;
-}
-
 int
 process_read(pid_t pid, struct process *ret)
 {
 	char path[64], stat[1024], uptime[64];
+	ssize_t n;
 	int rc;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	rc = read_text(path, stat, sizeof(stat));
-	if (rc == 0)
-		rc = read_text("/proc/uptime", uptime, sizeof(uptime));
+	n = kernel_read(path, stat, sizeof(stat));
+	if (n >= 0)
+		n = kernel_read("/proc/uptime", uptime, sizeof(uptime));
+	rc = n < 0 ? (int)n : 0;
 	if (rc == 0)
 		rc = process_parse(stat, uptime, clock_real_us(), ret);
 	if (rc == -ENOENT)
