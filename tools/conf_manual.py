@@ -465,7 +465,9 @@ scoreboard.
 """,
     'ChDir': """
 A symbolic link on the way is followed anew at each start of a child, and so at
-each reload.
+each reload; with
+.Ic WSGIPreloadApplication
+at a reload only.
 Without it wsgid is where it was started.
 Where the shell came there by a link, as with
 .Dl cd /srv/shop/current && wsgid shop:app
@@ -473,6 +475,10 @@ a reload goes where the link leads by then, as
 .Ev PWD
 has it, and so does what is relative on the command line; children that are
 started between two reloads do not.
+""",
+    'Locale': """
+Python takes no more than its character set from it; for the order of words,
+numbers and dates an application calls locale.setlocale(locale.LC_ALL, '').
 """,
     'CoreDumpDirectory': """
 The user of the children must be able to write there.
@@ -583,6 +589,7 @@ X-Real-IP and any other name that begins with X-Forwarded- may be named too,
 as X-Forwarded-User of oauth2-proxy and X-Forwarded-Client-Cert of Envoy: such
 a field is passed to the application as it came, and says nothing to the server.
 Those that are not named are taken out.
+Of several lines the last one holds.
 """,
     'ProxyProtocol': """
 Versions 1 and 2, as HAProxy
@@ -688,7 +695,7 @@ A line that begins with a level as
 .Xr sd-daemon 3
 has it and [app], as in
 .Ql <4>[app] text ,
-is of that level.
+is of that level; below 3 are errors, too.
 .Ql wsgictl log-level
 changes it while the server runs.
 """,

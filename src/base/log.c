@@ -417,7 +417,7 @@ parse_beginning(struct str line, enum log_level *level, struct str *token)
 	const char *bracket;
 	struct str between;
 
-	if (end - p < 6 || p[0] != '<' || p[1] < '3' || p[1] > '7' ||
+	if (end - p < 6 || p[0] != '<' || p[1] < '0' || p[1] > '7' ||
 		p[2] != '>' || p[3] != '[')
 		return 0;
 	bracket = memchr(p + 4, ']', (size_t)(end - p - 4));
@@ -426,7 +426,8 @@ parse_beginning(struct str line, enum log_level *level, struct str *token)
 	between = (struct str){p + 4, (size_t)(bracket - p - 4)};
 	if (!is_token(between, is_marked))
 		return 0;
-	*level = (enum log_level)(p[1] - '0');
+	*level = p[1] < '0' + LOG_LEVEL_ERROR ? LOG_LEVEL_ERROR
+					      : (enum log_level)(p[1] - '0');
 	*token = between;
 	bracket++;
 	return (size_t)(bracket - line.p) + (bracket < end && *bracket == ' ');

@@ -9,28 +9,79 @@
 #include "config/values.h"
 #include "config/values_priv.h"
 
+/* ---- Words ----------------------------------------------------------------- */
+
+struct words {
+	const char **word;
+	size_t n;
+};
+
+static size_t
+count_commas(const char *text)
+{
+	size_t n = 0;
+
+	for (; (text = strchr(text, ',')) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* A comma may stand where a space does, as in gunicorn's lists. */
+static int
+split_words(
+	struct words *ret, const struct directive_input *in, struct err *err)
+{
+	size_t most = in->n;
+	int rc = value_check_words(in, 1, VALUE_WORDS, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < in->n; i++)
+		most += count_commas(in->words[i]);
+	*ret = (struct words){
+		.word = arena_alloc(in->arena, most * sizeof(*ret->word)),
+	};
+	for (size_t i = 0; i < in->n && ret->word != NULL; i++) {
+		struct str list = str_of(in->words[i]);
+
+		while (list.p != NULL) {
+			struct str s = str_next_element(&list);
+			const char *word = arena_copy(in->arena, s.p, s.len);
+
+			if (word == NULL)
+				return err_set(err, ENOMEM, "keeping a value");
+			if (s.len > 0)
+				ret->word[ret->n++] = word;
+		}
+	}
+	if (ret->word == NULL)
+		return err_set(err, ENOMEM, "keeping a value");
+	return ret->n > 0 ? 0
+			  : err_setx(err, EINVAL, "\"%s\" is a list of nothing",
+				    value_show(in->words[0]).text);
+}
+
 /* ---- Networks ----------------------------------------------------------- */
 
 static int
 parse_networks(const struct directive_input *in, union directive_value *ret,
 	struct err *err)
 {
-	struct config_networks networks = {.n = in->n};
+	struct words words;
 	struct network *list;
-	int rc = value_check_words(in, 1, VALUE_WORDS, err);
+	int rc = split_words(&words, in, err);
 
 	if (rc < 0)
 		return rc;
-	list = arena_alloc(in->arena, in->n * sizeof(*list));
+	list = arena_alloc(in->arena, words.n * sizeof(*list));
 	if (list == NULL)
 		return err_set(err, ENOMEM, "keeping a value");
-	for (size_t i = 0; i < in->n; i++) {
-		rc = network_parse(&list[i], in->words[i], err);
+	for (size_t i = 0; i < words.n; i++) {
+		rc = network_parse(&list[i], words.word[i], err);
 		if (rc < 0)
 			return rc;
 	}
-	networks.list = list;
-	ret->networks = networks;
+	ret->networks = (struct config_networks){.n = words.n, .list = list};
 	return 0;
 }
 
@@ -90,20 +141,21 @@ parse_proxy_headers(const struct directive_input *in,
 {
 	struct config_proxy_headers headers = {0};
 	struct buf passed = {0};
-	int rc = value_check_words(in, 1, VALUE_WORDS, err);
+	struct words words = {0};
+	int rc = split_words(&words, in, err);
 
-	for (size_t i = 0; i < in->n && rc == 0; i++) {
+	for (size_t i = 0; i < words.n && rc == 0; i++) {
 		const char *const *w = in->row->words;
 
-		while (*w != NULL && strcasecmp(*w, in->words[i]) != 0)
+		while (*w != NULL && strcasecmp(*w, words.word[i]) != 0)
 			w++;
 		if (*w != NULL)
 			headers.known |= 1 << (w - in->row->words);
-		else if (may_be_passed(in->words[i]))
+		else if (may_be_passed(words.word[i]))
 			buf_printf(&passed, "%s%s", passed.len > 0 ? " " : "",
-				in->words[i]);
+				words.word[i]);
 		else
-			rc = no_proxys(in, in->words[i], err);
+			rc = no_proxys(in, words.word[i], err);
 	}
 	if (rc == 0 && passed.len > 0)
 		rc = value_keep(&headers.passed, in->arena, buf_text(&passed),

@@ -146,6 +146,20 @@ take_own(struct walk *w, const struct option_row *row, const char *value,
 	return 0;
 }
 
+/* As behind --keep-alive, which gunicorn's has seconds. */
+static int
+refuse_number(const struct walk *w, const char *text, struct err *err)
+{
+	const char *before = w->index > 1 ? w->options->argv[w->index - 1] : "";
+
+	if (before[0] == '-' && before[1] != '\0')
+		return err_setx(err, EINVAL,
+			"%s is no application, and %s takes no value that "
+			"stands behind it; \"wsgid -L\" has the options",
+			text, before);
+	return err_setx(err, EINVAL, "%s is no application", text);
+}
+
 static int
 take_application(struct walk *w, const char *text, struct err *err)
 {
@@ -156,6 +170,8 @@ take_application(struct walk *w, const char *text, struct err *err)
 	if (*text == '\0')
 		return err_setx(
 			err, EINVAL, "the application is an empty word");
+	if (text[strspn(text, "0123456789")] == '\0')
+		return refuse_number(w, text, err);
 	if (o->application != NULL && o->application != text)
 		return err_setx(err, EINVAL,
 			"only one application can be served, and there are "

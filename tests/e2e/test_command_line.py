@@ -50,6 +50,8 @@ def test_the_list_names_every_spelling_of_a_directive():
     (('--graceful-timeout=20', 'probe'), ['--graceful-timeout=20: write GracefulShutdownTimeout']),
     (('--wsgi-file', 'probe'), ['--wsgi-file: write WSGIApplication; "wsgid -L" has']),
     (('probe', 'hello'), ['only one application', 'probe', 'hello']),
+    (('--keep-alive', '5', 'probe'), ['5 is no application, and --keep-alive takes no value']),
+    (('8000',), ['8000 is no application']),
     (('probe', '-c'), ['-c needs a value']),
     (('-D', 'a/b=c', 'probe'), ['-D: "a/b=c" is no name']),
     (('--test=yes', 'probe'), ['--test takes no value']),

@@ -24,6 +24,8 @@ test_what_is_no_network_is_told(void **state)
 		{"TrustedProxies 10.0.0.0/8 proxy.example\n",
 			"\"proxy.example\" is no address, such as 192.0.2.7"},
 		{"TrustedProxies 10.0.0.1/8\n", "write 10.0.0.0/8"},
+		{"TrustedProxies ::1,10.0.0.1/8\n", "write 10.0.0.0/8"},
+		{"TrustedProxies ,\n", "\",\" is a list of nothing"},
 	};
 
 	(void)state;
@@ -52,6 +54,22 @@ test_a_line_that_is_too_long_is_told(void **state)
 					     "lines");
 	config_destroy(c);
 	buf_fini(&text);
+}
+
+static void
+test_commas_may_stand_where_spaces_do(void **state)
+{
+	char *argv[] = {"wsgid", "--forwarded-allow-ips", "10.0.0.1,::1", NULL};
+	struct config *c = read_config("TrustedProxies 10.0.0.1, unix:\n");
+	int index = 1;
+
+	(void)state;
+	assert_int_equal(c->trusted_proxies.n, 2);
+	assert_int_equal(c->trusted_proxies.list[1].kind, NETWORK_UNIX);
+	assert_int_equal(config_read_option(c, 3, argv, &index), 1);
+	assert_int_equal(c->trusted_proxies.n, 2);
+	assert_int_equal(c->trusted_proxies.list[1].first.bytes[15], 1);
+	config_destroy(c);
 }
 
 static void
@@ -112,6 +130,10 @@ test_fields_of_proxies_are_ours_or_passed_on(void **state)
 	assert_int_equal(c->trusted_proxy_headers.known,
 		CONFIG_X_FORWARDED_HOST | CONFIG_FORWARDED);
 	config_destroy(c);
+	c = read_config("TrustedProxyHeaders x-forwarded-host,Forwarded,\n");
+	assert_int_equal(c->trusted_proxy_headers.known,
+		CONFIG_X_FORWARDED_HOST | CONFIG_FORWARDED);
+	config_destroy(c);
 	c = read_config("TrustedProxyHeaders X-Forwarded-For "
 			"x-forwarded-USER X-Real-Ip X-Forwarded-Client-Cert\n");
 	assert_int_equal(
@@ -125,7 +147,7 @@ static void
 test_what_is_no_field_of_proxies_is_told(void **state)
 {
 	static const char *const words[] = {"Remote-User", "X-Forwarded-",
-		"X-Forwarded", "X-Forwarded-A_B", "X-Forwarded-A,X-Real-IP",
+		"X-Forwarded", "X-Forwarded-A_B",
 		"\"X-Forwarded-A X-Forwarded-B\""};
 	char text[100];
 
@@ -186,6 +208,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_no_network_is_told),
 		cmocka_unit_test(test_a_line_that_is_too_long_is_told),
+		cmocka_unit_test(test_commas_may_stand_where_spaces_do),
 		cmocka_unit_test(test_a_stronger_source_replaces_all_networks),
 		cmocka_unit_test(
 			test_many_networks_are_all_kept_and_told_to_children),
