@@ -6,12 +6,43 @@
  */
 #include "base/signals.h"
 
-#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { AT_ONCE = 1 };
 
 int
 signal_traceback(void)
 {
 	return SIGRTMIN + 7;
+}
+
+void
+signal_ask_at_once(pid_t pid)
+{
+	(void)sigqueue(
+		pid, signal_traceback(), (union sigval){.sival_int = AT_ONCE});
+}
+
+void
+signal_ask_thread_at_once(pid_t tid)
+{
+	siginfo_t info = {
+		.si_signo = signal_traceback(),
+		.si_code = SI_QUEUE,
+	};
+
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_int = AT_ONCE;
+	(void)syscall(
+		SYS_rt_tgsigqueueinfo, getpid(), tid, info.si_signo, &info);
+}
+
+bool
+signal_is_at_once(const siginfo_t *info)
+{
+	return info->si_code == SI_QUEUE && info->si_value.sival_int == AT_ONCE;
 }
 
 int

@@ -6,8 +6,18 @@
 #ifndef WSGID_BASE_SIGNALS_H
 #define WSGID_BASE_SIGNALS_H
 
-/* To a thread of a child: write the Python stacks of all threads. */
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* To a child: write the Python stacks of all threads. */
 int signal_traceback(void);
+
+/* Send it to a process that is about to be killed, or to one thread of this one,
+ * which is to write them without asking anybody; and was it sent so? */
+void signal_ask_at_once(pid_t pid);
+void signal_ask_thread_at_once(pid_t tid);
+bool signal_is_at_once(const siginfo_t *info);
 
 /* To a child, by the kernel: its parent has died. */
 int signal_of_death(void);

@@ -8,7 +8,6 @@
 #include "child/exchange.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -162,7 +161,7 @@ client_push(struct app_exchange *x)
 	c->pushed = true;
 	if (c->error == 0)
 		c->error = send_last(ex->engine, c);
-	report_overdue(ex->engine, pthread_self());
+	report_overdue(ex->engine, gettid());
 	turn_back(ex);
 	return c->error;
 }

@@ -45,7 +45,7 @@ show(struct wsgid_page *page, int64_t us, int64_t monotonic_us)
 }
 
 static void
-show_now(struct wsgid_page *page)
+show_now(void *page)
 {
 	show(page, clock_real_us(), clock_monotonic_ns() / 1000);
 }
@@ -57,8 +57,7 @@ beat(void *arg)
 
 	pthread_setname_np(pthread_self(), "wsgid-pulse");
 	while (atomic_load(&p->ending) == 0) {
-		app_pulse(p->app);
-		show_now(p->page);
+		app_with_gil(p->app, show_now, p->page);
 		(void)syscall(SYS_futex, &p->ending, FUTEX_WAIT_PRIVATE, 0,
 			&p->pause, NULL, 0);
 	}

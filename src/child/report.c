@@ -22,6 +22,7 @@
 #include "child/engine.h"
 #include "child/send.h"
 #include "child/share.h"
+#include "child/tracebacks.h"
 #include "child/watcher.h"
 #include "io/io.h"
 #include "net/channel.h"
@@ -197,12 +198,15 @@ ask_to_retire(struct engine *e)
 }
 
 void
-report_overdue(struct engine *e, pthread_t worker)
+report_overdue(struct engine *e, pid_t worker)
 {
 	if (LIKELY(!is_overdue(e)) || !ask_to_retire(e))
 		return;
 	say_overdue(e, "is here");
-	pthread_kill(worker, app_traceback_signal());
+	if (worker == gettid())
+		tracebacks_write(e->set.app);
+	else
+		tracebacks_ask(worker);
 }
 
 void
@@ -211,7 +215,7 @@ report_overdue_here(struct engine *e, const struct app_exchange *x)
 	char where[512];
 
 	if (x->pieces == NULL) {
-		report_overdue(e, pthread_self());
+		report_overdue(e, gettid());
 		return;
 	}
 	if (LIKELY(!is_overdue(e)) ||

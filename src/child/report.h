@@ -5,9 +5,9 @@
 #ifndef WSGID_CHILD_REPORT_H
 #define WSGID_CHILD_REPORT_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -62,7 +62,7 @@ void report_head(struct report *r, struct engine *e, struct str out);
 /* Is the running request over RequestTimeout?  Then the log says, once, what was
  * asked for and where in Python it is, and this child asks to be replaced.
  * worker: the thread that runs it, or is waiting with it. */
-void report_overdue(struct engine *e, pthread_t worker);
+void report_overdue(struct engine *e, pid_t worker);
 
 /* The same for a request that has just waited for its client: where nothing of
  * it runs, because it has yielded a piece, that is said. */

@@ -11,10 +11,10 @@
 #ifndef WSGID_CHILD_TAKEOVER_H
 #define WSGID_CHILD_TAKEOVER_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct connection;
 struct engine;
@@ -22,7 +22,7 @@ struct engine;
 /* Of one worker. */
 struct takeover {
 	struct engine *engine;
-	pthread_t worker;
+	pid_t worker; /* its thread */
 	int epoll; /* connections of the worker, added when first seen */
 	int64_t *told_ns; /* when the master last heard of a stuck worker */
 

@@ -171,7 +171,7 @@ void
 watch_me(struct watch *w)
 {
 	if (w != NULL)
-		w->takeover.worker = pthread_self();
+		w->takeover.worker = gettid();
 }
 
 void

@@ -30,6 +30,7 @@
 #include "child/recycle.h"
 #include "child/report.h"
 #include "child/sigterm.h"
+#include "child/tracebacks.h"
 #include "child/watcher.h"
 #include "lock/accept_mutex.h"
 #include "lock/locker.h"
@@ -48,7 +49,7 @@ struct workers {
 	struct clients *clients;
 	struct descriptors *descriptors;
 	struct recycle recycle;
-	struct pulse *pulse; /* both with common.forking */
+	struct pulse *pulse; /* both, and tracebacks.h, with common.forking */
 	bool serving;
 	size_t n;
 	struct worker each[];
@@ -288,20 +289,24 @@ say_what_was_cut(const struct workers *w)
 
 /* The GIL is given up meanwhile. */
 static void
-stop_pulse(struct workers *w)
+stop_helpers(struct workers *w)
 {
 	struct pulse *pulse = w->pulse;
 
 	w->pulse = NULL;
 	pulse_stop(pulse);
+	tracebacks_stop();
 }
 
 static void
-start_pulse(struct workers *w)
+start_helpers(struct workers *w)
 {
 	int64_t timeout_ms = w->common.config->deadlock_timeout;
 
-	if (timeout_ms > 0 && w->serving && w->pulse == NULL)
+	if (!w->serving)
+		return;
+	tracebacks_start(w->common.app);
+	if (timeout_ms > 0 && w->pulse == NULL)
 		w->pulse = pulse_start(w->common.app, timeout_ms,
 			w->common.page->page);
 }
@@ -313,9 +318,9 @@ set_serving(struct workers *w, bool on)
 	forking_lock(w->common.forking, w->common.app);
 	w->serving = on;
 	if (on) {
-		start_pulse(w);
+		start_helpers(w);
 	} else {
-		stop_pulse(w);
+		stop_helpers(w);
 		watcher_stop(w->watcher);
 	}
 	forking_unlock(w->common.forking);
@@ -362,7 +367,7 @@ workers_before_fork(struct workers *w)
 {
 	if (w == NULL)
 		return;
-	stop_pulse(w);
+	stop_helpers(w);
 	watcher_stop(w->watcher);
 	if (w->common.locker != NULL)
 		locker_pause(w->common.locker);
@@ -380,7 +385,7 @@ workers_start_helpers(struct workers *w)
 {
 	if (w == NULL)
 		return;
-	start_pulse(w);
+	start_helpers(w);
 	if (w->serving)
 		watcher_start(w->watcher);
 }

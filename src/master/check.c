@@ -178,7 +178,7 @@ end_late(const struct check *t)
 {
 	struct pollfd fd = {.fd = t->pidfd, .events = POLLIN};
 
-	(void)kill(t->pid, signal_traceback());
+	signal_ask_at_once(t->pid);
 	if (t->pidfd >= 0)
 		(void)wait_for(&fd, 1, STACKS_MS);
 	(void)kill(t->pid, SIGKILL);

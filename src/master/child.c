@@ -298,7 +298,7 @@ child_tell_failure(
 int64_t
 child_ask_where(const struct master *m, pid_t pid)
 {
-	kill(pid, signal_traceback());
+	signal_ask_at_once(pid);
 	return m->now_ns + STACKS_MS * MS_NS;
 }
 

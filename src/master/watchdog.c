@@ -139,7 +139,7 @@ ask_for_tracebacks(const struct master *m)
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->children[i].life == LIFECYCLE_READY &&
 			m->children[i].pid > 0)
-			kill(m->children[i].pid, signal_traceback());
+			signal_ask_at_once(m->children[i].pid);
 }
 
 static void

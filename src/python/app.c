@@ -246,10 +246,13 @@ app_leave(struct app *app)
 /* Nothing is left of the thread in between: whoever lists Python's threads would
  * wonder who that is. */
 void
-app_pulse(struct app *app)
+app_with_gil(struct app *app, void (*what)(void *arg), void *arg)
 {
+	PyGILState_STATE state = PyGILState_Ensure();
+
 	(void)app;
-	PyGILState_Release(PyGILState_Ensure());
+	what(arg);
+	PyGILState_Release(state);
 }
 
 static int

@@ -114,10 +114,6 @@ size_t app_script_length(const char *application);
  * The GIL must be held. */
 void app_destroy(struct app *app);
 
-/* A thread that is sent this signal, from any thread and without the GIL, writes
- * the Python stacks of all threads to standard error. */
-int app_traceback_signal(void);
-
 /* Is there one Python in this process?  Something else may have brought
  * another: LD_PRELOAD, or an extension module that is linked with one.  0; 1
  * where Python is no shared library (has_own) and the same version's shared
@@ -154,9 +150,9 @@ const char *app_python_version(void);
 void app_enter(struct app *app); /* take the GIL */
 void app_leave(struct app *app); /* give it up */
 
-/* Take the GIL and give it up again, in a thread that has no other business with
- * Python: returns when Python code could run. */
-void app_pulse(struct app *app);
+/* Call this with the GIL, in a thread that has no other business with Python: waits
+ * until Python code could run. */
+void app_with_gil(struct app *app, void (*what)(void *arg), void *arg);
 
 /* Have the main thread call this as soon as it runs Python code, with the GIL;
  * from within that code: behind the function that it is calling.  There is one

@@ -11,12 +11,6 @@
 
 #include "base/signals.h"
 
-int
-app_traceback_signal(void)
-{
-	return signal_traceback();
-}
-
 /* NULL and no exception where it has none. */
 static PyObject *
 attribute(PyObject *object, const char *name)
@@ -78,7 +72,7 @@ tracebacks_init(void)
 	AUTO_DECREF PyObject *words =
 		Py_BuildValue("{s:i,s:O}", "file", 2, "all_threads", Py_True);
 	AUTO_DECREF PyObject *number =
-		Py_BuildValue("(i)", app_traceback_signal());
+		Py_BuildValue("(i)", signal_traceback());
 
 	if (module == NULL || words == NULL || number == NULL)
 		return -1;

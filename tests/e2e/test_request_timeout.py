@@ -1,5 +1,7 @@
 """RequestTimeout: a request that takes too long is explained, and its child replaced."""
 
+import concurrent.futures
+import os
 import signal
 import subprocess
 import threading
@@ -154,3 +156,37 @@ def test_without_it_requests_take_as_long_as_they_take(start):
     assert get(server.address, '/sleep?1').body == b'done'
     server.stop()
     assert 'takes longer' not in server.log.text()
+
+
+DEEP = '''
+def deep(n):
+    return deep(n - 1) + 1 if n else 0
+def application(environ, start_response):
+    for _ in range(10):
+        deep(300)
+    start_response('200 OK', [('Content-Length', '4')])
+    return [b'done']
+'''
+
+
+def test_asking_where_requests_are_harms_none_that_runs(serve, directory):
+    """Their frames come and go while others' are written."""
+    (directory / 'deep.py').write_text(DEEP)
+    server = serve('deep', '--mpm', 'worker', '-w', '1', '--threads', '8', cwd=directory)
+    child, = server.wait_for_ready(1)
+    asked = threading.Event()
+
+    def keep_asking():
+        with Connection(server.address) as connection:
+            while not asked.is_set():
+                assert connection.get('/').body == b'done'
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        clients = [pool.submit(keep_asking) for _ in range(12)]
+        for n in range(1, 101):
+            os.kill(child, signal.SIGRTMIN + 7)
+            wait_until(lambda: server.log.text().count('Current thread') >= n, f'answer {n}')
+        asked.set()
+        for client in clients:
+            client.result()
+    assert list(server.wait_for_ready(1)) == [child]
+    server.stop()

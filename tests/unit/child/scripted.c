@@ -367,12 +367,6 @@ app_describe_pieces(
 }
 
 int
-app_traceback_signal(void)
-{
-	return 0;
-}
-
-int
 app_copy_status(const struct app *app)
 {
 	(void)app;
@@ -425,9 +419,10 @@ app_check_libraries(bool has_own, char *library, size_t size, struct err *err)
 }
 
 void
-app_pulse(struct app *app)
+app_with_gil(struct app *app, void (*what)(void *arg), void *arg)
 {
 	app_enter(app);
+	what(arg);
 	app_leave(app);
 }
 

@@ -32,6 +32,7 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/signals.h"
 #include "child/balance.h"
 #include "child/forking.h"
 #include "child/workers.h"
@@ -68,12 +69,6 @@ app_describe_pieces(
 	(void)to;
 	(void)size;
 	fail_msg("there is no RequestTimeout here");
-}
-
-int
-app_traceback_signal(void)
-{
-	return SIGURG; /* ignored, and sent to nobody here */
 }
 
 int
@@ -129,9 +124,11 @@ app_check_libraries(bool has_own, char *library, size_t size, struct err *err)
 }
 
 void
-app_pulse(struct app *app)
+app_with_gil(struct app *app, void (*what)(void *arg), void *arg)
 {
-	(void)app;
+	app_enter(app);
+	what(arg);
+	app_leave(app);
 }
 
 void
@@ -1010,5 +1007,7 @@ main(void)
 		WITH_BOTH(test_workers_leave_when_the_master_is_gone),
 	};
 
+	/* There is no Python whose stacks could be shown. */
+	(void)signal(signal_traceback(), SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

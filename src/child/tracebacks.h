@@ -1,0 +1,29 @@
+/*
+ * tracebacks.h - what the threads of this child are doing, asked from outside.
+ *
+ * faulthandler's handler (python/tracebacks.c) needs no GIL, but it walks the frames
+ * of all threads: one that runs meanwhile takes them away under it, and the child
+ * crashes.  So while a child serves a thread of its own hears the signal, takes the
+ * GIL, and has that handler run then.
+ */
+#ifndef WSGID_CHILD_TRACEBACKS_H
+#define WSGID_CHILD_TRACEBACKS_H
+
+#include <sys/types.h>
+
+struct app;
+
+/* Begin, and end.  There is one in a process.  Without a thread, which is said in
+ * the log, the handler runs at once as before.  To be called with the GIL, which
+ * tracebacks_stop gives up meanwhile. */
+void tracebacks_start(struct app *app);
+void tracebacks_stop(void);
+
+/* To standard error, soon: the stacks of all threads, and that one is marked as the
+ * one in question. */
+void tracebacks_ask(pid_t tid);
+
+/* The same now, of the calling thread, which has not got the GIL. */
+void tracebacks_write(struct app *app);
+
+#endif
