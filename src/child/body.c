@@ -18,6 +18,7 @@
 #include "child/connection.h"
 #include "child/direct.h"
 #include "child/engine.h"
+#include "child/receiving.h"
 #include "child/send.h"
 #include "child/spare.h"
 #include "child/unread.h"
@@ -322,7 +323,7 @@ ask_for_more(const struct body *b, struct engine *e, struct connection *c)
 	if (c->direct || (!b->chunked && b->left > BUFFERED_MAX))
 		direct_await(e, c);
 	else
-		connection_receive(e, c);
+		receiving_start(e, c);
 }
 
 /* Wait until something has arrived. */

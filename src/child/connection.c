@@ -22,6 +22,7 @@
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/peer.h"
+#include "child/receiving.h"
 #include "child/report.h"
 #include "child/spare.h"
 #include "child/standard.h"
@@ -30,7 +31,6 @@
 #include "net/handoff.h"
 
 enum {
-	UNREAD_MAX = 128 * 1024, /* kept for a request that does not read */
 	LINGER_MS = 2000,        /* for each piece, as in Apache */
 	LINGER_TOTAL_MS = 30000,
 	LAST_MS = 1000, /* for the request that is the last */
@@ -253,7 +253,7 @@ connection_open(struct engine *e, int fd, int protocol)
 	wait_for_part(e, c, CONNECTION_READING, PACE_HEADER);
 	if (e->finishing)
 		connection_await_last(e, c);
-	connection_receive(e, c);
+	receiving_start(e, c);
 	return 0;
 }
 
@@ -402,50 +402,13 @@ connection_adopt(struct engine *e, const struct handoff *handoff)
 		wait_on(e, c, INT64_MAX); /* it has sent in time */
 	else
 		wait_on(e, c, handoff->deadline_ns);
-	connection_receive(e, c);
+	receiving_start(e, c);
 	return c;
 }
 
 /* --- input ----------------------------------------------------------------- */
 
 static void skip_rest(struct engine *e, struct connection *c);
-
-/* A head has its own limits, and nothing would read on when they are far away. */
-static bool
-has_enough(const struct connection *c)
-{
-	size_t unread = c->in.len + c->piece.len;
-	size_t most = UNREAD_MAX;
-
-	if (c->state == CONNECTION_READING)
-		return false;
-	if (c->state == CONNECTION_COLLECTING && c->need > most)
-		most = c->need;
-	return unread > most;
-}
-
-void
-connection_receive(struct engine *e, struct connection *c)
-{
-	if (c->at_eof || c->error != 0 || c->state == CONNECTION_CLOSING ||
-		c->state == CONNECTION_LEAVING || c->direct)
-		return;
-	if (has_enough(c)) {
-		if (c->receiving && !c->paused)
-			io_cancel(e->io, c, IO_RECEIVE, c->fd);
-		c->paused = true;
-		return;
-	}
-	if (c->receiving)
-		return;
-	c->paused = false;
-	c->receiving = true;
-	c->in_flight++;
-	if (c->bytes_in == 0 || c->sends_much)
-		io_receive_first(e->io, c, c->fd);
-	else
-		io_receive(e->io, c, c->fd);
-}
 
 /* The head has grown: is there something to parse, whole or wrong? */
 static bool
@@ -517,7 +480,7 @@ connection_received(struct engine *e, struct connection *c, char *data,
 		return;
 	/* Whether more is wanted than the first piece is to be seen. */
 	if (c->receiving || c->state != CONNECTION_QUEUED)
-		connection_receive(e, c);
+		receiving_start(e, c);
 }
 
 /* It waits for more, but its receiving may have ended while it was queued: with
@@ -528,7 +491,7 @@ receive_on(struct engine *e, struct connection *c)
 	if (c->at_eof || c->error != 0)
 		connection_close(e, c);
 	else
-		connection_receive(e, c);
+		receiving_start(e, c);
 }
 
 void
@@ -615,7 +578,7 @@ connection_go_on(struct engine *e, struct connection *c)
 		park(e, c);
 	if (e->finishing)
 		connection_await_last(e, c);
-	connection_receive(e, c);
+	receiving_start(e, c);
 }
 
 /* What a client has begun to send it sends, and the next request is behind it. */
@@ -632,7 +595,7 @@ skip_rest(struct engine *e, struct connection *c)
 		connection_close(e, c);
 	} else {
 		wait_for_progress(e, c, CONNECTION_SKIPPING);
-		connection_receive(e, c);
+		receiving_start(e, c);
 	}
 }
 
@@ -708,7 +671,7 @@ connection_linger(struct engine *e, struct connection *c)
 	}
 	/* A stop does not wait any longer for who goes on sending. */
 	if (c->state == CONNECTION_LINGERING && e->finishing) {
-		connection_receive(e, c);
+		receiving_start(e, c);
 		return;
 	}
 	if (c->state != CONNECTION_LINGERING) {
@@ -722,7 +685,7 @@ connection_linger(struct engine *e, struct connection *c)
 	if (c->deadline_ns > c->linger_end_ns)
 		connection_close(e, c);
 	else
-		connection_receive(e, c);
+		receiving_start(e, c);
 }
 
 void

@@ -76,8 +76,9 @@ struct connection {
 	int fd;
 	enum connection_state state;
 	unsigned in_flight; /* operations under way */
-	bool receiving;     /* one of them is IO_RECEIVE */
-	bool paused;        /* receiving stopped: too much is unread */
+	bool receiving;     /* one of them is IO_RECEIVE ... */
+	bool receives_many; /* ... and does not end with the next piece */
+	bool paused;        /* it is to end, and not to begin anew by itself */
 	bool sending;       /* one of them is IO_SEND */
 	bool withdrawn;     /* which comes to nothing: the watcher sends */
 	bool awaits_room;   /* one of them is IO_WRITABLE */
@@ -186,10 +187,6 @@ void connection_heard(
  * for input. */
 void connection_received(struct engine *e, struct connection *c, char *data,
 	size_t len, uint16_t buffer);
-
-/* See that the connection receives, unless it has ended or has more unread
- * input than it should. */
-void connection_receive(struct engine *e, struct connection *c);
 
 /* Wait for the rest of a head, or until the input is need bytes long. */
 void connection_await_head(struct engine *e, struct connection *c);

@@ -12,6 +12,7 @@
 
 #include "child/connection.h"
 #include "child/engine.h"
+#include "child/receiving.h"
 #include "io/io.h"
 
 enum { MUCH_AT_ONCE = 16 * 1024 };
@@ -54,9 +55,7 @@ direct_await(struct engine *e, struct connection *c)
 	if (c->at_eof || c->error != 0 || c->awaits_input)
 		return;
 	if (c->receiving) { /* that ends first, and may bring something */
-		if (!c->paused)
-			io_cancel(e->io, c, IO_RECEIVE, c->fd);
-		c->paused = true;
+		receiving_stop(e, c);
 		return;
 	}
 	c->awaits_input = true;

@@ -15,6 +15,7 @@
 #include "child/engine.h"
 #include "child/handover.h"
 #include "child/orders.h"
+#include "child/receiving.h"
 #include "child/send.h"
 #include "child/sendfile.h"
 #include "child/share.h"
@@ -50,7 +51,7 @@ on_buffers_short(struct engine *e, struct connection *c)
 		if (unread_stash(e, waiting) < 0)
 			break;
 	e->stashed = true;
-	connection_receive(e, c);
+	receiving_start(e, c);
 }
 
 static void
@@ -66,7 +67,7 @@ on_receive(struct engine *e, struct connection *c, const struct io_event *event)
 	} else if (event->result == -ENOBUFS) {
 		on_buffers_short(e, c);
 	} else if (event->result == -ECANCELED) {
-		connection_receive(e, c);
+		receiving_start(e, c);
 	} else if (event->result == 0) {
 		c->at_eof = true;
 		on_end_of_input(e, c);

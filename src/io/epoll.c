@@ -486,7 +486,7 @@ epoll_receive(struct io *io, void *owner, int fd)
 
 /* Who connects has often sent his request as well. */
 static void
-epoll_receive_first(struct io *io, void *owner, int fd)
+epoll_receive_once(struct io *io, void *owner, int fd)
 {
 	struct epoll *e = epoll_of(io);
 	struct operation *op = start(e, owner, IO_RECEIVE, fd);
@@ -747,7 +747,7 @@ const struct io_engine io_engine_epoll = {
 	.writable = epoll_writable,
 	.readable = epoll_readable,
 	.receive = epoll_receive,
-	.receive_first = epoll_receive_first,
+	.receive_once = epoll_receive_once,
 	.release = epoll_release,
 	.send = epoll_send,
 	.cancel = epoll_cancel,

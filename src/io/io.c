@@ -175,10 +175,10 @@ io_receive(struct io *io, void *owner, int fd)
 }
 
 void
-io_receive_first(struct io *io, void *owner, int fd)
+io_receive_once(struct io *io, void *owner, int fd)
 {
 	check_owner(owner);
-	io->engine->receive_first(io, owner, fd);
+	io->engine->receive_once(io, owner, fd);
 }
 
 void

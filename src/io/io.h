@@ -109,9 +109,10 @@ void io_readable(struct io *io, void *owner, int fd);
 void io_receive(struct io *io, void *owner, int fd);
 
 /* The same for who may want one piece and no more, as a connection is made for one
- * request often: with the first it ends by itself, where to cancel it costs more
- * than to start it again. */
-void io_receive_first(struct io *io, void *owner, int fd);
+ * request often: with that it ends by itself, where to cancel it costs more than to
+ * start it again.  And for who must hear of a reset, which some kernels lose when it
+ * comes while they hand out the pieces of io_receive. */
+void io_receive_once(struct io *io, void *owner, int fd);
 
 /* Give a piece's memory back. */
 void io_release(struct io *io, uint16_t buffer);

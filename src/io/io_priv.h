@@ -25,7 +25,7 @@ struct io_engine {
 	void (*writable)(struct io *io, void *owner, int fd);
 	void (*readable)(struct io *io, void *owner, int fd);
 	void (*receive)(struct io *io, void *owner, int fd);
-	void (*receive_first)(struct io *io, void *owner, int fd);
+	void (*receive_once)(struct io *io, void *owner, int fd);
 	void (*release)(struct io *io, uint16_t buffer);
 	void (*send)(struct io *io, void *owner, int fd,
 		const struct iovec *parts, unsigned n_parts);

@@ -428,7 +428,7 @@ uring_receive(struct io *io, void *owner, int fd)
 }
 
 static void
-uring_receive_first(struct io *io, void *owner, int fd)
+uring_receive_once(struct io *io, void *owner, int fd)
 {
 	struct io_uring_sqe *sqe = next_sqe(uring_of(io));
 
@@ -707,7 +707,7 @@ const struct io_engine io_engine_uring = {
 	.writable = uring_writable,
 	.readable = uring_readable,
 	.receive = uring_receive,
-	.receive_first = uring_receive_first,
+	.receive_once = uring_receive_once,
 	.release = uring_release,
 	.send = uring_send,
 	.cancel = uring_cancel,

@@ -133,7 +133,7 @@ io_receive(struct io *io, void *owner, int fd)
 }
 
 void
-io_receive_first(struct io *io, void *owner, int fd)
+io_receive_once(struct io *io, void *owner, int fd)
 {
 	io_receive(io, owner, fd);
 }

@@ -267,7 +267,7 @@ test_who_wants_the_first_piece_may_want_more(void **state)
 	struct owner owner = {0};
 	struct io_event event;
 
-	io_receive_first(b->io, &owner, b->near);
+	io_receive_once(b->io, &owner, b->near);
 	expect_nothing(b->io);
 	put(b->far, "first");
 	event = next(b->io);
@@ -290,11 +290,11 @@ test_receiving_the_first_piece_can_be_cancelled(void **state)
 	struct bench *b = bench_of(state);
 	struct owner owner = {0};
 
-	io_receive_first(b->io, &owner, b->near);
+	io_receive_once(b->io, &owner, b->near);
 	expect_nothing(b->io);
 	io_cancel(b->io, &owner, IO_RECEIVE, b->near);
 	expect(b->io, &owner, IO_RECEIVE, -ECANCELED);
-	io_receive_first(b->io, &owner, b->near);
+	io_receive_once(b->io, &owner, b->near);
 	shutdown(b->far, SHUT_WR);
 	expect(b->io, &owner, IO_RECEIVE, 0);
 	expect_nothing(b->io);
@@ -478,7 +478,7 @@ test_what_is_cancelled_before_it_starts_never_starts(void **state)
 	io_receive(b->io, &owner, b->near);
 	io_cancel(b->io, &owner, IO_RECEIVE, b->near);
 	expect(b->io, &owner, IO_RECEIVE, -ECANCELED);
-	io_receive_first(b->io, &owner, b->near);
+	io_receive_once(b->io, &owner, b->near);
 	io_cancel(b->io, &owner, IO_RECEIVE, b->near);
 	expect(b->io, &owner, IO_RECEIVE, -ECANCELED);
 	assert_int_equal(recv(b->near, text, sizeof(text), MSG_DONTWAIT), 4);
@@ -495,8 +495,8 @@ test_there_is_no_room_while_a_piece_waits_to_be_taken(void **state)
 
 	put(b->near, "near");
 	put(b->far, "far");
-	io_receive_first(b->io, &one, b->near);
-	io_receive_first(b->io, &two, b->far);
+	io_receive_once(b->io, &one, b->near);
+	io_receive_once(b->io, &two, b->far);
 	assert_true(io_room(b->io) > 0);
 	event = next(b->io);
 	assert_int_equal(event.result, 3);

@@ -1,0 +1,77 @@
+/*
+ * receiving.c - when a connection receives, and how much at a time.  See receiving.h.
+ */
+#include "child/receiving.h"
+
+#include <stdbool.h>
+
+#include "child/connection.h"
+#include "child/engine.h"
+#include "io/io.h"
+
+enum {
+	UNREAD_MAX = 128 * 1024, /* kept for a request that does not read */
+};
+
+/* A head has its own limits, and nothing would read on when they are far away. */
+static bool
+has_enough(const struct connection *c)
+{
+	size_t unread = c->in.len + c->piece.len;
+	size_t most = UNREAD_MAX;
+
+	if (c->state == CONNECTION_READING)
+		return false;
+	if (c->state == CONNECTION_COLLECTING && c->need > most)
+		most = c->need;
+	return unread > most;
+}
+
+void
+receiving_stop(struct engine *e, struct connection *c)
+{
+	if (c->receiving && !c->paused)
+		io_cancel(e->io, c, IO_RECEIVE, c->fd);
+	c->paused = true;
+}
+
+/* A kernel may miss the reset of a connection that comes while it hands out pieces of
+ * many (6.18 does, one of some 5,000 times).  That costs nothing where the client has
+ * said all: a response follows, or KeepAliveTimeout.  Who is still to say something,
+ * as the body that a request reads, would be waited for, and he is gone. */
+static bool
+wants_many(const struct connection *c)
+{
+	switch (c->state) {
+	case CONNECTION_PARKED:
+	case CONNECTION_QUEUED:
+	case CONNECTION_SENDING:
+		return c->bytes_in > 0 && !c->sends_much;
+	default:
+		return false;
+	}
+}
+
+void
+receiving_start(struct engine *e, struct connection *c)
+{
+	bool many = wants_many(c);
+
+	if (c->at_eof || c->error != 0 || c->state == CONNECTION_CLOSING ||
+		c->state == CONNECTION_LEAVING || c->direct)
+		return;
+	if (has_enough(c) || (c->receiving && c->receives_many && !many)) {
+		receiving_stop(e, c);
+		return;
+	}
+	if (c->receiving)
+		return;
+	c->paused = false;
+	c->receiving = true;
+	c->receives_many = many;
+	c->in_flight++;
+	if (many)
+		io_receive(e->io, c, c->fd);
+	else
+		io_receive_once(e->io, c, c->fd);
+}
