@@ -1,9 +1,12 @@
 """Clients that are slow cost nobody but themselves, and not for ever."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import os
 import pathlib
+import random
+import select
 import socket
 import time
 
@@ -628,4 +631,45 @@ def test_a_head_whose_body_cannot_be_filed_stays_what_it_was(serve, no_files, en
         slow.send(b'SECRET-' * 42857)
         assert slow.response().body == b'/right 300000'
     server.output.wait_for('"POST /right HTTP/1.1" 200')
+    server.stop()
+
+
+def break_off(address, rng):
+    """Say something on a connection, begin an upload that nobody reads, and leave."""
+    with Connection(address) as c:
+        for _ in range(rng.randint(0, 3)):
+            assert c.get(rng.choice(['/hello', '/sleep?s=0.005'])).status == 200
+        c.send(b'POST /hello HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n'
+               b'Expect: 100-continue\r\n\r\n2dc6c0\r\n')
+        left, end = rng.choice([0, 100_000, 655_360, 1_500_000]), time.monotonic() + 1
+        c.socket.setblocking(False)
+        while left > 0 and time.monotonic() < end:
+            try:
+                left -= c.socket.send(b'v' * min(left, 65_536))
+            except BlockingIOError:
+                select.select([], [c.socket], [], 0.001)
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_uploads_that_are_broken_off_leave_no_connection_behind(serve, engine):
+    """Also where the kernel does not tell one of some thousands of resets who receives on."""
+    server = serve('probe', '-w', '1', '--threads', '8', '--timeout', LONG,
+                   '--io-engine', engine)
+    end = time.monotonic() + 3
+
+    def leave(seed):
+        rng = random.Random(seed)
+        while time.monotonic() < end:
+            with contextlib.suppress(ConnectionError):
+                break_off(server.address, rng)
+
+    def go_on(seed):
+        while time.monotonic() < end:
+            with Connection(server.address) as c:
+                for _ in range(20):
+                    assert c.get('/spin?s=0.01').status == 200
+
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        list(pool.map(lambda n: (leave if n % 2 else go_on)(n), range(24)))
+    wait_until(lambda: server.board()['counts']['connections'] == 0, 'the end of all of them')
     server.stop()
