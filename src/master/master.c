@@ -31,6 +31,7 @@
 #include "base/exits.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "base/title.h"
 #include "config/config.h"
 #include "master/activation.h"
@@ -287,6 +288,7 @@ hear_signals(struct master *m)
 		return -errno;
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL);
+	sigaction(signal_traceback(), &ignore, NULL); /* spawn_reset_signals */
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;

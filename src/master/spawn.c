@@ -77,7 +77,7 @@ spawn_reset_signals(void)
 	sigset_t none;
 
 	for (int i = 1; i < NSIG; i++)
-		if (i != SIGKILL && i != SIGSTOP)
+		if (i != SIGKILL && i != SIGSTOP && i != signal_traceback())
 			sigaction(i, &standard, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -113,8 +113,6 @@ static void __attribute__((noreturn)) become_child(const struct master *m,
 	int rc;
 
 	spawn_reset_signals();
-	/* Until Python has a handler for it. */
-	(void)signal(signal_traceback(), SIG_IGN);
 	(void)setrlimit(RLIMIT_NOFILE, &m->files);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 ||
 		dup2(l->output, STDOUT_FILENO) < 0 ||

@@ -21,7 +21,9 @@ struct spawned {
 	int output;
 };
 
-/* In a forked process: as a program expects to be started. */
+/* In a forked process: as a program expects to be started, but for signal_traceback(),
+ * which the master ignores and a child until Python has a handler for it: there is no
+ * moment in which asking for stacks would end one. */
 void spawn_reset_signals(void);
 
 /* Start a child of g in the lowest vacant slot, or have g's template fork it,

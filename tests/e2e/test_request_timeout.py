@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -190,3 +191,27 @@ def test_asking_where_requests_are_harms_none_that_runs(serve, directory):
             client.result()
     assert list(server.wait_for_ready(1)) == [child]
     server.stop()
+
+
+def test_asking_where_requests_are_harms_no_child_that_begins(serve):
+    """From its first moment, before it is a program of its own."""
+    server = serve('hello', '-w', '8')
+    server.wait_for_ready(8)
+    socket_path, = server.run_directory.glob('*.ctl')
+    done = threading.Event()
+
+    def keep_asking():
+        while not done.is_set():
+            with socket.socket(socket.AF_UNIX) as control:
+                control.connect(str(socket_path))
+                control.sendall(b'stacks\n')
+                while control.recv(65536):
+                    pass
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(keep_asking)
+        for _ in range(8):
+            server.reload()
+        done.set()
+        asking.result()
+    server.stop()
+    assert 'exit signal' not in server.log.text()
