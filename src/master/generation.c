@@ -310,6 +310,32 @@ generation_open_again(struct generation *g, size_t i, struct err *err)
 	return 0;
 }
 
+/* What a Listen says of a socket file that was made before it did.  What it does not say
+ * stays as it is, which somebody may have changed by hand. */
+static void
+give_files(const struct generation *g)
+{
+	for (size_t i = 0; i < g->n_listeners; i++) {
+		const struct config_listen *listen = NULL;
+		struct listen_options options;
+		struct err err = {0};
+
+		if (g->listeners[i].unlink_path)
+			listen = find_listen(g->config, g->asked[i]);
+		if (listen == NULL)
+			continue;
+		if (find_options(&options, g->config, listen, &err) == 0) {
+			if (listen->mode < 0)
+				options.mode = (mode_t)-1;
+			(void)listen_give_file(
+				&g->listeners[i], &options, &err);
+		}
+		if (err.code != 0)
+			log_warnx("master",
+				"%s: the socket file stays as it is", err.text);
+	}
+}
+
 static int
 open_listeners(struct generation *g, struct master *m,
 	const struct generation *before, struct err *err)
@@ -587,6 +613,7 @@ generation_succeed(struct generation *g, struct generation *before)
 			before->listeners[j].unlink_path = false;
 		}
 	}
+	give_files(g);
 }
 
 void

@@ -78,8 +78,8 @@ int generation_write_config(struct generation *g, struct err *err);
 /* Say so when the kernel has cut SendBufferSize or ReceiveBufferSize. */
 void generation_check_buffers(const struct generation *g);
 
-/* g replaces before: the socket files become g's to remove, and what both
- * have listens as g's configuration says. */
+/* g replaces before: the socket files become g's to remove, and what both have
+ * listens, and is whose, as g's configuration says. */
 void generation_succeed(struct generation *g, struct generation *before);
 
 /* Open the logs anew, under the names that they have.  On failure the old

@@ -60,6 +60,12 @@ int listen_open_twin(struct listener *ret, const struct listener *first,
  * connections that come from now on.  0 or a negative errno. */
 int listen_tune(const struct listener *l, const struct listen_options *options);
 
+/* Give the socket file of a unix: listener, where it is one that we made and is still
+ * there, to owner and group, and then this mode, (mode_t)-1 being the one that it has.
+ * 0, or a negative errno and a sentence. */
+int listen_give_file(const struct listener *l,
+	const struct listen_options *options, struct err *err);
+
 /* What the kernel gives to connections of this listener, in bytes as they were
  * asked for: less than asked where net.core.wmem_max or rmem_max is less.
  * 0 or a negative errno. */

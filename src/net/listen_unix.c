@@ -9,6 +9,7 @@
 #include "net/listen_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -180,15 +181,17 @@ listen_check_gift(uid_t owner, gid_t group, struct err *err)
 	return rc;
 }
 
+/* fd is of the path, and O_PATH. */
 static int
-give_path(const char *path, const struct listen_options *options,
-	const char *text, struct err *err)
+give_path(int fd, const struct listen_options *options, const char *text,
+	struct err *err)
 {
 	struct err why = {0};
 
 	if (options->owner == (uid_t)-1 && options->group == (gid_t)-1)
 		return 0;
-	if (lchown(path, options->owner, options->group) == 0)
+	if (fchownat(fd, "", options->owner, options->group, AT_EMPTY_PATH) ==
+		0)
 		return 0;
 	if (errno != EPERM)
 		return err_set(
@@ -203,14 +206,15 @@ finish_path(struct listener *ret, int fd, const struct listen_options *options,
 	struct err *err)
 {
 	const char *path = ret->address.un.sun_path;
+	AUTO_CLOSE int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	char text[ADDRESS_TEXT];
 	struct stat made;
 	int rc;
 
 	address_format(&ret->address, text);
-	if (lstat(path, &made) < 0)
+	if (file < 0 || fstat(file, &made) < 0)
 		return err_set(err, errno, "Listen %s", text);
-	rc = give_path(path, options, text, err);
+	rc = give_path(file, options, text, err);
 	if (rc == 0 && listen(fd, options->backlog) < 0)
 		rc = err_set(err, errno, "Listen %s", text);
 	if (rc < 0) {
@@ -252,6 +256,55 @@ listen_open_unix(struct listener *ret, const struct listen_options *options,
 		return rc;
 	ret->fd = fd_take(&fd);
 	return 0;
+}
+
+/* -1 where it is another's by now. */
+static int
+open_ours(const struct listener *l, struct stat *st)
+{
+	AUTO_CLOSE int file =
+		open(l->address.un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (!l->unlink_path || file < 0 || fstat(file, st) < 0 ||
+		st->st_dev != l->device || st->st_ino != l->inode)
+		return -1;
+	return fd_take(&file);
+}
+
+static int
+set_mode(int file, mode_t mode)
+{
+	char path[64];
+
+	/* fchmod refuses a descriptor that is not open for anything. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+int
+listen_give_file(const struct listener *l, const struct listen_options *options,
+	struct err *err)
+{
+	struct stat now;
+	AUTO_CLOSE int file = open_ours(l, &now);
+	struct listen_options wanted = *options;
+	char text[ADDRESS_TEXT];
+	int rc;
+
+	if (file < 0)
+		return 0;
+	address_format(&l->address, text);
+	if (wanted.owner == now.st_uid)
+		wanted.owner = (uid_t)-1;
+	if (wanted.group == now.st_gid)
+		wanted.group = (gid_t)-1;
+	rc = give_path(file, &wanted, text, err);
+	if (rc < 0 || wanted.mode == (mode_t)-1 ||
+		wanted.mode == (now.st_mode & 07777))
+		return rc;
+	rc = set_mode(file, wanted.mode);
+	return rc < 0 ? err_set(err, -rc, "Listen %s: changing the mode", text)
+		      : 0;
 }
 
 bool

@@ -93,6 +93,37 @@ def test_a_unix_socket_has_the_owner_it_was_given(serve, directory):
     assert (path.stat().st_uid, path.stat().st_gid) == (65534, 1)
 
 
+def test_a_reload_gives_the_socket_file_what_its_line_says_now(serve, directory):
+    path = directory / 'site.sock'
+    conf = directory / 'wsgid.conf'
+
+    def said():
+        st = path.stat()
+        return stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid
+    conf.write_text(f'Listen unix:{path} mode=0600\n')
+    server = serve('-c', conf, 'probe', '-w', '1', bind=None)
+    made = path.stat().st_ino
+    to_others = ' owner=nobody group=daemon' if IS_ROOT else ''
+    others = (65534, 1) if IS_ROOT else said()[1:]
+    conf.write_text(f'Listen unix:{path} mode=0660{to_others}\n')
+    assert 'reload done' in server.reload()
+    assert said() == (0o660, *others)
+    # What it does not say stays, as somebody may have changed it by hand.
+    path.chmod(0o640)
+    conf.write_text(f'Listen unix:{path}\n')
+    assert 'reload done' in server.reload()
+    assert said() == (0o640, *others)
+    assert path.stat().st_ino == made
+    # Another's file is none of ours.
+    path.rename(directory / 'moved.sock')
+    path.write_text('precious')
+    path.chmod(0o600)
+    conf.write_text(f'Listen unix:{path} mode=0666\n')
+    server.reload()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    server.stop()
+
+
 def test_a_stale_socket_is_replaced_and_a_living_one_is_not(serve, new_server, directory):
     path = directory / 'site.sock'
     with socket.socket(socket.AF_UNIX) as stale:
