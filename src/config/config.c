@@ -369,6 +369,31 @@ config_set(struct config *c, const char *directive, const char *value,
 	config_apply_text(c, CONFIG_FROM_COMMAND_LINE, row, value, where);
 }
 
+bool
+config_keep_text(
+	struct config *c, const char *directive, const struct config *from)
+{
+	const struct directive *row = directive_find(directive);
+	const char **text, *kept;
+
+	assert(row != NULL);
+	text = (const char **)(void *)((char *)c + row->offset);
+	kept = *(const char *const *)(const void *)((const char *)from +
+						    row->offset);
+	if (*text == kept ||
+		(*text != NULL && kept != NULL && strcmp(*text, kept) == 0))
+		return false;
+	*text = kept != NULL ? arena_copy(&c->priv->arena, kept, strlen(kept))
+			     : NULL;
+	if (kept != NULL && *text == NULL)
+		config_no_memory(c);
+	*config_setting_of(c, row) = (struct config_setting){
+		.source = config_setting_of(from, row)->source,
+		.where = "the start",
+	};
+	return true;
+}
+
 /* Where a directive was set, for a message; "" for a default. */
 static const char *
 where_set(const struct config *c, const struct directive *row)

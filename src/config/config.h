@@ -296,6 +296,11 @@ struct config_url {
 /* 0, or -EINVAL and a sentence. */
 int config_read_url(struct config_url *ret, struct str text, struct err *err);
 
+/* Have a directive whose value is a text say what it says in from, as what runs has it
+ * since its start.  Was it something else? */
+bool config_keep_text(
+	struct config *c, const char *directive, const struct config *from);
+
 /* Set one directive as if written in the strongest source; used for
  * "wsgid APP".  where is for messages. */
 void config_set(struct config *c, const char *directive, const char *value,

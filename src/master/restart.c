@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -72,12 +73,6 @@ failed(struct master *m, const char *reason)
 
 /* --- what cannot change while the server lives ------------------------------- */
 
-static bool
-same(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static void
 tell_fixed(struct master *m, const char *directive)
 {
@@ -89,27 +84,16 @@ tell_fixed(struct master *m, const char *directive)
 	CONTROL_TELL(m, "warning", text);
 }
 
+/* What runs has them from its start, whatever each configuration since has said. */
 static void
 keep_fixed(struct master *m, struct config *c)
 {
-	const struct config *was = m->now->config;
+	static const char *const fixed[] = {"RunDirectory", "Mutex", "PidFile",
+		"ControlGroup", "ScoreBoardFile"};
 
-	if (!same(was->run_directory, c->run_directory))
-		tell_fixed(m, "RunDirectory");
-	if (!same(was->mutex, c->mutex)) {
-		tell_fixed(m, "Mutex");
-		config_set(c, "Mutex", was->mutex, "the start");
-	}
-	if (!same(was->pid_file, c->pid_file))
-		tell_fixed(m, "PidFile");
-	if (!same(was->control_group, c->control_group)) {
-		tell_fixed(m, "ControlGroup");
-		config_set(c, "ControlGroup",
-			was->control_group != NULL ? was->control_group : "",
-			"the start");
-	}
-	if (!same(was->score_board_file, c->score_board_file))
-		tell_fixed(m, "ScoreBoardFile");
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+		if (config_keep_text(c, fixed[i], m->now->config))
+			tell_fixed(m, fixed[i]);
 }
 
 /* --- begin ------------------------------------------------------------------- */
@@ -223,7 +207,7 @@ look_for_lost(struct master *m, const struct generation *old)
 {
 	for (size_t i = 0; i < m->now->n_listeners; i++)
 		for (size_t j = 0; j < old->n_listeners; j++)
-			if (same(m->now->asked[i], old->asked[j]) &&
+			if (strcmp(m->now->asked[i], old->asked[j]) == 0 &&
 				m->now->listeners[i].inode !=
 					old->listeners[j].inode)
 				tell_found(m, i);
