@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +19,11 @@
 #include "base/fd.h"
 #include "base/printable.h"
 #include "wsgictl/instance.h"
+
+enum {
+	BEGIN_MS = 2000, /* for a master that runs to open its socket */
+	LOOK_MS = 20,
+};
 
 int
 ask_denied(const struct instance *i, struct err *err)
@@ -91,6 +97,25 @@ connect_within(int fd, const struct sockaddr_un *to, int64_t soon_ms)
 	return rc < 0 ? -errno : fd_set_nonblock(fd, true);
 }
 
+/* A master that begins, or executes itself anew, has its pid file before it has its
+ * control socket. */
+static int
+connect_when_there(
+	int fd, const struct sockaddr_un *to, pid_t master, int64_t soon_ms)
+{
+	int64_t end_ns = clock_monotonic_ns() + BEGIN_MS * MS_NS;
+	int rc;
+
+	for (;;) {
+		rc = connect_within(fd, to, soon_ms);
+		if ((rc != -ENOENT && rc != -ECONNREFUSED) ||
+			clock_monotonic_ns() >= end_ns ||
+			(kill(master, 0) < 0 && errno == ESRCH))
+			return rc;
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+}
+
 static int
 connect_to(const struct instance *i, int64_t soon_ms, struct err *err)
 {
@@ -110,7 +135,7 @@ connect_to(const struct instance *i, int64_t soon_ms, struct err *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, errno, "control socket");
-	rc = connect_within(fd, &address, soon_ms);
+	rc = connect_when_there(fd, &address, i->pid, soon_ms);
 	if (rc < 0) {
 		close(fd);
 		return cannot_connect(i, -rc, err);

@@ -241,6 +241,34 @@ test_somebody_elses_socket_is_told_nothing(void **state)
 }
 
 static void
+test_a_master_that_is_about_to_listen_is_awaited(void **state)
+{
+	static const char *const words[] = {"status", NULL};
+	struct instance i = {.name = "shop", .pid = getpid()};
+	struct err err = {0};
+	struct ask a;
+	pid_t master;
+	int status;
+
+	i.control = strdup(server_path(*state, "shop.ctl"));
+	close(listen_at(i.control)); /* its predecessor's */
+	master = fork();
+	if (master == 0) {
+		usleep(50000);
+		unlink(i.control);
+		usleep(50000);
+		(void)listen_at(i.control);
+		pause();
+	}
+	assert_int_equal(ask_open(&a, &i, words, -1, &err), 0);
+	assert_int_equal(a.master, master);
+	ask_close(&a);
+	kill(master, SIGKILL);
+	waitpid(master, &status, 0);
+	free(i.control);
+}
+
+static void
 test_words_are_fit_for_a_terminal(void **state)
 {
 	struct ask_answer l;
@@ -297,6 +325,7 @@ main(void)
 		cmocka_unit_test(test_words_that_no_master_says_are_nonsense),
 		TEST(test_somebody_elses_socket_is_told_nothing),
 		cmocka_unit_test(test_words_are_fit_for_a_terminal),
+		TEST(test_a_master_that_is_about_to_listen_is_awaited),
 		TEST(test_nobody_there_is_a_sentence),
 	};
 
