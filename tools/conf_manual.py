@@ -151,9 +151,18 @@ has one address or several, with commas or spaces between them;
 .Ev PORT
 counts where nothing else says where to listen, and is weaker than all but
 .Ev WSGID_DEFAULT_LISTEN .
-Sockets passed by
+Where
 .Xr systemd 1
-replace all of them.
+passes sockets, they stand for
+.Ic Listen
+where none is written, and
+.Ev PORT
+is not asked; one that is written must be one of them, by its address or as
+.Ql fd:NAME
+by its
+.Cm FileDescriptorName= ,
+and each of them must be asked for, or nothing starts: see
+.Xr wsgid 8 .
 .Cm ProxyProtocol= Ns Cm On , Cm Off
 or
 .Cm Optional
