@@ -334,9 +334,15 @@ With worker, children cost less memory for each request that runs at the same
 time, but those of one child share Python's global lock.
 """,
     'Timeout': """
-A client takes a response when its kernel acknowledges bytes of it, or reads
-them from a Unix socket, even where this kernel has no room yet for the rest.
+A client takes a response when its kernel acknowledges bytes of it, even where
+this kernel has no room yet for the rest.
 One that takes nothing is found out at most a quarter of the time later.
+.Pp
+Of a Unix socket the kernel counts whole pieces, of some 36 KiB: a reader is
+seen to take something when he has read all of one.
+Who needs longer than this time for that, as one who reads 300 bytes a second
+with 60 s, is given up as if he took nothing; a proxy that reads as fast as it
+can is never meant.
 """,
     'MaxRequestWorkers': """
 With worker it counts threads: a multiple of
