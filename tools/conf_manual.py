@@ -329,7 +329,8 @@ A mutex that answers with an error is made anew, and the children that have it
 are replaced.
 """,
     'MPM': """
-What only the other one uses is ignored with a warning.
+What only the other one uses is ignored, with a warning unless it says what is
+so without it, as the default does.
 With worker, children cost less memory for each request that runs at the same
 time, but those of one child share Python's global lock.
 """,

@@ -112,6 +112,19 @@ ignore(struct config *c, size_t offset, long instead, const char *because)
 #define IGNORE(c, member, instead, because) \
 	ignore((c), offsetof(struct config, member), (instead), (because))
 
+/* A size, which is no long everywhere. */
+static void
+ignore_thread_stack_size(struct config *c)
+{
+	if (c->thread_stack_size != 0)
+		config_warn(c, SETTING(c, thread_stack_size)->where,
+			NAME_OF(thread_stack_size),
+			"ignored with MPM %s, which has one thread in each "
+			"child, the process's own",
+			config_mpm_name(c));
+	c->thread_stack_size = 0;
+}
+
 static void
 ignore_threads(struct config *c)
 {
@@ -123,6 +136,7 @@ ignore_threads(struct config *c)
 		"which counts children; write MinSpareServers");
 	IGNORE(c, max_spare_threads, CONFIG_AUTO,
 		"which counts children; write MaxSpareServers");
+	ignore_thread_stack_size(c);
 }
 
 static void
@@ -486,6 +500,7 @@ static void
 settle_worker(struct config *c, int cpus, const struct config *running)
 {
 	ignore_spare_servers(c);
+	settle_thread_stack_size(c);
 	clamp_thread_limit(c, running);
 	settle_threads_per_child(c);
 	fix_pool(c);
@@ -522,7 +537,6 @@ processes_settle(struct config *c, const struct config_machine *machine)
 	choose_mpm(c);
 	keep_mpm(c, machine->running);
 	clamp_server_limit(c, machine->running);
-	settle_thread_stack_size(c);
 	check_restart_interval(c);
 	if (c->mpm == CONFIG_MPM_WORKER)
 		settle_worker(c, cpus, machine->running);

@@ -229,6 +229,11 @@ test_prefork_has_one_thread_and_says_so(void **state)
 			 "for more"}},
 		{"ThreadLimit 8", 4, 1, 4, 16, 256,
 			{"t.conf:1: ThreadLimit: ignored with MPM prefork"}},
+		{"ThreadStackSize 1k", 4, 1, 4, 16, 256,
+			{"t.conf:1: ThreadStackSize: ignored with MPM prefork, "
+			 "which has one thread in each child, the process's "
+			 "own"}},
+		{"ThreadStackSize 0", 4, 1, 4, 16, 256, {0}},
 		{"ThreadsPerChild 0", 4, 1, 4, 16, 256,
 			{"t.conf:1: ThreadsPerChild: 0 is not allowed, raised "
 			 "to 1"}},
