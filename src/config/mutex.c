@@ -81,7 +81,7 @@ parse_mutex(const struct directive_input *in, union directive_value *ret,
 			rc = err_setx(err, EINVAL,
 				"\"%s\" is no mutex of wsgid; there is "
 				"mpm-accept alone, and its name may be left "
-				"out",
+				"out; the path of a file must be absolute",
 				value_show(in->words[i]).text);
 	return rc < 0 ? rc : keep_mutex(in, ret, err);
 }
