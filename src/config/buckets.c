@@ -39,14 +39,25 @@ has_sockets_to_multiply(struct config *c)
 }
 
 static long
+within_server_limit(struct config *c, long n)
+{
+	if (n <= c->server_limit)
+		return n;
+	config_warn(c, SETTING(c, listen_cores_buckets_ratio)->where,
+		NAME_OF(listen_cores_buckets_ratio),
+		"%ld buckets exceed ServerLimit of %ld, lowered to %ld; raise "
+		"ServerLimit for more",
+		n, c->server_limit, c->server_limit);
+	return c->server_limit;
+}
+
+static long
 count(struct config *c, const struct config_machine *machine)
 {
 	const char *where = SETTING(c, listen_cores_buckets_ratio)->where;
 	long ratio = c->listen_cores_buckets_ratio, n;
 
 	n = ratio > 0 ? machine->cpus / ratio : 1;
-	if (n > c->server_limit)
-		n = c->server_limit;
 	if (n < 2)
 		return 1;
 	if (config_has_mutex(c)) {
@@ -58,7 +69,7 @@ count(struct config *c, const struct config_machine *machine)
 			value_show(c->mutex).text);
 		return 1;
 	}
-	return has_sockets_to_multiply(c) ? n : 1;
+	return has_sockets_to_multiply(c) ? within_server_limit(c, n) : 1;
 }
 
 /* Closing a socket would reset the connections that wait in it. */

@@ -32,8 +32,8 @@ test_there_are_as_many_as_the_ratio_goes_into_the_cpus(void **state)
 		{"ListenCoresBucketsRatio 8", 31, 3},
 		{"ListenCoresBucketsRatio 8", 128, 16},
 		{"ListenCoresBucketsRatio 1", 2, 2},
-		{"ListenCoresBucketsRatio 1\nServerLimit 3", 64, 3},
-		{"ListenCoresBucketsRatio 1\nServerLimit 1", 64, 1},
+		{"ListenCoresBucketsRatio 1\nServerLimit 3", 3, 3},
+		{"ListenCoresBucketsRatio 1\nServerLimit 1", 1, 1},
 		{"ListenCoresBucketsRatio 2147483647", 64, 1},
 	};
 
@@ -96,6 +96,33 @@ test_what_is_raised_is_told(void **state)
 		"StartServers: 1 is not enough for 2 buckets "
 		"(ListenCoresBucketsRatio), raised to 2");
 	config_destroy(c);
+}
+
+static void
+test_a_limit_of_children_is_told_to_be_one_of_buckets(void **state)
+{
+	static const struct {
+		const char *text, *said;
+		long buckets;
+	} rows[] = {
+		{"ServerLimit 3\nListenCoresBucketsRatio 1\n",
+			"ListenCoresBucketsRatio: 4 buckets exceed ServerLimit "
+			"of 3, lowered to 3; raise ServerLimit for more",
+			3},
+		{"ServerLimit 1\nListenCoresBucketsRatio 2\n",
+			"ListenCoresBucketsRatio: 2 buckets exceed ServerLimit "
+			"of 1, lowered to 1; raise ServerLimit for more",
+			1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = settle_config(rows[i].text, 4);
+
+		assert_int_equal(c->buckets, rows[i].buckets);
+		assert_true(has_message(c, rows[i].said));
+		config_destroy(c);
+	}
 }
 
 static void
@@ -205,6 +232,8 @@ main(void)
 			test_there_are_as_many_as_the_ratio_goes_into_the_cpus),
 		cmocka_unit_test(test_each_bucket_can_have_a_child),
 		cmocka_unit_test(test_what_is_raised_is_told),
+		cmocka_unit_test(
+			test_a_limit_of_children_is_told_to_be_one_of_buckets),
 		cmocka_unit_test(
 			test_where_it_does_not_apply_it_is_ignored_with_a_warning),
 		cmocka_unit_test(
