@@ -50,8 +50,8 @@ listen_in_use(const struct address *a, const char *text, struct err *err)
 	if (pid == getpid())
 		return err_setx(err, EADDRINUSE,
 			"Listen %s: this server has that already, by another "
-			"Listen or, after a reload, by one that was "
-			"changed%s",
+			"Listen or, after a reload, by one that was changed, "
+			"which takes a stop and a start%s",
 			text,
 			is_unix ? "" : "; [::] takes IPv4 connections too");
 	if (pid != 0)
