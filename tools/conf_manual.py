@@ -97,6 +97,9 @@ From here on
 is the value, and
 .Ic <IfDefine Ar name Ns Ic >
 holds.
+A value that the command line gives it, with
+.Fl D Ar name Ns = Ns Ar value ,
+is stronger.
 .Ql ${{name}}
 of what is not defined is the environment variable of that name.
 .It Ic UnDefine Ar name
@@ -151,6 +154,10 @@ has one address or several, with commas or spaces between them;
 .Ev PORT
 counts where nothing else says where to listen, and is weaker than all but
 .Ev WSGID_DEFAULT_LISTEN .
+A reload takes addresses away and adds others, but none that the kernel refuses
+beside those of before it: from 127.0.0.1:8000 to 8000, which has that in it, it
+takes a stop and a start.
+.br
 Where
 .Xr systemd 1
 passes sockets, they stand for
@@ -220,7 +227,9 @@ Each address of
 .Ic Listen
 has a socket in each bucket, to which the kernel deals the connections, and
 each bucket has children of its own, at least one; where the other directives
-ask for fewer, they are raised.
+ask for fewer, they are raised, but for
+.Ic ServerLimit ,
+which is the most that there are of buckets, too.
 As long as a bucket has no child that is ready, its clients are served by the
 children of the others, and so they are, with a delay of milliseconds, when
 all of its children are busy.
@@ -328,6 +337,16 @@ does.
 A mutex that answers with an error is made anew, and the children that have it
 are replaced.
 """,
+    'Processes': """
+It stands for
+.Ic StartServers , MaxRequestWorkers
+and the spare servers or threads.
+Where a stronger source has one of these, as the command line has
+.Fl \\-max\\-request\\-workers
+beside
+.Ev WEB_CONCURRENCY ,
+that counts, and the pool grows and shrinks after all.
+""",
     'MPM': """
 What only the other one uses is ignored, with a warning unless it says what is
 so without it, as the default does.
@@ -348,7 +367,13 @@ can is never meant.
     'MaxRequestWorkers': """
 With worker it counts threads: a multiple of
 .Ic ThreadsPerChild ,
-to which another number is lowered.
+to which another number is lowered, or raised where it is less than those of one
+child.
+Where
+.Ic ThreadsPerChild
+is
+.Cm auto ,
+it is at most this number: with 4 a child has 4 threads instead of 8.
 """,
     'RestartInterval': """
 As after
