@@ -47,12 +47,30 @@ config_mpm_name(const struct config *c)
 }
 
 static long
-most_servers(const struct config *c)
+built_for(const struct config *c)
 {
-	if (c->server_limit != CONFIG_AUTO)
-		return c->server_limit;
 	return c->mpm == CONFIG_MPM_WORKER ? SERVER_LIMIT_MAX_WORKER
 					   : SERVER_LIMIT_MAX;
+}
+
+static long
+most_servers(const struct config *c)
+{
+	return c->server_limit != CONFIG_AUTO ? c->server_limit : built_for(c);
+}
+
+/* What to do for more than most. */
+static const char *
+advice(long most, long bound, const char *to_raise)
+{
+	return most < bound ? to_raise : "wsgid is built for no more";
+}
+
+static const char *
+server_advice(const struct config *c)
+{
+	return advice(most_servers(c), built_for(c),
+		"raise ServerLimit for more");
 }
 
 /* ---- Which MPM, and what it has no use for ------------------------------ */
@@ -184,10 +202,7 @@ clamp_limit(struct config *c, size_t offset, long most, const long *running)
 static void
 clamp_server_limit(struct config *c, const struct config *running)
 {
-	bool worker = c->mpm == CONFIG_MPM_WORKER;
-
-	clamp_limit(c, offsetof(struct config, server_limit),
-		worker ? SERVER_LIMIT_MAX_WORKER : SERVER_LIMIT_MAX,
+	clamp_limit(c, offsetof(struct config, server_limit), built_for(c),
 		running != NULL ? &running->server_limit : NULL);
 }
 
@@ -232,10 +247,11 @@ settle_threads_per_child(struct config *c)
 		c->threads_per_child = threads_auto(c);
 	} else if (c->threads_per_child > most) {
 		config_warn(c, where, NAME_OF(threads_per_child),
-			"%ld exceeds ThreadLimit of %ld, lowered to %ld; "
-			"raise ThreadLimit for more, which needs a stop and a "
-			"start",
-			c->threads_per_child, most, most);
+			"%ld exceeds ThreadLimit of %ld, lowered to %ld; %s",
+			c->threads_per_child, most, most,
+			advice(most, THREAD_LIMIT_MAX,
+				"raise ThreadLimit for more, which needs a "
+				"stop and a start"));
 		c->threads_per_child = most;
 	}
 	if (c->thread_limit == CONFIG_AUTO)
@@ -307,9 +323,8 @@ fix_pool(struct config *c)
 		return;
 	if (n > most) {
 		config_warn(c, SETTING(c, processes)->where, NAME_OF(processes),
-			"%ld exceeds ServerLimit of %ld, lowered to %ld; "
-			"raise ServerLimit for more",
-			n, most, most);
+			"%ld exceeds ServerLimit of %ld, lowered to %ld; %s",
+			n, most, most, server_advice(c));
 		n = c->processes = most;
 	}
 	FIX(c, start_servers, n, &kept);
@@ -337,9 +352,8 @@ settle_max_request_workers(struct config *c, int cpus)
 		c->max_request_workers = smaller(4L * cpus, most);
 	} else if (c->max_request_workers > most) {
 		config_warn(c, where, NAME_OF(max_request_workers),
-			"%ld exceeds ServerLimit of %ld, lowered to %ld; "
-			"raise ServerLimit for more",
-			c->max_request_workers, most, most);
+			"%ld exceeds ServerLimit of %ld, lowered to %ld; %s",
+			c->max_request_workers, most, most, server_advice(c));
 		c->max_request_workers = most;
 	} else if (c->max_request_workers < 1) {
 		config_warn(c, where, NAME_OF(max_request_workers),
@@ -362,9 +376,8 @@ settle_max_request_threads(struct config *c, int cpus)
 	} else if (n > most) {
 		config_warn(c, where, NAME_OF(max_request_workers),
 			"%ld exceeds ServerLimit of %ld with %ld threads in "
-			"each child, lowered to %ld; raise ServerLimit for "
-			"more",
-			n, most / threads, threads, most);
+			"each child, lowered to %ld; %s",
+			n, most / threads, threads, most, server_advice(c));
 		n = most;
 	} else if (n < threads) {
 		config_warn(c, where, NAME_OF(max_request_workers),

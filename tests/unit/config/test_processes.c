@@ -147,7 +147,8 @@ test_conflicts_are_corrected_and_said(void **state)
 				"of 5"}},
 		{"MaxRequestWorkers 200001", 4, 1, 4, 200000, 200000,
 			{"MaxRequestWorkers: 200001 exceeds ServerLimit of "
-			 "200000"}},
+			 "200000, lowered to 200000; wsgid is built for no "
+			 "more"}},
 	};
 
 	(void)state;
@@ -388,7 +389,8 @@ test_conflicts_of_worker_are_corrected_and_said(void **state)
 		{"ThreadsPerChild 20001", 20000, 20000, 4, 10000, 80000, 160000,
 			256,
 			{"ThreadsPerChild: 20001 exceeds ThreadLimit of "
-			 "20000"}},
+			 "20000, lowered to 20000; wsgid is built for no "
+			 "more"}},
 		{"ThreadsPerChild 0", 1, 64, 4, 1, 4, 8, 256,
 			{"t.conf:2: ThreadsPerChild: 0 is not allowed, raised "
 			 "to 1"}},
@@ -410,7 +412,8 @@ test_conflicts_of_worker_are_corrected_and_said(void **state)
 			 "raise ServerLimit for more"}},
 		{"MaxRequestWorkers 160001", 8, 64, 4, 4, 32, 160000, 20000,
 			{"MaxRequestWorkers: 160001 exceeds ServerLimit of "
-			 "20000"}},
+			 "20000 with 8 threads in each child, lowered to "
+			 "160000; wsgid is built for no more"}},
 		{"StartServers 0", 8, 64, 1, 4, 32, 64, 256,
 			{"StartServers: 0 is not allowed, raised to 1"}},
 		{"StartServers 9", 8, 64, 8, 4, 32, 64, 256,
@@ -461,7 +464,8 @@ test_processes_fix_the_number_of_children_of_worker(void **state)
 			 "lowered to 2; raise ServerLimit for more"}},
 		{"Processes 20001\nThreadsPerChild 2", 2, 64, 20000, 40000,
 			40003, 40000, 20000,
-			{"Processes: 20001 exceeds ServerLimit of 20000"}},
+			{"Processes: 20001 exceeds ServerLimit of 20000, "
+			 "lowered to 20000; wsgid is built for no more"}},
 	};
 
 	(void)state;
