@@ -387,6 +387,8 @@ activation_share(struct master *m, struct generation *g, struct err *err)
 		size_t first = g->n_listeners;
 
 		rc = share(m, g, c->listens[i].address, err);
+		if (rc < 0)
+			err_at(err, c->listens[i].where);
 		generation_mark(g, first, &c->listens[i]);
 	}
 	return rc < 0 ? rc : check_all_are_used(m, err);

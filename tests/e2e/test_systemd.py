@@ -607,7 +607,7 @@ def test_a_socket_that_is_missing_gets_a_sentence(activated, manager):
 def test_a_name_without_any_socket_gets_a_sentence(activated):
     server = activated('-b', 'fd:http')
     assert server.ended() == 78
-    assert 'Listen fd:http: systemd passes no socket at all' in server.log.text()
+    assert '-b: Listen fd:http: systemd passes no socket at all' in server.log.text()
 
 
 def test_a_name_that_is_none_is_a_mistake(new_server):
@@ -690,7 +690,7 @@ def test_a_reload_that_asks_for_a_socket_that_is_not_there_fails(activated, mana
     config.write_text('Listen fd:http\n')
     server = activated('-c', config).start()
     config.write_text('Listen fd:http\nListen fd:more\n')
-    assert 'Listen fd:more: systemd passes no such socket' in server.reload()
+    assert f'{config}:2: Listen fd:more: systemd passes no such socket' in server.reload()
     assert get(one.getsockname(), '/hello').status == 200
     server.stop()
 
