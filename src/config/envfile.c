@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/links.h"
 #include "base/str.h"
+#include "config/config.h"
 
 enum {
 	FILE_MAX = 1024 * 1024,
@@ -30,6 +31,7 @@ struct reading {
 	const char *p; /* NUL-terminated */
 	struct buf out;
 	size_t n;
+	struct config *told; /* of all mistakes; NULL: the first ends it */
 };
 
 static int
@@ -74,8 +76,10 @@ take_name(struct reading *r, struct err *err)
 		skip_blanks(r);
 	}
 	name = (struct str){r->p, strcspn(r->p, "=\n")};
-	if (r->p[name.len] != '=')
+	if (r->p[name.len] != '=') {
+		skip_line(r);
 		return wrong(r, "\"=\" is missing; a line is NAME=VALUE", err);
+	}
 	r->p += name.len + 1;
 	name = str_trim(name);
 	if (!is_name(name))
@@ -150,11 +154,12 @@ take_plain(struct reading *r, struct err *err)
 	return buf_add_str(&r->out, value);
 }
 
+/* Behind what is no name there is a value, too, and maybe lines of it. */
 static int
 take_line(struct reading *r, struct err *err)
 {
 	size_t before = r->out.len;
-	int rc;
+	int rc, name;
 
 	skip_blanks(r);
 	if (*r->p == '\n' || *r->p == '\0')
@@ -163,12 +168,14 @@ take_line(struct reading *r, struct err *err)
 		skip_line(r);
 		return 0;
 	}
-	rc = take_name(r, err);
-	if (rc < 0)
-		return rc;
+	name = take_name(r, err);
+	if (name < 0)
+		err = NULL; /* a sentence a line */
 	skip_blanks(r);
 	rc = *r->p == '"' || *r->p == '\'' ? take_quoted(r, err)
 					   : take_plain(r, err);
+	if (name < 0)
+		return name;
 	buf_add_char(&r->out, '\0');
 	r->n++;
 	if (rc == 0 && r->out.len - before > ENTRY_MAX)
@@ -230,6 +237,29 @@ read_text(char **ret, const char *path, struct err *err)
 	return 0;
 }
 
+static int
+read_lines(struct reading *r, const char *text, struct err *err)
+{
+	r->p = text;
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		r->p += 3; /* the mark of UTF-8 that Windows' editors write */
+	while (*r->p != '\0') {
+		int rc;
+
+		r->line++;
+		rc = take_line(r, err);
+		if (rc < 0 && r->told == NULL)
+			return rc;
+		if (rc < 0) {
+			config_blame(r->told, "EnvironmentFile", err->text);
+			skip_line(r);
+		}
+		if (*r->p == '\n')
+			r->p++;
+	}
+	return 0;
+}
+
 int
 envfile_read(char ***ret, const char *path, struct err *err)
 {
@@ -238,15 +268,8 @@ envfile_read(char ***ret, const char *path, struct err *err)
 	char **list;
 	int rc = read_text(&text, path, err);
 
-	r.p = text;
-	if (rc == 0 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
-		r.p += 3; /* the mark of UTF-8 that Windows' editors write */
-	while (rc == 0 && *r.p != '\0') {
-		r.line++;
-		rc = take_line(&r, err);
-		if (*r.p == '\n')
-			r.p++;
-	}
+	if (rc == 0)
+		rc = read_lines(&r, text, err);
 	list = rc == 0 ? make_list(&r) : NULL;
 	buf_fini(&r.out);
 	if (rc < 0)
@@ -255,4 +278,18 @@ envfile_read(char ***ret, const char *path, struct err *err)
 		return err_set(err, ENOMEM, "%s", path);
 	*ret = list;
 	return 0;
+}
+
+void
+envfile_check(struct config *c)
+{
+	AUTO_FREE char *text = NULL;
+	struct reading r = {.path = c->environment_file, .told = c};
+	struct err err = {0};
+
+	if (read_text(&text, r.path, &err) < 0)
+		config_blame(c, "EnvironmentFile", err.text);
+	else
+		(void)read_lines(&r, text, &err);
+	buf_fini(&r.out);
 }

@@ -11,10 +11,15 @@
 
 #include <stddef.h>
 
+struct config;
 struct err;
 
 /* The entries of a file, "NAME=VALUE", ended by NULL; one block of memory that
  * the caller frees.  0, or a negative errno and a sentence with the place. */
 int envfile_read(char ***ret, const char *path, struct err *err);
+
+/* Whatever is wrong with the one that is named becomes a message of the
+ * configuration. */
+void envfile_check(struct config *c);
 
 #endif

@@ -75,7 +75,6 @@ void
 python_check(struct config *c)
 {
 	struct python_choice choice = {0};
-	char **entries = NULL;
 	const char *about = NULL;
 	struct err err = {0};
 
@@ -88,10 +87,8 @@ python_check(struct config *c)
 	}
 	choice_fini(&choice);
 	check_locale(c);
-	if (c->environment_file != NULL &&
-		envfile_read(&entries, c->environment_file, &err) < 0)
-		config_blame(c, "EnvironmentFile", err.text);
-	free(entries);
+	if (c->environment_file != NULL)
+		envfile_check(c);
 }
 
 /* ----------------------------------------------------------------------------- */

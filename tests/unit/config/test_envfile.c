@@ -15,8 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "base/err.h"
 #include "config/envfile.h"
+#include "reading.h"
 
 /* The entries with "|" between them, or what is wrong behind the file's name. */
 static const char *
@@ -93,6 +95,35 @@ test_a_mistake_is_told_with_its_line(void **state)
 			strstr(read_text(table[i].text), table[i].said));
 }
 
+static void
+test_all_mistakes_of_a_file_are_told(void **state)
+{
+	static const char *const said[] = {
+		".env:1: what stands before \"=\" is no name",
+		".env:4: \"=\" is missing",
+		".env:6: something stands behind the quoted value",
+		".env:8: the quote has no end",
+	};
+	struct scratch s;
+	struct config *c = config_create();
+
+	(void)state;
+	scratch_init(&s);
+	assert_non_null(c);
+	config_set(c, "EnvironmentFile",
+		scratch_write(&s, ".env",
+			"1A=\"x\ny=\nz\"\nB\nC=1\nD='x'y z\nE=1\nF='\n1\n"),
+		"t");
+	envfile_check(c);
+	assert_int_equal(count_messages(c), ARRAY_LEN(said));
+	assert_int_equal(count_fatal(c), ARRAY_LEN(said));
+	for (size_t i = 0; i < ARRAY_LEN(said); i++)
+		assert_non_null(
+			strstr(config_message(c, i)->text, said[i]));
+	config_destroy(c);
+	scratch_fini(&s);
+}
+
 /* It would be the children that cannot be executed, and nobody would know which
  * of the values it is. */
 static void
@@ -141,6 +172,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_are_names_and_values),
 		cmocka_unit_test(test_a_mistake_is_told_with_its_line),
+		cmocka_unit_test(test_all_mistakes_of_a_file_are_told),
 		cmocka_unit_test(test_what_no_environment_can_hold_is_told),
 		cmocka_unit_test(test_what_is_no_file_is_told),
 	};
