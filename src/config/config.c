@@ -220,25 +220,24 @@ add_texts(struct config *c, const struct directive_input *in, const char **to,
 /* Formats are told apart by their nickname, each with a source of its own. */
 static void
 add_nickname(struct config *c, enum config_source source,
-	const struct config_log_format *format)
+	const struct config_log_format *format, const char *where)
 {
-	struct config_nickname *n = c->priv->nicknames;
+	struct config_nickname **n = &c->priv->nicknames;
 
-	while (n != NULL && strcasecmp(n->format.nickname, format->nickname))
-		n = n->next;
-	if (n == NULL) {
-		n = arena_alloc(&c->priv->arena, sizeof(*n));
-		if (n == NULL) {
-			config_no_memory(c);
-			return;
-		}
-		n->next = c->priv->nicknames;
-		c->priv->nicknames = n;
-	}
-	if (source < n->source)
+	while (*n != NULL &&
+		strcasecmp((*n)->format.nickname, format->nickname) != 0)
+		n = &(*n)->next;
+	if (*n == NULL)
+		*n = arena_alloc(&c->priv->arena, sizeof(**n));
+	if (*n == NULL) {
+		config_no_memory(c);
 		return;
-	n->format = *format;
-	n->source = source;
+	}
+	if (source < (*n)->source)
+		return;
+	(*n)->format = *format;
+	(*n)->source = source;
+	(*n)->where = where;
 }
 
 static void
@@ -251,7 +250,7 @@ store(struct config *c, enum config_source source,
 	void *target = (char *)c + row->offset;
 
 	if (row->type->storage == STORED_LOG_FORMATS) {
-		add_nickname(c, source, &value->log_format);
+		add_nickname(c, source, &value->log_format, in->where);
 		return;
 	}
 	if (source < setting->source)
@@ -472,6 +471,32 @@ config_listens_by_default(const struct config *c)
 {
 	return config_setting_of(c, directive_find("Listen"))->source <
 	       CONFIG_FROM_FILE;
+}
+
+static const struct config_nickname *
+nickname_at(const struct config *c, size_t i)
+{
+	const struct config_nickname *n = c->priv->nicknames;
+
+	while (n != NULL && i-- > 0)
+		n = n->next;
+	return n;
+}
+
+const char *
+config_log_format(const struct config *c, size_t i)
+{
+	const struct config_nickname *n = nickname_at(c, i);
+
+	return n != NULL ? n->format.format : NULL;
+}
+
+void
+config_blame_log_format(struct config *c, size_t i, const char *sentence)
+{
+	const struct config_nickname *n = nickname_at(c, i);
+
+	misread(c, n->source, n->where, "LogFormat", sentence);
 }
 
 void

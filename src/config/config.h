@@ -308,11 +308,17 @@ void config_set(struct config *c, const char *directive, const char *value,
 
 /* A mistake that shows only outside of this library, such as a user that does
  * not exist: a fatal message about the value of a directive, or about the
- * i-th CustomLog or, in a sentence that begins with its words, Listen. */
+ * i-th CustomLog, LogFormat or, in a sentence that begins with its words,
+ * Listen. */
 void config_blame(
 	struct config *c, const char *directive, const char *sentence);
 void config_blame_listen(struct config *c, size_t i, const char *sentence);
 void config_blame_access_log(struct config *c, size_t i, const char *sentence);
+void config_blame_log_format(struct config *c, size_t i, const char *sentence);
+
+/* What the i-th LogFormat is, whether a CustomLog has it or none; NULL behind
+ * the last one. */
+const char *config_log_format(const struct config *c, size_t i);
 
 /* What was read well and cannot be had all the same, where it was set;
  * directive may be NULL, where the sentence names it. */

@@ -38,6 +38,7 @@ struct config_nickname {
 	struct config_nickname *next;
 	struct config_log_format format;
 	enum config_source source;
+	const char *where;
 };
 
 struct config_private {

@@ -7,6 +7,7 @@
  * whatever is wrong becomes a message of the configuration, with its place.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "accesslog/format.h"
@@ -21,24 +22,32 @@
 #include "master/python.h"
 #include "master/user.h"
 
-/* The children will compile them again; a mistake shall show before. */
-static int
+static bool
+is_log_format(const char *text, struct err *err)
+{
+	struct log_format *format = NULL;
+	int rc = log_format_compile(&format, text, err);
+
+	log_format_destroy(format);
+	return rc == 0;
+}
+
+/* The children will compile them again; a mistake shall show before.  What has
+ * no item in it is a nickname as yet. */
+static void
 check_log_formats(struct config *c)
 {
-	int rc = 0;
+	const char *text;
+	struct err err = {0};
 
+	for (size_t i = 0; (text = config_log_format(c, i)) != NULL; i++)
+		if (!is_log_format(text, &err))
+			config_blame_log_format(c, i, err.text);
 	for (size_t i = 0; i < c->n_access_logs; i++) {
-		struct log_format *format = NULL;
-		struct err err = {0};
-
-		if (log_format_compile(
-			    &format, c->access_logs[i].format, &err) < 0) {
+		text = c->access_logs[i].format;
+		if (strchr(text, '%') != NULL && !is_log_format(text, &err))
 			config_blame_access_log(c, i, err.text);
-			rc = -EINVAL;
-		}
-		log_format_destroy(format);
 	}
-	return rc;
 }
 
 /* Whether the children's user may enter is found out by the children. */
@@ -77,7 +86,6 @@ master_settle(
 		.cpus = machine_cpus(""),
 		.running = running,
 	};
-	int rc;
 
 	user_settle(c, notices);
 	listens_check(c);
@@ -87,6 +95,6 @@ master_settle(
 	paths_check(c, running);
 	check_directory(c, "ChDir", c->directory);
 	check_directory(c, "CoreDumpDirectory", c->core_dump_directory);
-	rc = config_settle(c, &machine);
-	return rc < 0 ? rc : check_log_formats(c);
+	check_log_formats(c);
+	return config_settle(c, &machine);
 }

@@ -202,7 +202,8 @@ def test_what_the_server_makes_itself_need_not_be_there(directory):
     ('Timeout -1\n', 'Timeout'),
     ('Timeout 99999999999999999999\n', 'Timeout'),
     ('CustomLog - "%h %Q"\n', '1: CustomLog: .*%Q'),
-    ('LogFormat "%h %Q" mine\nCustomLog - mine\n', '2: CustomLog: .*%Q'),
+    ('LogFormat "%h %Q" mine\nCustomLog - mine\n', '1: LogFormat: .*%Q'),
+    ('LogFormat "%h %Q" unused\n', '1: LogFormat: .*%Q'),
 ])
 def test_a_broken_file_is_one_clear_error(directory, text, said):
     done = config_test(directory, text)
