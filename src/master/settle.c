@@ -7,6 +7,7 @@
  * whatever is wrong becomes a message of the configuration, with its place.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,7 +15,9 @@
 #include "base/account.h"
 #include "base/err.h"
 #include "base/machine.h"
+#include "base/str.h"
 #include "config/config.h"
+#include "http/path.h"
 #include "master/listens.h"
 #include "master/master.h"
 #include "master/mutex.h"
@@ -48,6 +51,61 @@ check_log_formats(struct config *c)
 		if (strchr(text, '%') != NULL && !is_log_format(text, &err))
 			config_blame_access_log(c, i, err.text);
 	}
+}
+
+static struct str
+path_of(const struct config_url *url)
+{
+	struct str path = url->target;
+	const char *query = memchr(path.p, '?', path.len);
+
+	if (query != NULL)
+		path.len = (size_t)(query - path.p);
+	return path.len > 0 ? path : STR("/");
+}
+
+/* As a child will resolve it. */
+static int
+check_url(const struct config *c, struct str text, struct err *err)
+{
+	enum { SHOWN = 100 }; /* what follows is worth more than all of it */
+	const struct path_rules rules = {
+		.slashes = (enum path_slashes)c->allow_encoded_slashes,
+		.merge = c->merge_slashes,
+	};
+	const char *why = "the path is not below MountPoint; write it with "
+			  "that, as clients do";
+	AUTO_FREE char *memory = NULL;
+	struct config_url url;
+	struct str path;
+	ssize_t len;
+
+	if (config_read_url(&url, text, NULL) < 0)
+		return 0; /* "none", or told already */
+	path = path_of(&url);
+	memory = malloc(path.len);
+	if (memory == NULL)
+		return err_set(err, ENOMEM, "checking a path");
+	len = path_resolve(path, &rules, memory, &why);
+	if (len >= 0) {
+		path = (struct str){memory, (size_t)len};
+		if (c->mount_point == NULL ||
+			path_cut_mount(&path, str_of(c->mount_point)))
+			return 0;
+	}
+	return err_setx(err, EINVAL, "%.*s: %s",
+		text.len < SHOWN ? (int)text.len : SHOWN, text.p, why);
+}
+
+static void
+check_warm_up(struct config *c)
+{
+	struct str list = str_of(c->warm_up);
+	struct err err = {0};
+
+	while (list.p != NULL)
+		if (check_url(c, str_next_element(&list), &err) < 0)
+			config_blame(c, "WSGIWarmUp", err.text);
 }
 
 /* Whether the children's user may enter is found out by the children. */
@@ -96,5 +154,6 @@ master_settle(
 	check_directory(c, "ChDir", c->directory);
 	check_directory(c, "CoreDumpDirectory", c->core_dump_directory);
 	check_log_formats(c);
+	check_warm_up(c);
 	return config_settle(c, &machine);
 }

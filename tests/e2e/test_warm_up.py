@@ -155,8 +155,6 @@ def test_what_is_answered_goes_nowhere_and_is_taken_to_its_end(warm, site):
     ('/400', 'the application answers 400 to the host "localhost"; write the one that it serves, '
              'as in http://www.example.com/'),
     ('http://example.com/400', 'the application answers 400'),
-    ('/a/../../b', '.*root.*'),
-    ('/%00', '.*%00.*'),
 ])
 def test_another_answer_than_a_good_one_ends_the_start(new_server, site, preload, url, sentence):
     server = new_server('site_app', '-w', '2', '--warm-up', f'/fine,{url}', cwd=site,
@@ -165,6 +163,33 @@ def test_another_answer_than_a_good_one_ends_the_start(new_server, site, preload
     server.log.wait_for(rf':error\].* WSGIWarmUp {url.replace("?", ".")}: {sentence}\n'
                         .replace('(', r'\('))
     assert ('not in this life' in server.log.text()) == (url == '/raises')
+
+
+@pytest.mark.parametrize('mount, url, sentence', [
+    ('/', '/a/../../b', 'the path leads out of the root'),
+    ('/', '/%00', '"%00" in the path'),
+    ('/shop', '/cart', 'the path is not below MountPoint; write it with that, as clients do'),
+    ('/shop', '/shopping?/shop', 'the path is not below MountPoint'),
+    ('/shop', 'http://example.com', 'the path is not below MountPoint')])
+def test_a_path_that_no_client_could_ask_for_is_a_mistake_of_the_configuration(
+        new_server, site, mount, url, sentence):
+    (site / 'shop.conf').write_text(f'MountPoint {mount}\nWSGIWarmUp {url}\n')
+    words = ['-c', site / 'shop.conf', 'site_app']
+    run = subprocess.run([str(BUILD / 'wsgid'), '-t', *words], cwd=site, env=clean_environment(),
+                         text=True, capture_output=True, timeout=PATIENCE)
+    assert run.returncode == 78
+    assert f'shop.conf:2: WSGIWarmUp: {url}: {sentence}' in run.stderr
+    server = new_server(*words[2:], *words[:2], cwd=site)
+    assert server.fails() == 78
+
+
+@pytest.mark.parametrize('url', ['/shop', '/shop/x', '/%73hop/', 'http://example.com/shop?a=1',
+                                 '/x/../shop', 'none'])
+def test_a_path_below_the_mount_point_is_none_however_it_is_written(site, url):
+    run = subprocess.run([str(BUILD / 'wsgid'), '-t', '--mount-point', '/shop', '--warm-up', url,
+                          'site_app'], cwd=site, env=clean_environment(), text=True,
+                         capture_output=True, timeout=PATIENCE)
+    assert run.returncode == 0, run
 
 
 @preloads

@@ -28,7 +28,7 @@ FOLDERS = {
     'child': ('python', 'http', 'accesslog', 'config', 'scoreboard', 'lock', 'io', 'net', 'pythons',
               'base'),
     'launch': ('child', 'net', 'pythons', 'base'),
-    'master': ('accesslog', 'config', 'control', 'scoreboard', 'mpm', 'lock', 'net', 'pythons',
+    'master': ('http', 'accesslog', 'config', 'control', 'scoreboard', 'mpm', 'lock', 'net', 'pythons',
                'base'),
     'wsgid': ('master', 'config', 'lock', 'pythons', 'base'),
     'wsgictl': ('config', 'control', 'scoreboard', 'net', 'base'),
