@@ -670,13 +670,23 @@ The items are Apache's:
 .It Li \&%{ms}T Ta how long it took, in ms, us or s
 .It Li \&%{name}i , \&%{name}o Ta a header field of the request, of the response; several of one name with commas
 .It Li \&%{name}C Ta a cookie
-.It Li \&%u , \&%l Ta the user, and - for what nobody asks any more
+.It Li \&%u , \&%l Ta the user that the client names, and - for what nobody asks any more
 .It Li \&%k Ta how many requests the connection had before
 .It Li \&%X Ta the connection at the end: X aborted, + kept, - closed
 .It Li \&%P Ta the child's pid; %{tid}P its thread
 .It Li \&%L Ta the request's number
 .It Li \&%% Ta a percent sign
 .El
+.Pp
+The user is the name of
+.Ql Authorization: Basic ,
+as nginx and gunicorn log it, and not verified: whether the password is right
+only the application knows.
+Where clients send a key as their name, leave
+.Ql \&%u
+out;
+.Cm json
+has none.
 .Pp
 Quotes, backslashes and all bytes that are no printable ASCII are escaped as by
 Apache, \exhh, which JSON does not know.

@@ -62,6 +62,10 @@ void log_write_response_header(
  * escapes. */
 void log_escape(struct buf *out, struct str s);
 
+/* user.c: append the name in the value of Authorization, which is not verified.
+ * False, and to is of no use, where there is none. */
+bool log_find_user(struct str authorization, struct buf *to);
+
 /* json.c: does this text of a format begin a JSON object?  Then what each item
  * writes, line from start on, is made fit for it; quoted: within a string, where
  * nothing is "-" and not null.  And is what follows literal text, before which it

@@ -268,10 +268,18 @@ WRITER(write_host)
 
 WRITER(write_user)
 {
-	if (record->user.p != NULL && record->user.len == 0)
+	struct look l = look_in_request(record, STR("Authorization"));
+	struct buf user = {0};
+
+	if (!log_find_user(next_header(&l), &user))
+		buf_add_char(out, '-');
+	else if (user.len == 0)
 		buf_add_text(out, "\"\"");
 	else
-		write_or_dash(out, record->user);
+		log_escape(out, (struct str){user.data, user.len});
+	if (buf_failed(&user))
+		out->failed = true;
+	buf_fini(&user);
 }
 
 WRITER(write_request_id)

@@ -27,7 +27,6 @@ struct record {
 	struct str query;      /* %q without the "?"; p NULL = none */
 	struct str protocol;   /* %H */
 	struct str host;       /* %v %V, perhaps with a port */
-	struct str user;       /* %u; p NULL = none */
 	struct str request_id; /* %L; p NULL = none */
 	int status;            /* %s %>s; 0 when none was sent */
 	uint64_t body_bytes;   /* %b %B */
@@ -41,7 +40,7 @@ struct record {
 	bool aborted;          /* %X: X */
 	bool kept_alive;       /* %X: + */
 
-	record_lookup *request_header; /* %{NAME}i %{NAME}C */
+	record_lookup *request_header; /* %{NAME}i %{NAME}C %u */
 	const void *request;
 	record_lookup *response_header; /* %{NAME}o */
 	const void *response;

@@ -46,6 +46,14 @@ def test_fields_of_one_name_are_a_list_and_a_host_is_a_name(serve, directory):
     assert lines_of(path, 1) == ['shop.example 1, 2 a=1, b=2 2']
 
 
+def test_a_user_is_named_and_his_password_is_not(serve, directory):
+    path = directory / 'access.log'
+    server = serve('probe', '-w', '1', '--access-log', path)
+    get(server.address, '/hello', [('Authorization', 'Basic ZnJhbms6c2VjcmV0')])
+    line, = lines_of(path, 1)
+    assert line.startswith('127.0.0.1 - frank [') and 'secret' not in line
+
+
 def test_a_line_of_the_nickname_json_is_json(serve, directory):
     path = directory / 'access.log'
     server = serve('probe', '-w', '1', '--custom-log', f'{path} json')

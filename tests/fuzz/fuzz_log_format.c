@@ -33,7 +33,6 @@ write_record(const struct log_format *format, struct str s, struct buf *out)
 		.query = s,
 		.protocol = s,
 		.host = s,
-		.user = s,
 		.request_id = s,
 		.status = 200,
 		.begin_us = 1700000000000000,

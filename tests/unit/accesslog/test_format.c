@@ -39,6 +39,7 @@ static const struct header request_headers[] = {
 	{"User-Agent", "curl/7.88.1"},
 	{"Referer", "http://a/\"b\\c\""},
 	{"X-Empty", ""},
+	{"Authorization", "Basic ZnJhbms6c2VjcmV0"},
 	{"X-Evil", "a\r\nb\x1b[2J\xc3\xa4"},
 	{"Cookie", "a=1; bee = two words ;nothing; c=\"x\"; a=2; =e; d="},
 	{"X-Forwarded-For", "192.0.2.1"},
@@ -69,7 +70,6 @@ static const struct record full = {
 	.query = {"c=d", 3},
 	.protocol = {"HTTP/1.1", 8},
 	.host = {"example.com", 11},
-	.user = {"frank", 5},
 	.request_id = {"AbCdEf", 6},
 	.status = 200,
 	.body_bytes = 2326,
@@ -188,21 +188,55 @@ test_the_small_differences(void **state)
 	struct record r = full;
 
 	(void)state;
-	r.user = STR("");
-	assert_line("%u", &r, "\"\"");
 	r.query = STR("");
 	assert_line("%U%q", &r, "/a%20b?");
 	r.aborted = true;
 	assert_line("%X", &r, "X");
 	r.duration_us = -5;
 	assert_line("%D %T", &r, "0 0");
-	r.user = STR("fr\"ank\n");
 	r.method = STR("G\"T");
 	r.path = STR("/\x01");
 	r.query = STR("\xff");
 	r.host = STR("a\\");
-	assert_line(
-		"%u %m %U%q %v", &r, "fr\\\"ank\\n G\\\"T /\\x01?\\xff a\\\\");
+	assert_line("%m %U%q %v", &r, "G\\\"T /\\x01?\\xff a\\\\");
+}
+
+static void
+test_a_user_is_whom_the_client_names(void **state)
+{
+	static const struct {
+		const char *authorization, *user;
+	} rows[] = {
+		{"Basic ZnJhbms6c2VjcmV0", "frank"},
+		{"bAsIc   ZnJhbms6c2U6Y3JldA== ", "frank"},
+		{"Basic ZnIiYW5rCjp4", "fr\\\"ank\\n"},
+		{"Basic w6Qgw7Y6", "\\xc3\\xa4 \\xc3\\xb6"},
+		{"Basic OnNlY3JldA==", "\"\""},
+		{"Basic dG9rZW4=", "-"},
+		{"Basic dG9rZQ==", "-"},
+		{"Basic ZnJhbms", "-"},
+		{"Basic ZnJhbms6", "frank"},
+		{"Basic fr-nk", "-"},
+		{"Basic ZnJh*bms6c2VjcmV0", "-"},
+		{"Basic ", "-"},
+		{"Basic", "-"},
+		{"", "-"},
+		{"Bearer ZnJhbms6c2VjcmV0", "-"},
+		{"BasicZnJhbms6c2VjcmV0", "-"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct header headers[] = {
+			{"Authorization", rows[i].authorization},
+			{NULL, NULL},
+		};
+		struct record r = nothing;
+
+		r.request_header = look_up;
+		r.request = headers;
+		assert_line("%u", &r, rows[i].user);
+	}
 }
 
 static void
@@ -644,6 +678,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_items_say_what_apaches_say),
 		cmocka_unit_test(test_the_small_differences),
+		cmocka_unit_test(test_a_user_is_whom_the_client_names),
 		cmocka_unit_test(test_every_byte_is_escaped_as_apache_does),
 		cmocka_unit_test(test_passwords_are_not_logged),
 		cmocka_unit_test(test_statuses_decide_what_is_written),
