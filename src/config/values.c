@@ -594,6 +594,12 @@ listen_address(
 	struct buf b = {0};
 	int rc;
 
+	if (strncmp(word, "unix:", 5) != 0 && strncmp(word, "fd:", 3) != 0 &&
+		strchr(word, ',') != NULL)
+		return err_setx(err, EINVAL,
+			"\"%s\" has a comma in it; each address needs a Listen "
+			"(-b) of its own",
+			value_show(word).text);
 	if (strncmp(word, "unix:", 5) != 0 || *path == '@')
 		return value_keep(ret, in->arena, word, strlen(word), err);
 	if (*path == '\0')

@@ -284,6 +284,8 @@ test_listen(void **state)
 		{{"unix:/run/x"}, "unix:/run/x", NULL, NULL, -1, -1},
 		{{"unix:x", "mode=0660"}, "unix:/base/x", NULL, NULL, 0660, -1},
 		{{"unix:@x"}, "unix:@x", NULL, NULL, -1, -1},
+		{{"unix:/a,b"}, "unix:/a,b", NULL, NULL, -1, -1},
+		{{"fd:a,b"}, "fd:a,b", NULL, NULL, -1, -1},
 		{{"unix:/x", "group=g", "mode=600", "owner=o"}, "unix:/x", "o",
 			"g", 0600, -1},
 		{{"unix:/x", "mode=600", "ProxyProtocol=Off"}, "unix:/x", NULL,
@@ -364,6 +366,9 @@ test_listen_refuses(void **state)
 			"Optional"},
 		{{"80", "ProxyProtocol"}, "ProxyProtocol=On and Scheme="},
 		{{"80", "Scheme=ftp"}, "Scheme=ftp: it is neither http"},
+		{{"a,b"},
+			"\"a,b\" has a comma in it; each address needs a Listen "
+			"(-b) of its own"},
 		{{"80", "81"}, "another address needs a Listen of its own"},
 	};
 
