@@ -2,10 +2,10 @@
  * progress.c - does a client take what it is sent?  See progress.h.
  *
  * SIOCOUTQ counts what a TCP peer has not acknowledged, and the memory of what
- * a Unix socket's peer has not read: in whole buffers, some 36 KiB each, so that
- * a peer who needs longer than the timeout for one seems to stand still.  The
- * two cannot be compared with what was sent, but of either a change says that
- * something has happened.
+ * a Unix socket's peer has not read: in whole buffers, some 36 KiB each, so
+ * that a peer who needs longer than the timeout for one seems to stand still.
+ * The two cannot be compared with what was sent, but of either a change says
+ * that something has happened.
  */
 #include "child/progress.h"
 
