@@ -7,6 +7,7 @@
 #include "child/connection.h"
 #include "child/engine.h"
 #include "child/handover.h"
+#include "child/receiving.h"
 #include "child/recycle.h"
 #include "child/request.h"
 #include "net/channel.h"
@@ -23,6 +24,8 @@ due_clients(struct engine *e)
 	while ((c = e->sending.first) != NULL && c->deadline_ns <= e->now_ns)
 		if (!connection_moves(e, c))
 			connection_close(e, c);
+	if (e->singly_ns <= e->now_ns)
+		receiving_is_due(e);
 	handover_retry(e);
 	/* Refusing takes what a request that runs has in use: after it. */
 	while (e->running == NULL && (c = e->reading.first) != NULL &&
@@ -78,6 +81,7 @@ due_in_ns(const struct engine *e)
 	sooner_of(&when, &e->sending);
 	sooner_of(&when, &e->lingering);
 	sooner_of(&when, &e->leaving);
+	sooner(&when, e->singly_ns);
 	if (e->retiring && e->leave_by_ns > 0)
 		sooner(&when, e->leave_by_ns);
 	if (e->acceptor.not_before_ns > e->now_ns && !e->retiring)

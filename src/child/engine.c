@@ -514,6 +514,7 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 	const struct config *config = settings->config;
 
 	memset(e, 0, sizeof(*e));
+	e->singly_ns = INT64_MAX;
 	e->set = *settings;
 	e->config = config;
 	e->io = settings->io;

@@ -101,6 +101,7 @@ struct engine {
 	struct connection_list queue;   /* with bytes to look at */
 	uint32_t round; /* ends when what was queued before it is served */
 	struct connection_list reading; /* Timeout */
+	int64_t singly_ns; /* receiving.h: then these change; INT64_MAX: none */
 	struct connection_list parked;  /* KeepAliveTimeout */
 	struct connection_list sending; /* Timeout, by progress.h */
 	struct connection_list lingering;

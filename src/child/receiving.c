@@ -1,16 +1,25 @@
 /*
  * receiving.c - when a connection receives, and how much at a time.  See receiving.h.
+ *
+ * A receive of many pieces is asked for once and serves request after request.  But a
+ * kernel may miss the reset of a connection that comes while it hands one of them out
+ * (6.18 does, one of some 5,000 times).  That costs nothing where the client has said
+ * all: a response follows, or KeepAliveTimeout.  Who is still to say something, as the
+ * rest of a body, would be waited for until Timeout, and he is gone: from him one piece
+ * is received at a time.
  */
 #include "child/receiving.h"
 
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "child/connection.h"
 #include "child/engine.h"
 #include "io/io.h"
 
 enum {
 	UNREAD_MAX = 128 * 1024, /* kept for a request that does not read */
+	SINGLY_MS = 1000, /* who waits longer is received piece by piece */
 };
 
 /* A head has its own limits, and nothing would read on when they are far away. */
@@ -35,10 +44,7 @@ receiving_stop(struct engine *e, struct connection *c)
 	c->paused = true;
 }
 
-/* A kernel may miss the reset of a connection that comes while it hands out pieces of
- * many (6.18 does, one of some 5,000 times).  That costs nothing where the client has
- * said all: a response follows, or KeepAliveTimeout.  Who is still to say something,
- * as the body that a request reads, would be waited for, and he is gone. */
+/* Who is about to begin a request, or has said all of it. */
 static bool
 wants_many(const struct connection *c)
 {
@@ -52,6 +58,23 @@ wants_many(const struct connection *c)
 	}
 }
 
+/* Most have what they wait for in a moment, in which to change costs too much. */
+static void
+receive_singly(struct engine *e, struct connection *c)
+{
+	switch (c->state) {
+	case CONNECTION_READING:
+	case CONNECTION_COLLECTING:
+		if (e->singly_ns == INT64_MAX)
+			e->singly_ns = e->now_ns + SINGLY_MS * MS_NS;
+		break;
+	case CONNECTION_LINGERING:
+		break; /* it does not wait for long, whatever comes */
+	default:
+		receiving_stop(e, c);
+	}
+}
+
 void
 receiving_start(struct engine *e, struct connection *c)
 {
@@ -60,12 +83,15 @@ receiving_start(struct engine *e, struct connection *c)
 	if (c->at_eof || c->error != 0 || c->state == CONNECTION_CLOSING ||
 		c->state == CONNECTION_LEAVING || c->direct)
 		return;
-	if (has_enough(c) || (c->receiving && c->receives_many && !many)) {
+	if (has_enough(c)) {
 		receiving_stop(e, c);
 		return;
 	}
-	if (c->receiving)
+	if (c->receiving) {
+		if (c->receives_many && !many)
+			receive_singly(e, c);
 		return;
+	}
 	c->paused = false;
 	c->receiving = true;
 	c->receives_many = many;
@@ -74,4 +100,13 @@ receiving_start(struct engine *e, struct connection *c)
 		io_receive(e->io, c, c->fd);
 	else
 		io_receive_once(e->io, c, c->fd);
+}
+
+void
+receiving_is_due(struct engine *e)
+{
+	e->singly_ns = INT64_MAX;
+	for (struct connection *c = e->reading.first; c != NULL; c = c->next)
+		if (c->receiving && c->receives_many)
+			receiving_stop(e, c);
 }

@@ -15,4 +15,7 @@ void receiving_start(struct engine *e, struct connection *c);
  * something.  Until receiving_start nothing is received. */
 void receiving_stop(struct engine *e, struct connection *c);
 
+/* engine.singly_ns has come. */
+void receiving_is_due(struct engine *e);
+
 #endif
