@@ -157,6 +157,8 @@ counts where nothing else says where to listen, and is weaker than all but
 A reload takes addresses away and adds others, but none that the kernel refuses
 beside those of before it: from 127.0.0.1:8000 to 8000, which has that in it, it
 takes a stop and a start.
+A socket file that is there gets the mode, owner and group that its line says
+now; what the line does not say, the file keeps.
 .br
 Where
 .Xr systemd 1
@@ -378,8 +380,9 @@ it is at most this number: with 4 a child has 4 threads instead of 8.
     'RestartInterval': """
 As after
 .Ic MaxRequests ,
-its replacement serves before it is told to go, it finishes what it has, and
-its clients lose nothing.
+its replacement serves before it is told to go, and it has
+.Ic WorkerDrainTimeout
+to finish what it has, so that its clients lose nothing.
 It is looked at between requests, and while there are none.
 """,
     'MountPoint': r"""

@@ -69,8 +69,8 @@ advice(long most, long bound, const char *to_raise)
 static const char *
 server_advice(const struct config *c)
 {
-	return advice(most_servers(c), built_for(c),
-		"raise ServerLimit for more");
+	return advice(
+		most_servers(c), built_for(c), "raise ServerLimit for more");
 }
 
 /* ---- Which MPM, and what it has no use for ------------------------------ */
@@ -323,8 +323,8 @@ fix_pool(struct config *c)
 		return;
 	if (n > most) {
 		config_warn(c, SETTING(c, processes)->where, NAME_OF(processes),
-			"%ld exceeds ServerLimit of %ld, lowered to %ld; %s",
-			n, most, most, server_advice(c));
+			"%ld exceeds ServerLimit of %ld, lowered to %ld; %s", n,
+			most, most, server_advice(c));
 		n = c->processes = most;
 	}
 	FIX(c, start_servers, n, &kept);

@@ -118,8 +118,7 @@ test_all_mistakes_of_a_file_are_told(void **state)
 	assert_int_equal(count_messages(c), ARRAY_LEN(said));
 	assert_int_equal(count_fatal(c), ARRAY_LEN(said));
 	for (size_t i = 0; i < ARRAY_LEN(said); i++)
-		assert_non_null(
-			strstr(config_message(c, i)->text, said[i]));
+		assert_non_null(strstr(config_message(c, i)->text, said[i]));
 	config_destroy(c);
 	scratch_fini(&s);
 }

@@ -32,7 +32,8 @@ test_a_mutex_may_be_named_as_apache_does(void **state)
 			"mpm-accept alone, and its name may be left out"},
 		{"Mutex fcntl run/lock\n", "default",
 			"\"run/lock\" is no mutex of wsgid; there is "
-			"mpm-accept alone, and its name may be left out; the path of a "
+			"mpm-accept alone, and its name may be left out; the "
+			"path of a "
 			"file must be absolute"},
 		{"Mutex a b c d e\n", "default", "other words are expected"},
 	};

@@ -366,9 +366,8 @@ test_listen_refuses(void **state)
 			"Optional"},
 		{{"80", "ProxyProtocol"}, "ProxyProtocol=On and Scheme="},
 		{{"80", "Scheme=ftp"}, "Scheme=ftp: it is neither http"},
-		{{"a,b"},
-			"\"a,b\" has a comma in it; each address needs a "
-			"Listen (-b) of its own"},
+		{{"a,b"}, "\"a,b\" has a comma in it; each address needs a "
+			  "Listen (-b) of its own"},
 		{{"80", "81"}, "another address needs a Listen of its own"},
 	};
 
