@@ -38,15 +38,17 @@ put(char *to, size_t size, const char *text)
 	scoreboard_put_text(to, size, text, strlen(text));
 }
 
-/* By which wsgictl knows the server of a configuration. */
+/* By which wsgictl knows the server of a configuration: as it was named, since a link in
+ * it may lead to the next release by now. */
 static void
 show_config_file(struct wsgid_board *b, const char *file)
 {
 	char path[PATH_MAX];
 
-	if (file != NULL && realpath(file, path) != NULL &&
-		strlen(path) < sizeof(b->config_file))
-		put(b->config_file, sizeof(b->config_file), path);
+	if (file != NULL && file[0] != '/')
+		file = realpath(file, path);
+	if (file != NULL && strlen(file) < sizeof(b->config_file))
+		put(b->config_file, sizeof(b->config_file), file);
 }
 
 int

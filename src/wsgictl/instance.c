@@ -33,11 +33,12 @@ enum {
 struct search {
 	char *directories[DIRECTORIES];
 	size_t n_directories;
-	size_t own;     /* so many of them, and the rest only when nothing is
+	size_t own;        /* so many of them, and the rest only when nothing is
 	             * found there */
-	char *name;     /* NULL: any */
-	char *pid_file; /* NULL: NAME.pid in the directory */
+	char *name;        /* NULL: any */
+	char *pid_file;    /* NULL: NAME.pid in the directory */
 	char *config_file; /* which says so; or NULL */
+	bool by_file;      /* the name is that of the file */
 };
 
 static const char *const suffixes[] = {".pid", ".ctl", ".scoreboard"};
@@ -53,6 +54,7 @@ instance_fini(struct instance *i)
 	free(i->board);
 	free(i->pid_file);
 	free(i->new_pid_file);
+	free(i->other_file);
 }
 
 static char *
@@ -101,20 +103,43 @@ is_another(const struct instance *i)
 	return owner > 0 && owner != pidfile_holder(i->pid_file);
 }
 
-/* Has the server of this scoreboard read that configuration? */
-static bool
-has_read(const struct instance *i, const char *config_file)
+/* The configuration of the server of this scoreboard, to be freed; NULL where it has
+ * none, or that cannot be told. */
+static char *
+config_file_of(const struct instance *i)
 {
 	struct scoreboard_view *view;
 	struct wsgid_board board;
 	struct err err = {0};
 
-	if (config_file == NULL ||
-		scoreboard_open(&view, i->board, &err) < 0)
-		return false;
+	if (i->board == NULL || scoreboard_open(&view, i->board, &err) < 0)
+		return NULL;
 	scoreboard_read_board(view, &board);
 	scoreboard_close(view);
-	return file_is_same(board.config_file, config_file);
+	return board.config_file[0] != '\0' ? strdup(board.config_file) : NULL;
+}
+
+static bool
+has_read(const struct instance *i, const char *config_file)
+{
+	AUTO_FREE char *read = config_file_of(i);
+
+	return read != NULL && config_file != NULL &&
+	       file_is_same(read, config_file);
+}
+
+/* Another one that is called the same.  One that has been moved may be this. */
+static char *
+find_other_file(const struct instance *i, const char *config_file)
+{
+	char *read = config_file_of(i);
+
+	if (read == NULL || strcmp(read, config_file) == 0 ||
+		access(read, F_OK) < 0 || file_is_same(read, config_file)) {
+		free(read);
+		return NULL;
+	}
+	return read;
 }
 
 /* PidFile was changed under the server: what is its own is in the directory. */
@@ -199,6 +224,8 @@ add(struct instances *l, const struct search *s, const char *directory,
 		is_other = take_own_pid_file(&i) < 0;
 	if (!is_other)
 		find_state(&i);
+	if (i.state == INSTANCE_RUNNING && s->by_file)
+		i.other_file = find_other_file(&i, s->config_file);
 	if (i.state == INSTANCE_ABSENT) {
 		instance_fini(&i);
 		return 0;
@@ -533,6 +560,8 @@ plan(struct search *s, const struct command *c, const struct config *config)
 	/* A pid file that was named here is meant as it is. */
 	if (rc == 0 && c->pid_file == NULL)
 		rc = copy(&s->config_file, config->file);
+	s->by_file = s->config_file != NULL && c->config_file != NULL &&
+		     c->name == NULL;
 	return rc;
 }
 
@@ -570,6 +599,7 @@ instances_find_configured(
 		rc = copy(&s.pid_file, c->pid_file);
 	if (rc == 0)
 		rc = copy(&s.config_file, c->file);
+	s.by_file = s.config_file != NULL && c->name != NULL;
 	if (rc < 0)
 		return err_set(err, -rc, "looking for servers");
 	return run(ret, &s, err);

@@ -31,13 +31,15 @@ enum instance_state {
 
 struct instance {
 	char *name;
-	char *directory;   /* of the next two; NULL: not known */
-	char *control;     /* the control socket's path */
-	char *board;       /* the scoreboard's */
-	char *pid_file;    /* NULL: there is none */
-	bool has_pid_file; /* it exists */
+	char *directory;    /* of the next two; NULL: not known */
+	char *control;      /* the control socket's path */
+	char *board;        /* the scoreboard's */
+	char *pid_file;     /* NULL: there is none */
+	bool has_pid_file;  /* it exists */
 	char *new_pid_file; /* PidFile of the configuration that it serves, when
 			     * that has been changed since; or NULL */
+	char *other_file;   /* the configuration that it was started with, where
+			   * another one of its name is looked for; or NULL */
 	enum instance_state state;
 	int unread;       /* UNKNOWN: why, a positive errno */
 	pid_t pid;        /* of the master, when it runs */

@@ -178,6 +178,17 @@ decide(struct wait *w, const struct instance *i, int *status, struct err *err)
 	return false;
 }
 
+/* Its name is taken. */
+static int
+has_another_file(const struct instance *i, struct err *err)
+{
+	err_setx(err, EEXIST,
+		"%s (pid %d) runs already, and was started with %s: two "
+		"servers of one name need a RunDirectory each, or another name",
+		i->name, (int)i->pid, i->other_file);
+	return EXIT_FAILED;
+}
+
 /* One look.  True when it is decided. */
 static bool
 look(struct wait *w, const struct config *wanted, bool *there, int *status,
@@ -190,8 +201,12 @@ look(struct wait *w, const struct config *wanted, bool *there, int *status,
 	if (instances_find_configured(&all, wanted, NULL) == 0)
 		i = find_running(&all);
 	*there = i != NULL;
-	if (i != NULL)
+	if (i != NULL && i->other_file != NULL) {
+		*status = has_another_file(i, err);
+		decided = true;
+	} else if (i != NULL) {
 		decided = decide(w, i, status, err);
+	}
 	instances_fini(&all);
 	return decided;
 }

@@ -11,6 +11,18 @@
 #include "base/err.h"
 #include "wsgictl/command.h"
 
+static int
+has_another_file(
+	const struct instance *i, const struct command *c, struct err *err)
+{
+	err_setx(err, ENOENT,
+		"no server runs with %s: %s (pid %d) was started with %s; "
+		"--name %s is that one, and two of one name need a "
+		"RunDirectory each",
+		c->config_file, i->name, (int)i->pid, i->other_file, i->name);
+	return EXIT_NOT_RUNNING;
+}
+
 int
 target_find(struct target *ret, const struct command *c, struct err *err)
 {
@@ -21,6 +33,8 @@ target_find(struct target *ret, const struct command *c, struct err *err)
 	if (rc < 0)
 		return rc == -EACCES ? EXIT_DENIED : EXIT_CONFIG;
 	ret->one = instances_choose(&ret->all, err);
+	if (ret->one != NULL && ret->one->other_file != NULL)
+		return has_another_file(ret->one, c, err);
 	if (ret->one != NULL) {
 		instance_say_change(ret->one);
 		return EXIT_DONE;

@@ -124,6 +124,38 @@ def test_a_server_is_found_by_each_of_its_names(shop):
     succeeds(ctl('status', '-n', 'shop', env={'RUNTIME_DIRECTORY': str(run)}), head)
 
 
+def test_another_configuration_of_the_same_name_is_another_server(serve, site, directory):
+    """Also where a link leads to the configuration of the next release by now."""
+    releases = [directory / 'one', directory / 'two']
+    for release in releases:
+        release.mkdir(mode=0o755)
+        (release / 'site.conf').write_text('WSGIApplication shop:application\n'
+                                           f'ChDir {site.path}\nListen 127.0.0.1:0\n')
+    current = directory / 'current'
+    current.symlink_to('one')
+    server = serve('-c', current / 'site.conf', bind=None)
+    run = ['--run-directory', server.run_directory]
+    here, other = releases[0] / 'site.conf', releases[1] / 'site.conf'
+    for path in (current / 'site.conf', here):
+        succeeds(ctl('status', '-c', path, *run), 'is running')
+    was = rf'site \(pid {server.pid}\) was started with {current}/site\.conf; --name site'
+    for verb in (*READING, *DOING):
+        fails(ctl(verb, '-c', other, *run), 3, rf'no server runs with {other}: {was}')
+    fails(ctl('start', '-c', other, *run), 1,
+          rf'site \(pid {server.pid}\) runs already, and was started with {current}/site\.conf')
+    succeeds(ctl('status', '-c', other, '-n', 'site', *run), 'is running')
+    current.unlink()
+    current.symlink_to('two')
+    succeeds(ctl('reload', '-c', current / 'site.conf', *run), 'reload done')
+    succeeds(ctl('start', '-c', other, *run), 'site runs already')
+    fails(ctl('stop', '-c', here, *run), 3, 'no server runs with')
+    # One that was moved is the same, for all that can be told.
+    moved = releases[0] / 'moved'
+    moved.mkdir(mode=0o755)
+    other.rename(moved / 'site.conf')
+    succeeds(ctl('stop', '-c', moved / 'site.conf', *run))
+
+
 def test_a_configuration_names_directory_and_pid_file(serve, site, directory):
     config = site.path / 'site.conf'
     run, pid_file = directory / 'run-site', directory / 'site-a.pid'
