@@ -678,9 +678,11 @@ const struct instance *
 instances_choose(struct instances *l, struct err *err)
 {
 	const struct instance *running = NULL;
+	bool all_seen = true;
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
+		all_seen &= l->list[i].state != INSTANCE_UNKNOWN;
 		if (l->list[i].state != INSTANCE_RUNNING)
 			continue;
 		running = &l->list[i];
@@ -692,6 +694,8 @@ instances_choose(struct instances *l, struct err *err)
 		return &l->list[0];
 	if (n > 1)
 		list(l, E2BIG, "several servers run", err);
+	else if (l->n > 1 && !all_seen)
+		list(l, EACCES, "no server is seen to run, but some may", err);
 	else if (l->n > 1)
 		list(l, ESRCH, "no server runs, but several have left files",
 			err);

@@ -72,7 +72,7 @@ void instances_fini(struct instances *l);
 
 /* The one that is meant: the only one that runs, or the only one.  NULL and
  * a sentence when there is none (ENOENT in err->code; EACCES where there may be
- * one in a directory that may not be looked into) or there are several
+ * one that may not be looked at) or there are several
  * (E2BIG), or several that are dead (ESRCH); the sentence is a list then. */
 const struct instance *instances_choose(struct instances *l, struct err *err);
 

@@ -302,6 +302,12 @@ start(const struct command *c, const char *const *words, size_t n,
 		status = run(&job, err);
 	else
 		status = EXIT_DENIED;
+	/* Somebody else, who began at the same time, was faster? */
+	if (status == EXIT_FAILED &&
+		present_wait(c, wanted, job.end_ns, &status, err)) {
+		config_destroy(wanted);
+		return status;
+	}
 	if (status == EXIT_DONE && c->wait_ms == 0)
 		say("wsgid has been started; whether it serves is not waited "
 		    "for\n");

@@ -1,5 +1,6 @@
 """wsgictl start, restart of what does not run, and configtest."""
 
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -27,6 +28,20 @@ def test_start_returns_when_it_serves(daemon, site):
     succeeds(ctl('stop', *daemon.words), 'has stopped')
     assert not is_alive(pid)
     assert ctl('status', *daemon.words).returncode == 3
+
+
+def test_of_several_that_start_the_same_at_once_one_does(daemon, site):
+    """And the others wait for it, after their wsgid has said what is in its way, or without one."""
+    site.write('import time\ntime.sleep(0.5)\n' + APPLICATION % 'one', whole=True)
+    words = start_words(daemon, site, '-b', f'127.0.0.1:{free_port()}', 'shop:application')
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: ctl(*words), range(4)))
+    pid, = daemon.pids()
+    for run in runs:
+        assert run.returncode == 0, run
+        assert re.search(rf'^\d+ (has started|runs already|runs by now), pid {pid}\b', run.stdout,
+                         re.M), run
+    assert sum('has started' in run.stdout for run in runs) == 1
 
 
 def test_a_start_that_fails_says_why(daemon, site):

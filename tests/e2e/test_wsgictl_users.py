@@ -73,6 +73,20 @@ def test_a_directory_that_one_may_not_look_into_is_no_sign_of_absence(serve, for
         assert run.stdout == ''
 
 
+@need_root
+def test_several_that_one_may_not_look_at_are_not_said_to_be_dead(serve, for_others):
+    run = serve('hello', '-w', '1').run_directory
+    second = run / 'second.pid'
+    second.touch(0o600)
+    for verb in ('status', 'stop', 'reload'):
+        result = subprocess.run([*NOBODY, str(for_others), '--run-directory', str(run), verb],
+                                text=True, env=clean_environment(), capture_output=True,
+                                timeout=PATIENCE)
+        fails(result, 4, 'no server is seen to run, but some may; choose one with --name:$',
+              r'^  \d+ .* unknown: you may not look, in ', '^  second .* unknown')
+    second.unlink()
+
+
 def test_several_dead_servers_are_listed_and_none_is_shown(directory):
     run = directory / 'run'
     run.mkdir()
