@@ -725,9 +725,9 @@ import_callable(struct app *app, int *rc, struct err *err)
 
 /* --- what a request would meet ------------------------------------------------------------ */
 
-/* By position, as a request calls it. */
+/* So many by position, as a request gives them. */
 static bool
-takes_two(PyObject *function)
+takes(PyObject *function, int n)
 {
 	const PyCodeObject *code =
 		(const PyCodeObject *)PyFunction_GET_CODE(function);
@@ -736,10 +736,34 @@ takes_two(PyObject *function)
 	Py_ssize_t optional = defaults != NULL ? PyTuple_GET_SIZE(defaults) : 0;
 	Py_ssize_t optional_named = named != NULL ? PyDict_Size(named) : 0;
 
-	if (code->co_argcount < 2 && (code->co_flags & CO_VARARGS) == 0)
+	if (code->co_argcount < n && (code->co_flags & CO_VARARGS) == 0)
 		return false;
-	return code->co_argcount - optional <= 2 &&
+	return code->co_argcount - optional <= n &&
 	       code->co_kwonlyargcount <= optional_named;
+}
+
+/* Its __init__ has the object beside them; object's own takes none. */
+static bool
+class_takes_two(PyTypeObject *type)
+{
+	AUTO_DECREF PyObject *init =
+		PyObject_GetAttrString((PyObject *)type, "__init__");
+
+	PyErr_Clear();
+	if (!PyType_CheckExact(type))
+		return true; /* as its metaclass has it */
+	if (init != NULL && PyFunction_Check(init))
+		return takes(init, 3);
+	return type->tp_init != PyBaseObject_Type.tp_init ||
+	       type->tp_new != PyBaseObject_Type.tp_new;
+}
+
+static bool
+may_take_two(PyObject *callable)
+{
+	if (PyType_Check(callable))
+		return class_takes_two((PyTypeObject *)callable);
+	return !PyFunction_Check(callable) || takes(callable, 2);
 }
 
 /* Of other callables only a call shows what they take. */
@@ -748,8 +772,7 @@ app_doubts(struct app *app, char *to, size_t size)
 {
 	const char *text = app->application, *colon = find_colon(text);
 
-	if (!PyFunction_Check(app->callable) || takes_two(app->callable) ||
-		ends_with(text, strlen(text), "()"))
+	if (may_take_two(app->callable) || ends_with(text, strlen(text), "()"))
 		return false;
 	snprintf(to, size,
 		"application %s: '%s' cannot be called with two arguments, so "

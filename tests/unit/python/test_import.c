@@ -258,11 +258,24 @@ test_a_function_that_cannot_take_two_arguments_is_doubted(void **state)
 		{"def f(config=None): pass", true},
 		{"f = lambda environ: []", true},
 		/* These say nothing of what they take. */
-		{"class f: pass", false},
+		{"class f: pass", true},
 		{"f = len", false},
 		{"from functools import partial; f = partial(lambda a: a, 1)",
 			false},
 		{"class A:\n    def f(self): pass\nf = A().f", false},
+		{"class f:\n    def __call__(self, e, s): pass", true},
+		{"class f:\n    def __init__(self, config=None): pass", true},
+		{"class f:\n    def __init__(self, a, b, c): pass", true},
+		{"class f:\n    def __init__(self, e, s): pass", false},
+		{"class f:\n    def __init__(self, *a, **k): pass", false},
+		{"class f:\n    def __new__(cls, e, s): return []", false},
+		{"class f(tuple): pass", false},
+		{"class M(type):\n    def __call__(cls, e, s): return []\n"
+		 "class f(metaclass=M): pass",
+			false},
+		{"class B:\n    def __init__(self, e, s): pass\n"
+		 "class f(B): pass",
+			false},
 		{"from functools import wraps\n"
 		 "def g(): pass\n"
 		 "@wraps(g)\n"
