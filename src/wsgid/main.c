@@ -215,7 +215,7 @@ test_config(struct program *p)
 		return status;
 	print_messages(c);
 	print_notices(p);
-	if (c->file == NULL && !options_has_application(c, &err))
+	if (!options_has_application(c, &err))
 		say(LOG_LEVEL_WARN, "warning: ", err.text, sizeof(err.text));
 	fputs("Syntax OK\n", stderr);
 	config_destroy(c);

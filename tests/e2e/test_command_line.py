@@ -83,7 +83,12 @@ def test_a_file_without_an_application_is_named(directory):
     done = run_wsgid('-c', path)
     assert done.returncode == CONFIG
     assert f'{path} has no WSGIApplication' in done.stderr
-    assert config_test(directory, 'Timeout 30s\n').stderr == 'Syntax OK\n'
+    # It may be named on the command line.
+    tested = config_test(directory, 'Timeout 30s\n')
+    assert tested.returncode == 0
+    assert re.fullmatch('wsgid: warning: nothing to serve: .* has no WSGIApplication; write one, '
+                        'or name an application on the command line\nSyntax OK\n', tested.stderr)
+    assert config_test(directory, 'Timeout 30s\n', 'probe').stderr == 'Syntax OK\n'
 
 
 # --- the configuration ----------------------------------------------------------------------
@@ -186,7 +191,7 @@ def test_a_socket_that_cannot_be_given_to_its_group_is_a_mistake(directory):
 def test_what_the_server_makes_itself_need_not_be_there(directory):
     run = directory / 'run'
     done = config_test(directory, f'RunDirectory {run}\nPidFile {run}/second.pid\n'
-                       f'Listen unix:{run}/s\nErrorLog {run}/error.log\n')
+                       f'Listen unix:{run}/s\nErrorLog {run}/error.log\n', 'probe')
     assert (done.returncode, done.stderr) == (0, 'Syntax OK\n')
     assert not run.exists()
 
