@@ -103,10 +103,8 @@ is_another(const struct instance *i)
 	return owner > 0 && owner != pidfile_holder(i->pid_file);
 }
 
-/* The configuration of the server of this scoreboard, to be freed; NULL where it has
- * none, or that cannot be told. */
-static char *
-config_file_of(const struct instance *i)
+char *
+instance_config_file(const struct instance *i)
 {
 	struct scoreboard_view *view;
 	struct wsgid_board board;
@@ -122,7 +120,7 @@ config_file_of(const struct instance *i)
 static bool
 has_read(const struct instance *i, const char *config_file)
 {
-	AUTO_FREE char *read = config_file_of(i);
+	AUTO_FREE char *read = instance_config_file(i);
 
 	return read != NULL && config_file != NULL &&
 	       file_is_same(read, config_file);
@@ -132,7 +130,7 @@ has_read(const struct instance *i, const char *config_file)
 static char *
 find_other_file(const struct instance *i, const char *config_file)
 {
-	char *read = config_file_of(i);
+	char *read = instance_config_file(i);
 
 	if (read == NULL || strcmp(read, config_file) == 0 ||
 		access(read, F_OK) < 0 || file_is_same(read, config_file)) {
@@ -533,13 +531,20 @@ copy(char **to, const char *text)
 	return *to != NULL ? 0 : -ENOMEM;
 }
 
+static bool
+is_set(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value != NULL && value[0] != '\0';
+}
+
 /* What was said here is stronger than what the configuration says. */
 static int
 plan(struct search *s, const struct command *c, const struct config *config)
 {
-	const char *variable = getenv("WSGID_RUN_DIRECTORY");
-	bool by_config = c->config_file != NULL ||
-			 (variable != NULL && variable[0] != '\0');
+	bool by_config =
+		c->config_file != NULL || is_set("WSGID_RUN_DIRECTORY");
 	const char *name = c->name, *pid_file = c->pid_file;
 	int rc;
 
@@ -552,7 +557,7 @@ plan(struct search *s, const struct command *c, const struct config *config)
 		add_places(s);
 	if (name == NULL && c->config_file != NULL)
 		name = config->name;
-	if (name != NULL && pid_file == NULL)
+	if (pid_file == NULL && (name != NULL || is_set("WSGID_PID_FILE")))
 		pid_file = config->pid_file;
 	rc = copy(&s->name, name);
 	if (rc == 0)

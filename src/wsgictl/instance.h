@@ -65,6 +65,10 @@ int instances_find(
 int instances_find_configured(
 	struct instances *ret, const struct config *c, struct err *err);
 
+/* The configuration file that its scoreboard names, to be freed; NULL where it has none,
+ * or that cannot be told. */
+char *instance_config_file(const struct instance *i);
+
 /* Tell on standard error what of the configuration its server does not have. */
 void instance_say_change(const struct instance *i);
 

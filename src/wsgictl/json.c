@@ -257,7 +257,10 @@ report_json(struct buf *to, const struct report *r, bool with_workers)
 	set_text(o, "state", report_state(r));
 	(void)json_object_set_new(
 		o, "pid", i->pid > 0 ? json_integer(i->pid) : json_null());
-	(void)json_object_set_new(o, "ready", json_boolean(report_is_ready(r)));
+	(void)json_object_set_new(o, "ready",
+		i->state == INSTANCE_RUNNING && r->snapshot == NULL
+			? json_null()
+			: json_boolean(report_is_ready(r)));
 	set_text(o, "directory", i->directory);
 	set_text(o, "pid_file", i->has_pid_file ? i->pid_file : NULL);
 	if (r->snapshot != NULL)

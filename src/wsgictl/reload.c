@@ -272,6 +272,21 @@ verb_upgrade(const struct command *c, struct err *err)
 	return status;
 }
 
+static void
+say_how_to_start(const struct instance *dead, struct err *err)
+{
+	AUTO_FREE char *file = instance_config_file(dead);
+
+	if (file != NULL)
+		err_setx(err, ESRCH, "%s is dead: restart it with -c %s",
+			dead->name, file);
+	else
+		err_setx(err, ESRCH,
+			"%s is dead: restart it with -c FILE, or start it with "
+			"the options that it had",
+			dead->name);
+}
+
 /* Would start begin this one again?  Who has named none gets the default
  * configuration, and that may be another server's. */
 static bool
@@ -289,9 +304,7 @@ would_start(
 	same = wanted->name != NULL && strcmp(wanted->name, dead->name) == 0;
 	config_destroy(wanted);
 	if (!same)
-		err_setx(err, ESRCH,
-			"%s is dead: restart it with -n %s or -c FILE",
-			dead->name, dead->name);
+		say_how_to_start(dead, err);
 	return same;
 }
 

@@ -49,6 +49,13 @@ code_of(const struct command *c, const struct report *r, struct err *err)
 	case INSTANCE_RUNNING:
 		if (!c->ready || report_is_ready(r))
 			return STATUS_RUNNING;
+		if (r->snapshot == NULL) {
+			err_setx(err, EAGAIN,
+				"%s runs, but whether a child serves is not "
+				"known",
+				i->name);
+			return STATUS_UNKNOWN;
+		}
 		err_setx(err, EAGAIN, "%s runs, but no child serves", i->name);
 		return STATUS_UNREADY;
 	case INSTANCE_DEAD:

@@ -314,26 +314,40 @@ serve(struct program *p)
 	return complain(status, &err);
 }
 
+/* Whoever reads it gets all of it, or hears of that. */
+static int
+printed(int status)
+{
+	struct err err = {0};
+	int code = fflush(stdout) == EOF ? errno : ferror(stdout) ? EIO : 0;
+
+	if (code == 0)
+		return status;
+	err_set(&err, code, "standard output");
+	return complain(status == 0 ? EXIT_FAILURE : status, &err);
+}
+
 static int
 act(struct program *p)
 {
 	switch (p->options.action) {
 	case ACTION_HELP:
 		texts_print_help();
-		return 0;
+		return printed(0);
 	case ACTION_VERSION:
 		texts_print_version();
-		return 0;
+		return printed(0);
 	case ACTION_FACTS:
 		texts_print_facts();
-		return 0;
+		return printed(0);
 	case ACTION_LIST:
-		return list_directives();
+		return printed(list_directives());
 	case ACTION_TEST:
 		return test_config(p);
 	case ACTION_CHECK:
 	case ACTION_DOCTOR:
-		return try_application(p, p->options.action == ACTION_DOCTOR);
+		return printed(
+			try_application(p, p->options.action == ACTION_DOCTOR));
 	case ACTION_SERVE:
 		break;
 	}

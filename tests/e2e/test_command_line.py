@@ -91,6 +91,14 @@ def test_a_file_without_an_application_is_named(directory):
     assert config_test(directory, 'Timeout 30s\n', 'probe').stderr == 'Syntax OK\n'
 
 
+@pytest.mark.parametrize('word', ['--help', '-v', '-V', '-L'])
+def test_what_cannot_be_printed_is_no_success(word):
+    with open('/dev/full', 'w') as full:
+        run = subprocess.run([WSGID, word], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert run.returncode == 1
+    assert re.fullmatch('wsgid: standard output: .*\n', run.stderr), run.stderr
+
+
 # --- the configuration ----------------------------------------------------------------------
 
 def config_test(directory, text: str, *words, env=None):

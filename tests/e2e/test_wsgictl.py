@@ -124,6 +124,20 @@ def test_a_server_is_found_by_each_of_its_names(shop):
     succeeds(ctl('status', '-n', 'shop', env={'RUNTIME_DIRECTORY': str(run)}), head)
 
 
+def test_the_variable_of_the_pid_file_names_a_server(serve, directory):
+    """Also where nobody says in which run directory the rest of it is."""
+    pid_file = directory / 'second.pid'
+    server = serve('hello', '-w', '1', '--pid-file', pid_file)
+    named = {'WSGID_PID_FILE': str(pid_file)}
+    succeeds(ctl('status', env=named), rf'pid {server.pid}\b')
+    run = ['--run-directory', server.run_directory]
+    succeeds(ctl('status', '--ready', *run, env=named), rf'is running, pid {server.pid}')
+    fails(ctl('status', '--ready', env=named), 4, 'runs, but whether a child serves is not known')
+    assert json.loads(ctl('status', '--json', env=named).stdout)['ready'] is None
+    server.stop()
+    fails(ctl('status', env=named), 3, f'no server was found; looked for the pid file {pid_file}')
+
+
 def test_another_configuration_of_the_same_name_is_another_server(serve, site, directory):
     """Also where a link leads to the configuration of the next release by now."""
     releases = [directory / 'one', directory / 'two']

@@ -193,7 +193,7 @@ def test_restart_starts_no_other_server_than_the_dead_one(daemon, site):
     os.kill(old, signal.SIGKILL)
     wait_until(lambda: not is_alive(old), 'its end')
     run = fails(ctl('restart', *daemon.words), 3,
-                '^wsgictl: shop is dead: restart it with -n shop or -c FILE$')
+                f'^wsgictl: shop is dead: restart it with -c {config}$')
     assert run.stdout == ''
     shutil.copy(daemon.run_directory / 'shop.pid', daemon.run_directory / 'other.pid')
     run = fails(ctl('restart', *daemon.words), 3, 'no server runs, but several have left files')
