@@ -52,13 +52,29 @@ distance(const char *a, const char *b)
 	return rows[a_len % 3][b_len];
 }
 
+/* The letters that tell a word from others: what all of its kind begin with
+ * would only make short ones long, and --test near to --host. */
+static unsigned
+count_letters(const char *word)
+{
+	static const char *const beginnings[] = {"--", "WSGID_"};
+
+	for (size_t i = 0; i < ARRAY_LEN(beginnings); i++) {
+		size_t len = strlen(beginnings[i]);
+
+		if (strncmp(word, beginnings[i], len) == 0)
+			return (unsigned)strlen(word + len);
+	}
+	return (unsigned)strlen(word);
+}
+
 /* Slips are few in a short word; beyond that it is another word. */
 struct nearest
 nearest_begin(const char *wanted)
 {
 	return (struct nearest){
 		.wanted = wanted,
-		.distance = 2 + (unsigned)strlen(wanted) / 5,
+		.distance = 2 + count_letters(wanted) / 5,
 	};
 }
 

@@ -26,6 +26,7 @@ test_slips_find_their_directive(void **state)
 		{"MaxReqeustWorkers", "MaxRequestWorkers"},
 		{"MaxRequestsWorkers", "MaxRequestWorkers"},
 		{"Lisetn", "Listen"},
+		{"Timeuot", "Timeout"},
 		{"Keepalivetimout", "KeepAliveTimeout"},
 		{"WSGIAplication", "WSGIApplication"},
 		{"Users", "User"},
@@ -73,6 +74,9 @@ test_the_nearest_variable(void **state)
 		{"WSGID_PROCESES", "WSGID_PROCESSES"},
 		{"WSGID_WORKER", "WSGID_WORKERS"},
 		{"WSGID_MAX_CLIENT", "WSGID_MAX_CLIENTS"},
+		{"WSGID_USRE", "WSGID_USER"},
+		{"WSGID_TEST", NULL},
+		{"WSGID_HOST", NULL},
 		{"WSGID_FROBNICATION", NULL},
 	};
 
