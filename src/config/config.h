@@ -282,8 +282,11 @@ int config_read_option(
  * NULL. */
 const char *config_nearest_option(const char *option);
 /* What to do instead of an option that another server has, "--name", with a
- * value or without, or "-n"; NULL for one that nobody has. */
-const char *config_foreign_option(const char *option);
+ * value or without, or "-n", and next, the word behind it, or NULL; NULL for
+ * one that nobody has. */
+const char *config_foreign_option(const char *option, const char *next);
+/* The same for a word that tells another server what to do: "stop". */
+const char *config_foreign_verb(const char *word);
 
 /* One of WSGIWarmUp's: "/path?query", or "https://host:port/path?query". */
 struct config_url {

@@ -97,6 +97,9 @@ const char *directive_nearest_environment(const char *name, struct buf *out);
  * server's that wsgid does not have; NULL for a name nobody has. */
 const char *directive_foreign(const char *name);
 
+/* The same for a verb, "stop", which a server is told on its command line. */
+const char *directive_foreign_verb(const char *word);
+
 /* The same for an environment variable that another server obeys. */
 const char *directive_foreign_environment(const char *name);
 

@@ -2,8 +2,8 @@
  * foreign.c - what to do without a directive that wsgid does not have.
  *
  * An administrator comes from somewhere: a name of Apache's, mod_wsgi's,
- * gunicorn's or uWSGI's gets the sentence that leads on, also as a variable of
- * the environment.
+ * gunicorn's, uWSGI's or of another server gets the sentence that leads on, also
+ * as an option, a variable of the environment, or a verb.
  */
 #include <ctype.h>
 #include <string.h>
@@ -51,6 +51,16 @@ struct foreign {
 #define SPARE \
 	"write MinSpareServers and MaxSpareServers, or Min- and MaxSpareThreads"
 #define KINDS_OF_SOCKET "write Listen; wsgid speaks HTTP alone"
+#define ADDRESS         "write Listen HOST:PORT, which is -b HOST:PORT as an option"
+#define UMASK           "set it where wsgid is started (systemd: UMask=)"
+#define NAME            "the configuration file names the processes"
+#define MADE                                                                \
+	"name the function that makes the application with \"()\" behind, " \
+	"as in package.module:make()"
+#define WATCHED "WSGIReload watches what is imported; leave it out"
+#define INHERITED                                                          \
+	"what the application prints always goes to the error log; leave " \
+	"it out"
 
 static const struct foreign foreigners[] = {
 	/* mod_wsgi's. */
@@ -235,17 +245,17 @@ static const struct foreign foreigners[] = {
 	{"access-logfile", "write CustomLog"},
 	{"error-logfile", "write ErrorLog"},
 	{"pid", "write PidFile"},
-	{"-p", "write PidFile"},
-	{"-e", ENVIRONMENT},
+	{"-p", "write PidFile, or for a port Listen"},
 	{"env", ENVIRONMENT},
 	{"raw_env", ENVIRONMENT},
-	{"umask", "set it where wsgid is started (systemd: UMask=)"},
+	{"umask", UMASK},
 	{"capture_output", "what the application prints always goes to the "
 			   "error log; leave it out"},
 	{"certfile", TLS},
 	{"keyfile", TLS},
 	{"forwarded_allow_ips", "write TrustedProxies"},
 	{"proxy_allow_ips", "write TrustedProxies"},
+	{"proxy-allow-from", "write TrustedProxies"},
 	{"proxy_protocol", "write ProxyProtocol, and TrustedProxies"},
 	{"max_requests", "write MaxRequests"},
 	{"max_requests_jitter", "write MaxRequestsJitter"},
@@ -292,27 +302,33 @@ static const struct foreign foreigners[] = {
 	{"daemon",
 		"\"wsgid --daemon\" and \"wsgictl start\" put it in the "
 		"background"},
-	{"proc_name", "the configuration file names the processes"},
+	{"proc_name", NAME},
+	{"name", NAME},
+	{"-n", NAME},
+	{"-u", "write User"},
+	{"-g", "write Group"},
+	{"-m", UMASK},
+	{"-R", INHERITED},
 	{"pythonpath", "write WSGIPythonPath"},
 	{"check_config",
 		"\"wsgid -t\" tests the configuration, \"wsgid --check\" the "
 		"application"},
 	{"print_config", "\"wsgid -L\" lists the directives"},
 	{"reload_engine", "WSGIReload sees changes by itself; leave it out"},
-	{"reload_extra_files",
-		"WSGIReload watches what is imported; leave it out"},
+	{"reload_extra_file*", WATCHED},
 	{"reuse_port", "write ListenCoresBucketsRatio"},
 	{"sendfile", "wsgi.file_wrapper is always there; leave it out"},
+	{"no-sendfile", "wsgi.file_wrapper is always there; leave it out"},
 	{"worker_tmp_dir", "children are watched without a file; leave it out"},
 	{"tmp_upload_dir", "temporary files are in TMPDIR; leave it out"},
 	{"initgroups", "a user's other groups are always his; leave it out"},
-	{"enable_stdio_inheritance",
-		"what the application prints always goes to the error log; "
-		"leave it out"},
+	{"enable_stdio_inheritance", INHERITED},
 	{"secure_scheme_headers", "write TrustedProxyHeaders"},
 	{"forwarder_headers", "write TrustedProxyHeaders"},
 	{"paste", "name a module with WSGIApplication that has application = "
 		  "paste.deploy.loadapp('config:/...')"},
+	{"paste-global", "give paste.deploy.loadapp() a global_conf, in the "
+			 "module that WSGIApplication names"},
 	{"ca_certs", TLS},
 	{"ciphers", TLS},
 	{"cert_reqs", TLS},
@@ -413,9 +429,9 @@ static const struct foreign foreigners[] = {
 	{"stats", METRICS},
 	{"stats-server", METRICS},
 	{"carbon", METRICS},
-	{"auto-procname", "the configuration file names the processes"},
-	{"procname", "the configuration file names the processes"},
-	{"procname-prefix", "the configuration file names the processes"},
+	{"auto-procname", NAME},
+	{"procname", NAME},
+	{"procname-prefix", NAME},
 	{"static-map", FILES},
 	{"static-map2", FILES},
 	{"check-static", FILES},
@@ -445,6 +461,85 @@ static const struct foreign foreigners[] = {
 	{"rlimit-*", LIMITS},
 	{"hook-*", HOOKS},
 	{"exec-*", HOOKS},
+	/* Options of httpd's; of gunicorn's as well, in what they say. */
+	{"-X", "write Processes 1, which is -w 1 as an option, and \"wsgid\" "
+	       "stays in the foreground by itself"},
+	{"-S", "there are no virtual hosts to show; \"wsgid -t\" tests the "
+	       "configuration"},
+	{"-M", "wsgid has no modules to show; \"wsgid -V\" tells how it was "
+	       "built"},
+	{"-l", "wsgid has no modules to show; \"wsgid -V\" tells how it was "
+	       "built"},
+	{"-d", "relative paths begin at the directory of the configuration "
+	       "file; what the application runs in is ChDir"},
+	{"-e", "write LogLevel where it is a level, or " ENVIRONMENT},
+	{"-E", "write ErrorLog"},
+	/* mod_wsgi-express's. */
+	{"host", ADDRESS},
+	{"port", ADDRESS},
+	{"working-directory", "write ChDir"},
+	{"log-to-terminal",
+		"without ErrorLog the log is on the terminal; leave it out"},
+	{"log-directory", "write ErrorLog, and CustomLog"},
+	{"reload-on-changes", "write WSGIReload"},
+	{"entry-point", "write WSGIApplication"},
+	{"application-type", "WSGIApplication is package.module:name, or the "
+			     "path of a script; leave it out"},
+	{"url-alias", FILES},
+	{"setup-only",
+		"there is nothing to be made first: write a configuration and "
+		"name it with -c"},
+	{"shutdown-timeout", "write GracefulShutdownTimeout"},
+	{"inactivity-timeout",
+		"processes have no inactivity-timeout; leave it out"},
+	{"server-root", "write RunDirectory for the files of wsgid's own"},
+	{"document-root", FILES},
+	{"server-name", HOST},
+	{"server-alias", HOST},
+	{"trust-proxy", "write TrustedProxies"},
+	{"trust-proxy-header", "write TrustedProxyHeaders, and TrustedProxies"},
+	{"initial-workers", "write StartServers"},
+	{"minimum-spare-workers", SPARE},
+	{"maximum-spare-workers", SPARE},
+	/* flask's, uvicorn's and waitress-serve's. */
+	{"app", "write WSGIApplication, or the application without an option"},
+	{"debug", "write WSGIReload On for development"},
+	{"app-dir", "write ChDir, or WSGIPythonPath"},
+	{"env-file", "write EnvironmentFile"},
+	{"factory", MADE},
+	{"call", MADE},
+	{"uds", "write Listen unix:PATH"},
+	{"unix-socket", "write Listen unix:PATH"},
+	{"root-path", "write MountPoint"},
+	{"url-prefix", "write MountPoint"},
+	{"proxy-headers", "write TrustedProxies"},
+	{"trusted-proxy", "write TrustedProxies"},
+	{"reload-dir", WATCHED},
+	{"no-access-log",
+		"without CustomLog there is no access log; leave it out"},
+	{"timeout-keep-alive", "write KeepAliveTimeout"},
+	{"limit-concurrency", "write MaxRequestWorkers"},
+	{"limit-max-requests", "write MaxRequests"},
+	{"max-request-body-size", "write LimitRequestBody"},
+	{"channel-timeout", "write Timeout, and KeepAliveTimeout"},
+};
+
+#define WSGICTL(verb) "\"wsgictl " verb "\" does that"
+#define STARTS        "wsgid serves without a verb; leave it out"
+
+/* What others are told to do by a word, as in "httpd -k stop". */
+static const struct foreign verbs[] = {
+	{"start", WSGICTL("start")},
+	{"stop", WSGICTL("stop")},
+	{"restart", WSGICTL("restart")},
+	{"graceful", WSGICTL("reload")},
+	{"reload", WSGICTL("reload")},
+	{"graceful-stop", WSGICTL("graceful-stop")},
+	{"status", WSGICTL("status")},
+	{"fullstatus", WSGICTL("fullstatus")},
+	{"configtest", "\"wsgid -t\" does that"},
+	{"start-server", STARTS},
+	{"run", STARTS},
 };
 
 /* As an option has it: worker-class for worker_class. */
@@ -468,6 +563,8 @@ is_called(const struct foreign *f, const char *name)
 {
 	size_t len = strlen(f->name);
 
+	if (f->name[0] == '-') /* -m is not -M */
+		return strcmp(f->name, name) == 0;
 	if (f->name[len - 1] == '*')
 		return is_the_same(f->name, name, len - 1);
 	return is_the_same(f->name, name, len + 1);
@@ -479,6 +576,15 @@ directive_foreign(const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(foreigners); i++)
 		if (is_called(&foreigners[i], name))
 			return foreigners[i].advice;
+	return NULL;
+}
+
+const char *
+directive_foreign_verb(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, word) == 0)
+			return verbs[i].advice;
 	return NULL;
 }
 

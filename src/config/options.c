@@ -127,11 +127,23 @@ config_read_option(struct config *c, int argc, char *const *argv, int *index)
 }
 
 const char *
-config_foreign_option(const char *option)
+config_foreign_verb(const char *word)
+{
+	return directive_foreign_verb(word);
+}
+
+const char *
+config_foreign_option(const char *option, const char *next)
 {
 	size_t len = strcspn(option, "=");
+	const char *verb = NULL;
 	char name[64];
 
+	/* httpd's has a verb behind it, gunicorn's a class of workers. */
+	if (strcmp(option, "-k") == 0 && next != NULL)
+		verb = directive_foreign_verb(next);
+	if (verb != NULL)
+		return verb;
 	if (len >= sizeof(name))
 		return NULL;
 	memcpy(name, option, len);

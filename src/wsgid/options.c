@@ -160,6 +160,28 @@ refuse_number(const struct walk *w, const char *text, struct err *err)
 	return err_setx(err, EINVAL, "%s is no application", text);
 }
 
+/* It may be because one of them is a verb: an application can be called so, but
+ * there are not two. */
+static int
+refuse_second(const char *first, const char *second, struct err *err)
+{
+	const char *verb = first, *advice = config_foreign_verb(first);
+
+	if (advice == NULL) {
+		verb = second;
+		advice = config_foreign_verb(second);
+	}
+	if (advice != NULL)
+		return err_setx(err, EINVAL,
+			"there are two words, %s and %s, and %s is no verb of "
+			"wsgid's: %s",
+			first, second, verb, advice);
+	return err_setx(err, EINVAL,
+		"only one application can be served, and there are two words: "
+		"%s and %s",
+		first, second);
+}
+
 static int
 take_application(struct walk *w, const char *text, struct err *err)
 {
@@ -173,10 +195,7 @@ take_application(struct walk *w, const char *text, struct err *err)
 	if (text[strspn(text, "0123456789")] == '\0')
 		return refuse_number(w, text, err);
 	if (o->application != NULL && o->application != text)
-		return err_setx(err, EINVAL,
-			"only one application can be served, and there are "
-			"two words: %s and %s",
-			o->application, text);
+		return refuse_second(o->application, text, err);
 	o->application = text;
 	return 0;
 }
@@ -202,9 +221,9 @@ nearest_option(const char *argument)
 }
 
 static int
-unknown(const char *argument, struct err *err)
+unknown(const char *argument, const char *next, struct err *err)
 {
-	const char *advice = config_foreign_option(argument);
+	const char *advice = config_foreign_option(argument, next);
 	const char *near = nearest_option(argument);
 
 	if (advice != NULL)
@@ -240,7 +259,7 @@ take_argument(struct walk *w, struct err *err)
 	}
 	w->index = rc;
 	w->lost = true;
-	return unknown(argument, err);
+	return unknown(argument, o->argv[w->index + 1], err);
 }
 
 /* The first is the reason, all are to be read. */

@@ -49,6 +49,12 @@ def test_the_list_names_every_spelling_of_a_directive():
     (('-k', 'probe'), ['unknown option -k: there are two kinds, prefork and']),
     (('--graceful-timeout=20', 'probe'), ['--graceful-timeout=20: write GracefulShutdownTimeout']),
     (('--wsgi-file', 'probe'), ['--wsgi-file: write WSGIApplication; "wsgid -L" has']),
+    (('--host=0.0.0.0', 'probe'), ['--host=0.0.0.0: write Listen HOST:PORT, which is -b HOST:PORT']),
+    # httpd's and mod_wsgi-express's.
+    (('-k', 'restart'), ['-k: "wsgictl restart" does that']),
+    (('-X', 'probe'), ['-X: write Processes 1, which is -w 1']),
+    (('--log-to-terminal', 'probe'), ['--log-to-terminal: without ErrorLog']),
+    (('start-server', 'app.wsgi'), ['start-server is no verb of wsgid', 'leave it out']),
     (('probe', 'hello'), ['only one application', 'probe', 'hello']),
     (('--keep-alive', '5', 'probe'), ['5 is no application, and --keep-alive takes no value']),
     (('8000',), ['8000 is no application']),

@@ -53,6 +53,22 @@ test_names_of_others(void **state)
 		{"cheaper", "write MinSpareServers"},
 		{"HTTP11_SOCKET", "write Listen"},
 		{"static-map", "serves no files"},
+		{"host", "-b HOST:PORT"},
+		{"port", "write Listen HOST:PORT"},
+		{"-m", "UMask="},
+		{"-M", "has no modules"},
+		{"-R", "leave it out"},
+		{"-r", NULL},
+		{"-e", "write LogLevel"},
+		{"-e", "EnvironmentFile"},
+		{"-X", "-w 1"},
+		{"no-sendfile", "wsgi.file_wrapper"},
+		{"reload-extra-file", "leave it out"},
+		{"reload_extra_files", "leave it out"},
+		{"shutdown-timeout", "write GracefulShutdownTimeout"},
+		{"reload-on-changes", "write WSGIReload"},
+		{"entry-point", "write WSGIApplication"},
+		{"uds", "write Listen unix:PATH"},
 		{"Frobnicate", NULL},
 		{"SS", NULL},
 		{"", NULL},
@@ -72,6 +88,18 @@ test_names_of_others(void **state)
 }
 
 static void
+test_verbs_of_others(void **state)
+{
+	(void)state;
+	assert_string_equal(directive_foreign_verb("graceful"),
+		"\"wsgictl reload\" does that");
+	assert_non_null(
+		strstr(directive_foreign_verb("start-server"), "leave it out"));
+	assert_null(directive_foreign_verb("gevent"));
+	assert_null(directive_foreign_verb("Start"));
+}
+
+static void
 test_none_of_ours_is_foreign(void **state)
 {
 	(void)state;
@@ -85,6 +113,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_of_others),
+		cmocka_unit_test(test_verbs_of_others),
 		cmocka_unit_test(test_none_of_ours_is_foreign),
 	};
 

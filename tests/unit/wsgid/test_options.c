@@ -85,6 +85,14 @@ test_mistakes_are_named(void **state)
 				   "next option, --test"},
 		{{"--config="}, "--config= needs a value"},
 		{{"--daemon=yes"}, "--daemon takes no value"},
+		{{"--hosts", "1.2.3.4", "x:y"}, "unknown option --hosts; \""},
+		{{"-k", "graceful"}, "-k: \"wsgictl reload\" does that"},
+		{{"-k", "gevent", "x:y"}, "-k: there are two kinds"},
+		{{"-k"}, "-k: there are two kinds"},
+		{{"start", "x:y"},
+			"there are two words, start and x:y, and start is no "
+			"verb of wsgid's: \"wsgictl start\" does that"},
+		{{"x:y", "stop"}, "stop is no verb of wsgid's"},
 		{{"a:b", "c:d"}, "only one application"},
 		{{"a:b", "--", "c:d"}, "only one application"},
 	};
