@@ -259,6 +259,47 @@ is_of_uwsgi(struct missing *m)
 	return true;
 }
 
+/* "mysite.wsgi.application", which others take, and Django's settings have it
+ * so: the application is no module, but is in the one before it. */
+static bool
+is_in_its_module(struct missing *m)
+{
+	AUTO_DECREF PyObject *module = m->in_package ? package_of(m) : NULL;
+	const char *application = m->app->application;
+	size_t len = strlen(m->name);
+	int package_len = (int)(m->last - m->name - 1);
+
+	PyErr_Clear();
+	if (module == NULL || strncmp(application, m->name, len) != 0 ||
+		strchr(application, ':') != NULL ||
+		!PyObject_HasAttrString(module, m->last))
+		return false;
+	application += package_len + 1;
+	snprintf(m->to, m->size, " (the '%s' in %.*s is written %.*s:%s)",
+		application, package_len, m->name, package_len, m->name,
+		application);
+	return true;
+}
+
+/* "wsgid stop", where that is no application's name. */
+static bool
+is_verb(struct missing *m)
+{
+	static const char *const verbs[] = {"start", "stop", "restart",
+		"reload", "graceful", "status", "configtest"};
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (strcmp(m->name, verbs[i]) != 0 ||
+			strcmp(m->app->application, verbs[i]) != 0)
+			continue;
+		snprintf(m->to, m->size,
+			" (the verb is one of wsgictl: \"wsgictl %s\")",
+			verbs[i]);
+		return true;
+	}
+	return false;
+}
+
 /* The package is there: another one of the same name, or of another version. */
 static bool
 is_of_a_package(struct missing *m)
@@ -314,9 +355,9 @@ missing_explain(struct app *app, PyObject *exception, char *to, size_t size)
 		return false;
 	if (places != NULL && any_place(&m, places, is_for_another))
 		return true;
-	if (is_of_uwsgi(&m) || is_beside(&m, exception))
+	if (is_of_uwsgi(&m) || is_in_its_module(&m) || is_beside(&m, exception))
 		return true;
 	if (places != NULL && any_place(&m, places, place_is_closed))
 		return true;
-	return is_of_a_package(&m);
+	return is_of_a_package(&m) || is_verb(&m);
 }

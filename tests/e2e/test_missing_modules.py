@@ -82,6 +82,14 @@ def test_a_package_that_is_another_one(site):
     assert said.endswith(f'(built is {site}/built/__init__.py)')
 
 
+def test_an_application_with_a_dot_before_its_name(site):
+    """As in WSGI_APPLICATION of Django's settings."""
+    (site / 'project' / 'wsgi.py').write_text(SERVES)
+    done = run_wsgid('--check', 'project.wsgi.application', cwd=site)
+    assert ("(the 'application' in project.wsgi is written project.wsgi:application)"
+            in done.stderr)
+
+
 def test_what_is_not_anywhere(site):
     prefix = ask_served('sys.base_prefix')
     absent = 'import nothing_of_this_name'
