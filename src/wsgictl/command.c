@@ -15,6 +15,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "config/nearest.h"
 
 static const struct verb_row {
 	const char *name;
@@ -39,6 +40,29 @@ static const struct verb_row {
 	{"stacks", VERB_STACKS, false, true},
 	{"version", VERB_VERSION, false, true},
 	{"help", VERB_HELP, false, false},
+};
+
+/* What init scripts, nginx and others call them: told, but not obeyed, as some
+ * mean a little more or less. */
+static const struct {
+	const char *name, *meant;
+} others[] = {
+	{"quit", "stop"},
+	{"kill", "stop"},
+	{"shutdown", "stop"},
+	{"force-reload", "reload"},
+	{"try-restart", "restart"},
+	{"condrestart", "restart"},
+	{"start-server", "start"},
+	{"run", "start"},
+	{"list", "status"},
+	{"ps", "status"},
+	{"info", "status"},
+	{"show", "status"},
+	{"check", "configtest"},
+	{"test", "configtest"},
+	{"reopen", "reopen-logs"},
+	{"rotate", "reopen-logs"},
 };
 
 enum meaning {
@@ -117,21 +141,46 @@ command_list_verbs(char *to, size_t size)
 	buf_fini(&text);
 }
 
+/* What an unknown one may have meant, or NULL. */
+static const char *
+guess_verb(const char *name)
+{
+	struct nearest s = nearest_begin(name);
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (strcmp(others[i].name, name) == 0)
+			return others[i].meant;
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		nearest_consider(&s, verbs[i].name);
+	return s.best;
+}
+
+static int
+refuse_verb(const char *name, struct err *err)
+{
+	const char *guess = guess_verb(name);
+	char known[512];
+
+	command_list_verbs(known, sizeof(known));
+	if (guess != NULL)
+		return err_setx(err, EINVAL,
+			"unknown verb \"%s\"; did you mean %s? There are %s",
+			name, guess, known);
+	return err_setx(
+		err, EINVAL, "unknown verb \"%s\"; there are %s", name, known);
+}
+
 static int
 take_verb(struct walk *w, const char *name, struct err *err)
 {
 	const struct verb_row *row = find_verb(name);
-	char known[512];
 
 	if (w->verb != NULL)
 		return err_setx(err, EINVAL,
 			"one verb at a time: there are %s and %s",
 			w->verb->name, name);
-	if (row == NULL) {
-		command_list_verbs(known, sizeof(known));
-		return err_setx(err, EINVAL,
-			"unknown verb \"%s\"; there are %s", name, known);
-	}
+	if (row == NULL)
+		return refuse_verb(name, err);
 	w->verb = row;
 	w->command->verb = row->verb;
 	return 0;
@@ -257,6 +306,38 @@ take_option(struct walk *w, const struct option_row *row, const char *value,
 	return take_meaning(w, row, value, err);
 }
 
+static bool
+takes_word(enum verb verb)
+{
+	return verb == VERB_LOG_LEVEL || verb == VERB_SCALE ||
+	       verb == VERB_STACKS;
+}
+
+/* As what it may be meant: "now", or the server that all this is about. */
+static int
+refuse_word(const struct verb_row *verb, const char *word, struct err *err)
+{
+	char option[32] = "";
+	const struct option_row *row;
+	const char *value;
+
+	snprintf(option, sizeof(option), "--%s", word);
+	row = find_option(option, &value);
+	if (row != NULL && !row->has_value)
+		return err_setx(err, EINVAL,
+			"%s: \"%s\" is one word too many; did you mean %s?",
+			verb->name, word, row->name);
+	if (takes_word(verb->verb) || find_verb(word) != NULL ||
+		strchr(word, ':') != NULL)
+		return err_setx(err, EINVAL, "%s: \"%s\" is one word too many",
+			verb->name, word);
+	return err_setx(err, EINVAL,
+		"%s: \"%s\" is one word too many; \"%s %s\" means the server "
+		"of that %s",
+		verb->name, word, strchr(word, '/') != NULL ? "-c" : "-n", word,
+		strchr(word, '/') != NULL ? "configuration" : "name");
+}
+
 static int
 take_word(struct walk *w, const char *word, struct err *err)
 {
@@ -291,8 +372,7 @@ take_word(struct walk *w, const char *word, struct err *err)
 		c->child = word;
 		return 0;
 	}
-	return err_setx(err, EINVAL, "%s: \"%s\" is one word too many",
-		w->verb->name, word);
+	return refuse_word(w->verb, word, err);
 }
 
 /* One that is below nought: no option begins with a digit. */

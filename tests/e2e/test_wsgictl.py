@@ -37,6 +37,8 @@ def test_an_unknown_verb_lists_the_known_ones():
 @pytest.mark.parametrize('words, sentence', [
     (['stop', 'now'], 'stop: "now" is one word too many'),
     (['stop', 'start'], 'one word too many'),
+    (['status', '8000'], '"8000" is one word too many; "-n 8000" means the server of that name'),
+    (['try-restart'], 'unknown verb "try-restart"; did you mean restart? There are start,'),
     (['-k', 'stop', '-k', 'start'], 'one verb at a time'),
     (['status', '--name'], '--name needs a value'),
     (['status', '--name='], '--name needs a value'),

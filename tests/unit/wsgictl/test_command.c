@@ -159,7 +159,19 @@ test_mistakes_are_named(void **state)
 	} cases[] = {
 		{{"dance"}, "unknown verb \"dance\"; there are start, stop,"},
 		{{"dance"}, "log-level, stacks and version"},
-		{{"stop", "stop"}, "one word too many"},
+		{{"quit"}, "unknown verb \"quit\"; did you mean stop? There "
+			   "are start, stop,"},
+		{{"force-reload"}, "did you mean reload?"},
+		{{"list"}, "did you mean status?"},
+		{{"relaod"}, "did you mean reload?"},
+		{{"stop", "stop"}, "\"stop\" is one word too many"},
+		{{"stop", "now"}, "one word too many; did you mean --now?"},
+		{{"reload", "shop"},
+			"reload: \"shop\" is one word too many; \"-n shop\" "
+			"means the server of that name"},
+		{{"status", "/etc/a.conf"},
+			"\"-c /etc/a.conf\" means the server of that "
+			"configuration"},
 		{{"-k", "stop", "-k", "start"},
 			"one verb at a time: there are stop and start"},
 		{{"-k"}, "-k needs a value"},
