@@ -105,16 +105,35 @@ put_remedy(const struct search *s, const char *interpreter, const char *abi,
 
 /* --- Python ----------------------------------------------------------------- */
 
+/* "3" can be any of them: which one would change with what is installed. */
+static bool
+is_whole(const char *version)
+{
+	return strchr(version, '.') != NULL;
+}
+
 int
 refuse_version(const struct search *s, const char *text, struct err *err)
 {
 	struct buf built = {0};
-	int rc = err_setx(err, EINVAL, "%s: wsgid was built for %s; %s", text,
-		put_built(s, &built),
-		version_is_supported(text)
-			? "for another one run \"scons python=PATH install\""
-			: "wsgid needs " VERSIONS_OLDEST " or newer");
+	int rc;
 
+	(void)put_built(s, &built);
+	if (!version_is_supported(text))
+		rc = err_setx(err, EINVAL,
+			"%s: wsgid was built for %s; wsgid "
+			"needs " VERSIONS_OLDEST " or newer",
+			text, buf_text(&built));
+	else if (!is_whole(text) && s->n > 0)
+		rc = err_setx(err, EINVAL,
+			"%s is not the whole of a version: write %s, say, or "
+			"the path of an interpreter; wsgid was built for %s",
+			text, s->programs[0].facts.abi, buf_text(&built));
+	else
+		rc = err_setx(err, EINVAL,
+			"%s: wsgid was built for %s; for another one run "
+			"\"scons python=PATH install\"",
+			text, buf_text(&built));
 	buf_fini(&built);
 	return rc;
 }

@@ -179,6 +179,7 @@ def test_a_python_that_wsgid_was_not_built_for_is_refused(directory):
     other.parent.mkdir()
     other.symlink_to('/bin/true')
     for python, said in (('9.9', '9.9: wsgid was built for Python '),
+                         ('3', r'3 is not the whole of a version: write 3\.\d+t?, say, or the path'),
                          ('pypy', '"pypy" is neither a version, as in 3.11, nor the path'),
                          ('/nonexistent/python', '/nonexistent/python: No such file'),
                          (other, f'for this one run "scons python=.*{other} install"')):

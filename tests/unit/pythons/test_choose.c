@@ -272,6 +272,9 @@ test_what_does_not_fit_is_refused_with_the_reason(void **state)
 	} table[] = {
 		{"3.11", NULL, CHOICE_AUTO, "3.11: wsgid was built for Python "},
 		{"3.9.6", NULL, CHOICE_AUTO, "for another one run"},
+		{"3", NULL, CHOICE_AUTO,
+			"3 is not the whole of a version: write 3."},
+		{"2", NULL, CHOICE_AUTO, "; wsgid needs 3.9 or newer"},
 		{"c/bin/python3.9", NULL, CHOICE_AUTO, "for this one run"},
 		{NULL, "of_c", CHOICE_AUTO, "and wsgid was built for the one"},
 		{NULL, "c", CHOICE_AUTO, "and wsgid was built for the one"},
