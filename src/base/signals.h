@@ -19,6 +19,14 @@ void signal_ask_at_once(pid_t pid);
 void signal_ask_thread_at_once(pid_t tid);
 bool signal_is_at_once(const siginfo_t *info);
 
+/* To one thread of this process, or to all others of it as far as they can be found:
+ * one of them is to answer the question of that number, which is positive and even.
+ * Which is it?  0: none.  All three may be called in a handler; false when there is no
+ * such thread. */
+bool signal_ask_thread(pid_t tid, int question);
+void signal_ask_threads(int question);
+int signal_question(const siginfo_t *info);
+
 /* To a child, by the kernel: its parent has died. */
 int signal_of_death(void);
 

@@ -1,13 +1,19 @@
 /*
  * tracebacks.c - what the threads of this child are doing.  See tracebacks.h.
  *
- * Whoever has the GIL for longer than PATIENCE_S is in no line of Python, and all
- * others wait for it: then the handler may run without it, as a child that nobody can
- * ask is what it is for.  Where the child is about to be killed it runs at once.
+ * Whoever keeps the GIL may be in no line of Python for as long as he likes, and the
+ * thread that waits for it cannot tell him from many who hand it round.  But a handler
+ * that interrupts who has it runs while nobody else can: so when PATIENCE_S are over
+ * all threads are asked, and the one that has it answers.
+ *
+ * A question has a number, and one thread answers it: who hears of it too late, as he
+ * had his signals blocked, finds that it is not open any more, and leaves the frames
+ * of others alone.
  */
 #include "child/tracebacks.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -23,7 +29,8 @@
 
 enum {
 	PATIENCE_S = 1,     /* with who has the GIL */
-	WRITING_S = 1,      /* a thread may not hear the signal */
+	TRIES = 3,          /* who never hears keeps each signal, and they are few */
+	HEARING_MS = 200,   /* a thread may not hear the signal; others wait */
 	STACK = 256 * 1024, /* the application's finalizers may run here */
 };
 
@@ -33,70 +40,133 @@ static struct {
 	struct sigaction handler; /* faulthandler's */
 	pthread_t thread;
 	timer_t patience;
+	bool patient; /* there is that timer */
+	_Atomic int tries;
 	sem_t asked, written;
-	_Atomic pid_t whom; /* the thread in question */
-	_Atomic bool told;  /* to write */
+	_Atomic int question; /* its number while it is open; else an odd one */
+	_Atomic bool inside;  /* the thread has the GIL */
 	_Atomic bool ending;
+	_Atomic pid_t whom; /* the thread in question */
 } us;
 
-/* --- who is told to write ----------------------------------------------------------- */
+/* --- who writes --------------------------------------------------------------------- */
 
-/* Once for each time that somebody asks. */
-static void
-tell(void)
+/* True for one who asks, and then the question is his. */
+static bool
+take_question(int question)
 {
-	if (!atomic_exchange(&us.told, true))
-		signal_ask_thread_at_once(atomic_load(&us.whom));
+	return atomic_compare_exchange_strong(
+		&us.question, &question, question + 1);
 }
 
 static void
-on_signal(int number, siginfo_t *info, void *context)
+answer_here(int question)
 {
-	int saved = errno;
-
-	(void)context;
-	if (info->si_code == SI_TIMER) {
-		tell();
-	} else if (signal_is_at_once(info)) {
-		us.handler.sa_handler(number);
-		sem_post(&us.written);
-	} else {
-		sem_post(&us.asked);
-	}
-	errno = saved;
+	if (!atomic_load(&us.inside) && !app_is_inside())
+		return;
+	if (!take_question(question))
+		return;
+	us.handler.sa_handler(signal_traceback());
+	sem_post(&us.written);
 }
 
 static void
 be_patient(time_t seconds)
 {
-	const struct itimerspec until = {.it_value.tv_sec = seconds};
+	const struct itimerspec until = {
+		.it_value.tv_sec = seconds, .it_interval.tv_sec = seconds};
 
-	(void)timer_settime(us.patience, 0, &until, NULL);
+	if (us.patient)
+		(void)timer_settime(us.patience, 0, &until, NULL);
 }
 
-/* False when it has not: it has ended, or does not hear signals. */
-static bool
-has_written(void)
+/* Who has it hears of it while he has. */
+static void
+ask_all(void)
 {
-	struct timespec until;
+	int question = atomic_load(&us.question);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += WRITING_S;
-	while (sem_clockwait(&us.written, CLOCK_MONOTONIC, &until) < 0)
+	if (atomic_fetch_add(&us.tries, 1) + 1 >= TRIES)
+		be_patient(0);
+	if (question % 2 == 0)
+		signal_ask_threads(question);
+}
+
+static void
+on_signal(int number, siginfo_t *info, void *context)
+{
+	int saved = errno, question = signal_question(info);
+
+	(void)context;
+	if (info->si_code == SI_TIMER)
+		ask_all();
+	else if (question != 0)
+		answer_here(question);
+	else if (signal_is_at_once(info))
+		us.handler.sa_handler(number);
+	else
+		sem_post(&us.asked);
+	errno = saved;
+}
+
+/* --- with the GIL ------------------------------------------------------------------ */
+
+static struct timespec
+in_ms(long ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+/* False when nobody has by then. */
+static bool
+has_written(const struct timespec *until)
+{
+	while (sem_clockwait(&us.written, CLOCK_MONOTONIC, until) < 0)
 		if (errno != EINTR)
 			return false;
 	return true;
 }
 
+static void
+await_written(void)
+{
+	while (sem_wait(&us.written) < 0)
+		continue;
+}
+
+static void
+ask(pid_t whom, int question)
+{
+	struct timespec until = in_ms(HEARING_MS);
+
+	if (signal_ask_thread(whom, question) && has_written(&until))
+		return;
+	if (take_question(question))
+		us.handler.sa_handler(signal_traceback());
+	else
+		await_written(); /* he has begun */
+}
+
 /* Nobody else runs Python meanwhile. */
 static void
-write_with_gil(void *unused)
+write_with_gil(void *arg)
 {
-	(void)unused;
+	int question;
+
+	(void)arg;
 	be_patient(0);
-	tell();
-	if (!has_written())
-		us.handler.sa_handler(signal_traceback());
+	question = atomic_load(&us.question);
+	if (question % 2 != 0)
+		return; /* somebody had the GIL for long */
+	atomic_store(&us.inside, true);
+	ask(atomic_load(&us.whom), question);
+	atomic_store(&us.inside, false);
 }
 
 /* --- the thread ---------------------------------------------------------------------- */
@@ -113,30 +183,34 @@ open_patience(void)
 	return timer_create(CLOCK_MONOTONIC, &event, &us.patience) == 0;
 }
 
+static void
+begin_question(void)
+{
+	int before = atomic_load(&us.question);
+
+	while (sem_trywait(&us.written) == 0)
+		continue;
+	atomic_store(&us.tries, 0);
+	atomic_store(&us.question, before > INT_MAX - 4 ? 2 : before + 1);
+	be_patient(PATIENCE_S);
+}
+
 static void *
 answer(void *unused)
 {
-	bool patient = open_patience();
-
 	(void)unused;
+	us.patient = open_patience();
 	pthread_setname_np(pthread_self(), "wsgid-stacks");
 	for (;;) {
 		while (sem_wait(&us.asked) < 0)
 			continue;
 		if (atomic_load(&us.ending))
 			break;
-		while (sem_trywait(&us.written) == 0)
-			continue;
-		atomic_store(&us.told, false);
-		if (patient) {
-			be_patient(PATIENCE_S);
-			app_with_gil(us.app, write_with_gil, NULL);
-		} else {
-			tell();
-		}
+		begin_question();
+		app_with_gil(us.app, write_with_gil, NULL);
 		atomic_store(&us.whom, getpid());
 	}
-	if (patient)
+	if (us.patient)
 		(void)timer_delete(us.patience);
 	return NULL;
 }
@@ -162,6 +236,7 @@ tracebacks_start(struct app *app)
 	sem_init(&us.asked, 0, 0);
 	sem_init(&us.written, 0, 0);
 	atomic_store(&us.whom, getpid());
+	atomic_store(&us.question, 1);
 	atomic_store(&us.ending, false);
 	us.app = app;
 	rc = thread_start_helper(

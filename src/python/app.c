@@ -243,6 +243,19 @@ app_leave(struct app *app)
 	(void)PyEval_SaveThread();
 }
 
+/* PyGILState_Check says so of any thread once there has been a subinterpreter. */
+bool
+app_is_inside(void)
+{
+#if PY_VERSION_HEX < 0x030D0000
+	PyThreadState *now = _PyThreadState_UncheckedGet();
+#else
+	PyThreadState *now = PyThreadState_GetUnchecked();
+#endif
+
+	return now != NULL && now == PyGILState_GetThisThreadState();
+}
+
 /* Nothing is left of the thread in between: whoever lists Python's threads would
  * wonder who that is. */
 void

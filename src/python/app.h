@@ -150,6 +150,9 @@ const char *app_python_version(void);
 void app_enter(struct app *app); /* take the GIL */
 void app_leave(struct app *app); /* give it up */
 
+/* Has the calling thread the GIL just now?  May be asked in a handler of a signal. */
+bool app_is_inside(void);
+
 /* Call this with the GIL, in a thread that has no other business with Python: waits
  * until Python code could run. */
 void app_with_gil(struct app *app, void (*what)(void *arg), void *arg);

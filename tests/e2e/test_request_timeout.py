@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -183,12 +184,15 @@ def test_asking_where_requests_are_harms_none_that_runs(serve, directory):
                 assert connection.get('/').body == b'done'
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         clients = [pool.submit(keep_asking) for _ in range(12)]
-        for n in range(1, 101):
-            os.kill(child, signal.SIGRTMIN + 7)
-            wait_until(lambda: server.log.text().count('Current thread') >= n, f'answer {n}')
-        asked.set()
+        try:
+            for n in range(1, 101):
+                os.kill(child, signal.SIGRTMIN + 7)
+                wait_until(lambda: server.log.text().count('Current thread') >= n, f'answer {n}')
+        finally:
+            asked.set()
         for client in clients:
             client.result()
+    assert server.log.text().count('Current thread') == 100
     assert list(server.wait_for_ready(1)) == [child]
     server.stop()
 
@@ -215,3 +219,53 @@ def test_asking_where_requests_are_harms_no_child_that_begins(serve):
         asking.result()
     server.stop()
     assert 'exit signal' not in server.log.text()
+
+
+KEEPER = '''
+import re, threading
+def keep():
+    re.match('(a+)+$', 'a' * 40 + 'b')  # for years
+def application(environ, start_response):
+    threading.Thread(target=keep, daemon=True).start()
+'''
+
+
+def test_where_the_gil_is_kept_who_keeps_it_says_where_all_are(serve, directory):
+    """He is the one beside whom nobody runs meanwhile; there may be many who hand it round."""
+    (directory / 'keeper.py').write_text(KEEPER)
+    server = serve('keeper', '-w', '1', cwd=directory)
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as c:
+        c.send(b'GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        wait_until(lambda: len(os.listdir(f'/proc/{child}/task')) > 3, 'the thread')
+        os.kill(child, signal.SIGRTMIN + 7)
+        server.log.wait_for(r'Current thread .*\n.*\n?.* in match\n.*keeper\.py", line \d+ in keep\n')
+        server.kill(signal.SIGQUIT)
+        assert server.ended() == 0
+
+
+DEAF = '''
+import signal, time
+def application(environ, start_response):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN + 7])
+    print('hears nothing', flush=True)
+    time.sleep(1.5)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGRTMIN + 7])
+    start_response('200 OK', [('Content-Length', '4')])
+    return [b'done']
+'''
+
+
+def test_who_hears_too_late_that_stacks_are_asked_for_writes_none(serve, directory):
+    """Others run by then, and have been shown."""
+    (directory / 'deaf.py').write_text(DEAF)
+    server = serve('deaf', '-w', '1', cwd=directory)
+    child, = server.wait_for_ready(1)
+    with Connection(server.address) as c:
+        c.send(b'GET / HTTP/1.1\r\nHost: t\r\n\r\n')
+        server.log.wait_for('hears nothing')
+        os.kill(child, signal.SIGRTMIN + 7)
+        server.log.wait_for(r'line \d+ in application')
+        assert c.response().body == b'done'
+    server.stop()
+    assert len(re.findall(r'line \d+ in application', server.log.text())) == 1

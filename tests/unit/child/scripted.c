@@ -418,6 +418,12 @@ app_check_libraries(bool has_own, char *library, size_t size, struct err *err)
 	return 0;
 }
 
+bool
+app_is_inside(void)
+{
+	return false;
+}
+
 void
 app_with_gil(struct app *app, void (*what)(void *arg), void *arg)
 {
