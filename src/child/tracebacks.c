@@ -37,6 +37,7 @@ enum {
 /* One for the process, as a handler knows of no other. */
 static struct {
 	struct app *app;          /* NULL: there is no thread */
+	bool heard;               /* the handler is ours */
 	struct sigaction handler; /* faulthandler's */
 	pthread_t thread;
 	timer_t patience;
@@ -225,47 +226,72 @@ has_handler(void)
 	       us.handler.sa_handler != SIG_DFL;
 }
 
+/* What is asked from now on waits for the thread. */
+static void
+hear(void)
+{
+	struct sigaction action = {.sa_sigaction = on_signal};
+
+	action.sa_mask = us.handler.sa_mask;
+	action.sa_flags = us.handler.sa_flags | SA_SIGINFO;
+	us.heard = sigaction(signal_traceback(), &action, NULL) == 0;
+}
+
+static bool
+prepare(void)
+{
+	if (us.heard)
+		return true;
+	if (!has_handler())
+		return false;
+	sem_init(&us.asked, 0, 0);
+	sem_init(&us.written, 0, 0);
+	atomic_store(&us.question, 1);
+	atomic_store(&us.whom, getpid());
+	hear();
+	return us.heard;
+}
+
 void
 tracebacks_start(struct app *app)
 {
-	struct sigaction action = {.sa_sigaction = on_signal};
 	int rc;
 
-	if (us.app != NULL || !has_handler())
+	if (us.app != NULL || !prepare())
 		return;
-	sem_init(&us.asked, 0, 0);
-	sem_init(&us.written, 0, 0);
-	atomic_store(&us.whom, getpid());
-	atomic_store(&us.question, 1);
 	atomic_store(&us.ending, false);
 	us.app = app;
 	rc = thread_start_helper(
 		&us.thread, STACK, signal_traceback(), answer, NULL);
-	if (rc < 0) {
-		us.app = NULL;
-		errno = -rc;
-		log_warn("child", "no thread to show stacks with");
+	if (rc == 0)
 		return;
-	}
-	action.sa_mask = us.handler.sa_mask;
-	action.sa_flags = us.handler.sa_flags | SA_SIGINFO;
-	(void)sigaction(signal_traceback(), &action, NULL);
+	us.app = NULL;
+	tracebacks_forget();
+	errno = -rc;
+	log_warn("child", "no thread to show stacks with");
 }
 
 void
-tracebacks_stop(void)
+tracebacks_pause(void)
 {
 	struct app *app = us.app;
 
 	if (app == NULL)
 		return;
-	(void)sigaction(signal_traceback(), &us.handler, NULL);
 	atomic_store(&us.ending, true);
 	sem_post(&us.asked);
 	app_leave(app);
 	pthread_join(us.thread, NULL);
 	app_enter(app);
 	us.app = NULL;
+}
+
+void
+tracebacks_forget(void)
+{
+	if (us.heard)
+		(void)sigaction(signal_traceback(), &us.handler, NULL);
+	us.heard = false;
 }
 
 void

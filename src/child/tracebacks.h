@@ -13,11 +13,16 @@
 
 struct app;
 
-/* Begin, and end.  There is one in a process.  Without a thread, which is said in
- * the log, the handler runs at once as before.  To be called with the GIL, which
- * tracebacks_stop gives up meanwhile. */
+/* Begin, or go on.  There is one in a process.  Without a thread, which is said in
+ * the log, the handler runs at once as before. */
 void tracebacks_start(struct app *app);
-void tracebacks_stop(void);
+
+/* There is no thread until tracebacks_start, which answers what is asked meanwhile.
+ * To be called with the GIL, which is given up meanwhile. */
+void tracebacks_pause(void);
+
+/* While there is no thread: none follows, and the handler runs at once as before. */
+void tracebacks_forget(void);
 
 /* To standard error, soon: the stacks of all threads, and that one is marked as the
  * one in question. */

@@ -295,7 +295,7 @@ stop_helpers(struct workers *w)
 
 	w->pulse = NULL;
 	pulse_stop(pulse);
-	tracebacks_stop();
+	tracebacks_pause();
 }
 
 static void
@@ -321,6 +321,7 @@ set_serving(struct workers *w, bool on)
 		start_helpers(w);
 	} else {
 		stop_helpers(w);
+		tracebacks_forget();
 		watcher_stop(w->watcher);
 	}
 	forking_unlock(w->common.forking);
@@ -395,6 +396,7 @@ workers_abandon(struct workers *w)
 {
 	if (w == NULL)
 		return;
+	tracebacks_forget();
 	sigterm_close(w->common.sigterm);
 	clients_abandon(w->clients);
 	crew_abandon(w->crew);

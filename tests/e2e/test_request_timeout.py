@@ -161,29 +161,37 @@ def test_without_it_requests_take_as_long_as_they_take(start):
 
 
 DEEP = '''
+import os
 def deep(n):
     return deep(n - 1) + 1 if n else 0
 def application(environ, start_response):
     for _ in range(10):
         deep(300)
+    if environ['PATH_INFO'] == '/fork':
+        copy = os.fork()
+        if copy == 0:
+            os._exit(0)
+        os.waitpid(copy, 0)
     start_response('200 OK', [('Content-Length', '4')])
     return [b'done']
 '''
 
 
-def test_asking_where_requests_are_harms_none_that_runs(serve, directory):
-    """Their frames come and go while others' are written."""
+@pytest.mark.parametrize('path', ['/', '/fork'])
+def test_asking_where_requests_are_harms_none_that_runs(serve, directory, path):
+    """Their frames come and go while others' are written; and the thread that sees to that ends
+    with each fork."""
     (directory / 'deep.py').write_text(DEEP)
     server = serve('deep', '--mpm', 'worker', '-w', '1', '--threads', '8', cwd=directory)
     child, = server.wait_for_ready(1)
     asked = threading.Event()
 
-    def keep_asking():
+    def keep_asking(path):
         with Connection(server.address) as connection:
             while not asked.is_set():
-                assert connection.get('/').body == b'done'
+                assert connection.get(path).body == b'done'
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        clients = [pool.submit(keep_asking) for _ in range(12)]
+        clients = [pool.submit(keep_asking, path if n % 3 == 0 else '/') for n in range(12)]
         try:
             for n in range(1, 101):
                 os.kill(child, signal.SIGRTMIN + 7)
