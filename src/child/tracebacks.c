@@ -31,6 +31,7 @@ enum {
 	PATIENCE_S = 1,     /* with who has the GIL */
 	TRIES = 3,          /* who never hears keeps each signal, and they are few */
 	HEARING_MS = 200,   /* a thread may not hear the signal; others wait */
+	WORKERS = 64,       /* in question at a time */
 	STACK = 256 * 1024, /* the application's finalizers may run here */
 };
 
@@ -47,7 +48,9 @@ static struct {
 	_Atomic int question; /* its number while it is open; else an odd one */
 	_Atomic bool inside;  /* the thread has the GIL */
 	_Atomic bool ending;
-	_Atomic pid_t whom; /* the thread in question */
+	/* The threads in question: put in by one thread, taken out by ours. */
+	_Atomic pid_t workers[WORKERS];
+	_Atomic unsigned n_put, n_taken;
 } us;
 
 /* --- who writes --------------------------------------------------------------------- */
@@ -158,15 +161,15 @@ ask(pid_t whom, int question)
 static void
 write_with_gil(void *arg)
 {
+	pid_t whom = *(pid_t *)arg;
 	int question;
 
-	(void)arg;
 	be_patient(0);
 	question = atomic_load(&us.question);
 	if (question % 2 != 0)
 		return; /* somebody had the GIL for long */
 	atomic_store(&us.inside, true);
-	ask(atomic_load(&us.whom), question);
+	ask(whom, question);
 	atomic_store(&us.inside, false);
 }
 
@@ -182,6 +185,20 @@ open_patience(void)
 	};
 
 	return timer_create(CLOCK_MONOTONIC, &event, &us.patience) == 0;
+}
+
+/* Who asks from outside means none in particular. */
+static pid_t
+take_worker(void)
+{
+	unsigned n = atomic_load(&us.n_taken);
+	pid_t worker;
+
+	if (n == atomic_load(&us.n_put))
+		return getpid();
+	worker = atomic_load(&us.workers[n % WORKERS]);
+	atomic_store(&us.n_taken, n + 1);
+	return worker;
 }
 
 static void
@@ -203,13 +220,15 @@ answer(void *unused)
 	us.patient = open_patience();
 	pthread_setname_np(pthread_self(), "wsgid-stacks");
 	for (;;) {
+		pid_t whom;
+
 		while (sem_wait(&us.asked) < 0)
 			continue;
 		if (atomic_load(&us.ending))
 			break;
+		whom = take_worker();
 		begin_question();
-		app_with_gil(us.app, write_with_gil, NULL);
-		atomic_store(&us.whom, getpid());
+		app_with_gil(us.app, write_with_gil, &whom);
 	}
 	if (us.patient)
 		(void)timer_delete(us.patience);
@@ -247,7 +266,6 @@ prepare(void)
 	sem_init(&us.asked, 0, 0);
 	sem_init(&us.written, 0, 0);
 	atomic_store(&us.question, 1);
-	atomic_store(&us.whom, getpid());
 	hear();
 	return us.heard;
 }
@@ -297,7 +315,12 @@ tracebacks_forget(void)
 void
 tracebacks_ask(pid_t tid)
 {
-	atomic_store(&us.whom, tid);
+	unsigned n = atomic_load(&us.n_put);
+
+	if (n - atomic_load(&us.n_taken) < WORKERS) {
+		atomic_store(&us.workers[n % WORKERS], tid);
+		atomic_store(&us.n_put, n + 1);
+	}
 	(void)kill(getpid(), signal_traceback());
 }
 

@@ -1,6 +1,7 @@
 """RequestTimeout: a request that takes too long is explained, and its child replaced."""
 
 import concurrent.futures
+import contextlib
 import os
 import re
 import signal
@@ -250,6 +251,36 @@ def test_where_the_gil_is_kept_who_keeps_it_says_where_all_are(serve, directory)
         server.log.wait_for(r'Current thread .*\n.*\n?.* in match\n.*keeper\.py", line \d+ in keep\n')
         server.kill(signal.SIGQUIT)
         assert server.ended() == 0
+
+
+SLEEPERS = '''
+import ctypes, threading, time
+def keep():
+    ctypes.PyDLL(None).usleep(700000)  # with the GIL
+def application(environ, start_response):
+    exec(f"def sleeper{environ['QUERY_STRING']}(): time.sleep(2)", globals())
+    if environ['QUERY_STRING'] == '5':
+        threading.Timer(0.2, keep).start()
+    globals()['sleeper' + environ['QUERY_STRING']]()
+    start_response('200 OK', [('Content-Length', '4')])
+    return [b'done']
+'''
+
+
+def test_of_several_that_take_too_long_each_is_marked(serve, directory):
+    """Also where there is no answer to the first before the others are seen."""
+    (directory / 'sleepers.py').write_text(SLEEPERS)
+    server = serve('sleepers', '--mpm', 'worker', '-w', '1', '--threads', '8',
+                   '--request-timeout', '500ms', cwd=directory)
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(Connection(server.address)) for _ in range(6)]
+        for n, connection in enumerate(slow):
+            connection.send(f'GET /?{n} HTTP/1.1\r\nHost: t\r\n\r\n')
+        for connection in slow:
+            assert connection.response().body == b'done'
+    marked = re.findall(r'Current thread .*\n.* in sleeper(\d)\n', server.log.text())
+    assert sorted(marked) == ['0', '1', '2', '3', '4', '5']
+    server.stop()
 
 
 DEAF = '''
