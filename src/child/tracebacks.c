@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/thread.h"
@@ -157,6 +158,20 @@ ask(pid_t whom, int question)
 		await_written(); /* he has begun */
 }
 
+/* There is none: all others stop.  Who does not, as he is in no line of Python, is asked
+ * when patience is over. */
+static void
+write_without_gil(void)
+{
+	int question;
+
+	app_write_stacks(us.app);
+	be_patient(0);
+	question = atomic_load(&us.question);
+	if (question % 2 == 0)
+		(void)take_question(question);
+}
+
 /* Nobody else runs Python meanwhile. */
 static void
 write_with_gil(void *arg)
@@ -164,6 +179,10 @@ write_with_gil(void *arg)
 	pid_t whom = *(pid_t *)arg;
 	int question;
 
+	if (UNLIKELY(!app_has_gil())) {
+		write_without_gil();
+		return;
+	}
 	be_patient(0);
 	question = atomic_load(&us.question);
 	if (question % 2 != 0)
@@ -328,6 +347,9 @@ void
 tracebacks_write(struct app *app)
 {
 	app_enter(app);
-	signal_ask_thread_at_once(gettid());
+	if (LIKELY(app_has_gil()))
+		signal_ask_thread_at_once(gettid());
+	else
+		app_write_stacks(app);
 	app_leave(app);
 }

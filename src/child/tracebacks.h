@@ -25,7 +25,7 @@ void tracebacks_pause(void);
 void tracebacks_forget(void);
 
 /* To standard error, soon: the stacks of all threads, and that one is marked as the
- * one in question.  By one thread at a time. */
+ * one in question, where there is a GIL.  By one thread at a time. */
 void tracebacks_ask(pid_t tid);
 
 /* The same now, of the calling thread, which has not got the GIL. */

@@ -150,6 +150,11 @@ const char *app_python_version(void);
 void app_enter(struct app *app); /* take the GIL */
 void app_leave(struct app *app); /* give it up */
 
+/* Write the stacks of all threads to standard error, as the handler would; but the
+ * others stop for it, also where there is no GIL, each as soon as it runs Python code.
+ * With the GIL. */
+void app_write_stacks(struct app *app);
+
 /* Has the calling thread the GIL just now?  May be asked in a handler of a signal. */
 bool app_is_inside(void);
 

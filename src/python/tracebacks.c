@@ -64,6 +64,19 @@ app_describe_pieces(
 	app_leave(app);
 }
 
+void
+app_write_stacks(struct app *app)
+{
+	AUTO_DECREF PyObject *module = PyImport_ImportModule("faulthandler");
+	AUTO_DECREF PyObject *done = NULL;
+
+	(void)app;
+	if (module != NULL)
+		done = PyObject_CallMethod(
+			module, "dump_traceback", "iO", 2, Py_True);
+	PyErr_Clear();
+}
+
 int
 tracebacks_init(void)
 {

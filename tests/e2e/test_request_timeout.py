@@ -13,7 +13,7 @@ import time
 import pytest
 
 from client import Connection, get
-from server import BUILD, is_alive, wait_until
+from server import BUILD, has_gil, is_alive, wait_until
 
 any_children = pytest.mark.usefixtures('any_children')
 
@@ -239,6 +239,7 @@ def application(environ, start_response):
 '''
 
 
+@pytest.mark.skipif(not has_gil(), reason='there is no GIL')
 def test_where_the_gil_is_kept_who_keeps_it_says_where_all_are(serve, directory):
     """He is the one beside whom nobody runs meanwhile; there may be many who hand it round."""
     (directory / 'keeper.py').write_text(KEEPER)
@@ -267,6 +268,7 @@ def application(environ, start_response):
 '''
 
 
+@pytest.mark.skipif(not has_gil(), reason='without a GIL none is marked')
 def test_of_several_that_take_too_long_each_is_marked(serve, directory):
     """Also where there is no answer to the first before the others are seen."""
     (directory / 'sleepers.py').write_text(SLEEPERS)

@@ -124,6 +124,19 @@ app_check_libraries(bool has_own, char *library, size_t size, struct err *err)
 }
 
 bool
+app_has_gil(void)
+{
+	return true;
+}
+
+void
+app_write_stacks(struct app *app)
+{
+	(void)app;
+	fail_msg("there is a GIL here");
+}
+
+bool
 app_is_inside(void)
 {
 	return false;
