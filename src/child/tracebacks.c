@@ -29,8 +29,8 @@
 #include "python/app.h"
 
 enum {
-	PATIENCE_S = 1,     /* with who has the GIL */
-	TRIES = 3,          /* who never hears keeps each signal, and they are few */
+	PATIENCE_S = 1, /* with who has the GIL */
+	TRIES = 3, /* who never hears keeps each signal, and they are few */
 	HEARING_MS = 200,   /* a thread may not hear the signal; others wait */
 	WORKERS = 64,       /* in question at a time */
 	STACK = 256 * 1024, /* the application's finalizers may run here */
