@@ -111,7 +111,8 @@ void io_receive(struct io *io, void *owner, int fd);
 /* The same for who may want one piece and no more, as a connection is made for one
  * request often: with that it ends by itself, where to cancel it costs more than to
  * start it again.  And for who must hear of a reset, which some kernels lose when it
- * comes while they hand out the pieces of io_receive. */
+ * comes while they hand out the pieces of io_receive.  (The epoll engine loses none,
+ * and goes on as io_receive where it had to wait.) */
 void io_receive_once(struct io *io, void *owner, int fd);
 
 /* Give a piece's memory back. */
