@@ -22,7 +22,7 @@
 #include "wsgictl/words.h"
 
 enum {
-	KEPT = 256 * 1024, /* bytes of what is said meanwhile */
+	KEPT = 256 * 1024, /* bytes of what is said meanwhile: the last ones */
 	LOOK_MS = 500,
 };
 
@@ -34,13 +34,20 @@ struct turn {
 	unsigned replaced;
 	bool overtaken;   /* by an upgrade: its master is to be asked */
 	struct buf words; /* of new children, and mistakes */
+	bool more;        /* before them */
 };
 
 static void
 keep(struct turn *t, const char *text)
 {
-	if (t->words.len < KEPT)
-		buf_printf(&t->words, "%s\n", text);
+	const char *end;
+
+	buf_printf(&t->words, "%s\n", text);
+	if (t->words.len < 2 * KEPT)
+		return;
+	end = memchr(t->words.data + KEPT, '\n', t->words.len - KEPT);
+	buf_consume(&t->words, (size_t)(end + 1 - t->words.data));
+	t->more = true;
 }
 
 static void
@@ -121,6 +128,8 @@ say_failed(
 	unsigned finishing;
 
 	progress_end(&t->progress);
+	if (t->more)
+		say_to(stderr, "(what was said before is in the error log)\n");
 	if (t->words.len > 0)
 		say_buf(stderr, &t->words);
 	/* Where the server ends, nobody goes on. */

@@ -161,6 +161,20 @@ def test_a_start_that_is_not_waited_for_is_told(daemon, site):
 
 # --- reload and restart ---------------------------------------------------------------------
 
+def test_a_reload_whose_import_says_very_much_ends_as_any_other(shop, site):
+    """More than wsgictl takes as an answer; of what it keeps the end matters."""
+    server = shop()
+    chatter = 'for i in range(130000):\n    print(f"{i:06} " + "x" * 70)\n'
+    site.write(chatter + 'def application(environ, start_response):\n'
+               '    start_response("200 OK", [])\n    return [b"much"]\n', whole=True)
+    succeeds(of(server, 'reload'), '^reload done in .*: generation 2 serves')
+    assert get(server.address, '/').body == b'much'
+    site.write(chatter + 'raise RuntimeError("in vain")\n', whole=True)
+    run = fails(of(server, 'reload'), 1, '^RuntimeError: in vain$',
+                r'^\(what was said before is in the error log\)$')
+    assert '\n129999 xxx' in run.stderr and '\n000000 xxx' not in run.stderr
+
+
 @pytest.mark.parametrize('words', [['reload'], ['graceful'], ['-k', 'graceful']])
 def test_reload_shows_the_children_turning_over(shop, site, words):
     server = shop()

@@ -157,9 +157,11 @@ test_an_order_that_is_heard_may_take_as_long_as_it_takes(void **state)
 	assert_int_equal(ask_line(&a, 1, &l), 0);
 	close(master);
 	ask_close(&a);
-	/* But nobody's answer has so many bytes. */
+	/* But nobody's answer has so many bytes, but for what applications say. */
 	open_within(*state, -1, &a, &master);
 	a.bytes = ASK_BYTES;
+	assert_int_equal(send(master, "+ log hello\n", 12, 0), 12);
+	assert_int_equal(ask_line(&a, 0, &l), 1);
 	assert_int_equal(send(master, "+ reloading\n", 12, 0), 12);
 	assert_int_equal(ask_line(&a, 0, &l), -EMSGSIZE);
 	close(master);
