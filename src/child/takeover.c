@@ -57,16 +57,14 @@ takeover_push_own(const struct engine *e)
 		(void)send_push(c);
 }
 
-/* Who may not be given is not watched until the next look: the wait would end at
- * once, again and again.  False when it could not be. */
+/* False when it could not be.  Who may not be given stays where it is in epoll's
+ * queue, but is not listened to: the wait would end at once, again and again. */
 static bool
 give(struct takeover *t, struct connection *c)
 {
 	if (t->may_give == 0) {
-		if (c->watched != 0)
-			t->all_watched = false;
-		takeover_forget(t, c);
-		return true;
+		t->listens &= c->watched == 0;
+		return t->listens;
 	}
 	if (!handover_give_now(t->engine, c))
 		return false;
