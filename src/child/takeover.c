@@ -57,8 +57,8 @@ takeover_push_own(const struct engine *e)
 		(void)send_push(c);
 }
 
-/* False when it could not be.  Who may not be given stays where it is in epoll's
- * queue, but is not listened to: the wait would end at once, again and again. */
+/* False when it could not be.  Who may not be given is not listened to: the wait would
+ * end at once, again and again. */
 static bool
 give(struct takeover *t, struct connection *c)
 {
@@ -149,20 +149,46 @@ add(struct takeover *t, struct connection_list *list, int *left)
 /* One that is ready: the worker is away, so it still is what it was when epoll
  * was asked.  False when there is more to do for it. */
 static bool
-look_at(struct takeover *t, struct connection *c, int64_t now_ns)
+look_at(struct takeover *t, struct connection *c)
 {
 	bool done = true;
 
-	if (flush_is_due(c)) {
+	if (flush_is_due(c))
 		done = flush(t->engine, c);
-	} else if (may_leave(c)) {
-		if (c->since_ns == 0)
-			c->since_ns = now_ns;
+	else if (may_leave(c))
 		return give(t, c);
-	}
 	if (c->watched != awaited_of(c))
 		done &= look_for(t, c, awaited_of(c));
 	return done;
+}
+
+static void
+note_arrival(struct connection *c, int64_t now_ns)
+{
+	if (c->since_ns == 0 && !flush_is_due(c) && may_leave(c))
+		c->since_ns = now_ns;
+}
+
+static bool
+came_before(const struct epoll_event *a, const struct epoll_event *b)
+{
+	const struct connection *one = a->data.ptr, *other = b->data.ptr;
+
+	return one->since_ns < other->since_ns;
+}
+
+/* Who came first is first: epoll puts who was not given behind who came meanwhile. */
+static void
+put_in_order(struct epoll_event *events, int n)
+{
+	for (int i = 1; i < n; i++) {
+		struct epoll_event one = events[i];
+		int at = i;
+
+		for (; at > 0 && came_before(&one, &events[at - 1]); at--)
+			events[at] = events[at - 1];
+		events[at] = one;
+	}
 }
 
 static bool
@@ -174,7 +200,10 @@ look_at_ready(struct takeover *t)
 	bool all = true;
 
 	for (int i = 0; i < n; i++)
-		all &= look_at(t, events[i].data.ptr, now_ns);
+		note_arrival(events[i].data.ptr, now_ns);
+	put_in_order(events, n);
+	for (int i = 0; i < n; i++)
+		all &= look_at(t, events[i].data.ptr);
 	return all;
 }
 
