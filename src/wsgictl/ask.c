@@ -283,18 +283,16 @@ is_turned_away(const struct ask_answer *l)
 	       strcmp(l->words[1], CONTROL_FULL) == 0;
 }
 
-/* It is heard, so what counts from here on is when it is done; an application may
- * say meanwhile what it likes. */
+/* It is heard, so what counts from here on is when it is done. */
 static void
-count(struct ask *a, const struct ask_answer *l, size_t bytes)
+count(struct ask *a, size_t bytes, bool of_application)
 {
 	if (a->lines == 0)
 		a->end_ns = a->effect_ms < 0
 				    ? INT64_MAX
 				    : a->begin_ns + a->effect_ms * MS_NS;
 	a->lines++;
-	if (strcmp(l->words[1], "log") != 0)
-		a->bytes += bytes;
+	*(of_application ? &a->log_bytes : &a->bytes) += bytes;
 }
 
 /* The line that has arrived, taken out of the buffer: 1, 0 when there is
@@ -312,8 +310,8 @@ take_line(struct ask *a, struct ask_answer *ret)
 	len = (size_t)(end - a->in.data);
 	rc = ask_parse(ret, (struct str){a->in.data, len});
 	buf_consume(&a->in, len + 1);
-	count(a, ret, len + 1);
-	if (a->bytes > ASK_BYTES)
+	count(a, len + 1, rc == 0 && strcmp(ret->words[1], "log") == 0);
+	if (a->bytes > ASK_BYTES || a->log_bytes > ASK_LOG_BYTES)
 		return -EMSGSIZE;
 	if (rc < 0)
 		return rc;

@@ -33,6 +33,7 @@ struct ask {
 	int64_t begin_ns, end_ns; /* of the answer; INT64_MAX: it has no end */
 	int64_t effect_ms;        /* what end_ns is made of at the first line */
 	size_t lines, bytes;      /* that have come */
+	size_t log_bytes;         /* beside these: words of an application */
 	bool over;                /* nothing more is received */
 };
 
@@ -40,8 +41,10 @@ enum {
 	/* How long a master may take to say its first word; it never blocks,
 	 * so that is much. */
 	ASK_PATIENCE_MS = 10000,
-	/* No master says so much about one request, however long. */
+	/* No master says so much about one request, however long; nor does an
+	 * application while it is imported. */
 	ASK_BYTES = 8 * 1024 * 1024,
+	ASK_LOG_BYTES = 128 * 1024 * 1024,
 };
 
 /* How long to wait for a first word where ms is the limit, 0 or less if there

@@ -168,8 +168,10 @@ def test_whoever_never_comes_to_an_end_is_not_listened_to_for_ever(impostor, wor
     assert time.monotonic() - begin < PATIENCE / 3
 
 
-def test_a_flood_and_nonsense_have_an_end_without_a_time(impostor):
-    run = impostor(dribble(b'+ log again\n' * 5000, every=0))
+@pytest.mark.parametrize('line', [b'+ reloading\n', b'+ log ' + b'again' * 600 + b'\n'],
+                         ids=['of a master', 'of an application'])
+def test_a_flood_has_an_end_without_a_time(impostor, line):
+    run = impostor(dribble(line * 5000, every=0))
     fails(ctl('reload', '--run-directory', run), 1, 'has said [0-9]+ lines and does not come to an end')
 
 

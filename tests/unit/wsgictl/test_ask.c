@@ -157,11 +157,15 @@ test_an_order_that_is_heard_may_take_as_long_as_it_takes(void **state)
 	assert_int_equal(ask_line(&a, 1, &l), 0);
 	close(master);
 	ask_close(&a);
-	/* But nobody's answer has so many bytes, but for what applications say. */
+	/* But nobody's answer has so many bytes, and no application says so much. */
 	open_within(*state, -1, &a, &master);
 	a.bytes = ASK_BYTES;
 	assert_int_equal(send(master, "+ log hello\n", 12, 0), 12);
 	assert_int_equal(ask_line(&a, 0, &l), 1);
+	a.log_bytes = ASK_LOG_BYTES;
+	assert_int_equal(send(master, "+ log hello\n", 12, 0), 12);
+	assert_int_equal(ask_line(&a, 0, &l), -EMSGSIZE);
+	a.log_bytes = 0;
 	assert_int_equal(send(master, "+ reloading\n", 12, 0), 12);
 	assert_int_equal(ask_line(&a, 0, &l), -EMSGSIZE);
 	close(master);
