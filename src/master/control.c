@@ -25,6 +25,7 @@
 #include "master/generation.h"
 #include "master/heritage.h"
 #include "master/master_priv.h"
+#include "master/said.h"
 #include "master/state.h"
 
 enum {
@@ -108,6 +109,8 @@ client_end_wait(struct master *m, struct client *c, const char *reason)
 {
 	c->waits = WAITS_FOR_NOTHING;
 	c->deadline_ns = m->now_ns + ASK_S * SECOND_NS;
+	if (reason != NULL && c->missed)
+		said_again(m, c);
 	if (reason == NULL)
 		client_ok(c);
 	else
@@ -324,9 +327,12 @@ control_tell(struct master *m, const char *const *words)
 	for (size_t i = 1; i < CONTROL_WORDS && words[i - 1] != NULL; i++)
 		all[i] = words[i - 1];
 	for (struct client *c = m->control.clients; c != NULL; c = c->next) {
-		if (c->waits == WAITS_FOR_NOTHING ||
-			c->waits == WAITS_FOR_STOP || c->out.len > TOLD)
+		if (c->waits == WAITS_FOR_NOTHING || c->waits == WAITS_FOR_STOP)
 			continue;
+		if (c->out.len > TOLD) {
+			c->missed = true;
+			continue;
+		}
 		client_line(c, all);
 		watch_for(m, c, true);
 	}

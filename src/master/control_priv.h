@@ -27,6 +27,7 @@ struct client {
 	int64_t deadline_ns; /* NEVER while it waits for something */
 	enum wait waits;
 	unsigned after; /* restart: for a generation younger than this */
+	bool missed; /* lines that came faster than it read */
 	bool answered;
 	bool half_closed; /* it has said all; the answer is still wanted */
 	struct buf in;

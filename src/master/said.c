@@ -16,6 +16,7 @@
 #include "base/printable.h"
 #include "control/control.h"
 #include "master/control.h"
+#include "master/control_priv.h"
 #include "master/state.h"
 #include "scoreboard/scoreboard.h"
 
@@ -51,20 +52,41 @@ said_line(struct master *m, const char *kind, const char *text)
 	forget(&m->said);
 }
 
+/* Cut the first one off. */
+static void
+take_line(struct str *lines, char to[PIECE + 1])
+{
+	const char *end = memchr(lines->p, '\n', lines->len);
+	size_t len = end != NULL ? (size_t)(end - lines->p) : lines->len;
+
+	snprintf(to, PIECE + 1, "%.*s",
+		(int)printable_cut(lines->p, len, PIECE), lines->p);
+	len += end != NULL;
+	lines->p += len;
+	lines->len -= len;
+}
+
 void
 said_lines(struct master *m, struct str lines)
 {
-	while (lines.len > 0) {
-		const char *end = memchr(lines.p, '\n', lines.len);
-		size_t len = end != NULL ? (size_t)(end - lines.p) : lines.len;
-		char line[CONTROL_LINE];
+	char line[PIECE + 1];
 
-		snprintf(line, sizeof(line), "%.*s", (int)len, lines.p);
+	while (lines.len > 0) {
+		take_line(&lines, line);
 		said_line(m, "log", line);
-		if (end != NULL)
-			len++;
-		lines.p += len;
-		lines.len -= len;
+	}
+}
+
+void
+said_again(const struct master *m, struct client *c)
+{
+	struct str rest = {m->said.data, m->said.len};
+	char line[PIECE + 1];
+
+	LINE(c, "+", "log", "(lines are missing here)");
+	while (rest.len > 0) {
+		take_line(&rest, line);
+		LINE(c, "+", "log", line);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 
+struct client;
 struct master;
 
 /* Something new is tried: forget what was said before. */
@@ -20,5 +21,8 @@ void said_lines(struct master *m, struct str lines);
 /* The lines that were kept, in pieces of some lines each. */
 void said_each(const struct master *m,
 	void (*call)(const struct master *m, struct str lines));
+
+/* To one that could not read as fast as it was said: the lines that were kept. */
+void said_again(const struct master *m, struct client *c);
 
 #endif

@@ -162,7 +162,7 @@ def test_a_start_that_is_not_waited_for_is_told(daemon, site):
 # --- reload and restart ---------------------------------------------------------------------
 
 def test_a_reload_whose_import_says_very_much_ends_as_any_other(shop, site):
-    """More than wsgictl takes as an answer; of what it keeps the end matters."""
+    """More than wsgictl keeps, and than it may be able to read in time: the end matters."""
     server = shop()
     chatter = 'for i in range(130000):\n    print(f"{i:06} " + "x" * 70)\n'
     site.write(chatter + 'def application(environ, start_response):\n'
@@ -171,8 +171,8 @@ def test_a_reload_whose_import_says_very_much_ends_as_any_other(shop, site):
     assert get(server.address, '/').body == b'much'
     site.write(chatter + 'raise RuntimeError("in vain")\n', whole=True)
     run = fails(of(server, 'reload'), 1, '^RuntimeError: in vain$',
-                r'^\(what was said before is in the error log\)$')
-    assert '\n129999 xxx' in run.stderr and '\n000000 xxx' not in run.stderr
+                r'^\((what was said before is in the error log|lines are missing here)\)$')
+    assert '\n129999 xxx' in run.stderr
 
 
 @pytest.mark.parametrize('words', [['reload'], ['graceful'], ['-k', 'graceful']])
