@@ -33,6 +33,9 @@
 #include "master/stop.h"
 #include "master/upgrade.h"
 #include "mpm/mpm.h"
+#include "net/address.h"
+#include "net/backlog.h"
+#include "net/listen.h"
 
 enum { LOGS_S = 2 }; /* for busy children to take new logs */
 
@@ -50,6 +53,42 @@ answer_version(
 	(void)request;
 	LINE(c, "+", "version", "wsgid/" WSGID_VERSION);
 	LINE(c, "+", "python", m->now->python.facts.version);
+	client_ok(c);
+}
+
+/* All buckets of an address together. */
+static void
+answer_queue(const struct master *m, struct client *c, size_t first)
+{
+	const struct generation *g = m->now;
+	struct backlog all = {0};
+	char text[ADDRESS_TEXT], waiting[16], limit[16];
+
+	for (size_t i = first; i < g->n_listeners; i++) {
+		struct backlog one;
+
+		if (!address_equal(&g->listeners[i].address,
+			    &g->listeners[first].address))
+			continue;
+		if (backlog_look(g->listeners[i].fd, &one) < 0)
+			return; /* it is not known */
+		all.waiting += one.waiting;
+		all.limit += one.limit;
+	}
+	address_format(&g->listeners[first].address, text);
+	snprintf(waiting, sizeof(waiting), "%u", all.waiting);
+	snprintf(limit, sizeof(limit), "%u", all.limit);
+	LINE(c, "+", "listen-queue", text, waiting, limit);
+}
+
+static void
+answer_listen_queues(
+	struct master *m, struct client *c, const struct control_line *request)
+{
+	(void)request;
+	for (size_t i = 0; i < m->now->n_listeners; i++)
+		if (m->now->buckets[i] <= 0)
+			answer_queue(m, c, i);
 	client_ok(c);
 }
 
@@ -418,6 +457,7 @@ static const struct verb verbs[] = {
 	{"log-level", 1, answer_log_level},
 	{"stacks", 1, answer_stacks},
 	{"version", 0, answer_version},
+	{"listen-queues", 0, answer_listen_queues},
 };
 
 static void

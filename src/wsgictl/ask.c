@@ -248,7 +248,7 @@ is_ours(const struct ask_answer *l)
 		"restarting", "upgrading", "before", "processes", "finishing",
 		"within-ms", "now", "access-logs", "error-log", "behind",
 		"log-level", "stacks", "warning", "mistake", "log", "ready",
-		"replaced", "retired", "waiting", "cut-off"};
+		"replaced", "retired", "waiting", "cut-off", "listen-queue"};
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		if (strcmp(l->words[0], ends[i]) == 0)

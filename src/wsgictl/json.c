@@ -138,6 +138,23 @@ connections_object(const struct snapshot *s)
 	return o;
 }
 
+/* Null where the master could not be asked. */
+static json_t *
+queues_array(const struct queues *q)
+{
+	json_t *array = q->n > 0 ? json_array() : json_null();
+
+	for (size_t i = 0; i < q->n; i++) {
+		json_t *o = json_object();
+
+		set_text(o, "listener", q->all[i].listener);
+		set_number(o, "waiting", q->all[i].waiting);
+		set_number(o, "limit", q->all[i].limit);
+		(void)json_array_append_new(array, o);
+	}
+	return array;
+}
+
 static json_t *
 totals_object(const struct snapshot *s)
 {
@@ -239,6 +256,7 @@ add_snapshot(json_t *o, const struct report *r, bool with_workers)
 	(void)json_object_set_new(o, "workers", counts_object(s));
 	(void)json_object_set_new(o, "children", children_object(s));
 	(void)json_object_set_new(o, "connections", connections_object(s));
+	(void)json_object_set_new(o, "listen_queues", queues_array(&r->queues));
 	(void)json_object_set_new(o, "totals", totals_object(s));
 	(void)json_object_set_new(
 		o, "durations", durations_object(&s->durations));

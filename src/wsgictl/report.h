@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "wsgictl/queues.h"
+
 struct buf;
 struct instance;
 struct snapshot;
@@ -18,6 +20,7 @@ struct report {
 	const struct instance *instance;
 	const struct snapshot *snapshot;
 	const char *reason;
+	struct queues queues; /* as far as they are known */
 	bool busy;  /* the master was asked and did not answer */
 	bool query; /* query strings are shown, which may have secrets */
 };

@@ -1,8 +1,8 @@
 /*
  * status.c - status, fullstatus and version.
  *
- * They read the scoreboard and change nothing; the master is asked for one
- * thing alone, whether it still listens, and not waited for.
+ * They read the scoreboard and change nothing; the master is asked for what the kernel
+ * tells it alone, who waits to be accepted, and not waited for.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,9 +23,9 @@ enum { BUSY_MS = 1000 };
 
 /* Of who may ask; to others a master never looks busy. */
 static bool
-is_busy(const struct instance *i)
+is_busy(const struct instance *i, struct queues *queues)
 {
-	static const char *const words[] = {"version", NULL};
+	static const char *const words[] = {"listen-queues", NULL};
 	struct ask_answer answer;
 	struct ask a = {.fd = -1};
 	struct err err = {0};
@@ -35,7 +35,9 @@ is_busy(const struct instance *i)
 		return false;
 	rc = ask_open(&a, i, words, BUSY_MS, &err);
 	if (rc == 0)
-		rc = ask_line(&a, BUSY_MS, &answer);
+		while ((rc = ask_line(&a, BUSY_MS, &answer)) > 0 &&
+			strcmp(answer.words[0], "+") == 0)
+			queues_hear(queues, &answer);
 	ask_close(&a);
 	return rc == 0 || rc == -EAGAIN;
 }
@@ -109,24 +111,24 @@ static int
 show(const struct command *c, const struct instance *i, struct err *err)
 {
 	bool alive = i->state == INSTANCE_RUNNING;
-	struct report r = {
-		.instance = i, .busy = is_busy(i), .query = c->query};
+	struct report r = {.instance = i, .query = c->query};
 	struct snapshot s = {0};
 	struct err unread = {0};
 	int status;
 
+	r.busy = is_busy(i, &r.queues);
 	if (i->board != NULL && snapshot_take(&s, i->board, alive,
 					clock_real_us(), &unread) == 0)
 		r.snapshot = &s;
 	else
 		r.reason = why_unread(i, &unread);
-	if (print(c, &r) < 0) {
-		snapshot_fini(&s);
-		err_set(err, ENOMEM, "status");
-		return STATUS_UNKNOWN;
-	}
 	status = code_of(c, &r, err);
+	if (print(c, &r) < 0) {
+		err_set(err, ENOMEM, "status");
+		status = STATUS_UNKNOWN;
+	}
 	snapshot_fini(&s);
+	queues_fini(&r.queues);
 	return status;
 }
 

@@ -1,6 +1,8 @@
 """What clients of a pool feel of requests that take long: of one nothing, of all a delay."""
 
+import json
 import os
+import pathlib
 import resource
 import socket
 import struct
@@ -8,6 +10,7 @@ import time
 
 import pytest
 
+import wsgictl
 from client import Connection
 from crowd import Crowd, best_of
 from server import wait_until
@@ -64,6 +67,45 @@ def test_2000_clients_wait_while_all_children_are_busy_for_2_s_and_none_is_lost(
           f'{max(crowd.latencies):.2f} s')
     assert (crowd.ends, crowd.wrong) == ([], [])
     assert server.board()['board']['children_crashed'] == 0
+    server.stop()
+
+
+def test_status_tells_how_many_wait_in_the_listen_queues(serve, gate, directory):
+    """All children are busy; whoever comes now is accepted by none of them."""
+    path = directory / 'shop.sock'
+    server = serve('probe', '-w', '1', '--listen', f'unix:{path}')
+    server.wait_for_ready(1)
+
+    def queues():
+        return json.loads(wsgictl.of(server, 'status', '--json').stdout)['listen_queues']
+    found = queues()
+    if len(found) == 1:
+        pytest.skip('the kernel tells nothing of unix: sockets (unix_diag)')
+    tcp, unix = found
+    limit = int(pathlib.Path('/proc/sys/net/core/somaxconn').read_text())
+    assert tcp['listener'] == f'127.0.0.1:{server.address[1]}'
+    assert unix['listener'] == f'unix:{path}'
+    assert 0 < tcp['limit'] == unix['limit'] <= limit
+    assert tcp['waiting'] == unix['waiting'] == 0
+    busy = Connection(server.address)
+    busy.send(gate.request)
+    server.log.wait_for('sleeping')
+    waiting = [Connection(server.address) for _ in range(3)]
+    for connection in waiting:  # who sends nothing is not in the queue yet
+        connection.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+    with socket.socket(socket.AF_UNIX) as other:
+        other.connect(str(path))
+        wait_until(lambda: [q['waiting'] for q in queues()] == [3, 1], 'four to wait')
+        wsgictl.succeeds(wsgictl.of(server, 'status'),
+                         rf'^  listen queue 3 of {limit} at 127.*\n {{15}}1 of {limit} at unix:')
+        gate.open()
+        assert busy.response().body == b'awake'
+        for connection in waiting:
+            assert connection.response().body == b'hello\n'
+            connection.close()
+        tcp, unix = queues()
+        assert (tcp['waiting'], unix['waiting']) == (0, 0)
+    busy.close()
     server.stop()
 
 

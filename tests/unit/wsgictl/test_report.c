@@ -130,6 +130,8 @@ test_the_screen(void **state)
 	static const char *const parts[] = {
 		"wsgid/1.2.3 [shop] is running, pid 77, up 1 min 40 s\n",
 		"  application  shop:app\n",
+		"  listen queue 3 of 511 at 127.0.0.1:8000\n"
+		"               0 of 4096 at unix:/run/shop.sock\n",
 		"  MPM          prefork, at most 3 workers\n"
 		"  accept       epoll\n",
 		"  generation   1, never reloaded\n",
@@ -155,7 +157,13 @@ test_the_screen(void **state)
 	struct snapshot s = take(*state, true);
 	struct instance i = {
 		.name = "shop", .state = INSTANCE_RUNNING, .pid = 77};
-	struct report r = {.instance = &i, .snapshot = &s};
+	struct queue queues[] = {
+		{(char[]){"127.0.0.1:8000"}, 3, 511},
+		{(char[]){"unix:/run/shop.sock"}, 0, 4096},
+	};
+	struct report r = {.instance = &i,
+		.snapshot = &s,
+		.queues = {ARRAY_LEN(queues), queues}};
 	struct buf text = {0};
 
 	report_status(&text, &r);

@@ -1,0 +1,29 @@
+/*
+ * queues.h - who waits to be accepted, as a master sees it.
+ */
+#ifndef WSGID_WSGICTL_QUEUES_H
+#define WSGID_WSGICTL_QUEUES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ask_answer;
+
+struct queue {
+	char *listener; /* as the status has it */
+	uint64_t waiting;
+	uint64_t limit;
+};
+
+struct queues {
+	size_t n;
+	struct queue *all;
+};
+
+/* A line of the master's answer; others than of queues, and nonsense, are passed
+ * over. */
+void queues_hear(struct queues *q, const struct ask_answer *line);
+
+void queues_fini(struct queues *q);
+
+#endif
