@@ -525,6 +525,11 @@ engine_init(struct engine *e, const struct engine_settings *settings)
 				  : REQUEST_FIELDS_MAX,
 		.field_size = (size_t)config->limit_request_field_size,
 	};
+	e->path_rules = (struct path_rules){
+		.slashes = (enum path_slashes)config->allow_encoded_slashes,
+		.merge = config->merge_slashes,
+		.mount = str_of(config->mount_point),
+	};
 	unique_id_init(&e->ids);
 	e->most_connections = accept_most();
 	begin_turn(e);

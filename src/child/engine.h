@@ -26,6 +26,7 @@
 #include "config/config.h"
 #include "http/date.h"
 #include "http/forwarded.h"
+#include "http/path.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "io/io.h"
@@ -89,6 +90,7 @@ struct engine {
 	const struct config *config; /* = set.config, the hot path's */
 	struct io *io;
 	struct request_limits limits;
+	struct path_rules path_rules;
 
 	/* The time: read once a turn, with the GIL once more, and after each
 	 * request. */

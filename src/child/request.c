@@ -170,18 +170,11 @@ read_head(struct engine *e, struct connection *c)
 	return n;
 }
 
-/* The path that is asked for, in memory of ours where it is not as it came.
- * 0, or -STATUS with a sentence. */
+/* The path as the application is to see it.  "*" is the whole server, and so the
+ * application too.  0, or -STATUS with a sentence. */
 static int
-resolve_path(struct engine *e, struct str *ret, const char **why)
+find_path(struct engine *e, struct str *ret, const char **why)
 {
-	const struct path_rules rules = {
-		.slashes = (enum path_slashes)e->config->allow_encoded_slashes,
-		.merge = e->config->merge_slashes,
-	};
-	struct str path = e->request.path;
-	ssize_t len;
-
 	switch (e->request.form) {
 	case REQUEST_AUTHORITY:
 		*why = "CONNECT is for proxies";
@@ -190,36 +183,9 @@ resolve_path(struct engine *e, struct str *ret, const char **why)
 		*ret = STR("");
 		return 0;
 	default:
-		*ret = path;
+		return path_find(
+			e->request.path, &e->path_rules, &e->path, ret, why);
 	}
-	if (LIKELY(path_is_plain(path, &rules)))
-		return 0;
-	buf_clear(&e->path);
-	if (buf_reserve(&e->path, path.len) == NULL) {
-		*why = "no memory";
-		return -503;
-	}
-	len = path_resolve(path, &rules, e->path.data, why);
-	if (len < 0)
-		return (int)len;
-	*ret = (struct str){e->path.data, (size_t)len};
-	return 0;
-}
-
-/* The path as the application is to see it.  "*" is the whole server, and so the
- * application too.  0, or -STATUS with a sentence. */
-static int
-find_path(struct engine *e, struct str *ret, const char **why)
-{
-	const char *mount = e->config->mount_point;
-	int rc = resolve_path(e, ret, why);
-
-	if (LIKELY(mount == NULL) || rc < 0 ||
-		e->request.form == REQUEST_ASTERISK ||
-		path_cut_mount(ret, str_of(mount)))
-		return rc;
-	*why = "the path is not below MountPoint";
-	return -404;
 }
 
 /* Take the request's bytes out of the connection's input, so that they stay

@@ -146,24 +146,14 @@ read_back(struct asked *a, struct str *ret_path, struct err *err)
 	const struct path_rules rules = {
 		.slashes = (enum path_slashes)a->config->allow_encoded_slashes,
 		.merge = a->config->merge_slashes,
+		.mount = str_of(a->config->mount_point),
 	};
-	const char *mount = a->config->mount_point;
-	const char *why = "";
-	ssize_t len;
+	const char *why;
 
 	if (request_parse(&a->request, a->head.data, a->head.len, &limits) <= 0)
 		return refused(a, request_complaint(&a->request), err);
-	if (buf_reserve(&a->path, a->request.path.len) == NULL)
-		return err_set(err, ENOMEM, "WSGIWarmUp");
-	len = path_resolve(a->request.path, &rules, a->path.data, &why);
-	if (len < 0)
+	if (path_find(a->request.path, &rules, &a->path, ret_path, &why) < 0)
 		return refused(a, why, err);
-	*ret_path = (struct str){a->path.data, (size_t)len};
-	if (mount != NULL && !path_cut_mount(ret_path, str_of(mount)))
-		return refused(a,
-			"the path is not below MountPoint; write it with that, "
-			"as clients do",
-			err);
 	return 0;
 }
 

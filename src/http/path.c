@@ -5,21 +5,11 @@
 
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/defs.h"
 #include "http/chars.h"
 
-bool
-path_is_plain(struct str path, const struct path_rules *rules)
-{
-	for (size_t i = 0; i < path.len; i++) {
-		if (path.p[i] == '%')
-			return false;
-		if (path.p[i] == '/' && i + 1 < path.len &&
-			(path.p[i + 1] == '.' ||
-				(rules->merge && path.p[i + 1] == '/')))
-			return false;
-	}
-	return true;
-}
+const char path_outside[] = "the path is not below MountPoint";
 
 /* --- percent codes ----------------------------------------------------------- */
 
@@ -158,13 +148,61 @@ path_resolve(struct str path, const struct path_rules *rules, char *to,
 	return len < 0 ? len : resolve(to, (size_t)len, rules->merge, why);
 }
 
-bool
-path_cut_mount(struct str *path, struct str mount)
+/* --- what the application sees ------------------------------------------------ */
+
+/* Would path_resolve change nothing? */
+static bool
+is_plain(struct str path, const struct path_rules *rules)
 {
-	if (path->len < mount.len ||
-		memcmp(path->p, mount.p, mount.len) != 0 ||
-		(path->len > mount.len && path->p[mount.len] != '/'))
-		return false;
-	*path = (struct str){path->p + mount.len, path->len - mount.len};
+	for (size_t i = 0; i < path.len; i++) {
+		if (path.p[i] == '%')
+			return false;
+		if (path.p[i] == '/' && i + 1 < path.len &&
+			(path.p[i + 1] == '.' ||
+				(rules->merge && path.p[i + 1] == '/')))
+			return false;
+	}
 	return true;
+}
+
+/* "/shop" off "/shop/x" and "/shop". */
+static inline int
+cut_mount(struct str path, struct str mount, struct str *ret, const char **why)
+{
+	if (UNLIKELY(mount.len > 0)) {
+		if (path.len < mount.len ||
+			memcmp(path.p, mount.p, mount.len) != 0 ||
+			(path.len > mount.len && path.p[mount.len] != '/'))
+			return (int)refuse(404, path_outside, why);
+		path.p += mount.len;
+		path.len -= mount.len;
+	}
+	*ret = path;
+	return 0;
+}
+
+/* Apart, so that a path that is plain saves no registers for it. */
+__attribute__((noinline)) static int
+find_resolved(struct str path, const struct path_rules *rules,
+	struct buf *memory, struct str *ret, const char **why)
+{
+	ssize_t len;
+
+	buf_clear(memory);
+	if (buf_reserve(memory, path.len) == NULL)
+		return (int)refuse(503, "no memory", why);
+	len = path_resolve(path, rules, memory->data, why);
+	if (len < 0)
+		return (int)len;
+	path = (struct str){memory->data, (size_t)len};
+	return cut_mount(path, rules->mount, ret, why);
+}
+
+int
+path_find(struct str path, const struct path_rules *rules, struct buf *memory,
+	struct str *ret, const char **why)
+{
+	return LIKELY(is_plain(path, rules))
+		       ? cut_mount(path, rules->mount, ret, why)
+		       : find_resolved(path, rules, memory, ret, why);
 }

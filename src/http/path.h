@@ -14,6 +14,8 @@
 
 #include "base/str.h"
 
+struct buf;
+
 /* What "%2F" is; Apache's AllowEncodedSlashes. */
 enum path_slashes {
 	PATH_SLASHES_DECODE, /* On: a slash */
@@ -23,11 +25,20 @@ enum path_slashes {
 
 struct path_rules {
 	enum path_slashes slashes;
-	bool merge; /* MergeSlashes: "//" is "/" */
+	bool merge;       /* MergeSlashes: "//" is "/" */
+	struct str mount; /* MountPoint; empty where it is the root */
 };
 
-/* Would path_resolve change nothing? */
-bool path_is_plain(struct str path, const struct path_rules *rules);
+/* Why a path is refused that is neither MountPoint nor below it. */
+extern const char path_outside[];
+
+/* What the application is to see of a request's path, which begins with "/":
+ * it is resolved, and "/shop/x" is "/x" where the application is mounted at
+ * "/shop".  *ret is part of path where resolving changes nothing, and else of
+ * *memory.  0, or -STATUS and a sentence in *why: as path_resolve, 404 and
+ * path_outside, or 503 without memory. */
+int path_find(struct str path, const struct path_rules *rules,
+	struct buf *memory, struct str *ret, const char **why);
 
 /* Write the path, which begins with "/" and is no longer for it, to to.  Its
  * length, or -STATUS: 400 when it leads out of the root, contains "%00" or a
@@ -35,9 +46,5 @@ bool path_is_plain(struct str path, const struct path_rules *rules);
  * *why then is a sentence for the log. */
 ssize_t path_resolve(struct str path, const struct path_rules *rules, char *to,
 	const char **why);
-
-/* Take mount off the beginning of a path: "/shop" off "/shop/x" and "/shop".
- * False, and nothing is changed, where the path is not it nor below it. */
-bool path_cut_mount(struct str *path, struct str mount);
 
 #endif

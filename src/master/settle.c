@@ -7,12 +7,12 @@
  * whatever is wrong becomes a message of the configuration, with its place.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "accesslog/format.h"
 #include "base/account.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/machine.h"
 #include "base/str.h"
@@ -72,29 +72,24 @@ check_url(const struct config *c, struct str text, struct err *err)
 	const struct path_rules rules = {
 		.slashes = (enum path_slashes)c->allow_encoded_slashes,
 		.merge = c->merge_slashes,
+		.mount = str_of(c->mount_point),
 	};
-	const char *why = "the path is not below MountPoint; write it with "
-			  "that, as clients do";
-	AUTO_FREE char *memory = NULL;
+	struct buf memory = {0};
 	struct config_url url;
 	struct str path;
-	ssize_t len;
+	const char *why;
+	int rc;
 
 	if (config_read_url(&url, text, NULL) < 0)
 		return 0; /* "none", or told already */
-	path = path_of(&url);
-	memory = malloc(path.len);
-	if (memory == NULL)
-		return err_set(err, ENOMEM, "checking a path");
-	len = path_resolve(path, &rules, memory, &why);
-	if (len >= 0) {
-		path = (struct str){memory, (size_t)len};
-		if (c->mount_point == NULL ||
-			path_cut_mount(&path, str_of(c->mount_point)))
-			return 0;
-	}
-	return err_setx(err, EINVAL, "%.*s: %s",
-		text.len < SHOWN ? (int)text.len : SHOWN, text.p, why);
+	rc = path_find(path_of(&url), &rules, &memory, &path, &why);
+	buf_fini(&memory);
+	if (rc == 0)
+		return 0;
+	return err_setx(err, EINVAL, "%.*s: %s%s",
+		text.len < SHOWN ? (int)text.len : SHOWN, text.p, why,
+		why == path_outside ? "; write it with that, as clients do"
+				    : "");
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/defs.h"
 #include "http/authority.h"
 #include "http/path.h"
@@ -32,21 +33,25 @@ static void
 check_path(struct str path)
 {
 	static const struct path_rules rules[] = {
-		{PATH_SLASHES_DECODE, false},
-		{PATH_SLASHES_REFUSE, true},
-		{PATH_SLASHES_KEEP, true},
+		{.slashes = PATH_SLASHES_DECODE},
+		{.slashes = PATH_SLASHES_REFUSE, .merge = true},
+		{.slashes = PATH_SLASHES_KEEP, .merge = true},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
 		char *to = malloc(path.len);
 		const char *why = NULL;
 		ssize_t len = path_resolve(path, &rules[i], to, &why);
+		struct buf memory = {0};
+		struct str seen;
+		int rc = path_find(path, &rules[i], &memory, &seen, &why);
 
 		assert(len < 0 ? why != NULL : (size_t)len <= path.len);
 		assert(len < 0 || to[0] == '/');
-		if (path_is_plain(path, &rules[i]))
-			assert(len == (ssize_t)path.len &&
-				memcmp(to, path.p, path.len) == 0);
+		assert(rc == (len < 0 ? (int)len : 0));
+		assert(len < 0 ||
+			str_equal(seen, (struct str){to, (size_t)len}));
+		buf_fini(&memory);
 		free(to);
 	}
 }

@@ -10,16 +10,17 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/defs.h"
 #include "http/path.h"
 
 enum { ON, OFF, NODECODE, MERGE };
 
 static const struct path_rules rules[] = {
-	[ON] = {PATH_SLASHES_DECODE, false},
-	[OFF] = {PATH_SLASHES_REFUSE, false},
-	[NODECODE] = {PATH_SLASHES_KEEP, false},
-	[MERGE] = {PATH_SLASHES_DECODE, true},
+	[ON] = {.slashes = PATH_SLASHES_DECODE},
+	[OFF] = {.slashes = PATH_SLASHES_REFUSE},
+	[NODECODE] = {.slashes = PATH_SLASHES_KEEP},
+	[MERGE] = {.slashes = PATH_SLASHES_DECODE, .merge = true},
 };
 
 /* Into memory that ends where the path does, for a sanitizer. */
@@ -143,8 +144,27 @@ test_paths_that_lead_nowhere_are_refused(void **state)
 	}
 }
 
+/* Is what the application sees the path where it came, and not a copy? */
+static bool
+stays(const char *text, int rule)
+{
+	struct str path = str_of(text), seen;
+	struct buf memory = {0};
+	const char *why;
+	char *resolved;
+	ssize_t len = run(text, rule, &resolved);
+
+	assert_int_equal(
+		path_find(path, &rules[rule], &memory, &seen, &why), 0);
+	assert_int_equal(seen.len, len);
+	assert_memory_equal(seen.p, resolved, seen.len);
+	free(resolved);
+	buf_fini(&memory);
+	return seen.p == path.p;
+}
+
 static void
-test_a_path_that_is_called_plain_stays_as_it_is(void **state)
+test_a_path_that_is_plain_stays_where_it_is(void **state)
 {
 	static const struct {
 		const char *path;
@@ -158,21 +178,11 @@ test_a_path_that_is_called_plain_stays_as_it_is(void **state)
 		{"/a/..", false, false},
 		{"/a%20", false, false},
 	};
-	char *got;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct str path = str_of(rows[i].path);
-
-		assert_int_equal(
-			path_is_plain(path, &rules[ON]), rows[i].plain);
-		assert_int_equal(
-			path_is_plain(path, &rules[MERGE]), rows[i].merges);
-		if (!rows[i].plain)
-			continue;
-		assert_int_equal(run(rows[i].path, ON, &got), path.len);
-		assert_memory_equal(got, path.p, path.len);
-		free(got);
+		assert_int_equal(stays(rows[i].path, ON), rows[i].plain);
+		assert_int_equal(stays(rows[i].path, MERGE), rows[i].merges);
 	}
 }
 
@@ -180,29 +190,48 @@ static void
 test_a_mount_point_is_cut_off_between_segments(void **state)
 {
 	static const struct {
-		const char *path, *left; /* NULL: it is outside */
+		int rule;
+		const char *path, *seen; /* NULL: it is refused */
+		int status;              /* < 0: not as it is outside */
 	} rows[] = {
-		{"/shop", ""},
-		{"/shop/", "/"},
-		{"/shop/a/b", "/a/b"},
-		{"/shop//a", "//a"},
-		{"/shopping", NULL},
-		{"/sho", NULL},
-		{"/", NULL},
-		{"/Shop", NULL},
-		{"//shop", NULL},
-		{"/a/shop", NULL},
+		{ON, "/shop", "", 0},
+		{ON, "/shop/", "/", 0},
+		{ON, "/shop/a/b", "/a/b", 0},
+		{ON, "/shop//a", "//a", 0},
+		{ON, "/%73hop/a%20b", "/a b", 0},
+		{ON, "/x/../shop/a", "/a", 0},
+		{ON, "/shop%2Fa", "/a", 0},
+		{MERGE, "//shop//a", "/a", 0},
+		{ON, "/shopping", NULL, 404},
+		{ON, "/sho", NULL, 404},
+		{ON, "/", NULL, 404},
+		{ON, "/Shop", NULL, 404},
+		{ON, "//shop", NULL, 404},
+		{ON, "/a/shop", NULL, 404},
+		{ON, "/shop/../a", NULL, 404},
+		{ON, "/shop/%2e%2e/shopping", NULL, 404},
+		{NODECODE, "/shop%2Fa", NULL, 404},
+		{OFF, "/shop%2Fa", NULL, -404},
+		{ON, "/shop/../..", NULL, -400},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct str path = str_of(rows[i].path);
-		bool is = path_cut_mount(&path, STR("/shop"));
+		struct path_rules below = rules[rows[i].rule];
+		struct str seen = STR("");
+		struct buf memory = {0};
+		const char *why = NULL;
+		int rc;
 
-		if (is != (rows[i].left != NULL) ||
-			!str_equal(path, str_of(is ? rows[i].left
-						   : rows[i].path)))
-			fail_msg("%s", rows[i].path);
+		below.mount = STR("/shop");
+		rc = path_find(
+			str_of(rows[i].path), &below, &memory, &seen, &why);
+		if (rc != -abs(rows[i].status) ||
+			(why == path_outside) != (rows[i].status > 0) ||
+			(rc == 0 && !str_equal(seen, str_of(rows[i].seen))))
+			fail_msg("%s: %d, %.*s", rows[i].path, rc,
+				(int)seen.len, seen.p);
+		buf_fini(&memory);
 	}
 }
 
@@ -212,8 +241,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths_become_what_they_mean),
 		cmocka_unit_test(test_paths_that_lead_nowhere_are_refused),
-		cmocka_unit_test(
-			test_a_path_that_is_called_plain_stays_as_it_is),
+		cmocka_unit_test(test_a_path_that_is_plain_stays_where_it_is),
 		cmocka_unit_test(
 			test_a_mount_point_is_cut_off_between_segments),
 	};

@@ -357,13 +357,11 @@ exchange_run(struct exchange *ex, const char *text)
 			request_complaint(&ex->request));
 	set_peer(&ex->peer);
 	set_response(ex);
-	path = ex->request.form == REQUEST_ASTERISK ? STR("")
-						    : ex->request.path;
-	if (!path_is_plain(path, &rules)) {
-		path.len = (size_t)path_resolve(
-			path, &rules, buf_reserve(&resolved, path.len), &why);
-		path.p = resolved.data;
-	}
+	path = STR("");
+	if (ex->request.form != REQUEST_ASTERISK)
+		assert_int_equal(path_find(ex->request.path, &rules, &resolved,
+					 &path, &why),
+			0);
 	ex->x = (struct app_exchange){
 		.request = &ex->request,
 		.path = path,
