@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "scoreboard/scoreboard.h"
 #include "scoreboard/times.h"
+#include "scoreboard/totals.h"
 #include "wsgictl/process.h"
 
 const char *
@@ -66,24 +67,20 @@ count(struct snapshot *s, char letter)
 	}
 }
 
+/* Of a slot: its child, and those before it. */
 static void
-add_past(struct snapshot *s, const struct wsgid_process *p)
+add_totals(struct snapshot *s, const struct wsgid_process *p)
 {
-	s->requests += p->past_requests;
-	s->accepted += p->past_connections;
-	s->bytes_in += p->past_bytes_in;
-	s->bytes_out += p->past_bytes_out;
-	s->busy_us += p->past_busy_us;
+	totals_add(&s->requests, p->past_requests);
+	totals_add(&s->accepted, p->past_connections);
+	totals_add(&s->bytes_in, p->past_bytes_in);
+	totals_add(&s->bytes_out, p->past_bytes_out);
+	totals_add(&s->busy_us, p->past_busy_us);
 }
 
 static void
 add_page(struct snapshot *s, const struct wsgid_page *page)
 {
-	s->requests += page->requests;
-	s->accepted += page->accepted;
-	s->bytes_in += page->bytes_in;
-	s->bytes_out += page->bytes_out;
-	s->busy_us += page->busy_us;
 	durations_add(&s->durations, &page->durations);
 	s->connections += page->connections;
 	s->parked += page->parked;
@@ -163,7 +160,10 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 	bool seen;
 
 	scoreboard_read_process(view, slot, &p);
-	add_past(s, &p);
+	seen = p.pid > 0 && scoreboard_read_page(view, slot, &page) == 0;
+	if (seen)
+		totals_add_page(&p, &page);
+	add_totals(s, &p);
 	if (p.pid <= 0)
 		return 0;
 	if (grow(s) < 0)
@@ -172,13 +172,9 @@ add_slot(struct snapshot *s, struct scoreboard_view *view, unsigned slot,
 	row.slot_requests = p.past_requests;
 	row.slot_bytes_out = p.past_bytes_out;
 	row.slot_busy_us = p.past_busy_us;
-	seen = scoreboard_read_page(view, slot, &page) == 0;
 	s->unseen += !seen && p.lifecycle == WSGID_PROCESS_READY;
 	if (seen) {
 		add_page(s, &page);
-		row.slot_requests += page.requests;
-		row.slot_bytes_out += page.bytes_out;
-		row.slot_busy_us += page.busy_us;
 		if (alive && is_deadlocked(s, &p, &page))
 			s->deadlocked += workers_of(s, &p);
 	}

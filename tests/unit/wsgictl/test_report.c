@@ -100,6 +100,46 @@ test_totals_have_the_dead_in_them(void **state)
 }
 
 static void
+test_a_slot_counts_its_child_and_those_before(void **state)
+{
+	struct scoreboard *board =
+		server_board(*state, "shop", getpid(), START);
+	struct wsgid_page *page =
+		server_child(board, 0, WSGID_PROCESS_READY, '_').page;
+	struct wsgid_process *p = scoreboard_process(board, 0);
+	struct snapshot s;
+
+	page->requests = 1;
+	page->accepted = 2;
+	page->bytes_in = 3;
+	page->bytes_out = 4;
+	page->busy_us = 5;
+	p->past_requests = 10;
+	p->past_connections = 20;
+	p->past_bytes_in = 30;
+	p->past_bytes_out = 40;
+	p->past_busy_us = 50;
+	scoreboard_process(board, 1)->past_requests = 100;
+	s = take(*state, true);
+	assert_int_equal(s.requests, 111);
+	assert_int_equal(s.accepted, 22);
+	assert_int_equal(s.bytes_in, 33);
+	assert_int_equal(s.bytes_out, 44);
+	assert_int_equal(s.busy_us, 55);
+	assert_int_equal(s.n_workers, 1);
+	assert_int_equal(s.workers[0].slot_requests, 11);
+	assert_int_equal(s.workers[0].slot_bytes_out, 44);
+	assert_int_equal(s.workers[0].slot_busy_us, 55);
+	snapshot_fini(&s);
+	page->requests = UINT64_MAX; /* as one has it that means ill */
+	s = take(*state, true);
+	assert_true(s.requests == UINT64_MAX);
+	assert_true(s.workers[0].slot_requests == UINT64_MAX);
+	snapshot_fini(&s);
+	scoreboard_destroy(board, 1);
+}
+
+static void
 test_a_dead_servers_time_has_stopped(void **state)
 {
 	struct scoreboard *board = make_server(*state);
@@ -513,6 +553,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_totals_have_the_dead_in_them),
+		TEST(test_a_slot_counts_its_child_and_those_before),
 		TEST(test_a_dead_servers_time_has_stopped),
 		TEST(test_no_scoreboard_is_a_sentence),
 		TEST(test_the_screen),
