@@ -109,15 +109,16 @@ act(const struct command *c, struct err *err)
 static int
 check_output(int status, enum verb verb, struct err *err)
 {
-	int code = 0;
+	bool failed = fflush(stdout) == EOF;
+	int code = errno;
 
-	if (fflush(stdout) == EOF)
-		code = errno;
-	else if (ferror(stdout))
-		code = EIO;
-	if (code == 0 || err->text[0] != '\0')
+	if ((!failed && !ferror(stdout)) || err->text[0] != '\0')
 		return status;
-	err_set(err, code, "standard output");
+	if (failed)
+		err_set(err, code, "standard output");
+	else /* of what nobody knows any more */
+		err_setx(err, EIO,
+			"standard output: not all of it could be written");
 	if (verb == VERB_STATUS || verb == VERB_FULLSTATUS)
 		return STATUS_UNKNOWN;
 	return status == EXIT_DONE ? EXIT_FAILED : status;

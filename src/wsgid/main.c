@@ -319,11 +319,14 @@ static int
 printed(int status)
 {
 	struct err err = {0};
-	int code = fflush(stdout) == EOF ? errno : ferror(stdout) ? EIO : 0;
 
-	if (code == 0)
+	if (fflush(stdout) == EOF)
+		err_set(&err, errno, "standard output");
+	else if (ferror(stdout)) /* of what nobody knows any more */
+		err_setx(&err, EIO,
+			"standard output: not all of it could be written");
+	else
 		return status;
-	err_set(&err, code, "standard output");
 	return complain(status == 0 ? EXIT_FAILURE : status, &err);
 }
 
