@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,16 +41,16 @@ workdir_note(void)
 	workdir_keep();
 }
 
-bool
-workdir_has_name(void)
+const char *
+workdir_name(void)
 {
-	return name[0] != '\0';
+	return name[0] != '\0' ? name : NULL;
 }
 
 char *
 workdir_now(void)
 {
-	char *now = workdir_has_name() ? realpath(name, NULL) : NULL;
+	char *now = name[0] != '\0' ? realpath(name, NULL) : NULL;
 
 	return now != NULL ? now : getcwd(NULL, 0);
 }
@@ -57,7 +58,7 @@ workdir_now(void)
 int
 workdir_bequeath(void)
 {
-	if (!workdir_has_name())
+	if (name[0] == '\0')
 		return 0;
 	return setenv(VARIABLE, name, 1) < 0 ? -errno : 0;
 }

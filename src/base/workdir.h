@@ -9,14 +9,12 @@
 #ifndef WSGID_BASE_WORKDIR_H
 #define WSGID_BASE_WORKDIR_H
 
-#include <stdbool.h>
-
 /* Once, at the start: $PWD is that name if it leads to the current directory by a
  * link; or it is what a program said that has executed this one. */
 void workdir_note(void);
 
-/* Is there such a name? */
-bool workdir_has_name(void);
+/* That name, or NULL if there is none. */
+const char *workdir_name(void);
 
 /* Where it leads now, without links, or where the process is if it leads nowhere or
  * there is none: a new string, or NULL and errno. */

@@ -256,6 +256,9 @@ int config_define(struct config *c, const char *name);
  * negative errno when the file itself cannot be read (a message too). */
 int config_read_file(struct config *c, const char *path);
 
+/* The file that has been read is known by another path: c->file. */
+void config_call_file(struct config *c, const char *path);
+
 /* The same from memory; name stands for the file in messages.  The text may
  * be config_dump's, which carries the names of the instance and its file. */
 int config_read_text(

@@ -644,6 +644,14 @@ read_path(struct config *c, const struct reader *parent, const char *path,
 	fd_close(&fd);
 }
 
+void
+config_call_file(struct config *c, const char *path)
+{
+	c->file = arena_copy(&c->priv->arena, path, strlen(path));
+	if (c->file == NULL)
+		config_no_memory(c);
+}
+
 int
 config_read_file(struct config *c, const char *path)
 {
@@ -658,11 +666,9 @@ config_read_file(struct config *c, const char *path)
 			c, value_show(path).text, NULL, "%s", strerror(-fd));
 		return fd;
 	}
-	c->file = arena_copy(&c->priv->arena, path, strlen(path));
-	if (c->file == NULL) {
-		config_no_memory(c);
+	config_call_file(c, path);
+	if (c->file == NULL)
 		return -ENOMEM;
-	}
 	rc = read_one(c, NULL, path, fd, &st, &err);
 	if (rc < 0)
 		config_fail(c, value_show(path).text, NULL, "%s", err.text);

@@ -357,14 +357,15 @@ options_fini(struct options *o)
 	buf_fini(&o->mistakes);
 }
 
-/* Of where the name that we were started by leads, where it has one. */
+/* Of a directory that is there where we were started by a name. */
 static const char *
-by_name(const char *file, const char *here, char to[PATH_MAX])
+put_behind(const char *directory, const char *file, char to[PATH_MAX])
 {
-	if (file[0] == '/' || !workdir_has_name() || here == NULL)
+	if (file[0] == '/' || workdir_name() == NULL || directory == NULL)
 		return file;
-	return snprintf(to, PATH_MAX, "%s/%s", here, file) < PATH_MAX ? to
-								      : file;
+	return snprintf(to, PATH_MAX, "%s/%s", directory, file) < PATH_MAX
+		       ? to
+		       : file;
 }
 
 /* The file that was named, or the default one where nothing else was. */
@@ -372,7 +373,7 @@ static const char *
 choose_file(const struct options *o, const char *here, char memory[PATH_MAX])
 {
 	if (o->config_file != NULL)
-		return by_name(o->config_file, here, memory);
+		return put_behind(here, o->config_file, memory);
 	if (o->application != NULL || access(DEFAULT_CONFIG, F_OK) < 0)
 		return NULL;
 	return DEFAULT_CONFIG;
@@ -403,11 +404,16 @@ options_read_config(const struct options *o, struct err *err)
 	}
 	if (file != NULL)
 		(void)config_read_file(c, file); /* a message tells */
+	/* Read where the link leads now, and known by the link, which may lead
+	 * elsewhere by the next time. */
+	if (c->file != NULL && o->config_file != NULL)
+		config_call_file(
+			c, put_behind(workdir_name(), o->config_file, memory));
 	config_read_environment(c, environ);
 	if (o->application != NULL)
 		config_set(
 			c, "WSGIApplication", o->application, "command line");
-	if (c->directory == NULL && workdir_has_name() && here != NULL)
+	if (c->directory == NULL && workdir_name() != NULL && here != NULL)
 		config_set(c, "ChDir", here, "PWD");
 	return c;
 }

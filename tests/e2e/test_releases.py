@@ -8,6 +8,7 @@ import pytest
 
 from client import get
 from server import wait_until
+from wsgictl import fails, of, succeeds
 
 APP = '''
 import os
@@ -50,6 +51,27 @@ def test_a_reload_goes_where_the_link_leads_by_then(serve, directory, release, w
     release('four')
     assert 'reload done' in server.reload()
     assert get(server.address).body == b'four four'
+
+
+def test_wsgictl_knows_the_configuration_by_the_link(serve, directory, release):
+    """Of which it was started, and which leads to another file of the same name by then."""
+    current = directory / 'current'
+    release('one')
+    server = serve('-c', 'shop.conf', '-w', '1', cwd=current, env={'PWD': str(current)})
+    release('two')
+
+    def here(verb):
+        return of(server, verb, '-c', 'shop.conf', cwd=current)
+    succeeds(here('reload'), 'reload done')
+    assert get(server.address).body == b'two two'
+    succeeds(of(server, 'status', '-c', current / 'shop.conf'), 'is running')
+    fails(of(server, 'stop', '-c', directory / 'one' / 'shop.conf'), 3,
+          f'was started with {current}/shop.conf')
+    server.upgrade()
+    release('three')
+    succeeds(here('restart'), 'restart done')
+    assert get(server.address).body == b'three three'
+    succeeds(here('stop'), 'has stopped')
 
 
 def test_who_is_started_before_a_reload_or_behind_one_that_failed_stays_where_it_was(

@@ -23,11 +23,11 @@ def application(environ, start_response):
 """
 
 
-def ctl(*words, env=None, timeout=PATIENCE):
+def ctl(*words, env=None, timeout=PATIENCE, **more):
     """wsgictl to its end."""
     return subprocess.run([str(WSGICTL), *map(str, words)], text=True, timeout=timeout,
                           env={**clean_environment(), **(env or {})},
-                          stdin=subprocess.DEVNULL, capture_output=True)
+                          stdin=subprocess.DEVNULL, capture_output=True, **more)
 
 
 def of(server, *words, **more):

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ noted(const char *pwd)
 	else
 		unsetenv("PWD");
 	workdir_note();
-	return workdir_has_name();
+	return workdir_name() != NULL;
 }
 
 static void
@@ -81,6 +82,7 @@ test_a_link_is_a_name(void **state)
 	assert_leads_to("one");
 	lead_to("two");
 	assert_leads_to("two");
+	assert_string_equal(workdir_name(), current);
 	lead_to("nowhere"); /* to where the process is */
 	assert_leads_to("one");
 	lead_to("one");

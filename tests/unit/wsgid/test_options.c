@@ -7,13 +7,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "base/workdir.h"
 #include "config/config.h"
 #include "wsgid/options.h"
 
@@ -209,6 +212,44 @@ test_the_command_line_is_stronger_than_the_file(void **state)
 	unlink(path);
 }
 
+/* As the one that starts it knows it: what the link leads to changes. */
+static void
+test_a_file_that_was_come_to_by_a_link_is_known_by_it(void **state)
+{
+	static const char *const words[] = {"-c", "a.conf", NULL};
+	char top[] = "/tmp/test_options.XXXXXX", link[64], path[96];
+	struct options o;
+	struct config *c;
+	struct err err;
+
+	(void)state;
+	assert_non_null(mkdtemp(top));
+	snprintf(link, sizeof(link), "%s/current", top);
+	snprintf(path, sizeof(path), "%s/one", top);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(symlink("one", link), 0);
+	assert_int_equal(chdir(link), 0);
+	close(open("a.conf", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	setenv("PWD", link, 1);
+	workdir_note();
+	assert_int_equal(parse(&o, words, &err), 0);
+	c = options_read_config(&o, &err);
+	assert_non_null(c);
+	snprintf(path, sizeof(path), "%s/a.conf", link);
+	assert_string_equal(c->file, path);
+	snprintf(path, sizeof(path), "%s/one", top);
+	assert_string_equal(c->directory, path);
+	config_destroy(c);
+	options_fini(&o);
+	unlink("a.conf");
+	unlink(link);
+	rmdir(path);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(top), 0);
+	setenv("PWD", "/", 1);
+	workdir_note();
+}
+
 static void
 test_a_name_that_cannot_be_defined_is_refused(void **state)
 {
@@ -254,6 +295,8 @@ main(void)
 		cmocka_unit_test(test_behind_two_dashes_there_are_only_words),
 		cmocka_unit_test(
 			test_the_command_line_is_stronger_than_the_file),
+		cmocka_unit_test(
+			test_a_file_that_was_come_to_by_a_link_is_known_by_it),
 		cmocka_unit_test(test_a_name_that_cannot_be_defined_is_refused),
 		cmocka_unit_test(test_nothing_to_serve_is_said),
 	};
