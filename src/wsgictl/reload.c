@@ -317,12 +317,13 @@ would_start(
 	return same;
 }
 
-/* Nothing is there, or what start would begin. */
+/* Nothing is there, or what start would begin: not beside another of its name. */
 static bool
 may_start(const struct command *c, const struct target *t, struct err *err)
 {
 	if (t->one != NULL)
-		return would_start(c, t->one, err);
+		return t->one->other_file == NULL &&
+		       would_start(c, t->one, err);
 	return err->code == ENOENT;
 }
 

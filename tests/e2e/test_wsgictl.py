@@ -155,7 +155,7 @@ def test_another_configuration_of_the_same_name_is_another_server(serve, site, d
     for path in (current / 'site.conf', here):
         succeeds(ctl('status', '-c', path, *run), 'is running')
     was = rf'site \(pid {server.pid}\) was started with {current}/site\.conf; --name site'
-    for verb in (*READING, *DOING):
+    for verb in (*READING, *DOING, 'restart'):
         fails(ctl(verb, '-c', other, *run), 3, rf'no server runs with {other}: {was}')
     fails(ctl('start', '-c', other, *run), 1,
           rf'site \(pid {server.pid}\) runs already, and was started with {current}/site\.conf')
