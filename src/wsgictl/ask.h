@@ -52,12 +52,18 @@ enum {
 int64_t ask_soon_ms(int64_t ms);
 
 /* Connect, see who is there, and send the words, which end with NULL.  A place
- * in the master's queue is waited for as ask_soon_ms(effect_ms) has it.  The
+ * in the master's queue is waited for as ask_soon_ms(effect_ms) has it, and a
+ * socket that is missing no longer than a moment of that.  The
  * first line may take ASK_PATIENCE_MS; all of the answer effect_ms from now, -1
  * for as long as it takes.  0, or a negative errno and a sentence; -EACCES when
  * this user may not, -EPERM when somebody else is there than the server,
  * -EAGAIN when there was no place. */
 int ask_open(struct ask *ret, const struct instance *i,
+	const char *const *words, int64_t effect_ms, struct err *err);
+
+/* The same, but a control socket that is missing is not waited for: for who can
+ * do without an answer. */
+int ask_open_at_once(struct ask *ret, const struct instance *i,
 	const char *const *words, int64_t effect_ms, struct err *err);
 
 /* The next line within ms.  1 with a line, 0 when the time is over, -ETIMEDOUT

@@ -33,7 +33,7 @@ is_busy(const struct instance *i, struct queues *queues)
 
 	if (i->state != INSTANCE_RUNNING || i->stopped || i->control == NULL)
 		return false;
-	rc = ask_open(&a, i, words, BUSY_MS, &err);
+	rc = ask_open_at_once(&a, i, words, BUSY_MS, &err);
 	if (rc == 0)
 		while ((rc = ask_line(&a, BUSY_MS, &answer)) > 0 &&
 			strcmp(answer.words[0], "+") == 0)

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
 #include "server.h"
@@ -274,6 +275,28 @@ test_a_master_that_is_about_to_listen_is_awaited(void **state)
 	free(i.control);
 }
 
+/* The pid is that of one that lives, and may open its socket yet. */
+static void
+test_who_has_little_time_waits_for_no_master_that_does_not_listen(void **state)
+{
+	static const char *const words[] = {"status", NULL};
+	struct instance i = {.name = "shop", .pid = getpid()};
+	int64_t begin_ns = clock_monotonic_ns();
+	struct err err = {0};
+	struct ask a;
+
+	i.control = strdup(server_path(*state, "shop.ctl"));
+	assert_int_equal(ask_open(&a, &i, words, 50, &err), -ENOENT);
+	assert_true(clock_monotonic_ns() - begin_ns >= 50 * MS_NS);
+	assert_int_equal(ask_open_at_once(&a, &i, words, 60000, &err), -ENOENT);
+	close(listen_at(i.control));
+	assert_int_equal(
+		ask_open_at_once(&a, &i, words, 60000, &err), -ECONNREFUSED);
+	/* Half of what the first one would take if it had the time. */
+	assert_true(clock_monotonic_ns() - begin_ns < 1000 * MS_NS);
+	free(i.control);
+}
+
 static void
 test_words_are_fit_for_a_terminal(void **state)
 {
@@ -332,6 +355,7 @@ main(void)
 		TEST(test_somebody_elses_socket_is_told_nothing),
 		cmocka_unit_test(test_words_are_fit_for_a_terminal),
 		TEST(test_a_master_that_is_about_to_listen_is_awaited),
+		TEST(test_who_has_little_time_waits_for_no_master_that_does_not_listen),
 		TEST(test_nobody_there_is_a_sentence),
 	};
 
