@@ -315,6 +315,40 @@ has_file(const char *directory, const char *name, const char *suffix)
 	return path != NULL && access(path, F_OK) == 0;
 }
 
+static bool
+has_more_than_a_pid_file(const struct instance *i)
+{
+	return i->directory != NULL &&
+	       (has_file(i->directory, i->name, ".ctl") ||
+		       has_file(i->directory, i->name, ".scoreboard"));
+}
+
+/* PidFile can lie in the run directory, too: a second one of the same master. */
+static bool
+is_second_pid_file(const struct instances *l, const struct instance *i)
+{
+	if (i->state != INSTANCE_RUNNING || i->pid <= 0 ||
+		i->directory == NULL || has_more_than_a_pid_file(i))
+		return false;
+	for (size_t n = 0; n < l->n; n++)
+		if (l->list[n].pid == i->pid &&
+			has_more_than_a_pid_file(&l->list[n]) &&
+			strcmp(l->list[n].directory, i->directory) == 0)
+			return true;
+	return false;
+}
+
+static void
+drop_second_pid_files(struct instances *l)
+{
+	for (size_t n = l->n; n-- > 0;) {
+		if (!is_second_pid_file(l, &l->list[n]))
+			continue;
+		instance_fini(&l->list[n]);
+		l->list[n] = l->list[--l->n];
+	}
+}
+
 /* The other files of its server lie beside it where nobody has written PidFile:
  * "run/shop.pid" is of shop, in run. */
 static int
@@ -350,6 +384,7 @@ look_by_pid_file(struct instances *l, const struct search *s)
 
 	for (size_t i = 0; rc == 0 && i < s->n_directories; i++)
 		rc = look_for_any(&all, &any, s->directories[i]);
+	drop_second_pid_files(&all);
 	for (size_t i = 0; rc == 0 && i < all.n && l->n == 0; i++) {
 		const struct instance *found = &all.list[i];
 		bool same = found->pid_file != NULL &&
@@ -382,6 +417,7 @@ look(struct instances *l, const struct search *s)
 		else if (s->name == NULL && s->pid_file == NULL)
 			rc = look_for_any(l, s, s->directories[i]);
 	}
+	drop_second_pid_files(l);
 	if (l->n > 1)
 		qsort(l->list, l->n, sizeof(*l->list), by_name);
 	return rc;

@@ -3,10 +3,10 @@
  *
  * A server is NAME in a run directory: NAME.pid with a lock on it,
  * NAME.ctl, NAME.scoreboard.  Any of them may be missing or left behind, and
- * PidFile may be a second one elsewhere, or not yet, where the configuration was
- * changed: then the scoreboard says which one the server has read.  Whether it lives is asked of the lock
- * on the pid file, and without one of the kernel about the pid that the
- * scoreboard tells.
+ * PidFile may be a second one, elsewhere or here as well, or not yet, where the
+ * configuration was changed: then the scoreboard says which one the server has
+ * read.  Whether it lives is asked of the lock on the pid file, and without one
+ * of the kernel about the pid that the scoreboard tells.
  */
 #ifndef WSGID_WSGICTL_INSTANCE_H
 #define WSGID_WSGICTL_INSTANCE_H

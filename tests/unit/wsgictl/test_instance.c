@@ -260,6 +260,38 @@ test_a_pid_file_leads_to_the_other_files(void **state)
 	close(fd);
 }
 
+/* PidFile may lie there, too, before the other one or behind it. */
+static void
+test_two_pid_files_of_one_master_are_one_server(void **state)
+{
+	static const char *const names[] = {"a", "z"};
+	char path[256];
+	int fd = server_pid_file(*state, "shop", 1);
+	struct scoreboard *s =
+		server_board(*state, "shop", getpid(), clock_real_us());
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct command any = {.run_directory = *state};
+		struct command c = {.run_directory = *state, .pid_file = path};
+		int second = server_pid_file(*state, names[i], 1);
+		struct instances l = find(&any);
+
+		assert_int_equal(l.n, 1);
+		assert_string_equal(l.list[0].name, "shop");
+		instances_fini(&l);
+		snprintf(path, sizeof(path), "%s/%s.pid", (char *)*state,
+			names[i]);
+		l = find(&c);
+		assert_int_equal(l.n, 1);
+		assert_string_equal(l.list[0].name, "shop");
+		instances_fini(&l);
+		unlink(path);
+		close(second);
+	}
+	scoreboard_destroy(s, 1);
+	close(fd);
+}
+
 /* Two configurations of one name, each with a pid file of its own. */
 static void
 test_another_servers_files_are_not_this_ones(void **state)
@@ -323,6 +355,7 @@ main(void)
 		TEST(test_a_configuration_leads_there),
 		TEST(test_the_environment_leads_there),
 		TEST(test_a_pid_file_leads_to_the_other_files),
+		TEST(test_two_pid_files_of_one_master_are_one_server),
 		TEST(test_another_servers_files_are_not_this_ones),
 		TEST(test_a_missing_configuration_is_a_sentence),
 	};
