@@ -188,23 +188,47 @@ take_verb(struct walk *w, const char *name, struct err *err)
 
 /* --- options ------------------------------------------------------------- */
 
-/* The row of an option written as "--name" or "--name=value". */
+static const struct option_row *
+row_called(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (strlen(options[i].name) == len &&
+			strncmp(options[i].name, name, len) == 0)
+			return &options[i];
+	return NULL;
+}
+
+/* "-now" is no server called "ow". */
+static bool
+lacks_a_dash(const char *argument)
+{
+	char whole[32];
+
+	snprintf(whole, sizeof(whole), "-%s", argument);
+	return row_called(whole, strcspn(whole, "=")) != NULL;
+}
+
+/* The row of an option written as "--name", "--name=value", "-n", or "-nvalue"
+ * where it has one. */
 static const struct option_row *
 find_option(const char *argument, const char **value)
 {
-	size_t len = strlen(argument);
+	const struct option_row *row;
+	size_t len = strcspn(argument, "=");
 
 	*value = NULL;
 	if (strncmp(argument, "--", 2) == 0) {
-		len = strcspn(argument, "=");
 		if (argument[len] == '=')
 			*value = argument + len + 1;
+		return row_called(argument, len);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		if (strlen(options[i].name) == len &&
-			strncmp(options[i].name, argument, len) == 0)
-			return &options[i];
-	return NULL;
+	if (strlen(argument) <= 2)
+		return row_called(argument, strlen(argument));
+	row = row_called(argument, 2);
+	if (row == NULL || !row->has_value || lacks_a_dash(argument))
+		return NULL;
+	*value = argument + 2;
+	return row;
 }
 
 /* Seconds, with or without "s" and a fraction. */

@@ -24,6 +24,7 @@ struct line {
 	const char *application;
 };
 
+/* "--name VALUE", "--name=VALUE", "-n VALUE" or "-nVALUE". */
 static bool
 takes(struct line *l, const char *name, const char **value)
 {
@@ -35,6 +36,8 @@ takes(struct line *l, const char *name, const char **value)
 		return false;
 	if (len > 2 && word[len] == '=')
 		*value = word + len + 1;
+	else if (len == 2 && word[len] != '\0')
+		*value = word + len;
 	else if (word[len] != '\0')
 		return false;
 	else if (l->at + 1 < l->n)

@@ -73,6 +73,8 @@ test_options_may_stand_anywhere(void **state)
 			"--wait=1.5s", "--run-directory=r"},
 		{"--name", "shop", "stop", "-f", "a.conf", "--pid-file=p",
 			"--wait", "1.5", "--run-directory", "r"},
+		{"-kstop", "-ca.conf", "-nshop", "--pid-file=p", "--wait=1.5",
+			"--run-directory=r"},
 	};
 
 	(void)state;
@@ -105,6 +107,8 @@ test_what_wsgid_is_given(void **state)
 		{{"start", "-c", "a.conf", "-w", "4"},
 			{"-c", "a.conf", "-w", "4"}},
 		{{"start", "--config=a.conf"}, {"--config=a.conf"}},
+		{{"start", "-ca.conf", "-w4"}, {"-ca.conf", "-w4"}},
+		{{"-ca.conf", "start"}, {"--config", "a.conf"}},
 		{{"-c", "a.conf", "--run-directory", "r", "start", "a:b"},
 			{"--config", "a.conf", "--run-directory", "r", "a:b"}},
 		{{"configtest", "--pid-file", "p", "a:b"},
@@ -186,6 +190,9 @@ test_mistakes_are_named(void **state)
 		{{"stop", "--json"},
 			"--json is for status, fullstatus and doctor"},
 		{{"status", "-x"}, "unknown option -x"},
+		{{"status", "-vx"}, "unknown option -vx"},
+		{{"stop", "-now"}, "unknown option -now"},
+		{{"status", "-name=x"}, "unknown option -name=x"},
 		{{"status", "-n", "/etc/x"}, "a name has no \"/\""},
 		{{"log-level", "loud"}, "log-level loud"},
 		{{"log-level", "info", "warn"}, "one word too many"},

@@ -8,8 +8,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/defs.h"
 #include "base/err.h"
@@ -61,11 +63,33 @@ test_names_and_places(void **state)
 	}
 }
 
+static void
+test_values_may_be_attached(void **state)
+{
+	char path[] = "/tmp/test_wanted.XXXXXX", option[64];
+	const char *const words[] = {option, "-DDIR=/r"};
+	int fd = mkstemp(path);
+	struct err err = {0};
+	struct config *c;
+
+	(void)state;
+	assert_true(dprintf(fd, "RunDirectory ${DIR}\n") > 0);
+	close(fd);
+	snprintf(option, sizeof(option), "-c%s", path);
+	c = wanted_config(words, ARRAY_LEN(words), &err);
+	assert_non_null(c);
+	assert_string_equal(c->file, path);
+	assert_string_equal(c->run_directory, "/r");
+	config_destroy(c);
+	unlink(path);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_and_places),
+		cmocka_unit_test(test_values_may_be_attached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
