@@ -146,6 +146,8 @@ struct wait {
 	int64_t end_ns;
 	int64_t between_ns; /* from then on one without a scoreboard runs */
 	enum stage told;
+	pid_t pid;         /* who has been waited for, or 0 */
+	bool was_starting; /* it has been seen to */
 	struct progress progress;
 };
 
@@ -174,8 +176,25 @@ decide(struct wait *w, const struct instance *i, int *status, struct err *err)
 		say_waiting(&w->progress, i, stage);
 	if (stage != STAGE_BETWEEN)
 		w->told = stage;
+	w->pid = i->pid;
+	w->was_starting |= stage == STAGE_STARTING;
 	wait_a_moment(i, w->end_ns);
 	return false;
+}
+
+static void
+say_gone(const struct wait *w, const char *name, struct err *err)
+{
+	if (w->was_starting)
+		err_setx(err, ESRCH,
+			"%s (pid %d), which was being started, has ended "
+			"without serving; its error log says why",
+			name, (int)w->pid);
+	else
+		err_setx(err, ESRCH,
+			"%s (pid %d), which was in the way, has ended by now: "
+			"start again",
+			name, (int)w->pid);
 }
 
 /* Its name is taken. */
@@ -229,5 +248,7 @@ present_wait(const struct command *c, const struct config *wanted,
 	while (there && !decided)
 		decided = look(&w, wanted, &there, status, err);
 	progress_end(&w.progress);
+	if (!decided && w.pid > 0)
+		say_gone(&w, wanted->name, err);
 	return decided;
 }

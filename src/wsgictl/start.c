@@ -297,6 +297,7 @@ start(const struct command *c, const char *const *words, size_t n,
 		config_destroy(wanted);
 		return status;
 	}
+	*err = (struct err){0}; /* whoever has ended, it is our turn */
 	begin_us = clock_real_us();
 	if (may_write_to(wanted->run_directory, err))
 		status = run(&job, err);

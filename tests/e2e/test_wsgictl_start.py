@@ -118,17 +118,19 @@ while not pathlib.Path('go').exists():
 """
 
 
+def start_with(program, config):
+    return subprocess.Popen([str(program), 'start', '-c', str(config)], text=True,
+                            env=clean_environment(), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
 def start_two(daemon, site):
     """Two that are told to start the same; the second when the first imports."""
     config = write_config(site.path / 'shop.conf', daemon, site, 'shop:application')
-    words = [str(WSGICTL), 'start', '-c', str(config)]
-    more = {'env': clean_environment(), 'stdin': subprocess.DEVNULL, 'text': True,
-            'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}
-    first = subprocess.Popen(words, **more)
+    first = start_with(WSGICTL, config)
     wait_until(lambda: 'the first one is starting' in ctl('status', '-c', config).stdout,
                'the first start')
-    second = subprocess.Popen(words, **more)
-    return first, second
+    return first, start_with(WSGICTL, config)
 
 
 def ended(process):
@@ -157,6 +159,30 @@ def test_a_start_after_another_one_that_fails_tries_it_itself(daemon, site):
     (site.path / 'go').touch()
     fails_to_start(ended(first))
     fails_to_start(ended(second))
+
+
+def test_who_was_overtaken_says_how_that_one_ended(daemon, site, directory):
+    """Which began after it was looked for another one, and before there was a pid file."""
+    site.write(STARTS_WHEN_TOLD + 'import nosuch\n', whole=True)
+    config = write_config(site.path / 'shop.conf', daemon, site, 'shop:application')
+    place = directory / 'bin'
+    place.mkdir()
+    shutil.copy(WSGICTL, place)
+    (place / 'wsgid').write_text(f"""\
+#!/bin/sh
+{BUILD}/wsgid "$@" >/dev/null 2>&1 &
+while [ ! -s {daemon.run_directory}/shop.pid ]; do sleep 0.01; done
+exec {BUILD}/wsgid "$@"
+""")
+    (place / 'wsgid').chmod(0o755)
+    overtaken = start_with(place / 'wsgictl', config)
+    said = overtaken.stdout.readline()
+    pid, = daemon.pids()
+    assert said.startswith(f'shop (pid {pid}) is being started already')
+    (site.path / 'go').touch()
+    fails(ended(overtaken), 1, f'already runs with pid file .*shop.pid .pid {pid}.',
+          rf'^wsgictl: shop \(pid {pid}\), which was being started, has ended without serving; its '
+          'error log says why$')
 
 
 @pytest.mark.parametrize('words, status, sentence', [
