@@ -337,20 +337,23 @@ takes_word(enum verb verb)
 	       verb == VERB_STACKS;
 }
 
-/* As what it may be meant: "now", or the server that all this is about. */
+/* As what it may be meant: "now", "wait=5", or the server that all this is
+ * about. */
 static int
 refuse_word(const struct verb_row *verb, const char *word, struct err *err)
 {
-	char option[32] = "";
 	const struct option_row *row;
-	const char *value;
+	const char *value = strchr(word, '=');
+	char option[32];
 
 	snprintf(option, sizeof(option), "--%s", word);
-	row = find_option(option, &value);
-	if (row != NULL && !row->has_value)
+	row = row_called(option, strcspn(option, "="));
+	if (row != NULL)
 		return err_setx(err, EINVAL,
-			"%s: \"%s\" is one word too many; did you mean %s?",
-			verb->name, word, row->name);
+			"%s: \"%s\" is one word too many; did you mean %s%s%s?",
+			verb->name, word, row->name,
+			row->has_value && value != NULL ? " " : "",
+			row->has_value && value != NULL ? value + 1 : "");
 	if (takes_word(verb->verb) || find_verb(word) != NULL ||
 		strchr(word, ':') != NULL)
 		return err_setx(err, EINVAL, "%s: \"%s\" is one word too many",

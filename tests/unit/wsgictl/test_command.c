@@ -170,6 +170,12 @@ test_mistakes_are_named(void **state)
 		{{"relaod"}, "did you mean reload?"},
 		{{"stop", "stop"}, "\"stop\" is one word too many"},
 		{{"stop", "now"}, "one word too many; did you mean --now?"},
+		{{"stop", "wait=5"}, "did you mean --wait 5?"},
+		{{"stop", "run-directory=/a/long/path/that/has/its/end"},
+			"did you mean --run-directory /a/long/path/that/has/"
+			"its/end?"},
+		{{"stop", "wait", "5"}, "did you mean --wait?"},
+		{{"status", "json=yes"}, "did you mean --json?"},
 		{{"reload", "shop"},
 			"reload: \"shop\" is one word too many; \"-n shop\" "
 			"means the server of that name"},
