@@ -139,8 +139,10 @@ config_foreign_option(const char *option, const char *next)
 	const char *verb = NULL;
 	char name[64];
 
-	/* httpd's has a verb behind it, gunicorn's a class of workers. */
-	if (strcmp(option, "-k") == 0 && next != NULL)
+	/* httpd's has a verb behind it or attached, gunicorn's a class of workers. */
+	if (strncmp(option, "-k", 2) == 0 && option[2] != '\0')
+		next = option + 2;
+	if (strncmp(option, "-k", 2) == 0 && next != NULL)
 		verb = directive_foreign_verb(next);
 	if (verb != NULL)
 		return verb;

@@ -52,6 +52,7 @@ def test_the_list_names_every_spelling_of_a_directive():
     (('--host=0.0.0.0', 'probe'), ['--host=0.0.0.0: write Listen HOST:PORT, which is -b HOST:PORT']),
     # httpd's and mod_wsgi-express's.
     (('-k', 'restart'), ['-k: "wsgictl restart" does that']),
+    (('-kstop',), ['-kstop: "wsgictl stop" does that']),
     (('-X', 'probe'), ['-X: write Processes 1, which is -w 1']),
     (('--log-to-terminal', 'probe'), ['--log-to-terminal: without ErrorLog']),
     (('start-server', 'app.wsgi'), ['start-server is no verb of wsgid', 'leave it out']),
