@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from client import Connection, get
-from server import WSGID, wait_until
+from server import WSGID, has_gil, wait_until
 
 SCRIPT = '''
 def application(environ, start_response):
@@ -127,6 +127,10 @@ def change(script, text: str, times=iter(range(1, 1000))):
     os.utime(script, (1, next(times)))
 
 
+lets_go = pytest.mark.skipif(not has_gil(), reason='3.13t lets go of no module and no function')
+
+
+@lets_go
 def test_a_script_that_was_replaced_is_gone(serve, directory):
     script = directory / 'site.wsgi'
     counted = f'GO = "/"\n{COUNTED}'
@@ -143,6 +147,7 @@ def test_a_script_that_was_replaced_is_gone(serve, directory):
     assert body(server) == b'1'
 
 
+@lets_go
 def test_a_script_that_was_replaced_stays_for_the_threads_that_are_in_it(serve, directory):
     script, go = directory / 'site.wsgi', directory / 'go'
     counted = f'GO = {str(go)!r}\n{COUNTED}'
