@@ -446,6 +446,14 @@ let_go_of_buffer(struct engine *e, struct connection *c)
 	return false;
 }
 
+/* The watcher has seen something come, which was not the rest of it. */
+static void
+forget_arrival(struct connection *c)
+{
+	if (c->state == CONNECTION_READING || c->state == CONNECTION_COLLECTING)
+		c->since_ns = 0;
+}
+
 void
 connection_heard(const struct engine *e, struct connection *c, size_t len)
 {
@@ -474,10 +482,13 @@ connection_received(struct engine *e, struct connection *c, char *data,
 		skip_rest(e, c);
 		return;
 	}
-	if (wakes(e, c))
+	if (wakes(e, c)) {
 		engine_queue(e, c);
-	else if (c->state != CONNECTION_RUNNING && !let_go_of_buffer(e, c))
-		return;
+	} else {
+		forget_arrival(c);
+		if (c->state != CONNECTION_RUNNING && !let_go_of_buffer(e, c))
+			return;
+	}
 	/* Whether more is wanted than the first piece is to be seen. */
 	if (c->receiving || c->state != CONNECTION_QUEUED)
 		receiving_start(e, c);

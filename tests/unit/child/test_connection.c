@@ -1,16 +1,19 @@
 /*
- * test_connection.c - the lists of those who are waited for.
+ * test_connection.c - lists of those who are waited for, and what they send.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/defs.h"
 #include "child/connection.h"
+#include "child/unread.h"
 #include "scripted.h"
 
 /* As many as there may be: what takes the square of it is noticed. */
@@ -34,6 +37,8 @@ make(void **state)
 	o->script = script_new();
 	o->engine = &o->script->engine;
 	o->engine->config = &o->script->config;
+	o->engine->limits = (struct request_limits){
+		.line = 200, .fields = 10, .field_size = 200};
 	o->engine->now_ns = now_ns;
 	*state = o;
 	return 0;
@@ -146,6 +151,59 @@ who_would_expire_sooner_anyway_is_left_where_it_is(void **state)
 			o->all[i]->deadline_ns, began_ns(i) + SECOND_NS / 2);
 }
 
+/* The watcher has seen this piece come while the worker was stuck. */
+static void
+time_that_the_rest_takes_is_no_wait_for_a_worker(void **state)
+{
+	static const struct {
+		enum connection_state state;
+		const char *before, *piece;
+		size_t need;
+		enum connection_state becomes;
+		bool waits;
+	} rows[] = {
+		{CONNECTION_READING, "GET / HT", "TP/1.1\r\n", 0,
+			CONNECTION_READING, false},
+		{CONNECTION_READING, "GET / HT", "TP/1.1\r\n\r\n", 0,
+			CONNECTION_QUEUED, true},
+		{CONNECTION_COLLECTING, "some", "more", 10,
+			CONNECTION_COLLECTING, false},
+		{CONNECTION_COLLECTING, "some", "more", 8, CONNECTION_QUEUED,
+			true},
+		{CONNECTION_PARKED, "", "G", 0, CONNECTION_QUEUED, true},
+		{CONNECTION_QUEUED, "G", "E", 0, CONNECTION_QUEUED, true},
+		{CONNECTION_SENDING, "", "G", 0, CONNECTION_SENDING, true},
+	};
+	struct clients_of *o = *state;
+	const int64_t seen_ns = now_ns - SECOND_NS;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct connection *c = calloc(1, sizeof(*c));
+
+		assert_non_null(c);
+		*c = (struct connection){
+			.fd = -1,
+			.spool = SPOOL_NONE,
+			.state = rows[i].state,
+			.need = rows[i].need,
+			.since_ns = seen_ns,
+			.receiving = true,
+		};
+		assert_int_equal(
+			buf_add(&c->in, rows[i].before, strlen(rows[i].before)),
+			0);
+		(void)request_scan(
+			&c->scan, c->in.data, c->in.len, &o->engine->limits);
+		connection_list_add(&o->engine->reading, c);
+		o->script->buffers_out++;
+		connection_received(o->engine, c, (char *)rows[i].piece,
+			strlen(rows[i].piece), 0);
+		assert_int_equal(c->state, rows[i].becomes);
+		assert_int_equal(c->since_ns, rows[i].waits ? seen_ns : 0);
+		unread_drop(o->engine, c);
+	}
+}
+
 int
 main(void)
 {
@@ -159,6 +217,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			who_would_expire_sooner_anyway_is_left_where_it_is,
 			make, drop),
+		cmocka_unit_test_setup_teardown(
+			time_that_the_rest_takes_is_no_wait_for_a_worker, make,
+			drop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
