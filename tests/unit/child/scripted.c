@@ -122,20 +122,29 @@ io_readable(struct io *io, void *owner, int fd)
 	complete(owner, IO_READABLE, POLLIN);
 }
 
+static void
+receive(void *owner, bool many)
+{
+	assert_false(now->receiving);
+	now->receiving = true;
+	now->receives_many = many;
+	now->receiver = owner;
+}
+
 void
 io_receive(struct io *io, void *owner, int fd)
 {
 	(void)io;
 	(void)fd;
-	assert_false(now->receiving);
-	now->receiving = true;
-	now->receiver = owner;
+	receive(owner, true);
 }
 
 void
 io_receive_once(struct io *io, void *owner, int fd)
 {
-	io_receive(io, owner, fd);
+	(void)io;
+	(void)fd;
+	receive(owner, false);
 }
 
 void

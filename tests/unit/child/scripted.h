@@ -66,6 +66,7 @@ struct script {
 	size_t n_steps, step;
 	size_t buffers_out; /* receive buffers not released */
 	bool receiving;
+	bool receives_many; /* as was asked for: it goes on either way */
 	void *receiver;
 	bool client_takes_nothing; /* sends never complete */
 	bool no_room;    /* its socket is full, whatever a wait for room says, */
