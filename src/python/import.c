@@ -742,7 +742,8 @@ takes(PyObject *function, int n)
 	       code->co_kwonlyargcount <= optional_named;
 }
 
-/* Its __init__ has the object beside them; object's own takes none. */
+/* Its __init__ has the object beside them; object's own takes none.  But
+ * a __new__ may return something else, as may a metaclass, and it is not asked then. */
 static bool
 class_takes_two(PyTypeObject *type)
 {
@@ -750,12 +751,11 @@ class_takes_two(PyTypeObject *type)
 		PyObject_GetAttrString((PyObject *)type, "__init__");
 
 	PyErr_Clear();
-	if (!PyType_CheckExact(type))
-		return true; /* as its metaclass has it */
+	if (!PyType_CheckExact(type) || type->tp_new != PyBaseObject_Type.tp_new)
+		return true;
 	if (init != NULL && PyFunction_Check(init))
 		return takes(init, 3);
-	return type->tp_init != PyBaseObject_Type.tp_init ||
-	       type->tp_new != PyBaseObject_Type.tp_new;
+	return type->tp_init != PyBaseObject_Type.tp_init;
 }
 
 static bool

@@ -278,6 +278,9 @@ test_a_function_that_cannot_take_two_arguments_is_doubted(void **state)
 		{"class f:\n    def __init__(self, e, s): pass", false},
 		{"class f:\n    def __init__(self, *a, **k): pass", false},
 		{"class f:\n    def __new__(cls, e, s): return []", false},
+		{"class f:\n    def __new__(cls, e, s): return []\n"
+		 "    def __init__(self): pass",
+			false},
 		{"class f(tuple): pass", false},
 		{"class M(type):\n    def __call__(cls, e, s): return []\n"
 		 "class f(metaclass=M): pass",
