@@ -285,8 +285,8 @@ int config_read_option(
  * NULL. */
 const char *config_nearest_option(const char *option);
 /* What to do instead of an option that another server has, "--name", with a
- * value or without, or "-n" or "-kVERB", and next, the word behind it, or NULL; NULL for
- * one that nobody has. */
+ * value or without, "-n" or "-kVERB", and next, the word behind it, or NULL;
+ * NULL for one that nobody has. */
 const char *config_foreign_option(const char *option, const char *next);
 /* The same for a word that tells another server what to do: "stop". */
 const char *config_foreign_verb(const char *word);
