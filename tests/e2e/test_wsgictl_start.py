@@ -170,9 +170,9 @@ def test_who_was_overtaken_says_how_that_one_ended(daemon, site, directory):
     shutil.copy(WSGICTL, place)
     (place / 'wsgid').write_text(f"""\
 #!/bin/sh
-{BUILD}/wsgid "$@" >/dev/null 2>&1 &
-while [ ! -s {daemon.run_directory}/shop.pid ]; do sleep 0.01; done
-exec {BUILD}/wsgid "$@"
+'{BUILD}/wsgid' "$@" >/dev/null 2>&1 &
+while [ ! -s '{daemon.run_directory}/shop.pid' ]; do sleep 0.01; done
+exec '{BUILD}/wsgid' "$@"
 """)
     (place / 'wsgid').chmod(0o755)
     overtaken = start_with(place / 'wsgictl', config)
