@@ -1,5 +1,6 @@
 """What clients of a pool feel of requests that take long: of one nothing, of all a delay."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -109,6 +110,18 @@ def test_status_tells_how_many_wait_in_the_listen_queues(serve, gate, directory)
     server.stop()
 
 
+@contextlib.contextmanager
+def one_processor():
+    """What is sent comes in that order: the kernel has a queue for each processor, and a reset
+    that overtakes the bytes before it is none."""
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, processors)
+
+
 def reset(connection):
     """Leave as a client does that is killed with an answer unread, or with this option."""
     connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
@@ -126,10 +139,11 @@ def test_a_client_that_left_is_dropped_from_the_queue_of_the_pool(serve):
     for connection in busy:
         connection.send('GET /sleep?s=1 HTTP/1.1\r\nHost: t\r\n\r\n')
     wait_until(lambda: server.log.text().count('sleeping') == 2, 'two busy children')
-    parked.send('GET /sleep?s=0.01 HTTP/1.1\r\nHost: t\r\n\r\n')
-    half.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
-    half.socket.shutdown(socket.SHUT_WR)
-    reset(parked)
+    with one_processor():
+        parked.send('GET /sleep?s=0.01 HTTP/1.1\r\nHost: t\r\n\r\n')
+        half.send('GET /hello HTTP/1.1\r\nHost: t\r\n\r\n')
+        half.socket.shutdown(socket.SHUT_WR)
+        reset(parked)
     assert half.response().body == b'hello\n'
     half.close()
     for connection in busy:
@@ -167,11 +181,9 @@ def test_who_waits_first_is_served_first_by_a_sibling_too(serve, directory):
         client.send(f'GET /?file={directory}/{pid} HTTP/1.1\r\nHost: t\r\n\r\n')
     wait_until(lambda: server.log.text().count('sleeping') == 2, 'two busy children')
     first, other = children
-    processors = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(processors)})  # the kernel has a queue for each
-    for client in clients[first][1:]:
-        client.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
-    os.sched_setaffinity(0, processors)
+    with one_processor():
+        for client in clients[first][1:]:
+            client.send('GET / HTTP/1.1\r\nHost: t\r\n\r\n')
     (directory / str(other)).touch()
     served = [client.response().body.split() for client in clients[first][1:]]
     assert {int(pid) for _, pid in served} == {other}
