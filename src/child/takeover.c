@@ -33,6 +33,7 @@ enum {
 		12000000, /* waiting for it is usual, twice 5 ms at most */
 	TELL_NS = 50000000, /* the master hears of it that often at most */
 	AT_ONCE = 128,      /* connections, before the worker may come back */
+	IN_ORDER = 1024,    /* of those that are ready */
 	TAKEN_PAUSE = 4,    /* looks at most between nudges that are taken */
 	GIL_LONG_NS = 100000000, /* from here on it is said */
 	UNUSUAL = 4,        /* times what requests usually take */
@@ -194,15 +195,15 @@ put_in_order(struct epoll_event *events, int n)
 static bool
 look_at_ready(struct takeover *t)
 {
-	struct epoll_event events[AT_ONCE];
-	int n = epoll_wait(t->epoll, events, AT_ONCE, 0);
+	struct epoll_event events[IN_ORDER];
+	int n = epoll_wait(t->epoll, events, IN_ORDER, 0);
 	int64_t now_ns = n > 0 ? clock_monotonic_ns() : 0;
-	bool all = true;
+	bool all = n <= AT_ONCE || t->may_give == 0;
 
 	for (int i = 0; i < n; i++)
-		note_arrival(events[i].data.ptr, now_ns);
+		note_arrival(events[i].data.ptr, now_ns - n + i);
 	put_in_order(events, n);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && i < AT_ONCE; i++)
 		all &= look_at(t, events[i].data.ptr);
 	return all;
 }
