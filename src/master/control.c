@@ -333,6 +333,9 @@ control_tell(struct master *m, const char *const *words)
 			c->missed = true;
 			continue;
 		}
+		if (c->missed)
+			LINE(c, "+", "log", "(lines are missing here)");
+		c->missed = false;
 		client_line(c, all);
 		watch_for(m, c, true);
 	}
