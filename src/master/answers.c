@@ -56,6 +56,13 @@ answer_version(
 	client_ok(c);
 }
 
+static bool
+is_same_place(const struct generation *g, size_t a, size_t b)
+{
+	return address_equal(
+		&g->listeners[a].address, &g->listeners[b].address);
+}
+
 /* All buckets of an address together. */
 static void
 answer_queue(const struct master *m, struct client *c, size_t first)
@@ -67,8 +74,7 @@ answer_queue(const struct master *m, struct client *c, size_t first)
 	for (size_t i = first; i < g->n_listeners; i++) {
 		struct backlog one;
 
-		if (!address_equal(&g->listeners[i].address,
-			    &g->listeners[first].address))
+		if (!is_same_place(g, first, i))
 			continue;
 		if (backlog_look(g->listeners[i].fd, &one) < 0)
 			return; /* it is not known */
@@ -86,9 +92,14 @@ answer_listen_queues(
 	struct master *m, struct client *c, const struct control_line *request)
 {
 	(void)request;
-	for (size_t i = 0; i < m->now->n_listeners; i++)
-		if (m->now->buckets[i] <= 0)
+	for (size_t i = 0; i < m->now->n_listeners; i++) {
+		size_t first = 0;
+
+		while (!is_same_place(m->now, first, i))
+			first++;
+		if (first == i)
 			answer_queue(m, c, i);
+	}
 	client_ok(c);
 }
 

@@ -138,11 +138,11 @@ connections_object(const struct snapshot *s)
 	return o;
 }
 
-/* Null where the master could not be asked. */
+/* Null where the master has not answered. */
 static json_t *
 queues_array(const struct queues *q)
 {
-	json_t *array = q->n > 0 ? json_array() : json_null();
+	json_t *array = q->known ? json_array() : json_null();
 
 	for (size_t i = 0; i < q->n; i++) {
 		json_t *o = json_object();

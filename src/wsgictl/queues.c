@@ -17,8 +17,10 @@ queues_hear(struct queues *q, const struct ask_answer *line)
 	char *listener;
 
 	if (strcmp(line->words[1], "listen-queue") != 0 || line->n < 5 ||
+		q->n == QUEUES_MOST ||
 		str_to_u64(str_of(line->words[3]), &waiting) < 0 ||
-		str_to_u64(str_of(line->words[4]), &limit) < 0)
+		str_to_u64(str_of(line->words[4]), &limit) < 0 ||
+		waiting > UINT32_MAX || limit > UINT32_MAX)
 		return;
 	all = realloc(q->all, (q->n + 1) * sizeof(*all));
 	listener = strdup(line->words[2]);

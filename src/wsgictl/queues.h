@@ -4,6 +4,7 @@
 #ifndef WSGID_WSGICTL_QUEUES_H
 #define WSGID_WSGICTL_QUEUES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,12 +17,15 @@ struct queue {
 };
 
 struct queues {
+	bool known; /* the master has said all of it */
 	size_t n;
 	struct queue *all;
 };
 
-/* A line of the master's answer; others than of queues, and nonsense, are passed
- * over. */
+enum { QUEUES_MOST = 1024 };
+
+/* A line of the master's answer; others than of queues, nonsense, and more than
+ * QUEUES_MOST are passed over. */
 void queues_hear(struct queues *q, const struct ask_answer *line);
 
 void queues_fini(struct queues *q);

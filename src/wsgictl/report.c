@@ -148,16 +148,16 @@ add_text(struct buf *to, const char *label, const char *text)
 		buf_printf(to, LABEL "%s\n", label, text);
 }
 
-/* Whose each is, where there are several. */
+/* Whose each is, where there are several listeners. */
 static void
-add_queues(struct buf *to, const struct queues *q)
+add_queues(struct buf *to, const struct queues *q, const char *listeners)
 {
 	for (size_t i = 0; i < q->n; i++) {
 		const struct queue *one = &q->all[i];
 
 		buf_printf(to, LABEL "%" PRIu64 " of %" PRIu64,
 			i == 0 ? "listen queue" : "", one->waiting, one->limit);
-		if (q->n > 1)
+		if (strchr(listeners, ' ') != NULL)
 			buf_printf(to, " at %s", one->listener);
 		buf_add_char(to, '\n');
 	}
@@ -368,7 +368,7 @@ report_status(struct buf *to, const struct report *r)
 		return;
 	add_application(to, &s->board);
 	add_text(to, "listeners", s->board.listeners);
-	add_queues(to, &r->queues);
+	add_queues(to, &r->queues, s->board.listeners);
 	add_text(to, "Python", s->board.python);
 	buf_printf(to, LABEL, "started");
 	words_time(to, s->board.start_us);

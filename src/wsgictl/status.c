@@ -38,8 +38,11 @@ is_busy(const struct instance *i, struct queues *queues)
 		while ((rc = ask_line(&a, BUSY_MS, &answer)) > 0 &&
 			strcmp(answer.words[0], "+") == 0)
 			queues_hear(queues, &answer);
+	queues->known = rc > 0 && strcmp(answer.words[0], "ok") == 0;
+	if (!queues->known)
+		queues_fini(queues);
 	ask_close(&a);
-	return rc == 0 || rc == -EAGAIN;
+	return rc == 0 || rc == -EAGAIN || rc == -ETIMEDOUT;
 }
 
 static int

@@ -169,6 +169,15 @@ target_no_answer(
 			t->one->name, pid);
 		return EXIT_LATE;
 	case -EMSGSIZE:
+		if (a->log_bytes > ASK_LOG_BYTES) {
+			err_setx(err, EMSGSIZE,
+				"the application of %s says more than %d MB "
+				"while it is imported, which is not listened "
+				"to any longer; \"wsgictl status\" shows how it "
+				"ends",
+				t->one->name, ASK_LOG_BYTES >> 20);
+			return EXIT_LATE;
+		}
 		err_setx(err, EMSGSIZE,
 			"the master of %s (pid %d) has said %zu lines and does "
 			"not come to an end; is that a wsgid?",

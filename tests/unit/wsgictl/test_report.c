@@ -203,9 +203,10 @@ test_the_screen(void **state)
 	};
 	struct report r = {.instance = &i,
 		.snapshot = &s,
-		.queues = {ARRAY_LEN(queues), queues}};
+		.queues = {true, ARRAY_LEN(queues), queues}};
 	struct buf text = {0};
 
+	strcpy(s.board.listeners, "http://127.0.0.1:8000 unix:/run/shop.sock");
 	report_status(&text, &r);
 	report_workers(&text, &r);
 	for (size_t n = 0; n < ARRAY_LEN(parts); n++)
