@@ -170,9 +170,8 @@ def test_a_reload_whose_import_says_very_much_ends_as_any_other(shop, site):
     succeeds(of(server, 'reload'), '^reload done in .*: generation 2 serves')
     assert get(server.address, '/').body == b'much'
     site.write(chatter + 'raise RuntimeError("in vain")\n', whole=True)
-    run = fails(of(server, 'reload'), 1, '^RuntimeError: in vain$',
-                r'^\((what was said before is in the error log|lines are missing here)\)$')
-    assert '\n129999 xxx' in run.stderr
+    fails(of(server, 'reload'), 1, '^RuntimeError: in vain$',
+          r'^\((what was said before is in the error log|lines are missing here)\)$')
 
 
 @pytest.mark.parametrize('words', [['reload'], ['graceful'], ['-k', 'graceful']])
