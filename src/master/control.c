@@ -103,13 +103,25 @@ watch_for(struct master *m, struct client *c, bool to_write)
 	(void)epoll_ctl(m->epoll, EPOLL_CTL_MOD, c->source.fd, &event);
 }
 
+/* Are there lines that it could not read in time? */
+static bool
+mark_missing(struct client *c)
+{
+	bool missed = c->missed;
+
+	if (missed)
+		LINE(c, "+", "log", "(lines are missing here)");
+	c->missed = false;
+	return missed;
+}
+
 /* Not flushed here: its own handler may have called us. */
 void
 client_end_wait(struct master *m, struct client *c, const char *reason)
 {
 	c->waits = WAITS_FOR_NOTHING;
 	c->deadline_ns = m->now_ns + ASK_S * SECOND_NS;
-	if (reason != NULL && c->missed)
+	if (reason != NULL && mark_missing(c))
 		said_again(m, c);
 	if (reason == NULL)
 		client_ok(c);
@@ -333,9 +345,7 @@ control_tell(struct master *m, const char *const *words)
 			c->missed = true;
 			continue;
 		}
-		if (c->missed)
-			LINE(c, "+", "log", "(lines are missing here)");
-		c->missed = false;
+		(void)mark_missing(c);
 		client_line(c, all);
 		watch_for(m, c, true);
 	}

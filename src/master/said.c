@@ -83,7 +83,6 @@ said_again(const struct master *m, struct client *c)
 	struct str rest = {m->said.data, m->said.len};
 	char line[PIECE + 1];
 
-	LINE(c, "+", "log", "(lines are missing here)");
 	while (rest.len > 0) {
 		take_line(&rest, line);
 		LINE(c, "+", "log", line);

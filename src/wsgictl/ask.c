@@ -25,13 +25,6 @@ enum {
 	LOOK_MS = 20,
 };
 
-/* How long it may take, and the way there. */
-struct patience {
-	int64_t there_ms;  /* until there is a socket */
-	int64_t soon_ms;   /* and then, until there is a place in its queue */
-	int64_t effect_ms; /* ask.h's */
-};
-
 int
 ask_denied(const struct instance *i, struct err *err)
 {
@@ -108,13 +101,13 @@ connect_within(int fd, const struct sockaddr_un *to, int64_t soon_ms)
  * control socket. */
 static int
 connect_when_there(int fd, const struct sockaddr_un *to, pid_t master,
-	const struct patience *p)
+	int64_t there_ms, int64_t soon_ms)
 {
-	int64_t end_ns = clock_monotonic_ns() + p->there_ms * MS_NS;
+	int64_t end_ns = clock_monotonic_ns() + there_ms * MS_NS;
 	int rc;
 
 	for (;;) {
-		rc = connect_within(fd, to, p->soon_ms);
+		rc = connect_within(fd, to, soon_ms);
 		if ((rc != -ENOENT && rc != -ECONNREFUSED) ||
 			clock_monotonic_ns() >= end_ns ||
 			(kill(master, 0) < 0 && errno == ESRCH))
@@ -124,7 +117,8 @@ connect_when_there(int fd, const struct sockaddr_un *to, pid_t master,
 }
 
 static int
-connect_to(const struct instance *i, const struct patience *p, struct err *err)
+connect_to(const struct instance *i, int64_t there_ms, int64_t soon_ms,
+	struct err *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, rc;
@@ -142,7 +136,7 @@ connect_to(const struct instance *i, const struct patience *p, struct err *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, errno, "control socket");
-	rc = connect_when_there(fd, &address, i->pid, p);
+	rc = connect_when_there(fd, &address, i->pid, there_ms, soon_ms);
 	if (rc < 0) {
 		close(fd);
 		return cannot_connect(i, -rc, err);
@@ -208,17 +202,18 @@ check_peer(struct ask *a, const struct instance *i, struct err *err)
 		i->control, (int)peer.pid, user, i->name, (int)i->pid);
 }
 
+/* there_ms: until there is a socket. */
 static int
-open_with(struct ask *ret, const struct instance *i, const char *const *words,
-	const struct patience *p, struct err *err)
+open_within(struct ask *ret, const struct instance *i, const char *const *words,
+	int64_t there_ms, int64_t effect_ms, struct err *err)
 {
 	struct ask a = {
 		.begin_ns = clock_monotonic_ns(),
-		.effect_ms = p->effect_ms,
+		.effect_ms = effect_ms,
 	};
 	int rc;
 
-	a.fd = connect_to(i, p, err);
+	a.fd = connect_to(i, there_ms, ask_soon_ms(effect_ms), err);
 	if (a.fd < 0)
 		return a.fd;
 	a.end_ns = clock_monotonic_ns() + ASK_PATIENCE_MS * MS_NS;
@@ -242,25 +237,16 @@ ask_open(struct ask *ret, const struct instance *i, const char *const *words,
 	int64_t effect_ms, struct err *err)
 {
 	int64_t soon_ms = ask_soon_ms(effect_ms);
-	const struct patience p = {
-		.there_ms = soon_ms < BEGIN_MS ? soon_ms : BEGIN_MS,
-		.soon_ms = soon_ms,
-		.effect_ms = effect_ms,
-	};
 
-	return open_with(ret, i, words, &p, err);
+	return open_within(ret, i, words,
+		soon_ms < BEGIN_MS ? soon_ms : BEGIN_MS, effect_ms, err);
 }
 
 int
 ask_open_at_once(struct ask *ret, const struct instance *i,
 	const char *const *words, int64_t effect_ms, struct err *err)
 {
-	const struct patience p = {
-		.soon_ms = ask_soon_ms(effect_ms),
-		.effect_ms = effect_ms,
-	};
-
-	return open_with(ret, i, words, &p, err);
+	return open_within(ret, i, words, 0, effect_ms, err);
 }
 
 static char *

@@ -21,9 +21,9 @@
 
 enum { BUSY_MS = 1000 };
 
-/* Of who may ask; to others a master never looks busy. */
+/* Of who may ask.  False where the master is busy; to others it never looks so. */
 static bool
-is_busy(const struct instance *i, struct queues *queues)
+ask_for_queues(const struct instance *i, struct queues *queues)
 {
 	static const char *const words[] = {"listen-queues", NULL};
 	struct ask_answer answer;
@@ -32,7 +32,7 @@ is_busy(const struct instance *i, struct queues *queues)
 	int rc;
 
 	if (i->state != INSTANCE_RUNNING || i->stopped || i->control == NULL)
-		return false;
+		return true;
 	rc = ask_open_at_once(&a, i, words, BUSY_MS, &err);
 	if (rc == 0)
 		while ((rc = ask_line(&a, BUSY_MS, &answer)) > 0 &&
@@ -42,7 +42,7 @@ is_busy(const struct instance *i, struct queues *queues)
 	if (!queues->known)
 		queues_fini(queues);
 	ask_close(&a);
-	return rc == 0 || rc == -EAGAIN || rc == -ETIMEDOUT;
+	return rc != 0 && rc != -EAGAIN && rc != -ETIMEDOUT;
 }
 
 static int
@@ -119,7 +119,7 @@ show(const struct command *c, const struct instance *i, struct err *err)
 	struct err unread = {0};
 	int status;
 
-	r.busy = is_busy(i, &r.queues);
+	r.busy = !ask_for_queues(i, &r.queues);
 	if (i->board != NULL && snapshot_take(&s, i->board, alive,
 					clock_real_us(), &unread) == 0)
 		r.snapshot = &s;
